@@ -1,0 +1,157 @@
+//! Connections to clusters: kubeconfig credentials, TLS that remembers what it saw, and one HTTP exchange with the
+//! duration of every phase. The only room that opens sockets to a cluster; `probe` and `discover` ask it.
+//!
+//! Never follows a redirect, never sends credentials to a server whose certificate did not verify (a client certificate
+//! excepted: its key never leaves), never reads past a cap, never outlives a deadline.
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine};
+
+/// How the server's certificate is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Against the kubeconfig's CA and the names that an API server may carry; a mismatch is a `tls` failure.
+    Cluster,
+    /// Against etcd's CA.
+    Etcd,
+    /// Recorded with its verdict in `TlsFacts::verified`, but no reason to fail: kubelets, schedulers and
+    /// controller-managers sign their own certificates by default.
+    Observe,
+}
+
+/// Which credentials are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// None at all.
+    None,
+    /// The kubeconfig's: bearer token only over a verified connection, client certificate always.
+    Cluster,
+    /// Etcd's client certificate.
+    Etcd,
+}
+
+/// One HTTP exchange to make.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Where. Plain `http` is dialled without TLS.
+    pub url: Url,
+    /// `GET`, or `POST` with a JSON body for etcd's gateway.
+    pub method: Method,
+    /// JSON body, empty for none.
+    pub body: Bytes,
+    /// Certificate check.
+    pub trust: Trust,
+    /// Credentials.
+    pub auth: Auth,
+    /// A connection kept alive may be used; false: accepting a connection is part of what is asked.
+    pub reuse: bool,
+    /// Read no more than this.
+    pub max_bytes: usize,
+}
+
+/// The cap on a body for probes: 1 MiB, far more than any health page.
+pub const PROBE_BODY_MAX: usize = 1 << 20;
+
+impl Ask {
+    /// A `GET` on a fresh connection with the probe's cap.
+    pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
+        Self { url, method: Method::GET, body: Bytes::new(), trust, auth, reuse: false, max_bytes: PROBE_BODY_MAX }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body, at most `max_bytes`.
+    pub body: Bytes,
+    /// The body was longer than the cap, or the connection broke before its end.
+    pub cut: bool,
+}
+
+/// An exchange, finished or failed, with all that was seen on the way.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The answer, or why there is none.
+    pub outcome: Result<Answer, Failure>,
+    /// Phases reached.
+    pub phases: Phases,
+    /// The handshake, kept where verification failed too.
+    pub tls: Option<TlsFacts>,
+    /// The steps.
+    pub trace: Vec<TraceLine>,
+    /// In all.
+    pub duration: Duration,
+}
+
+/// What a `Dialer` is made from.
+#[derive(Clone, Debug, Default)]
+pub struct DialConfig {
+    /// Kubeconfig file; `None`: `$KUBECONFIG` (its list of files merged), then `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// Context; `None`: current-context.
+    pub context: Option<String>,
+    /// CA of etcd's serving certificates.
+    pub etcd_ca_file: Option<PathBuf>,
+    /// Client certificate for etcd.
+    pub etcd_cert_file: Option<PathBuf>,
+    /// Its key.
+    pub etcd_key_file: Option<PathBuf>,
+}
+
+/// Everything that is needed to talk to one cluster. Cheap to clone; credentials behind it are refreshed as they rotate.
+#[derive(Clone, Debug)]
+pub struct Dialer {}
+
+impl Dialer {
+    /// Reads the kubeconfig and the certificates.
+    ///
+    /// # Errors
+    /// When a file can't be read or says something that can't be used; the message names the file and what to do.
+    pub async fn load(config: DialConfig, clock: Clock) -> Result<Self, DialError> {
+        unimplemented!()
+    }
+
+    /// The advertised URL of the kubeconfig (scheme, host, port).
+    pub fn server(&self) -> Url {
+        unimplemented!()
+    }
+
+    /// The name of the context in use.
+    pub fn context(&self) -> String {
+        unimplemented!()
+    }
+
+    /// Whether a client certificate for etcd is configured.
+    pub fn has_etcd_certificate(&self) -> bool {
+        unimplemented!()
+    }
+
+    /// Our own client certificates, as now loaded: source `kubeconfig` and `etcd-client`.
+    pub fn own_certificates(&self) -> Vec<CertificateFact> {
+        unimplemented!()
+    }
+
+    /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
+    pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
+        unimplemented!()
+    }
+}
+
+/// Why a `Dialer` could not be made, or its credentials not be refreshed.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct DialError {
+    /// What was wrong, where, and what to do. Never a secret.
+    pub message: String,
+}

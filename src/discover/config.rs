@@ -1,0 +1,149 @@
+//! What the configuration says of a cluster.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::model::{KubeletVia, duration};
+
+/// One entry of `clusters:`. Paths are absolute by the time this is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// Its name, the `cluster` label.
+    pub name: String,
+    /// Kubeconfig file; default: `$KUBECONFIG`, then `~/.kube/config`.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context; default: the kubeconfig's current-context.
+    #[serde(default)]
+    pub context: Option<String>,
+    /// API servers.
+    #[serde(default)]
+    pub apiserver: ComponentConfig,
+    /// Etcd members.
+    #[serde(default)]
+    pub etcd: EtcdConfig,
+    /// Kubelets.
+    #[serde(default)]
+    pub kubelet: KubeletConfig,
+    /// Schedulers.
+    #[serde(default)]
+    pub scheduler: ComponentConfig,
+    /// Controller-managers.
+    #[serde(default)]
+    pub controller_manager: ComponentConfig,
+    /// kube-proxies: their health port is asked where it answers.
+    #[serde(default)]
+    pub kube_proxy: ComponentConfig,
+    /// Labels added to every series of the cluster.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A component whose endpoints default to what discovery finds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComponentConfig {
+    /// `false` turns it off.
+    pub enabled: bool,
+    /// Instead of what discovery finds.
+    pub endpoints: Vec<Url>,
+    /// Instead of `defaults.interval`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// Instead of `defaults.timeout`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+impl Default for ComponentConfig {
+    fn default() -> Self {
+        Self { enabled: true, endpoints: Vec::new(), interval: None, timeout: None }
+    }
+}
+
+/// Etcd: certificates besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EtcdConfig {
+    /// `false` turns it off.
+    pub enabled: bool,
+    /// Instead of what discovery finds.
+    pub endpoints: Vec<Url>,
+    /// Instead of `defaults.interval`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// Instead of `defaults.timeout`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// CA of etcd's serving certificates.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate; kubeadm's `healthcheck-client.crt` will do.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Default for EtcdConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            endpoints: Vec::new(),
+            interval: None,
+            timeout: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+        }
+    }
+}
+
+/// Kubelets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KubeletConfig {
+    /// `false` turns them off.
+    pub enabled: bool,
+    /// `direct`, `proxy` or `auto`.
+    pub via: KubeletWay,
+    /// Keep connections alive between probes; a fresh handshake is made every so often all the same.
+    pub keep_alive: bool,
+    /// Instead of `defaults.interval`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+    /// Instead of `defaults.timeout`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+impl Default for KubeletConfig {
+    fn default() -> Self {
+        Self { enabled: true, via: KubeletWay::Auto, keep_alive: true, interval: None, timeout: None }
+    }
+}
+
+/// How kubelets are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KubeletWay {
+    /// On their own port only.
+    Direct,
+    /// Through the API server only.
+    Proxy,
+    /// Direct where it can be reached, else proxy.
+    #[default]
+    Auto,
+}
+
+impl KubeletWay {
+    /// As a probe takes it.
+    pub fn via(self) -> Option<KubeletVia> {
+        match self {
+            KubeletWay::Direct => Some(KubeletVia::Direct),
+            KubeletWay::Proxy => Some(KubeletVia::Proxy),
+            KubeletWay::Auto => None,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! dogwatch: an out-of-cluster watchdog for Kubernetes.
+//!
+//! One crate of flat rooms; ARCHITECTURE.md names each room, what it may import and the way of the data.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod dial;
+pub mod discover;
+pub mod model;
+pub mod telemetry;

@@ -1,0 +1,28 @@
+//! Plain data that every room speaks: targets, observations, verdicts, findings, incidents, notifications.
+//!
+//! No IO, no clocks, no behaviour beyond construction and display. Every type can be cloned and sent; what is persisted
+//! (see `store`) is serde-serialisable and may only grow fields that have defaults.
+
+pub mod cluster;
+pub mod duration;
+pub mod finding;
+pub mod incident;
+pub mod live;
+pub mod observation;
+pub mod sample;
+pub mod secret;
+pub mod target;
+pub mod verdict;
+
+pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, NodeCondition, NodeFact, Taint};
+pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
+pub use incident::{Alert, Incident, Notification, OutboxEntry, Told};
+pub use live::{FailedProbe, Live, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
+pub use observation::{
+    ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdVia, Facts, Failure, KubeletFacts,
+    KubeletVia, Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
+};
+pub use sample::{Labels, Sample};
+pub use secret::Secret;
+pub use target::{Job, ProbeSpec, Target, TargetKey};
+pub use verdict::{State, Verdict, VerdictChange};

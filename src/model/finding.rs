@@ -1,0 +1,154 @@
+//! What the diagnosis says: named findings with evidence, causes and consequences.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The `alertname` of a finding. Kept stable: routes, silences and dashboards name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AlertName {
+    /// The watchdog is cut off; it accuses no cluster.
+    WatchdogCutOff,
+    /// Nothing of a cluster can be reached while the watchdog's own references answer.
+    ClusterUnreachable,
+    /// etcd has lost quorum.
+    EtcdQuorumLost,
+    /// An etcd member is down, quorum is kept.
+    EtcdMemberDown,
+    /// etcd raised NOSPACE or CORRUPT.
+    EtcdAlarm,
+    /// A member that answers, but is not well (no leader seen, health false).
+    EtcdMemberUnhealthy,
+    /// Every API server is down.
+    ApiServersDown,
+    /// One or more of several API servers are down.
+    ApiServerDown,
+    /// An API server answers and says that it is not healthy or not ready.
+    ApiServerUnhealthy,
+    /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
+    ApiServerAddressDown,
+    /// A node is lost: kubelet silent and lease stale.
+    NodeDown,
+    /// Many nodes at once.
+    NodesDown,
+    /// The kubelet is down while its node presumably still runs containers.
+    KubeletDown,
+    /// The kubelet can't be reached from here, yet its lease is fresh.
+    KubeletUnreachable,
+    /// The kubelet answers, the API server calls the node NotReady.
+    NodeNotReady,
+    /// No scheduler holds a fresh lease.
+    SchedulerNoLeader,
+    /// No controller-manager holds a fresh lease.
+    ControllerManagerNoLeader,
+    /// One scheduler, controller-manager or kube-proxy is down.
+    ComponentDown,
+    /// A certificate runs out or has run out.
+    CertificateExpiring,
+    /// A certificate can't be trusted (wrong CA or name).
+    CertificateUntrusted,
+    /// Our credentials are refused.
+    CredentialsRefused,
+    /// A target changes too often.
+    TargetFlapping,
+    /// The watchdog's own store fails.
+    StoreFailing,
+}
+
+impl fmt::Display for AlertName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// How bad, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Look at it today.
+    Warning,
+    /// Wake someone.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        })
+    }
+}
+
+/// What kind of incident a finding belongs to: findings of different topics never share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Topic {
+    /// Something is broken.
+    Outage,
+    /// Certificates.
+    Certificates,
+    /// Our own credentials.
+    Credentials,
+    /// The watchdog's view.
+    Vantage,
+    /// The watchdog itself.
+    Watchdog,
+}
+
+/// A finding's identity over time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FindingKey {
+    /// The cluster, or empty for the watchdog itself.
+    pub cluster: Arc<str>,
+    /// What.
+    pub alert: AlertName,
+    /// Of whom: an instance, a node, a certificate; empty where there is one per cluster.
+    pub subject: String,
+}
+
+/// One thing that is wrong, said so that a person can act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Identity.
+    pub key: FindingKey,
+    /// How bad.
+    pub severity: Severity,
+    /// Which kind of incident.
+    pub topic: Topic,
+    /// The sentence, without the cluster's name: "etcd has lost quorum: 2 of 3 members down".
+    pub headline: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What was seen, a line each.
+    pub evidence: Vec<String>,
+    /// What still works, a line each.
+    pub still_works: Vec<String>,
+    /// What is broken because of it, a line each.
+    pub consequences: Vec<String>,
+    /// What to do first.
+    pub first_step: String,
+    /// The finding that explains this one; a finding with a cause is never told by itself.
+    pub caused_by: Option<FindingKey>,
+    /// Alert labels besides `alertname`, `cluster`, `severity`: `job`, `instance`, `node`, …
+    pub labels: BTreeMap<String, String>,
+}
+
+/// All findings of one cluster (or of the watchdog itself) at one moment: one snapshot decides causes and consequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// The cluster, or empty for the watchdog itself.
+    pub cluster: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+    /// Findings, the one that explains most first.
+    pub findings: Vec<Finding>,
+    /// Targets are still being re-probed: the picture may change within seconds.
+    pub unsettled: bool,
+    /// Nothing could be judged (the watchdog is cut off): open findings stay as they are, none is resolved.
+    pub blind: bool,
+}

@@ -1,0 +1,108 @@
+//! Incidents: persisted groups of alerts with a diagnosis and a timeline, and the messages about them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, Severity, Topic};
+
+/// A finding in an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// As last diagnosed.
+    pub finding: Finding,
+    /// When it opened here.
+    pub opened_at: Timestamp,
+    /// When it ended; `None`: it fires.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One outage, one incident, one thread of messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Unique in this database, counting up.
+    pub id: i64,
+    /// The cluster, or empty for the watchdog itself.
+    pub cluster: Arc<str>,
+    /// Kind.
+    pub topic: Topic,
+    /// When what it tells of began (the earliest `since` of its findings).
+    pub started_at: Timestamp,
+    /// When it ended; `None`: open.
+    pub resolved_at: Option<Timestamp>,
+    /// The headline of its root finding, without the cluster's name.
+    pub headline: String,
+    /// The worst severity that it has had since it was opened.
+    pub severity: Severity,
+    /// Its alerts, root first; ended ones stay.
+    pub alerts: Vec<Alert>,
+    /// Messages written so far; the next one's sequence number.
+    pub messages: u32,
+    /// When the last message was written.
+    pub told_at: Option<Timestamp>,
+    /// What happened: `(when, what)`, capped at [`Incident::TIMELINE_MAX`].
+    pub timeline: Vec<(Timestamp, String)>,
+}
+
+impl Incident {
+    /// The most timeline lines kept of one incident; a longer story keeps its beginning and its end.
+    pub const TIMELINE_MAX: usize = 200;
+
+    /// Alerts that fire.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.iter().filter(|a| a.ended_at.is_none())
+    }
+}
+
+/// Why a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Told {
+    /// It began.
+    Opened,
+    /// It got worse: told at once.
+    Worse,
+    /// New facts.
+    Update,
+    /// It still lasts: reminder.
+    Reminder,
+    /// It is over.
+    Resolved,
+}
+
+/// A message about an incident, before a receiver renders it: complete in itself, so that it can be sent an hour later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Why now.
+    pub told: Told,
+    /// Number of this message in its incident, from 0.
+    pub sequence: u32,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The incident as it was then.
+    pub incident: Incident,
+    /// Where people find dogwatch, without a slash at the end.
+    pub external_url: String,
+    /// `external_labels` of the configuration.
+    pub external_labels: BTreeMap<String, String>,
+    /// Unique for this database, the same for ever: with the incident's id it makes `Message-ID`s and group keys.
+    pub origin: String,
+}
+
+/// A message on its way to one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// `incident id / sequence / receiver`: writing it twice changes nothing.
+    pub id: String,
+    /// Which integration: `name of the receiver/kind[index]`, e.g. `ops/email[0]`.
+    pub receiver: String,
+    /// What to tell.
+    pub notification: Notification,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Not before.
+    pub next_at: Timestamp,
+    /// When to give up.
+    pub give_up_at: Timestamp,
+}

@@ -1,0 +1,111 @@
+//! The latest picture, shared read-only with `/metrics` and the pages. Written by `ingest` and `dispatch` alone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use jiff::Timestamp;
+
+use super::{ClusterSnapshot, Incident, Observation, Sample, Target, TargetKey, TraceLine, Verdict};
+
+/// A failed probe, kept so that "why did it fail?" has an answer after it has mended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedProbe {
+    /// When it started.
+    pub at: Timestamp,
+    /// Why it failed.
+    pub failure: super::Failure,
+    /// Its steps.
+    pub trace: Vec<TraceLine>,
+}
+
+/// A target as it stands.
+#[derive(Clone, Debug)]
+pub struct LiveTarget {
+    /// What it is.
+    pub target: Arc<Target>,
+    /// The confirmed verdict.
+    pub verdict: Verdict,
+    /// The newest observation.
+    pub last: Option<Arc<Observation>>,
+    /// When it last succeeded.
+    pub last_success: Option<Timestamp>,
+    /// The last failed probes, newest first, at most [`LiveTarget::FAILURES_MAX`].
+    pub failures: Vec<FailedProbe>,
+    /// The newest value of every series of it.
+    pub samples: Arc<[Sample]>,
+}
+
+impl LiveTarget {
+    /// How many failed probes are kept of one target.
+    pub const FAILURES_MAX: usize = 5;
+}
+
+/// A cluster as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct LiveCluster {
+    /// What discovery last knew.
+    pub snapshot: Arc<ClusterSnapshot>,
+    /// Its targets; guesses that never answered are not among them.
+    pub targets: BTreeMap<TargetKey, LiveTarget>,
+    /// Series of the cluster as a whole: nodes, leases, our own certificates.
+    pub samples: Arc<[Sample]>,
+}
+
+/// The watchdog's own view of the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vantage {
+    /// False while the watchdog itself is cut off.
+    pub ok: bool,
+    /// Since when; `None`: not yet judged.
+    pub since: Option<Timestamp>,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// Whether history is being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Writes reach the file.
+    pub ok: bool,
+    /// Since when it has been so.
+    pub since: Option<Timestamp>,
+    /// What is wrong and what to do, in words; empty where it is fine.
+    pub message: String,
+}
+
+/// Everything that the read-only surfaces show.
+#[derive(Clone, Debug, Default)]
+pub struct LiveState {
+    /// By name.
+    pub clusters: BTreeMap<Arc<str>, LiveCluster>,
+    /// Own view.
+    pub vantage: Vantage,
+    /// Own store.
+    pub store: StoreHealth,
+    /// Open incidents, worst first, then the last resolved ones (at most 20), newest first.
+    pub incidents: Vec<Incident>,
+    /// When the watchdog started.
+    pub started_at: Option<Timestamp>,
+    /// Messages that wait for a receiver.
+    pub outbox_pending: usize,
+    /// Receivers that fail now: `(receiver, why)`.
+    pub failing_receivers: Vec<(String, String)>,
+}
+
+/// The shared handle. Locks are held for a copy or a swap, never across an await.
+#[derive(Clone, Debug, Default)]
+pub struct Live(Arc<RwLock<LiveState>>);
+
+impl Live {
+    /// To look.
+    pub fn read(&self) -> RwLockReadGuard<'_, LiveState> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// To change.
+    pub fn write(&self) -> RwLockWriteGuard<'_, LiveState> {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,120 @@
+//! What is probed.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::KubeletVia;
+
+/// The component that a target is; its `Display` is the `job` label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Job {
+    /// A kube-apiserver.
+    KubeApiserver,
+    /// An etcd member.
+    Etcd,
+    /// A kube-scheduler.
+    KubeScheduler,
+    /// A kube-controller-manager.
+    KubeControllerManager,
+    /// A node's kubelet.
+    Kubelet,
+    /// A node's kube-proxy.
+    KubeProxy,
+}
+
+impl Job {
+    /// Every job, control plane first.
+    pub const ALL: [Job; 6] =
+        [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager, Job::Kubelet, Job::KubeProxy];
+
+    /// The `job` label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Job::KubeApiserver => "kube-apiserver",
+            Job::Etcd => "etcd",
+            Job::KubeScheduler => "kube-scheduler",
+            Job::KubeControllerManager => "kube-controller-manager",
+            Job::Kubelet => "kubelet",
+            Job::KubeProxy => "kube-proxy",
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A target's identity: the labels that all its series carry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TargetKey {
+    /// The cluster's name in the configuration.
+    pub cluster: Arc<str>,
+    /// The component.
+    pub job: Job,
+    /// `host:port`; IPv6 hosts in brackets.
+    pub instance: Arc<str>,
+}
+
+impl fmt::Display for TargetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.cluster, self.job, self.instance)
+    }
+}
+
+/// How a target is probed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProbeSpec {
+    /// A kube-apiserver at `base` (scheme, host, port).
+    ApiServer {
+        /// Where it is dialled, e.g. `https://10.0.0.1:6443`.
+        base: Url,
+        /// True for the URL that the kubeconfig advertises (perhaps a load balancer), false for a single endpoint.
+        advertised: bool,
+    },
+    /// An etcd member.
+    Etcd {
+        /// The client URL (`https://host:2379`), probed with mTLS.
+        client: Url,
+        /// The metrics-only URL (kubeadm's `http://host:2381`), the fallback.
+        metrics: Option<Url>,
+    },
+    /// kube-scheduler, kube-controller-manager (`/healthz`, certificates of their own) or kube-proxy (plain `/healthz`).
+    Healthz {
+        /// The whole URL, e.g. `https://10.0.0.1:10259/healthz`.
+        url: Url,
+    },
+    /// A kubelet.
+    Kubelet {
+        /// `https://host:port`.
+        base: Url,
+        /// The node's name, for the API server's node proxy.
+        node: Arc<str>,
+        /// `Direct`, `Proxy`, or `None` for `auto`: direct where it can be reached, else proxy.
+        via: Option<KubeletVia>,
+    },
+}
+
+/// One thing that is probed, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Identity.
+    pub key: TargetKey,
+    /// The Kubernetes node it runs on, where known.
+    pub node: Option<Arc<str>>,
+    /// How.
+    pub spec: ProbeSpec,
+    /// Time between the starts of two probes.
+    pub interval: Duration,
+    /// Deadline of one probe, from DNS to the last byte.
+    pub timeout: Duration,
+    /// Derived, not told (an etcd at an API server's address, say): counts as a target only once it has answered, so
+    /// that a managed cluster without a reachable etcd raises no alarm.
+    pub guessed: bool,
+    /// Labels from the configuration, added to every series.
+    pub labels: BTreeMap<String, String>,
+}

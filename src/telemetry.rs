@@ -1,0 +1,170 @@
+//! The watchdog's own metrics, named once, and the catalogue of every metric name with its help text.
+//!
+//! Counters only ever count what the watchdog did; what it saw of its targets goes through `model::Live`.
+
+pub mod names;
+
+use std::sync::Mutex;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Labels of `dogwatch_probes_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ProbeLabels {
+    /// The job.
+    pub job: &'static str,
+    /// `success` or the reason of failure.
+    pub outcome: &'static str,
+}
+
+/// Labels of `dogwatch_notifications_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct NotificationLabels {
+    /// The integration, e.g. `ops/email[0]`.
+    pub receiver: String,
+    /// `delivered`, `retried`, `dropped`.
+    pub outcome: &'static str,
+}
+
+/// Labels of `dogwatch_dropped_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DropLabels {
+    /// Which named limit dropped something.
+    pub limit: &'static str,
+}
+
+/// Labels of `dogwatch_discovery_failures_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ClusterLabels {
+    /// The cluster.
+    pub cluster: String,
+}
+
+/// Buckets in seconds for things that should take milliseconds and may take a minute.
+const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// Every metric of the watchdog itself. Fields are cheap handles; the registry owns the names.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    /// Probes finished.
+    pub probes: Family<ProbeLabels, Counter>,
+    /// Probes that run now.
+    pub probes_in_flight: Gauge,
+    /// Ticks that were skipped since the machine or the concurrency limit did not keep up.
+    pub missed_ticks: Counter,
+    /// How late probes start after their tick.
+    pub schedule_lateness: Histogram,
+    /// Delivery attempts.
+    pub notifications: Family<NotificationLabels, Counter>,
+    /// Seconds of one delivery attempt.
+    pub notification_seconds: Histogram,
+    /// Messages that wait.
+    pub outbox_pending: Gauge,
+    /// 1 while writes reach the file.
+    pub store_up: Gauge,
+    /// Write transactions committed.
+    pub store_commits: Counter,
+    /// Write transactions that failed.
+    pub store_failures: Counter,
+    /// Seconds of one commit.
+    pub store_commit_seconds: Histogram,
+    /// Operations that wait for the writer.
+    pub store_queue: Gauge,
+    /// Samples written.
+    pub store_samples: Counter,
+    /// Size of the database with its WAL.
+    pub store_bytes: Gauge,
+    /// Things dropped at a named limit.
+    pub dropped: Family<DropLabels, Counter>,
+    /// Reads of a cluster's API that failed.
+    pub discovery_failures: Family<ClusterLabels, Counter>,
+    /// Gaps found in the machine's time (suspended, starved, stepped).
+    pub clock_gaps: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers everything under its name.
+    pub fn new() -> Self {
+        let m = Self {
+            registry: Mutex::new(Registry::default()),
+            probes: Family::default(),
+            probes_in_flight: Gauge::default(),
+            missed_ticks: Counter::default(),
+            schedule_lateness: Histogram::new(SECONDS),
+            notifications: Family::default(),
+            notification_seconds: Histogram::new(SECONDS),
+            outbox_pending: Gauge::default(),
+            store_up: Gauge::default(),
+            store_commits: Counter::default(),
+            store_failures: Counter::default(),
+            store_commit_seconds: Histogram::new(SECONDS),
+            store_queue: Gauge::default(),
+            store_samples: Counter::default(),
+            store_bytes: Gauge::default(),
+            dropped: Family::default(),
+            discovery_failures: Family::default(),
+            clock_gaps: Counter::default(),
+        };
+        m.register();
+        m
+    }
+
+    fn register(&self) {
+        let mut guard = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let r = guard.sub_registry_with_prefix("dogwatch");
+        r.register("probes", "Probes finished, by job and outcome", self.probes.clone());
+        r.register("probes_in_flight", "Probes that run now", self.probes_in_flight.clone());
+        r.register("schedule_missed_ticks", "Ticks skipped: the watchdog did not keep up", self.missed_ticks.clone());
+        r.register(
+            "schedule_lateness_seconds",
+            "How late probes start after their tick",
+            self.schedule_lateness.clone(),
+        );
+        r.register("notifications", "Delivery attempts, by receiver and outcome", self.notifications.clone());
+        r.register(
+            "notification_duration_seconds",
+            "Duration of one delivery attempt",
+            self.notification_seconds.clone(),
+        );
+        r.register("outbox_pending", "Messages that wait for their receiver", self.outbox_pending.clone());
+        r.register("store_up", "1 while history reaches the SQLite file", self.store_up.clone());
+        r.register("store_commits", "Write transactions committed", self.store_commits.clone());
+        r.register("store_failures", "Write transactions that failed", self.store_failures.clone());
+        r.register(
+            "store_commit_duration_seconds",
+            "Duration of one write transaction",
+            self.store_commit_seconds.clone(),
+        );
+        r.register("store_queue_length", "Operations that wait for the writer", self.store_queue.clone());
+        r.register("store_samples_written", "Samples written", self.store_samples.clone());
+        r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
+        r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
+        r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
+        r.register(
+            "clock_gaps",
+            "Gaps found in the machine's time: suspended, starved or stepped",
+            self.clock_gaps.clone(),
+        );
+    }
+
+    /// Counts something dropped at a named limit.
+    pub fn drop_at(&self, limit: &'static str) {
+        self.dropped.get_or_create(&DropLabels { limit }).inc();
+    }
+
+    /// The registry, to be encoded.
+    pub fn with_registry<T>(&self, f: impl FnOnce(&Registry) -> T) -> T {
+        f(&self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}

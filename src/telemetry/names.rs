@@ -1,0 +1,44 @@
+//! The name, type and help text of every series that is about a target, a cluster or the view (the contract).
+
+/// `(name, help)` of every gauge that `ingest` makes. `/metrics` shows them under these texts.
+pub const GAUGES: &[(&str, &str)] = &[
+    ("probe_success", "1 if this probe succeeded"),
+    ("probe_duration_seconds", "Duration of the whole probe"),
+    ("probe_http_duration_seconds", "Duration of the phases of the probe's first HTTP exchange"),
+    ("probe_http_status_code", "HTTP status of the probe's first exchange"),
+    ("probe_ssl_earliest_cert_expiry", "Earliest expiry in the presented chain, as Unix time"),
+    ("probe_tls_version_info", "The TLS version of the probe's first connection"),
+    ("probe_failure_info", "1 for the current reason of failure"),
+    ("up", "1 if the target answered as the component that it should be, healthy or not"),
+    ("dogwatch_target_state", "The confirmed verdict, one-hot"),
+    ("dogwatch_component_check", "1 or 0 for each line of /livez, /readyz, /healthz?verbose"),
+    ("dogwatch_component_info", "The version that the component told"),
+    ("dogwatch_kubelet_info", "The way by which the kubelet was asked and its direct HTTP status"),
+    ("dogwatch_node_ready", "1 if the node's Ready condition is True, as the API server last told"),
+    ("dogwatch_node_condition", "1 for the current status of each node condition"),
+    ("dogwatch_node_unschedulable", "1 if the node is cordoned"),
+    ("dogwatch_node_lease_age_seconds", "Age of the node's lease"),
+    ("dogwatch_node_info", "The kubelet version of the node"),
+    ("dogwatch_leader_lease_age_seconds", "Age of the leader lease of the scheduler or controller-manager"),
+    ("dogwatch_etcd_has_leader", "1 if the member has a leader"),
+    ("dogwatch_etcd_is_leader", "1 if the member is the leader"),
+    ("dogwatch_etcd_members", "Voting members in the member list"),
+    ("dogwatch_etcd_members_healthy", "Voting members that are healthy as seen from here"),
+    ("dogwatch_etcd_quorum_margin", "How many more members may be lost before quorum is; negative: it is lost"),
+    ("dogwatch_etcd_db_size_bytes", "Size of the database file"),
+    ("dogwatch_etcd_db_size_in_use_bytes", "Of the database, in use"),
+    ("dogwatch_etcd_db_quota_bytes", "The database's quota"),
+    ("dogwatch_etcd_alarm", "1 for each alarm in force"),
+    ("dogwatch_etcd_raft_term", "Raft term"),
+    ("dogwatch_etcd_raft_index", "Raft index"),
+    ("dogwatch_etcd_raft_applied_index", "Raft applied index"),
+    ("dogwatch_certificate_expiry_timestamp_seconds", "Expiry of every certificate seen, as Unix time"),
+    ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
+    ("dogwatch_discovery_age_seconds", "Seconds since a working API server was last read in full"),
+    ("dogwatch_build_info", "The version of dogwatch"),
+];
+
+/// The help text of a name.
+pub fn help(name: &str) -> Option<&'static str> {
+    GAUGES.iter().find(|(n, _)| *n == name).map(|(_, h)| *h)
+}
