@@ -7,4 +7,5 @@ pub mod clock;
 pub mod dial;
 pub mod discover;
 pub mod model;
+pub mod store;
 pub mod telemetry;
