@@ -7,5 +7,6 @@ pub mod clock;
 pub mod dial;
 pub mod discover;
 pub mod model;
+pub mod schedule;
 pub mod store;
 pub mod telemetry;
