@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod dial;
 pub mod discover;
+pub mod http;
 pub mod model;
 pub mod store;
 pub mod telemetry;
