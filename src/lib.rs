@@ -7,6 +7,7 @@ pub mod clock;
 pub mod dial;
 pub mod discover;
 pub mod health;
+pub mod http;
 pub mod model;
 pub mod schedule;
 pub mod store;
