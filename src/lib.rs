@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod dial;
 pub mod discover;
+pub mod dispatch;
 pub mod model;
+pub mod notify;
 pub mod store;
 pub mod telemetry;
