@@ -6,9 +6,11 @@
 pub mod clock;
 pub mod dial;
 pub mod discover;
+pub mod dispatch;
 pub mod health;
 pub mod http;
 pub mod model;
+pub mod notify;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;
