@@ -15,6 +15,7 @@ pub(super) fn rank(alert: AlertName) -> u8 {
         A::EtcdQuorumLost => 90,
         A::ApiServersDown => 85,
         A::ApiServerAddressDown => 80,
+        A::ControlPlaneHostDown => 78,
         A::NodesDown => 75,
         A::EtcdAlarm => 70,
         A::ControllerManagerNoLeader => 65,
@@ -31,6 +32,7 @@ pub(super) fn rank(alert: AlertName) -> u8 {
         A::CredentialsRefused => 24,
         A::CertificateUntrusted => 22,
         A::CertificateExpiring => 20,
+        A::ClusterNotWatched => 16,
         A::StoreFailing => 15,
         A::TargetFlapping => 10,
     }
