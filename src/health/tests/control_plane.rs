@@ -12,29 +12,59 @@ fn break_it(break_it: impl FnOnce(&mut World)) -> String {
 
 #[test]
 fn one_api_server_killed() {
-    assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Refused, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Refused, -9); }), @r#"
+    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 refuses connections
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn one_api_server_hangs() {
-    assert_snapshot!(break_it(|w| { w.hang("kube-apiserver 10.99.0.2", -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.hang("kube-apiserver 10.99.0.2", -9); }), @r#"
+    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 accepts connections and then hangs
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn packets_to_one_api_server_are_dropped() {
-    assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9); }), @r#"
+    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn two_of_three_api_servers() {
     assert_snapshot!(break_it(|w| {
         w.down("kube-apiserver 10.99.0.1", Reason::Refused, -9).hang("kube-apiserver 10.99.0.3", -9);
-    }), @"");
+    }), @r#"
+    critical ApiServerDown: 2 of 3 API servers are down: 10.99.0.1:6443 refuses connections; 10.99.0.3:6443 accepts connections and then hangs
+      + 1 of 3 API servers answers
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - one more lost API server stops the cluster's control
+    "#);
 }
 
 #[test]
 fn all_api_servers_with_etcd_fine() {
-    assert_snapshot!(break_it(|w| { w.down("kube-apiserver", Reason::Refused, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("kube-apiserver", Reason::Refused, -9); }), @r#"
+    critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled; `kubectl` fails
+    "#);
 }
 
 #[test]
@@ -42,7 +72,14 @@ fn all_api_servers_and_then_the_schedulers_without_them() {
     assert_snapshot!(break_it(|w| {
         w.down("kube-apiserver", Reason::Refused, -40).down("kube-scheduler", Reason::Refused, -20);
         w.snapshot.leases_at = Some(at(-45));
-    }), @"");
+    }), @r#"
+    critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled; `kubectl` fails
+      - all 3 schedulers are down: new pods are not placed
+    ApiServersDown <- SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
+    "#);
 }
 
 #[test]
@@ -50,7 +87,11 @@ fn the_only_api_server() {
     assert_snapshot!(break_it(|w| {
         w.entries.retain(|e| e.target.key.job == Job::Kubelet || &*e.target.key.instance == "10.99.0.1:6443");
         w.down("kube-apiserver", Reason::Refused, -9);
-    }), @"");
+    }), @r#"
+    critical ApiServersDown: the only API server is down: 10.99.0.1:6443 refuses connections
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled; `kubectl` fails
+    "#);
 }
 
 #[test]
@@ -60,7 +101,13 @@ fn an_api_server_with_a_failed_check() {
         let entry = w.pick("kube-apiserver 10.99.0.3").next().unwrap();
         entry.last.facts = Facts::ApiServer(ApiServerFacts::default());
         entry.last.checks[0].name = "poststarthook/rbac/bootstrap-roles".into();
-    }), @"");
+    }), @r#"
+    warning ApiServerUnhealthy: API server 10.99.0.3:6443 is not healthy: check poststarthook/rbac/bootstrap-roles fails
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
@@ -78,19 +125,42 @@ fn the_advertised_address_fails_alone() {
         let spec = ProbeSpec::ApiServer { base: "https://api.example.org:6443".parse().unwrap(), advertised: true };
         w.add(Job::KubeApiserver, "api.example.org:6443", None, spec, Facts::None);
         w.down("kube-apiserver api.example.org", Reason::Timeout, -9);
-    }), @"");
+    }), @r#"
+    critical ApiServerAddressDown: the advertised address api.example.org:6443 is silent, though 3 of 3 API servers behind it answer
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - whoever uses api.example.org:6443 can't reach the cluster: users, and nodes that joined by it
+    "#);
 }
 
 #[test]
 fn an_etcd_member_lost() {
-    assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Refused, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Refused, -9); }), @r#"
+    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+      + all 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - one more lost member stops the cluster
+    "#);
 }
 
 #[test]
 fn an_etcd_member_lost_takes_its_own_api_server_along() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd 10.99.0.2", Reason::Refused, -9).etcd_only("kube-apiserver 10.99.0.2", -7);
-    }), @"");
+    }), @r#"
+    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - one more lost member stops the cluster
+      - API server 10.99.0.2:6443 fails on etcd
+    EtcdMemberDown <- ApiServerUnhealthy: API server 10.99.0.2:6443 fails on etcd
+    "#);
 }
 
 #[test]
@@ -103,7 +173,13 @@ fn an_etcd_member_of_five_leaves_a_margin() {
             }
         }
         w.down("etcd 10.99.0.3", Reason::Timeout, -9);
-    }), @"");
+    }), @r#"
+    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (is silent): quorum is kept by 4 of 5, margin 1
+      + all 3 API servers answer
+      + etcd keeps quorum (4 of 5)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
@@ -111,7 +187,16 @@ fn quorum_lost() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd 10.99.0.2", Reason::Refused, -12).down("etcd 10.99.0.3", Reason::Refused, -11);
         w.leaderless("etcd 10.99.0.1", -9).etcd_only("kube-apiserver", -8);
-    }), @"");
+    }), @r#"
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+      - all 3 API servers fail on etcd
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
+    "#);
 }
 
 #[test]
@@ -123,7 +208,20 @@ fn quorum_lost_and_then_schedulers_and_an_api_server_exit() {
         w.down("kube-scheduler", Reason::Refused, -45).down("kube-controller-manager 10.99.0.1", Reason::Refused, -44);
         w.snapshot.leases_at = Some(at(-62));
     });
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+      - all 3 API servers are down: 10.99.0.3:6443 refuses connections; 10.99.0.1:6443 and 10.99.0.2:6443 fail on etcd
+      - all 3 schedulers are down: new pods are not placed
+      - 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.3:6443 refuses connections; 10.99.0.1:6443 and 10.99.0.2:6443 fail on etcd
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    EtcdQuorumLost <- SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
+    EtcdQuorumLost <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
+    "#);
 }
 
 #[test]
@@ -131,22 +229,63 @@ fn quorum_lost_is_told_before_the_last_member_says_so() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd 10.99.0.2", Reason::Refused, -3).down("etcd 10.99.0.3", Reason::Refused, -2);
         w.pick("etcd 10.99.0.1").for_each(|e| e.last.started = at(-8));
-    }), @"");
+    }), @r#"
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+      + all 3 API servers answer
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    (unsettled)
+    "#);
 }
 
 #[test]
 fn members_out_of_our_reach_are_not_lost_while_others_work_with_them() {
-    assert_snapshot!(break_it(|w| { w.down("etcd", Reason::Timeout, -20); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("etcd", Reason::Timeout, -20); }), @r#"
+    warning EtcdMemberDown: etcd member m1 (10.99.0.1:2379) can't be reached from here, yet etcd keeps quorum
+      + all 3 API servers answer
+      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    warning EtcdMemberDown: etcd member m2 (10.99.0.2:2379) can't be reached from here, yet etcd keeps quorum
+      + all 3 API servers answer
+      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached from here, yet etcd keeps quorum
+      + all 3 API servers answer
+      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn every_member_answers_and_none_leads() {
-    assert_snapshot!(break_it(|w| { w.leaderless("etcd", -9).etcd_only("kube-apiserver", -8); }), @"");
+    assert_snapshot!(break_it(|w| { w.leaderless("etcd", -9).etcd_only("kube-apiserver", -8); }), @r#"
+    critical EtcdQuorumLost: etcd has no leader: all 3 members answer, none of them is well
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+      - all 3 API servers fail on etcd
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m2 (10.99.0.2:2379) answers but sees no leader
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader
+    "#);
 }
 
 #[test]
 fn one_member_cut_off_from_the_others() {
-    assert_snapshot!(break_it(|w| { w.leaderless("etcd 10.99.0.3", -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.leaderless("etcd 10.99.0.3", -9); }), @r#"
+    critical EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+      + all 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - one more lost member stops the cluster
+    "#);
 }
 
 #[test]
@@ -154,12 +293,23 @@ fn etcd_invisible_and_failing() {
     assert_snapshot!(break_it(|w| {
         w.forget(Job::Etcd).etcd_only("kube-apiserver", -9);
         w.snapshot.etcd_members.clear();
-    }), @"");
+    }), @r#"
+    critical EtcdQuorumLost: every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled until etcd works again
+      - all 3 API servers fail on etcd
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
+    "#);
 }
 
 #[test]
 fn api_servers_fail_on_an_etcd_that_is_well() {
-    assert_snapshot!(break_it(|w| { w.etcd_only("kube-apiserver", -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.etcd_only("kube-apiserver", -9); }), @r#"
+    critical ApiServersDown: all 3 API servers fail on etcd, though etcd itself is well
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled; `kubectl` fails
+    "#);
 }
 
 #[test]
@@ -170,12 +320,29 @@ fn etcd_out_of_space() {
             let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
             entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..etcd_facts(1) }));
         }
-    }), @"");
+    }), @r#"
+    critical EtcdAlarm: etcd is out of space (alarm NOSPACE of m2): it refuses every write
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - nothing can be created or changed; reading still works
+    "#);
 }
 
 #[test]
 fn a_control_plane_host_lost() {
-    assert_snapshot!(break_it(|w| { w.down("* 10.99.0.2", Reason::Timeout, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("* 10.99.0.2", Reason::Timeout, -9); }), @r#"
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 is silent; cp1 leads
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 is silent; cp1 leads
+    "#);
 }
 
 #[test]
@@ -183,12 +350,43 @@ fn two_control_plane_hosts_lost() {
     assert_snapshot!(break_it(|w| {
         w.down("* 10.99.0.2", Reason::Timeout, -12).down("* 10.99.0.3", Reason::Unreachable, -11);
         w.leaderless("etcd 10.99.0.1", -9).etcd_only("kube-apiserver 10.99.0.1", -8);
-    }), @"");
+    }), @r#"
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+      - all 3 API servers are down: 10.99.0.2:6443 is silent; 10.99.0.3:6443 can't be reached; 10.99.0.1:6443 fails on etcd
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent
+      + all 5 kubelets answer: running containers go on
+    critical ControlPlaneHostDown: control-plane host 10.99.0.3 is down or cut off: API server, etcd member m3, scheduler and controller-manager are silent
+      + all 5 kubelets answer: running containers go on
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.2:6443 is silent; 10.99.0.3:6443 can't be reached; 10.99.0.1:6443 fails on etcd
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (can't be reached)
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached; cp1 leads
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached; cp1 leads
+    "#);
 }
 
 #[test]
 fn everything_silent() {
-    assert_snapshot!(break_it(|w| { w.down("*", Reason::Timeout, -9); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("*", Reason::Timeout, -9); }), @r#"
+    critical ClusterUnreachable: nothing of the cluster can be reached from here: 17 targets on 8 hosts are silent; the network between the watchdog and the cluster is broken, or the cluster has no power
+      - what runs there may be fine or not: it can't be seen from here
+    ClusterUnreachable <- EtcdQuorumLost: etcd has lost quorum: 3 of 3 members down
+    ClusterUnreachable <- ApiServersDown: all 3 API servers are down: they are silent
+    ClusterUnreachable <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) is down (is silent)
+    ClusterUnreachable <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent)
+    ClusterUnreachable <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (is silent)
+    ClusterUnreachable <- NodesDown: 5 of 5 kubelets can't be reached from here, yet their leases are fresh: n01, n02, n03 and 2 more
+    ClusterUnreachable <- ComponentDown: all 3 controller-managers can't be reached from here, yet their lease is renewed; cp1 leads
+    ClusterUnreachable <- ComponentDown: all 3 schedulers can't be reached from here, yet their lease is renewed; cp1 leads
+    ClusterUnreachable <- KubeletUnreachable: kubelet on n01 can't be reached from here, yet its lease is fresh: the node lives
+    ClusterUnreachable <- KubeletUnreachable: kubelet on n02 can't be reached from here, yet its lease is fresh: the node lives
+    ClusterUnreachable <- KubeletUnreachable: kubelet on n03 can't be reached from here, yet its lease is fresh: the node lives
+    ClusterUnreachable <- KubeletUnreachable: kubelet on n04 can't be reached from here, yet its lease is fresh: the node lives
+    ClusterUnreachable <- KubeletUnreachable: kubelet on n05 can't be reached from here, yet its lease is fresh: the node lives
+    "#);
 }
 
 #[test]
@@ -198,36 +396,70 @@ fn only_the_name_fails() {
         let spec = ProbeSpec::ApiServer { base: "https://api.example.org".parse().unwrap(), advertised: true };
         w.add(Job::KubeApiserver, "api.example.org:443", None, spec, Facts::None);
         w.down("*", Reason::Dns, -9);
-    }), @"");
+    }), @r#"
+    critical ClusterUnreachable: nothing of the cluster can be reached: api.example.org does not resolve
+      - what runs there may be fine or not: it can't be seen from here
+    ClusterUnreachable <- ApiServersDown: the only API server is down: api.example.org:443 has a name that does not resolve
+    "#);
 }
 
 #[test]
 fn nobody_schedules() {
-    assert_snapshot!(break_it(|w| { w.snapshot.leaders[0].age = std::time::Duration::from_secs(45); }), @"");
+    assert_snapshot!(break_it(|w| { w.snapshot.leaders[0].age = std::time::Duration::from_secs(45); }), @r#"
+    critical SchedulerNoLeader: no scheduler holds a fresh lease: new pods are not placed
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+    "#);
 }
 
 #[test]
 fn every_scheduler_killed_while_the_lease_is_still_fresh() {
-    assert_snapshot!(break_it(|w| { w.down("kube-scheduler", Reason::Refused, -4); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("kube-scheduler", Reason::Refused, -4); }), @r#"
+    critical SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn one_scheduler_and_one_controller_manager() {
     assert_snapshot!(break_it(|w| {
         w.down("kube-scheduler 10.99.0.2", Reason::Refused, -9).down("kube-controller-manager 10.99.0.2", Reason::Refused, -9);
-    }), @"");
+    }), @r#"
+    warning ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 refuses connections; cp1 leads
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    warning ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 refuses connections; cp1 leads
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn schedulers_out_of_our_reach_lead_all_the_same() {
-    assert_snapshot!(break_it(|w| { w.down("kube-scheduler", Reason::Timeout, -20); }), @"");
+    assert_snapshot!(break_it(|w| { w.down("kube-scheduler", Reason::Timeout, -20); }), @r#"
+    warning ComponentDown: all 3 schedulers can't be reached from here, yet their lease is renewed; cp1 leads
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
 
 #[test]
 fn a_suspicion_is_not_told() {
     assert_snapshot!(break_it(|w| {
         w.pick("etcd 10.99.0.2").for_each(|e| e.fail(State::Suspect, Reason::Timeout, -2));
-    }), @"");
+    }), @r#"
+    (unsettled)
+    "#);
 }
 
 #[test]
@@ -237,5 +469,11 @@ fn a_flapping_target() {
             entry.verdict.state = State::Flapping;
             entry.verdict.message = "went up and down 6 times within 10 min; last: connection refused".into();
         }
-    }), @"");
+    }), @r#"
+    warning TargetFlapping: scheduler 10.99.0.3:10259 is flapping: it went up and down 6 times within 10 min; last: connection refused
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
 }
