@@ -102,12 +102,15 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
         Job::KubeScheduler => (AlertName::SchedulerNoLeader, "new pods are not placed"),
         _ => (AlertName::ControllerManagerNoLeader, "nothing is repaired or replaced, lost nodes are not noticed"),
     };
-    let who = if lead.all_down {
-        format!("{} {} down", words::all(lead.down.len(), lead.job), words::is(lead.down.len()))
+    let n = lead.down.len();
+    let headline = if p.scene.unreachable {
+        format!("{} {} silent", words::all(n, lead.job), words::is(n))
+    } else if lead.all_down {
+        format!("{} {} down: {means}", words::all(n, lead.job), words::is(n))
     } else {
-        format!("no {} holds a fresh lease", words::job(lead.job, 1))
+        format!("no {} holds a fresh lease: {means}", words::job(lead.job, 1))
     };
-    let mut finding = p.scene.finding(alert, "", Severity::Critical, format!("{who}: {means}"));
+    let mut finding = p.scene.finding(alert, "", Severity::Critical, headline);
     let expired = lead.renewed.zip(lead.lease).map(|(at, l)| at.checked_add(l.duration).unwrap_or(at));
     finding.since = match expired.filter(|_| !lead.all_down) {
         Some(at) => at,

@@ -35,7 +35,7 @@ fn one_api_server_hangs() {
 #[test]
 fn packets_to_one_api_server_are_dropped() {
     assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9); }), @r#"
-    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
+    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent, though its host answers
       + 2 of 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -88,7 +88,7 @@ fn the_only_api_server() {
         w.entries.retain(|e| e.target.key.job == Job::Kubelet || &*e.target.key.instance == "10.99.0.1:6443");
         w.down("kube-apiserver", Reason::Refused, -9);
     }), @r#"
-    critical ApiServersDown: the only API server is down: 10.99.0.1:6443 refuses connections
+    critical ApiServersDown: the API server is down: 10.99.0.1:6443 refuses connections
       + all 5 kubelets answer: running containers go on
       - nothing can be created, changed or scheduled; `kubectl` fails
     "#);
@@ -126,7 +126,7 @@ fn the_advertised_address_fails_alone() {
         w.add(Job::KubeApiserver, "api.example.org:6443", None, spec, Facts::None);
         w.down("kube-apiserver api.example.org", Reason::Timeout, -9);
     }), @r#"
-    critical ApiServerAddressDown: the advertised address api.example.org:6443 is silent, though 3 of 3 API servers behind it answer
+    critical ApiServerAddressDown: the advertised address api.example.org:6443 is silent, though all 3 API servers behind it answer
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -138,12 +138,11 @@ fn the_advertised_address_fails_alone() {
 #[test]
 fn an_etcd_member_lost() {
     assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Refused, -9); }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
       + all 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-      - one more lost member stops the cluster
     "#);
 }
 
@@ -152,12 +151,11 @@ fn an_etcd_member_lost_takes_its_own_api_server_along() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd 10.99.0.2", Reason::Refused, -9).etcd_only("kube-apiserver 10.99.0.2", -7);
     }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
       + 2 of 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-      - one more lost member stops the cluster
       - API server 10.99.0.2:6443 fails on etcd
     EtcdMemberDown <- ApiServerUnhealthy: API server 10.99.0.2:6443 fails on etcd
     "#);
@@ -174,7 +172,7 @@ fn an_etcd_member_of_five_leaves_a_margin() {
         }
         w.down("etcd 10.99.0.3", Reason::Timeout, -9);
     }), @r#"
-    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (is silent): quorum is kept by 4 of 5, margin 1
+    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is silent: quorum is kept by 4 of 5, margin 1
       + all 3 API servers answer
       + etcd keeps quorum (4 of 5)
       + all 5 kubelets answer: running containers go on
@@ -193,8 +191,8 @@ fn quorum_lost() {
       - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
       - all 3 API servers fail on etcd
     EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
     "#);
 }
@@ -216,8 +214,8 @@ fn quorum_lost_and_then_schedulers_and_an_api_server_exit() {
       - all 3 schedulers are down: new pods are not placed
       - 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
     EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.3:6443 refuses connections; 10.99.0.1:6443 and 10.99.0.2:6443 fail on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
     EtcdQuorumLost <- SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
     EtcdQuorumLost <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
@@ -231,12 +229,10 @@ fn quorum_lost_is_told_before_the_last_member_says_so() {
         w.pick("etcd 10.99.0.1").for_each(|e| e.last.started = at(-8));
     }), @r#"
     critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
-      + all 3 API servers answer
       + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
       - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (refuses connections)
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (refuses connections)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
     (unsettled)
     "#);
 }
@@ -244,21 +240,14 @@ fn quorum_lost_is_told_before_the_last_member_says_so() {
 #[test]
 fn members_out_of_our_reach_are_not_lost_while_others_work_with_them() {
     assert_snapshot!(break_it(|w| { w.down("etcd", Reason::Timeout, -20); }), @r#"
-    warning EtcdMemberDown: etcd member m1 (10.99.0.1:2379) can't be reached from here, yet etcd keeps quorum
+    warning EtcdMemberDown: 3 of 3 etcd members can't be reached from here, yet etcd keeps quorum
       + all 3 API servers answer
       + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-    warning EtcdMemberDown: etcd member m2 (10.99.0.2:2379) can't be reached from here, yet etcd keeps quorum
-      + all 3 API servers answer
-      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached from here, yet etcd keeps quorum
-      + all 3 API servers answer
-      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
+    EtcdMemberDown <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) can't be reached from here
+    EtcdMemberDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) can't be reached from here
+    EtcdMemberDown <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached from here
     "#);
 }
 
@@ -284,7 +273,6 @@ fn one_member_cut_off_from_the_others() {
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-      - one more lost member stops the cluster
     "#);
 }
 
@@ -338,7 +326,7 @@ fn a_control_plane_host_lost() {
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
     ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
     ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 is silent; cp1 leads
     ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 is silent; cp1 leads
@@ -360,8 +348,8 @@ fn two_control_plane_hosts_lost() {
     critical ControlPlaneHostDown: control-plane host 10.99.0.3 is down or cut off: API server, etcd member m3, scheduler and controller-manager are silent
       + all 5 kubelets answer: running containers go on
     EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.2:6443 is silent; 10.99.0.3:6443 can't be reached; 10.99.0.1:6443 fails on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent)
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (can't be reached)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
     ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached; cp1 leads
     ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached; cp1 leads
@@ -373,19 +361,19 @@ fn everything_silent() {
     assert_snapshot!(break_it(|w| { w.down("*", Reason::Timeout, -9); }), @r#"
     critical ClusterUnreachable: nothing of the cluster can be reached from here: 17 targets on 8 hosts are silent; the network between the watchdog and the cluster is broken, or the cluster has no power
       - what runs there may be fine or not: it can't be seen from here
-    ClusterUnreachable <- EtcdQuorumLost: etcd has lost quorum: 3 of 3 members down
-    ClusterUnreachable <- ApiServersDown: all 3 API servers are down: they are silent
-    ClusterUnreachable <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) is down (is silent)
-    ClusterUnreachable <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down (is silent)
-    ClusterUnreachable <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down (is silent)
-    ClusterUnreachable <- NodesDown: 5 of 5 kubelets can't be reached from here, yet their leases are fresh: n01, n02, n03 and 2 more
-    ClusterUnreachable <- ComponentDown: all 3 controller-managers can't be reached from here, yet their lease is renewed; cp1 leads
-    ClusterUnreachable <- ComponentDown: all 3 schedulers can't be reached from here, yet their lease is renewed; cp1 leads
-    ClusterUnreachable <- KubeletUnreachable: kubelet on n01 can't be reached from here, yet its lease is fresh: the node lives
-    ClusterUnreachable <- KubeletUnreachable: kubelet on n02 can't be reached from here, yet its lease is fresh: the node lives
-    ClusterUnreachable <- KubeletUnreachable: kubelet on n03 can't be reached from here, yet its lease is fresh: the node lives
-    ClusterUnreachable <- KubeletUnreachable: kubelet on n04 can't be reached from here, yet its lease is fresh: the node lives
-    ClusterUnreachable <- KubeletUnreachable: kubelet on n05 can't be reached from here, yet its lease is fresh: the node lives
+    ClusterUnreachable <- EtcdQuorumLost: etcd's quorum is not known: 3 members are silent
+    ClusterUnreachable <- ApiServersDown: all 3 API servers are silent
+    ClusterUnreachable <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) is silent
+    ClusterUnreachable <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
+    ClusterUnreachable <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is silent
+    ClusterUnreachable <- NodesDown: 5 of 5 nodes do not answer: n01, n02, n03 and 2 more
+    ClusterUnreachable <- SchedulerNoLeader: all 3 schedulers are silent
+    ClusterUnreachable <- ControllerManagerNoLeader: all 3 controller-managers are silent
+    ClusterUnreachable <- NodeDown: no answer from node n01: its kubelet is silent, and its lease can't be read
+    ClusterUnreachable <- NodeDown: no answer from node n02: its kubelet is silent, and its lease can't be read
+    ClusterUnreachable <- NodeDown: no answer from node n03: its kubelet is silent, and its lease can't be read
+    ClusterUnreachable <- NodeDown: no answer from node n04: its kubelet is silent, and its lease can't be read
+    ClusterUnreachable <- NodeDown: no answer from node n05: its kubelet is silent, and its lease can't be read
     "#);
 }
 
@@ -399,7 +387,7 @@ fn only_the_name_fails() {
     }), @r#"
     critical ClusterUnreachable: nothing of the cluster can be reached: api.example.org does not resolve
       - what runs there may be fine or not: it can't be seen from here
-    ClusterUnreachable <- ApiServersDown: the only API server is down: api.example.org:443 has a name that does not resolve
+    ClusterUnreachable <- ApiServersDown: the API server is down: api.example.org:443 has a name that does not resolve
     "#);
 }
 

@@ -98,7 +98,7 @@ fn a_silent_kubelet_while_no_api_server_can_be_asked() {
     critical NodeDown: no answer from node n02: its kubelet is silent, and its lease can't be read
       + etcd is healthy (3 of 3)
       + 4 of 5 kubelets answer
-      - what ran on n02 is gone or cut off; its pods are moved about 5 minutes after the API server notices
+      - what ran on n02 may be gone or cut off; its pods are not moved while no API server works
     "#);
 }
 

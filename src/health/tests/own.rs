@@ -31,7 +31,7 @@ fn wrong_ca() {
         present(w, "kube-apiserver", false, days(200));
     }), @r#"
     critical CertificateUntrusted: the API servers' certificate is not signed by the CA in our kubeconfig
-      + 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443 present certificates that can't be trusted: TLS is spoken there, so it runs
+      + TLS is spoken at 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443: they run
       - the watchdog sends no credentials there and can't tell its health
     "#);
 }
@@ -44,7 +44,7 @@ fn wrong_name() {
         w.pick("kube-apiserver 10.99.0.1").for_each(|e| e.verdict.message = "certificate is not valid for 10.99.0.1".into());
     }), @r#"
     critical CertificateUntrusted: the API server's certificate does not carry the name by which we call: certificate is not valid for 10.99.0.1
-      + API server 10.99.0.1:6443: TLS is spoken there, so it runs
+      + TLS is spoken at 10.99.0.1:6443: it runs
       - the watchdog sends no credentials there and can't tell its health
     "#);
 }
@@ -59,8 +59,7 @@ fn serving_certificates_expired() {
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
       - nothing can be created, changed or scheduled; `kubectl` fails
-    critical CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expired on 2026-11-23
-      - whoever connects there is refused by his own check of the certificate
+    ApiServersDown <- CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expired on 2026-11-23
     "#);
 }
 
@@ -84,8 +83,7 @@ fn client_certificate_expired() {
     critical CredentialsRefused: our credentials are refused by all 3 API servers (401): the client certificate in the kubeconfig expired on 2026-11-23
       + 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443 answer: they live
       - nodes, leases and endpoints can't be read: what was last known is watched on
-    critical CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expired on 2026-11-23
-      - the watchdog is refused by the cluster and see less of it
+    CredentialsRefused <- CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expired on 2026-11-23
     "#);
 }
 
@@ -112,15 +110,15 @@ fn certificates_running_out_are_told_once() {
     assert_snapshot!(told(days(31)), @"");
     assert_snapshot!(told(days(20)), @r#"
     warning CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expires on 2026-12-13
-      - whoever connects there will be refused by his own check of the certificate
+      - clients that check certificates will refuse to connect there
     "#);
     assert_snapshot!(told(days(6)), @r#"
     critical CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expires within a week, on 2026-11-29
-      - whoever connects there will be refused by his own check of the certificate
+      - clients that check certificates will refuse to connect there
     "#);
     assert_snapshot!(told(3600), @r#"
     critical CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expires within a day, at 2026-11-23 07:00:00 UTC
-      - whoever connects there will be refused by his own check of the certificate
+      - clients that check certificates will refuse to connect there
     "#);
 }
 
@@ -128,7 +126,7 @@ fn certificates_running_out_are_told_once() {
 fn our_own_certificate_running_out() {
     assert_snapshot!(break_it(|w| w.own = vec![certificate("kubeconfig", "CN=watchdog", -days(355), days(10))]), @r#"
     warning CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expires on 2026-12-03
-      - the watchdog will be refused by the cluster and see less of it
+      - the cluster will refuse the watchdog, which then sees less of it
     "#);
 }
 
@@ -138,6 +136,6 @@ fn short_lived_certificates_are_left_alone_until_late() {
     assert_snapshot!(own(-3600 * 12, 3600 * 12), @"");
     assert_snapshot!(own(-3600 * 22, 3600 * 2), @r#"
     warning CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expires within a day, at 2026-11-23 08:00:00 UTC
-      - the watchdog will be refused by the cluster and see less of it
+      - the cluster will refuse the watchdog, which then sees less of it
     "#);
 }
