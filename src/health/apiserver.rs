@@ -77,6 +77,7 @@ fn all_down(p: &Picture<'_>) -> Finding {
             format!("{all} {}{}", how.says(failing.len()), host_words(p, &failing))
         }
         Some(how) if failing.len() > 1 => format!("{all} are down: they {}", how.says(failing.len())),
+        Some(how) if how.is_sickness() => format!("{all} {}", by_how(&failing)),
         _ if failing.len() > 1 => format!("{all} are down: {}", by_how(&failing)),
         _ => format!("{all} is down: {}{}", by_how(&failing), host_words(p, &failing)),
     };

@@ -62,7 +62,7 @@ pub(super) fn refuses_us(t: &TargetView<'_>) -> bool {
 /// The cause and what to do.
 fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
     let (source, ours) = match job {
-        Job::Etcd => ("etcd-client", "etcd's client certificate"),
+        Job::Etcd => ("etcd-client", "our etcd client certificate"),
         _ => ("kubeconfig", "the client certificate in the kubeconfig"),
     };
     let own = || scene.view.own_certificates.iter().filter(|c| c.source == source);

@@ -192,7 +192,10 @@ impl<'a> TargetView<'a> {
             state => state.as_str(),
         };
         let why = if verdict.message.is_empty() { String::new() } else { format!(": {}", verdict.message) };
-        format!("{} {} {what} since {}{why}", words::job(self.job(), 1), self.instance(), words::time(verdict.since))
+        let healthy = self.last_success.filter(|_| verdict.state == State::Down);
+        let healthy = healthy.map(|at| format!("; last healthy {}", words::time(at))).unwrap_or_default();
+        let (job, since) = (words::job(self.job(), 1), words::time(verdict.since));
+        format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }
 
     /// The checks that fail, by name.

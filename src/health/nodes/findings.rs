@@ -129,9 +129,15 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
     }
     finding.first_step = match worst {
         Kind::Lost | Kind::Mute => "look for what they share: rack, switch, hypervisor, power, network segment".into(),
-        Kind::KubeletDown => "look for what changed on all of them: an upgrade, a configuration, an expired certificate; `journalctl -u kubelet`".into(),
+        Kind::KubeletDown => {
+            "look for what changed on all of them: an upgrade, a configuration, an expired certificate; \
+             `journalctl -u kubelet` there"
+                .into()
+        }
         Kind::Unreachable => "look at the firewall between the watchdog and the nodes (port 10250)".into(),
-        Kind::NotReady => "`kubectl describe node` of one of them; look at the network plugin and the container runtime".into(),
+        Kind::NotReady => {
+            "`kubectl describe node` of one of them; look at the network plugin and the container runtime".into()
+        }
     };
     finding
 }

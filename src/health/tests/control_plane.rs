@@ -1,8 +1,8 @@
-//! API servers, etcd, leaders, hosts, and the way to them.
+//! API servers, leaders, hosts, and the way to them.
 
 use super::*;
 use crate::model::*;
-use world::{at, etcd_facts};
+use world::at;
 
 fn break_it(break_it: impl FnOnce(&mut World)) -> String {
     let mut world = World::new(5);
@@ -136,189 +136,6 @@ fn the_advertised_address_fails_alone() {
 }
 
 #[test]
-fn an_etcd_member_lost() {
-    assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Refused, -9); }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
-      + all 3 API servers answer
-      + etcd keeps quorum (2 of 3)
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-    "#);
-}
-
-#[test]
-fn an_etcd_member_lost_takes_its_own_api_server_along() {
-    assert_snapshot!(break_it(|w| {
-        w.down("etcd 10.99.0.2", Reason::Refused, -9).etcd_only("kube-apiserver 10.99.0.2", -7);
-    }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
-      + 2 of 3 API servers answer
-      + etcd keeps quorum (2 of 3)
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-      - API server 10.99.0.2:6443 fails on etcd
-    EtcdMemberDown <- ApiServerUnhealthy: API server 10.99.0.2:6443 fails on etcd
-    "#);
-}
-
-#[test]
-fn an_etcd_member_of_five_leaves_a_margin() {
-    assert_snapshot!(break_it(|w| {
-        let list: Vec<_> = (1..=5).map(world::member).collect();
-        for entry in w.pick("etcd") {
-            if let Facts::Etcd(facts) = &mut entry.last.facts {
-                facts.members.clone_from(&list);
-            }
-        }
-        w.down("etcd 10.99.0.3", Reason::Timeout, -9);
-    }), @r#"
-    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is silent: quorum is kept by 4 of 5, margin 1
-      + all 3 API servers answer
-      + etcd keeps quorum (4 of 5)
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-    "#);
-}
-
-#[test]
-fn quorum_lost() {
-    assert_snapshot!(break_it(|w| {
-        w.down("etcd 10.99.0.2", Reason::Refused, -12).down("etcd 10.99.0.3", Reason::Refused, -11);
-        w.leaderless("etcd 10.99.0.1", -9).etcd_only("kube-apiserver", -8);
-    }), @r#"
-    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
-      - all 3 API servers fail on etcd
-    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
-    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
-    "#);
-}
-
-#[test]
-fn quorum_lost_and_then_schedulers_and_an_api_server_exit() {
-    let told = break_it(|w| {
-        w.down("etcd 10.99.0.2", Reason::Refused, -60).down("etcd 10.99.0.3", Reason::Refused, -59);
-        w.leaderless("etcd 10.99.0.1", -57).etcd_only("kube-apiserver", -55);
-        w.down("kube-apiserver 10.99.0.3", Reason::Refused, -40);
-        w.down("kube-scheduler", Reason::Refused, -45).down("kube-controller-manager 10.99.0.1", Reason::Refused, -44);
-        w.snapshot.leases_at = Some(at(-62));
-    });
-    assert_snapshot!(told, @r#"
-    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
-      - all 3 API servers are down: 10.99.0.3:6443 refuses connections; 10.99.0.1:6443 and 10.99.0.2:6443 fail on etcd
-      - all 3 schedulers are down: new pods are not placed
-      - 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
-    EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.3:6443 refuses connections; 10.99.0.1:6443 and 10.99.0.2:6443 fail on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
-    EtcdQuorumLost <- SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
-    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
-    EtcdQuorumLost <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.1:10257 refuses connections
-    "#);
-}
-
-#[test]
-fn quorum_lost_is_told_before_the_last_member_says_so() {
-    assert_snapshot!(break_it(|w| {
-        w.down("etcd 10.99.0.2", Reason::Refused, -3).down("etcd 10.99.0.3", Reason::Refused, -2);
-        w.pick("etcd 10.99.0.1").for_each(|e| e.last.started = at(-8));
-    }), @r#"
-    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is down
-    (unsettled)
-    "#);
-}
-
-#[test]
-fn members_out_of_our_reach_are_not_lost_while_others_work_with_them() {
-    assert_snapshot!(break_it(|w| { w.down("etcd", Reason::Timeout, -20); }), @r#"
-    warning EtcdMemberDown: 3 of 3 etcd members can't be reached from here, yet etcd keeps quorum
-      + all 3 API servers answer
-      + etcd keeps quorum: API server 10.99.0.1:6443 reads through to etcd
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-    EtcdMemberDown <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) can't be reached from here
-    EtcdMemberDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) can't be reached from here
-    EtcdMemberDown <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached from here
-    "#);
-}
-
-#[test]
-fn every_member_answers_and_none_leads() {
-    assert_snapshot!(break_it(|w| { w.leaderless("etcd", -9).etcd_only("kube-apiserver", -8); }), @r#"
-    critical EtcdQuorumLost: etcd has no leader: all 3 members answer, none of them is well
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
-      - all 3 API servers fail on etcd
-    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
-    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
-    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m2 (10.99.0.2:2379) answers but sees no leader
-    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader
-    "#);
-}
-
-#[test]
-fn one_member_cut_off_from_the_others() {
-    assert_snapshot!(break_it(|w| { w.leaderless("etcd 10.99.0.3", -9); }), @r#"
-    critical EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
-      + all 3 API servers answer
-      + etcd keeps quorum (2 of 3)
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-    "#);
-}
-
-#[test]
-fn etcd_invisible_and_failing() {
-    assert_snapshot!(break_it(|w| {
-        w.forget(Job::Etcd).etcd_only("kube-apiserver", -9);
-        w.snapshot.etcd_members.clear();
-    }), @r#"
-    critical EtcdQuorumLost: every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled until etcd works again
-      - all 3 API servers fail on etcd
-    EtcdQuorumLost <- ApiServersDown: all 3 API servers fail on etcd
-    "#);
-}
-
-#[test]
-fn api_servers_fail_on_an_etcd_that_is_well() {
-    assert_snapshot!(break_it(|w| { w.etcd_only("kube-apiserver", -9); }), @r#"
-    critical ApiServersDown: all 3 API servers fail on etcd, though etcd itself is well
-      + etcd is healthy (3 of 3)
-      + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
-    "#);
-}
-
-#[test]
-fn etcd_out_of_space() {
-    assert_snapshot!(break_it(|w| {
-        for entry in w.pick("etcd") {
-            entry.fail(State::Down, Reason::Degraded, -9);
-            let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
-            entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..etcd_facts(1) }));
-        }
-    }), @r#"
-    critical EtcdAlarm: etcd is out of space (alarm NOSPACE of m2): it refuses every write
-      + all 3 API servers answer
-      + etcd is healthy (3 of 3)
-      + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
-      - nothing can be created or changed; reading still works
-    "#);
-}
-
-#[test]
 fn a_control_plane_host_lost() {
     assert_snapshot!(break_it(|w| { w.down("* 10.99.0.2", Reason::Timeout, -9); }), @r#"
     critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
@@ -328,8 +145,8 @@ fn a_control_plane_host_lost() {
       + scheduler and controller-manager lead
     ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
     ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
-    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 is silent; cp1 leads
-    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 is silent; cp1 leads
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 is silent
     "#);
 }
 
@@ -351,8 +168,8 @@ fn two_control_plane_hosts_lost() {
     EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
     EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
-    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached; cp1 leads
-    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached; cp1 leads
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached
     "#);
 }
 
@@ -408,7 +225,6 @@ fn every_scheduler_killed_while_the_lease_is_still_fresh() {
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
-      + scheduler and controller-manager lead
     "#);
 }
 
@@ -417,12 +233,12 @@ fn one_scheduler_and_one_controller_manager() {
     assert_snapshot!(break_it(|w| {
         w.down("kube-scheduler 10.99.0.2", Reason::Refused, -9).down("kube-controller-manager 10.99.0.2", Reason::Refused, -9);
     }), @r#"
-    warning ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 refuses connections; cp1 leads
+    warning ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 refuses connections
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-    warning ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 refuses connections; cp1 leads
+    warning ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 refuses connections
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -433,7 +249,7 @@ fn one_scheduler_and_one_controller_manager() {
 #[test]
 fn schedulers_out_of_our_reach_lead_all_the_same() {
     assert_snapshot!(break_it(|w| { w.down("kube-scheduler", Reason::Timeout, -20); }), @r#"
-    warning ComponentDown: all 3 schedulers can't be reached from here, yet their lease is renewed; cp1 leads
+    warning ComponentDown: all 3 schedulers can't be reached from here, yet their lease is renewed
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -463,5 +279,18 @@ fn a_flapping_target() {
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
+    "#);
+}
+
+#[test]
+fn a_dropped_port_in_full() {
+    let mut world = World::new(2);
+    world.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9);
+    assert_snapshot!(in_full(&world.diagnose().findings[0]), @r#"
+    1 of 3 API servers is down: 10.99.0.2:6443 is silent, though its host answers
+    since 2026-11-23T05:59:51Z
+      API server 10.99.0.2:6443 is silent since 2026-11-23 05:59:51 UTC: it failed (timeout); last healthy 2026-11-23 05:59:41 UTC
+    first: packets to 10.99.0.2:6443 are dropped: firewall rules on 10.99.0.2 (`nft list ruleset`, `iptables -S`) and between it and the watchdog; `ss -lnt` there shows whether the listen queue is full
+    {"instance": "10.99.0.2:6443", "job": "kube-apiserver"}
     "#);
 }

@@ -174,3 +174,18 @@ fn many_in_different_trouble() {
     NodesDown <- KubeletDown: kubelet on n03 is down (connection refused); containers there presumably still run
     "#);
 }
+
+#[test]
+fn a_lost_node_in_full() {
+    let mut world = World::new(5);
+    world.down("kubelet 10.99.1.2", Reason::Timeout, -15).lease("n02", 20);
+    assert_snapshot!(in_full(&world.diagnose().findings[0]), @r#"
+    node n02 is lost: its kubelet is silent and has stopped renewing its lease
+    since 2026-11-23T05:59:45Z
+      kubelet 10.99.1.2:10250 is silent since 2026-11-23 05:59:45 UTC: it failed (timeout); last healthy 2026-11-23 05:59:35 UTC
+      lease of n02 last renewed about 2026-11-23 05:59:38 UTC
+      the API server says: n02 Ready=True since 2026-11-20 06:00:00 UTC (KubeletReady)
+    first: look at n02 itself: power, console, network; `ping` and `ssh` it from another node
+    {"instance": "10.99.1.2:10250", "job": "kubelet", "node": "n02"}
+    "#);
+}

@@ -255,7 +255,9 @@ impl Entry {
     }
 
     fn view(&self) -> TargetView<'_> {
-        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success: None }
+        let last_success = (self.verdict.state == State::Down)
+            .then(|| self.verdict.since.checked_sub(Duration::from_secs(10)).unwrap_or(Timestamp::MIN));
+        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success }
     }
 }
 
