@@ -106,8 +106,7 @@ fn without_port(instance: &str) -> &str {
     }
 }
 
-/// When an incident last changed: the newest opening or ending of a root.
+/// When an incident last changed: the newest opening or ending.
 pub(super) fn changed_at(alerts: &[Alert]) -> Option<Timestamp> {
-    let roots = alerts.iter().filter(|a| a.finding.caused_by.is_none());
-    roots.map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
+    alerts.iter().map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
 }
