@@ -14,6 +14,9 @@ pub struct NodeCondition {
     pub status: String,
     /// Machine-readable reason.
     pub reason: String,
+    /// `lastTransitionTime`.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 /// A taint.

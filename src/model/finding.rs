@@ -28,6 +28,8 @@ pub enum AlertName {
     ApiServerUnhealthy,
     /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
     ApiServerAddressDown,
+    /// All that runs on one control-plane host is silent.
+    ControlPlaneHostDown,
     /// A node is lost: kubelet silent and lease stale.
     NodeDown,
     /// Many nodes at once.
