@@ -222,7 +222,7 @@ fn a_restart_continues_without_repeating() {
     s.settled(400.0, &[]);
     s.restart();
     s.settled(500.0, &[]);
-    assert_eq!(s.settled(503.0, &[]), ["Resolved #1 NodeDown n1"], "the worst it was");
+    assert_eq!(s.settled(503.0, &[]), ["Resolved #1 EtcdMemberDown etcd-2"], "the worst it was");
     assert_eq!(s.settled(600.0, &two[1..]), ["Opened #2 NodeDown n1"], "ids count on");
 }
 
