@@ -126,7 +126,7 @@ pub struct Dispatch {
 /// Why the loop woke.
 enum Action {
     Diagnosed(Diagnosis),
-    Attempted(Delivery),
+    Attempted(Box<Delivery>),
     Reloaded,
     Tick,
     Stop,
@@ -178,7 +178,7 @@ impl Dispatch {
             biased;
             () = stop.cancelled() => Action::Stop,
             Some(done) = self.attempts.join_next() => match done {
-                Ok(delivery) => Action::Attempted(delivery),
+                Ok(delivery) => Action::Attempted(Box::new(delivery)),
                 Err(e) => {
                     // Only a panic in a receiver's code: its lane stays busy until a restart, the others go on.
                     warn!("a delivery attempt broke off: {e}");

@@ -39,7 +39,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// A retry without a wish.
-    fn retry(why: impl Into<String>) -> Self {
+    pub(crate) fn retry(why: impl Into<String>) -> Self {
         Self::Retry { why: why.into(), after: None }
     }
 

@@ -127,7 +127,7 @@ impl Open {
         let news = self.news(&picture);
         let mut verdicts = BTreeMap::new();
         if self.settled(diagnosis, news.is_empty(), now) {
-            verdicts = self.admit(&news, &mut touched, now);
+            verdicts = self.admit(&picture, &news, &mut touched, now);
         }
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
@@ -190,14 +190,20 @@ impl Open {
     }
 
     /// Puts news into incidents; says of each whether it opened or got worse. Relief is neither.
-    fn admit(&mut self, news: &[&Finding], touched: &mut BTreeSet<i64>, now: Timestamp) -> BTreeMap<i64, Told> {
+    fn admit(
+        &mut self,
+        picture: &Picture<'_>,
+        news: &[&Finding],
+        touched: &mut BTreeSet<i64>,
+        now: Timestamp,
+    ) -> BTreeMap<i64, Told> {
         let mut verdicts = BTreeMap::new();
         for finding in news {
-            let (id, verdict) =
-                match self.firing_in(&finding.key).map(|(id, _)| id).or_else(|| self.place(finding, now)) {
-                    Some(id) => (id, self.is_worse(id, finding).then_some(Told::Worse)),
-                    None => (self.open(finding, now), Some(Told::Opened)),
-                };
+            let firing = self.firing_in(&finding.key).map(|(id, _)| id);
+            let (id, verdict) = match firing.or_else(|| self.place(picture, finding, now)) {
+                Some(id) => (id, self.is_worse(id, finding).then_some(Told::Worse)),
+                None => (self.open(finding, now), Some(Told::Opened)),
+            };
             let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) else { continue };
             put(incident, finding, None, now);
             touched.insert(id);
@@ -209,7 +215,7 @@ impl Open {
     }
 
     /// The open incident to which a new root belongs.
-    fn place(&self, finding: &Finding, now: Timestamp) -> Option<i64> {
+    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Option<i64> {
         let peers = || {
             let same = |i: &&Incident| i.cluster == finding.key.cluster && i.topic == finding.topic;
             self.incidents.values().filter(same)
@@ -218,15 +224,16 @@ impl Open {
         if finding.topic != Topic::Outage || peers().count() >= OPEN_PER_CLUSTER_MAX {
             return peers().max_by_key(newest).map(|i| i.id);
         }
-        let recent = |i: &Incident| rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
+        let explains = |a: &Alert| {
+            let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
+            root.is_some_and(|root| root.key == finding.key)
+        };
+        let akin = |a: &Alert| {
+            rank::kin(a.finding.key.alert, finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
+        };
         let related = |i: &&Incident| {
-            recent(i)
-                || i.alerts.iter().any(|a| {
-                    a.finding.key == finding.key
-                        || (a.ended_at.is_none()
-                            && (rank::kin(a.finding.key.alert, finding.key.alert)
-                                || rank::share_host(&a.finding, finding)))
-                })
+            let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
+            recent || i.alerts.iter().any(|a| a.finding.key == finding.key) || i.firing().any(akin)
         };
         peers().filter(related).max_by_key(newest).map(|i| i.id)
     }
@@ -324,10 +331,12 @@ impl Open {
         let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
+        let ending = incident.firing().any(|a| self.missing.contains_key(&a.finding.key));
         let told = match quiet_for {
             _ if over => Some(Told::Resolved),
             None => Some(Told::Opened),
             Some(_) if verdict.is_some() => verdict,
+            Some(_) if ending => None,
             Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
                 Some(Told::Update)
             }

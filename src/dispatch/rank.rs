@@ -6,35 +6,34 @@ use jiff::Timestamp;
 
 use crate::model::{Alert, AlertName, Finding, Severity};
 
-/// How much an alert explains; a higher one gives the incident its headline.
+/// How much an alert explains; a higher one gives the incident its headline. The same order as a diagnosis has.
 pub(super) fn rank(alert: AlertName) -> u8 {
     use AlertName as A;
     match alert {
-        A::WatchdogCutOff => 100,
-        A::ClusterUnreachable => 95,
-        A::EtcdQuorumLost => 90,
-        A::ApiServersDown => 85,
-        A::ApiServerAddressDown => 80,
-        A::ControlPlaneHostDown => 78,
-        A::NodesDown => 75,
-        A::EtcdAlarm => 70,
-        A::ControllerManagerNoLeader => 65,
-        A::SchedulerNoLeader => 64,
-        A::NodeDown => 60,
-        A::EtcdMemberDown => 55,
-        A::ApiServerDown => 50,
-        A::EtcdMemberUnhealthy => 46,
-        A::ApiServerUnhealthy => 45,
-        A::KubeletDown => 40,
-        A::NodeNotReady => 38,
-        A::KubeletUnreachable => 30,
-        A::ComponentDown => 25,
-        A::CredentialsRefused => 24,
-        A::CertificateUntrusted => 22,
-        A::CertificateExpiring => 20,
-        A::ClusterNotWatched => 16,
-        A::StoreFailing => 15,
-        A::TargetFlapping => 10,
+        A::WatchdogCutOff => 24,
+        A::ClusterUnreachable => 23,
+        A::EtcdQuorumLost => 22,
+        A::ControlPlaneHostDown => 21,
+        A::ApiServersDown => 20,
+        A::ApiServerAddressDown => 19,
+        A::EtcdAlarm => 18,
+        A::EtcdMemberDown => 17,
+        A::NodesDown => 16,
+        A::SchedulerNoLeader => 15,
+        A::ControllerManagerNoLeader => 14,
+        A::ApiServerDown => 13,
+        A::NodeDown => 12,
+        A::EtcdMemberUnhealthy => 11,
+        A::ApiServerUnhealthy => 10,
+        A::KubeletDown => 9,
+        A::NodeNotReady => 8,
+        A::ComponentDown => 7,
+        A::KubeletUnreachable => 6,
+        A::CredentialsRefused => 5,
+        A::CertificateUntrusted => 4,
+        A::CertificateExpiring => 3,
+        A::TargetFlapping => 2,
+        A::StoreFailing => 1,
     }
 }
 
@@ -108,8 +107,7 @@ fn without_port(instance: &str) -> &str {
     }
 }
 
-/// When an incident last changed: the newest opening or ending of a root.
+/// When an incident last changed: the newest opening or ending.
 pub(super) fn changed_at(alerts: &[Alert]) -> Option<Timestamp> {
-    let roots = alerts.iter().filter(|a| a.finding.caused_by.is_none());
-    roots.map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
+    alerts.iter().map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
 }

@@ -32,6 +32,8 @@ pub struct GlobalConfig {
     pub smtp_auth_password_file: Option<PathBuf>,
     /// STARTTLS must be had.
     pub smtp_require_tls: bool,
+    /// TLS from the first byte; default: where the port is 465.
+    pub smtp_force_implicit_tls: Option<bool>,
 }
 
 impl Default for GlobalConfig {
@@ -44,6 +46,7 @@ impl Default for GlobalConfig {
             smtp_auth_password: None,
             smtp_auth_password_file: None,
             smtp_require_tls: true,
+            smtp_force_implicit_tls: None,
         }
     }
 }
@@ -71,7 +74,7 @@ pub struct EmailConfig {
     /// Instead of `global.smtp_from`.
     #[serde(default)]
     pub from: Option<String>,
-    /// Instead of `global.smtp_smarthost`. Port 465 means TLS from the first byte.
+    /// Instead of `global.smtp_smarthost`.
     #[serde(default)]
     pub smarthost: Option<String>,
     /// Instead of `global.smtp_hello`.
@@ -89,6 +92,9 @@ pub struct EmailConfig {
     /// Instead of `global.smtp_require_tls`. A password never goes in the clear to another machine, whatever this says.
     #[serde(default)]
     pub require_tls: Option<bool>,
+    /// Instead of `global.smtp_force_implicit_tls`.
+    #[serde(default)]
+    pub force_implicit_tls: Option<bool>,
     /// How the mail server's certificate is judged.
     #[serde(default)]
     pub tls_config: EmailTlsConfig,

@@ -49,7 +49,7 @@ const OWN_HEADERS: [&str; 14] = [
     "content-transfer-encoding",
 ];
 
-/// TLS from the first byte.
+/// The port where TLS begins with the first byte.
 const SMTPS_PORT: u16 = 465;
 
 /// A polite goodbye may take so long; the message is delivered already.
@@ -65,6 +65,7 @@ pub(super) struct Email {
     hello: ClientId,
     auth: Option<(String, Credential)>,
     require_tls: bool,
+    implicit_tls: bool,
     ca_file: Option<PathBuf>,
     server_name: String,
     insecure: bool,
@@ -89,6 +90,7 @@ impl Email {
         let auth = auth(global, config).map_err(|message| error("auth_password", message))?;
         let require_tls =
             config.require_tls.unwrap_or(global.smtp_require_tls) || (auth.is_some() && !is_loopback(&host));
+        let implicit_tls = config.force_implicit_tls.or(global.smtp_force_implicit_tls).unwrap_or(port == SMTPS_PORT);
         Ok(Self {
             from,
             to,
@@ -98,6 +100,7 @@ impl Email {
             hello: ClientId::Domain(hello),
             auth,
             require_tls,
+            implicit_tls,
             ca_file: config.tls_config.ca_file.clone(),
             insecure: config.tls_config.insecure_skip_verify,
             headers: headers(config).map_err(|message| error("headers", message))?,
@@ -129,7 +132,7 @@ impl Email {
 
     async fn connect(&self, deadline: Instant) -> Result<AsyncSmtpConnection, Outcome> {
         let tls = self.tls().await.map_err(Outcome::retry)?;
-        let implicit = (self.port == SMTPS_PORT).then(|| tls.clone());
+        let implicit = self.implicit_tls.then(|| tls.clone());
         let left = deadline.saturating_duration_since(Instant::now());
         let address = (self.host.as_str(), self.port);
         let what = format!("connecting to {}:{}", self.host, self.port);

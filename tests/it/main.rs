@@ -1,1 +1,5 @@
 //! The one integration binary: real sockets, real SQLite, real SMTP.
+
+mod dispatch;
+mod notify;
+mod receivers;
