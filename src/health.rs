@@ -5,6 +5,7 @@
 //! consequence names its cause, and every cause named is among the findings; nothing here panics on odd input.
 
 pub mod diagnosis;
+pub mod own;
 pub mod vantage;
 pub mod verdict;
 

@@ -33,7 +33,7 @@ pub(super) fn rank(alert: AlertName) -> u8 {
         A::CertificateUntrusted => 4,
         A::CertificateExpiring => 3,
         A::TargetFlapping => 2,
-        A::StoreFailing => 1,
+        A::ClusterNotWatched | A::StoreFailing => 1,
     }
 }
 

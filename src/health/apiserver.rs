@@ -73,10 +73,13 @@ fn all_down(p: &Picture<'_>) -> Finding {
     let all = words::all(servers.total, Job::KubeApiserver);
     let how = same_how(&failing);
     let what = match how {
-        Some(how) if how.is_sickness() => format!("{all} {}", how.says(failing.len())),
+        Some(how) if failing.len() > 1 && (how.is_sickness() || how.is_silence()) => {
+            format!("{all} {}{}", how.says(failing.len()), host_words(p, &failing))
+        }
         Some(how) if failing.len() > 1 => format!("{all} are down: they {}", how.says(failing.len())),
+        Some(how) if how.is_sickness() => format!("{all} {}", by_how(&failing)),
         _ if failing.len() > 1 => format!("{all} are down: {}", by_how(&failing)),
-        _ => format!("{all} is down: {}", by_how(&failing)),
+        _ => format!("{all} is down: {}{}", by_how(&failing), host_words(p, &failing)),
     };
     let etcd = match (p.etcd.is_well(), how) {
         (false, _) => "",
@@ -107,10 +110,11 @@ fn some_down(p: &Picture<'_>) -> Finding {
             by_how(&servers.down)
         ),
         None => format!(
-            "{} {} down: {}",
+            "{} {} down: {}{}",
             words::of(n, servers.total, Job::KubeApiserver),
             words::is(n),
-            by_how(&servers.down)
+            by_how(&servers.down),
+            host_words(p, &servers.down)
         ),
     };
     let critical = address.is_none() && servers.total >= 3 && remaining <= 1;
@@ -161,7 +165,10 @@ fn address(p: &Picture<'_>) -> Option<Finding> {
         return None;
     }
     let address = target.instance();
-    let behind = words::of(servers.up, servers.total, Job::KubeApiserver);
+    let behind = match servers.up {
+        up if up == servers.total => words::all(up, Job::KubeApiserver),
+        up => words::of(up, servers.total, Job::KubeApiserver),
+    };
     let verb = if servers.up == 1 { "answers" } else { "answer" };
     let headline =
         format!("the advertised address {address} {}, though {behind} behind it {verb}", target.how().says(1));
@@ -189,6 +196,15 @@ fn evidence(target: &TargetView<'_>) -> Vec<String> {
         lines.push(format!("{} was draining: it was told to stop", target.instance()));
     }
     lines
+}
+
+/// Silence of a host that lives: packets are dropped.
+fn host_words(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> &'static str {
+    match targets {
+        targets if !targets.iter().all(|t| t.how().is_silence() && p.scene.host_lives(t)) => "",
+        [_] => ", though its host answers",
+        _ => ", though their hosts answer",
+    }
 }
 
 /// What explains that all of these fail; `None` where at least one fails for no reason that is seen.
@@ -226,6 +242,11 @@ fn first_step(p: &Picture<'_>, targets: &[&TargetView<'_>], how: Option<How>) ->
         Some(How::EtcdFails) => format!(
             "ssh {host}: the API server's log (`crictl logs $(crictl ps -q --name kube-apiserver)`) and the way from it to \
              etcd: --etcd-servers, certificates, port 2379"
+        ),
+        Some(How::Silent) if p.scene.host_lives(first) => format!(
+            "packets to {} are dropped: firewall rules on {host} (`nft list ruleset`, `iptables -S`) and between it and the \
+             watchdog; `ss -lnt` there shows whether the listen queue is full",
+            first.instance()
         ),
         Some(How::Silent | How::Unreachable) => {
             format!(

@@ -6,12 +6,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    TargetView,
+    TargetView, credentials,
+    diagnosis::Picture,
     leaders::SaturatingAge,
-    scene::{How, NAMED, Scene, by_how, earliest, labels},
+    scene::{How, NAMED, Scene, earliest, labels},
     words,
 };
-use crate::model::{AlertName, CertificateFact, Finding, Job, Severity, Topic};
+use crate::model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, Topic};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A warning this long before the end…
@@ -23,8 +24,9 @@ const CRITICAL_SHARE: u32 = 4;
 /// So many presenters are named in the evidence.
 const EVIDENCE_MAX: usize = 10;
 
-pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut all = expiring(scene);
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let scene = &p.scene;
+    let mut all = expiring(p);
     all.extend(Job::ALL.into_iter().filter_map(|job| untrusted(scene, job)));
     all
 }
@@ -43,7 +45,8 @@ type Identity<'a> = (&'a str, Option<Job>, &'a str, &'a str);
 /// Who presents a certificate; `None`: it is ours.
 type Sighting<'a> = (&'a CertificateFact, Option<&'a TargetView<'a>>);
 
-fn expiring(scene: &Scene<'_>) -> Vec<Finding> {
+fn expiring(p: &Picture<'_>) -> Vec<Finding> {
+    let scene = &p.scene;
     let mut groups: BTreeMap<Identity, Vec<Sighting>> = BTreeMap::new();
     let due = |c: &CertificateFact| scene.now >= c.not_after.saturating_sub_age(windows(c).0);
     for certificate in scene.view.own_certificates.iter().filter(|c| due(c)) {
@@ -62,10 +65,11 @@ fn expiring(scene: &Scene<'_>) -> Vec<Finding> {
             groups.entry(identity).or_default().push((certificate, Some(target)));
         }
     }
-    groups.into_iter().filter_map(|(identity, seen)| expires(scene, identity, seen)).collect()
+    groups.into_iter().filter_map(|(identity, seen)| expires(p, identity, seen)).collect()
 }
 
-fn expires(scene: &Scene<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>) -> Option<Finding> {
+fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>) -> Option<Finding> {
+    let scene = &p.scene;
     seen.sort_by_key(|(c, t)| (c.not_after, t.map(|t| &t.target.key)));
     let (first, _) = *seen.first()?;
     let (warn, critical) = windows(first);
@@ -93,14 +97,40 @@ fn expires(scene: &Scene<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>
     finding.labels.extend((!subject.is_empty()).then(|| ("subject".into(), subject.to_owned())));
     finding.evidence = seen.iter().take(EVIDENCE_MAX).map(|(c, t)| evidence(c, *t)).collect();
     finding.evidence.extend((seen.len() > EVIDENCE_MAX).then(|| format!("and {} more", seen.len() - EVIDENCE_MAX)));
-    let verb = if expired { "is" } else { "will be" };
-    finding.consequences.push(if source == "serving" {
-        format!("whoever connects there {verb} refused by his own check of the certificate")
-    } else {
-        format!("the watchdog {verb} refused by the cluster and see less of it")
+    let ours = source != "serving";
+    finding.consequences.push(match (ours, expired) {
+        (false, false) => "clients that check certificates will refuse to connect there".into(),
+        (false, true) => "clients that check certificates refuse to connect there".into(),
+        (true, false) => "the cluster will refuse the watchdog, which then sees less of it".into(),
+        (true, true) => "the cluster refuses the watchdog, which sees less of it".into(),
     });
     finding.first_step = step;
+    finding.caused_by = if expired { told_by(p, source, &targets) } else { None };
     Some(finding)
+}
+
+/// Once it has run out, what comes of it is the news, and names the certificate as the reason: it is not told twice.
+fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
+    let refused = |job: Job| {
+        let refusing = p.scene.job(job).iter().any(|t| credentials::refuses_us(t));
+        refusing.then(|| p.scene.key(AlertName::CredentialsRefused, job.as_str()))
+    };
+    match source {
+        "kubeconfig" => refused(Job::KubeApiserver).or_else(|| refused(Job::Kubelet)),
+        "etcd-client" => refused(Job::Etcd),
+        _ => {
+            let broken = |job| targets.iter().any(|t| t.job() == job && t.is_broken() && t.how() == How::Expired);
+            if broken(Job::KubeApiserver) {
+                let all = p.api.all_failing().is_some();
+                let alert = if all { AlertName::ApiServersDown } else { AlertName::ApiServerDown };
+                Some(p.scene.key(alert, ""))
+            } else if broken(Job::Etcd) && p.etcd.lost.is_some() {
+                Some(p.scene.key(AlertName::EtcdQuorumLost, ""))
+            } else {
+                None
+            }
+        }
+    }
 }
 
 fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
@@ -155,10 +185,9 @@ fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     let ca = if job == Job::Etcd { "etcd's `ca_file`" } else { "the CA in our kubeconfig" };
     let message = &first.verdict.message;
     let name = words_of_name(message);
-    let (many, possessive) = match (job, n) {
-        (Job::KubeApiserver, 1) => (format!("API server {}", first.instance()), "API server's".to_owned()),
-        (_, 1) => (format!("{} {}", words::job(job, 1), first.instance()), format!("{}'s", words::job(job, 1))),
-        _ => (by_how(&refused), format!("{}'", words::job(job, n))),
+    let possessive = match n {
+        1 => format!("{}'s", words::job(job, 1)),
+        _ => format!("{}'", words::job(job, n)),
     };
     let headline = if name {
         format!("the {possessive} certificate does not carry the name by which we call: {message}")
@@ -171,7 +200,9 @@ fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     finding.labels = labels(&refused);
     finding.evidence = refused.iter().take(NAMED).map(|t| t.line()).collect();
     finding.evidence.extend(chain.iter().map(|c| format!("presented: {} issued by {}", c.subject, c.issuer)));
-    finding.still_works.push(format!("{many}: TLS is spoken there, so it runs"));
+    let names: Vec<_> = refused.iter().map(|t| t.instance()).collect();
+    let runs = if n == 1 { "it runs" } else { "they run" };
+    finding.still_works.push(format!("TLS is spoken at {}: {runs}", words::list(&names, NAMED)));
     finding.consequences.push("the watchdog sends no credentials there and can't tell its health".into());
     finding.first_step = if name {
         "add the name or address to the certificate (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), \
@@ -190,7 +221,6 @@ fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
 /// Whether the message of a failed verification speaks of the name rather than of the issuer.
 fn words_of_name(message: &str) -> bool {
     let message = message.to_lowercase();
-    ["not valid for", "wrong name", "notvalidforname", "hostname", "names only", "does not name"]
-        .iter()
-        .any(|w| message.contains(w))
+    let any = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    any(&["name", "valid for", "not for"]) && !any(&["signed", "issuer"])
 }

@@ -2,10 +2,10 @@
 
 use super::{
     TargetView,
-    scene::{NAMED, Scene, earliest, labels},
+    scene::{How, NAMED, Scene, earliest, labels},
     words,
 };
-use crate::model::{AlertName, Finding, Job, Reason, Severity, State, Topic};
+use crate::model::{AlertName, Finding, Job, Severity, State, Topic};
 
 /// One finding for each kind of component that refuses us.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -14,14 +14,10 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     let all = scene.job(job);
-    let refusing: Vec<_> = all
-        .iter()
-        .copied()
-        .filter(|t| t.verdict.state == State::Unknown && t.verdict.reason == Some(Reason::Auth) && !t.by_proxy())
-        .collect();
+    let refusing: Vec<_> = all.iter().copied().filter(|t| refuses_us(t) && !t.by_proxy()).collect();
     let first = refusing.first()?;
     let n = refusing.len();
-    let who = if n == all.len() { plural(job, n) } else { words::of(n, all.len(), job) };
+    let who = if n == all.len() { words::all(n, job) } else { words::of(n, all.len(), job) };
     let status = first.last.and_then(|o| o.http_status).filter(|s| matches!(s, 401 | 403));
     let code = status.map(|s| format!(" ({s})")).unwrap_or_default();
     let (why, step) = why(scene, job, status, first);
@@ -58,15 +54,15 @@ fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     Some(finding)
 }
 
-/// `the API server`, `all 3 kubelets`.
-fn plural(job: Job, n: usize) -> String {
-    if n == 1 { format!("the {}", words::job(job, 1)) } else { words::all(n, job) }
+/// Confirmed to refuse us, by an answer or, with TLS client certificates, in the handshake.
+pub(super) fn refuses_us(t: &TargetView<'_>) -> bool {
+    matches!(t.verdict.state, State::Unknown | State::Down) && t.verdict.reason.is_some() && t.how() == How::Credentials
 }
 
 /// The cause and what to do.
 fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
     let (source, ours) = match job {
-        Job::Etcd => ("etcd-client", "etcd's client certificate"),
+        Job::Etcd => ("etcd-client", "our etcd client certificate"),
         _ => ("kubeconfig", "the client certificate in the kubeconfig"),
     };
     let own = || scene.view.own_certificates.iter().filter(|c| c.source == source);

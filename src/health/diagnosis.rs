@@ -85,12 +85,13 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    fn new(view: &'a ClusterView<'a>) -> Self {
-        let scene = Scene::new(view);
+    fn new(mut scene: Scene<'a>, unreachable: bool) -> Self {
+        scene.unreachable = unreachable;
+        scene.leases_recent &= !unreachable;
         let etcd = Etcd::new(&scene);
         let api = Servers::new(&scene);
         let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job)).collect();
-        let hosts = hosts::lost(&scene);
+        let hosts = if unreachable { Vec::new() } else { hosts::lost(&scene) };
         let troubles = nodes::troubles(&scene, &api);
         Self { scene, etcd, api, leads, hosts, troubles }
     }
@@ -130,21 +131,19 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
     if diagnosis.blind {
         return diagnosis;
     }
-    let picture = Picture::new(view);
-    let mut findings = Vec::new();
-    let unreachable = network::unreachable(&picture.scene);
+    let scene = Scene::new(view);
+    let unreachable = network::unreachable(&scene);
     let root = unreachable.as_ref().map(|f| f.key.clone());
-    findings.extend(unreachable);
-    if root.is_none() {
-        findings.extend(hosts::findings(&picture));
-    }
+    let picture = Picture::new(scene, root.is_some());
+    let mut findings = Vec::from_iter(unreachable);
+    findings.extend(hosts::findings(&picture));
     findings.extend(etcd::findings(&picture));
     findings.extend(apiserver::findings(&picture));
     findings.extend(leaders::findings(&picture));
     findings.extend(nodes::findings(&picture));
     findings.extend(components::findings(&picture));
     findings.extend(credentials::findings(&picture.scene));
-    findings.extend(certificates::findings(&picture.scene));
+    findings.extend(certificates::findings(&picture));
     if let Some(root) = root {
         for f in findings.iter_mut().filter(|f| f.topic == Topic::Outage && f.key != root) {
             f.caused_by = Some(root.clone());
@@ -219,11 +218,13 @@ fn tell_consequences(findings: &mut [Finding]) {
     for f in findings.iter() {
         // Its members, its nodes and what failed to answer are the finding itself, and in its evidence.
         let Some(root) = &f.caused_by else { continue };
-        let same = matches!(
-            (root.alert, f.key.alert),
-            (AlertName::EtcdQuorumLost, AlertName::EtcdMemberDown | AlertName::EtcdMemberUnhealthy)
-                | (AlertName::NodesDown | AlertName::ClusterUnreachable | AlertName::ControlPlaneHostDown, _)
-        );
+        let same = root.alert == f.key.alert
+            || matches!(
+                (root.alert, f.key.alert),
+                (AlertName::EtcdQuorumLost, AlertName::EtcdMemberDown | AlertName::EtcdMemberUnhealthy)
+                    | (AlertName::NodesDown | AlertName::ClusterUnreachable | AlertName::ControlPlaneHostDown, _)
+                    | (_, AlertName::CertificateExpiring)
+            );
         if !same {
             told.entry(root.clone()).or_default().push(f.headline.clone());
         }

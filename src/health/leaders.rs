@@ -45,24 +45,28 @@ impl<'a> Lead<'a> {
         Self { job, lease, renewed, stale, down, all_down }
     }
 
-    /// Somebody holds a fresh lease.
-    pub(super) fn leads(&self) -> bool {
-        self.lease.is_some() && !self.stale
+    /// Somebody leads, whoever is down: the lease is fresh, and the API servers that told so still work.
+    pub(super) fn surely_leads(&self, p: &Picture<'_>) -> bool {
+        self.lease.is_some()
+            && !self.stale
+            && p.api.any_up()
+            && p.etcd.lost.is_none()
+            && (self.down.is_empty() || self.renewed_since())
     }
 
-    /// The lease was renewed after all of them went silent: they live, and can't be reached from here.
-    fn hidden(&self) -> bool {
+    /// The lease was renewed after the last of them went down: it is another one's, or they live out of our reach.
+    fn renewed_since(&self) -> bool {
         let last = self.down.iter().map(|t| t.verdict.since).max();
-        self.leads() && self.renewed.zip(last).is_some_and(|(renewed, last)| later(renewed, last, CLOCK_MARGIN))
+        !self.stale && self.renewed.zip(last).is_some_and(|(renewed, last)| later(renewed, last, CLOCK_MARGIN))
     }
 
     fn missing(&self, p: &Picture<'_>) -> bool {
-        (self.all_down && !self.hidden()) || (self.stale && api_back(&p.scene))
+        (self.all_down && !self.renewed_since()) || (self.stale && api_back(&p.scene))
     }
 
     /// The host of the leader, `cp1` of `cp1_2f0c…`.
     fn holder(&self) -> Option<&'a str> {
-        let holder = self.lease.filter(|_| !self.stale)?.holder.as_str();
+        let holder = self.lease?.holder.as_str();
         Some(holder.split('_').next().unwrap_or(holder)).filter(|h| !h.is_empty())
     }
 }
@@ -102,12 +106,15 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
         Job::KubeScheduler => (AlertName::SchedulerNoLeader, "new pods are not placed"),
         _ => (AlertName::ControllerManagerNoLeader, "nothing is repaired or replaced, lost nodes are not noticed"),
     };
-    let who = if lead.all_down {
-        format!("{} {} down", words::all(lead.down.len(), lead.job), words::is(lead.down.len()))
+    let n = lead.down.len();
+    let headline = if p.scene.unreachable {
+        format!("{} {} silent", words::all(n, lead.job), words::is(n))
+    } else if lead.all_down {
+        format!("{} {} down: {means}", words::all(n, lead.job), words::is(n))
     } else {
-        format!("no {} holds a fresh lease", words::job(lead.job, 1))
+        format!("no {} holds a fresh lease: {means}", words::job(lead.job, 1))
     };
-    let mut finding = p.scene.finding(alert, "", Severity::Critical, format!("{who}: {means}"));
+    let mut finding = p.scene.finding(alert, "", Severity::Critical, headline);
     let expired = lead.renewed.zip(lead.lease).map(|(at, l)| at.checked_add(l.duration).unwrap_or(at));
     finding.since = match expired.filter(|_| !lead.all_down) {
         Some(at) => at,
@@ -135,16 +142,18 @@ fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
     if n == 0 {
         return None;
     }
-    let leads = lead.holder().map(|h| format!("; {h} leads")).unwrap_or_default();
     let headline = if lead.all_down {
-        format!("{} can't be reached from here, yet their lease is renewed{leads}", words::all(n, lead.job))
+        format!("{} can't be reached from here, yet their lease is renewed", words::all(n, lead.job))
     } else {
-        format!("{} {} down: {}{leads}", words::of(n, total, lead.job), words::is(n), by_how(&lead.down))
+        format!("{} {} down: {}", words::of(n, total, lead.job), words::is(n), by_how(&lead.down))
     };
     let mut finding = p.scene.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
     finding.since = earliest(&lead.down, p.scene.now);
     finding.labels = labels(&lead.down);
     finding.evidence = lead.down.iter().map(|t| t.line()).collect();
+    finding
+        .evidence
+        .extend(lead.holder().filter(|_| lead.surely_leads(p)).map(|h| format!("{h} holds the lease and renews it")));
     let host = lead.down.first().map_or("", |t| p.scene.machine(t));
     finding.first_step = if lead.all_down {
         "look at the firewall between the watchdog and the control-plane hosts, and at --bind-address".into()

@@ -24,6 +24,10 @@ fn share(up: usize, total: usize, job: Job) -> Option<String> {
 }
 
 fn api(p: &Picture<'_>) -> Option<String> {
+    // Without etcd an API server that was well a moment ago is no comfort.
+    if p.etcd.lost.is_some() {
+        return None;
+    }
     share(p.api.up, p.api.total, Job::KubeApiserver)
 }
 
@@ -43,7 +47,7 @@ fn etcd(p: &Picture<'_>) -> Option<String> {
     } else {
         let read =
             |t: &&super::TargetView| t.is_up() && t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
-        p.scene.api.iter().any(|t| read(t)).then(|| "etcd serves reads".into())
+        p.scene.api.iter().any(read).then(|| "etcd serves reads".into())
     }
 }
 
@@ -61,6 +65,6 @@ fn kubelets(p: &Picture<'_>) -> Option<String> {
 }
 
 fn leaders(p: &Picture<'_>) -> Option<String> {
-    let leading = |lead: &&super::leaders::Lead| lead.leads() && p.api.any_up();
+    let leading = |lead: &&super::leaders::Lead| lead.surely_leads(p);
     (p.leads.iter().filter(leading).count() == p.leads.len()).then(|| "scheduler and controller-manager lead".into())
 }

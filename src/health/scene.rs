@@ -141,6 +141,8 @@ impl<'a> TargetView<'a> {
             Some(Reason::Tls) => match failed.and_then(|o| Some((o, o.tls.as_ref()?))) {
                 Some((o, tls)) if tls.chain.iter().any(|c| c.not_after <= o.started) => How::Expired,
                 Some((_, tls)) if !tls.verified && !tls.chain.is_empty() => How::Untrusted,
+                // It showed a good certificate and then ended the handshake: it does not like ours.
+                Some((_, tls)) if tls.verified => How::Credentials,
                 _ => How::Handshake,
             },
             Some(Reason::HttpStatus | Reason::Body) => How::Wrong,
@@ -190,7 +192,10 @@ impl<'a> TargetView<'a> {
             state => state.as_str(),
         };
         let why = if verdict.message.is_empty() { String::new() } else { format!(": {}", verdict.message) };
-        format!("{} {} {what} since {}{why}", words::job(self.job(), 1), self.instance(), words::time(verdict.since))
+        let healthy = self.last_success.filter(|_| verdict.state == State::Down);
+        let healthy = healthy.map(|at| format!("; last healthy {}", words::time(at))).unwrap_or_default();
+        let (job, since) = (words::job(self.job(), 1), words::time(verdict.since));
+        format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }
 
     /// The checks that fail, by name.
@@ -214,6 +219,8 @@ pub(super) struct Scene<'a> {
     pub(super) api: Vec<&'a TargetView<'a>>,
     /// The advertised URL, where it is no endpoint itself.
     pub(super) advertised: Option<&'a TargetView<'a>>,
+    /// Nothing of the cluster answers: what was last known proves nothing, and no component is accused.
+    pub(super) unreachable: bool,
     /// Leases were read so recently that they speak of now.
     pub(super) leases_recent: bool,
     nodes: HashMap<&'a str, &'a NodeFact>,
@@ -244,7 +251,18 @@ impl<'a> Scene<'a> {
         let addresses = control.flat_map(|n| n.addresses.iter().map(|a| (a.as_str(), &*n.name))).collect();
         let leases_recent =
             view.snapshot.leases_at.is_some_and(|at| view.now.duration_since(at).unsigned_abs() <= LEASES_RECENT);
-        Self { cluster: view.cluster, view, now: view.now, jobs, api, advertised: url, leases_recent, nodes, addresses }
+        Self {
+            cluster: view.cluster,
+            view,
+            now: view.now,
+            jobs,
+            api,
+            advertised: url,
+            unreachable: false,
+            leases_recent,
+            nodes,
+            addresses,
+        }
     }
 
     /// The targets of a component, sorted by instance.
@@ -261,6 +279,13 @@ impl<'a> Scene<'a> {
     pub(super) fn machine(&self, target: &TargetView<'a>) -> &'a str {
         let node = target.node().filter(|n| self.node(n).is_some_and(|n| n.control_plane));
         node.or_else(|| self.addresses.get(target.host()).copied()).unwrap_or_else(|| target.host())
+    }
+
+    /// Another target on the same machine answers.
+    pub(super) fn host_lives(&self, target: &TargetView<'a>) -> bool {
+        let machine = self.machine(target);
+        let jobs = [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager];
+        jobs.iter().flat_map(|&job| self.job(job)).any(|t| t.is_up() && self.machine(t) == machine)
     }
 
     pub(super) fn key(&self, alert: AlertName, subject: &str) -> FindingKey {

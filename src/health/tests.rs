@@ -3,11 +3,11 @@
 
 use insta::assert_snapshot;
 
-use super::*;
-use crate::model::{Diagnosis, FindingKey};
+use crate::model::{Diagnosis, Finding, FindingKey};
 
 mod arbitrary;
 mod control_plane;
+mod etcd;
 mod nodes;
 mod own;
 mod world;
@@ -35,6 +35,15 @@ fn told(world: &World) -> String {
     if diagnosis.blind {
         lines.push("(blind)".into());
     }
+    lines.join("\n")
+}
+
+/// Everything that one finding says.
+fn in_full(f: &Finding) -> String {
+    let mut lines = vec![f.headline.clone(), format!("since {}", f.since)];
+    lines.extend(f.evidence.iter().map(|l| format!("  {l}")));
+    lines.push(format!("first: {}", f.first_step));
+    lines.push(format!("{:?}", f.labels));
     lines.join("\n")
 }
 

@@ -176,7 +176,7 @@ impl Head {
         self.ignore_before = self.ignore_before.max(Some(started));
         let run = self.count(Kind::Success, started);
         match self.inner.state {
-            State::Down if run.count < t.rise => return,
+            State::Down if run.count < t.rise => {}
             State::Down => {
                 self.changed(now);
                 self.settle(State::Up, run.first, None, HEALTHY);

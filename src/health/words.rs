@@ -30,10 +30,10 @@ pub(super) fn is(n: usize) -> &'static str {
     if n == 1 { "is" } else { "are" }
 }
 
-/// `the only scheduler`, `both schedulers`, `all 3 schedulers`.
+/// `the scheduler`, `both schedulers`, `all 3 schedulers`.
 pub(super) fn all(n: usize, kind: Job) -> String {
     match n {
-        1 => format!("the only {}", job(kind, 1)),
+        1 => format!("the {}", job(kind, 1)),
         2 => format!("both {}", job(kind, 2)),
         n => format!("all {n} {}", job(kind, n)),
     }

@@ -56,6 +56,8 @@ pub enum AlertName {
     TargetFlapping,
     /// The watchdog's own store fails.
     StoreFailing,
+    /// A configured cluster can't be watched at all: its kubeconfig can't be used.
+    ClusterNotWatched,
 }
 
 impl fmt::Display for AlertName {

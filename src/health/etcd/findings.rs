@@ -17,6 +17,7 @@ use crate::{
 pub(in crate::health) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(quorum(p));
+    all.extend(out_of_reach(p));
     all.extend(p.etcd.members.iter().filter_map(|m| member(p, m)));
     all.extend(alarms(p));
     all
@@ -25,7 +26,7 @@ pub(in crate::health) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 fn quorum(p: &Picture<'_>) -> Option<Finding> {
     let (scene, etcd) = (&p.scene, &p.etcd);
     let since = etcd.lost?;
-    let mut finding = scene.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(etcd));
+    let mut finding = scene.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(p));
     finding.since = since;
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = if etcd.inferred {
@@ -57,8 +58,12 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn quorum_headline(etcd: &Etcd<'_>) -> String {
+fn quorum_headline(p: &Picture<'_>) -> String {
+    let etcd = &p.etcd;
     let Etcd { total, dead, sick, .. } = *etcd;
+    if p.scene.unreachable {
+        return format!("etcd's quorum is not known: {} silent", words::count(dead, "member is", "members are"));
+    }
     if etcd.inferred {
         return "every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)"
             .into();
@@ -90,6 +95,28 @@ fn evidence(m: &Member<'_>) -> String {
     }
 }
 
+/// Members that we can't reach and that others work with: told once.
+fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
+    let (scene, etcd) = (&p.scene, &p.etcd);
+    let proof = etcd.proof.as_ref()?;
+    let broken: Vec<_> = etcd.members.iter().filter(|m| matches!(m.health, Health::Dead | Health::Sick)).collect();
+    let headline = format!(
+        "{} of {} etcd members can't be reached from here, yet etcd keeps quorum",
+        broken.len(),
+        etcd.members.len()
+    );
+    let mut finding = scene.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
+    finding.since = broken.iter().map(|m| m.since).min().unwrap_or(scene.now);
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.evidence = broken.iter().map(|m| evidence(m)).collect();
+    finding.evidence.push(proof.clone());
+    finding.first_step = REACH_STEP.into();
+    Some(finding)
+}
+
+/// What to do about members that work for others.
+const REACH_STEP: &str = "look at the network and the firewall between the watchdog and etcd's client port (2379): the members work for others";
+
 /// A member that is down or unwell. With quorum lost it is part of that; with its host gone, of that.
 fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     let (scene, etcd) = (&p.scene, &p.etcd);
@@ -101,17 +128,13 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     let alert = if sick { AlertName::EtcdMemberUnhealthy } else { AlertName::EtcdMemberDown };
     let kept = m.voter && etcd.lost.is_none() && etcd.proof.is_none();
     let severity = if kept && etcd.margin() == 0 { Severity::Critical } else { Severity::Warning };
-    let mut finding = scene.finding(alert, m.subject(), severity, member_headline(etcd, m, sick));
+    let mut finding = scene.finding(alert, m.subject(), severity, member_headline(p, m, sick));
     finding.since = m.since;
     finding.labels = labels(m.target.as_slice());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence.push(evidence(m));
-    finding.evidence.extend(etcd.proof.clone());
-    if kept && etcd.margin() == 0 {
-        finding.consequences.push("one more lost member stops the cluster".into());
-    }
     finding.first_step = if etcd.proof.is_some() {
-        "look at the network and the firewall between the watchdog and etcd's client port (2379): the member works for others".into()
+        REACH_STEP.into()
     } else if m.unborn {
         "start the new member, or take it out of the list again: `etcdctl member list`, `etcdctl member remove ID`"
             .into()
@@ -122,33 +145,35 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
             m.label()
         )
     };
-    finding.caused_by = match etcd.lost {
-        Some(_) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
-        None => m.target.and_then(|t| p.lost_host(t)),
+    finding.caused_by = match (etcd.lost, &etcd.proof) {
+        (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
+        (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
+        (None, None) => m.target.and_then(|t| p.lost_host(t)),
     };
     Some(finding)
 }
 
-fn member_headline(etcd: &Etcd<'_>, m: &Member<'_>, sick: bool) -> String {
+fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
+    let etcd = &p.etcd;
     let role = if m.voter { "member" } else { "learner" };
     let label = m.label();
     if etcd.proof.is_some() {
-        return format!("etcd {role} {label} can't be reached from here, yet etcd keeps quorum");
+        return format!("etcd {role} {label} can't be reached from here");
     }
     let what = match m.target {
-        None => "is down".into(),
         Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => {
             "answers but sees no leader".into()
         }
         Some(t) if sick => format!("answers and is not well ({})", t.verdict.message),
-        Some(t) => format!("is down ({})", t.how().says(1)),
+        Some(t) if t.how().is_silence() => t.how().says(1).into(),
+        _ => String::from("is down"),
     };
-    let quorum = match (m.voter && etcd.lost.is_none(), etcd.margin()) {
-        (false, _) => String::new(),
-        (true, 0) => format!(": {}: one more loss stops the cluster", etcd.margin_words()),
-        (true, _) => format!(": {}", etcd.margin_words()),
-    };
-    format!("etcd {role} {label} {what}{quorum}")
+    let told = m.voter && etcd.lost.is_none() && !p.scene.unreachable;
+    match etcd.margin() {
+        _ if !told => format!("etcd {role} {label} {what}"),
+        0 => format!("etcd {role} {label} {what}: {}: one more loss stops the cluster", etcd.margin_words()),
+        _ => format!("etcd {role} {label} {what}: {}", etcd.margin_words()),
+    }
 }
 
 /// One finding for each kind of alarm, however many members tell of it.

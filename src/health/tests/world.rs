@@ -8,12 +8,14 @@ use url::Url;
 use super::super::{ClusterView, TargetView, diagnose};
 use crate::model::*;
 
+#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) target: Target,
     pub(super) verdict: Verdict,
     pub(super) last: Observation,
 }
 
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) cluster: Arc<str>,
     pub(super) entries: Vec<Entry>,
@@ -88,7 +90,7 @@ impl World {
     }
 
     fn node(&mut self, i: usize) {
-        let (name, host) = (format!("n{i:02}"), format!("10.99.1.{i}"));
+        let (name, host) = (format!("n{i:02}"), format!("10.99.{}.{}", 1 + i / 250, i % 250));
         let spec = ProbeSpec::Kubelet {
             base: Url::parse(&format!("https://{host}:10250")).unwrap(),
             node: name.as_str().into(),
@@ -253,7 +255,9 @@ impl Entry {
     }
 
     fn view(&self) -> TargetView<'_> {
-        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success: None }
+        let last_success = (self.verdict.state == State::Down)
+            .then(|| self.verdict.since.checked_sub(Duration::from_secs(10)).unwrap_or(Timestamp::MIN));
+        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success }
     }
 }
 
