@@ -1,1 +1,4 @@
 //! The one integration binary: real sockets, real SQLite, real SMTP.
+
+mod http;
+mod metrics;
