@@ -1,4 +1,5 @@
 //! `/metrics` as scrapers read it.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A helper of a test may fail it.
 
 use std::{
     io::Write,
