@@ -5,5 +5,7 @@
 //! directory it is given. Nothing here knows how the watchdog works: it is watched like any other cluster.
 
 pub mod pretend;
+pub mod sink;
 
 pub use pretend::PretendCluster;
+pub use sink::{Hook, HookSink, Mail, Mailbox};

@@ -126,7 +126,8 @@ async fn discovery_finds_everything() {
         }
     }
     let mut expected: Vec<_> = (0..SIZE).map(|i| lab.cluster.apiserver(i).to_string()).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
 
     let mut names = Vec::new();
