@@ -14,6 +14,9 @@ pub struct NodeCondition {
     pub status: String,
     /// Machine-readable reason.
     pub reason: String,
+    /// `lastTransitionTime`.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 /// A taint.
@@ -86,6 +89,15 @@ pub struct EtcdMember {
     pub learner: bool,
 }
 
+/// An API server that has left the endpoints of default/kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingEndpoint {
+    /// `host:port`.
+    pub address: String,
+    /// When a working API server first left it out.
+    pub since: Timestamp,
+}
+
 /// All that discovery knows of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -100,6 +112,9 @@ pub struct ClusterSnapshot {
     pub nodes: Vec<NodeFact>,
     /// `host:port` of every endpoint of the service default/kubernetes, sorted.
     pub apiserver_endpoints: Vec<String>,
+    /// Endpoints that have left that list and are still watched: an API server that dies is taken off the list after
+    /// some 15 s (its lease in etcd runs out), which is a symptom and not a farewell.
+    pub missing_endpoints: Vec<MissingEndpoint>,
     /// Leader leases.
     pub leaders: Vec<LeaseFact>,
     /// Etcd members that a member list named, with client URLs.
