@@ -6,6 +6,8 @@
 
 pub mod pretend;
 pub mod sink;
+pub mod story;
 
 pub use pretend::PretendCluster;
 pub use sink::{Hook, HookSink, Mail, Mailbox};
+pub use story::{Ending, Stage, narrate};
