@@ -6,7 +6,7 @@ use url::Url;
 use super::*;
 use crate::{
     clock::Clock,
-    model::{LiveCluster, LiveTarget, ProbeSpec, Target, Verdict},
+    model::{LiveTarget, ProbeSpec, Target, Verdict},
 };
 
 /// A watchdog of straw: it knows every target, and changes its picture when told to.
@@ -38,7 +38,7 @@ impl Straw {
             samples: Vec::new().into(),
         };
         let mut state = self.live.write();
-        let cluster = state.clusters.entry(pretend::NAME.into()).or_insert_with(LiveCluster::default);
+        let cluster = state.clusters.entry(pretend::NAME.into()).or_default();
         cluster.targets.insert(key, target);
     }
 
