@@ -308,6 +308,7 @@ impl Dispatch {
                 info!(receiver, message, answer, "notification delivered");
                 if self.failing.remove(receiver).is_some() {
                     info!(receiver, "the receiver works again");
+                    self.outbox.hurry(receiver, self.deps.clock.wall());
                 }
             }
             DeliveryOutcome::Retried if self.failing.contains_key(receiver) => {

@@ -130,6 +130,14 @@ impl Outbox {
         }
     }
 
+    /// A receiver is back: what waits for it need not wait for its backoff to end.
+    pub fn hurry(&mut self, receiver: &str, now: Timestamp) {
+        let lanes = self.lanes.iter_mut().filter(|(lane, _)| &*lane.1 == receiver && !self.busy.contains(*lane));
+        for head in lanes.filter_map(|(_, queue)| queue.front_mut()) {
+            head.next_at = head.next_at.min(now);
+        }
+    }
+
     fn release(&mut self, entry: &OutboxEntry) {
         let lane = lane_of(entry);
         if self.busy.remove(&lane)

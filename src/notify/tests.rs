@@ -28,7 +28,7 @@ const RECEIVERS: &str = "
 const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.example.org:587'}";
 
 fn build(global: &str, receivers: &str, route: Option<&str>) -> Result<Vec<String>, String> {
-    let route: Option<RouteConfig> = route.map(|r| parse(r)).transpose()?;
+    let route: Option<RouteConfig> = route.map(parse).transpose()?;
     let receivers: Vec<ReceiverConfig> = parse(receivers)?;
     let all = integrations(&parse(global)?, &receivers, route.as_ref()).map_err(|e| e.to_string())?;
     Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())

@@ -102,7 +102,11 @@ impl Webhook {
         match request.send().await {
             Ok(response) => Ok(judge(response, &url).await),
             Err(e) if e.is_timeout() => Err("no answer in time".into()),
-            Err(e) => Err(hide(&with_causes(&e.without_url()), &url)),
+            Err(e) => {
+                let what = if e.is_connect() { "cannot connect" } else { "the request broke off" };
+                let host = url.host_str().unwrap_or_default();
+                Err(hide(&format!("{what} ({host}): {}", innermost(&e.without_url())), &url))
+            }
         }
     }
 
@@ -148,6 +152,15 @@ impl Webhook {
         }
         Ok(map)
     }
+}
+
+/// The cause itself, without the layers of HTTP client around it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut at = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
 }
 
 /// 2xx is delivered. What time or an operator can mend (5xx, 429, 408, 425, refused credentials, a redirect that can't

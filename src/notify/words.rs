@@ -185,7 +185,7 @@ fn when(n: &Notification) -> String {
     let lasted = in_words(lasted(n));
     match n.incident.resolved_at {
         Some(end) => format!("From {began} to {}: {lasted}.", moment(end)),
-        None => format!("Since {began}; {lasted} when this was written."),
+        None => format!("Since {began}, for {lasted} when this was written."),
     }
 }
 

@@ -244,7 +244,8 @@ async fn messages_to_a_receiver_that_left_the_configuration_are_dropped() {
     server.wait_for(1).await;
     run.settings.send_modify(|s| Arc::make_mut(s).integrations.clear());
     run.pending(0).await;
-    let deliveries = run.store.deliveries(run.live.read().incidents[0].id).await.unwrap();
+    let id = run.live.read().incidents[0].id;
+    let deliveries = run.store.deliveries(id).await.unwrap();
     let last = deliveries.last().unwrap();
     assert_eq!(
         (last.outcome, last.answer.as_str()),

@@ -92,3 +92,19 @@ fn beyond_the_limit_the_least_needed_goes() {
     assert_eq!(outbox.overflow(), None);
     assert_eq!(outbox.len(), OUTBOX_MAX);
 }
+
+#[test]
+fn what_waits_for_a_receiver_that_is_back_is_sent_at_once() {
+    let entries = [message(1, 0, Told::Opened, "ops/email[0]"), message(2, 0, Told::Opened, "ops/email[0]")];
+    let mut outbox = Outbox::restore(entries.to_vec());
+    for entry in outbox.due(t(0)) {
+        outbox.settle(&after(
+            &entry,
+            &Outcome::Retry { why: "busy".into(), after: Some(Duration::from_secs(600)) },
+            t(0),
+        ));
+    }
+    assert!(outbox.due(t(5)).is_empty());
+    outbox.hurry("ops/email[0]", t(5));
+    assert_eq!(outbox.due(t(5)).len(), 2);
+}
