@@ -1,5 +1,4 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // A helper of a test may fail it.
 
 pub mod picture;
 

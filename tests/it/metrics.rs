@@ -1,5 +1,4 @@
 //! `/metrics` as scrapers read it.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // A helper of a test may fail it.
 
 use std::{
     io::Write,
