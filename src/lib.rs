@@ -6,6 +6,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod dial;
 pub mod discover;
 pub mod dispatch;

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod dispatch;
+mod http;
+mod metrics;
 mod notify;
 mod receivers;
