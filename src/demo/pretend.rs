@@ -30,10 +30,8 @@ use self::{
     server::{Place, Server},
     world::{Role, World},
 };
-use crate::{
-    clock::Clock,
-    discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig},
-};
+use crate::clock::Clock;
+use crate::discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig};
 
 /// How many there are of everything.
 pub const SIZE: usize = 3;

@@ -77,7 +77,7 @@ struct Piece {
 /// Tells `commands` between backticks from words. A backtick without its second one is a character like any other.
 fn pieces(text: &str) -> Vec<Piece> {
     let parts: Vec<&str> = text.split('`').collect();
-    let unpaired = parts.len() % 2 == 0;
+    let unpaired = parts.len().is_multiple_of(2);
     let mut pieces: Vec<Piece> =
         parts.iter().enumerate().map(|(i, text)| Piece { code: i % 2 == 1, text: (*text).to_owned() }).collect();
     if let Some(last) = pieces.last_mut().filter(|_| unpaired) {
