@@ -4,18 +4,35 @@
 //! Never follows a redirect, never sends credentials to a server whose certificate did not verify (a client certificate
 //! excepted: its key never leaves), never reads past a cap, never outlives a deadline.
 
-use std::{path::PathBuf, time::Duration};
+mod access;
+mod certificate;
+mod connect;
+mod credentials;
+mod endpoint;
+mod exchange;
+mod exec;
+mod failure;
+mod http1;
+mod kubeconfig;
+mod pool;
+mod steps;
+mod tls;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
-use crate::model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine};
+use self::credentials::Credentials;
+use crate::{
+    clock::Clock,
+    model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine},
+};
 
 /// How the server's certificate is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// Against the kubeconfig's CA and the names that an API server may carry; a mismatch is a `tls` failure.
     Cluster,
@@ -27,7 +44,7 @@ pub enum Trust {
 }
 
 /// Which credentials are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Auth {
     /// None at all.
     None,
@@ -109,42 +126,55 @@ pub struct DialConfig {
     pub etcd_key_file: Option<PathBuf>,
 }
 
+/// Makes ring the process's default TLS provider, for kube and reqwest; calling it again changes nothing.
+pub fn install_crypto() {
+    // An error only says that there is one already.
+    _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Everything that is needed to talk to one cluster. Cheap to clone; credentials behind it are refreshed as they rotate.
 #[derive(Clone, Debug)]
-pub struct Dialer {}
+pub struct Dialer {
+    credentials: Arc<Credentials>,
+    has_etcd_certificate: bool,
+}
 
 impl Dialer {
-    /// Reads the kubeconfig and the certificates.
+    /// Reads the kubeconfig and the certificates, and runs the exec plugin if there is one (30 s at most; its failure
+    /// is not an error here, but the reason of each exchange that is refused because of it).
     ///
     /// # Errors
     /// When a file can't be read or says something that can't be used; the message names the file and what to do.
     pub async fn load(config: DialConfig, clock: Clock) -> Result<Self, DialError> {
-        unimplemented!()
+        install_crypto();
+        let has_etcd_certificate = config.etcd_cert_file.is_some();
+        Ok(Self { credentials: Credentials::load(config, clock).await?, has_etcd_certificate })
     }
 
-    /// The advertised URL of the kubeconfig (scheme, host, port).
+    /// The advertised URL of the kubeconfig (scheme, host, port). A path that the kubeconfig has after it is put before
+    /// every request to that host and port.
     pub fn server(&self) -> Url {
-        unimplemented!()
+        self.credentials.access().server().clone()
     }
 
     /// The name of the context in use.
     pub fn context(&self) -> String {
-        unimplemented!()
+        self.credentials.access().context().to_owned()
     }
 
     /// Whether a client certificate for etcd is configured.
     pub fn has_etcd_certificate(&self) -> bool {
-        unimplemented!()
+        self.has_etcd_certificate
     }
 
     /// Our own client certificates, as now loaded: source `kubeconfig` and `etcd-client`.
     pub fn own_certificates(&self) -> Vec<CertificateFact> {
-        unimplemented!()
+        self.credentials.access().own_certificates().to_vec()
     }
 
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
-        unimplemented!()
+        exchange::run(&self.credentials, ask, deadline).await
     }
 }
 
@@ -154,4 +184,10 @@ impl Dialer {
 pub struct DialError {
     /// What was wrong, where, and what to do. Never a secret.
     pub message: String,
+}
+
+impl DialError {
+    fn new(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string() }
+    }
 }

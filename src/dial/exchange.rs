@@ -1,0 +1,145 @@
+//! One exchange from the name to the last byte: on a kept connection where that is allowed, else on a fresh one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Uri,
+    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT},
+};
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use super::{
+    Answer, Ask, Auth, Exchange, Trust, access::Access, connect, credentials::Credentials, endpoint::Endpoint,
+    failure::ClientAuth, http1::Connection, pool::Key, steps::Steps, tls::Handshake,
+};
+use crate::model::{Failure, Reason};
+
+/// How we name ourselves to servers; API server logs show it.
+const AGENT: &str = concat!("dogwatch/", env!("CARGO_PKG_VERSION"));
+
+/// Makes the exchange.
+pub(super) async fn run(credentials: &Arc<Credentials>, ask: Ask, deadline: Instant) -> Exchange {
+    let mut steps = Steps::start(deadline);
+    let mut outcome = attempt(credentials, &ask, &mut steps).await;
+    if let Err(failure) = &outcome {
+        steps.note(&failure.message);
+    }
+    if let Ok(answer) = &outcome
+        && ask.auth == Auth::Cluster
+        && matches!(answer.status, 401 | 403)
+        && let Some(why) = credentials.refused()
+    {
+        outcome = Err(Failure::new(Reason::Auth, why));
+    }
+    let duration = steps.elapsed();
+    Exchange { outcome, phases: steps.phases, tls: steps.tls, trace: steps.trace, duration }
+}
+
+async fn attempt(credentials: &Arc<Credentials>, ask: &Ask, steps: &mut Steps) -> Result<Answer, Failure> {
+    let endpoint = Endpoint::of(&ask.url)?;
+    let access = credentials.current(ask.auth == Auth::Cluster, steps.deadline()).await;
+    let key = Key { endpoint: endpoint.clone(), auth: ask.auth, trust: ask.trust };
+    let kept = if ask.reuse { credentials.pool().take(&key) } else { None };
+    if let Some(mut connection) = kept {
+        steps.note(format_args!("on a connection opened {} ago", connection.age()));
+        steps.tls = connection.tls().cloned();
+        // Half the time: a connection that a NAT has forgotten is silent, and a fresh one must still have its chance.
+        let limit = Instant::now() + steps.left() / 2;
+        match converse(&mut connection, &access, ask, limit, steps).await {
+            Ok(answer) => {
+                keep(credentials, &access, key, connection, &answer);
+                return Ok(answer);
+            }
+            Err(failure) => {
+                steps.note(format_args!("the kept connection failed ({}): a fresh one", failure.message));
+                steps.anew();
+            }
+        }
+    }
+    let mut connection = open(&endpoint, &access, ask, steps).await?;
+    let limit = steps.deadline();
+    let answer = converse(&mut connection, &access, ask, limit, steps).await?;
+    if ask.reuse {
+        keep(credentials, &access, key, connection, &answer);
+    }
+    Ok(answer)
+}
+
+/// Back to the pool, where the answer ended well and the credentials have not changed meanwhile.
+fn keep(credentials: &Arc<Credentials>, access: &Arc<Access>, key: Key, connection: Connection, answer: &Answer) {
+    if !answer.cut && credentials.is_current(access) {
+        credentials.pool().put(key, connection);
+    }
+}
+
+async fn open(endpoint: &Endpoint, access: &Access, ask: &Ask, steps: &mut Steps) -> Result<Connection, Failure> {
+    let stream = connect::open(endpoint, access.proxies(), steps).await?;
+    if !endpoint.tls {
+        return Connection::new(endpoint.clone(), stream, None, ClientAuth::default()).await;
+    }
+    let secured = handshake(endpoint, access, ask)?.run(stream, steps).await?;
+    Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), secured.auth).await
+}
+
+fn handshake(endpoint: &Endpoint, access: &Access, ask: &Ask) -> Result<Handshake, Failure> {
+    let dialled = endpoint.server_name().ok_or_else(|| {
+        Failure::new(Reason::Tls, format!("{} is no name that a certificate could carry", endpoint.host))
+    })?;
+    let (sni, names) = match ask.trust {
+        Trust::Cluster => access.names(dialled),
+        Trust::Etcd | Trust::Observe => (dialled.clone(), vec![dialled]),
+    };
+    let ca = if ask.trust == Trust::Etcd { access.etcd_ca() } else { access.cluster_ca() };
+    let must_verify = match ask.trust {
+        Trust::Cluster => !access.insecure(),
+        Trust::Etcd => true,
+        Trust::Observe => false,
+    };
+    let identity = match ask.auth {
+        Auth::None => None,
+        Auth::Cluster => access.identity(),
+        Auth::Etcd => access.etcd_identity(),
+    };
+    Ok(Handshake { endpoint: endpoint.clone(), sni, names, ca: ca.clone(), must_verify, identity: identity.cloned() })
+}
+
+async fn converse(
+    connection: &mut Connection,
+    access: &Access,
+    ask: &Ask,
+    limit: Instant,
+    steps: &mut Steps,
+) -> Result<Answer, Failure> {
+    let mut request = request(access, ask)?;
+    // The verdict is known by now: nothing that can be replayed goes to a server that did not prove who it is, save
+    // where the kubeconfig says that its API server is to be believed without.
+    let believed =
+        connection.verified() || (access.insecure() && ask.trust == Trust::Cluster && connection.tls().is_some());
+    if ask.auth == Auth::Cluster && believed {
+        request.headers_mut().extend(access.headers().await?);
+    }
+    connection.ask(request, ask.max_bytes, limit, steps).await
+}
+
+fn request(access: &Access, ask: &Ask) -> Result<Request<Full<Bytes>>, Failure> {
+    let url = &ask.url;
+    let path = format!("{}{}", access.prefix_for(url), &url[url::Position::BeforePath..url::Position::AfterQuery]);
+    let unusable = |e: http::Error| Failure::new(Reason::Body, format!("{url} can't be asked: {e}"));
+    let uri: Uri = path.parse().map_err(|e: http::uri::InvalidUri| unusable(e.into()))?;
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let mut request = Request::builder()
+        .method(ask.method.clone())
+        .uri(uri)
+        .header(HOST, host)
+        .header(USER_AGENT, AGENT)
+        .header(ACCEPT, "application/json, */*");
+    if !ask.body.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    if !ask.reuse {
+        request = request.header(CONNECTION, HeaderValue::from_static("close"));
+    }
+    request.body(Full::new(ask.body.clone())).map_err(unusable)
+}
