@@ -1,3 +1,13 @@
 //! Targets: what the configuration lists and what a working API server tells.
+//!
+//! Reads, never writes. A sick API server takes nothing away: what was known stays known until a working one says that
+//! it is gone, and the snapshot is persisted, so that a watchdog restarted in an outage still knows whom to probe.
 
+mod api;
 pub mod config;
+mod endpoints;
+pub mod kubernetes;
+pub mod targets;
+
+pub use kubernetes::{Scope, read};
+pub use targets::targets;

@@ -1,6 +1,6 @@
 //! What a working API server last told of its cluster. Persisted, so that a watchdog restarted in an outage still knows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -98,12 +98,17 @@ pub struct ClusterSnapshot {
     pub leases_at: Option<Timestamp>,
     /// Nodes, sorted by name.
     pub nodes: Vec<NodeFact>,
-    /// `host:port` of every endpoint of the service default/kubernetes, sorted.
+    /// `host:port` of every endpoint of the service default/kubernetes, sorted; those that are missing from it too.
     pub apiserver_endpoints: Vec<String>,
+    /// Endpoints that the service no longer lists, and since when: API servers strike out a dead one of their number
+    /// within seconds, which must not make the watchdog forget it.
+    pub endpoints_missing: BTreeMap<String, Timestamp>,
     /// Leader leases.
     pub leaders: Vec<LeaseFact>,
     /// Etcd members that a member list named, with client URLs.
     pub etcd_members: Vec<EtcdMember>,
     /// Why the last attempt to read failed, in words; `None` where it worked.
     pub error: Option<String>,
+    /// What could not be read for want of permission while the rest was, a line each.
+    pub notes: Vec<String>,
 }

@@ -1,0 +1,228 @@
+//! From configuration and snapshot to the list of targets. Pure.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use url::{Host, Url};
+
+use super::config::{ClusterConfig, ComponentConfig};
+use crate::model::{ClusterSnapshot, EtcdMember, Job, NodeFact, ProbeSpec, Target, TargetKey};
+
+/// etcd's client port.
+const ETCD_CLIENT: u16 = 2379;
+/// kubeadm's metrics-only port of etcd.
+const ETCD_METRICS: u16 = 2381;
+/// kube-scheduler's own port.
+const SCHEDULER: u16 = 10259;
+/// kube-controller-manager's own port.
+const CONTROLLER_MANAGER: u16 = 10257;
+/// kube-proxy's health port.
+const KUBE_PROXY: u16 = 10256;
+
+/// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
+/// interval and timeout where a component has none of its own.
+///
+/// What the API server or the configuration names is a target at once; what is only derived (an etcd where an API
+/// server runs, an API server's inner address) is `guessed`.
+pub fn targets(
+    config: &ClusterConfig,
+    server: &Url,
+    snapshot: &ClusterSnapshot,
+    defaults: (Duration, Duration),
+) -> Vec<Target> {
+    let mut list = Builder::new(config, snapshot, defaults);
+    list.api_servers(server);
+    list.etcd();
+    let control_plane = list.control_plane();
+    list.healthz(Job::KubeScheduler, &config.scheduler, "https", SCHEDULER, &control_plane);
+    list.healthz(Job::KubeControllerManager, &config.controller_manager, "https", CONTROLLER_MANAGER, &control_plane);
+    list.kubelets();
+    let nodes: Vec<String> = list.nodes().filter_map(|n| n.addresses.first().cloned()).collect();
+    list.healthz(Job::KubeProxy, &config.kube_proxy, "http", KUBE_PROXY, &nodes);
+    list.found.into_values().collect()
+}
+
+/// `host:port`, IPv6 in brackets.
+pub(super) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The host of `host:port`, without brackets.
+pub(super) fn host_of(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
+}
+
+/// `host:port` of a URL.
+fn place_of(url: &Url) -> Option<String> {
+    let host = match url.host()? {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(ip) => ip.to_string(),
+        Host::Ipv6(ip) => ip.to_string(),
+    };
+    Some(place(&host, url.port_or_known_default()?))
+}
+
+/// Interval and timeout.
+type Beat = (Duration, Duration);
+
+struct Builder<'a> {
+    config: &'a ClusterConfig,
+    snapshot: &'a ClusterSnapshot,
+    defaults: Beat,
+    cluster: Arc<str>,
+    by_address: BTreeMap<&'a str, &'a Arc<str>>,
+    found: BTreeMap<TargetKey, Target>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(config: &'a ClusterConfig, snapshot: &'a ClusterSnapshot, defaults: Beat) -> Self {
+        let addresses = |n: &'a NodeFact| n.addresses.iter().map(move |a| (a.as_str(), &n.name));
+        Self {
+            config,
+            snapshot,
+            defaults,
+            cluster: config.name.as_str().into(),
+            by_address: snapshot.nodes.iter().flat_map(addresses).collect(),
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Nodes that are meant to stay: one that is being deleted is expected to fall silent.
+    fn nodes(&self) -> impl Iterator<Item = &'a NodeFact> + use<'a> {
+        self.snapshot.nodes.iter().filter(|n| !n.deleting)
+    }
+
+    /// Where the control plane runs: its nodes, or where these are hidden the API servers' addresses.
+    fn control_plane(&self) -> Vec<String> {
+        let of_nodes: Vec<String> =
+            self.nodes().filter(|n| n.control_plane).filter_map(|n| n.addresses.first().cloned()).collect();
+        if !of_nodes.is_empty() {
+            return of_nodes;
+        }
+        self.snapshot.apiserver_endpoints.iter().map(|e| host_of(e).to_owned()).collect()
+    }
+
+    fn beat(&self, interval: Option<Duration>, timeout: Option<Duration>) -> Beat {
+        (interval.unwrap_or(self.defaults.0), timeout.unwrap_or(self.defaults.1))
+    }
+
+    /// Adds a target; of two with the same key the first stays.
+    fn add(&mut self, job: Job, place: &str, spec: ProbeSpec, beat: Beat, guessed: bool) {
+        let node = match &spec {
+            ProbeSpec::Kubelet { node, .. } => Some(node.clone()),
+            _ => self.by_address.get(host_of(place)).map(|name| (*name).clone()),
+        };
+        let key = TargetKey { cluster: self.cluster.clone(), job, instance: place.into() };
+        self.found.entry(key).or_insert_with_key(|key| Target {
+            key: key.clone(),
+            node,
+            spec,
+            interval: beat.0,
+            timeout: beat.1,
+            guessed,
+            labels: self.config.labels.clone(),
+        });
+    }
+
+    fn api_servers(&mut self, server: &Url) {
+        let config = &self.config.apiserver;
+        if !config.enabled {
+            return;
+        }
+        let beat = self.beat(config.interval, config.timeout);
+        let is_endpoint = |place: &str| self.snapshot.apiserver_endpoints.iter().any(|e| e == place);
+        let mut add = Vec::new();
+        if config.endpoints.is_empty() {
+            // The advertised URL first: where it is an endpoint itself, it is told, not guessed.
+            add.extend(place_of(server).map(|place| (is_endpoint(&place), place, server.clone(), false)));
+            for place in &self.snapshot.apiserver_endpoints {
+                // Inner addresses may be out of reach from here, as they are with most managed clusters.
+                add.extend(base("https", place).map(|url| (true, place.clone(), url, true)));
+            }
+        } else {
+            for url in &config.endpoints {
+                let Some(place) = place_of(url) else { continue };
+                let advertised = Some(&place) == place_of(server).as_ref() && !is_endpoint(&place);
+                add.push((!advertised, place, url.clone(), false));
+            }
+        }
+        for (single, place, url, guessed) in add {
+            let spec = ProbeSpec::ApiServer { base: url, advertised: !single };
+            self.add(Job::KubeApiserver, &place, spec, beat, guessed);
+        }
+    }
+
+    fn etcd(&mut self) {
+        let config = &self.config.etcd;
+        if !config.enabled {
+            return;
+        }
+        let beat = self.beat(config.interval, config.timeout);
+        let members: Vec<Url> = self.snapshot.etcd_members.iter().filter_map(client_url).collect();
+        let (clients, guessed): (Vec<Url>, bool) = if !config.endpoints.is_empty() {
+            (config.endpoints.clone(), false)
+        } else if !members.is_empty() {
+            (members, false)
+        } else {
+            let hosts = self.control_plane();
+            (hosts.iter().filter_map(|host| base("https", &place(host, ETCD_CLIENT))).collect(), true)
+        };
+        for client in clients {
+            let Some(at) = place_of(&client) else { continue };
+            let metrics = base("http", &place(host_of(&at), ETCD_METRICS));
+            self.add(Job::Etcd, &at, ProbeSpec::Etcd { client, metrics }, beat, guessed);
+        }
+    }
+
+    fn healthz(&mut self, job: Job, config: &ComponentConfig, scheme: &str, port: u16, hosts: &[String]) {
+        if !config.enabled {
+            return;
+        }
+        let beat = self.beat(config.interval, config.timeout);
+        let guessed = config.endpoints.is_empty();
+        let urls: Vec<Url> = if guessed {
+            hosts.iter().filter_map(|host| base(scheme, &place(host, port))).collect()
+        } else {
+            config.endpoints.clone()
+        };
+        for mut url in urls {
+            let Some(at) = place_of(&url) else { continue };
+            if url.path() == "/" {
+                url.set_path("/healthz");
+            }
+            self.add(job, &at, ProbeSpec::Healthz { url }, beat, guessed);
+        }
+    }
+
+    fn kubelets(&mut self) {
+        let config = &self.config.kubelet;
+        if !config.enabled {
+            return;
+        }
+        let beat = self.beat(config.interval, config.timeout);
+        for node in self.nodes() {
+            let host = node.addresses.first().map_or(&*node.name, String::as_str);
+            let at = place(host, node.kubelet_port);
+            let Some(base) = base("https", &at) else { continue };
+            let spec = ProbeSpec::Kubelet { base, node: node.name.clone(), via: config.via.via() };
+            self.add(Job::Kubelet, &at, spec, beat, false);
+        }
+    }
+}
+
+fn base(scheme: &str, place: &str) -> Option<Url> {
+    Url::parse(&format!("{scheme}://{place}")).ok()
+}
+
+/// The first client URL that others than the member itself can use.
+fn client_url(member: &EtcdMember) -> Option<Url> {
+    let urls = member.client_urls.iter().filter_map(|text| Url::parse(text).ok());
+    urls.into_iter().find(|url| match url.host() {
+        Some(Host::Domain(name)) => name != "localhost",
+        Some(Host::Ipv4(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;
