@@ -16,6 +16,10 @@ mod http1;
 mod kubeconfig;
 mod pool;
 mod steps;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};

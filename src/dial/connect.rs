@@ -107,26 +107,38 @@ async fn resolve(endpoint: &Endpoint, steps: &mut Steps) -> Result<Vec<SocketAdd
     }
 }
 
-/// Tries each address with its share of the time that is left; what is told of failures is the most telling one.
 async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve(endpoint, steps).await?;
+    let stream = first_of(&addresses, TcpStream::connect, steps).await?;
+    // A request is one small write: waiting for more to send would be measured as the server's slowness.
+    _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Tries each address with its share of the time that is left; of several failures the one that says most is told.
+async fn first_of<S, F>(
+    addresses: &[SocketAddr],
+    connect: impl Fn(SocketAddr) -> F,
+    steps: &mut Steps,
+) -> Result<S, Failure>
+where
+    F: Future<Output = io::Result<S>>,
+{
     let began = Instant::now();
-    let mut worst: Option<Failure> = None;
+    let mut told: Option<Failure> = None;
     let mut silent = Vec::new();
     for (i, address) in addresses.iter().enumerate() {
         let share = steps.left() / u32::try_from(addresses.len() - i).unwrap_or(1);
-        match timeout(share, TcpStream::connect(address)).await {
+        match timeout(share, connect(*address)).await {
             Ok(Ok(stream)) => {
                 steps.phases.connect = Some(began.elapsed());
                 steps.note(format_args!("connected to {address}"));
-                // A request is one small write; waiting for more to send would only be measured as the server's slowness.
-                _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
             Ok(Err(e)) => {
                 let failure = failure::connecting(&e, address);
                 steps.note(&failure.message);
-                worst.get_or_insert(failure);
+                told.get_or_insert(failure);
             }
             Err(_) => {
                 steps.note(format_args!("no TCP answer from {address}"));
@@ -134,7 +146,7 @@ async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStream, Failur
             }
         }
     }
-    Err(worst.unwrap_or_else(|| {
+    Err(told.unwrap_or_else(|| {
         let words = format!("no TCP answer from {} within {}", silent.join(", "), steps.allowed());
         Failure::new(Reason::Timeout, words)
     }))
@@ -221,4 +233,54 @@ async fn tunnel(
         tunnel.call(target).await.map_err(|e| e.to_string())?
     };
     Ok(opened.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    enum Host {
+        BlackHole,
+        Fails(io::ErrorKind),
+        Answers,
+    }
+
+    async fn check(hosts: &[Host], expected: Result<(), (Reason, &str)>) {
+        let addresses: Vec<SocketAddr> =
+            (1..=hosts.len()).map(|i| format!("10.0.0.{i}:6443").parse().unwrap()).collect();
+        let connect = |address: SocketAddr| {
+            let host = hosts[addresses.iter().position(|a| *a == address).unwrap()];
+            async move {
+                match host {
+                    Host::BlackHole => std::future::pending().await,
+                    Host::Fails(kind) => Err(kind.into()),
+                    Host::Answers => Ok(()),
+                }
+            }
+        };
+        let mut steps = Steps::start(Instant::now() + Duration::from_millis(200));
+        let seen = first_of(&addresses, connect, &mut steps).await;
+        let seen = seen.map_err(|f| (f.reason, f.message));
+        assert_eq!(seen, expected.map_err(|(reason, words)| (reason, words.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn every_address_has_its_share_of_the_time() {
+        use Host::*;
+        let refused = Fails(io::ErrorKind::ConnectionRefused);
+        check(&[Answers], Ok(())).await;
+        check(&[refused, Answers], Ok(())).await;
+        check(&[BlackHole, Answers], Ok(())).await;
+        check(&[BlackHole, BlackHole, Answers], Ok(())).await;
+        check(&[BlackHole], Err((Reason::Timeout, "no TCP answer from 10.0.0.1:6443 within 200 ms"))).await;
+        let both = "no TCP answer from 10.0.0.1:6443, 10.0.0.2:6443 within 200 ms";
+        check(&[BlackHole, BlackHole], Err((Reason::Timeout, both))).await;
+        let words = "connection refused by 10.0.0.2:6443: nothing listens there";
+        check(&[BlackHole, refused], Err((Reason::Refused, words))).await;
+        let unreachable = Fails(io::ErrorKind::HostUnreachable);
+        check(&[unreachable], Err((Reason::Unreachable, "no route to the host 10.0.0.1:6443"))).await;
+    }
 }

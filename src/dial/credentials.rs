@@ -19,6 +19,8 @@ use crate::clock::Clock;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How soon they are looked at after a server has refused what we sent: a token may just have been rotated.
+const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// How often at most an exec plugin runs: it may cost a call to a cloud's rate-limited API.
 const EXEC_EVERY: Duration = Duration::from_secs(15);
 
@@ -36,7 +38,8 @@ pub(super) struct Credentials {
 #[derive(Debug)]
 struct Refresh {
     looked: Instant,
-    executed: Instant,
+    /// When a plugin was last asked again; the first time is at once.
+    executed: Option<Instant>,
     /// A server refused the credentials since the last look.
     refused: bool,
     /// The last refresh's error, to log a change only.
@@ -51,7 +54,7 @@ impl Credentials {
             tracing::warn!(context = access.context(), "no credentials for the cluster: {why}");
         }
         let now = Instant::now();
-        let refresh = Refresh { looked: now, executed: now, refused: false, error: None };
+        let refresh = Refresh { looked: now, executed: None, refused: false, error: None };
         Ok(Arc::new(Self {
             config,
             clock,
@@ -111,14 +114,15 @@ impl Credentials {
         let exec = {
             let mut refresh = self.lock();
             let wanted = access.wants_renewal(wall) || (refresh.refused && access.has_exec());
-            let exec = wanted && now - refresh.executed >= EXEC_EVERY;
-            if *self.running.borrow() || !(exec || now - refresh.looked >= LOOK_EVERY) {
+            let exec = wanted && refresh.executed.is_none_or(|at| now - at >= EXEC_EVERY);
+            let every = if refresh.refused { LOOK_AFTER_REFUSAL } else { LOOK_EVERY };
+            if *self.running.borrow() || !(exec || now - refresh.looked >= every) {
                 return;
             }
             refresh.looked = now;
             refresh.refused = false;
             if exec {
-                refresh.executed = now;
+                refresh.executed = Some(now);
             }
             self.running.send_replace(true);
             exec

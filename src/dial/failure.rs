@@ -11,9 +11,11 @@ pub(super) struct Spoken(pub(super) Duration);
 
 impl fmt::Display for Spoken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = (self.0.as_millis() + 50) / 100;
+        // Rounded: a deadline is always a little less away than it was set.
+        let millis = (self.0.as_micros() + 500) / 1000;
+        let tenths = (millis + 50) / 100;
         match (tenths / 10, tenths % 10) {
-            (0, _) => write!(f, "{} ms", self.0.as_millis()),
+            (0, _) => write!(f, "{millis} ms"),
             (whole, 0) => write!(f, "{whole} s"),
             (whole, tenth) => write!(f, "{whole}.{tenth} s"),
         }
