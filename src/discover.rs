@@ -7,6 +7,7 @@ mod api;
 pub mod config;
 mod endpoints;
 pub mod kubernetes;
+mod objects;
 pub mod targets;
 
 pub use kubernetes::{Scope, read};

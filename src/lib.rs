@@ -3,9 +3,19 @@
 //! One crate of flat rooms; ARCHITECTURE.md names each room, what it may import and the way of the data.
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod dial;
 pub mod discover;
+pub mod dispatch;
+pub mod health;
+pub mod http;
+pub mod ingest;
 pub mod model;
+pub mod notify;
+pub mod probe;
+pub mod schedule;
 pub mod store;
 pub mod telemetry;
+pub mod vantage;

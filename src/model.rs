@@ -14,7 +14,7 @@ pub mod secret;
 pub mod target;
 pub mod verdict;
 
-pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, NodeCondition, NodeFact, Taint};
+pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeCondition, NodeFact, Taint};
 pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Alert, Incident, Notification, OutboxEntry, Told};
 pub use live::{FailedProbe, Live, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};

@@ -4,11 +4,32 @@
 //! limit; what must not be lost is queued in order, kept in memory while the file can't be written, and written when it
 //! can again. Every durable operation is an upsert, so that writing one twice changes nothing.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+mod pending;
+mod prune;
+mod read;
+mod schema;
+mod series;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use tokio::sync::oneshot;
+
+use self::{
+    pending::Op,
+    schema::Place,
+    writer::{Mailbox, Writer},
+};
 use crate::{
     clock::Clock,
     model::{
@@ -113,55 +134,92 @@ pub enum Durability {
 
 /// The handle. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
+    mailbox: Arc<Mailbox>,
+    place: Place,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    locked_out: bool,
+}
 
 impl Store {
     /// Opens or makes `<data_dir>/dogwatch.db` and starts the writer thread. Never fails: where the file can't be used,
     /// the store works from memory, says why in [`Store::health`], and starts writing when it can.
     pub fn open(data_dir: PathBuf, config: StorageConfig, metrics: Arc<Metrics>, clock: Clock) -> (Self, Restored) {
-        unimplemented!()
+        let place = Place { dir: data_dir };
+        let mailbox = Arc::new(Mailbox::new(metrics));
+        Self::start(place.clone(), mailbox.clone(), Writer::new(mailbox, place, config, clock))
+    }
+
+    fn start(place: Place, mailbox: Arc<Mailbox>, writer: Writer) -> (Self, Restored) {
+        let restored = match writer.connection().map(read::restored) {
+            Some(Ok(restored)) => restored,
+            Some(Err(error)) => {
+                tracing::error!(%error, "what an earlier run left can't be read");
+                Restored::default()
+            }
+            None => Restored::default(),
+        };
+        let locked_out = writer.is_locked_out();
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run());
+        let thread = thread.map_err(|error| tracing::error!(%error, "the store's thread could not be started")).ok();
+        (Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(thread), locked_out })), restored)
+    }
+
+    /// Another dogwatch held the data directory when this one was opened.
+    pub fn was_locked_out(&self) -> bool {
+        self.0.locked_out
     }
 
     /// Queues samples for the next batch; never waits. Past the queue's limit they are dropped and counted.
     pub fn append(&self, samples: Vec<Sample>) {
-        unimplemented!()
+        self.0.mailbox.push_samples(samples);
     }
 
     /// Remembers targets (new ones, and changed specs) with their verdicts; order is kept with later operations.
     pub fn save_targets(&self, targets: Vec<(Target, Verdict)>) {
-        unimplemented!()
+        self.0.mailbox.push(Op::Targets(targets), None);
     }
 
     /// Forgets targets that a working API server says are gone.
     pub fn forget_targets(&self, keys: Vec<TargetKey>) {
-        unimplemented!()
+        self.0.mailbox.push(Op::Forget(keys), None);
     }
 
     /// Remembers a change of verdict; order is kept with later operations, so that an incident committed afterwards is
     /// never in the file without it.
     pub fn save_verdict(&self, change: VerdictChange) {
-        unimplemented!()
+        self.0.mailbox.push(Op::Verdict(change), None);
     }
 
     /// Remembers what discovery knows of a cluster.
     pub fn save_snapshot(&self, snapshot: Arc<ClusterSnapshot>) {
-        unimplemented!()
+        self.0.mailbox.push(Op::Snapshot(snapshot), None);
     }
 
     /// Writes incidents and their messages in one transaction with a sync, after everything queued before.
     /// Returns when that is done, or at once `Buffered` where the file can't be written.
     pub async fn commit(&self, incidents: Vec<Incident>, outbox: Vec<OutboxEntry>) -> Durability {
-        unimplemented!()
+        self.durable(Op::Commit(incidents, outbox)).await
     }
 
     /// Records a delivery attempt and updates or removes its outbox entry, in one transaction; waits like `commit`.
     pub async fn record_delivery(&self, delivery: Delivery) -> Durability {
-        unimplemented!()
+        self.durable(Op::Delivery(Box::new(delivery))).await
+    }
+
+    async fn durable(&self, op: Op) -> Durability {
+        let (ack, done) = oneshot::channel();
+        self.0.mailbox.push(op, Some(ack));
+        // No answer: the writer has ended, and nothing more can be made durable.
+        done.await.unwrap_or(Durability::Buffered)
     }
 
     /// Whether history is being written.
     pub fn health(&self) -> StoreHealth {
-        unimplemented!()
+        self.0.mailbox.health()
     }
 
     /// The deliveries of one incident, oldest first.
@@ -169,20 +227,27 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub async fn deliveries(&self, incident_id: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
-        unimplemented!()
+        read::with(&self.0.place.database(), move |db| read::deliveries(db, incident_id)).await
     }
 
-    /// Verdict changes of a target (or of all of a cluster), newest first.
+    /// Verdict changes of a cluster, newest first.
     ///
     /// # Errors
     /// When the file can't be read.
     pub async fn verdict_changes(&self, cluster: &str, limit: usize) -> Result<Vec<VerdictChange>, StoreError> {
-        unimplemented!()
+        let cluster = cluster.to_string();
+        read::with(&self.0.place.database(), move |db| read::verdict_changes(db, &cluster, limit)).await
     }
 
     /// Writes what is queued, checkpoints, and ends the writer; waits at most `limit`.
     pub async fn close(&self, limit: Duration) {
-        unimplemented!()
+        self.0.mailbox.close();
+        let thread = self.0.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        let ended = tokio::task::spawn_blocking(move || thread.join().is_ok());
+        if !matches!(tokio::time::timeout(limit, ended).await, Ok(Ok(true))) {
+            tracing::warn!("the store did not end in time; its file is safe all the same");
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Counters only ever count what the watchdog did; what it saw of its targets goes through `model::Live`.
 
+pub mod log;
 pub mod names;
+pub mod process;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -17,8 +19,13 @@ use prometheus_client::{
 pub struct ProbeLabels {
     /// The job.
     pub job: &'static str,
-    /// `success` or the reason of failure.
+    /// [`ProbeLabels::SUCCESS`] or the reason of failure.
     pub outcome: &'static str,
+}
+
+impl ProbeLabels {
+    /// The outcome of a probe that did not fail.
+    pub const SUCCESS: &'static str = "success";
 }
 
 /// Labels of `dogwatch_notifications_total`.
@@ -121,7 +128,7 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let mut guard = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut guard = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let r = guard.sub_registry_with_prefix("dogwatch");
         r.register("probes", "Probes finished, by job and outcome", self.probes.clone());
         r.register("probes_in_flight", "Probes that run now", self.probes_in_flight.clone());
@@ -165,6 +172,6 @@ impl Metrics {
 
     /// The registry, to be encoded.
     pub fn with_registry<T>(&self, f: impl FnOnce(&Registry) -> T) -> T {
-        f(&self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        f(&self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

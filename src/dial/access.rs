@@ -17,13 +17,13 @@ use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 use url::Url;
 
 use super::{
-    DialConfig, DialError, certificate,
+    DialConfig, DialError, Trust, certificate,
     connect::Proxies,
     exec,
     kubeconfig::{self, Chosen, Stamp, stamp},
     tls::{self, Ca},
 };
-use crate::model::{CertificateFact, Failure, Reason};
+use crate::model::{CertificateFact, Failure, Reason, TlsFacts};
 
 /// The name under which clients inside a cluster reach its API server: every API server's certificate carries it.
 const IN_CLUSTER_NAME: &str = "kubernetes.default.svc";
@@ -119,6 +119,12 @@ impl Access {
 
     pub(super) fn insecure(&self) -> bool {
         self.insecure
+    }
+
+    /// Whether what can be replayed, a token, may go over a connection with this handshake: the server proved who it is,
+    /// or the kubeconfig says that its API server is to be believed without.
+    pub(super) fn believes(&self, tls: Option<&TlsFacts>, trust: Trust) -> bool {
+        tls.is_some_and(|t| t.verified || (self.insecure && trust == Trust::Cluster))
     }
 
     pub(super) fn cluster_ca(&self) -> &Ca {

@@ -95,9 +95,12 @@ impl Credentials {
         self.access()
     }
 
-    /// Says that a server answered 401 or 403, and why there are no credentials, where that is known.
-    pub(super) fn refused(&self) -> Option<String> {
-        self.lock().refused = true;
+    /// Takes note of a 401 or 403, and says why there are no credentials, where that is known. Only a 401 is a reason to
+    /// look for new ones: 403 says that we are known, and may not.
+    pub(super) fn refused(&self, status: u16) -> Option<String> {
+        if status == 401 {
+            self.lock().refused = true;
+        }
         let access = self.access();
         if let Some(why) = access.missing() {
             return Some(why.to_owned());

@@ -26,10 +26,12 @@ pub(super) async fn run(credentials: &Arc<Credentials>, ask: Ask, deadline: Inst
     if let Err(failure) = &outcome {
         steps.note(&failure.message);
     }
+    // A refusal says something of our credentials only where they were sent, or would have been.
     if let Ok(answer) = &outcome
         && ask.auth == Auth::Cluster
         && matches!(answer.status, 401 | 403)
-        && let Some(why) = credentials.refused()
+        && credentials.access().believes(steps.tls.as_ref(), ask.trust)
+        && let Some(why) = credentials.refused(answer.status)
     {
         outcome = Err(Failure::new(Reason::Auth, why));
     }
@@ -113,11 +115,8 @@ async fn converse(
     steps: &mut Steps,
 ) -> Result<Answer, Failure> {
     let mut request = request(access, ask)?;
-    // The verdict is known by now: nothing that can be replayed goes to a server that did not prove who it is, save
-    // where the kubeconfig says that its API server is to be believed without.
-    let believed =
-        connection.verified() || (access.insecure() && ask.trust == Trust::Cluster && connection.tls().is_some());
-    if ask.auth == Auth::Cluster && believed {
+    // The verdict is known by now.
+    if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust) {
         request.headers_mut().extend(access.headers().await?);
     }
     connection.ask(request, ask.max_bytes, limit, steps).await

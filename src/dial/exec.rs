@@ -139,3 +139,67 @@ fn parse(stdout: &[u8]) -> Result<Credential, &'static str> {
     }
     Ok(Credential { token: status.token, certificate, expires: status.expiration_timestamp })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn shell(script: &str) -> ExecConfig {
+        let args = vec!["-c".to_owned(), script.to_owned()];
+        ExecConfig { command: Some("/bin/sh".to_owned()), args: Some(args), ..ExecConfig::default() }
+    }
+
+    async fn check(script: &str, expected: &str) {
+        let error = run(&shell(script)).await.unwrap_err();
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_bad_answer_is_named_and_never_quoted() {
+        check("exit 7", "the exec plugin /bin/sh failed (exit status: 7)").await;
+        check("echo hunter2", "wrote something else than an ExecCredential").await;
+        check(r#"echo '{"kind": "ExecCredential"}'"#, "without a status").await;
+        check(r#"echo '{"status": {"expirationTimestamp": "2090-01-01T00:00:00Z"}}'"#, "neither a token").await;
+        check(r#"echo '{"status": {"token": "hunter2", "expirationTimestamp": "soon"}}'"#, "something else").await;
+        let absent = ExecConfig {
+            command: Some("/nowhere/aws".to_owned()),
+            install_hint: Some("install it so".to_owned()),
+            ..ExecConfig::default()
+        };
+        let error = run(&absent).await.unwrap_err();
+        assert!(
+            error.starts_with("the exec plugin /nowhere/aws can't be started") && error.ends_with("(install it so)")
+        );
+        let interactive = ExecConfig { interactive_mode: Some(ExecInteractiveMode::Always), ..shell("true") };
+        assert!(run(&interactive).await.unwrap_err().contains("wants a terminal"));
+    }
+
+    #[tokio::test]
+    async fn yaml_is_understood_too() {
+        let credential = run(&shell("printf 'status:\\n  token: t\\n  expirationTimestamp: 2090-01-01T00:00:00Z\\n'"))
+            .await
+            .unwrap();
+        assert_eq!(credential.token.unwrap().reveal(), "t");
+        assert_eq!(credential.expires, Some("2090-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_hangs_is_ended_with_its_children() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("child");
+        let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
+        // Long enough for a shell to start on a busy machine.
+        let error = run_within(&shell(&script), Duration::from_secs(2)).await.unwrap_err();
+        assert_eq!(error, "the exec plugin /bin/sh gave no answer within 2 s");
+        let child = std::fs::read_to_string(&file).unwrap();
+        let state = || std::fs::read_to_string(Path::new("/proc").join(child.trim()).join("stat")).unwrap_or_default();
+        let patience = tokio::time::Instant::now() + Duration::from_secs(10);
+        // Gone, or a zombie where nobody reaps orphans.
+        while !(state().is_empty() || state().contains(") Z ")) {
+            assert!(tokio::time::Instant::now() < patience, "{}", state());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

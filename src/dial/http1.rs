@@ -57,11 +57,6 @@ impl Connection {
         self.tls.as_ref()
     }
 
-    /// Whether the server's certificate verified.
-    pub(super) fn verified(&self) -> bool {
-        self.tls.as_ref().is_some_and(|t| t.verified)
-    }
-
     /// How long it has been open.
     pub(super) fn age(&self) -> Spoken {
         Spoken(self.opened.elapsed())

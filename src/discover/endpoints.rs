@@ -1,73 +1,114 @@
-//! Which API server endpoints are known, when the service `default/kubernetes` lists fewer than before. Pure.
+//! Which API servers there are, when the list of endpoints shrinks. Pure.
 //!
-//! API servers strike a dead one of their number from the service within about 15 seconds. Forgetting it then would end
-//! the alert while the server is still dead. So an endpoint that vanished stays known until another has taken its
-//! place, its node is gone, or a day has passed.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! kube-apiserver's lease reconciler takes a dead server off the endpoints of default/kubernetes after about 15 s. To
+//! believe that list would be to forget an API server because it has died.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::targets::host_of;
-use crate::model::NodeFact;
+use crate::model::{ClusterSnapshot, MissingEndpoint, NodeFact};
 
-/// How long a vanished endpoint that nothing replaced is still watched: a control plane made smaller on purpose.
-const MISSING_KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// The most endpoints known of one cluster; more than any control plane has.
-const ENDPOINTS_MAX: usize = 64;
+/// An endpoint that stays away this long has been taken down on purpose.
+const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The endpoints to know from now on, sorted, and those of them that are missing from the list, since when.
-pub(super) fn merge(
-    known: &[String],
-    missing: &BTreeMap<String, Timestamp>,
-    listed: BTreeSet<String>,
-    nodes_before: &[NodeFact],
-    nodes_now: &[NodeFact],
+/// The endpoints that are missing, given what a working API server lists now.
+///
+/// One is no longer missed when it is listed again, when others have taken its place (the list is as long as it has
+/// been: managed clusters replace their API servers), when the node at its address is gone from the cluster, or after
+/// 24 hours.
+pub fn missing(
+    previous: &ClusterSnapshot,
+    listed: &[String],
+    nodes: &[NodeFact],
     now: Timestamp,
-) -> (Vec<String>, BTreeMap<String, Timestamp>) {
-    let on = |nodes: &[NodeFact], place: &str| nodes.iter().any(|n| n.addresses.iter().any(|a| a == host_of(place)));
-    let mut vanished: Vec<(Timestamp, &String)> = known
+) -> Vec<MissingEndpoint> {
+    let lost = previous
+        .apiserver_endpoints
         .iter()
-        .filter(|place| !listed.contains(*place))
-        .map(|place| (missing.get(place).copied().unwrap_or(now), place))
-        .filter(|(since, _)| now.duration_since(*since) < MISSING_KEPT)
-        .filter(|(_, place)| !(on(nodes_before, place) && !on(nodes_now, place)))
+        .filter(|a| !previous.missing_endpoints.iter().any(|m| m.address == **a))
+        .map(|address| MissingEndpoint { address: address.clone(), since: now });
+    let mut missing: Vec<MissingEndpoint> = previous
+        .missing_endpoints
+        .iter()
+        .cloned()
+        .chain(lost)
+        .filter(|m| !listed.contains(&m.address))
+        .filter(|m| now.duration_since(m.since) < MEMORY)
+        .filter(|m| !node_is_gone(&previous.nodes, nodes, &m.address))
         .collect();
-    // Replacements take the place of those that have been away longest.
-    vanished.sort();
-    let wanted = known.len().saturating_sub(listed.len()).min(vanished.len());
-    let kept: BTreeMap<String, Timestamp> =
-        vanished.split_off(vanished.len() - wanted).into_iter().map(|(since, place)| (place.clone(), since)).collect();
-    let all: BTreeSet<String> = listed.into_iter().chain(kept.keys().cloned()).take(ENDPOINTS_MAX).collect();
-    (all.into_iter().collect(), kept)
+    // The newest replace the oldest.
+    missing.sort_by_key(|m| m.since);
+    let before = previous.apiserver_endpoints.len() + previous.missing_endpoints.len();
+    let replaced = (listed.len() + missing.len()).saturating_sub(before.max(listed.len()));
+    missing.drain(..replaced.min(missing.len()));
+    missing
+}
+
+fn node_is_gone(before: &[NodeFact], now: &[NodeFact], address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(h, _)| h).trim_matches(['[', ']']);
+    let has = |nodes: &[NodeFact]| nodes.iter().any(|n| n.addresses.iter().any(|a| a == host));
+    has(before) && !has(now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(known: &[&str], listed: &[&str], minutes_missing: &[(&str, i64)], expected: &[&str]) {
-        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        let missing = minutes_missing
-            .iter()
-            .map(|(place, minutes)| ((*place).to_owned(), now - SignedDuration::from_mins(*minutes)))
-            .collect();
-        let listed: BTreeSet<String> = strings(listed).into_iter().collect();
-        let (all, away) = merge(&strings(known), &missing, listed.clone(), &[], &[], now);
-        assert_eq!(all, strings(expected), "known {known:?}, listed {listed:?}");
-        assert!(away.keys().all(|place| !listed.contains(place)));
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
+    }
+
+    fn node(name: &str, address: &str) -> NodeFact {
+        NodeFact {
+            name: name.into(),
+            addresses: vec![address.into()],
+            kubelet_port: 10250,
+            version: String::new(),
+            conditions: Vec::new(),
+            unschedulable: false,
+            deleting: false,
+            taints: Vec::new(),
+            control_plane: true,
+            lease_age: None,
+        }
+    }
+
+    /// Plays a list of `(minute, endpoints)` and gives what is missing in the end.
+    fn play(story: &[(i64, &[&str])], nodes: &[&[NodeFact]]) -> Vec<String> {
+        let mut snapshot = ClusterSnapshot::default();
+        for (i, (minute, listed)) in story.iter().enumerate() {
+            let listed: Vec<String> = listed.iter().map(|s| s.to_string()).collect();
+            let now_nodes = nodes.get(i).copied().unwrap_or_default();
+            snapshot.missing_endpoints = missing(&snapshot, &listed, now_nodes, at(*minute));
+            snapshot.apiserver_endpoints = listed;
+            snapshot.nodes = now_nodes.to_vec();
+        }
+        snapshot.missing_endpoints.into_iter().map(|m| m.address).collect()
     }
 
     #[test]
-    fn a_dead_api_server_stays_known_until_it_is_replaced() {
-        check(&[], &["a:1", "b:1"], &[], &["a:1", "b:1"]);
-        check(&["a:1", "b:1", "c:1"], &["a:1", "b:1"], &[], &["a:1", "b:1", "c:1"]);
-        check(&["a:1", "b:1", "c:1"], &["a:1", "b:1"], &[("c:1", 60)], &["a:1", "b:1", "c:1"]);
-        check(&["a:1", "b:1", "c:1"], &["a:1", "b:1", "d:1"], &[("c:1", 1)], &["a:1", "b:1", "d:1"]);
-        check(&["a:1", "b:1"], &["c:1", "d:1"], &[], &["c:1", "d:1"]);
-        check(&["a:1", "b:1"], &["c:1"], &[("a:1", 5)], &["b:1", "c:1"]);
-        check(&["a:1", "b:1"], &["a:1"], &[("b:1", 24 * 60)], &["a:1"]);
-        check(&["a:1", "b:1"], &[], &[], &["a:1", "b:1"]);
+    fn a_dead_server_that_leaves_the_list_is_missed_until_it_is_back() {
+        assert_eq!(play(&[(0, &["a:1", "b:1", "c:1"]), (1, &["a:1", "c:1"])], &[]), ["b:1"]);
+        assert_eq!(play(&[(0, &["a:1", "b:1", "c:1"]), (1, &["a:1"]), (2, &["a:1"])], &[]), ["b:1", "c:1"]);
+        assert!(play(&[(0, &["a:1", "b:1"]), (1, &["a:1"]), (2, &["a:1", "b:1"])], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_replaced_server_is_not_missed() {
+        assert!(play(&[(0, &["a:1", "b:1"]), (1, &["a:1", "c:1"])], &[]).is_empty());
+        assert!(play(&[(0, &["a:1", "b:1"]), (1, &["a:1"]), (2, &["a:1", "c:1"])], &[]).is_empty());
+        assert!(play(&[(0, &["a:1", "b:1"]), (1, &["c:1", "d:1"])], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_server_whose_node_was_removed_is_not_missed() {
+        let (a, b) = (node("a", "10.0.0.1"), node("b", "10.0.0.2"));
+        let story: [(i64, &[&str]); 2] = [(0, &["10.0.0.1:6443", "10.0.0.2:6443"]), (1, &["10.0.0.1:6443"])];
+        assert!(play(&story, &[&[a.clone(), b.clone()], std::slice::from_ref(&a)]).is_empty());
+        assert_eq!(play(&story, &[&[a.clone(), b.clone()], &[a, b]]), ["10.0.0.2:6443"]);
+    }
+
+    #[test]
+    fn after_a_day_it_was_meant() {
+        assert!(play(&[(0, &["a:1", "b:1"]), (1, &["a:1"]), (1 + 24 * 60, &["a:1"])], &[]).is_empty());
     }
 }

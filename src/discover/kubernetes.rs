@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    api::{Endpoints, Lease, Node, ReadError, Reader, Slice, age},
+    api::{ReadError, Reader},
     endpoints,
+    objects::{Endpoints, Lease, Node, Slice, age},
 };
 use crate::{
     clock::Clock,
@@ -33,34 +34,25 @@ pub enum Scope {
     Leases,
 }
 
-/// Reads the cluster, each request within `limit`. Never fails: what could not be read stays as it was in `previous`,
-/// with the reason in `error` (a sick server) or `notes` (a permission that is missing).
-pub async fn read(
-    dialer: &Dialer,
-    previous: &ClusterSnapshot,
-    scope: Scope,
-    limit: Duration,
-    clock: &Clock,
-) -> ClusterSnapshot {
+/// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `error`.
+pub async fn read(dialer: &Dialer, previous: &ClusterSnapshot, scope: Scope, clock: &Clock) -> ClusterSnapshot {
     let mut next = ClusterSnapshot { error: None, ..previous.clone() };
-    let mut reader = Reader::new(dialer, servers(dialer.server(), &previous.apiserver_endpoints), limit);
+    let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
+    let mut reader = Reader::new(dialer, servers(dialer.server(), known));
     let mut problems = Problems::default();
     if scope == Scope::Full {
         full(&mut reader, previous, &mut next, &mut problems, clock).await;
     }
-    // A server that can't tell its nodes is not asked for more: each question would cost its limit.
-    if problems.sick.is_none() {
+    // A cluster that can't tell its nodes is not asked for more: each question would cost its limit.
+    if !problems.sick {
         leases(&mut reader, &mut next, &mut problems, clock).await;
     }
-    next.error = problems.sick;
-    // What only a full read looks at is still true.
-    let kept = previous.notes.iter().filter(|note| scope == Scope::Leases && !note.contains("leases")).cloned();
-    next.notes = kept.chain(problems.notes).collect();
+    next.error = Some(problems.words.join("; ")).filter(|w| !w.is_empty());
     next
 }
 
 /// The advertised server first, then those that are known behind it.
-fn servers(advertised: Url, endpoints: &[String]) -> Vec<Url> {
+fn servers<'a>(advertised: Url, endpoints: impl Iterator<Item = &'a String>) -> Vec<Url> {
     let mut servers = vec![advertised];
     for endpoint in endpoints {
         match Url::parse(&format!("https://{endpoint}")) {
@@ -73,26 +65,26 @@ fn servers(advertised: Url, endpoints: &[String]) -> Vec<Url> {
 
 #[derive(Default)]
 struct Problems {
-    sick: Option<String>,
-    notes: Vec<String>,
+    words: Vec<String>,
+    /// No API server works: there is no use in asking on.
+    sick: bool,
 }
 
 impl Problems {
-    /// Remembers why `what` was not read. Returns whether it never will be without another permission or version.
-    fn take(&mut self, what: &str, error: ReadError) -> bool {
-        match error {
-            ReadError::Forbidden(why) => self.notes.push(format!("{what} can't be read: {why}")),
-            ReadError::NotFound => self.notes.push(format!("{what}: the API server has no such thing")),
+    /// Remembers why `what` was not read.
+    fn take(&mut self, what: &str, error: ReadError) {
+        let words = match error {
+            ReadError::Forbidden(why) => format!("{what} can't be read: {why}"),
+            ReadError::NotFound => format!("{what}: the API server has no such thing"),
+            ReadError::Gone => format!("{what}: the list expired while it was read"),
             ReadError::Sick(why) => {
-                self.sick.get_or_insert(format!("{what} can't be read: {why}"));
-                return false;
+                self.sick = true;
+                format!("{what} can't be read: {why}")
             }
-            ReadError::Gone => {
-                self.sick.get_or_insert(format!("{what}: the list expired while it was read"));
-                return false;
-            }
+        };
+        if !self.words.contains(&words) {
+            self.words.push(words);
         }
-        true
     }
 }
 
@@ -105,27 +97,25 @@ async fn full(
 ) {
     match reader.list("/api/v1/nodes", "", NodeFact::from as fn(Node) -> NodeFact).await {
         Ok(read) => next.nodes = with_ages(read.value, &previous.nodes),
-        Err(ReadError::Forbidden(why)) => {
-            // Without nodes there is little to watch: this is a failure, not a note.
-            problems.sick = Some(format!("nodes can't be read: {why}"));
-            return;
-        }
         Err(error) => {
             problems.take("nodes", error);
             return;
         }
     }
+    let now = clock.wall();
     match listed_endpoints(reader).await {
         Ok(listed) => {
-            let now = clock.wall();
-            let known = (&previous.apiserver_endpoints, &previous.endpoints_missing);
-            (next.apiserver_endpoints, next.endpoints_missing) =
-                endpoints::merge(known.0, known.1, listed, &previous.nodes, &next.nodes, now);
+            let listed: Vec<String> = listed.into_iter().collect();
+            next.missing_endpoints = endpoints::missing(previous, &listed, &next.nodes, now);
+            next.apiserver_endpoints = listed;
             next.read_at = Some(now);
         }
         Err(error) => {
-            if problems.take("API server endpoints", error) {
-                next.read_at = Some(clock.wall());
+            // Where they are hidden from us for good, nodes are all there is to read.
+            let hidden = matches!(error, ReadError::Forbidden(_) | ReadError::NotFound);
+            problems.take("API server endpoints", error);
+            if hidden {
+                next.read_at = Some(now);
             }
         }
     }
@@ -169,30 +159,24 @@ async fn leases(reader: &mut Reader<'_>, next: &mut ClusterSnapshot, problems: &
             }
             next.leases_at = Some(clock.wall());
         }
-        Err(error) => {
-            if !problems.take("node leases", error) {
-                return;
-            }
-        }
+        Err(error) => problems.take("node leases", error),
     }
     let mut leaders = Vec::with_capacity(LEADERS.len());
     for name in LEADERS {
+        if problems.sick {
+            return;
+        }
         match leader(reader, name, clock).await {
             Ok(Some(lease)) => leaders.push(lease),
             // A managed control plane may keep its leases elsewhere.
             Ok(None) | Err(ReadError::NotFound) => {}
             Err(error) => {
                 leaders.extend(next.leaders.iter().find(|l| l.name == name).cloned());
-                if !problems.take("leader leases", error) {
-                    break;
-                }
+                problems.take("leader leases", error);
             }
         }
     }
-    if problems.sick.is_none() {
-        next.leaders = leaders;
-        problems.notes.dedup();
-    }
+    next.leaders = leaders;
 }
 
 async fn leader(reader: &mut Reader<'_>, name: &str, clock: &Clock) -> Result<Option<LeaseFact>, ReadError> {

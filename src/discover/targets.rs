@@ -19,7 +19,7 @@ const CONTROLLER_MANAGER: u16 = 10257;
 const KUBE_PROXY: u16 = 10256;
 
 /// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
-/// interval and timeout where a component has none of its own.
+/// interval and timeout where a component has none of its own; `has_etcd_certificate` says that etcd can be asked.
 ///
 /// What the API server or the configuration names is a target at once; what is only derived (an etcd where an API
 /// server runs, an API server's inner address) is `guessed`.
@@ -27,11 +27,12 @@ pub fn targets(
     config: &ClusterConfig,
     server: &Url,
     snapshot: &ClusterSnapshot,
+    has_etcd_certificate: bool,
     defaults: (Duration, Duration),
 ) -> Vec<Target> {
     let mut list = Builder::new(config, snapshot, defaults);
     list.api_servers(server);
-    list.etcd();
+    list.etcd(has_etcd_certificate);
     let control_plane = list.control_plane();
     list.healthz(Job::KubeScheduler, &config.scheduler, "https", SCHEDULER, &control_plane);
     list.healthz(Job::KubeControllerManager, &config.controller_manager, "https", CONTROLLER_MANAGER, &control_plane);
@@ -81,7 +82,8 @@ impl<'a> Builder<'a> {
             snapshot,
             defaults,
             cluster: config.name.as_str().into(),
-            by_address: snapshot.nodes.iter().flat_map(addresses).collect(),
+            // Of two nodes with one address the first counts, as it does for kubelets.
+            by_address: snapshot.nodes.iter().rev().flat_map(addresses).collect(),
             found: BTreeMap::new(),
         }
     }
@@ -98,11 +100,18 @@ impl<'a> Builder<'a> {
         if !of_nodes.is_empty() {
             return of_nodes;
         }
-        self.snapshot.apiserver_endpoints.iter().map(|e| host_of(e).to_owned()).collect()
+        self.endpoints().map(|e| host_of(e).to_owned()).collect()
     }
 
+    /// Every API server's `host:port`, those that have left the list but are not forgotten too.
+    fn endpoints(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.snapshot.apiserver_endpoints.iter().chain(self.snapshot.missing_endpoints.iter().map(|m| &m.address))
+    }
+
+    /// A probe never outlasts its interval.
     fn beat(&self, interval: Option<Duration>, timeout: Option<Duration>) -> Beat {
-        (interval.unwrap_or(self.defaults.0), timeout.unwrap_or(self.defaults.1))
+        let interval = interval.unwrap_or(self.defaults.0);
+        (interval, timeout.unwrap_or(self.defaults.1).min(interval))
     }
 
     /// Adds a target; of two with the same key the first stays.
@@ -129,12 +138,12 @@ impl<'a> Builder<'a> {
             return;
         }
         let beat = self.beat(config.interval, config.timeout);
-        let is_endpoint = |place: &str| self.snapshot.apiserver_endpoints.iter().any(|e| e == place);
+        let is_endpoint = |place: &str| self.endpoints().any(|e| e == place);
         let mut add = Vec::new();
         if config.endpoints.is_empty() {
             // The advertised URL first: where it is an endpoint itself, it is told, not guessed.
             add.extend(place_of(server).map(|place| (is_endpoint(&place), place, server.clone(), false)));
-            for place in &self.snapshot.apiserver_endpoints {
+            for place in self.endpoints() {
                 // Inner addresses may be out of reach from here, as they are with most managed clusters.
                 add.extend(base("https", place).map(|url| (true, place.clone(), url, true)));
             }
@@ -151,7 +160,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn etcd(&mut self) {
+    fn etcd(&mut self, has_certificate: bool) {
         let config = &self.config.etcd;
         if !config.enabled {
             return;
@@ -161,7 +170,8 @@ impl<'a> Builder<'a> {
         let (clients, guessed): (Vec<Url>, bool) = if !config.endpoints.is_empty() {
             (config.endpoints.clone(), false)
         } else if !members.is_empty() {
-            (members, false)
+            // A member that is named and can be asked must answer; without a certificate it may not.
+            (members, !has_certificate)
         } else {
             let hosts = self.control_plane();
             (hosts.iter().filter_map(|host| base("https", &place(host, ETCD_CLIENT))).collect(), true)

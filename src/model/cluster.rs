@@ -1,6 +1,6 @@
 //! What a working API server last told of its cluster. Persisted, so that a watchdog restarted in an outage still knows it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ pub struct NodeCondition {
     pub status: String,
     /// Machine-readable reason.
     pub reason: String,
+    /// `lastTransitionTime`.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 /// A taint.
@@ -86,6 +89,15 @@ pub struct EtcdMember {
     pub learner: bool,
 }
 
+/// An API server that has left the endpoints of default/kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingEndpoint {
+    /// `host:port`.
+    pub address: String,
+    /// When a working API server first left it out.
+    pub since: Timestamp,
+}
+
 /// All that discovery knows of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,17 +110,15 @@ pub struct ClusterSnapshot {
     pub leases_at: Option<Timestamp>,
     /// Nodes, sorted by name.
     pub nodes: Vec<NodeFact>,
-    /// `host:port` of every endpoint of the service default/kubernetes, sorted; those that are missing from it too.
+    /// `host:port` of every endpoint of the service default/kubernetes, sorted.
     pub apiserver_endpoints: Vec<String>,
-    /// Endpoints that the service no longer lists, and since when: API servers strike out a dead one of their number
-    /// within seconds, which must not make the watchdog forget it.
-    pub endpoints_missing: BTreeMap<String, Timestamp>,
+    /// Endpoints that have left that list and are still watched: an API server that dies is taken off the list after
+    /// some 15 s (its lease in etcd runs out), which is a symptom and not a farewell.
+    pub missing_endpoints: Vec<MissingEndpoint>,
     /// Leader leases.
     pub leaders: Vec<LeaseFact>,
     /// Etcd members that a member list named, with client URLs.
     pub etcd_members: Vec<EtcdMember>,
     /// Why the last attempt to read failed, in words; `None` where it worked.
     pub error: Option<String>,
-    /// What could not be read for want of permission while the rest was, a line each.
-    pub notes: Vec<String>,
 }

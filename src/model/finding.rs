@@ -28,6 +28,8 @@ pub enum AlertName {
     ApiServerUnhealthy,
     /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
     ApiServerAddressDown,
+    /// All that runs on one control-plane host is silent.
+    ControlPlaneHostDown,
     /// A node is lost: kubelet silent and lease stale.
     NodeDown,
     /// Many nodes at once.
@@ -54,6 +56,8 @@ pub enum AlertName {
     TargetFlapping,
     /// The watchdog's own store fails.
     StoreFailing,
+    /// A configured cluster can't be watched at all: its kubeconfig can't be used.
+    ClusterNotWatched,
 }
 
 impl fmt::Display for AlertName {

@@ -86,6 +86,8 @@ pub struct LiveState {
     pub store: StoreHealth,
     /// Open incidents, worst first, then the last resolved ones (at most 20), newest first.
     pub incidents: Vec<Incident>,
+    /// Why the newest configuration is not in force (the one before it is), in words.
+    pub reload_error: Option<String>,
     /// When the watchdog started.
     pub started_at: Option<Timestamp>,
     /// Messages that wait for a receiver.

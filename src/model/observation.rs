@@ -313,6 +313,23 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// A probe that failed before it saw anything.
+    pub fn failed(target: Arc<Target>, started: Timestamp, failure: Failure) -> Self {
+        Self {
+            target,
+            started,
+            duration: Duration::ZERO,
+            failure: Some(failure),
+            answered: false,
+            phases: Phases::default(),
+            http_status: None,
+            tls: None,
+            checks: Vec::new(),
+            facts: Facts::None,
+            trace: Vec::new(),
+        }
+    }
+
     /// The longest trace kept, in lines: enough for the phases of four exchanges.
     pub const TRACE_MAX: usize = 32;
     /// The most check lines kept: an API server has about 60 on two pages.

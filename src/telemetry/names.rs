@@ -1,6 +1,6 @@
 //! The name, type and help text of every series that is about a target, a cluster or the view (the contract).
 
-/// `(name, help)` of every gauge that `ingest` makes. `/metrics` shows them under these texts.
+/// `(name, help)` of every gauge that `ingest` or `/metrics` itself makes from `model::Live`. Shown under these texts.
 pub const GAUGES: &[(&str, &str)] = &[
     ("probe_success", "1 if this probe succeeded"),
     ("probe_duration_seconds", "Duration of the whole probe"),
@@ -35,10 +35,28 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_certificate_expiry_timestamp_seconds", "Expiry of every certificate seen, as Unix time"),
     ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
     ("dogwatch_discovery_age_seconds", "Seconds since a working API server was last read in full"),
-    ("dogwatch_build_info", "The version of dogwatch"),
+    ("dogwatch_incidents_open", "Open incidents; without a cluster label: about the watchdog itself"),
+    ("dogwatch_build_info", "1, with the version of dogwatch"),
 ];
 
 /// The help text of a name.
 pub fn help(name: &str) -> Option<&'static str> {
     GAUGES.iter().find(|(n, _)| *n == name).map(|(_, h)| *h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once_and_well_formed() {
+        for (i, (name, text)) in GAUGES.iter().enumerate() {
+            assert!(GAUGES[..i].iter().all(|(n, _)| n != name), "{name} twice");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
+            assert!(!name.ends_with("_total"), "{name} is a gauge");
+            assert!(!text.is_empty() && !text.contains(['\n', '\\']), "{name}: {text}");
+        }
+        assert_eq!(help("up"), Some("1 if the target answered as the component that it should be, healthy or not"));
+        assert_eq!(help("nope"), None);
+    }
 }

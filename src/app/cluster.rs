@@ -1,0 +1,207 @@
+//! The task of one cluster: credentials, discovery, and the targets that follow from it. One cluster, one task: a
+//! cluster that fails delays no other.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    dial::{DialConfig, Dialer},
+    discover::{
+        config::ClusterConfig,
+        kubernetes::{self, Scope},
+        targets::targets,
+    },
+    ingest::ClusterUpdate,
+    model::{ClusterSnapshot, EtcdMember},
+    schedule::Defaults,
+    store::Store,
+    telemetry::{ClusterLabels, Metrics},
+};
+
+/// Dialers of all clusters, for the prober.
+#[derive(Clone, Default)]
+pub struct Dialers(Arc<RwLock<HashMap<Arc<str>, Dialer>>>);
+
+impl Dialers {
+    /// The dialer of a cluster, once its kubeconfig could be used.
+    pub fn get(&self, cluster: &str) -> Option<Dialer> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(cluster).cloned()
+    }
+
+    fn set(&self, cluster: Arc<str>, dialer: Dialer) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(cluster, dialer);
+    }
+}
+
+/// A kubeconfig that can't be used is tried again after this.
+const LOAD_AGAIN: Duration = Duration::from_secs(10);
+/// Leases are read this often (nodes renew theirs every 10 s) …
+const LEASES_EVERY: Duration = Duration::from_secs(10);
+/// … and this often for a while after something has come into doubt.
+const LEASES_IN_DOUBT: Duration = Duration::from_secs(3);
+/// How long a doubt keeps discovery attentive.
+const DOUBT_LASTS: Duration = Duration::from_secs(60);
+/// Doubts do not make it read more often than this.
+const DOUBT_REST: Duration = Duration::from_secs(1);
+/// Nodes and endpoints are read this often.
+const FULL_EVERY: Duration = Duration::from_secs(30);
+/// In doubt, a cluster of up to [`SMALL`] nodes is read in full this often, for their Ready conditions.
+const FULL_IN_DOUBT: Duration = Duration::from_secs(6);
+/// Reading more nodes than this in full every few seconds would burden a cluster that is ill.
+const SMALL: usize = 500;
+/// A snapshot whose substance has not changed is written this often, so that its lease times are not all too old.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub struct ClusterTask {
+    pub config: ClusterConfig,
+    pub name: Arc<str>,
+    pub defaults: Defaults,
+    pub dialers: Dialers,
+    pub store: Store,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub snapshot: ClusterSnapshot,
+    pub updates: mpsc::Sender<ClusterUpdate>,
+    pub doubt: Arc<Notify>,
+    pub members: watch::Receiver<Vec<EtcdMember>>,
+}
+
+impl ClusterTask {
+    /// Runs until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.watch() => {}
+        }
+    }
+
+    async fn watch(&mut self) {
+        let dialer = self.load().await;
+        self.dialers.set(self.name.clone(), dialer.clone());
+        // What an earlier run knew is probed at once, whether or not the API server can be asked.
+        self.tell(&dialer, None).await;
+        let mut full_at: Option<Instant> = None;
+        let mut saved: Option<(ClusterSnapshot, Instant)> = None;
+        let mut doubt_until = self.clock.mono();
+        loop {
+            let now = self.clock.mono();
+            let in_doubt = now < doubt_until;
+            let small = self.snapshot.nodes.len() <= SMALL;
+            let full_every = if in_doubt && small { FULL_IN_DOUBT } else { FULL_EVERY };
+            let scope = match full_at {
+                Some(at) if now.duration_since(at) < full_every => Scope::Leases,
+                _ => Scope::Full,
+            };
+            self.read(&dialer, scope).await;
+            if scope == Scope::Full {
+                full_at = Some(now);
+            }
+            self.tell(&dialer, None).await;
+            self.save(&mut saved);
+            let rest = if in_doubt { LEASES_IN_DOUBT } else { LEASES_EVERY };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                () = async {
+                    self.doubt.notified().await;
+                    tokio::time::sleep_until(now + DOUBT_REST).await;
+                } => doubt_until = self.clock.mono() + DOUBT_LASTS,
+                Ok(()) = self.members.changed() => {
+                    self.snapshot.etcd_members = self.members.borrow_and_update().clone();
+                }
+            }
+        }
+    }
+
+    async fn load(&mut self) -> Dialer {
+        loop {
+            let config = DialConfig {
+                kubeconfig: self.config.kubeconfig.clone(),
+                context: self.config.context.clone(),
+                etcd_ca_file: self.config.etcd.ca_file.clone(),
+                etcd_cert_file: self.config.etcd.cert_file.clone(),
+                etcd_key_file: self.config.etcd.key_file.clone(),
+            };
+            match Dialer::load(config, self.clock.clone()).await {
+                Ok(dialer) => return dialer,
+                Err(error) => {
+                    tracing::error!(cluster = %self.name, %error, "this cluster can't be watched");
+                    self.send(Vec::new(), Vec::new(), Some(error.to_string())).await;
+                    tokio::time::sleep(LOAD_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, dialer: &Dialer, scope: Scope) {
+        let before = self.snapshot.error.is_some();
+        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.clock).await;
+        self.snapshot.cluster = self.name.to_string();
+        match &self.snapshot.error {
+            Some(error) => {
+                self.metrics.discovery_failures.get_or_create(&ClusterLabels { cluster: self.name.to_string() }).inc();
+                if !before {
+                    tracing::warn!(cluster = %self.name, error, "discovery goes on from what is known");
+                }
+            }
+            None if before => tracing::info!(cluster = %self.name, "discovery works again"),
+            None => {}
+        }
+    }
+
+    async fn tell(&self, dialer: &Dialer, problem: Option<String>) {
+        let targets = targets(
+            &self.config,
+            &dialer.server(),
+            &self.snapshot,
+            dialer.has_etcd_certificate(),
+            (self.defaults.interval, self.defaults.timeout),
+        );
+        self.send(targets, dialer.own_certificates(), problem).await;
+    }
+
+    async fn send(
+        &self,
+        targets: Vec<crate::model::Target>,
+        own_certificates: Vec<crate::model::CertificateFact>,
+        problem: Option<String>,
+    ) {
+        let update = ClusterUpdate {
+            cluster: self.name.clone(),
+            snapshot: Arc::new(self.snapshot.clone()),
+            targets,
+            own_certificates,
+            problem,
+        };
+        // Ingest ends only when everything does.
+        let _ = self.updates.send(update).await;
+    }
+
+    fn save(&self, saved: &mut Option<(ClusterSnapshot, Instant)>) {
+        let now = self.clock.mono();
+        let substance = substance(&self.snapshot);
+        let old = saved.as_ref().is_some_and(|(s, at)| *s == substance && now.duration_since(*at) < SAVE_EVERY);
+        if !old && self.snapshot.read_at.is_some() {
+            self.store.save_snapshot(Arc::new(self.snapshot.clone()));
+            *saved = Some((substance, now));
+        }
+    }
+}
+
+/// A snapshot without what changes at every reading.
+fn substance(snapshot: &ClusterSnapshot) -> ClusterSnapshot {
+    let mut s = ClusterSnapshot { read_at: None, leases_at: None, error: None, ..snapshot.clone() };
+    s.nodes.iter_mut().for_each(|n| n.lease_age = None);
+    s.leaders.iter_mut().for_each(|l| l.age = Duration::ZERO);
+    s
+}

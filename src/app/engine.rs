@@ -1,0 +1,240 @@
+//! All parts running under one configuration.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    STOP_WITHIN, Shared,
+    cluster::{ClusterTask, Dialers},
+};
+use crate::{
+    config::Config,
+    dispatch::{Deps, Dispatch, Policy, Settings},
+    http::{self, Web},
+    ingest::{self, Ingest, cluster::Cluster},
+    model::{Diagnosis, Failure, Job, Live, Observation, ProbeSpec, Reason, State, Target},
+    notify, probe,
+    schedule::{Prober, Schedule},
+    store::{Restored, Store},
+    vantage::Watcher,
+};
+
+/// Reports that wait for ingest: a few seconds' worth at 5,000 targets, should its machine hiccup.
+const REPORTS: usize = 16_384;
+/// Updates, looks, commands and diagnoses that wait: all are level-triggered, so few suffice.
+const NEWS: usize = 64;
+/// The store may take this long to write what is queued when everything else has stopped.
+const STORE_CLOSE: Duration = Duration::from_millis(1_000);
+
+/// See the module.
+pub struct Engine {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    store: Store,
+    alive: Arc<AtomicU64>,
+    seen: AtomicU64,
+    /// Where it listens: the port is known even if the configuration said 0.
+    pub listening: std::net::SocketAddr,
+}
+
+impl Engine {
+    /// Starts every part; history and open incidents come back from the store.
+    ///
+    /// # Errors
+    /// When the port can't be taken or a receiver's configuration can't be used.
+    pub async fn start(config: &Config, shared: &Shared) -> anyhow::Result<Self> {
+        notify::init();
+        let integrations = notify::integrations(&config.global, &config.receivers, config.route.as_ref())?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("can't listen on {}: is another dogwatch running? (--listen)", config.listen))?;
+        let listening = listener.local_addr()?;
+        let (store, restored) =
+            Store::open(config.data_dir.clone(), config.storage.clone(), shared.metrics.clone(), shared.clock.clone());
+        let mut parts =
+            Start { config, shared, store: store.clone(), stop: CancellationToken::new(), tasks: JoinSet::new() };
+        let alive = Arc::new(AtomicU64::new(0));
+        let external_url = config
+            .external_url
+            .as_ref()
+            .map_or_else(|| format!("http://{listening}"), |u| u.as_str().trim_end_matches('/').into());
+        let diagnoses = parts.dispatch(integrations, &restored, external_url.clone());
+        parts.watch(restored, diagnoses, alive.clone());
+        parts.serve(listener, external_url);
+        tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
+        let (stop, tasks) = (parts.stop, parts.tasks);
+        Ok(Self { stop, tasks, store, alive, seen: AtomicU64::new(0), listening })
+    }
+
+    /// Whether the loop that owns the picture has turned since the last call.
+    pub fn has_turned(&self) -> bool {
+        let now = self.alive.load(Ordering::Relaxed);
+        self.seen.swap(now, Ordering::Relaxed) != now
+    }
+
+    /// Stops everything within [`STOP_WITHIN`]; what is queued is written, undelivered messages stay in the outbox.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN - STORE_CLOSE, all).await.is_err() {
+            tracing::warn!("some parts did not stop in time and are dropped");
+            self.tasks.abort_all();
+        }
+        self.store.close(STORE_CLOSE).await;
+    }
+}
+
+/// What a start needs in all its steps.
+struct Start<'a> {
+    config: &'a Config,
+    shared: &'a Shared,
+    store: Store,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Start<'_> {
+    fn dispatch(
+        &mut self,
+        integrations: Vec<notify::Integration>,
+        restored: &Restored,
+        external_url: String,
+    ) -> mpsc::Sender<Diagnosis> {
+        let (send, receive) = mpsc::channel(NEWS);
+        let settings = Settings {
+            integrations,
+            policy: Policy::new(self.config.route.as_ref(), &self.config.notifications),
+            external_url,
+            external_labels: self.config.external_labels.clone(),
+            clusters: self.config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
+        };
+        let (_, settings) = watch::channel(Arc::new(settings));
+        let deps = Deps {
+            store: self.store.clone(),
+            live: self.shared.live.clone(),
+            metrics: self.shared.metrics.clone(),
+            clock: self.shared.clock.clone(),
+            settings,
+        };
+        self.tasks.spawn(Dispatch::new(deps, restored).run(receive, self.stop.clone()));
+        send
+    }
+
+    fn watch(&mut self, restored: Restored, diagnoses: mpsc::Sender<Diagnosis>, alive: Arc<AtomicU64>) {
+        let shared = self.shared;
+        let (reports, reports_in) = mpsc::channel(REPORTS);
+        let (commands, commands_in) = mpsc::channel(NEWS);
+        let (updates, updates_in) = mpsc::channel(NEWS);
+        let (looks, looks_in) = mpsc::channel(NEWS);
+        let look = Arc::new(Notify::new());
+        let dialers = Dialers::default();
+        let mut doubt = HashMap::new();
+        let mut clusters = Vec::new();
+        for config in &self.config.clusters {
+            let name: Arc<str> = config.name.as_str().into();
+            let (members, members_in) = watch::channel(Vec::new());
+            let nudge = Arc::new(Notify::new());
+            doubt.insert(name.clone(), nudge.clone());
+            clusters.push(Cluster::new(name.clone(), members));
+            let snapshot = restored.snapshots.iter().find(|s| s.cluster == *name).cloned().unwrap_or_default();
+            let task = ClusterTask {
+                config: config.clone(),
+                name,
+                defaults: self.config.defaults,
+                dialers: dialers.clone(),
+                store: self.store.clone(),
+                metrics: shared.metrics.clone(),
+                clock: shared.clock.clone(),
+                snapshot,
+                updates: updates.clone(),
+                doubt: nudge,
+                members: members_in,
+            };
+            self.tasks.spawn(task.run(self.stop.clone()));
+        }
+        let watcher = Watcher::new(self.config.vantage.clone(), shared.clock.clone());
+        self.tasks.spawn(watcher.run(looks, look.clone(), self.stop.clone()));
+        let schedule = Schedule::new(
+            self.config.schedule,
+            prober(dialers, self.config, shared),
+            reports,
+            shared.metrics.clone(),
+            shared.clock.clone(),
+        );
+        self.tasks.spawn(schedule.run(commands_in, self.stop.clone()));
+        let parts = ingest::Parts {
+            store: self.store.clone(),
+            live: shared.live.clone(),
+            metrics: shared.metrics.clone(),
+            clock: shared.clock.clone(),
+            schedule: commands,
+            diagnoses,
+            look,
+            doubt,
+        };
+        let ingest = Ingest::new(parts, clusters, restored.targets);
+        self.tasks.spawn(ingest.run(reports_in, updates_in, looks_in, alive, self.stop.clone()));
+    }
+
+    fn serve(&mut self, listener: TcpListener, external_url: String) {
+        let web = Web {
+            live: self.shared.live.clone(),
+            metrics: self.shared.metrics.clone(),
+            store: self.store.clone(),
+            clock: self.shared.clock.clone(),
+            reload: self.shared.reload.clone(),
+            external_url,
+        };
+        self.tasks.spawn(http::serve(listener, http::router(web), self.stop.clone()));
+    }
+}
+
+/// The probe of a target: with its cluster's dialer, and the API servers that are up for the node proxy.
+fn prober(dialers: Dialers, config: &Config, shared: &Shared) -> Prober {
+    let (live, clock) = (shared.live.clone(), shared.clock.clone());
+    let keep_alive: Arc<HashMap<String, bool>> =
+        Arc::new(config.clusters.iter().map(|c| (c.name.clone(), c.kubelet.keep_alive)).collect());
+    Arc::new(move |target: Arc<Target>| {
+        let (dialers, live, clock, keep_alive) = (dialers.clone(), live.clone(), clock.clone(), keep_alive.clone());
+        Box::pin(async move {
+            let Some(dialer) = dialers.get(&target.key.cluster) else {
+                // Targets come from the task that sets the dialer first, so that this is not seen in practice.
+                let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");
+                return Observation::failed(target, clock.wall(), failure);
+            };
+            let proxies = if target.key.job == Job::Kubelet { api_servers(&live, &target) } else { Vec::new() };
+            let keep = keep_alive.get(&*target.key.cluster).copied().unwrap_or(false);
+            probe::probe(&target, &dialer, &proxies, keep, &clock).await
+        })
+    })
+}
+
+/// API servers of the target's cluster that are up.
+fn api_servers(live: &Live, target: &Target) -> Vec<url::Url> {
+    let live = live.read();
+    let Some(cluster) = live.clusters.get(&target.key.cluster) else { return Vec::new() };
+    cluster
+        .targets
+        .values()
+        .take_while(|t| t.target.key.job == Job::KubeApiserver)
+        .filter(|t| t.verdict.state == State::Up)
+        .filter_map(|t| match &t.target.spec {
+            ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! Messages on their way: the mirror in memory of the store's outbox. Pure: says what may be sent now and what becomes of
+//! it afterwards; sending and storing are the loop's.
+//!
+//! A lane is one incident at one integration. Within a lane messages go in order, one at a time; lanes don't wait for
+//! each other, save that an integration has at most [`IN_FLIGHT_MAX`] attempts at once.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    model::{Incident, Notification, OutboxEntry, Told},
+    notify::{
+        Outcome,
+        retry::{RETRY_AFTER_MAX, next_attempt},
+        words::in_words,
+    },
+    store::{Delivery, DeliveryOutcome},
+};
+
+/// Attempts at once to one integration: enough that a slow incident does not hold up another, kind to the receiver.
+pub const IN_FLIGHT_MAX: usize = 4;
+
+/// Messages kept. A receiver that is down for days in a bad week leaves a few hundred; beyond this the least needed go.
+pub const OUTBOX_MAX: usize = 5_000;
+
+/// One incident at one integration.
+type Lane = (i64, Arc<str>);
+
+/// What waits, in lanes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    lanes: BTreeMap<Lane, VecDeque<OutboxEntry>>,
+    busy: HashSet<Lane>,
+    in_flight: HashMap<Arc<str>, usize>,
+    len: usize,
+}
+
+impl Outbox {
+    /// Continues with what an earlier run left.
+    pub fn restore(entries: Vec<OutboxEntry>) -> Self {
+        let mut outbox = Self::default();
+        for entry in entries {
+            outbox.push(entry);
+        }
+        for lane in outbox.lanes.values_mut() {
+            lane.make_contiguous().sort_by_key(|e| e.notification.sequence);
+        }
+        outbox
+    }
+
+    /// Messages that wait or are being sent.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a message behind those of its lane.
+    pub fn push(&mut self, entry: OutboxEntry) {
+        self.lanes.entry(lane_of(&entry)).or_default().push_back(entry);
+        self.len += 1;
+    }
+
+    /// What must go for the limit to be kept: the oldest update or reminder that is not being sent, else the oldest message.
+    pub fn overflow(&mut self) -> Option<OutboxEntry> {
+        if self.len <= OUTBOX_MAX {
+            return None;
+        }
+        let busy = &self.busy;
+        let waiting = self.lanes.iter().flat_map(|(lane, queue)| {
+            let first = usize::from(busy.contains(lane));
+            queue.iter().enumerate().skip(first).map(move |(i, e)| (lane, i, e))
+        });
+        let dispensable = |e: &OutboxEntry| matches!(e.notification.told, Told::Update | Told::Reminder);
+        let (lane, i, _) = waiting.min_by_key(|(_, _, e)| (!dispensable(e), e.notification.at))?;
+        let lane = lane.clone();
+        self.take(&lane, i)
+    }
+
+    /// Takes what may be sent now; each must come back through [`Outbox::settle`].
+    pub fn due(&mut self, now: Timestamp) -> Vec<OutboxEntry> {
+        let mut due = Vec::new();
+        for (lane, queue) in &self.lanes {
+            let Some(head) = queue.front() else { continue };
+            if self.busy.contains(lane) || !is_due(head, now) {
+                continue;
+            }
+            let in_flight = self.in_flight.entry(lane.1.clone()).or_default();
+            if *in_flight < IN_FLIGHT_MAX {
+                *in_flight += 1;
+                self.busy.insert(lane.clone());
+                due.push(head.clone());
+            }
+        }
+        due
+    }
+
+    /// When something may be sent that waits for its time; `None`: nothing waits for time.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        let idle = self.lanes.iter().filter(|(lane, _)| {
+            !self.busy.contains(*lane) && self.in_flight.get(&lane.1).is_none_or(|n| *n < IN_FLIGHT_MAX)
+        });
+        idle.filter_map(|(_, queue)| queue.front()).map(|e| e.next_at).min()
+    }
+
+    /// Takes in how an attempt ended, as it was recorded.
+    pub fn settle(&mut self, delivery: &Delivery) {
+        let lane = lane_of(&delivery.entry);
+        self.release(&delivery.entry);
+        let Some(at) = self.lanes.get(&lane).and_then(|q| q.iter().position(|e| e.id == delivery.entry.id)) else {
+            return;
+        };
+        match delivery.outcome {
+            DeliveryOutcome::Retried => {
+                if let Some(slot) = self.lanes.get_mut(&lane).and_then(|q| q.get_mut(at)) {
+                    *slot = delivery.entry.clone();
+                }
+            }
+            DeliveryOutcome::Delivered | DeliveryOutcome::Dropped => {
+                self.take(&lane, at);
+            }
+        }
+    }
+
+    /// A receiver is back: what waits for it need not wait for its backoff to end.
+    pub fn hurry(&mut self, receiver: &str, now: Timestamp) {
+        let lanes = self.lanes.iter_mut().filter(|(lane, _)| &*lane.1 == receiver && !self.busy.contains(*lane));
+        for head in lanes.filter_map(|(_, queue)| queue.front_mut()) {
+            head.next_at = head.next_at.min(now);
+        }
+    }
+
+    fn release(&mut self, entry: &OutboxEntry) {
+        let lane = lane_of(entry);
+        if self.busy.remove(&lane)
+            && let Some(n) = self.in_flight.get_mut(&lane.1)
+        {
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    fn take(&mut self, lane: &Lane, at: usize) -> Option<OutboxEntry> {
+        let queue = self.lanes.get_mut(lane)?;
+        let entry = queue.remove(at)?;
+        if queue.is_empty() {
+            self.lanes.remove(lane);
+        }
+        self.len -= 1;
+        Some(entry)
+    }
+}
+
+/// The message about an incident to one integration.
+pub fn entry(notification: &Notification, receiver: &str, give_up_after: Duration) -> OutboxEntry {
+    let Incident { id, .. } = notification.incident;
+    OutboxEntry {
+        id: format!("{id}/{}/{receiver}", notification.sequence),
+        receiver: receiver.to_owned(),
+        notification: notification.clone(),
+        attempts: 0,
+        next_at: notification.at,
+        give_up_at: later(notification.at, give_up_after),
+    }
+}
+
+/// What an attempt makes of its entry.
+pub fn judge(
+    mut entry: OutboxEntry,
+    outcome: &Outcome,
+    now: Timestamp,
+    took: Duration,
+    rng: &mut fastrand::Rng,
+) -> Delivery {
+    entry.attempts = entry.attempts.saturating_add(1);
+    let mut answer = outcome.answer().to_owned();
+    let outcome = match outcome {
+        Outcome::Delivered(_) => DeliveryOutcome::Delivered,
+        Outcome::Drop(_) => DeliveryOutcome::Dropped,
+        Outcome::Retry { after, .. } => {
+            entry.next_at = next_attempt(entry.attempts, *after, now, rng);
+            if entry.next_at > entry.give_up_at {
+                let waited = Duration::try_from(now.duration_since(entry.notification.at)).unwrap_or_default();
+                answer = format!("given up after {} and {} attempts: {answer}", in_words(waited), entry.attempts);
+                DeliveryOutcome::Dropped
+            } else {
+                DeliveryOutcome::Retried
+            }
+        }
+    };
+    Delivery { entry, at: now, outcome, answer, took }
+}
+
+fn lane_of(entry: &OutboxEntry) -> Lane {
+    (entry.notification.incident.id, entry.receiver.as_str().into())
+}
+
+/// Due, or waiting longer than any backoff lasts: then the wall clock was set back.
+fn is_due(entry: &OutboxEntry, now: Timestamp) -> bool {
+    entry.next_at <= now
+        || entry.next_at.duration_since(now) > SignedDuration::from_secs(RETRY_AFTER_MAX.as_secs() as i64)
+}
+
+/// Saturates, since a configured duration may be absurd.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

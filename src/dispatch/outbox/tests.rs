@@ -1,0 +1,110 @@
+use super::*;
+use crate::notify::example;
+
+fn t(seconds: i64) -> Timestamp {
+    example::opened().at + SignedDuration::from_secs(seconds)
+}
+
+fn message(incident: i64, sequence: u32, told: Told, receiver: &str) -> OutboxEntry {
+    let mut n = example::opened();
+    n.incident.id = incident;
+    n.sequence = sequence;
+    n.told = told;
+    entry(&n, receiver, Duration::from_secs(3600))
+}
+
+fn ids(entries: &[OutboxEntry]) -> Vec<&str> {
+    entries.iter().map(|e| e.id.as_str()).collect()
+}
+
+fn after(entry: &OutboxEntry, outcome: &Outcome, now: Timestamp) -> Delivery {
+    judge(entry.clone(), outcome, now, Duration::ZERO, &mut fastrand::Rng::with_seed(1))
+}
+
+#[test]
+fn in_order_within_a_lane_and_lanes_do_not_wait_for_each_other() {
+    let mut outbox = Outbox::restore(vec![
+        message(1, 1, Told::Resolved, "ops/email[0]"),
+        message(1, 0, Told::Opened, "ops/email[0]"),
+        message(1, 0, Told::Opened, "ops/webhook[0]"),
+        message(2, 0, Told::Opened, "ops/email[0]"),
+    ]);
+    let first = outbox.due(t(0));
+    assert_eq!(ids(&first), ["1/0/ops/email[0]", "1/0/ops/webhook[0]", "2/0/ops/email[0]"]);
+    assert!(outbox.due(t(0)).is_empty());
+    outbox.settle(&after(&first[0], &Outcome::retry("down"), t(0)));
+    outbox.settle(&after(&first[2], &Outcome::Delivered("250 ok".into()), t(0)));
+    assert!(outbox.due(t(0)).is_empty(), "the second of the lane waits for the first");
+    let again = outbox.due(t(2));
+    assert_eq!(ids(&again), ["1/0/ops/email[0]"]);
+    assert_eq!(again[0].attempts, 1);
+    outbox.settle(&after(&again[0], &Outcome::Drop("550 no".into()), t(2)));
+    assert_eq!(ids(&outbox.due(t(2))), ["1/1/ops/email[0]"]);
+    assert_eq!(outbox.len(), 2);
+}
+
+#[test]
+fn an_integration_is_not_flooded() {
+    let mut outbox = Outbox::restore((0..10).map(|i| message(i, 0, Told::Opened, "ops/email[0]")).collect());
+    let due = outbox.due(t(0));
+    assert_eq!(due.len(), IN_FLIGHT_MAX);
+    assert_eq!(outbox.next_at(), None, "waits for an attempt, not for time");
+    outbox.settle(&after(&due[0], &Outcome::Delivered(String::new()), t(0)));
+    assert_eq!(outbox.due(t(0)).len(), 1);
+}
+
+#[test]
+fn given_up_in_time_and_not_before() {
+    let mut entry = message(1, 0, Told::Opened, "ops/email[0]");
+    let mut now = t(0);
+    let mut attempts = 0;
+    let last = loop {
+        let delivery = after(&entry, &Outcome::retry("connection refused"), now);
+        attempts += 1;
+        match delivery.outcome {
+            DeliveryOutcome::Retried => (entry, now) = (delivery.entry.clone(), delivery.entry.next_at),
+            _ => break delivery,
+        }
+    };
+    assert_eq!(last.outcome, DeliveryOutcome::Dropped);
+    assert!(now.duration_since(t(0)) > SignedDuration::from_mins(50), "{now}");
+    assert!((15..40).contains(&attempts), "{attempts}");
+    assert!(last.answer.starts_with("given up after"), "{}", last.answer);
+    assert!(last.answer.ends_with("connection refused"), "{}", last.answer);
+}
+
+#[test]
+fn a_clock_set_back_delays_nothing() {
+    let mut outbox = Outbox::restore(vec![message(1, 0, Told::Opened, "ops/email[0]")]);
+    assert!(outbox.due(t(-60)).is_empty());
+    assert_eq!(outbox.due(t(-86_400)).len(), 1);
+}
+
+#[test]
+fn beyond_the_limit_the_least_needed_goes() {
+    let mut outbox = Outbox::default();
+    for i in 0..OUTBOX_MAX as i64 {
+        outbox.push(message(i, 0, Told::Opened, "ops/email[0]"));
+    }
+    assert_eq!(outbox.overflow(), None);
+    outbox.push(message(7, 1, Told::Reminder, "ops/email[0]"));
+    assert_eq!(outbox.overflow().unwrap().id, "7/1/ops/email[0]");
+    assert_eq!(outbox.overflow(), None);
+    assert_eq!(outbox.len(), OUTBOX_MAX);
+}
+
+#[test]
+fn what_waits_for_a_receiver_that_is_back_is_sent_at_once() {
+    let entries = [message(1, 0, Told::Opened, "ops/email[0]"), message(2, 0, Told::Opened, "ops/email[0]")];
+    let mut outbox = Outbox::restore(entries.to_vec());
+    for entry in outbox.due(t(0)) {
+        outbox.settle(&after(
+            &entry,
+            &Outcome::Retry { why: "busy".into(), after: Some(Duration::from_secs(600)) },
+            t(0),
+        ));
+    }
+    assert!(outbox.due(t(5)).is_empty());
+    outbox.hurry("ops/email[0]", t(5));
+    assert_eq!(outbox.due(t(5)).len(), 2);
+}

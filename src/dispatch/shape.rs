@@ -1,0 +1,87 @@
+//! One incident's inner order: its alerts, headline, severity and timeline, and what of it was told. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    incident::{ALERTS_MAX, Pace, SLOW_REMINDER},
+    rank,
+};
+use crate::model::{Alert, Finding, FindingKey, Incident, Severity, Topic};
+
+/// Adds a finding, or lets an ended alert fire again. Its end was told: then it is opened anew.
+pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<FindingKey>, now: Timestamp) {
+    let finding = Finding { caused_by, ..finding.clone() };
+    incident.started_at = incident.started_at.min(finding.since);
+    let line = finding.headline.clone();
+    let known = incident.alerts.iter_mut().find(|a| a.finding.key == finding.key);
+    match known {
+        Some(alert) => {
+            let end_was_told = alert.ended_at.is_some_and(|end| incident.told_at.is_some_and(|told| end <= told));
+            if end_was_told {
+                alert.opened_at = now;
+            }
+            alert.ended_at = None;
+            alert.finding = finding;
+        }
+        None => incident.alerts.push(Alert { finding, opened_at: now, ended_at: None }),
+    }
+    note(incident, now, line);
+}
+
+/// Whether one more alert may fire in the incident; one that fires already always may.
+pub(super) fn has_room(incident: &Incident, key: &FindingKey) -> bool {
+    incident.firing().count() < ALERTS_MAX || incident.firing().any(|a| a.finding.key == *key)
+}
+
+/// Order, limit, headline and severity follow from the alerts.
+pub(super) fn settle_shape(incident: &mut Incident) {
+    incident.alerts.sort_by_cached_key(rank::order);
+    incident.alerts.truncate(ALERTS_MAX);
+    let root = match incident.alerts.first() {
+        Some(first) if first.ended_at.is_none() => Some(first),
+        _ => rank::worst(&incident.alerts),
+    };
+    if let Some(root) = root {
+        incident.headline = root.finding.headline.clone();
+    }
+    let worst = incident.alerts.iter().map(|a| a.finding.severity).max();
+    incident.severity = worst.unwrap_or(incident.severity).max(incident.severity);
+    if incident.resolved_at.is_some() {
+        // The message about the end tells of the worst, so that comes first.
+        let worst = rank::worst(&incident.alerts).map(|a| a.finding.key.clone());
+        incident.alerts.sort_by_key(|a| Some(&a.finding.key) != worst.as_ref());
+    }
+}
+
+/// Roots that fired when the incident was last told.
+pub(super) fn told_roots(incident: &Incident) -> impl Iterator<Item = &Alert> {
+    let told = incident.told_at;
+    incident.alerts.iter().filter(move |a| {
+        let opened_before = told.is_some_and(|told| a.opened_at <= told);
+        a.finding.caused_by.is_none() && opened_before && a.ended_at.is_none_or(|end| Some(end) > told)
+    })
+}
+
+/// A root came or went since the last message, or an outage's headline reads differently.
+pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool {
+    let Some(told) = incident.told_at else { return true };
+    let roots = incident.alerts.iter().filter(|a| a.finding.caused_by.is_none());
+    let came_or_went = roots.map(|a| a.opened_at > told || a.ended_at.is_some_and(|end| end > told));
+    came_or_went.into_iter().any(|new| new) || (headline_changed && incident.topic == Topic::Outage)
+}
+
+/// When the next reminder is due after the last message.
+pub(super) fn reminder_after(incident: &Incident, pace: &Pace) -> Duration {
+    let slow = incident.topic == Topic::Certificates && incident.severity < Severity::Critical;
+    if slow { pace.repeat_interval.max(SLOW_REMINDER) } else { pace.repeat_interval }
+}
+
+/// Adds a line; a long story keeps its beginning and its end.
+pub(super) fn note(incident: &mut Incident, at: Timestamp, what: String) {
+    incident.timeline.push((at, what));
+    if incident.timeline.len() > Incident::TIMELINE_MAX {
+        incident.timeline.remove(Incident::TIMELINE_MAX / 2);
+    }
+}

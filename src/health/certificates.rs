@@ -1,0 +1,226 @@
+//! Certificates: those that run out, ours included, and those that can't be trusted.
+//!
+//! One finding for each certificate, however many servers present it; the warning begins a month before the end, or in
+//! the last sixth of a short life (what is renewed by itself is renewed long before).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    TargetView, credentials,
+    diagnosis::Picture,
+    leaders::SaturatingAge,
+    scene::{How, NAMED, Scene, earliest, labels},
+    words,
+};
+use crate::model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, Topic};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A warning this long before the end…
+const WARN: Duration = DAY.saturating_mul(30);
+/// …and never earlier than in the last sixth of its life.
+const WARN_SHARE: u32 = 6;
+/// Critical in the last quarter of the warning: a week of a month.
+const CRITICAL_SHARE: u32 = 4;
+/// So many presenters are named in the evidence.
+const EVIDENCE_MAX: usize = 10;
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let scene = &p.scene;
+    let mut all = expiring(p);
+    all.extend(Job::ALL.into_iter().filter_map(|job| untrusted(scene, job)));
+    all
+}
+
+/// When the warning begins, and when it turns critical.
+fn windows(c: &CertificateFact) -> (Duration, Duration) {
+    let lifetime = c.not_after.duration_since(c.not_before);
+    let lifetime = if lifetime.is_negative() { Duration::ZERO } else { lifetime.unsigned_abs() };
+    let warn = WARN.min(lifetime / WARN_SHARE);
+    (warn, warn / CRITICAL_SHARE)
+}
+
+/// What makes two sightings one finding. Kubelets have certificates of their own that run out together: told together.
+type Identity<'a> = (&'a str, Option<Job>, &'a str, &'a str);
+
+/// Who presents a certificate; `None`: it is ours.
+type Sighting<'a> = (&'a CertificateFact, Option<&'a TargetView<'a>>);
+
+fn expiring(p: &Picture<'_>) -> Vec<Finding> {
+    let scene = &p.scene;
+    let mut groups: BTreeMap<Identity, Vec<Sighting>> = BTreeMap::new();
+    let due = |c: &CertificateFact| scene.now >= c.not_after.saturating_sub_age(windows(c).0);
+    for certificate in scene.view.own_certificates.iter().filter(|c| due(c)) {
+        let identity = (certificate.source.as_str(), None, certificate.subject.as_str(), certificate.issuer.as_str());
+        groups.entry(identity).or_default().push((certificate, None));
+    }
+    for target in &scene.view.targets {
+        let chain = target.last.and_then(|o| o.tls.as_ref()).map_or(&[][..], |tls| &tls.chain);
+        for (i, certificate) in chain.iter().enumerate().filter(|(_, c)| due(c)) {
+            let own = target.job() == Job::Kubelet && i == 0;
+            let identity = if own {
+                ("serving", Some(Job::Kubelet), "", "")
+            } else {
+                ("serving", None, certificate.subject.as_str(), certificate.issuer.as_str())
+            };
+            groups.entry(identity).or_default().push((certificate, Some(target)));
+        }
+    }
+    groups.into_iter().filter_map(|(identity, seen)| expires(p, identity, seen)).collect()
+}
+
+fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>) -> Option<Finding> {
+    let scene = &p.scene;
+    seen.sort_by_key(|(c, t)| (c.not_after, t.map(|t| &t.target.key)));
+    let (first, _) = *seen.first()?;
+    let (warn, critical) = windows(first);
+    let left = first.not_after.duration_since(scene.now);
+    let expired = left.is_zero() || left.is_negative();
+    let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };
+    let (whose, step) = whose(identity, first, &seen);
+    let headline = if expired {
+        format!("{whose} expired on {}", words::date(first.not_after))
+    } else if left.unsigned_abs() <= DAY {
+        format!("{whose} expires within a day, at {}", words::time(first.not_after))
+    } else if left.unsigned_abs() <= 7 * DAY {
+        format!("{whose} expires within a week, on {}", words::date(first.not_after))
+    } else {
+        format!("{whose} expires on {}", words::date(first.not_after))
+    };
+    let (source, job, subject, issuer) = identity;
+    let key = job.map_or_else(|| format!("{source}: {subject} by {issuer}"), |job| format!("{source}: {job}"));
+    let mut finding = scene.finding(AlertName::CertificateExpiring, &key, severity, headline);
+    finding.topic = Topic::Certificates;
+    finding.since = first.not_after.saturating_sub_age(warn).min(scene.now);
+    let targets: Vec<_> = seen.iter().filter_map(|(_, t)| *t).collect();
+    finding.labels = labels(&targets);
+    finding.labels.extend([("source".into(), source.to_owned())]);
+    finding.labels.extend((!subject.is_empty()).then(|| ("subject".into(), subject.to_owned())));
+    finding.evidence = seen.iter().take(EVIDENCE_MAX).map(|(c, t)| evidence(c, *t)).collect();
+    finding.evidence.extend((seen.len() > EVIDENCE_MAX).then(|| format!("and {} more", seen.len() - EVIDENCE_MAX)));
+    let ours = source != "serving";
+    finding.consequences.push(match (ours, expired) {
+        (false, false) => "clients that check certificates will refuse to connect there".into(),
+        (false, true) => "clients that check certificates refuse to connect there".into(),
+        (true, false) => "the cluster will refuse the watchdog, which then sees less of it".into(),
+        (true, true) => "the cluster refuses the watchdog, which sees less of it".into(),
+    });
+    finding.first_step = step;
+    finding.caused_by = if expired { told_by(p, source, &targets) } else { None };
+    Some(finding)
+}
+
+/// Once it has run out, what comes of it is the news, and names the certificate as the reason: it is not told twice.
+fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
+    let refused = |job: Job| {
+        let refusing = p.scene.job(job).iter().any(|t| credentials::refuses_us(t));
+        refusing.then(|| p.scene.key(AlertName::CredentialsRefused, job.as_str()))
+    };
+    match source {
+        "kubeconfig" => refused(Job::KubeApiserver).or_else(|| refused(Job::Kubelet)),
+        "etcd-client" => refused(Job::Etcd),
+        _ => {
+            let broken = |job| targets.iter().any(|t| t.job() == job && t.is_broken() && t.how() == How::Expired);
+            if broken(Job::KubeApiserver) {
+                let all = p.api.all_failing().is_some();
+                let alert = if all { AlertName::ApiServersDown } else { AlertName::ApiServerDown };
+                Some(p.scene.key(alert, ""))
+            } else if broken(Job::Etcd) && p.etcd.lost.is_some() {
+                Some(p.scene.key(AlertName::EtcdQuorumLost, ""))
+            } else {
+                None
+            }
+        }
+    }
+}
+
+fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
+    let who =
+        target.map_or_else(String::new, |t| format!(", presented by {} {}", words::job(t.job(), 1), t.instance()));
+    format!("{} issued by {} is valid until {}{who}", c.subject, c.issuer, words::time(c.not_after))
+}
+
+/// Whose certificate it is, and how it is renewed.
+fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>]) -> (String, String) {
+    let targets: Vec<_> = seen.iter().filter_map(|(_, t)| *t).collect();
+    let renew = "`kubeadm certs check-expiration` and `kubeadm certs renew all` on each control-plane host, then restart its \
+                 components; elsewhere as your CA has it";
+    match (identity.0, targets.as_slice()) {
+        ("kubeconfig", _) => (
+            format!("our client certificate in the kubeconfig ({})", first.subject),
+            "make a new kubeconfig for dogwatch before then (`kubeadm kubeconfig user`) and put it in the old one's place".into(),
+        ),
+        ("etcd-client", _) => (
+            format!("our etcd client certificate ({})", first.subject),
+            "sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog".into(),
+        ),
+        (_, [one]) if one.job() == Job::Kubelet => (
+            format!("the serving certificate of the kubelet on {}", one.node().unwrap_or(one.host())),
+            kubelets_renew(),
+        ),
+        (_, many) if identity.1 == Some(Job::Kubelet) => {
+            let node = many.first().map_or("", |t| t.node().unwrap_or(t.host()));
+            (format!("the serving certificates of {} kubelets are running out: the first, of {node},", many.len()), kubelets_renew())
+        }
+        (_, [one]) => (format!("certificate {} of {} {}", first.subject, words::job(one.job(), 1), one.instance()), renew.into()),
+        (_, many) => {
+            let job = many.first().map(|t| t.job()).filter(|job| many.iter().all(|t| t.job() == *job));
+            let who = job.map_or_else(|| format!("{} targets", many.len()), |job| format!("{} {}", many.len(), words::job(job, many.len())));
+            (format!("certificate {} of {who}", first.subject), renew.into())
+        }
+    }
+}
+
+fn kubelets_renew() -> String {
+    "on the node: `serverTLSBootstrap` with `rotateCertificates`, approve pending CSRs (`kubectl get csr`); a kubelet that \
+     signs its own certificate makes a new one when `/var/lib/kubelet/pki/kubelet.crt` is removed and it is restarted"
+        .into()
+}
+
+/// One finding for each component whose certificates we can't trust: they live, it is our check that fails.
+fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
+    let refused: Vec<_> = scene.job(job).iter().copied().filter(|t| t.is_down() && t.how() == How::Untrusted).collect();
+    let first: &&TargetView = refused.first()?;
+    let n = refused.len();
+    let chain = first.last.and_then(|o| o.tls.as_ref()).map_or(&[][..], |tls| &tls.chain);
+    let ca = if job == Job::Etcd { "etcd's `ca_file`" } else { "the CA in our kubeconfig" };
+    let message = &first.verdict.message;
+    let name = words_of_name(message);
+    let possessive = match n {
+        1 => format!("{}'s", words::job(job, 1)),
+        _ => format!("{}'", words::job(job, n)),
+    };
+    let headline = if name {
+        format!("the {possessive} certificate does not carry the name by which we call: {message}")
+    } else {
+        format!("the {possessive} certificate is not signed by {ca}")
+    };
+    let mut finding = scene.finding(AlertName::CertificateUntrusted, job.as_str(), Severity::Critical, headline);
+    finding.topic = Topic::Certificates;
+    finding.since = earliest(&refused, scene.now);
+    finding.labels = labels(&refused);
+    finding.evidence = refused.iter().take(NAMED).map(|t| t.line()).collect();
+    finding.evidence.extend(chain.iter().map(|c| format!("presented: {} issued by {}", c.subject, c.issuer)));
+    let names: Vec<_> = refused.iter().map(|t| t.instance()).collect();
+    let runs = if n == 1 { "it runs" } else { "they run" };
+    finding.still_works.push(format!("TLS is spoken at {}: {runs}", words::list(&names, NAMED)));
+    finding.consequences.push("the watchdog sends no credentials there and can't tell its health".into());
+    finding.first_step = if name {
+        "add the name or address to the certificate (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), \
+         or set `tls-server-name` in the kubeconfig"
+            .into()
+    } else {
+        format!(
+            "was the CA renewed, or does another server answer there? compare {ca} with the issuer presented \
+             (`openssl s_client -connect {} -showcerts`); copy the new CA if it is yours",
+            first.instance()
+        )
+    };
+    Some(finding)
+}
+
+/// Whether the message of a failed verification speaks of the name rather than of the issuer.
+fn words_of_name(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let any = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    any(&["name", "valid for", "not for"]) && !any(&["signed", "issuer"])
+}

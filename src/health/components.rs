@@ -1,0 +1,91 @@
+//! What runs beside: kube-proxies, etcd processes outside the member list, and targets that flap.
+
+use super::{
+    TargetView,
+    diagnosis::Picture,
+    scene::{by_how, earliest, labels},
+    words,
+};
+use crate::model::{AlertName, Finding, Job, Severity, State};
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let mut all: Vec<_> = proxies(p).into_iter().chain(strays(p)).collect();
+    all.extend(flapping(p));
+    all
+}
+
+/// kube-proxies of nodes that are otherwise well; those of a lost node are part of that.
+fn proxies(p: &Picture<'_>) -> Option<Finding> {
+    let targets = p.scene.job(Job::KubeProxy);
+    let explained = |t: &TargetView| {
+        p.lost_host(t).is_some()
+            || t.node().is_some_and(|n| {
+                p.troubles.contains_key(n) || p.scene.node(n).is_some_and(super::nodes::in_maintenance)
+            })
+    };
+    let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !explained(t)).collect();
+    if down.is_empty() {
+        return None;
+    }
+    let n = down.len();
+    let headline = format!("{} {} down: {}", words::of(n, targets.len(), Job::KubeProxy), words::is(n), by_how(&down));
+    let mut finding = p.scene.finding(AlertName::ComponentDown, Job::KubeProxy.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&down, p.scene.now);
+    finding.labels = labels(&down);
+    finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
+    finding.consequences.push("changed Services and Endpoints don't take effect on these nodes".into());
+    finding.first_step = "`crictl ps -a --name kube-proxy` on the node, and its log".into();
+    Some(finding)
+}
+
+/// etcd processes that we watch and that are no member.
+fn strays(p: &Picture<'_>) -> Option<Finding> {
+    let down: Vec<_> = p.etcd.strays.iter().copied().filter(|t| t.is_broken()).collect();
+    if down.is_empty() {
+        return None;
+    }
+    let headline = format!("etcd outside the member list: {}", by_how(&down));
+    let mut finding = p.scene.finding(AlertName::ComponentDown, Job::Etcd.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&down, p.scene.now);
+    finding.labels = labels(&down);
+    finding.evidence = down.iter().map(|t| t.line()).collect();
+    finding.first_step = "compare `etcdctl member list` with the endpoints configured for dogwatch".into();
+    Some(finding)
+}
+
+fn flapping(p: &Picture<'_>) -> Vec<Finding> {
+    let targets = p.scene.view.targets.iter().filter(|t| t.verdict.state == State::Flapping);
+    let mut targets: Vec<_> = targets.collect();
+    targets.sort_by_key(|t| (t.verdict.since, &t.target.key));
+    targets.truncate(FLAPPING_MAX);
+    targets.into_iter().map(|t| flaps(p, t)).collect()
+}
+
+fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
+    let subject = format!("{}/{}", target.job(), target.instance());
+    let headline =
+        format!("{} {} is flapping: it {}", words::job(target.job(), 1), target.instance(), target.verdict.message);
+    let mut finding = p.scene.finding(AlertName::TargetFlapping, &subject, Severity::Warning, headline);
+    finding.since = target.verdict.since;
+    finding.labels = labels(&[target]);
+    finding.evidence =
+        target.last.and_then(|o| o.failure.as_ref()).map(|f| format!("last failure: {f}")).into_iter().collect();
+    finding.first_step = match target.job() {
+        Job::Kubelet => {
+            format!("`journalctl -u kubelet` on {}: restarts, memory, network", target.node().unwrap_or(target.host()))
+        }
+        job => format!(
+            "ssh {}: `crictl ps -a --name {job}` shows restarts; look for out-of-memory kills and failing liveness probes",
+            target.host()
+        ),
+    };
+    // What restarts again and again for want of etcd or of an API server does not flap by itself.
+    let electing = super::leaders::ELECTING.contains(&target.job()) || target.job() == Job::KubeApiserver;
+    finding.caused_by = p.cause_of_components(&[target], target.verdict.since).filter(|_| electing);
+    finding
+}
+
+/// How many targets are named in the evidence of one finding.
+const EVIDENCE_MAX: usize = 10;
+/// How many flapping targets are told: with more, the network flaps and the first ones say as much.
+const FLAPPING_MAX: usize = 20;

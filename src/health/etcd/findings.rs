@@ -1,0 +1,233 @@
+//! What is said of etcd: quorum lost, a member lost, a member unwell, an alarm.
+
+use std::collections::BTreeMap;
+
+use super::{Etcd, Health, Member};
+use crate::{
+    health::{
+        TargetView,
+        diagnosis::Picture,
+        scene::{NAMED, labels},
+        words,
+    },
+    model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity},
+};
+
+/// Everything that is wrong with etcd.
+pub(in crate::health) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    all.extend(quorum(p));
+    all.extend(out_of_reach(p));
+    all.extend(p.etcd.members.iter().filter_map(|m| member(p, m)));
+    all.extend(alarms(p));
+    all
+}
+
+fn quorum(p: &Picture<'_>) -> Option<Finding> {
+    let (scene, etcd) = (&p.scene, &p.etcd);
+    let since = etcd.lost?;
+    let mut finding = scene.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(p));
+    finding.since = since;
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.evidence = if etcd.inferred {
+        scene.api.iter().map(|t| t.line()).collect()
+    } else {
+        etcd.members.iter().map(evidence).collect()
+    };
+    if !p.hosts.is_empty() {
+        let names: Vec<_> = p.hosts.iter().map(|h| h.label.as_str()).collect();
+        finding.evidence.push(format!("everything on {} is silent", words::list(&names, NAMED)));
+    }
+    let majority =
+        if etcd.total > 1 { format!("{} of {} members answer", etcd.quorum, etcd.total) } else { "it answers".into() };
+    finding.consequences.push(if etcd.inferred {
+        "nothing can be created, changed or scheduled until etcd works again".into()
+    } else {
+        format!("nothing can be created, changed, scheduled or moved until {majority}")
+    });
+    let place = etcd.members.iter().find(|m| m.health == Health::Dead).map(Member::label);
+    finding.first_step = match place {
+        Some(place) => format!(
+            "ssh to the host of {place}: `crictl ps -a --name etcd` (or `systemctl status etcd`), `journalctl -u kubelet`, \
+             `df -h`; start the member again. Where its data is lost for good, restore from a snapshot; never remove members first"
+        ),
+        None => "on a control-plane host: `etcdctl endpoint status --cluster -w table` and etcd's log \
+                 (`crictl logs $(crictl ps -q --name etcd)`); look at the network between the members and at their disks"
+            .into(),
+    };
+    Some(finding)
+}
+
+fn quorum_headline(p: &Picture<'_>) -> String {
+    let etcd = &p.etcd;
+    let Etcd { total, dead, sick, .. } = *etcd;
+    if p.scene.unreachable {
+        return format!("etcd's quorum is not known: {} silent", words::count(dead, "member is", "members are"));
+    }
+    if etcd.inferred {
+        return "every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)"
+            .into();
+    }
+    let broken = |m: &&Member| m.voter && m.health != Health::Well;
+    let how = |m: &Member| m.target.map_or("has never started", |t| t.how().says(1));
+    if total == 1 {
+        let only = etcd.members.iter().find(broken);
+        return only
+            .map_or("etcd is down".into(), |m| format!("etcd is down: its only member {} {}", m.label(), how(m)));
+    }
+    if dead + etcd.quorum > total {
+        return format!("etcd has lost quorum: {dead} of {total} members down");
+    }
+    let no_leader = |m: &&Member| m.target.and_then(|t| t.etcd_facts()).is_some_and(|f| f.has_leader == Some(false));
+    let lacks = if etcd.members.iter().any(|m| no_leader(&m)) { "has no leader" } else { "does not work" };
+    match dead {
+        0 if sick == total => format!("etcd {lacks}: all {total} members answer, none of them is well"),
+        0 => format!("etcd {lacks}: {sick} of {total} members answer and are not well"),
+        _ => format!("etcd {lacks}: {dead} of {total} members down, {sick} more not well"),
+    }
+}
+
+fn evidence(m: &Member<'_>) -> String {
+    match m.target {
+        Some(t) if m.name.is_empty() => t.line(),
+        Some(t) => format!("{}: {}", m.name, t.line()),
+        None => format!("etcd member {} can't be asked", m.label()),
+    }
+}
+
+/// Members that we can't reach and that others work with: told once.
+fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
+    let (scene, etcd) = (&p.scene, &p.etcd);
+    let proof = etcd.proof.as_ref()?;
+    let broken: Vec<_> = etcd.members.iter().filter(|m| matches!(m.health, Health::Dead | Health::Sick)).collect();
+    let headline = format!(
+        "{} of {} etcd members can't be reached from here, yet etcd keeps quorum",
+        broken.len(),
+        etcd.members.len()
+    );
+    let mut finding = scene.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
+    finding.since = broken.iter().map(|m| m.since).min().unwrap_or(scene.now);
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.evidence = broken.iter().map(|m| evidence(m)).collect();
+    finding.evidence.push(proof.clone());
+    finding.first_step = REACH_STEP.into();
+    Some(finding)
+}
+
+/// What to do about members that work for others.
+const REACH_STEP: &str = "look at the network and the firewall between the watchdog and etcd's client port (2379): the members work for others";
+
+/// A member that is down or unwell. With quorum lost it is part of that; with its host gone, of that.
+fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
+    let (scene, etcd) = (&p.scene, &p.etcd);
+    let sick = match m.health {
+        Health::Dead => false,
+        Health::Sick => true,
+        Health::Well | Health::Unknown => return None,
+    };
+    let alert = if sick { AlertName::EtcdMemberUnhealthy } else { AlertName::EtcdMemberDown };
+    let kept = m.voter && etcd.lost.is_none() && etcd.proof.is_none();
+    let severity = if kept && etcd.margin() == 0 { Severity::Critical } else { Severity::Warning };
+    let mut finding = scene.finding(alert, m.subject(), severity, member_headline(p, m, sick));
+    finding.since = m.since;
+    finding.labels = labels(m.target.as_slice());
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.evidence.push(evidence(m));
+    finding.first_step = if etcd.proof.is_some() {
+        REACH_STEP.into()
+    } else if m.unborn {
+        "start the new member, or take it out of the list again: `etcdctl member list`, `etcdctl member remove ID`"
+            .into()
+    } else {
+        format!(
+            "ssh to the host of {}: `crictl ps -a --name etcd` (or `systemctl status etcd`) and its log; then \
+             `etcdctl endpoint status --cluster -w table`",
+            m.label()
+        )
+    };
+    finding.caused_by = match (etcd.lost, &etcd.proof) {
+        (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
+        (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
+        (None, None) => m.target.and_then(|t| p.lost_host(t)),
+    };
+    Some(finding)
+}
+
+fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
+    let etcd = &p.etcd;
+    let role = if m.voter { "member" } else { "learner" };
+    let label = m.label();
+    if etcd.proof.is_some() {
+        return format!("etcd {role} {label} can't be reached from here");
+    }
+    let what = match m.target {
+        Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => {
+            "answers but sees no leader".into()
+        }
+        Some(t) if sick => format!("answers and is not well ({})", t.verdict.message),
+        Some(t) if t.how().is_silence() => t.how().says(1).into(),
+        _ => String::from("is down"),
+    };
+    let told = m.voter && etcd.lost.is_none() && !p.scene.unreachable;
+    match etcd.margin() {
+        _ if !told => format!("etcd {role} {label} {what}"),
+        0 => format!("etcd {role} {label} {what}: {}: one more loss stops the cluster", etcd.margin_words()),
+        _ => format!("etcd {role} {label} {what}: {}", etcd.margin_words()),
+    }
+}
+
+/// One finding for each kind of alarm, however many members tell of it.
+fn alarms(p: &Picture<'_>) -> Vec<Finding> {
+    let told = p.scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)));
+    let told: Vec<(&TargetView, &EtcdFacts)> = told.filter(|(_, f)| !f.alarms.is_empty()).collect();
+    let name = |id: u64| {
+        let listed = told.iter().flat_map(|(_, f)| &f.members).find(|m| m.id == id && !m.name.is_empty());
+        listed.map_or_else(|| format!("{id:x}"), |m| m.name.clone())
+    };
+    let mut kinds: BTreeMap<&str, BTreeMap<u64, String>> = BTreeMap::new();
+    for EtcdAlarm { member_id, alarm } in told.iter().flat_map(|(_, f)| &f.alarms) {
+        kinds.entry(alarm).or_default().entry(*member_id).or_insert_with(|| name(*member_id));
+    }
+    kinds.into_iter().map(|(kind, members)| alarm(p, kind, members, &told)).collect()
+}
+
+fn alarm(
+    p: &Picture<'_>,
+    kind: &str,
+    members: BTreeMap<u64, String>,
+    told: &[(&TargetView<'_>, &EtcdFacts)],
+) -> Finding {
+    let who = words::list(&members.into_values().collect::<Vec<_>>(), NAMED);
+    let (headline, consequence, step) = match kind {
+        "NOSPACE" => (
+            format!("etcd is out of space (alarm NOSPACE of {who}): it refuses every write"),
+            "nothing can be created or changed; reading still works",
+            "`etcdctl compact` to the current revision, `etcdctl defrag --cluster`, then `etcdctl alarm disarm`; raise \
+             --quota-backend-bytes if that does not help for long",
+        ),
+        "CORRUPT" => (
+            format!("etcd's data is corrupt (alarm CORRUPT of {who})"),
+            "members may answer differently; what is written now may be lost",
+            "take a snapshot of a healthy member; then stop the corrupt one, remove it, empty its data directory and add it again",
+        ),
+        _ => (
+            format!("etcd raised the alarm {kind} ({who})"),
+            "see etcd's documentation of this alarm",
+            "`etcdctl alarm list`, and etcd's log",
+        ),
+    };
+    let mut finding = p.scene.finding(AlertName::EtcdAlarm, kind, Severity::Critical, headline);
+    // A member with an alarm reports itself unhealthy; one that does not tells no more than when it was last asked.
+    let since =
+        told.iter().map(|(t, _)| if t.is_down() { t.verdict.since } else { t.last.map_or(p.scene.now, |o| o.started) });
+    finding.since = since.min().unwrap_or(p.scene.now);
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.labels.insert("alarm".into(), kind.to_owned());
+    finding.evidence.extend(told.iter().filter_map(|(t, f)| {
+        let quota = f.db_quota.map(|q| format!(" of {} MiB allowed", q >> 20)).unwrap_or_default();
+        Some(format!("etcd member {}: database of {} MiB{quota}", t.instance(), f.db_size? >> 20))
+    }));
+    finding.consequences.push(consequence.into());
+    finding.first_step = step.into();
+    finding
+}

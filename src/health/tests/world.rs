@@ -1,0 +1,292 @@
+//! A builder of views. Times are seconds relative to now.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::super::{ClusterView, TargetView, diagnose};
+use crate::model::*;
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) target: Target,
+    pub(super) verdict: Verdict,
+    pub(super) last: Observation,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) cluster: Arc<str>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) snapshot: ClusterSnapshot,
+    pub(super) own: Vec<CertificateFact>,
+    pub(super) vantage_ok: bool,
+}
+
+/// 2026-11-23 06:00:00 UTC, moved by seconds.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_413_600 + seconds).unwrap()
+}
+
+pub(super) fn days(n: i64) -> i64 {
+    n * 24 * 3600
+}
+
+pub(super) fn certificate(source: &str, subject: &str, from: i64, until: i64) -> CertificateFact {
+    CertificateFact {
+        subject: subject.into(),
+        issuer: "CN=ca".into(),
+        not_after: at(until),
+        not_before: at(from),
+        source: source.into(),
+    }
+}
+
+impl World {
+    /// Three control-plane hosts and so many nodes, all well.
+    pub(super) fn new(nodes: usize) -> Self {
+        let mut world = Self {
+            cluster: "lab".into(),
+            entries: Vec::new(),
+            snapshot: ClusterSnapshot::default(),
+            own: vec![certificate("kubeconfig", "CN=watchdog", -days(300), days(300))],
+            vantage_ok: true,
+        };
+        for i in 1..=3 {
+            world.control_host(i);
+        }
+        for i in 1..=nodes {
+            world.node(i);
+        }
+        let snapshot = &mut world.snapshot;
+        (snapshot.read_at, snapshot.leases_at) = (Some(at(-20)), Some(at(-2)));
+        for name in ["kube-scheduler", "kube-controller-manager"] {
+            let (age, duration) = (Duration::from_secs(1), Duration::from_secs(15));
+            snapshot.leaders.push(LeaseFact { name: name.into(), holder: "cp1_2f0c".into(), age, duration });
+        }
+        world
+    }
+
+    fn control_host(&mut self, i: usize) {
+        let host = format!("10.99.0.{i}");
+        let url = |port| Url::parse(&format!("https://{host}:{port}")).unwrap();
+        let api = Facts::ApiServer(ApiServerFacts { etcd_read: Some(ReadThrough::Ok), ..Default::default() });
+        self.add(
+            Job::KubeApiserver,
+            &format!("{host}:6443"),
+            None,
+            ProbeSpec::ApiServer { base: url(6443), advertised: i == 1 },
+            api,
+        );
+        let id = u64::try_from(i).unwrap();
+        let etcd = Facts::Etcd(Box::new(etcd_facts(id)));
+        self.add(Job::Etcd, &format!("{host}:2379"), None, ProbeSpec::Etcd { client: url(2379), metrics: None }, etcd);
+        for (job, port) in [(Job::KubeScheduler, 10259), (Job::KubeControllerManager, 10257)] {
+            self.add(job, &format!("{host}:{port}"), None, ProbeSpec::Healthz { url: url(port) }, Facts::None);
+        }
+        self.snapshot.apiserver_endpoints.push(format!("{host}:6443"));
+        self.snapshot.etcd_members.push(member(id));
+    }
+
+    fn node(&mut self, i: usize) {
+        let (name, host) = (format!("n{i:02}"), format!("10.99.{}.{}", 1 + i / 250, i % 250));
+        let spec = ProbeSpec::Kubelet {
+            base: Url::parse(&format!("https://{host}:10250")).unwrap(),
+            node: name.as_str().into(),
+            via: None,
+        };
+        let facts = Facts::Kubelet(KubeletFacts { via: KubeletVia::Direct, direct_status: Some(200) });
+        self.add(Job::Kubelet, &format!("{host}:10250"), Some(&name), spec, facts);
+        self.snapshot.nodes.push(NodeFact {
+            name: name.into(),
+            addresses: vec![host],
+            kubelet_port: 10250,
+            version: "v1.20.2".into(),
+            conditions: vec![NodeCondition {
+                kind: "Ready".into(),
+                status: "True".into(),
+                reason: "KubeletReady".into(),
+                since: Some(at(-days(3))),
+            }],
+            unschedulable: false,
+            deleting: false,
+            taints: Vec::new(),
+            control_plane: false,
+            lease_age: Some(Duration::from_secs(4)),
+        });
+    }
+
+    pub(super) fn add(&mut self, job: Job, instance: &str, node: Option<&str>, spec: ProbeSpec, facts: Facts) {
+        let target = Target {
+            key: TargetKey { cluster: Arc::clone(&self.cluster), job, instance: instance.into() },
+            node: node.map(Into::into),
+            spec,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            guessed: false,
+            labels: Default::default(),
+        };
+        let last = Observation {
+            target: Arc::new(target.clone()),
+            started: at(-1),
+            duration: Duration::from_millis(8),
+            failure: None,
+            answered: true,
+            phases: Phases { connect: Some(Duration::from_millis(1)), ..Default::default() },
+            http_status: Some(200),
+            tls: None,
+            checks: Vec::new(),
+            facts,
+            trace: Vec::new(),
+        };
+        let verdict =
+            Verdict { state: State::Up, since: at(-days(3)), reason: None, message: "answers and is healthy".into() };
+        self.entries.push(Entry { target, verdict, last });
+    }
+
+    /// The entries that match `job` and `host` (`""`: all of it), e.g. `etcd 10.99.0.2`.
+    pub(super) fn pick<'a>(&'a mut self, which: &'a str) -> impl Iterator<Item = &'a mut Entry> {
+        let (job, host) = which.split_once(' ').unwrap_or((which, ""));
+        self.entries.iter_mut().filter(move |e| {
+            let key = &e.target.key;
+            (job == "*" || key.job.as_str() == job)
+                && (host.is_empty() || key.instance.starts_with(&format!("{host}:")))
+        })
+    }
+
+    /// Makes targets `Down` since so many seconds: nothing was learned but the reason.
+    pub(super) fn down(&mut self, which: &str, reason: Reason, since: i64) -> &mut Self {
+        for entry in self.pick(which) {
+            entry.fail(State::Down, reason, since);
+            entry.last.facts = Facts::None;
+            entry.last.answered = false;
+            entry.last.phases = Phases::default();
+            entry.last.http_status = None;
+        }
+        self
+    }
+
+    /// They accept connections and say nothing.
+    pub(super) fn hang(&mut self, which: &str, since: i64) -> &mut Self {
+        self.down(which, Reason::Timeout, since);
+        for entry in self.pick(which) {
+            entry.last.phases.connect = Some(Duration::from_millis(1));
+        }
+        self
+    }
+
+    /// API servers that fail on etcd only.
+    pub(super) fn etcd_only(&mut self, which: &str, since: i64) -> &mut Self {
+        for entry in self.pick(which) {
+            entry.fail(State::Down, Reason::Degraded, since);
+            let facts = ApiServerFacts { etcd_only: true, etcd_read: Some(ReadThrough::Timeout), ..Default::default() };
+            entry.last.facts = Facts::ApiServer(facts);
+            let (page, name, message) = ("livez".into(), "etcd".into(), "reason withheld".into());
+            entry.last.checks = vec![CheckLine { page, name, ok: false, message }];
+        }
+        self
+    }
+
+    /// etcd members that answer and see no leader.
+    pub(super) fn leaderless(&mut self, which: &str, since: i64) -> &mut Self {
+        for entry in self.pick(which) {
+            entry.fail(State::Down, Reason::Degraded, since);
+            if let Facts::Etcd(facts) = &mut entry.last.facts {
+                facts.has_leader = Some(false);
+                facts.errors = vec!["etcdserver: no leader".into()];
+            }
+        }
+        self
+    }
+
+    /// They refuse our credentials.
+    pub(super) fn refuse_us(&mut self, which: &str, status: u16, since: i64) -> &mut Self {
+        for entry in self.pick(which) {
+            entry.fail(State::Unknown, Reason::Auth, since);
+            entry.last.http_status = Some(status);
+        }
+        self
+    }
+
+    /// A node's lease was this old when leases were read, 2 s ago.
+    pub(super) fn lease(&mut self, node: &str, age: u64) -> &mut Self {
+        self.fact(node).lease_age = Some(Duration::from_secs(age));
+        self
+    }
+
+    pub(super) fn fact(&mut self, node: &str) -> &mut NodeFact {
+        self.snapshot.nodes.iter_mut().find(|n| &*n.name == node).unwrap()
+    }
+
+    /// The API server calls a node NotReady.
+    pub(super) fn ready(&mut self, node: &str, status: &str, reason: &str, since: i64) -> &mut Self {
+        let condition = self.fact(node).conditions.first_mut().unwrap();
+        (condition.status, condition.reason, condition.since) = (status.into(), reason.into(), Some(at(since)));
+        self
+    }
+
+    pub(super) fn forget(&mut self, job: Job) -> &mut Self {
+        self.entries.retain(|e| e.target.key.job != job);
+        self
+    }
+
+    pub(super) fn diagnose(&self) -> Diagnosis {
+        let view = ClusterView {
+            cluster: &self.cluster,
+            now: at(0),
+            targets: self.entries.iter().map(Entry::view).collect(),
+            snapshot: &self.snapshot,
+            own_certificates: &self.own,
+            vantage_ok: self.vantage_ok,
+        };
+        diagnose(&view)
+    }
+}
+
+impl Entry {
+    pub(super) fn fail(&mut self, state: State, reason: Reason, since: i64) {
+        let message = match reason {
+            Reason::Refused => format!("connection refused by {}", self.target.key.instance),
+            other => format!("it failed ({other})"),
+        };
+        self.last.failure = Some(Failure::new(reason, &message));
+        self.verdict = Verdict { state, since: at(since), reason: Some(reason), message };
+    }
+
+    fn view(&self) -> TargetView<'_> {
+        let last_success = (self.verdict.state == State::Down)
+            .then(|| self.verdict.since.checked_sub(Duration::from_secs(10)).unwrap_or(Timestamp::MIN));
+        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success }
+    }
+}
+
+pub(super) fn member(id: u64) -> EtcdMember {
+    EtcdMember {
+        id,
+        name: format!("m{id}"),
+        peer_urls: vec![format!("https://10.99.0.{id}:2380")],
+        client_urls: vec![format!("https://10.99.0.{id}:2379")],
+        learner: false,
+    }
+}
+
+pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
+    EtcdFacts {
+        via: EtcdVia::Client,
+        member_id: Some(id),
+        name: Some(format!("m{id}")),
+        version: Some("3.4.23".into()),
+        has_leader: Some(true),
+        is_leader: Some(id == 1),
+        members: (1..=3).map(member).collect(),
+        db_size: Some(4 << 20),
+        db_size_in_use: Some(2 << 20),
+        db_quota: Some(2048 << 20),
+        raft_term: Some(2),
+        raft_index: Some(480),
+        raft_applied_index: Some(480),
+        alarms: Vec::new(),
+        errors: Vec::new(),
+    }
+}

@@ -1,0 +1,293 @@
+//! One target's verdict: confirmation, recovery, flapping, and the memory of what was known before sight was lost.
+//!
+//! Three layers, the first that is set is shown: blind (the watchdog is cut off), flapping, and the verdict proper,
+//! which goes on being judged beneath flapping. Order is by the *start* of probes, since confirmation probes overlap:
+//! a slow answer to an old question proves nothing about now.
+
+use std::{collections::VecDeque, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::model::{Failure, Reason, State, Verdict};
+
+/// How much it takes to change a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Consecutive failed probes that make a target `Down`. Three: one lost packet wakes nobody, nor do two.
+    pub fail: u32,
+    /// Consecutive successes that bring a `Down` target `Up`. Two: a component that starts and dies again is not back.
+    pub rise: u32,
+    /// So many changes between up and down within [`Thresholds::flap_window`] are flapping: three outages.
+    pub flap_changes: usize,
+    /// The window in which changes are counted.
+    pub flap_window: Duration,
+    /// Flapping ends after so long without a change.
+    pub flap_quiet: Duration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        Self { fail: 3, rise: 2, flap_changes: 6, flap_window: minutes(10), flap_quiet: minutes(5) }
+    }
+}
+
+/// What a probe came to.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// It answers and is healthy.
+    Success,
+    /// It failed; [`Reason::Auth`] means that it lives and refuses us.
+    Failed(&'a Failure),
+}
+
+/// Consecutive probes that agree.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    kind: Kind,
+    count: u32,
+    /// Start of the earliest of them.
+    first: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Success,
+    Failure,
+    /// Refused credentials: a sign of life, so it neither counts as an outage nor ends in one.
+    Auth,
+}
+
+/// The judge of one target.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The verdict proper.
+    inner: Verdict,
+    /// The last one that was not a mere suspicion: `Suspect` goes back to it.
+    settled: Verdict,
+    /// Shown instead while it changes too often.
+    flapping: Option<Verdict>,
+    /// Shown instead while the watchdog can't see.
+    blind: Option<Verdict>,
+    run: Option<Run>,
+    /// Failures of probes that started before this prove nothing: a later one succeeded, or we were blind then.
+    ignore_before: Option<Timestamp>,
+    /// When it went up or down, oldest first, within the flapping window.
+    changes: VecDeque<Timestamp>,
+    /// The last of them, or when flapping was first looked at after a restart.
+    changed_at: Option<Timestamp>,
+}
+
+impl Head {
+    /// A target never probed: `Unknown`.
+    pub fn new(now: Timestamp) -> Self {
+        Self::with(Verdict { state: State::Unknown, since: now, reason: None, message: "not probed yet".into() })
+    }
+
+    /// A target as it was before a restart: the same state since the same time. `Down` stays until it has risen,
+    /// `Suspect` was never confirmed and counts as `Up`, and what could not be seen then has yet to be.
+    pub fn restore(verdict: Verdict) -> Self {
+        match verdict.state {
+            State::Up | State::Down => Self::with(verdict),
+            State::Suspect => {
+                Self::with(Verdict { state: State::Up, reason: None, message: HEALTHY.into(), ..verdict })
+            }
+            State::Unknown if verdict.reason.is_some() => Self::with(verdict),
+            State::Unknown => Self::new(verdict.since),
+            State::Flapping => Self { flapping: Some(verdict.clone()), ..Self::new(verdict.since) },
+        }
+    }
+
+    fn with(verdict: Verdict) -> Self {
+        Self {
+            settled: verdict.clone(),
+            inner: verdict,
+            flapping: None,
+            blind: None,
+            run: None,
+            ignore_before: None,
+            changes: VecDeque::new(),
+            changed_at: None,
+        }
+    }
+
+    /// As it stands.
+    pub fn verdict(&self) -> &Verdict {
+        self.blind.as_ref().or(self.flapping.as_ref()).unwrap_or(&self.inner)
+    }
+
+    /// Takes in a probe that began at `started` and ended at `now`. `Some(previous state)` where the state changed; a
+    /// new reason or message alone is no change. Nothing counts while blind.
+    pub fn observe(
+        &mut self,
+        outcome: Outcome<'_>,
+        started: Timestamp,
+        now: Timestamp,
+        t: &Thresholds,
+    ) -> Option<State> {
+        if self.blind.is_some() {
+            return None;
+        }
+        let before = self.verdict().state;
+        self.forget_the_future(now);
+        match outcome {
+            Outcome::Success => self.succeeded(started, now, t),
+            Outcome::Failed(failure) => self.failed(failure, started, now, t),
+        }
+        self.flap(now, t);
+        (self.verdict().state != before).then_some(before)
+    }
+
+    /// Its probe is late beyond its habit: `Up` becomes `Suspect`, so that confirmation begins before the deadline.
+    pub fn late(&mut self, now: Timestamp) -> Option<State> {
+        if self.blind.is_some() || self.inner.state != State::Up {
+            return None;
+        }
+        let before = self.verdict().state;
+        self.suspect(now, None, "no answer yet");
+        (self.verdict().state != before).then_some(before)
+    }
+
+    /// The watchdog is cut off: whatever it was is remembered and shown as `Unknown`.
+    pub fn blind(&mut self, now: Timestamp, why: &str) -> Option<State> {
+        let before = self.verdict().state;
+        let since = self.blind.as_ref().map_or(now, |v| v.since);
+        self.blind = Some(Verdict { state: State::Unknown, since, reason: None, message: why.into() });
+        (before != State::Unknown).then_some(before)
+    }
+
+    /// The watchdog sees again: back to what it was, to be judged by probes that start from now on; those still under
+    /// way went out while it was cut off.
+    pub fn sighted(&mut self, now: Timestamp) -> Option<State> {
+        let before = self.blind.take()?.state;
+        self.run = None;
+        self.ignore_before = Some(now);
+        if self.inner.state == State::Suspect {
+            self.inner = self.settled.clone();
+        }
+        (self.verdict().state != before).then_some(before)
+    }
+
+    fn succeeded(&mut self, started: Timestamp, now: Timestamp, t: &Thresholds) {
+        // An older, overlapping probe that got through before the failures began says nothing about them.
+        if self.run.is_some_and(|run| run.kind != Kind::Success && started < run.first) {
+            return;
+        }
+        self.ignore_before = self.ignore_before.max(Some(started));
+        let run = self.count(Kind::Success, started);
+        match self.inner.state {
+            State::Down if run.count < t.rise => {}
+            State::Down => {
+                self.changed(now);
+                self.settle(State::Up, run.first, None, HEALTHY);
+            }
+            // A suspicion that came to nothing interrupts nothing.
+            State::Suspect if self.settled.state == State::Up => self.inner = self.settled.clone(),
+            State::Up => {}
+            _ => self.settle(State::Up, run.first, None, HEALTHY),
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure, started: Timestamp, now: Timestamp, t: &Thresholds) {
+        if self.ignore_before.is_some_and(|mark| started < mark) {
+            return;
+        }
+        let kind = if failure.reason == Reason::Auth { Kind::Auth } else { Kind::Failure };
+        let run = self.count(kind, started);
+        let reason = Some(failure.reason);
+        let confirmed = match kind {
+            Kind::Auth => State::Unknown,
+            _ => State::Down,
+        };
+        let already = self.inner.state == confirmed && (kind != Kind::Auth || self.inner.reason == reason);
+        if already {
+            self.inner.reason = reason;
+            self.inner.message.clone_from(&failure.message);
+            self.settled = self.inner.clone();
+        } else if run.count >= t.fail {
+            if confirmed == State::Down && self.settled.state == State::Up {
+                self.changed(now);
+            }
+            self.settle(confirmed, run.first, reason, &failure.message);
+        } else if self.inner.state == State::Down {
+            // It begins to refuse us: alive, but not yet confirmed to be.
+            self.inner.reason = reason;
+            self.inner.message.clone_from(&failure.message);
+        } else {
+            self.suspect(run.first, reason, &failure.message);
+        }
+    }
+
+    /// Counts a probe into the run that it continues, or begins a new one.
+    fn count(&mut self, kind: Kind, started: Timestamp) -> Run {
+        let run = match self.run {
+            Some(run) if run.kind == kind => {
+                Run { count: run.count.saturating_add(1), first: run.first.min(started), ..run }
+            }
+            _ => Run { kind, count: 1, first: started },
+        };
+        self.run = Some(run);
+        run
+    }
+
+    fn suspect(&mut self, since: Timestamp, reason: Option<Reason>, message: &str) {
+        self.inner = Verdict { state: State::Suspect, since, reason, message: message.into() };
+    }
+
+    fn settle(&mut self, state: State, since: Timestamp, reason: Option<Reason>, message: &str) {
+        self.inner = Verdict { state, since, reason, message: message.into() };
+        self.settled = self.inner.clone();
+    }
+
+    fn changed(&mut self, now: Timestamp) {
+        self.changes.push_back(now);
+        self.changed_at = Some(now);
+    }
+
+    /// Enters, describes and leaves flapping.
+    fn flap(&mut self, now: Timestamp, t: &Thresholds) {
+        while self.changes.front().is_some_and(|&at| now.duration_since(at).unsigned_abs() > t.flap_window) {
+            self.changes.pop_front();
+        }
+        let quiet = |since: Timestamp| now.duration_since(since).unsigned_abs() >= t.flap_quiet;
+        match &mut self.flapping {
+            Some(shown) => {
+                if quiet(*self.changed_at.get_or_insert(now)) {
+                    self.flapping = None;
+                    self.changes.clear();
+                } else if self.inner.reason.is_some() {
+                    shown.reason = self.inner.reason;
+                }
+            }
+            None if self.changes.len() >= t.flap_changes.max(1) => {
+                let since = self.changes.front().copied().unwrap_or(now);
+                let message = format!(
+                    "went up and down {} times within {} min; last: {}",
+                    self.changes.len(),
+                    t.flap_window.as_secs().div_ceil(60),
+                    self.inner.message
+                );
+                self.flapping = Some(Verdict { state: State::Flapping, since, reason: self.inner.reason, message });
+            }
+            None => {}
+        }
+    }
+
+    /// A wall clock that was stepped back leaves marks that lie ahead: they would hide failures until it catches up.
+    fn forget_the_future(&mut self, now: Timestamp) {
+        self.ignore_before = self.ignore_before.filter(|&mark| mark <= now);
+        if let Some(run) = &mut self.run {
+            run.first = run.first.min(now);
+        }
+        if self.changed_at.is_some_and(|at| at > now) {
+            self.changes.clear();
+            self.changed_at = Some(now);
+        }
+    }
+}
+
+/// The message of `Up`.
+const HEALTHY: &str = "answers and is healthy";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! How numbers, names and times are said. Words here don't change from one second to the next: a headline that counts
+//! seconds would be news every second.
+
+use std::fmt::Display;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::model::Job;
+
+/// A component by the name that people use.
+pub(super) fn job(job: Job, n: usize) -> &'static str {
+    let (one, many) = match job {
+        Job::KubeApiserver => ("API server", "API servers"),
+        Job::Etcd => ("etcd member", "etcd members"),
+        Job::KubeScheduler => ("scheduler", "schedulers"),
+        Job::KubeControllerManager => ("controller-manager", "controller-managers"),
+        Job::Kubelet => ("kubelet", "kubelets"),
+        Job::KubeProxy => ("kube-proxy", "kube-proxies"),
+    };
+    if n == 1 { one } else { many }
+}
+
+/// `1 node`, `3 nodes`.
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// `is` or `are`.
+pub(super) fn is(n: usize) -> &'static str {
+    if n == 1 { "is" } else { "are" }
+}
+
+/// `the scheduler`, `both schedulers`, `all 3 schedulers`.
+pub(super) fn all(n: usize, kind: Job) -> String {
+    match n {
+        1 => format!("the {}", job(kind, 1)),
+        2 => format!("both {}", job(kind, 2)),
+        n => format!("all {n} {}", job(kind, n)),
+    }
+}
+
+/// `1 of 3 schedulers`.
+pub(super) fn of(n: usize, total: usize, kind: Job) -> String {
+    format!("{n} of {total} {}", job(kind, total))
+}
+
+/// `a`, `a and b`, `a, b and c`, `a, b and 7 more`: at most `max` names.
+pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
+    let shown = if items.len() > max { max } else { items.len().saturating_sub(1) };
+    let head = items.iter().take(shown).map(T::to_string).collect::<Vec<_>>().join(", ");
+    let tail = match items.last() {
+        None => return String::new(),
+        Some(_) if items.len() > max => format!("{} more", items.len() - shown),
+        Some(last) => last.to_string(),
+    };
+    if head.is_empty() { tail } else { format!("{head} and {tail}") }
+}
+
+/// `2026-11-22`.
+pub(super) fn date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// `2026-11-22 06:47:12 UTC`.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.
+pub(super) fn host(instance: &str) -> &str {
+    let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host);
+    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
+}
+
+/// `host:port` of a URL: `10.0.0.1:2379` of `https://10.0.0.1:2379/x`.
+pub(super) fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let names = ["a", "b", "c", "d"];
+        let check = |n: usize, max, expected| assert_eq!(list(&names[..n], max), expected);
+        check(0, 3, "");
+        check(1, 3, "a");
+        check(2, 3, "a and b");
+        check(3, 3, "a, b and c");
+        check(4, 3, "a, b, c and 1 more");
+        check(4, 2, "a, b and 2 more");
+        check(2, 0, "2 more");
+    }
+
+    #[test]
+    fn places() {
+        assert_eq!(host("10.0.0.1:6443"), "10.0.0.1");
+        assert_eq!(host("[fd00::1]:6443"), "fd00::1");
+        assert_eq!(host("name"), "name");
+        assert_eq!(authority("https://10.0.0.1:2379"), "10.0.0.1:2379");
+        assert_eq!(authority("10.0.0.1:2379/x"), "10.0.0.1:2379");
+    }
+}

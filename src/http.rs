@@ -1,0 +1,182 @@
+//! What others may ask of the watchdog over HTTP: pages for people, `/metrics` for Prometheus, JSON for programs.
+//!
+//! The whole URL map is in [`router`]. Everything but `POST /-/reload` only reads; nothing here makes a probe, a verdict
+//! or a notification wait. Answers are made from the shared live picture alone, except an incident's deliveries, which
+//! the store remembers.
+
+mod api;
+mod guard;
+pub mod metrics;
+pub mod page;
+mod serve;
+pub mod words;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware,
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::sync::mpsc;
+
+pub use serve::serve;
+
+use crate::{
+    clock::Clock,
+    model::{Live, TargetKey},
+    store::Store,
+    telemetry::{Metrics, process::Process},
+};
+
+/// What the answers are made from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// The latest picture.
+    pub live: Live,
+    /// The watchdog's own metrics.
+    pub metrics: Arc<Metrics>,
+    /// For an incident's deliveries.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// `POST /-/reload` asks here for a reload of the configuration.
+    pub reload: mpsc::Sender<()>,
+    /// Where people find dogwatch; links begin with its path.
+    pub external_url: String,
+}
+
+impl Web {
+    fn frame(&self) -> page::Frame {
+        page::Frame::new(&self.external_url, self.clock.wall())
+    }
+}
+
+/// The whole URL map.
+pub fn router(web: Web) -> Router {
+    Router::new()
+        .route("/", get(home))
+        .route("/targets/{cluster}/{job}/{instance}", get(target))
+        .route("/incidents/{id}", get(incident))
+        .route("/style.css", get(style))
+        .route("/favicon.svg", get(icon))
+        .route("/metrics", get(exposition))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload))
+        .route("/api/dogwatch/v1/state", get(api::state))
+        .route("/api/dogwatch/v1/incidents", get(api::incidents))
+        .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(guard::wrong_method)
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(web)
+}
+
+/// A page that could not be rendered: our own fault, said plainly and logged.
+fn page_answer(rendered: Result<String, minijinja::Error>) -> Response {
+    match rendered {
+        Ok(text) => Html(text).into_response(),
+        Err(e) => {
+            tracing::error!(error = %e, "a page could not be rendered");
+            let text = "This page could not be made; the watchdog's log says why. /metrics still answers.\n";
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+    }
+}
+
+async fn home(State(web): State<Web>) -> Response {
+    let frame = web.frame();
+    let view = page::Home::new(&web.live.read(), &web.metrics, web.clock.wall());
+    page_answer(view.render(&frame))
+}
+
+async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(String, String, String)>) -> Response {
+    let view = {
+        let state = web.live.read();
+        let found = state.clusters.get(cluster.as_str()).and_then(|c| {
+            let job = crate::model::Job::ALL.into_iter().find(|j| j.as_str() == job)?;
+            let key = TargetKey { cluster: cluster.as_str().into(), job, instance: instance.as_str().into() };
+            c.targets.get(&key)
+        });
+        found.map(|t| page::TargetPage::new(t, web.clock.wall()))
+    };
+    match view {
+        Some(view) => page_answer(view.render(&web.frame())),
+        None => {
+            lost(&web, &format!("There is no {job} {instance} in cluster {cluster}. It may have been removed since."))
+        }
+    }
+}
+
+async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    let Some(incident) = api::find_incident(&web, &id) else { return lost(&web, &api::no_incident(&id)) };
+    let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
+    page_answer(page::IncidentPage::new(&incident, deliveries, web.clock.wall()).render(web.frame()))
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, guard::KEEP_A_WHILE)], page::STYLE)
+}
+
+async fn icon() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, guard::KEEP_A_WHILE)], page::ICON)
+}
+
+async fn exposition(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    let format = metrics::negotiate(&accept.join(","));
+    let picture = metrics::Picture::take(&web.live, web.clock.wall());
+    // Writing 100,000 lines takes long enough to be felt by the probes that share the runtime's threads.
+    let text =
+        tokio::task::spawn_blocking(move || metrics::exposition(&picture, &web.metrics, Process::read(), format));
+    match text.await {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
+        Err(e) => {
+            tracing::error!(error = %e, "the metrics could not be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be written; the log says why.\n").into_response()
+        }
+    }
+}
+
+async fn healthy() -> &'static str {
+    "dogwatch is healthy.\n"
+}
+
+async fn ready(State(web): State<Web>) -> Response {
+    if web.live.read().started_at.is_some() {
+        "dogwatch is ready.\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "dogwatch is starting: its targets are not loaded yet.\n").into_response()
+    }
+}
+
+async fn reload(State(web): State<Web>) -> Response {
+    use mpsc::error::TrySendError;
+    match web.reload.try_send(()) {
+        // A reload that waits already reads the newest files, so a second one has nothing to add.
+        Ok(()) | Err(TrySendError::Full(())) => {
+            "Reload asked for; the log tells whether the new configuration is in force.\n".into_response()
+        }
+        Err(TrySendError::Closed(())) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "dogwatch is stopping and reloads nothing any more.\n").into_response()
+        }
+    }
+}
+
+async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
+    let path = uri.path();
+    if path.starts_with("/api/") {
+        return api::not_found(format!(
+            "There is nothing at {path}. What there is: /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
+        ));
+    }
+    lost(&web, &format!("There is no page at {path}."))
+}
+
+fn lost(web: &Web, what: &str) -> Response {
+    (StatusCode::NOT_FOUND, page_answer(page::lost(&web.frame().still(), what))).into_response()
+}

@@ -1,0 +1,210 @@
+//! `/api/dogwatch/v1/`: what is ours, as JSON. Times are RFC 3339, durations seconds.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Web;
+use crate::{
+    model::{self, Incident, LiveState, LiveTarget, Reason},
+    store::{DeliveryOutcome, DeliveryRecord},
+};
+
+#[derive(Serialize)]
+struct StateView {
+    at: Timestamp,
+    version: &'static str,
+    started_at: Option<Timestamp>,
+    vantage: Judged,
+    store: Judged,
+    notifications: Notifications,
+    clusters: Vec<ClusterView>,
+    incidents: Vec<Incident>,
+}
+
+#[derive(Serialize)]
+struct Judged {
+    ok: bool,
+    since: Option<Timestamp>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Notifications {
+    outbox_pending: usize,
+    failing_receivers: Vec<FailingReceiver>,
+}
+
+#[derive(Serialize)]
+struct FailingReceiver {
+    receiver: String,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct ClusterView {
+    name: String,
+    read_at: Option<Timestamp>,
+    discovery_error: Option<String>,
+    targets: Vec<TargetView>,
+}
+
+#[derive(Serialize)]
+struct TargetView {
+    job: model::Job,
+    instance: String,
+    node: Option<String>,
+    state: model::State,
+    since: Timestamp,
+    reason: Option<Reason>,
+    message: String,
+    probed_at: Option<Timestamp>,
+    latency_seconds: Option<f64>,
+    last_success: Option<Timestamp>,
+    last_failure: Option<FailureView>,
+}
+
+#[derive(Serialize)]
+struct FailureView {
+    at: Timestamp,
+    reason: Reason,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct IncidentView {
+    incident: Incident,
+    deliveries: Vec<DeliveryView>,
+    /// Why the deliveries can't be told, where they can't.
+    deliveries_error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct DeliveryView {
+    sequence: u32,
+    receiver: String,
+    at: Timestamp,
+    outcome: DeliveryOutcome,
+    answer: String,
+    took_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Incidents {
+    incidents: Vec<Incident>,
+}
+
+#[derive(Serialize)]
+struct ApiError {
+    error: String,
+}
+
+/// `GET /api/dogwatch/v1/state`
+pub async fn state(State(web): State<Web>) -> Response {
+    let view = StateView::new(&web.live.read(), web.clock.wall());
+    Json(view).into_response()
+}
+
+/// `GET /api/dogwatch/v1/incidents`
+pub async fn incidents(State(web): State<Web>) -> Response {
+    let incidents = web.live.read().incidents.clone();
+    Json(Incidents { incidents }).into_response()
+}
+
+/// `GET /api/dogwatch/v1/incidents/{id}`
+pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    let Some(incident) = find_incident(&web, &id) else { return not_found(no_incident(&id)) };
+    let (deliveries, deliveries_error) = match web.store.deliveries(incident.id).await {
+        Ok(records) => (records.into_iter().map(DeliveryView::new).collect(), None),
+        Err(e) => (Vec::new(), Some(e.to_string())),
+    };
+    Json(IncidentView { incident, deliveries, deliveries_error }).into_response()
+}
+
+/// The incident with this id, among those that are open or were lately resolved.
+pub fn find_incident(web: &Web, id: &str) -> Option<Incident> {
+    let id: i64 = id.parse().ok()?;
+    web.live.read().incidents.iter().find(|i| i.id == id).cloned()
+}
+
+/// Why there is none.
+pub fn no_incident(id: &str) -> String {
+    format!("There is no incident {id} among the open ones and the latest that were resolved.")
+}
+
+/// A 404 for programs.
+pub fn not_found(error: String) -> Response {
+    (StatusCode::NOT_FOUND, Json(ApiError { error })).into_response()
+}
+
+impl StateView {
+    fn new(state: &LiveState, at: Timestamp) -> Self {
+        let (vantage, store) = (&state.vantage, &state.store);
+        Self {
+            at,
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: state.started_at,
+            vantage: Judged { ok: vantage.ok, since: vantage.since, message: vantage.message.clone() },
+            store: Judged { ok: store.ok, since: store.since, message: store.message.clone() },
+            notifications: Notifications {
+                outbox_pending: state.outbox_pending,
+                failing_receivers: state
+                    .failing_receivers
+                    .iter()
+                    .map(|(receiver, why)| FailingReceiver { receiver: receiver.clone(), why: why.clone() })
+                    .collect(),
+            },
+            clusters: state
+                .clusters
+                .iter()
+                .map(|(name, c)| ClusterView {
+                    name: name.to_string(),
+                    read_at: c.snapshot.read_at,
+                    discovery_error: c.snapshot.error.clone(),
+                    targets: c.targets.values().map(TargetView::new).collect(),
+                })
+                .collect(),
+            incidents: state.incidents.clone(),
+        }
+    }
+}
+
+impl TargetView {
+    fn new(t: &LiveTarget) -> Self {
+        Self {
+            job: t.target.key.job,
+            instance: t.target.key.instance.to_string(),
+            node: t.target.node.as_deref().map(str::to_owned),
+            state: t.verdict.state,
+            since: t.verdict.since,
+            reason: t.verdict.reason,
+            message: t.verdict.message.clone(),
+            probed_at: t.last.as_ref().map(|o| o.started),
+            latency_seconds: t.last.as_ref().map(|o| o.duration.as_secs_f64()),
+            last_success: t.last_success,
+            last_failure: t.failures.first().map(|f| FailureView {
+                at: f.at,
+                reason: f.failure.reason,
+                message: f.failure.message.clone(),
+            }),
+        }
+    }
+}
+
+impl DeliveryView {
+    fn new(r: DeliveryRecord) -> Self {
+        Self {
+            sequence: r.sequence,
+            receiver: r.receiver,
+            at: r.at,
+            outcome: r.outcome,
+            answer: r.answer,
+            took_seconds: r.took.as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! `/metrics`: the newest value of every series and the watchdog's own metrics, in the format that was asked for.
+//!
+//! Series go straight from the shared samples into one `String`, grouped by name; the lock on the live picture is held
+//! only while `Arc`s are cloned. Two scrapes of the same picture are the same text, byte for byte.
+
+mod accept;
+mod registry;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+pub use accept::negotiate;
+
+use crate::{
+    model::{Labels, Live, LiveState, Sample},
+    telemetry::{Metrics, names, process::Process},
+};
+
+/// Room set aside per sample before writing: a line with its labels is about this long, in bytes.
+const LINE_GUESS_BYTES: usize = 160;
+
+/// An exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format, version 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The `Content-Type` header.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// The samples of one moment, shared, not copied.
+#[derive(Debug, Default)]
+pub struct Picture {
+    /// A slice per cluster and per target, in the order of the live picture.
+    slices: Vec<Arc<[Sample]>>,
+}
+
+impl Picture {
+    /// Clones the `Arc`s and makes the few series of the watchdog itself.
+    pub fn take(live: &Live, now: Timestamp) -> Self {
+        let state = live.read();
+        let mut slices = vec![own_samples(&state, now)];
+        for cluster in state.clusters.values() {
+            slices.push(cluster.samples.clone());
+            slices.extend(cluster.targets.values().map(|t| t.samples.clone()));
+        }
+        Self { slices }
+    }
+
+    /// Samples by metric name. Of a series that one source gives twice, the first counts: a scrape with duplicates is
+    /// refused as a whole.
+    fn by_name(&self) -> Vec<(&str, Vec<&Sample>)> {
+        let mut families: HashMap<&str, Vec<&Sample>> = HashMap::with_capacity(64);
+        let mut begins: HashMap<&str, (usize, usize)> = HashMap::with_capacity(64);
+        for (source, slice) in self.slices.iter().enumerate() {
+            for sample in slice.iter() {
+                let family = families.entry(&sample.labels.name).or_default();
+                let begin = begins.entry(&sample.labels.name).or_default();
+                if begin.0 != source {
+                    *begin = (source, family.len());
+                }
+                if !family[begin.1..].iter().any(|s| s.labels.pairs == sample.labels.pairs) {
+                    family.push(sample);
+                }
+            }
+        }
+        let mut sorted: Vec<_> = families.into_iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
+        sorted
+    }
+}
+
+/// The gauges that tell of the watchdog itself.
+fn own_samples(state: &LiveState, now: Timestamp) -> Arc<[Sample]> {
+    let gauge = |labels: Labels, value: f64| Sample { labels, at: now, value };
+    let none: [(&str, &str); 0] = [];
+    let mut samples = vec![gauge(
+        Labels::new(
+            "dogwatch_build_info",
+            [("version", env!("CARGO_PKG_VERSION")), ("revision", option_env!("DOGWATCH_REVISION").unwrap_or(""))],
+        ),
+        1.0,
+    )];
+    if state.vantage.since.is_some() {
+        samples.push(gauge(Labels::new("dogwatch_vantage_ok", none), f64::from(u8::from(state.vantage.ok))));
+    }
+    let mut open: BTreeMap<&str, u32> = state.clusters.keys().map(|name| (&**name, 0)).collect();
+    open.insert("", 0);
+    for incident in state.incidents.iter().filter(|i| i.resolved_at.is_none()) {
+        *open.entry(&incident.cluster).or_default() += 1;
+    }
+    samples.extend(
+        open.into_iter()
+            .map(|(cluster, n)| gauge(Labels::new("dogwatch_incidents_open", [("cluster", cluster)]), f64::from(n))),
+    );
+    samples.into()
+}
+
+/// The whole exposition.
+pub fn exposition(picture: &Picture, metrics: &Metrics, process: Process, format: Format) -> String {
+    let families = picture.by_name();
+    let samples: usize = families.iter().map(|(_, samples)| samples.len()).sum();
+    let mut out = String::with_capacity((samples + 256) * LINE_GUESS_BYTES);
+    for (name, samples) in families {
+        let (kind, help) = match names::help(name) {
+            Some(help) => (Kind::Gauge, help),
+            None => (Kind::Unknown, ""),
+        };
+        write_header(&mut out, name, help, kind, format);
+        for sample in samples {
+            write_sample(&mut out, &sample.labels, sample.value);
+        }
+    }
+    registry::write(&mut out, metrics, format);
+    for m in process.metrics() {
+        let kind = if m.counter { Kind::Counter } else { Kind::Gauge };
+        write_header(&mut out, m.name.trim_end_matches("_total"), m.help, kind, format);
+        write_line(&mut out, m.name, &[], m.value);
+    }
+    if format == Format::OpenMetrics {
+        out.push_str("# EOF\n");
+    }
+    out
+}
+
+/// A metric family's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+    Unknown,
+}
+
+/// Writes `# HELP` and `# TYPE`. `family` is the name as OpenMetrics has it, without a counter's `_total`, which the
+/// older format's lines carry.
+fn write_header(out: &mut String, family: &str, help: &str, kind: Kind, format: Format) {
+    let suffix = if kind == Kind::Counter && format == Format::Text { "_total" } else { "" };
+    let kind = match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+        Kind::Unknown if format == Format::Text => "untyped",
+        Kind::Unknown => "unknown",
+    };
+    if !help.is_empty() {
+        for part in ["# HELP ", family, suffix, " ", help, "\n"] {
+            out.push_str(part);
+        }
+    }
+    for part in ["# TYPE ", family, suffix, " ", kind, "\n"] {
+        out.push_str(part);
+    }
+}
+
+fn write_sample(out: &mut String, labels: &Labels, value: f64) {
+    write_line(out, &labels.name, &labels.pairs, value);
+}
+
+fn write_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], value: f64) {
+    out.push_str(name);
+    for (i, (label, text)) in pairs.iter().enumerate() {
+        out.push(if i == 0 { '{' } else { ',' });
+        out.push_str(label);
+        out.push_str("=\"");
+        escape(out, text);
+        out.push('"');
+    }
+    out.push_str(if pairs.is_empty() { " " } else { "} " });
+    write_value(out, value);
+    out.push('\n');
+}
+
+/// Escapes a label's value: backslash, quote and line feed, in both formats.
+fn escape(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '"', '\n']) {
+        out.push_str(&rest[..at]);
+        out.push_str(match rest.as_bytes()[at] {
+            b'\n' => "\\n",
+            b'"' => "\\\"",
+            _ => "\\\\",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+}
+
+fn write_value(out: &mut String, value: f64) {
+    if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        // Writing to a String can't fail.
+        let _ = write!(out, "{value}");
+    }
+}

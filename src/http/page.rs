@@ -1,0 +1,209 @@
+//! The pages: views made of the live picture, rendered by templates that are part of the program.
+//!
+//! A view is plain text and numbers, bounded by the named limits below; everything that a cluster said is escaped by
+//! the templates. No scripts, no fonts, no request to anywhere else.
+
+mod home;
+mod incident;
+mod target;
+
+use std::{sync::LazyLock, time::Duration};
+
+use jiff::Timestamp;
+use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
+use serde::Serialize;
+use url::Url;
+
+pub use home::Home;
+pub use incident::{CARD_LINES_MAX, IncidentPage};
+pub use target::TargetPage;
+
+use super::words;
+use crate::model::{Job, TargetKey};
+
+/// Pages reload themselves this often: about the interval of the probes.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// Of one job, the most targets listed that are not up: a phone still loads the page when a whole site is dark.
+pub const ROWS_MAX: usize = 200;
+
+/// A job with more targets than this has those that are up folded away.
+pub const FOLD_ABOVE: usize = 12;
+
+/// The most targets listed in a fold.
+pub const FOLDED_MAX: usize = 100;
+
+/// The most open incidents shown in full.
+pub const INCIDENTS_MAX: usize = 20;
+
+/// The most resolved incidents listed.
+pub const RESOLVED_MAX: usize = 5;
+
+/// The stylesheet.
+pub const STYLE: &str = include_str!("templates/style.css");
+
+/// The icon.
+pub const ICON: &str = include_str!("templates/favicon.svg");
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut env = Environment::new();
+    // Only white space: without it the pages look the same and their source has gaps.
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        env.set_syntax(syntax);
+    }
+    // A misspelt name fails the tests; where it slipped through them, a page with a gap is better than none.
+    if cfg!(debug_assertions) {
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+    }
+    env.set_loader(|name| {
+        Ok(match name {
+            "layout.html" => Some(include_str!("templates/layout.html").to_owned()),
+            "home.html" => Some(include_str!("templates/home.html").to_owned()),
+            "target.html" => Some(include_str!("templates/target.html").to_owned()),
+            "incident.html" => Some(include_str!("templates/incident.html").to_owned()),
+            "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
+            _ => None,
+        })
+    });
+    env
+});
+
+/// What every page carries.
+#[derive(Clone, Debug, Serialize)]
+pub struct Frame {
+    /// Put before every path: the path of `external_url`, without a slash at the end.
+    pub root: String,
+    /// When the page was made.
+    pub now: Moment,
+    /// The program's version.
+    pub version: &'static str,
+    /// Seconds after which the page reloads itself; 0: never.
+    pub refresh: u64,
+}
+
+impl Frame {
+    /// For a page made at `now`, reached through `external_url`.
+    pub fn new(external_url: &str, now: Timestamp) -> Self {
+        let root = Url::parse(external_url).map(|u| u.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+        let now = Moment::new(now, now);
+        Self { root, now, version: env!("CARGO_PKG_VERSION"), refresh: REFRESH.as_secs() }
+    }
+
+    /// The same for a page that does not change any more.
+    pub fn still(self) -> Self {
+        Self { refresh: 0, ..self }
+    }
+}
+
+/// A time: for machines, for people, and how long ago.
+#[derive(Clone, Debug, Serialize)]
+pub struct Moment {
+    /// RFC 3339.
+    pub iso: String,
+    /// In words.
+    pub text: String,
+    /// How long before the page's time.
+    pub ago: String,
+}
+
+impl Moment {
+    fn new(at: Timestamp, now: Timestamp) -> Self {
+        Self { iso: at.to_string(), text: words::moment(at, now), ago: words::between(at, now) }
+    }
+}
+
+/// Lines, cut at a limit.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Lines {
+    /// The first ones.
+    pub shown: Vec<String>,
+    /// How many are left out.
+    pub more: usize,
+}
+
+impl Lines {
+    fn cut<S: Into<String>>(lines: impl IntoIterator<Item = S>, limit: usize) -> Self {
+        let mut lines: Vec<String> = lines.into_iter().map(Into::into).collect();
+        let more = lines.len().saturating_sub(limit);
+        lines.truncate(limit);
+        Self { shown: lines, more }
+    }
+}
+
+/// Renders a page.
+///
+/// # Errors
+/// When a template is wrong, which the tests rule out.
+fn render(template: &str, frame: &Frame, view: &impl Serialize) -> Result<String, minijinja::Error> {
+    TEMPLATES.get_template(template)?.render(Serde(Context { frame, page: view }))
+}
+
+#[derive(Serialize)]
+struct Context<'a, V> {
+    frame: &'a Frame,
+    page: &'a V,
+}
+
+/// A page for an address where nothing is.
+///
+/// # Errors
+/// When a template is wrong, which the tests rule out.
+pub fn lost(frame: &Frame, what: &str) -> Result<String, minijinja::Error> {
+    #[derive(Serialize)]
+    struct Lost<'a> {
+        what: &'a str,
+    }
+    render("lost.html", frame, &Lost { what })
+}
+
+/// The path of a target's page, each part encoded.
+pub fn target_path(key: &TargetKey) -> String {
+    path(&["targets", &key.cluster, key.job.as_str(), &key.instance])
+}
+
+fn path(segments: &[&str]) -> String {
+    let mut url = Url::parse("http://host/").ok();
+    // `path_segments_mut` encodes; it refuses only URLs that have no path at all.
+    if let Some(Ok(mut to)) = url.as_mut().map(Url::path_segments_mut) {
+        to.clear().extend(segments);
+    }
+    url.map(|u| u.path().to_owned()).unwrap_or_default()
+}
+
+/// A job's name as a heading.
+fn job_title(job: Job) -> &'static str {
+    match job {
+        Job::KubeApiserver => "API servers",
+        Job::Etcd => "etcd members",
+        Job::KubeScheduler => "Schedulers",
+        Job::KubeControllerManager => "Controller managers",
+        Job::Kubelet => "Kubelets",
+        Job::KubeProxy => "kube-proxies",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_encoded_part_by_part() {
+        let check = |cluster: &str, instance: &str, expected: &str| {
+            let key = TargetKey { cluster: cluster.into(), job: Job::Etcd, instance: Arc::from(instance) };
+            assert_eq!(target_path(&key), expected);
+        };
+        check("prod", "10.0.0.1:2379", "/targets/prod/etcd/10.0.0.1:2379");
+        check("a/b ?#", "[fd00::1]:2379", "/targets/a%2Fb%20%3F%23/etcd/[fd00::1]:2379");
+    }
+
+    #[test]
+    fn links_begin_with_the_path_of_the_external_url() {
+        let check = |url: &str, expected: &str| assert_eq!(Frame::new(url, Timestamp::UNIX_EPOCH).root, expected);
+        check("https://watch.example.org", "");
+        check("https://example.org/watch/", "/watch");
+        check("", "");
+        check("nonsense", "");
+    }
+}

@@ -1,0 +1,156 @@
+//! An incident: as a card on the first page, and with its timeline and deliveries on its own.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Frame, Lines, Moment, path, render};
+use crate::{
+    http::words,
+    model::{Alert, Incident, Severity},
+    store::{DeliveryOutcome, DeliveryRecord},
+};
+
+/// The most lines of one kind on the first page; the incident's own page has all.
+pub const CARD_LINES_MAX: usize = 6;
+
+/// The most lines of one kind on the incident's own page.
+const LINES_MAX: usize = 100;
+
+/// The most deliveries listed: the newest count.
+const DELIVERIES_MAX: usize = 200;
+
+/// What an incident says first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Card {
+    id: i64,
+    href: String,
+    cluster: String,
+    severity: Severity,
+    headline: String,
+    since: Moment,
+    evidence: Lines,
+    still_works: Lines,
+    consequences: Lines,
+    also: Lines,
+    first_step: String,
+}
+
+impl Card {
+    /// For the first page.
+    pub fn new(incident: &Incident, now: Timestamp) -> Self {
+        Self::with_limit(incident, now, CARD_LINES_MAX)
+    }
+
+    fn with_limit(incident: &Incident, now: Timestamp, limit: usize) -> Self {
+        let root = incident.firing().next().or_else(|| incident.alerts.first()).map(|a| &a.finding);
+        let others = || incident.firing().map(|a| &a.finding).filter(|f| Some(*f) != root);
+        let mut consequences: Vec<String> = root.map(|f| f.consequences.clone()).unwrap_or_default();
+        for caused in others().filter(|f| f.caused_by.is_some()) {
+            if !consequences.contains(&caused.headline) {
+                consequences.push(caused.headline.clone());
+            }
+        }
+        let lines = |of: Option<&Vec<String>>| Lines::cut(of.into_iter().flatten().cloned(), limit);
+        Self {
+            id: incident.id,
+            href: path(&["incidents", &incident.id.to_string()]),
+            cluster: if incident.cluster.is_empty() { "dogwatch".to_owned() } else { incident.cluster.to_string() },
+            severity: incident.severity,
+            headline: incident.headline.clone(),
+            since: Moment::new(incident.started_at, now),
+            evidence: lines(root.map(|f| &f.evidence)),
+            still_works: lines(root.map(|f| &f.still_works)),
+            consequences: Lines::cut(consequences, limit),
+            also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
+            first_step: root.map(|f| f.first_step.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The view of an incident's own page.
+#[derive(Clone, Debug, Serialize)]
+pub struct IncidentPage {
+    card: Card,
+    resolved: Option<Moment>,
+    lasted: String,
+    alerts: Vec<AlertView>,
+    timeline: Vec<(Moment, String)>,
+    deliveries: Vec<DeliveryView>,
+    older_deliveries: usize,
+    deliveries_error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct AlertView {
+    name: String,
+    subject: String,
+    severity: Severity,
+    headline: String,
+    since: Moment,
+    ended: Option<Moment>,
+    caused_by: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DeliveryView {
+    at: Moment,
+    sequence: u32,
+    receiver: String,
+    outcome: DeliveryOutcome,
+    answer: String,
+    took: String,
+}
+
+impl IncidentPage {
+    /// The view of this moment; `deliveries` oldest first, or why they can't be read.
+    pub fn new(incident: &Incident, deliveries: Result<Vec<DeliveryRecord>, String>, now: Timestamp) -> Self {
+        let (deliveries, deliveries_error) = match deliveries {
+            Ok(records) => (records, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        let older_deliveries = deliveries.len().saturating_sub(DELIVERIES_MAX);
+        Self {
+            card: Card::with_limit(incident, now, LINES_MAX),
+            resolved: incident.resolved_at.map(|at| Moment::new(at, now)),
+            lasted: words::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
+            alerts: incident.alerts.iter().map(|a| alert(a, now)).collect(),
+            timeline: incident.timeline.iter().map(|(at, what)| (Moment::new(*at, now), what.clone())).collect(),
+            deliveries: deliveries.into_iter().skip(older_deliveries).map(|d| delivery(d, now)).collect(),
+            older_deliveries,
+            deliveries_error,
+        }
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When a template is wrong, which the tests rule out.
+    pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
+        let frame = if self.resolved.is_some() { frame.still() } else { frame };
+        render("incident.html", &frame, self)
+    }
+}
+
+fn alert(alert: &Alert, now: Timestamp) -> AlertView {
+    let finding = &alert.finding;
+    AlertView {
+        name: finding.key.alert.to_string(),
+        subject: finding.key.subject.clone(),
+        severity: finding.severity,
+        headline: finding.headline.clone(),
+        since: Moment::new(finding.since, now),
+        ended: alert.ended_at.map(|at| Moment::new(at, now)),
+        caused_by: finding.caused_by.as_ref().map(|key| key.alert.to_string()),
+    }
+}
+
+fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
+    DeliveryView {
+        at: Moment::new(record.at, now),
+        sequence: record.sequence,
+        receiver: record.receiver,
+        outcome: record.outcome,
+        answer: record.answer,
+        took: words::latency(record.took),
+    }
+}

@@ -1,0 +1,100 @@
+//! Accepting connections, under limits, until told to stop.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::{ServiceExt as _, service_fn};
+
+/// The most connections at a time: the page reloads on a short connection, a scraper holds one. More wait in the
+/// kernel's queue.
+const CONNECTIONS_MAX: usize = 256;
+
+/// A request's line and headers have to come within this; it bounds idle kept-alive connections too.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The most bytes of a request's line and headers.
+const HEADERS_MAX_BYTES: usize = 16 << 10;
+
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// The longest that a connection may take in all, the slow readers included. Then the browser makes a new one.
+const CONNECTION_MAX: Duration = Duration::from_secs(600);
+
+/// After being told to stop, requests under way may still take this long.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A pause after a failed accept (out of file descriptors): trying at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
+/// No route reads a request's body, so none is ever read or kept.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = TaskTracker::new();
+    while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
+        connections.spawn(connection(stream, router.clone(), stop.clone(), permit));
+    }
+    drop(listener);
+    connections.close();
+    if timeout(GRACE, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "HTTP connections were cut after {} s", GRACE.as_secs());
+    }
+}
+
+/// The next connection with its place among [`CONNECTIONS_MAX`]; `None` when it is time to stop.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let next = async {
+        let permit = room.clone().acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, permit)),
+                Err(e) => {
+                    tracing::debug!(error = %e, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(next).await.flatten()
+}
+
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let request: Request = request.map(Body::new);
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_TIMEOUT)
+        .max_buf_size(HEADERS_MAX_BYTES)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = timeout(CONNECTION_MAX, connection.as_mut()) => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            timeout(GRACE, connection).await
+        }
+    };
+    if let Ok(Err(e)) = ended {
+        tracing::debug!(error = %e, "an HTTP connection ended badly");
+    }
+}

@@ -1,0 +1,347 @@
+//! The one owner of what is known: observation → verdict → store batch, latest values, diagnosis.
+//!
+//! `action = select().await; apply(action)`, apply never waits: the store queues, the schedule's and the dispatcher's
+//! channels are tried and level-triggered, so that what does not fit now is said again at the next tick.
+//! Decides nothing itself: verdicts and diagnoses are `health`'s.
+
+pub mod cluster;
+pub mod samples;
+mod sight;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::cluster::ClusterUpdate;
+use self::cluster::{Cluster, Watched};
+use crate::{
+    clock::Clock,
+    health::{
+        Head, Thresholds,
+        diagnosis::diagnose,
+        own::{self, OwnView},
+    },
+    model::{
+        Diagnosis, Labels, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange,
+    },
+    schedule::{Command, Report},
+    store::Store,
+    telemetry::Metrics,
+    vantage::VantageReport,
+};
+
+/// The loop looks at every cluster at least this often.
+const TICK: Duration = Duration::from_millis(200);
+/// A cluster in which nothing changes is diagnosed anew this often: leases and certificates age by themselves.
+const REDIAGNOSE: Duration = Duration::from_secs(2);
+/// The series of a cluster as a whole are written this often; those of targets with every probe.
+const CLUSTER_SAMPLES: Duration = Duration::from_secs(10);
+
+/// What ingest works with.
+pub struct Parts {
+    /// History.
+    pub store: Store,
+    /// The latest picture.
+    pub live: Live,
+    /// Own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+    /// To the schedule.
+    pub schedule: mpsc::Sender<Command>,
+    /// To the dispatcher.
+    pub diagnoses: mpsc::Sender<Diagnosis>,
+    /// Makes the vantage watcher look at once.
+    pub look: Arc<Notify>,
+    /// Makes a cluster's discovery read at once.
+    pub doubt: HashMap<Arc<str>, Arc<Notify>>,
+}
+
+/// See the module.
+pub struct Ingest {
+    parts: Parts,
+    thresholds: Thresholds,
+    clusters: BTreeMap<Arc<str>, Cluster>,
+    /// Verdicts of an earlier run, until their targets are known again.
+    restored: HashMap<TargetKey, Verdict>,
+    vantage: Vantage,
+    /// The last look; nothing is diagnosed before the first one.
+    looked: Option<VantageReport>,
+    /// Start of the newest probe that was answered by anything.
+    last_answer: Option<Timestamp>,
+    /// Failures of probes that started before this are not believed: the watchdog was cut off.
+    sighted_at: Option<Timestamp>,
+    cluster_samples_at: Instant,
+    own_at: Option<Instant>,
+}
+
+impl Ingest {
+    /// With the clusters that are configured and what an earlier run knew of their targets.
+    pub fn new(parts: Parts, clusters: Vec<Cluster>, restored: Vec<(Target, Verdict)>) -> Self {
+        let mut clusters: BTreeMap<Arc<str>, Cluster> = clusters.into_iter().map(|c| (c.name.clone(), c)).collect();
+        let mut strangers = Vec::new();
+        for (target, _) in &restored {
+            match clusters.get_mut(&target.key.cluster) {
+                Some(cluster) => drop(cluster.adopted.insert(target.key.clone())),
+                None => strangers.push(target.key.clone()),
+            }
+        }
+        if !strangers.is_empty() {
+            parts.store.forget_targets(strangers);
+        }
+        let started = parts.clock.wall();
+        {
+            let mut live = parts.live.write();
+            live.vantage = Vantage { ok: true, since: None, message: "not looked yet".into() };
+            live.clusters = clusters.keys().map(|name| (name.clone(), Default::default())).collect();
+            live.started_at.get_or_insert(started);
+        }
+        Self {
+            thresholds: Thresholds::default(),
+            clusters,
+            restored: restored.into_iter().map(|(t, v)| (t.key, v)).collect(),
+            vantage: Vantage { ok: true, since: None, message: String::new() },
+            looked: None,
+            last_answer: None,
+            sighted_at: None,
+            cluster_samples_at: parts.clock.mono(),
+            own_at: None,
+            parts,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub async fn run(
+        mut self,
+        mut reports: mpsc::Receiver<Report>,
+        mut updates: mpsc::Receiver<ClusterUpdate>,
+        mut looks: mpsc::Receiver<VantageReport>,
+        alive: Arc<std::sync::atomic::AtomicU64>,
+        stop: CancellationToken,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(update) = updates.recv() => self.update(update),
+                Some(look) = looks.recv() => self.looked(look),
+                Some(report) = reports.recv() => self.report(report),
+                _ = tick.tick() => {
+                    alive.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    self.tick();
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let now = self.parts.clock.wall();
+        match report {
+            Report::Observed(o) => self.observed(*o, now),
+            Report::Late(key) => {
+                let Some(cluster) = self.clusters.get_mut(&key.cluster).filter(|_| self.vantage.ok) else { return };
+                let Some(watched) = cluster.watched.get_mut(&key) else { return };
+                let Some(from) = watched.head.late(now) else { return };
+                let change = watched.change(from, now);
+                cluster.dirty = true;
+                self.changed(change);
+            }
+            Report::Doubt(cluster) => {
+                self.parts.look.notify_one();
+                if let Some(doubt) = self.parts.doubt.get(&cluster) {
+                    doubt.notify_one();
+                }
+            }
+        }
+    }
+
+    fn observed(&mut self, o: Observation, now: Timestamp) {
+        if o.answered {
+            self.last_answer = self.last_answer.max(Some(o.started));
+        }
+        let Some(cluster) = self.clusters.get_mut(&o.target.key.cluster) else { return };
+        if o.target.guessed && !cluster.adopted.contains(&o.target.key) {
+            if !o.answered {
+                return;
+            }
+            if let Some((target, verdict)) = cluster.adopt(&o.target, now) {
+                tracing::info!(target = %target.key, "found by its answer");
+                self.parts.store.save_targets(vec![(target, verdict)]);
+            }
+        }
+        let before_sight = self.sighted_at.is_some_and(|at| o.started < at);
+        if o.failure.is_some() && (!self.vantage.ok || before_sight) {
+            return self.blind_sample(&o.target.key.clone(), now);
+        }
+        let o = Arc::new(o);
+        let key = o.target.key.clone();
+        let change = cluster.observe(o, now, &self.thresholds);
+        if let Some(watched) = cluster.watched.get(&key) {
+            self.parts.store.append(watched.samples.to_vec());
+            if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
+                live.targets.insert(key, watched.live());
+            }
+        }
+        if let Some(change) = change {
+            self.changed(change);
+        }
+    }
+
+    /// Cut off, only the verdict is recorded: the probe says nothing of its target.
+    fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
+        let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
+        watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now);
+        self.parts.store.append(watched.samples.to_vec());
+        if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
+            live.targets.insert(key.clone(), watched.live());
+        }
+    }
+
+    fn changed(&self, change: VerdictChange) {
+        tracing::info!(
+            target = %change.key,
+            from = %change.from,
+            to = %change.to.state,
+            why = %change.to.message,
+            "verdict"
+        );
+        if let Some(live) = self.parts.live.write().clusters.get_mut(&change.key.cluster)
+            && let Some(target) = live.targets.get_mut(&change.key)
+        {
+            target.verdict = change.to.clone();
+        }
+        self.parts.store.save_verdict(change);
+    }
+
+    fn update(&mut self, update: ClusterUpdate) {
+        let now = self.parts.clock.wall();
+        let Some(cluster) = self.clusters.get_mut(&update.cluster) else { return };
+        cluster.snapshot = update.snapshot;
+        cluster.own_certificates = update.own_certificates;
+        cluster.problem = update.problem;
+        if cluster.problem.is_none() {
+            cluster.told_at.get_or_insert(self.parts.clock.mono());
+        }
+        let mut scheduled = Vec::with_capacity(update.targets.len());
+        let mut fresh = Vec::new();
+        let mut keep = std::collections::HashSet::with_capacity(update.targets.len());
+        for mut target in update.targets {
+            target.guessed &= !cluster.adopted.contains(&target.key);
+            let target = Arc::new(target);
+            scheduled.push(target.clone());
+            if target.guessed {
+                continue;
+            }
+            keep.insert(target.key.clone());
+            if let Some(watched) = cluster.watched.get_mut(&target.key) {
+                if watched.target != target {
+                    watched.target = target.clone();
+                    fresh.push(((*target).clone(), watched.head.verdict().clone()));
+                }
+                continue;
+            }
+            let head = match self.restored.remove(&target.key) {
+                Some(verdict) => Head::restore(verdict),
+                None => Head::new(now),
+            };
+            fresh.push(((*target).clone(), head.verdict().clone()));
+            let mut watched = Watched::new(target.clone(), head);
+            watched.samples = samples::of_verdict(&target, watched.head.verdict().state, now);
+            cluster.watched.insert(target.key.clone(), watched);
+        }
+        let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
+        for key in &gone {
+            tracing::info!(target = %key, "no longer a target");
+            cluster.watched.remove(key);
+            cluster.adopted.remove(key);
+        }
+        cluster.dirty = true;
+        let live = cluster.live(cluster.samples(now));
+        let command = Command::SetTargets { cluster: update.cluster.clone(), targets: scheduled };
+        if self.parts.schedule.try_send(command).is_err() {
+            // Discovery repeats itself within seconds.
+            self.parts.metrics.drop_at("schedule_commands");
+        }
+        self.parts.live.write().clusters.insert(update.cluster, live);
+        if !fresh.is_empty() {
+            self.parts.store.save_targets(fresh);
+        }
+        if !gone.is_empty() {
+            self.parts.store.forget_targets(gone);
+        }
+    }
+
+    fn tick(&mut self) {
+        let (now, mono) = (self.parts.clock.wall(), self.parts.clock.mono());
+        let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
+        let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;
+        for cluster in self.clusters.values_mut() {
+            let due = cluster.judgeable(mono)
+                && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
+            if due {
+                let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));
+                diagnosis.unsettled |= newest_silence(cluster).is_some_and(|since| since > looked);
+                (cluster.dirty, cluster.diagnosed_at) = (diagnosis.unsettled, Some(mono));
+                if self.parts.diagnoses.try_send(diagnosis).is_err() {
+                    self.parts.metrics.drop_at("diagnosis_queue");
+                    cluster.dirty = true;
+                }
+            }
+            if due || write_cluster_samples {
+                let samples = cluster.samples(now);
+                if write_cluster_samples {
+                    self.parts.store.append(samples.to_vec());
+                }
+                if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
+                    live.samples = samples;
+                }
+            }
+        }
+        if write_cluster_samples {
+            self.cluster_samples_at = mono;
+            let value = f64::from(u8::from(self.vantage.ok));
+            let labels = Labels::new("dogwatch_vantage_ok", [("", ""); 0]);
+            self.parts.store.append(vec![Sample { labels, at: now, value }]);
+        }
+        self.own(now, mono);
+    }
+
+    /// The watchdog's own diagnosis.
+    fn own(&mut self, now: Timestamp, mono: Instant) {
+        let store = self.parts.store.health();
+        let news = self.parts.live.read().store != store;
+        if !news && self.own_at.is_some_and(|at| mono.saturating_duration_since(at) < REDIAGNOSE) {
+            return;
+        }
+        if news {
+            self.parts.live.write().store = store.clone();
+        }
+        let problems: Vec<(&str, &str)> =
+            self.clusters.values().filter_map(|c| c.problem.as_deref().map(|p| (&*c.name, p))).collect();
+        let diagnosis = own::diagnose(&OwnView { now, vantage: &self.vantage, store: &store, problems: &problems });
+        if self.parts.diagnoses.try_send(diagnosis).is_ok() {
+            self.own_at = Some(mono);
+        }
+    }
+}
+
+/// When the newest unconfirmed silence began: it is not believed before the watchdog has looked at itself since.
+fn newest_silence(cluster: &Cluster) -> Option<Timestamp> {
+    let silent = |w: &&Watched| {
+        let v = w.head.verdict();
+        matches!(v.state, State::Suspect | State::Down) && v.reason.is_none_or(Reason::is_silence)
+    };
+    cluster.watched.values().filter(silent).map(|w| w.head.verdict().since).max()
+}

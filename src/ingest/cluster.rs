@@ -1,0 +1,226 @@
+//! What ingest keeps of one cluster: a head for each target, and what discovery last knew.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::watch, time::Instant};
+
+use super::samples::{self, Quorum};
+use crate::{
+    health::{Head, Outcome, Thresholds, diagnosis::ClusterView, diagnosis::TargetView},
+    model::{
+        CertificateFact, ClusterSnapshot, EtcdMember, Facts, FailedProbe, Job, LiveCluster, LiveTarget, Observation,
+        Sample, State, Target, TargetKey, Verdict, VerdictChange,
+    },
+};
+
+/// After a start, the control plane has been probed once within this, or its silence is known.
+const FIRST_PROBES: Duration = Duration::from_secs(8);
+
+/// News of a cluster from its discovery.
+#[derive(Debug)]
+pub struct ClusterUpdate {
+    /// Which.
+    pub cluster: Arc<str>,
+    /// What discovery knows.
+    pub snapshot: Arc<ClusterSnapshot>,
+    /// The targets that follow from it.
+    pub targets: Vec<Target>,
+    /// Our own client certificates.
+    pub own_certificates: Vec<CertificateFact>,
+    /// Why the cluster can't be watched at all (its kubeconfig can't be used), in words.
+    pub problem: Option<String>,
+}
+
+/// A target as ingest keeps it.
+pub struct Watched {
+    pub target: Arc<Target>,
+    pub head: Head,
+    pub last: Option<Arc<Observation>>,
+    pub last_success: Option<Timestamp>,
+    pub failures: Vec<FailedProbe>,
+    pub samples: Arc<[Sample]>,
+}
+
+impl Watched {
+    pub fn new(target: Arc<Target>, head: Head) -> Self {
+        Self { target, head, last: None, last_success: None, failures: Vec::new(), samples: Arc::default() }
+    }
+
+    /// As the read-only surfaces show it.
+    pub fn live(&self) -> LiveTarget {
+        LiveTarget {
+            target: self.target.clone(),
+            verdict: self.head.verdict().clone(),
+            last: self.last.clone(),
+            last_success: self.last_success,
+            failures: self.failures.clone(),
+            samples: self.samples.clone(),
+        }
+    }
+
+    /// The change that has just happened, to be remembered.
+    pub fn change(&self, from: State, now: Timestamp) -> VerdictChange {
+        VerdictChange { key: self.target.key.clone(), at: now, from, to: self.head.verdict().clone() }
+    }
+}
+
+/// One cluster.
+pub struct Cluster {
+    pub name: Arc<str>,
+    pub snapshot: Arc<ClusterSnapshot>,
+    pub own_certificates: Vec<CertificateFact>,
+    pub problem: Option<String>,
+    pub watched: BTreeMap<TargetKey, Watched>,
+    /// Guesses that have answered once, now or in an earlier run.
+    pub adopted: HashSet<TargetKey>,
+    /// Something has changed since the last diagnosis.
+    pub dirty: bool,
+    pub diagnosed_at: Option<Instant>,
+    /// When its targets were first told in this run.
+    pub told_at: Option<Instant>,
+    /// Etcd's own member list goes back to discovery through this.
+    pub members: watch::Sender<Vec<EtcdMember>>,
+}
+
+impl Cluster {
+    /// A cluster of which nothing is known.
+    pub fn new(name: Arc<str>, members: watch::Sender<Vec<EtcdMember>>) -> Self {
+        Self {
+            name,
+            snapshot: Arc::default(),
+            own_certificates: Vec::new(),
+            problem: None,
+            watched: BTreeMap::new(),
+            adopted: HashSet::new(),
+            dirty: true,
+            diagnosed_at: None,
+            told_at: None,
+            members,
+        }
+    }
+
+    /// Takes in an observation; gives the change of verdict, if there is one.
+    pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<VerdictChange> {
+        self.learn_members(&o);
+        let watched = self.watched.get_mut(&o.target.key)?;
+        let outcome = match &o.failure {
+            None => Outcome::Success,
+            Some(failure) => Outcome::Failed(failure),
+        };
+        let from = watched.head.observe(outcome, o.started, now, t);
+        match &o.failure {
+            None => watched.last_success = Some(o.started),
+            Some(failure) => {
+                watched
+                    .failures
+                    .insert(0, FailedProbe { at: o.started, failure: failure.clone(), trace: o.trace.clone() });
+                watched.failures.truncate(LiveTarget::FAILURES_MAX);
+            }
+        }
+        watched.samples = samples::of_observation(&o, watched.head.verdict().state);
+        // Overlapping probes may end out of turn: the newest start is what is known last.
+        if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
+            watched.last = Some(o);
+        }
+        self.dirty |= from.is_some() || watched.head.verdict().state != State::Up;
+        from.map(|from| watched.change(from, now))
+    }
+
+    fn learn_members(&self, o: &Observation) {
+        if let Facts::Etcd(facts) = &o.facts
+            && !facts.members.is_empty()
+        {
+            self.members.send_if_modified(|known| {
+                let mut told = facts.members.clone();
+                told.sort_by_key(|m| m.id);
+                let news = *known != told;
+                if news {
+                    *known = told;
+                }
+                news
+            });
+        }
+    }
+
+    /// A guess has answered: from now on it is a target. Gives it with its first verdict.
+    pub fn adopt(&mut self, target: &Target, now: Timestamp) -> Option<(Target, Verdict)> {
+        if !self.adopted.insert(target.key.clone()) {
+            return None;
+        }
+        let target = Target { guessed: false, ..target.clone() };
+        let watched = Watched::new(Arc::new(target.clone()), Head::new(now));
+        let verdict = watched.head.verdict().clone();
+        self.watched.insert(target.key.clone(), watched);
+        self.dirty = true;
+        Some((target, verdict))
+    }
+
+    /// Whether a diagnosis says anything: after a start, not before the control plane has been probed once. What an
+    /// earlier run said of it stands until then.
+    pub fn judgeable(&self, now: Instant) -> bool {
+        let Some(told_at) = self.told_at else { return false };
+        let probed = |w: &Watched| w.last.is_some() || matches!(w.target.key.job, Job::Kubelet | Job::KubeProxy);
+        now.saturating_duration_since(told_at) >= FIRST_PROBES
+            || (!self.watched.is_empty() && self.watched.values().all(probed))
+    }
+
+    /// What the diagnosis looks at.
+    pub fn view(&self, now: Timestamp, vantage_ok: bool) -> ClusterView<'_> {
+        ClusterView {
+            cluster: &self.name,
+            now,
+            targets: self
+                .watched
+                .values()
+                .map(|w| TargetView {
+                    target: &w.target,
+                    verdict: w.head.verdict(),
+                    last: w.last.as_deref(),
+                    last_success: w.last_success,
+                })
+                .collect(),
+            snapshot: &self.snapshot,
+            own_certificates: &self.own_certificates,
+            vantage_ok,
+        }
+    }
+
+    /// How etcd stands, where any member is known.
+    pub fn quorum(&self) -> Option<Quorum> {
+        let mut listed = 0;
+        let (mut targets, mut healthy, mut alive) = (0, 0, 0);
+        for w in self.watched.values().filter(|w| w.target.key.job == Job::Etcd) {
+            let state = w.head.verdict().state;
+            targets += 1;
+            healthy += usize::from(matches!(state, State::Up | State::Suspect));
+            alive +=
+                usize::from(matches!(state, State::Up | State::Suspect) || w.last.as_ref().is_some_and(|o| o.answered));
+            if let Some(Facts::Etcd(facts)) = w.last.as_ref().map(|o| &o.facts) {
+                listed = listed.max(facts.members.iter().filter(|m| !m.learner).count());
+            }
+        }
+        let remembered = self.snapshot.etcd_members.iter().filter(|m| !m.learner).count();
+        (targets > 0).then(|| Quorum { members: targets.max(listed).max(remembered), healthy, alive })
+    }
+
+    /// The series of the cluster as a whole.
+    pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
+        let empty = BTreeMap::new();
+        let labels = self.watched.values().next().map_or(&empty, |w| &w.target.labels);
+        samples::of_cluster(&self.name, labels, &self.snapshot, &self.own_certificates, self.quorum(), now)
+    }
+
+    /// As the read-only surfaces show it.
+    pub fn live(&self, samples: Arc<[Sample]>) -> LiveCluster {
+        LiveCluster {
+            snapshot: self.snapshot.clone(),
+            targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
+            samples,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What ingest does when the watchdog loses sight and when it sees again. Whether it has is `health::vantage`'s to say.
+
+use jiff::Timestamp;
+
+use super::Ingest;
+use crate::{
+    health::{
+        Head,
+        vantage::{VantageInput, judge},
+    },
+    model::{State, Vantage},
+    schedule::Command,
+    vantage::VantageReport,
+};
+
+impl Ingest {
+    pub(super) fn looked(&mut self, look: VantageReport) {
+        let now = self.parts.clock.wall();
+        let answered_since = |since: Timestamp| self.last_answer.is_some_and(|at| at >= since);
+        let input = VantageInput {
+            link_up: look.link_up,
+            has_default_route: Some(look.has_default_route),
+            any_target_answers: look.failing_since.is_none_or(answered_since),
+            all_targets_silent: self.all_silent(),
+            references: look.references.clone(),
+        };
+        self.looked = Some(look);
+        match judge(&input) {
+            Ok(()) if !self.vantage.ok => self.sighted(now),
+            Ok(()) => {
+                if self.vantage.since.is_none() {
+                    self.vantage.since = Some(now);
+                    self.publish_vantage();
+                }
+            }
+            Err(why) if self.vantage.ok => self.cut_off(&why, now),
+            Err(why) => self.vantage.message = why,
+        }
+    }
+
+    fn all_silent(&self) -> bool {
+        let mut any = false;
+        for w in self.clusters.values().flat_map(|c| c.watched.values()) {
+            any = true;
+            let silent = w.last.as_ref().is_some_and(|o| o.failure.as_ref().is_some_and(|f| f.reason.is_silence()));
+            if !silent {
+                return false;
+            }
+        }
+        any
+    }
+
+    fn cut_off(&mut self, why: &str, now: Timestamp) {
+        let since = self.looked.as_ref().and_then(|l| l.failing_since).unwrap_or(now);
+        tracing::warn!(why, "the watchdog itself is cut off: no cluster is accused");
+        self.vantage = Vantage { ok: false, since: Some(since), message: why.to_string() };
+        self.each_head(now, |head| head.blind(now, "the watchdog itself is cut off"));
+        self.publish_vantage();
+    }
+
+    fn sighted(&mut self, now: Timestamp) {
+        tracing::info!("the watchdog sees again");
+        self.vantage = Vantage { ok: true, since: Some(now), message: String::new() };
+        self.sighted_at = Some(now);
+        self.each_head(now, |head| head.sighted(now));
+        self.publish_vantage();
+        if self.parts.schedule.try_send(Command::HurryAll).is_err() {
+            self.parts.metrics.drop_at("schedule_commands");
+        }
+    }
+
+    fn each_head(&mut self, now: Timestamp, mut turn: impl FnMut(&mut Head) -> Option<State>) {
+        let mut changes = Vec::new();
+        for cluster in self.clusters.values_mut() {
+            cluster.dirty = true;
+            for w in cluster.watched.values_mut() {
+                if let Some(from) = turn(&mut w.head) {
+                    changes.push(w.change(from, now));
+                }
+            }
+        }
+        for change in changes {
+            self.changed(change);
+        }
+    }
+
+    fn publish_vantage(&mut self) {
+        self.parts.live.write().vantage = self.vantage.clone();
+        self.own_at = None;
+    }
+}

@@ -1,0 +1,248 @@
+//! Ingest as a whole, with a real store and hand-made reports.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::*;
+use crate::{
+    health::vantage::ReferenceState,
+    model::{ClusterSnapshot, Facts, Failure, Job, Phases, ProbeSpec, TargetKey},
+    store::StorageConfig,
+};
+
+struct Bench {
+    _dir: TempDir,
+    live: Live,
+    store: Store,
+    reports: mpsc::Sender<Report>,
+    updates: mpsc::Sender<ClusterUpdate>,
+    looks: mpsc::Sender<VantageReport>,
+    commands: mpsc::Receiver<Command>,
+    diagnoses: mpsc::Receiver<Diagnosis>,
+    clock: Clock,
+    stop: CancellationToken,
+}
+
+fn target(job: Job, instance: &str, guessed: bool) -> Target {
+    Target {
+        key: TargetKey { cluster: "prod".into(), job, instance: instance.into() },
+        node: None,
+        spec: ProbeSpec::Healthz { url: "http://127.0.0.1/".parse().unwrap() },
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(5),
+        guessed,
+        labels: Default::default(),
+    }
+}
+
+fn saw(target: &Target, at: Timestamp, reason: Option<Reason>) -> Report {
+    Report::Observed(Box::new(Observation {
+        target: Arc::new(target.clone()),
+        started: at,
+        duration: Duration::from_millis(3),
+        failure: reason.map(|r| Failure::new(r, "as scripted")),
+        answered: reason.is_none(),
+        phases: Phases::default(),
+        http_status: None,
+        tls: None,
+        checks: Vec::new(),
+        facts: Facts::None,
+        trace: Vec::new(),
+    }))
+}
+
+impl Bench {
+    fn start(restored: Vec<(Target, Verdict)>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::system();
+        let metrics = Arc::new(Metrics::new());
+        let (store, _) =
+            Store::open(dir.path().to_path_buf(), StorageConfig::default(), metrics.clone(), clock.clone());
+        let live = Live::default();
+        let (reports, reports_in) = mpsc::channel(64);
+        let (updates, updates_in) = mpsc::channel(64);
+        let (looks, looks_in) = mpsc::channel(64);
+        let (schedule, commands) = mpsc::channel(64);
+        let (send, diagnoses) = mpsc::channel(1024);
+        let parts = Parts {
+            store: store.clone(),
+            live: live.clone(),
+            metrics,
+            clock: clock.clone(),
+            schedule,
+            diagnoses: send,
+            look: Arc::new(Notify::new()),
+            doubt: HashMap::new(),
+        };
+        let clusters = vec![Cluster::new("prod".into(), watch::channel(Vec::new()).0)];
+        let stop = CancellationToken::new();
+        let ingest = Ingest::new(parts, clusters, restored);
+        tokio::spawn(ingest.run(reports_in, updates_in, looks_in, Arc::new(AtomicU64::new(0)), stop.clone()));
+        Self { _dir: dir, live, store, reports, updates, looks, commands, diagnoses, clock, stop }
+    }
+
+    async fn know(&self, targets: Vec<Target>) {
+        let update = ClusterUpdate {
+            cluster: "prod".into(),
+            snapshot: Arc::new(ClusterSnapshot::default()),
+            targets,
+            own_certificates: Vec::new(),
+            problem: None,
+        };
+        self.updates.send(update).await.unwrap();
+    }
+
+    async fn look(&self, answering: bool) {
+        let at = self.clock.wall();
+        let reference = ReferenceState { name: "gateway".into(), configured: false, ever_answered: true, answering };
+        let report = VantageReport {
+            at,
+            link_up: Some(true),
+            has_default_route: true,
+            references: vec![reference],
+            failing_since: (!answering).then_some(at),
+        };
+        self.looks.send(report).await.unwrap();
+    }
+
+    async fn probe(&self, target: &Target, reason: Option<Reason>) {
+        self.reports.send(saw(target, self.clock.wall(), reason)).await.unwrap();
+    }
+
+    fn state(&self, target: &Target) -> Option<State> {
+        self.live.read().clusters.get("prod")?.targets.get(&target.key).map(|t| t.verdict.state)
+    }
+
+    async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..500 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never happened: {what}");
+    }
+
+    /// The next diagnosis of the cluster (not of the watchdog itself).
+    async fn diagnosis(&mut self) -> Diagnosis {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(5), self.diagnoses.recv()).await;
+            let diagnosis = next.expect("a diagnosis within 5 s").unwrap();
+            if !diagnosis.cluster.is_empty() {
+                return diagnosis;
+            }
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn a_guess_becomes_a_target_when_it_first_answers() {
+    let mut b = Bench::start(Vec::new());
+    let (api, guess) = (target(Job::KubeApiserver, "a:6443", false), target(Job::Etcd, "a:2379", true));
+    b.know(vec![api.clone(), guess.clone()]).await;
+    b.probe(&guess, Some(Reason::Refused)).await;
+    b.probe(&api, None).await;
+    b.until("the API server is up", |b| b.state(&api) == Some(State::Up)).await;
+    assert_eq!(b.state(&guess), None, "a guess that does not answer is no target");
+    b.probe(&guess, None).await;
+    b.until("etcd is up", |b| b.state(&guess) == Some(State::Up)).await;
+    b.know(vec![api.clone(), guess.clone()]).await;
+    let mut last = b.commands.recv().await.unwrap();
+    if let Command::SetTargets { targets, .. } = &last
+        && targets.iter().any(|t| t.guessed)
+    {
+        last = b.commands.recv().await.unwrap();
+    }
+    let Command::SetTargets { targets, .. } = last else { panic!("{last:?}") };
+    assert!(targets.iter().all(|t| !t.guessed), "it stays a target when discovery guesses it again");
+    assert_eq!(b.state(&guess), Some(State::Up));
+}
+
+#[tokio::test]
+async fn cut_off_it_accuses_nobody_and_sees_again() {
+    let mut b = Bench::start(Vec::new());
+    let api = target(Job::KubeApiserver, "a:6443", false);
+    b.know(vec![api.clone()]).await;
+    b.look(true).await;
+    b.probe(&api, None).await;
+    b.until("up", |b| b.state(&api) == Some(State::Up)).await;
+    b.look(false).await;
+    b.until("unknown while cut off", |b| b.state(&api) == Some(State::Unknown)).await;
+    assert!(!b.live.read().vantage.ok);
+    for _ in 0..5 {
+        b.probe(&api, Some(Reason::Timeout)).await;
+    }
+    while !b.diagnosis().await.blind {}
+    assert_eq!(b.state(&api), Some(State::Unknown), "silence tells of us, not of the target");
+    b.look(true).await;
+    b.until("up again", |b| b.state(&api) == Some(State::Up)).await;
+    let mut hurried = false;
+    while let Ok(command) = b.commands.try_recv() {
+        hurried |= matches!(command, Command::HurryAll);
+    }
+    assert!(hurried, "everything is probed anew");
+}
+
+#[tokio::test]
+async fn an_answering_target_proves_that_we_are_not_cut_off() {
+    let b = Bench::start(Vec::new());
+    let api = target(Job::KubeApiserver, "a:6443", false);
+    b.know(vec![api.clone()]).await;
+    b.look(true).await;
+    b.look(false).await;
+    b.until("cut off", |b| !b.live.read().vantage.ok).await;
+    b.probe(&api, None).await;
+    let failing_since = b.clock.wall() - Duration::from_secs(1);
+    let report = VantageReport {
+        at: b.clock.wall(),
+        link_up: None,
+        has_default_route: false,
+        references: Vec::new(),
+        failing_since: Some(failing_since),
+    };
+    b.looks.send(report).await.unwrap();
+    b.until("it sees", |b| b.live.read().vantage.ok).await;
+}
+
+#[tokio::test]
+async fn after_a_restart_the_old_verdict_stands_until_probed() {
+    let api = target(Job::KubeApiserver, "a:6443", false);
+    let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let down = Verdict { state: State::Down, since, reason: Some(Reason::Refused), message: "refused".into() };
+    let mut b = Bench::start(vec![(api.clone(), down)]);
+    b.know(vec![api.clone()]).await;
+    b.look(true).await;
+    b.until("known", |b| b.state(&api).is_some()).await;
+    assert_eq!(b.state(&api), Some(State::Down));
+    let early = tokio::time::timeout(Duration::from_millis(600), b.diagnosis()).await;
+    assert!(early.is_err(), "nothing is said, and so nothing resolved, before the first probe: {early:?}");
+    b.probe(&api, Some(Reason::Refused)).await;
+    let first = b.diagnosis().await;
+    assert!(!first.findings.is_empty(), "the outage goes on");
+    assert_eq!(b.live.read().clusters["prod"].targets[&api.key].verdict.since, since, "since the first failure");
+}
+
+#[tokio::test]
+async fn verdict_changes_are_remembered() {
+    let b = Bench::start(Vec::new());
+    let api = target(Job::KubeApiserver, "a:6443", false);
+    b.know(vec![api.clone()]).await;
+    b.look(true).await;
+    b.probe(&api, None).await;
+    for _ in 0..3 {
+        b.probe(&api, Some(Reason::Refused)).await;
+    }
+    b.until("down", |b| b.state(&api) == Some(State::Down)).await;
+    b.store.commit(Vec::new(), Vec::new()).await;
+    let changes = b.store.verdict_changes("prod", 10).await.unwrap();
+    let states: Vec<State> = changes.iter().map(|c| c.to.state).collect();
+    assert_eq!(states, [State::Down, State::Suspect, State::Up]);
+}

@@ -1,0 +1,181 @@
+//! Receivers: one file each (`email`, `webhook`), one attempt at a time, answered with [`Outcome`].
+//!
+//! Never decides whether, when or how often a message is sent (that is `dispatch`'s), never keeps a connection, and never
+//! lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message is rendered from its
+//! [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same `Message-ID`.
+
+pub mod config;
+mod credential;
+pub mod email;
+pub mod retry;
+pub mod webhook;
+pub mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::model::{Notification, Told};
+use config::{GlobalConfig, ReceiverConfig, RouteConfig};
+
+/// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
+pub const ANSWER_MAX: usize = 500;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver took it; its own words.
+    Delivered(String),
+    /// It may work later.
+    Retry {
+        /// What went wrong, in words.
+        why: String,
+        /// The pause that the receiver asked for.
+        after: Option<Duration>,
+    },
+    /// It never will.
+    Drop(String),
+}
+
+impl Outcome {
+    /// A retry without a wish.
+    pub(crate) fn retry(why: impl Into<String>) -> Self {
+        Self::Retry { why: why.into(), after: None }
+    }
+
+    /// The receiver's words or ours, within [`ANSWER_MAX`].
+    pub fn answer(&self) -> &str {
+        match self {
+            Self::Delivered(text) | Self::Drop(text) | Self::Retry { why: text, .. } => words::clip(text, ANSWER_MAX),
+        }
+    }
+}
+
+/// Something in the receivers' configuration that can't work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {message}")]
+pub struct NotifyConfigError {
+    /// Where, e.g. `receivers[0].email_configs[1].to`.
+    pub at: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl NotifyConfigError {
+    fn new(at: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { at: at.into(), message: message.into() }
+    }
+}
+
+/// One way to reach a receiver. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Integration {
+    /// `receiver/kind[index]`, e.g. `ops/email[0]`: names the queue, metrics and delivery records.
+    pub name: Arc<str>,
+    send_resolved: bool,
+    way: Arc<Way>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Email(email::Email),
+    Webhook(webhook::Webhook),
+}
+
+impl Integration {
+    /// Whether this kind of message is wanted here.
+    pub fn wants(&self, told: Told) -> bool {
+        told != Told::Resolved || self.send_resolved
+    }
+
+    /// Makes one attempt, which ends by `deadline`.
+    pub async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
+        let attempt = async {
+            match &*self.way {
+                Way::Email(email) => email.send(notification, deadline).await,
+                Way::Webhook(webhook) => webhook.send(notification, deadline).await,
+            }
+        };
+        tokio::time::timeout_at(deadline, attempt).await.unwrap_or_else(|_| Outcome::retry("no answer in time"))
+    }
+}
+
+/// Chooses ring as the process's TLS provider, which reqwest asks for. Call once before the first message is sent;
+/// calling it again changes nothing.
+pub fn init() {
+    // An error says that a provider is installed already, which is just as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Checks every receiver and flattens the routed one to its integrations.
+///
+/// # Errors
+/// For the first thing that can't work. No secret file is read yet: it may come later, and rotate.
+pub fn integrations(
+    global: &GlobalConfig,
+    receivers: &[ReceiverConfig],
+    route: Option<&RouteConfig>,
+) -> Result<Vec<Integration>, NotifyConfigError> {
+    let mut routed = None;
+    for (i, receiver) in receivers.iter().enumerate() {
+        if receivers[..i].iter().any(|r| r.name == receiver.name) {
+            let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
+            return Err(NotifyConfigError::new(format!("receivers[{i}].name"), message));
+        }
+        let found = flatten(global, receiver, &format!("receivers[{i}]"))?;
+        if route.is_some_and(|r| r.receiver == receiver.name) {
+            routed = Some(found);
+        }
+    }
+    match (route, routed) {
+        (Some(_), Some(integrations)) => Ok(integrations),
+        (Some(route), None) => {
+            let names: Vec<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
+            let message = format!("there is no receiver {:?}; there are: {}", route.receiver, names.join(", "));
+            Err(NotifyConfigError::new("route.receiver", message))
+        }
+        (None, _) if receivers.is_empty() => Ok(Vec::new()),
+        (None, _) => Err(NotifyConfigError::new(
+            "receivers",
+            format!("nothing is sent to them without a route; add `route: {{receiver: {}}}`", receivers[0].name),
+        )),
+    }
+}
+
+fn flatten(global: &GlobalConfig, receiver: &ReceiverConfig, at: &str) -> Result<Vec<Integration>, NotifyConfigError> {
+    if receiver.name.trim().is_empty() {
+        return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+    }
+    let mut all = Vec::new();
+    for (i, config) in receiver.email_configs.iter().enumerate() {
+        let way = Way::Email(email::Email::new(global, config, &format!("{at}.email_configs[{i}]"))?);
+        let name = format!("{}/email[{i}]", receiver.name).into();
+        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+    }
+    for (i, config) in receiver.webhook_configs.iter().enumerate() {
+        let at = format!("{at}.webhook_configs[{i}]");
+        let way = Way::Webhook(webhook::Webhook::new(&receiver.name, config, &at)?);
+        let name = format!("{}/webhook[{i}]", receiver.name).into();
+        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+    }
+    Ok(all)
+}
+
+/// An error with its causes, each said once.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let words = e.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = e.source();
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! `global:`, `receivers:`, `route:` and `notifications:` of the configuration, in Alertmanager's own schema, so that the
+//! parts of an existing file can be pasted. A key that we don't act on is not accepted.
+//!
+//! Relative paths are made absolute by `resolve_paths` before anything here is used; files that hold secrets are
+//! read when a message is sent, so that a rotated secret needs no reload.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Secret, duration};
+
+/// `global:`, what every email receiver falls back on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GlobalConfig {
+    /// Sender's address.
+    pub smtp_from: Option<String>,
+    /// Mail server, `host:port`.
+    pub smtp_smarthost: Option<String>,
+    /// Name said in EHLO.
+    pub smtp_hello: String,
+    /// User.
+    pub smtp_auth_username: Option<String>,
+    /// Password.
+    pub smtp_auth_password: Option<Secret>,
+    /// File with the password.
+    pub smtp_auth_password_file: Option<PathBuf>,
+    /// STARTTLS must be had.
+    pub smtp_require_tls: bool,
+    /// TLS from the first byte; default: where the port is 465.
+    pub smtp_force_implicit_tls: Option<bool>,
+}
+
+impl Default for GlobalConfig {
+    fn default() -> Self {
+        Self {
+            smtp_from: None,
+            smtp_smarthost: None,
+            smtp_hello: "localhost".into(),
+            smtp_auth_username: None,
+            smtp_auth_password: None,
+            smtp_auth_password_file: None,
+            smtp_require_tls: true,
+            smtp_force_implicit_tls: None,
+        }
+    }
+}
+
+/// One entry of `receivers:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverConfig {
+    /// Its name, which `route.receiver` says.
+    pub name: String,
+    /// Emails.
+    #[serde(default)]
+    pub email_configs: Vec<EmailConfig>,
+    /// Webhooks.
+    #[serde(default)]
+    pub webhook_configs: Vec<WebhookConfig>,
+}
+
+/// One entry of `email_configs:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailConfig {
+    /// Recipients, separated by commas.
+    pub to: String,
+    /// Instead of `global.smtp_from`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Instead of `global.smtp_smarthost`.
+    #[serde(default)]
+    pub smarthost: Option<String>,
+    /// Instead of `global.smtp_hello`.
+    #[serde(default)]
+    pub hello: Option<String>,
+    /// Instead of `global.smtp_auth_username`.
+    #[serde(default)]
+    pub auth_username: Option<String>,
+    /// Instead of `global.smtp_auth_password`.
+    #[serde(default)]
+    pub auth_password: Option<Secret>,
+    /// Instead of `global.smtp_auth_password_file`.
+    #[serde(default)]
+    pub auth_password_file: Option<PathBuf>,
+    /// Instead of `global.smtp_require_tls`. A password never goes in the clear to another machine, whatever this says.
+    #[serde(default)]
+    pub require_tls: Option<bool>,
+    /// Instead of `global.smtp_force_implicit_tls`.
+    #[serde(default)]
+    pub force_implicit_tls: Option<bool>,
+    /// How the mail server's certificate is judged.
+    #[serde(default)]
+    pub tls_config: EmailTlsConfig,
+    /// Further headers, taken literally (Alertmanager's templates are refused).
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Tell the end as well. True here, false in Alertmanager: who was woken wants to know that it is over.
+    #[serde(default = "yes")]
+    pub send_resolved: bool,
+}
+
+/// How a mail server's certificate is judged. No client certificate: lettre can't present one from a PEM file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmailTlsConfig {
+    /// Trusted besides the machine's own CAs.
+    pub ca_file: Option<PathBuf>,
+    /// The name expected in the certificate; default: the smarthost's.
+    pub server_name: Option<String>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// One entry of `webhook_configs:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Where to POST. A secret, since many services put their token there.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// File with the URL.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// Tell the end as well.
+    #[serde(default = "yes")]
+    pub send_resolved: bool,
+    /// No more alerts than this in one message, the rest is counted; 0: all.
+    #[serde(default)]
+    pub max_alerts: usize,
+    /// Of one attempt; an attempt never takes longer than dispatch allows.
+    #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Credentials, headers, TLS, proxy.
+    #[serde(default)]
+    pub http_config: HttpConfig,
+    /// Sign the body (ours, not in Alertmanager).
+    #[serde(default)]
+    pub hmac: Option<HmacConfig>,
+}
+
+/// Signature of the body, as GitHub makes it: `sha256=<hex of HMAC-SHA256>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HmacConfig {
+    /// File with the key; white space at its end is no part of the key.
+    pub secret_file: PathBuf,
+    /// The header that carries the signature.
+    #[serde(default = "hmac_header")]
+    pub header: String,
+}
+
+/// `http_config:` of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// `Authorization: <type> <credentials>`.
+    pub authorization: Option<AuthorizationConfig>,
+    /// Basic authentication.
+    pub basic_auth: Option<BasicAuthConfig>,
+    /// Further headers.
+    pub http_headers: BTreeMap<String, HeaderConfig>,
+    /// How the server's certificate is judged, and our own.
+    pub tls_config: WebhookTlsConfig,
+    /// Proxy; without it the environment's (`HTTPS_PROXY`, `NO_PROXY`, …) counts.
+    pub proxy_url: Option<Secret>,
+    /// Follow redirects that keep the POST (307, 308) and the host; any other is a failure.
+    pub follow_redirects: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            authorization: None,
+            basic_auth: None,
+            http_headers: BTreeMap::new(),
+            tls_config: WebhookTlsConfig::default(),
+            proxy_url: None,
+            follow_redirects: true,
+        }
+    }
+}
+
+/// `authorization:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizationConfig {
+    /// The scheme.
+    #[serde(default = "bearer", rename = "type")]
+    pub kind: String,
+    /// Credentials.
+    #[serde(default)]
+    pub credentials: Option<Secret>,
+    /// File with them.
+    #[serde(default)]
+    pub credentials_file: Option<PathBuf>,
+}
+
+/// `basic_auth:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuthConfig {
+    /// User.
+    pub username: String,
+    /// Password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// File with it.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// One entry of `http_headers:`; every value is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderConfig {
+    /// Values.
+    pub values: Vec<String>,
+    /// Values that are never shown.
+    pub secrets: Vec<Secret>,
+    /// Files with values.
+    pub files: Vec<PathBuf>,
+}
+
+/// TLS of a webhook. The name in the certificate is always checked against the URL's host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookTlsConfig {
+    /// Trusted besides the machine's own CAs.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// `route:`, one receiver for everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Who is told.
+    pub receiver: String,
+    /// The least time between two messages about one incident that bring new facts but nothing worse.
+    #[serde(default = "group_interval", with = "duration")]
+    pub group_interval: Duration,
+    /// Reminder of an incident that lasts.
+    #[serde(default = "repeat_interval", with = "duration")]
+    pub repeat_interval: Duration,
+}
+
+impl Default for RouteConfig {
+    fn default() -> Self {
+        Self { receiver: String::new(), group_interval: group_interval(), repeat_interval: repeat_interval() }
+    }
+}
+
+/// `notifications:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotificationsConfig {
+    /// A message that its receiver has not taken for so long is given up. Three days: a weekend with its Monday.
+    #[serde(with = "duration")]
+    pub give_up_after: Duration,
+}
+
+impl Default for NotificationsConfig {
+    fn default() -> Self {
+        Self { give_up_after: Duration::from_secs(72 * 3600) }
+    }
+}
+
+impl GlobalConfig {
+    /// Makes relative paths absolute.
+    pub fn resolve_paths(&mut self, base: &Path) {
+        resolve(base, [&mut self.smtp_auth_password_file]);
+    }
+}
+
+impl ReceiverConfig {
+    /// Makes relative paths absolute.
+    pub fn resolve_paths(&mut self, base: &Path) {
+        for email in &mut self.email_configs {
+            resolve(base, [&mut email.auth_password_file, &mut email.tls_config.ca_file]);
+        }
+        for hook in &mut self.webhook_configs {
+            let http = &mut hook.http_config;
+            let tls = &mut http.tls_config;
+            resolve(base, [&mut hook.url_file, &mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file]);
+            resolve(base, http.authorization.as_mut().map(|a| &mut a.credentials_file));
+            resolve(base, http.basic_auth.as_mut().map(|b| &mut b.password_file));
+            let files = http.http_headers.values_mut().flat_map(|h| &mut h.files);
+            for path in files.chain(hook.hmac.as_mut().map(|h| &mut h.secret_file)) {
+                *path = base.join(&*path);
+            }
+        }
+    }
+}
+
+fn resolve<'a>(base: &Path, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
+    for path in paths.into_iter().flatten() {
+        *path = base.join(&*path);
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn bearer() -> String {
+    "Bearer".into()
+}
+
+fn hmac_header() -> String {
+    "X-Dogwatch-Signature-256".into()
+}
+
+fn group_interval() -> Duration {
+    Duration::from_secs(5 * 60)
+}
+
+fn repeat_interval() -> Duration {
+    Duration::from_secs(4 * 3600)
+}

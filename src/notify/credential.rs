@@ -1,0 +1,68 @@
+//! A secret that stands in the configuration or in a file; the file is read each time it is needed.
+
+use std::path::PathBuf;
+
+use crate::model::Secret;
+
+/// The most that is read of a file that holds one secret: far more than any token, far less than a mistaken path.
+const SECRET_FILE_MAX: u64 = 64 << 10;
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// Here.
+    Inline(Secret),
+    /// In a file; white space around it is not part of it.
+    File(PathBuf),
+}
+
+impl Credential {
+    /// From the two forms that the configuration has. `Ok(None)`: neither was given.
+    ///
+    /// # Errors
+    /// When both are.
+    pub(super) fn from_either(inline: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<Self>, &'static str> {
+        match (inline, file) {
+            (Some(_), Some(_)) => Err("give the value or the file, not both"),
+            (Some(secret), None) => Ok(Some(Self::Inline(secret.clone()))),
+            (None, Some(path)) => Ok(Some(Self::File(path.clone()))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The secret itself.
+    ///
+    /// # Errors
+    /// When its file can't be read or holds nothing; the message names the file and never its contents.
+    pub(super) async fn read(&self) -> Result<Secret, String> {
+        match self {
+            Self::Inline(secret) => Ok(secret.clone()),
+            Self::File(path) => {
+                let text = read_file(path).await?;
+                let text = std::str::from_utf8(&text).map_err(|_| format!("{} is not text", path.display()))?.trim();
+                if text.is_empty() {
+                    return Err(format!("{} is empty", path.display()));
+                }
+                Ok(Secret::new(text))
+            }
+        }
+    }
+}
+
+/// Reads a small file (a secret, a certificate).
+///
+/// # Errors
+/// In words, with the path.
+pub(super) async fn read_file(path: &PathBuf) -> Result<Vec<u8>, String> {
+    use tokio::io::AsyncReadExt;
+    let mut bytes = Vec::new();
+    let read = async {
+        let file = tokio::fs::File::open(path).await?;
+        file.take(SECRET_FILE_MAX + 1).read_to_end(&mut bytes).await
+    };
+    read.await.map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    if bytes.len() as u64 > SECRET_FILE_MAX {
+        return Err(format!("{} is larger than {} KiB", path.display(), SECRET_FILE_MAX >> 10));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,279 @@
+//! Email by SMTP (lettre): STARTTLS, TLS from the first byte, or plain; a text and an HTML part; one thread an incident.
+//!
+//! Never sends a password in the clear to another machine. The messages of one incident carry `Message-ID`s that follow
+//! from the database's origin, the incident and the sequence number, so that mail programs thread them and a message
+//! repeated after a crash is recognised as the same.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use lettre::{
+    Message,
+    message::{
+        Mailbox, Mailboxes, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
+    },
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, Mechanism},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        extension::ClientId,
+        response::Response,
+    },
+};
+use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{
+    NotifyConfigError, Outcome,
+    config::{EmailConfig, GlobalConfig},
+    credential::{Credential, read_file},
+    with_causes, words,
+};
+use crate::model::Notification;
+
+/// Headers that dogwatch sets itself, in lower case.
+const OWN_HEADERS: [&str; 14] = [
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "sender",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "auto-submitted",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+];
+
+/// The port where TLS begins with the first byte.
+const SMTPS_PORT: u16 = 465;
+
+/// A polite goodbye may take so long; the message is delivered already.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A checked entry of `email_configs:`.
+#[derive(Debug)]
+pub(super) struct Email {
+    from: Mailbox,
+    to: Mailboxes,
+    host: String,
+    port: u16,
+    hello: ClientId,
+    auth: Option<(String, Credential)>,
+    require_tls: bool,
+    implicit_tls: bool,
+    ca_file: Option<PathBuf>,
+    server_name: String,
+    insecure: bool,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Email {
+    /// Checks the entry at `at` of the configuration.
+    pub(super) fn new(global: &GlobalConfig, config: &EmailConfig, at: &str) -> Result<Self, NotifyConfigError> {
+        let error = |key: &str, message: String| NotifyConfigError::new(format!("{at}.{key}"), message);
+        let from = config.from.as_ref().or(global.smtp_from.as_ref());
+        let from = from.ok_or_else(|| error("from", "no sender; set it here or as global.smtp_from".into()))?;
+        let from = from.parse().map_err(|e| error("from", format!("{from:?} is not an address: {e}")))?;
+        let to: Mailboxes =
+            config.to.parse().map_err(|e| error("to", format!("{:?} is not a list of addresses: {e}", config.to)))?;
+        let smarthost = config.smarthost.as_ref().or(global.smtp_smarthost.as_ref());
+        let smarthost = smarthost
+            .ok_or_else(|| error("smarthost", "no mail server; set it here or as global.smtp_smarthost".into()))?;
+        let (host, port) = host_port(smarthost)
+            .ok_or_else(|| error("smarthost", format!("{smarthost:?} is not host:port, e.g. mail.example.org:587")))?;
+        let hello = config.hello.as_ref().unwrap_or(&global.smtp_hello).clone();
+        let auth = auth(global, config).map_err(|message| error("auth_password", message))?;
+        let require_tls =
+            config.require_tls.unwrap_or(global.smtp_require_tls) || (auth.is_some() && !is_loopback(&host));
+        let implicit_tls = config.force_implicit_tls.or(global.smtp_force_implicit_tls).unwrap_or(port == SMTPS_PORT);
+        Ok(Self {
+            from,
+            to,
+            server_name: config.tls_config.server_name.clone().unwrap_or_else(|| host.clone()),
+            host,
+            port,
+            hello: ClientId::Domain(hello),
+            auth,
+            require_tls,
+            implicit_tls,
+            ca_file: config.tls_config.ca_file.clone(),
+            insecure: config.tls_config.insecure_skip_verify,
+            headers: headers(config).map_err(|message| error("headers", message))?,
+        })
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
+        match self.message(notification) {
+            Ok(message) => self.deliver(&message, deadline).await.unwrap_or_else(|outcome| outcome),
+            Err(why) => Outcome::Drop(format!("the message could not be written: {why}")),
+        }
+    }
+
+    async fn deliver(&self, message: &Message, deadline: Instant) -> Result<Outcome, Outcome> {
+        let mut connection = self.connect(deadline).await?;
+        if let Some((user, password)) = &self.auth {
+            let password = password.read().await.map_err(Outcome::retry)?;
+            let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            step(deadline, "signing in", connection.auth(&mechanisms, &credentials)).await?;
+        }
+        let bytes = message.formatted();
+        let reply = step(deadline, "sending", connection.send(message.envelope(), &bytes)).await?;
+        // Taken: whatever happens to the goodbye must not make it look undelivered.
+        tokio::spawn(async move { timeout(QUIT_TIMEOUT, connection.abort()).await });
+        Ok(Outcome::Delivered(reply_text(&reply)))
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<AsyncSmtpConnection, Outcome> {
+        let tls = self.tls().await.map_err(Outcome::retry)?;
+        let implicit = self.implicit_tls.then(|| tls.clone());
+        let left = deadline.saturating_duration_since(Instant::now());
+        let address = (self.host.as_str(), self.port);
+        let what = format!("connecting to {}:{}", self.host, self.port);
+        let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(left), &self.hello, implicit, None);
+        let mut connection = step(deadline, &what, connecting).await?;
+        if !connection.is_encrypted() && (self.require_tls || connection.can_starttls()) {
+            step(deadline, "STARTTLS", connection.starttls(tls, &self.hello)).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn tls(&self) -> Result<TlsParameters, String> {
+        let mut builder = TlsParameters::builder(self.server_name.clone())
+            .dangerous_accept_invalid_certs(self.insecure)
+            .dangerous_accept_invalid_hostnames(self.insecure);
+        if let Some(path) = &self.ca_file {
+            let pem = read_file(path).await?;
+            let ca = Certificate::from_pem(&pem).map_err(|e| format!("{}: {}", path.display(), with_causes(&e)))?;
+            builder = builder.add_root_certificate(ca);
+        }
+        builder.build_rustls().map_err(|e| with_causes(&e))
+    }
+
+    /// Writes the message: headers, text part, HTML part.
+    fn message(&self, n: &Notification) -> Result<Message, String> {
+        let domain = self.from.email.domain();
+        let first = message_id(n, 0, domain);
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .mailbox(lettre::message::header::To::from(self.to.clone()))
+            .subject(words::subject(n))
+            .date(n.at.into())
+            .message_id(Some(message_id(n, n.sequence, domain)));
+        if n.sequence > 0 {
+            builder = builder.in_reply_to(first.clone()).references(first);
+        }
+        let own = [
+            ("Auto-Submitted", "auto-generated".to_owned()),
+            ("X-Dogwatch-Incident", n.incident.id.to_string()),
+            ("X-Dogwatch-Sequence", n.sequence.to_string()),
+            ("X-Dogwatch-Cluster", words::one_line(&n.incident.cluster).into_owned()),
+            ("X-Dogwatch-Severity", n.incident.severity.to_string()),
+        ];
+        let own = own.into_iter().map(|(name, value)| (HeaderName::new_from_ascii_str(name), value));
+        for (name, value) in own.chain(self.headers.iter().cloned()) {
+            builder = builder.raw_header(HeaderValue::new(name, value));
+        }
+        let (text, html) = parts(n).map_err(|e| with_causes(&e))?;
+        let body = MultiPart::alternative()
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text))
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(html));
+        builder.multipart(body).map_err(|e| e.to_string())
+    }
+}
+
+/// The text and the HTML part.
+pub(super) fn parts(n: &Notification) -> Result<(String, String), minijinja::Error> {
+    let mut env = Environment::new();
+    env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    env.add_template("email.txt.j2", include_str!("email.txt.j2"))?;
+    env.add_template("email.html.j2", include_str!("email.html.j2"))?;
+    let page = minijinja::Value::from(Serde(words::page(n)));
+    let text = env.get_template("email.txt.j2")?.render(&page)?;
+    let html = env.get_template("email.html.j2")?.render(&page)?;
+    Ok((text, html.trim_start().to_owned()))
+}
+
+/// The same message has the same ID for ever.
+fn message_id(n: &Notification, sequence: u32, domain: &str) -> String {
+    let origin: String = n.origin.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    format!("<incident-{}-{sequence}.{origin}@dogwatch.{domain}>", n.incident.id)
+}
+
+/// Runs one step of the conversation; its failure says which step it was.
+async fn step<T>(
+    deadline: Instant,
+    what: &str,
+    work: impl Future<Output = Result<T, SmtpError>>,
+) -> Result<T, Outcome> {
+    match timeout_at(deadline, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(e)) => Err(judge(what, &e)),
+        Err(_) => Err(Outcome::retry(format!("{what}: no answer in time"))),
+    }
+}
+
+/// A permanent refusal is final, save where an operator can mend it at either end: authentication (530, 534, 535, 538)
+/// and anything said before the message itself was offered.
+fn judge(what: &str, e: &SmtpError) -> Outcome {
+    let why = words::one_line(&format!("{what}: {}", with_causes(e))).into_owned();
+    let code = e.status().map(u16::from);
+    let mendable = what != "sending" || matches!(code, Some(530 | 534 | 535 | 538));
+    if e.is_permanent() && !mendable { Outcome::Drop(why) } else { Outcome::retry(why) }
+}
+
+/// `250 2.0.0 Ok: queued as 4XyZ`.
+fn reply_text(reply: &Response) -> String {
+    let lines: Vec<&str> = reply.message().collect();
+    words::one_line(&format!("{} {}", reply.code(), lines.join(" "))).trim_end().to_owned()
+}
+
+fn host_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|p| *p > 0)?;
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let fits = !host.is_empty() && (!host.contains(':') || host.parse::<IpAddr>().is_ok());
+    fits.then(|| (host.to_owned(), port))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn auth(global: &GlobalConfig, config: &EmailConfig) -> Result<Option<(String, Credential)>, String> {
+    let own = Credential::from_either(config.auth_password.as_ref(), config.auth_password_file.as_ref())?;
+    let password = match own {
+        Some(own) => Some(own),
+        None => Credential::from_either(global.smtp_auth_password.as_ref(), global.smtp_auth_password_file.as_ref())?,
+    };
+    match (config.auth_username.as_ref().or(global.smtp_auth_username.as_ref()), password) {
+        (Some(user), Some(password)) => Ok(Some((user.clone(), password))),
+        (Some(_), None) => Err("auth_username without auth_password or auth_password_file".into()),
+        (None, Some(_)) => Err("a password without auth_username".into()),
+        (None, None) => Ok(None),
+    }
+}
+
+fn headers(config: &EmailConfig) -> Result<Vec<(HeaderName, String)>, String> {
+    let check = |(name, value): (&String, &String)| {
+        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(format!("{name} is set by dogwatch itself"));
+        }
+        if value.contains("{{") {
+            return Err(format!("{name}: templates are not supported, the value is sent as it stands"));
+        }
+        let header =
+            HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("{name:?} is not a header's name"))?;
+        Ok((header, words::one_line(value).into_owned()))
+    };
+    config.headers.iter().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use super::{config::*, *};
+use crate::model::Severity;
+
+fn parse<T: serde::de::DeserializeOwned>(yaml: &str) -> Result<T, String> {
+    serde_saphyr::from_str(yaml).map_err(|e| e.to_string())
+}
+
+/// As an existing Alertmanager file has them.
+const RECEIVERS: &str = "
+- name: ops
+  email_configs:
+    - {to: 'a@example.org, B <b@example.org>', headers: {Reply-To: team@example.org}}
+  webhook_configs:
+    - url: https://hooks.example.org/T0/secret
+      max_alerts: 10
+      timeout: 5s
+      http_config:
+        authorization: {credentials_file: token}
+        http_headers: {X-Scope: {values: [a], secrets: [b], files: [c]}}
+        tls_config: {ca_file: ca.pem}
+    - url_file: hook.url
+      send_resolved: false
+      hmac: {secret_file: hmac.key}
+- name: other
+";
+const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.example.org:587'}";
+
+fn build(global: &str, receivers: &str, route: Option<&str>) -> Result<Vec<String>, String> {
+    let route: Option<RouteConfig> = route.map(parse).transpose()?;
+    let receivers: Vec<ReceiverConfig> = parse(receivers)?;
+    let all = integrations(&parse(global)?, &receivers, route.as_ref()).map_err(|e| e.to_string())?;
+    Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())
+}
+
+#[test]
+fn the_routed_receiver_is_flattened() {
+    let names = build(GLOBAL, RECEIVERS, Some("{receiver: ops}")).unwrap();
+    assert_eq!(names, ["ops/email[0]", "ops/webhook[0]", "ops/webhook[1] (no end)"]);
+    assert_eq!(build(GLOBAL, RECEIVERS, Some("{receiver: other}")).unwrap(), Vec::<String>::new());
+    assert_eq!(build("{}", "[]", None).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_work_is_said_with_its_place() {
+    let check = |global: &str, receivers: &str, route: Option<&str>, expected: &str| {
+        let error = build(global, receivers, route).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(GLOBAL, RECEIVERS, None, "add `route: {receiver: ops}`");
+    check(GLOBAL, RECEIVERS, Some("{receiver: opps}"), "there is no receiver \"opps\"; there are: ops, other");
+    check("{}", RECEIVERS, None, "receivers[0].email_configs[0].from: no sender");
+    let email = |entry: &str| format!("[{{name: x, email_configs: [{entry}]}}]");
+    check(GLOBAL, &email("{to: nobody}"), None, "receivers[0].email_configs[0].to: \"nobody\" is not a list");
+    check(GLOBAL, &email("{to: a@b.c, smarthost: mail}"), None, "smarthost: \"mail\" is not host:port");
+    check(GLOBAL, &email("{to: a@b.c, auth_username: u}"), None, "auth_username without auth_password");
+    check(GLOBAL, &email("{to: a@b.c, headers: {Subject: x}}"), None, "Subject is set by dogwatch itself");
+    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B }}'}}"), None, "templates are not supported");
+    check(GLOBAL, &email("{to: a@b.c, html: x}"), None, "html");
+    let hook = |entry: &str| format!("[{{name: x, webhook_configs: [{entry}]}}]");
+    check(GLOBAL, &hook("{}"), None, "receivers[0].webhook_configs[0].url: a webhook needs url or url_file");
+    check(GLOBAL, &hook("{url: 'http://a', url_file: b}"), None, "not both");
+    check(GLOBAL, &hook("{url: 'ftp://user:secret@a'}"), None, "the URL's scheme is ftp");
+    check(GLOBAL, &hook("{url: 'http://a', hmac: {secret_file: a, header: 'a b'}}"), None, "hmac.header");
+    check(GLOBAL, "[{name: x}, {name: x}]", None, "receivers[1].name: there are two receivers");
+    check(GLOBAL, RECEIVERS, Some("{receiver: ops, group_by: [cluster]}"), "group_by");
+    check(GLOBAL, RECEIVERS, Some("{receiver: ops, repeat_interval: 30}"), "not a duration");
+}
+
+#[test]
+fn defaults() {
+    let route: RouteConfig = parse("{receiver: ops}").unwrap();
+    assert_eq!((route.group_interval, route.repeat_interval), (Duration::from_secs(300), Duration::from_secs(14_400)));
+    let notifications: NotificationsConfig = parse("{}").unwrap();
+    assert_eq!(notifications.give_up_after, Duration::from_secs(259_200));
+    assert!(parse::<GlobalConfig>("{}").unwrap().smtp_require_tls);
+}
+
+#[test]
+fn relative_paths_are_made_absolute() {
+    let mut receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
+    receivers[0].resolve_paths("/etc/dogwatch".as_ref());
+    let hooks = &receivers[0].webhook_configs;
+    let http = &hooks[0].http_config;
+    let credentials = http.authorization.as_ref().unwrap().credentials_file.as_ref().unwrap();
+    assert_eq!(credentials.to_str(), Some("/etc/dogwatch/token"));
+    assert_eq!(http.http_headers["X-Scope"].files[0].to_str(), Some("/etc/dogwatch/c"));
+    assert_eq!(http.tls_config.ca_file.as_ref().unwrap().to_str(), Some("/etc/dogwatch/ca.pem"));
+    assert_eq!(hooks[1].url_file.as_ref().unwrap().to_str(), Some("/etc/dogwatch/hook.url"));
+    assert_eq!(hooks[1].hmac.as_ref().unwrap().secret_file.to_str(), Some("/etc/dogwatch/hmac.key"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
+    let all = integrations(&parse(GLOBAL).unwrap(), &receivers, Some(&parse("{receiver: ops}").unwrap())).unwrap();
+    assert!(!format!("{all:?} {receivers:?}").contains("secret@") && !format!("{all:?}").contains("T0/secret"));
+}
+
+#[test]
+fn durations_in_words() {
+    let check = |seconds, expected| assert_eq!(words::in_words(Duration::from_secs(seconds)), expected);
+    check(0, "less than 1 s");
+    check(45, "45 s");
+    check(252, "4 min 12 s");
+    check(720, "12 min");
+    check(7_500, "2 h 5 min");
+    check(90_000, "1 day 1 h");
+    check(273_600, "3 days 4 h");
+}
+
+#[test]
+fn subjects_say_it_all() {
+    let check = |told, sequence, expected: &str| {
+        let mut n = if told == Told::Resolved { example::resolved() } else { example::opened() };
+        n.told = told;
+        n.sequence = sequence;
+        n.at = example::at("18:02:15");
+        assert_eq!(words::subject(&n), expected);
+    };
+    check(Told::Opened, 0, "[prod] etcd has lost quorum: 2 of 3 members down");
+    check(Told::Worse, 1, "[prod] Worse: etcd has lost quorum: 2 of 3 members down");
+    check(Told::Reminder, 2, "[prod] Still after 4 h: etcd has lost quorum: 2 of 3 members down");
+    check(Told::Resolved, 3, "[prod] Resolved after 12 min: etcd has lost quorum: 2 of 3 members down");
+
+    let mut n = example::opened();
+    n.incident.alerts[1].finding.caused_by = None;
+    assert!(words::subject(&n).ends_with("members down (and 1 more problem)"));
+    n = example::resolved();
+    n.incident.timeline.push((n.at, words::NO_LONGER_WATCHED.into()));
+    assert_eq!(words::subject(&n), "[prod] No longer watched: etcd has lost quorum: 2 of 3 members down");
+    n = example::opened();
+    n.incident.cluster = "".into();
+    n.incident.severity = Severity::Warning;
+    n.incident.headline = "cut off\r\nBcc: everyone@example.org\u{2028}\0".into();
+    assert_eq!(words::subject(&n), "[dogwatch] cut off Bcc: everyone@example.org");
+    n.incident.headline = "ä".repeat(5_000);
+    assert!(words::subject(&n).len() <= 200);
+}

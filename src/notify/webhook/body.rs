@@ -1,0 +1,158 @@
+//! Alertmanager's webhook message, version 4, with one field of ours (`dogwatch`) at the top. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    model::{Alert, Notification, Told},
+    notify::words,
+};
+
+/// What Alertmanager says for "not over".
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The message.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    version: &'static str,
+    group_key: String,
+    truncated_alerts: usize,
+    status: &'static str,
+    receiver: String,
+    group_labels: BTreeMap<String, String>,
+    common_labels: BTreeMap<String, String>,
+    common_annotations: BTreeMap<String, String>,
+    #[serde(rename = "externalURL")]
+    external_url: String,
+    alerts: Vec<AlertBody>,
+    dogwatch: Ours,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertBody {
+    status: &'static str,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: String,
+    fingerprint: String,
+}
+
+/// What Alertmanager has no place for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ours {
+    incident: i64,
+    sequence: u32,
+    told: Told,
+    subject: String,
+    headline: String,
+    severity: String,
+    started_at: String,
+    resolved_at: Option<String>,
+}
+
+/// Builds the message; of more than `max_alerts` alerts (0: no limit) the rest is only counted.
+pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
+    let incident = &n.incident;
+    let mut alerts: Vec<AlertBody> = incident.alerts.iter().map(|a| alert(a, n)).collect();
+    let shown = if max_alerts == 0 { alerts.len() } else { max_alerts.min(alerts.len()) };
+    let truncated_alerts = alerts.len() - shown;
+    let common_labels = common(alerts.iter().map(|a| &a.labels));
+    let common_annotations = common(alerts.iter().map(|a| &a.annotations));
+    alerts.truncate(shown);
+    let cluster = (!incident.cluster.is_empty()).then(|| ("cluster".to_owned(), incident.cluster.to_string()));
+    Body {
+        version: "4",
+        group_key: format!("dogwatch/{}/{}", n.origin, incident.id),
+        truncated_alerts,
+        status: status(incident.firing().next().is_none()),
+        receiver: receiver.to_owned(),
+        group_labels: cluster.into_iter().collect(),
+        common_labels,
+        common_annotations,
+        external_url: n.external_url.clone(),
+        alerts,
+        dogwatch: Ours {
+            incident: incident.id,
+            sequence: n.sequence,
+            told: n.told,
+            subject: words::subject(n),
+            headline: incident.headline.clone(),
+            severity: incident.severity.to_string(),
+            started_at: incident.started_at.to_string(),
+            resolved_at: incident.resolved_at.map(|at| at.to_string()),
+        },
+    }
+}
+
+fn status(over: bool) -> &'static str {
+    if over { "resolved" } else { "firing" }
+}
+
+fn alert(alert: &Alert, n: &Notification) -> AlertBody {
+    let finding = &alert.finding;
+    let labels = labels(alert, n);
+    let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
+    let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
+    let annotations = [
+        ("summary", finding.headline.clone()),
+        ("description", description.join("\n")),
+        ("still_works", finding.still_works.join("\n")),
+        ("consequences", finding.consequences.join("\n")),
+        ("first_step", finding.first_step.clone()),
+    ];
+    let annotations = annotations.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v));
+    AlertBody {
+        status: status(alert.ended_at.is_some()),
+        fingerprint: fingerprint(&labels),
+        labels,
+        annotations: annotations.collect(),
+        starts_at: finding.since.to_string(),
+        ends_at: alert.ended_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
+        generator_url: words::link(n),
+    }
+}
+
+/// The finding's own labels win over the configured ones; `subject` is added where nothing else says of whom it is, so
+/// that two alerts never look like one.
+fn labels(alert: &Alert, n: &Notification) -> BTreeMap<String, String> {
+    let finding = &alert.finding;
+    let mut labels = n.external_labels.clone();
+    labels.extend(finding.labels.clone());
+    if !labels.values().any(|v| *v == finding.key.subject) {
+        labels.insert("subject".into(), finding.key.subject.clone());
+    }
+    labels.insert("alertname".into(), finding.key.alert.to_string());
+    labels.insert("severity".into(), finding.severity.to_string());
+    labels.insert("cluster".into(), finding.key.cluster.to_string());
+    labels.retain(|_, value| !value.is_empty());
+    labels
+}
+
+/// What all have in common.
+fn common<'a>(mut maps: impl Iterator<Item = &'a BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let Some(mut common) = maps.next().cloned() else { return BTreeMap::new() };
+    for map in maps {
+        common.retain(|key, value| map.get(key) == Some(value));
+    }
+    common
+}
+
+/// FNV-1a over the sorted labels. The severity is left out: an alert that gets worse stays the same alert.
+fn fingerprint(labels: &BTreeMap<String, String>) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for (name, value) in labels.iter().filter(|(name, _)| *name != "severity") {
+        for text in [name, value] {
+            text.bytes().for_each(&mut add);
+            add(0xff);
+        }
+    }
+    format!("{hash:016x}")
+}

@@ -1,0 +1,221 @@
+//! What people read: the subject, the parts of the text, times and durations in words. Pure.
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::{Alert, Incident, Notification, Severity, Told};
+
+/// The last line in the timeline of an incident whose cluster left the configuration.
+pub const NO_LONGER_WATCHED: &str = "no longer watched";
+
+/// The longest subject; mail programs show far less.
+const SUBJECT_MAX: usize = 200;
+
+/// The most other problems that one text lists; the rest is counted.
+const OTHERS_MAX: usize = 20;
+
+/// The most lines of one section; the rest is counted.
+const LINES_MAX: usize = 30;
+
+/// `[prod] etcd has lost quorum: 2 of 3 members down`, with what has become of it in front where it is not new.
+pub fn subject(n: &Notification) -> String {
+    let headline = &n.incident.headline;
+    let lasted = || in_words(lasted(n));
+    let sentence = match n.told {
+        Told::Opened => format!("{headline}{}", and_more(&n.incident)),
+        Told::Worse => format!("Worse: {headline}{}", and_more(&n.incident)),
+        Told::Update => format!("Update: {headline}{}", and_more(&n.incident)),
+        Told::Reminder => format!("Still after {}: {headline}{}", lasted(), and_more(&n.incident)),
+        Told::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
+        Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
+    };
+    let line = one_line(&format!("[{}] {sentence}", place(&n.incident))).into_owned();
+    clip(&line, SUBJECT_MAX).to_owned()
+}
+
+/// The cluster, or the watchdog itself.
+pub fn place(incident: &Incident) -> &str {
+    if incident.cluster.is_empty() { "dogwatch" } else { &incident.cluster }
+}
+
+fn and_more(incident: &Incident) -> String {
+    match firing_roots(incident).count() {
+        0 | 1 => String::new(),
+        2 => " (and 1 more problem)".into(),
+        n => format!(" (and {} more problems)", n - 1),
+    }
+}
+
+/// Alerts that fire and are nobody's consequence.
+pub fn firing_roots(incident: &Incident) -> impl Iterator<Item = &Alert> {
+    incident.firing().filter(|a| a.finding.caused_by.is_none())
+}
+
+fn unwatched(incident: &Incident) -> bool {
+    incident.timeline.last().is_some_and(|(_, what)| what == NO_LONGER_WATCHED)
+}
+
+/// How long the incident had lasted when the message was written.
+fn lasted(n: &Notification) -> Duration {
+    let end = n.incident.resolved_at.unwrap_or(n.at);
+    Duration::try_from(end.duration_since(n.incident.started_at)).unwrap_or_default()
+}
+
+/// The two largest units: `45 s`, `4 min 12 s`, `2 h 5 min`, `3 days 4 h`.
+pub fn in_words(d: Duration) -> String {
+    let s = d.as_secs();
+    let (large, small) = match s {
+        0 => return "less than 1 s".into(),
+        1..60 => (format!("{s} s"), None),
+        60..3_600 => (format!("{} min", s / 60), part(s % 60, "s")),
+        3_600..86_400 => (format!("{} h", s / 3_600), part(s % 3_600 / 60, "min")),
+        86_400..172_800 => ("1 day".into(), part(s % 86_400 / 3_600, "h")),
+        _ => (format!("{} days", s / 86_400), part(s % 86_400 / 3_600, "h")),
+    };
+    match small {
+        Some(small) => format!("{large} {small}"),
+        None => large,
+    }
+}
+
+fn part(n: u64, unit: &str) -> Option<String> {
+    (n > 0).then(|| format!("{n} {unit}"))
+}
+
+/// `2026-11-23 14:02:11 UTC`.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Control characters and line breaks become spaces, so that no text from outside can add a header or a line.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    let unwelcome = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}');
+    if text.contains(unwelcome) {
+        Cow::Owned(text.split(unwelcome).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" "))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The beginning of a text, at most `max` bytes, cut between characters.
+pub fn clip(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// Everything that the email templates show.
+#[derive(Debug, Serialize)]
+pub struct Page {
+    /// `PROBLEM`, `WORSE`, `STILL`, `UPDATE`, `RESOLVED`.
+    pub status: &'static str,
+    /// Colour of the status bar.
+    pub colour: &'static str,
+    /// The cluster.
+    pub place: String,
+    /// The sentence.
+    pub headline: String,
+    /// Since when, how long.
+    pub when: String,
+    /// What still works.
+    pub still_works: Vec<String>,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// What is broken because of it.
+    pub consequences: Vec<String>,
+    /// What to do first; empty once it is over.
+    pub first_step: String,
+    /// Other problems of the incident: `(headline, since or until)`.
+    pub others: Vec<(String, String)>,
+    /// The incident's place on the page; empty without `external_url`.
+    pub link: String,
+    /// `incident 12, message 3, vantage=paris-1`.
+    pub footer: String,
+}
+
+/// Prepares the text.
+pub fn page(n: &Notification) -> Page {
+    let incident = &n.incident;
+    let resolved = n.told == Told::Resolved;
+    let root = incident.alerts.first().map(|a| &a.finding);
+    let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f))).unwrap_or_default();
+    let (status, colour) = status(n);
+    Page {
+        status,
+        colour,
+        place: place(incident).to_owned(),
+        headline: one_line(&incident.headline).into_owned(),
+        when: when(n),
+        still_works: if resolved { Vec::new() } else { lines(|f| &f.still_works) },
+        evidence: lines(|f| &f.evidence),
+        consequences: lines(|f| &f.consequences),
+        first_step: root.filter(|_| !resolved).map(|f| f.first_step.clone()).unwrap_or_default(),
+        others: others(incident),
+        link: link(n),
+        footer: footer(n),
+    }
+}
+
+/// Where people look at the incident; empty without `external_url`.
+pub fn link(n: &Notification) -> String {
+    if n.external_url.is_empty() {
+        return String::new();
+    }
+    format!("{}/#incident-{}", n.external_url, n.incident.id)
+}
+
+fn status(n: &Notification) -> (&'static str, &'static str) {
+    let colour = match n.incident.severity {
+        Severity::Critical => "#c62828",
+        Severity::Warning => "#e07b00",
+        Severity::Info => "#1565c0",
+    };
+    match n.told {
+        Told::Opened => ("PROBLEM", colour),
+        Told::Worse => ("WORSE", colour),
+        Told::Update => ("UPDATE", colour),
+        Told::Reminder => ("STILL", colour),
+        Told::Resolved if unwatched(&n.incident) => ("NO LONGER WATCHED", "#546e7a"),
+        Told::Resolved => ("RESOLVED", "#2e7d32"),
+    }
+}
+
+fn when(n: &Notification) -> String {
+    let began = moment(n.incident.started_at);
+    let lasted = in_words(lasted(n));
+    match n.incident.resolved_at {
+        Some(end) => format!("From {began} to {}: {lasted}.", moment(end)),
+        None => format!("Since {began}, for {lasted} when this was written."),
+    }
+}
+
+fn capped(lines: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = lines.iter().take(LINES_MAX).map(|l| one_line(l).into_owned()).collect();
+    if let Some(rest) = lines.len().checked_sub(LINES_MAX).filter(|n| *n > 0) {
+        out.push(format!("and {rest} more"));
+    }
+    out
+}
+
+/// The incident's other alerts. Those that the root explains are left to its own `consequences`.
+fn others(incident: &Incident) -> Vec<(String, String)> {
+    let rest = || incident.alerts.iter().skip(1).filter(|a| a.finding.caused_by.is_none());
+    let mut out: Vec<(String, String)> = rest()
+        .take(OTHERS_MAX)
+        .map(|a| {
+            let since = moment(a.finding.since);
+            let when = a.ended_at.map_or_else(|| format!("since {since}"), |end| format!("over since {}", moment(end)));
+            (one_line(&a.finding.headline).into_owned(), when)
+        })
+        .collect();
+    if let Some(more) = rest().count().checked_sub(OTHERS_MAX).filter(|n| *n > 0) {
+        out.push((format!("{more} more problems"), "see the page".into()));
+    }
+    out
+}
+
+fn footer(n: &Notification) -> String {
+    let mut parts = vec![format!("incident {}", n.incident.id), format!("message {}", n.sequence + 1)];
+    parts.extend(n.external_labels.iter().map(|(k, v)| format!("{k}={v}")));
+    one_line(&parts.join(", ")).into_owned()
+}

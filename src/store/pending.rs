@@ -1,0 +1,198 @@
+//! What has yet to be written, by identity: the newest form of each thing. One transaction writes it all.
+//!
+//! The same structure serves the next batch (milliseconds) and a disk that has been full for an hour: it does not grow
+//! with time, only with the number of different things, and what is a list in it is capped.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use rusqlite::{Transaction, params};
+
+use super::{Delivery, DeliveryOutcome};
+use crate::{
+    model::{ClusterSnapshot, Incident, OutboxEntry, Target, TargetKey, Verdict, VerdictChange},
+    telemetry::Metrics,
+};
+
+/// Verdict changes and delivery attempts kept while the file can't be written; the oldest are dropped first.
+const HELD_MAX: usize = 20_000;
+
+/// One thing to be remembered.
+#[derive(Debug)]
+pub enum Op {
+    Targets(Vec<(Target, Verdict)>),
+    Forget(Vec<TargetKey>),
+    Verdict(VerdictChange),
+    Snapshot(Arc<ClusterSnapshot>),
+    Commit(Vec<Incident>, Vec<OutboxEntry>),
+    Delivery(Box<Delivery>),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Pending {
+    targets: HashMap<TargetKey, (Target, Verdict)>,
+    verdicts: HashMap<TargetKey, Verdict>,
+    forgotten: HashSet<TargetKey>,
+    changes: VecDeque<VerdictChange>,
+    snapshots: HashMap<String, Arc<ClusterSnapshot>>,
+    incidents: BTreeMap<i64, Incident>,
+    /// `None`: it has left the outbox.
+    outbox: BTreeMap<String, Option<OutboxEntry>>,
+    deliveries: VecDeque<Delivery>,
+}
+
+impl Pending {
+    /// Nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+            && self.verdicts.is_empty()
+            && self.forgotten.is_empty()
+            && self.changes.is_empty()
+            && self.snapshots.is_empty()
+            && self.incidents.is_empty()
+            && self.outbox.is_empty()
+            && self.deliveries.is_empty()
+    }
+
+    /// Takes in one more thing.
+    pub fn add(&mut self, op: Op, metrics: &Metrics) {
+        match op {
+            Op::Targets(targets) => {
+                for (target, verdict) in targets {
+                    self.forgotten.remove(&target.key);
+                    self.targets.insert(target.key.clone(), (target, verdict));
+                }
+            }
+            Op::Forget(keys) => {
+                for key in keys {
+                    self.targets.remove(&key);
+                    self.verdicts.remove(&key);
+                    self.forgotten.insert(key);
+                }
+            }
+            Op::Verdict(change) => {
+                match self.targets.get_mut(&change.key) {
+                    Some((_, verdict)) => *verdict = change.to.clone(),
+                    None => drop(self.verdicts.insert(change.key.clone(), change.to.clone())),
+                }
+                self.changes.push_back(change);
+            }
+            Op::Snapshot(snapshot) => drop(self.snapshots.insert(snapshot.cluster.clone(), snapshot)),
+            Op::Commit(incidents, outbox) => {
+                self.incidents.extend(incidents.into_iter().map(|i| (i.id, i)));
+                self.outbox.extend(outbox.into_iter().map(|e| (e.id.clone(), Some(e))));
+            }
+            Op::Delivery(delivery) => {
+                let left = delivery.outcome != DeliveryOutcome::Retried;
+                self.outbox.insert(delivery.entry.id.clone(), (!left).then(|| delivery.entry.clone()));
+                self.deliveries.push_back(*delivery);
+            }
+        }
+        while self.changes.len() > HELD_MAX {
+            self.changes.pop_front();
+            metrics.drop_at("store_verdict_changes");
+        }
+        while self.deliveries.len() > HELD_MAX {
+            self.deliveries.pop_front();
+            metrics.drop_at("store_deliveries");
+        }
+    }
+
+    /// Writes everything; `self` stays as it is until the caller has committed.
+    pub fn write(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.write_targets(t)?;
+        self.write_changes(t)?;
+        for (cluster, snapshot) in &self.snapshots {
+            t.prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2)")?
+                .execute(params![cluster, json(&**snapshot)?])?;
+        }
+        for (id, incident) in &self.incidents {
+            t.prepare_cached("INSERT OR REPLACE INTO incidents VALUES (?1, ?2, ?3)")?.execute(params![
+                id,
+                incident.resolved_at.map(us),
+                json(incident)?
+            ])?;
+        }
+        if let Some((last, _)) = self.incidents.last_key_value() {
+            t.execute(
+                "INSERT INTO meta VALUES ('last_incident_id', ?1)
+                 ON CONFLICT (key) DO UPDATE SET value = max(CAST(value AS INTEGER), ?1)",
+                [last],
+            )?;
+        }
+        for (id, entry) in &self.outbox {
+            match entry {
+                Some(entry) => t
+                    .prepare_cached("INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3)")?
+                    .execute(params![id, us(entry.notification.at), json(entry)?])?,
+                None => t.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?,
+            };
+        }
+        for d in &self.deliveries {
+            let n = &d.entry.notification;
+            t.prepare_cached("INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
+                params![
+                    n.incident.id,
+                    us(d.at),
+                    n.sequence,
+                    d.entry.receiver,
+                    json(&d.outcome)?,
+                    d.answer,
+                    i64::try_from(d.took.as_micros()).unwrap_or(i64::MAX)
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_targets(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
+        for key in &self.forgotten {
+            t.prepare_cached("DELETE FROM targets WHERE cluster = ?1 AND job = ?2 AND instance = ?3")?
+                .execute(params![key.cluster, key.job.as_str(), key.instance])?;
+        }
+        for (key, (target, verdict)) in &self.targets {
+            t.prepare_cached("INSERT OR REPLACE INTO targets VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+                key.cluster,
+                key.job.as_str(),
+                key.instance,
+                json(target)?,
+                json(verdict)?
+            ])?;
+        }
+        for (key, verdict) in &self.verdicts {
+            t.prepare_cached("UPDATE targets SET verdict = ?4 WHERE cluster = ?1 AND job = ?2 AND instance = ?3")?
+                .execute(params![key.cluster, key.job.as_str(), key.instance, json(verdict)?])?;
+        }
+        Ok(())
+    }
+
+    fn write_changes(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
+        for change in &self.changes {
+            let key = &change.key;
+            t.prepare_cached("INSERT OR REPLACE INTO verdict_changes VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+                params![
+                    key.cluster,
+                    us(change.at),
+                    key.job.as_str(),
+                    key.instance,
+                    change.from.as_str(),
+                    json(change)?
+                ],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Microseconds since 1970, as the tables keep times.
+pub fn us(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+}

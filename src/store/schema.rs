@@ -1,0 +1,211 @@
+//! The file: how it is opened, locked, checked and brought to the newest schema.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+/// `(number, name, SQL)`, in order.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "history", include_str!("../../migrations/0001_history.sql"))];
+
+/// "dogw": tells `file(1)` and us whose database it is.
+const APPLICATION_ID: i64 = 0x646f_6777;
+/// Another process (a backup, sqlite3 by hand) may hold the file for so long before it counts as trouble.
+const BUSY: Duration = Duration::from_secs(3);
+/// Up to this size a file is checked as a whole at start; a larger one would keep the watchdog from watching.
+const CHECK_MAX_BYTES: u64 = 256 << 20;
+
+/// Why the file can't be used.
+#[derive(Debug)]
+pub enum Problem {
+    /// Another dogwatch has it.
+    Locked,
+    /// Written by a newer dogwatch, or with changed migrations: never touched.
+    Foreign(String),
+    /// Damaged.
+    Corrupt(String),
+    /// Anything else: no right, no space, no disk.
+    Other(String),
+}
+
+impl Problem {
+    /// In words, with what to do.
+    pub fn words(&self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Problem::Locked => {
+                format!("{path} is in use by another dogwatch: stop it, or give this one its own --data-dir")
+            }
+            Problem::Foreign(why) => format!("{path} {why}"),
+            Problem::Corrupt(why) => format!("{path} is damaged ({why})"),
+            Problem::Other(why) => format!("{path} can't be used: {why}"),
+        }
+    }
+}
+
+/// What SQLite's error means for the file.
+pub fn problem(error: &rusqlite::Error) -> Problem {
+    let words = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Problem::Corrupt(words),
+        Some(ErrorCode::DiskFull) => {
+            Problem::Other("the disk is full: free some space, writing resumes by itself".into())
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Problem::Other(format!(
+            "it can't be written ({words}): look at its owner and mode, and at how the disk is mounted"
+        )),
+        Some(ErrorCode::CannotOpen) => {
+            Problem::Other(format!("it can't be opened ({words}): look at the directory's owner and mode"))
+        }
+        Some(ErrorCode::SystemIoFailure) => Problem::Other(format!("the disk fails ({words}): look at dmesg")),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Problem::Other("another program holds it locked: end that program".into())
+        }
+        _ => Problem::Other(words),
+    }
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        problem(&error)
+    }
+}
+
+/// Where the database and its lock are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The data directory.
+    pub dir: PathBuf,
+}
+
+impl Place {
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("dogwatch.db")
+    }
+
+    /// The database and the files beside it.
+    pub fn files(&self) -> [PathBuf; 3] {
+        ["dogwatch.db", "dogwatch.db-wal", "dogwatch.db-shm"].map(|n| self.dir.join(n))
+    }
+
+    /// Takes the lock that keeps a second dogwatch away; it ends with the returned file.
+    pub fn lock(&self) -> Result<File, Problem> {
+        make_dir(&self.dir).map_err(|e| Problem::Other(format!("the data directory can't be made: {e}")))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.dir.join("dogwatch.lock"))
+            .map_err(|e| Problem::Other(format!("the data directory can't be written: {e}")))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Problem::Locked),
+            Err(std::fs::TryLockError::Error(e)) => {
+                Err(Problem::Other(format!("the data directory can't be locked: {e}")))
+            }
+        }
+    }
+
+    /// Moves a damaged database aside and gives its new name.
+    pub fn set_aside(&self, now: Timestamp) -> std::io::Result<PathBuf> {
+        let suffix = now.strftime("corrupt-%Y%m%dT%H%M%SZ").to_string();
+        for file in self.files() {
+            if file.exists() {
+                let mut name = file.file_name().unwrap_or_default().to_os_string();
+                name.push(format!(".{suffix}"));
+                std::fs::rename(&file, self.dir.join(name))?;
+            }
+        }
+        Ok(self.dir.join(format!("dogwatch.db.{suffix}")))
+    }
+}
+
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Opens the database for writing and brings it to the newest schema.
+pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
+    let path = place.database();
+    private(&path)?;
+    let mut db = Connection::open(&path)?;
+    db.busy_timeout(BUSY)?;
+    let id: i64 = db.query_row("PRAGMA application_id", [], |r| r.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(Problem::Foreign("is a database, but not dogwatch's: give another --data-dir".into()));
+    }
+    if tables == 0 {
+        // Only takes effect before the first table.
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    } else if std::fs::metadata(&path).is_ok_and(|m| m.len() <= CHECK_MAX_BYTES) {
+        let said: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+        if said != "ok" {
+            return Err(Problem::Corrupt(said));
+        }
+    }
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // What is committed survives a loss of power.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    migrate(&mut db, now)?;
+    let origin: String = (0..16).map(|_| format!("{:x}", fastrand::u8(0..16))).collect();
+    db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?1)", [origin])?;
+    Ok(db)
+}
+
+/// History tells of a cluster's inside: only its owner reads it.
+fn private(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map(drop).map_err(|e| Problem::Other(e.to_string()))
+}
+
+fn checksum(sql: &str) -> String {
+    Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), Problem> {
+    db.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)",
+    )?;
+    let newest: Option<i64> =
+        db.query_row("SELECT max(version) FROM schema_migrations", [], |r| r.get(0)).optional()?.flatten();
+    let known = MIGRATIONS.len() as i64;
+    if let Some(newest) = newest.filter(|n| *n > known) {
+        return Err(Problem::Foreign(format!(
+            "was written by a newer dogwatch (schema {newest}, this one knows {known}): use that version, or another --data-dir"
+        )));
+    }
+    for (version, name, sql) in MIGRATIONS {
+        let applied: Option<String> = db
+            .query_row("SELECT sha256 FROM schema_migrations WHERE version = ?1", [version], |r| r.get(0))
+            .optional()?;
+        match applied {
+            Some(sum) if sum == checksum(sql) => {}
+            Some(_) => {
+                return Err(Problem::Foreign(format!(
+                    "was made with another form of migration {version} ({name}): this binary does not fit it"
+                )));
+            }
+            None => {
+                let transaction = db.transaction()?;
+                transaction.execute_batch(sql)?;
+                transaction.execute(
+                    "INSERT INTO schema_migrations VALUES (?1, ?2, ?3, ?4)",
+                    params![version, name, checksum(sql), now.to_string()],
+                )?;
+                transaction.commit()?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! The store on real files: migrations, damage, a full disk, restarts, retention.
+
+use std::sync::atomic::Ordering;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::{Job, Labels, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn open(dir: &TempDir) -> (Store, Restored) {
+    open_with(dir, StorageConfig::default())
+}
+
+fn open_with(dir: &TempDir, config: StorageConfig) -> (Store, Restored) {
+    Store::open(dir.path().to_path_buf(), config, Arc::new(Metrics::new()), Clock::system())
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn key(instance: &str) -> TargetKey {
+    TargetKey { cluster: "prod".into(), job: Job::Etcd, instance: instance.into() }
+}
+
+fn target(instance: &str) -> Target {
+    Target {
+        key: key(instance),
+        node: None,
+        spec: ProbeSpec::Healthz { url: "https://127.0.0.1/healthz".parse().unwrap() },
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(5),
+        guessed: false,
+        labels: Default::default(),
+    }
+}
+
+fn verdict(state: State) -> Verdict {
+    Verdict { state, since: now(), reason: Some(Reason::Refused), message: "refused".into() }
+}
+
+fn incident(id: i64, resolved: bool) -> Incident {
+    Incident {
+        id,
+        cluster: "prod".into(),
+        topic: Topic::Outage,
+        started_at: now(),
+        resolved_at: resolved.then(now),
+        headline: format!("incident {id}"),
+        severity: Severity::Critical,
+        alerts: Vec::new(),
+        messages: 1,
+        told_at: None,
+        timeline: Vec::new(),
+    }
+}
+
+fn entry(incident_id: i64) -> OutboxEntry {
+    let notification = Notification {
+        told: Told::Opened,
+        sequence: 0,
+        at: now(),
+        incident: incident(incident_id, false),
+        external_url: String::new(),
+        external_labels: Default::default(),
+        origin: "o".into(),
+    };
+    OutboxEntry {
+        id: format!("{incident_id}/0/ops"),
+        receiver: "ops/webhook[0]".into(),
+        notification,
+        attempts: 0,
+        next_at: now(),
+        give_up_at: now(),
+    }
+}
+
+fn delivery(incident_id: i64, outcome: DeliveryOutcome) -> Delivery {
+    let entry = OutboxEntry { attempts: 1, ..entry(incident_id) };
+    Delivery { entry, at: now(), outcome, answer: "200 OK".into(), took: Duration::from_millis(7) }
+}
+
+fn sample(series: &str, at: Timestamp, value: f64) -> Sample {
+    Sample { labels: Labels::new("m", [("series", series)]), at, value }
+}
+
+fn count(dir: &TempDir, table: &str) -> i64 {
+    let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
+    db.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_restart_finds_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, first) = open(&dir);
+    store.save_targets(vec![(target("a"), verdict(State::Up)), (target("b"), verdict(State::Up))]);
+    store.save_verdict(VerdictChange { key: key("a"), at: now(), from: State::Up, to: verdict(State::Down) });
+    store.forget_targets(vec![key("b")]);
+    store.save_snapshot(Arc::new(ClusterSnapshot { cluster: "prod".into(), ..Default::default() }));
+    let done = store.commit(vec![incident(7, false), incident(5, true)], vec![entry(7), entry(5)]).await;
+    assert_eq!(done, Durability::Durable);
+    assert_eq!(store.record_delivery(delivery(5, DeliveryOutcome::Delivered)).await, Durability::Durable);
+    store.close(SOON).await;
+
+    let (store, again) = open(&dir);
+    assert_eq!(again.targets, vec![(target("a"), verdict(State::Down))]);
+    assert_eq!(again.snapshots[0].cluster, "prod");
+    assert_eq!(again.incidents.iter().map(|i| i.id).collect::<Vec<_>>(), [7, 5]);
+    assert_eq!(again.last_incident_id, 7);
+    assert_eq!(again.outbox, vec![entry(7)], "what was delivered has left");
+    assert_eq!((again.origin.len(), &again.origin), (16, &first_origin(&dir)));
+    assert!(first.origin == again.origin, "the same for ever");
+    let told = store.deliveries(5).await.unwrap();
+    assert_eq!((told.len(), told[0].outcome, told[0].answer.as_str()), (1, DeliveryOutcome::Delivered, "200 OK"));
+    assert_eq!(store.verdict_changes("prod", 10).await.unwrap().len(), 1);
+    store.close(SOON).await;
+}
+
+fn first_origin(dir: &TempDir) -> String {
+    let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
+    db.query_row("SELECT value FROM meta WHERE key = 'origin'", [], |r| r.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn samples_are_written_within_a_second_and_their_series_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir);
+    for i in 0..10 {
+        store.append(vec![sample("x", now() + Duration::from_secs(i), 1.0), sample("y", now(), i as f64)]);
+    }
+    store.close(SOON).await;
+    assert_eq!((count(&dir, "series"), count(&dir, "samples")), (2, 11), "the same millisecond is replaced");
+}
+
+#[tokio::test]
+async fn a_second_dogwatch_is_kept_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir);
+    let (second, _) = open(&dir);
+    assert!(second.was_locked_out() && !second.health().ok);
+    assert!(second.health().message.contains("another dogwatch"), "{}", second.health().message);
+    second.close(SOON).await;
+    store.close(SOON).await;
+    let (third, _) = open(&dir);
+    assert!(!third.was_locked_out(), "the lock ends with its owner");
+    third.close(SOON).await;
+}
+
+#[tokio::test]
+async fn a_newer_database_is_never_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    open(&dir).0.close(SOON).await;
+    let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
+    db.execute("INSERT INTO schema_migrations VALUES (99, 'future', 'x', 'y')", []).unwrap();
+    drop(db);
+    let (store, _) = open(&dir);
+    let health = store.health();
+    assert!(!health.ok && health.message.contains("newer dogwatch (schema 99"), "{}", health.message);
+    assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Buffered);
+    store.close(SOON).await;
+    assert_eq!(count(&dir, "incidents"), 0);
+}
+
+#[tokio::test]
+async fn a_changed_migration_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    open(&dir).0.close(SOON).await;
+    let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
+    db.execute("UPDATE schema_migrations SET sha256 = 'other'", []).unwrap();
+    drop(db);
+    let (store, _) = open(&dir);
+    assert!(store.health().message.contains("another form of migration 1 (history)"), "{}", store.health().message);
+    store.close(SOON).await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_kept_and_a_new_one_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("dogwatch.db"), "this is no database ".repeat(1_000)).unwrap();
+    let (store, _) = open(&dir);
+    let health = store.health();
+    assert!(health.ok && health.message.contains("is kept as"), "{health:?}");
+    assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Durable);
+    store.close(SOON).await;
+    let kept = std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
+    let kept = kept.filter(|f| f.file_name().to_string_lossy().starts_with("dogwatch.db.corrupt-")).count();
+    assert_eq!(kept, 1);
+}
+
+#[tokio::test]
+async fn an_unusable_directory_is_said_and_used_when_it_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("data");
+    std::fs::write(&place, "a file where the directory should be").unwrap();
+    let (store, _) = Store::open(place.clone(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
+    assert!(store.health().message.contains("data directory"), "{}", store.health().message);
+    assert_eq!(store.commit(vec![incident(3, false)], vec![entry(3)]).await, Durability::Buffered);
+    std::fs::remove_file(&place).unwrap();
+    until(&store, |h| h.ok).await;
+    store.close(SOON).await;
+    let (store, restored) = Store::open(place, StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
+    assert_eq!((restored.incidents.len(), restored.outbox.len()), (1, 1), "what was kept in memory was written");
+    store.close(SOON).await;
+}
+
+async fn until(store: &Store, done: impl Fn(&StoreHealth) -> bool) {
+    for _ in 0..1_000 {
+        if done(&store.health()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {:?}", store.health());
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_nothing_and_is_caught_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { dir: dir.path().to_path_buf() };
+    let metrics = Arc::new(Metrics::new());
+    let mailbox = Arc::new(Mailbox::new(metrics.clone()));
+    open(&dir).0.close(SOON).await;
+    let mut writer = Writer::new(mailbox.clone(), place.clone(), StorageConfig::default(), Clock::system());
+    let limit = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    writer.page_limit = limit.clone();
+    writer.connection().unwrap().pragma_update(None, "max_page_count", 40).unwrap();
+    limit.store(40, Ordering::Relaxed);
+    let (store, _) = Store::start(place, mailbox, writer);
+    let big = |id| Incident { headline: "x".repeat(50_000), ..incident(id, false) };
+    let mut durability = Vec::new();
+    for id in 1..=10 {
+        durability.push(store.commit(vec![big(id)], vec![entry(id)]).await);
+    }
+    assert_eq!(durability.first(), Some(&Durability::Durable));
+    assert_eq!(durability.last(), Some(&Durability::Buffered), "full");
+    let health = store.health();
+    assert!(!health.ok && health.message.contains("the disk is full"), "{health:?}");
+    assert_eq!(metrics.store_up.get(), 0);
+    assert_eq!(store.record_delivery(delivery(10, DeliveryOutcome::Delivered)).await, Durability::Buffered);
+    limit.store(100_000, Ordering::Relaxed);
+    until(&store, |h| h.ok).await;
+    store.close(SOON).await;
+    let (store, restored) = open(&dir);
+    assert_eq!(restored.incidents.len(), 10, "nothing was lost");
+    assert_eq!(restored.outbox.len(), 9, "what was delivered meanwhile does not come back");
+    store.close(SOON).await;
+}
+
+#[test]
+fn retention_by_age_removes_samples_and_empty_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { dir: dir.path().to_path_buf() };
+    let mut db = schema::open(&place, now()).unwrap();
+    let old = now() - Duration::from_secs(100 * 86_400);
+    let t = db.transaction().unwrap();
+    let mut series = series::Series::default();
+    series.write(&t, &[sample("old", old, 1.0), sample("both", old, 1.0), sample("both", now(), 2.0)]).unwrap();
+    t.commit().unwrap();
+    let mut prune = prune::Prune::default();
+    for _ in 0..5 {
+        prune.step(&db, &StorageConfig::default(), now()).unwrap();
+    }
+    drop(db);
+    assert_eq!((count(&dir, "series"), count(&dir, "samples")), (1, 1));
+}
+
+#[test]
+fn retention_by_size_removes_the_oldest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { dir: dir.path().to_path_buf() };
+    let mut db = schema::open(&place, now()).unwrap();
+    let t = db.transaction().unwrap();
+    let all: Vec<Sample> = (0..1_000).map(|i| sample("x", now() - Duration::from_secs(1_000 - i), i as f64)).collect();
+    series::Series::default().write(&t, &all).unwrap();
+    t.commit().unwrap();
+    let config = StorageConfig { max_size: 1, ..Default::default() };
+    let mut prune = prune::Prune::default();
+    for _ in 0..3 {
+        prune.step(&db, &config, now()).unwrap();
+    }
+    let (left, first): (i64, f64) =
+        db.query_row("SELECT count(*), min(value) FROM samples", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    assert_eq!((left, first), (950, 50.0), "a twentieth, the oldest");
+}
+
+#[test]
+fn sizes_are_read_as_people_write_them() {
+    #[derive(Deserialize, Debug)]
+    struct S {
+        #[serde(with = "size")]
+        s: u64,
+    }
+    let check = |text: &str, want: Option<u64>| {
+        let got = serde_json::from_value::<S>(serde_json::json!({ "s": text })).ok().map(|s| s.s);
+        assert_eq!(got, want, "{text}");
+    };
+    check("500MB", Some(500_000_000));
+    check("2GiB", Some(2 << 30));
+    check("5 GB", Some(5_000_000_000));
+    check("12B", Some(12));
+    check("12", None);
+    check("GB", None);
+    check("99999999999999999TB", None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is said, in whatever order and however often: the last word counts, and saying it again changes nothing.
+    #[test]
+    fn the_last_word_counts(ops in proptest::collection::vec((0u8..5, 1i64..4), 1..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut expected = std::collections::BTreeMap::new();
+        runtime.block_on(async {
+            let (store, _) = open(&dir);
+            for (what, id) in &ops {
+                match what {
+                    0 => { store.commit(vec![incident(*id, false)], vec![entry(*id)]).await; expected.insert(*id, true); }
+                    1 => { store.record_delivery(delivery(*id, DeliveryOutcome::Delivered)).await; expected.insert(*id, false); }
+                    2 => { store.record_delivery(delivery(*id, DeliveryOutcome::Dropped)).await; expected.insert(*id, false); }
+                    3 => { store.record_delivery(delivery(*id, DeliveryOutcome::Retried)).await; expected.insert(*id, true); }
+                    _ => store.save_targets(vec![(target(&id.to_string()), verdict(State::Up))]),
+                }
+            }
+            store.close(SOON).await;
+            let (store, restored) = open(&dir);
+            let mut waiting: Vec<i64> = restored.outbox.iter().map(|e| e.notification.incident.id).collect();
+            waiting.sort_unstable();
+            let want: Vec<i64> = expected.iter().filter(|(_, waits)| **waits).map(|(id, _)| *id).collect();
+            store.close(SOON).await;
+            prop_assert_eq!(waiting, want);
+            Ok(())
+        })?;
+    }
+}

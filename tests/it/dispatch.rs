@@ -1,0 +1,255 @@
+//! From a diagnosis to a receiver's inbox, with real SQLite, real HTTP and real SMTP.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use dogwatch::{
+    clock::Clock,
+    dispatch::{Deps, Dispatch, Policy, Settings},
+    model::{AlertName, Diagnosis, Finding, FindingKey, Live, Severity, Topic},
+    notify::{
+        self,
+        config::{NotificationsConfig, ReceiverConfig},
+    },
+    store::{DeliveryOutcome, StorageConfig, Store},
+    telemetry::Metrics,
+};
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::receivers::{HookServer, MailServer, Pki, eventually};
+
+/// A dispatch that runs on a database.
+struct Run {
+    diagnoses: mpsc::Sender<Diagnosis>,
+    settings: watch::Sender<Arc<Settings>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    live: Live,
+    store: Store,
+}
+
+fn settings(receiver: &str) -> Settings {
+    let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
+    let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();
+    let route = serde_saphyr::from_str("{receiver: ops}").unwrap();
+    Settings {
+        integrations: notify::integrations(&global, &receivers, Some(&route)).unwrap(),
+        policy: Policy::new(Some(&route), &NotificationsConfig::default()),
+        external_url: "https://watch.example.org/".into(),
+        external_labels: Default::default(),
+        clusters: BTreeSet::from(["prod".into(), "test".into()]),
+    }
+}
+
+fn start(data_dir: &Path, receiver: &str) -> Run {
+    notify::init();
+    let (metrics, clock, live) = (Arc::new(Metrics::new()), Clock::system(), Live::default());
+    let (store, restored) = Store::open(data_dir.to_owned(), StorageConfig::default(), metrics.clone(), clock.clone());
+    let (settings, watched) = watch::channel(Arc::new(settings(receiver)));
+    let deps = Deps { store: store.clone(), live: live.clone(), metrics, clock, settings: watched };
+    let (diagnoses, inbox) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Dispatch::new(deps, &restored).run(inbox, stop.clone()));
+    Run { diagnoses, settings, stop, task, live, store }
+}
+
+impl Run {
+    async fn diagnose(&self, findings: &[Finding]) {
+        let (cluster, at) = ("prod".into(), Timestamp::now());
+        let diagnosis = Diagnosis { cluster, at, findings: findings.to_vec(), unsettled: false, blind: false };
+        self.diagnoses.send(diagnosis).await.unwrap();
+    }
+
+    async fn pending(&self, count: usize) {
+        eventually(&format!("{count} messages wait"), async || self.live.read().outbox_pending == count).await;
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+        self.store.close(Duration::from_secs(5)).await;
+    }
+}
+
+fn hook(server: &HookServer) -> String {
+    format!("webhook_configs: [{{url: '{}'}}]", server.url("/hook"))
+}
+
+fn finding(alert: AlertName, headline: &str) -> Finding {
+    Finding {
+        key: FindingKey { cluster: "prod".into(), alert, subject: String::new() },
+        severity: Severity::Critical,
+        topic: Topic::Outage,
+        headline: headline.into(),
+        since: Timestamp::now(),
+        evidence: Vec::new(),
+        still_works: Vec::new(),
+        consequences: Vec::new(),
+        first_step: String::new(),
+        caused_by: None,
+        labels: Default::default(),
+    }
+}
+
+fn member() -> Finding {
+    finding(AlertName::EtcdMemberDown, "etcd member etcd-2 is down")
+}
+
+fn quorum() -> Finding {
+    finding(AlertName::EtcdQuorumLost, "etcd has lost quorum")
+}
+
+/// What each message was told for, in the order of arrival.
+fn told(server: &HookServer) -> Vec<String> {
+    let one = |body: serde_json::Value| format!("{} {}", body["dogwatch"]["sequence"], body["dogwatch"]["told"]);
+    server.got().iter().map(|hook| one(hook.json()).replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_when_it_begins_and_once_when_it_ends() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[quorum()]).await;
+    server.wait_for(1).await;
+    run.diagnose(&[quorum()]).await;
+    run.diagnose(&[]).await;
+    // Nobody diagnoses again: the hold ends by the loop's own clock.
+    server.wait_for(2).await;
+    run.pending(0).await;
+    assert_eq!(told(&server), ["0 opened", "1 resolved"]);
+    let incident = run.live.read().incidents[0].clone();
+    assert!(incident.resolved_at.is_some());
+    let deliveries = run.store.deliveries(incident.id).await.unwrap();
+    let outcomes: Vec<_> = deliveries.iter().map(|d| (d.sequence, d.outcome, d.answer.as_str())).collect();
+    assert_eq!(
+        outcomes,
+        [(0, DeliveryOutcome::Delivered, "200 OK: thanks"), (1, DeliveryOutcome::Delivered, "200 OK: thanks")]
+    );
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_was_down_gets_everything_in_order() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.stop().await;
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[member()]).await;
+    run.diagnose(&[quorum()]).await;
+    run.pending(2).await;
+    eventually("the receiver is known to fail", async || !run.live.read().failing_receivers.is_empty()).await;
+    let (receiver, why) = run.live.read().failing_receivers[0].clone();
+    assert_eq!(receiver, "ops/webhook[0]");
+    assert!(why.contains("refused"), "{why}");
+    server.start_again().await;
+    server.wait_for(2).await;
+    run.pending(0).await;
+    assert_eq!(told(&server), ["0 opened", "1 worse"]);
+    assert!(run.live.read().failing_receivers.is_empty());
+    run.end().await;
+}
+
+#[tokio::test]
+async fn what_was_not_delivered_is_after_a_restart_and_nothing_is_told_twice() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.stop().await;
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[quorum()]).await;
+    run.pending(1).await;
+    run.end().await;
+
+    server.start_again().await;
+    let run = start(dir.path(), &hook(&server));
+    server.wait_for(1).await;
+    run.diagnose(&[quorum()]).await;
+    run.pending(0).await;
+    run.diagnose(&[]).await;
+    server.wait_for(2).await;
+    assert_eq!(told(&server), ["0 opened", "1 resolved"]);
+    let keys: BTreeSet<String> = server.got().iter().map(|h| h.json()["groupKey"].to_string()).collect();
+    assert_eq!(keys.len(), 1, "one incident: {keys:?}");
+    run.end().await;
+}
+
+#[tokio::test]
+async fn what_a_receiver_refuses_for_good_holds_up_nothing() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.answer(400, &[], "no such channel");
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[member()]).await;
+    server.wait_for(1).await;
+    run.pending(0).await;
+    server.answer(200, &[], "");
+    run.diagnose(&[quorum()]).await;
+    server.wait_for(2).await;
+    run.pending(0).await;
+    let id = run.live.read().incidents[0].id;
+    let deliveries = run.store.deliveries(id).await.unwrap();
+    let outcomes: Vec<_> = deliveries.iter().map(|d| (d.outcome, d.answer.as_str())).collect();
+    let refused = (DeliveryOutcome::Dropped, "400 Bad Request: no such channel");
+    assert_eq!(outcomes, [refused, (DeliveryOutcome::Delivered, "200 OK")]);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn mails_of_one_incident_are_one_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::new(dir.path());
+    let mut server = MailServer::start(&pki, "starttls", Some(("robot", "sesame")), 0).await;
+    let email = format!(
+        "email_configs: [{{to: a@example.org, smarthost: 'localhost:{}', auth_username: robot, \
+         auth_password: sesame, tls_config: {{ca_file: {}}}}}]",
+        server.port,
+        pki.cert.display()
+    );
+    let run = start(dir.path(), &email);
+    run.diagnose(&[member()]).await;
+    let first = server.next().await;
+    run.diagnose(&[quorum()]).await;
+    let worse = server.next().await;
+    run.diagnose(&[]).await;
+    let last = server.next().await;
+    assert_eq!(first.header("Subject").unwrap(), "[prod] etcd member etcd-2 is down");
+    assert_eq!(worse.header("Subject").unwrap(), "[prod] Worse: etcd has lost quorum");
+    let subject = last.header("Subject").unwrap();
+    assert!(subject.starts_with("[prod] Resolved after ") && subject.ends_with(": etcd has lost quorum"), "{subject}");
+    let thread = first.header("Message-ID").unwrap();
+    assert_eq!(first.header("References"), None);
+    assert_eq!(worse.header("References").unwrap(), thread);
+    assert_eq!(last.header("In-Reply-To").unwrap(), thread);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_leaves_the_configuration_leaves_its_incidents() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[quorum()]).await;
+    server.wait_for(1).await;
+    run.settings.send_modify(|s| Arc::make_mut(s).clusters = BTreeSet::new());
+    let got = server.wait_for(2).await;
+    assert_eq!(got[1].json()["dogwatch"]["subject"], "[prod] No longer watched: etcd has lost quorum");
+    run.end().await;
+}
+
+#[tokio::test]
+async fn messages_to_a_receiver_that_left_the_configuration_are_dropped() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.answer(503, &[], "");
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[quorum()]).await;
+    server.wait_for(1).await;
+    run.settings.send_modify(|s| Arc::make_mut(s).integrations.clear());
+    run.pending(0).await;
+    let id = run.live.read().incidents[0].id;
+    let deliveries = run.store.deliveries(id).await.unwrap();
+    let last = deliveries.last().unwrap();
+    assert_eq!(
+        (last.outcome, last.answer.as_str()),
+        (DeliveryOutcome::Dropped, "its receiver is no longer configured")
+    );
+    run.end().await;
+}
