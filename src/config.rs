@@ -1,28 +1,168 @@
-//! Placeholder until the config room lands.
+//! The one YAML file: its root, how it is loaded, and what its errors say.
+//!
+//! Each part owns its own config struct; this room puts them together, resolves paths against the file's directory,
+//! expands `${ENV}` in values, and checks what no part can check alone. Every error names file, line and column.
+//! Never reads a secret: `*_file`s are read where they are used, so that they can rotate.
+
+mod error;
+mod tree;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use self::error::ConfigError;
 use crate::{
     discover::config::ClusterConfig,
-    notify::config::*,
+    notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig, RouteConfig},
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
 };
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
-use url::Url;
-/// Config.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
+
+/// Larger than this is no configuration: hundreds of clusters fit.
+const FILE_MAX: u64 = 1 << 20;
+/// The port that dogwatch listens on by default.
+pub const PORT: u16 = 9559;
+
+/// Everything that the file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where the SQLite file lives.
     pub data_dir: PathBuf,
+    /// Address of pages, API and /metrics.
     pub listen: SocketAddr,
+    /// Where people find dogwatch: the links in messages.
     pub external_url: Option<Url>,
+    /// Added to every alert; tells vantages apart.
     pub external_labels: BTreeMap<String, String>,
+    /// Interval and timeout.
     pub defaults: Defaults,
+    /// What is watched.
     pub clusters: Vec<ClusterConfig>,
+    /// How the watchdog doubts itself.
     pub vantage: VantageConfig,
+    /// History.
     pub storage: StorageConfig,
+    /// Probing.
     pub schedule: ScheduleConfig,
+    /// Delivery.
     pub notifications: NotificationsConfig,
+    /// Alertmanager's `global`.
     pub global: GlobalConfig,
+    /// Alertmanager's `route`; with a single receiver it may be left out.
     pub route: Option<RouteConfig>,
+    /// Alertmanager's `receivers`.
     pub receivers: Vec<ReceiverConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            listen: (Ipv4Addr::LOCALHOST, PORT).into(),
+            external_url: None,
+            external_labels: BTreeMap::new(),
+            defaults: Defaults::default(),
+            clusters: Vec::new(),
+            vantage: VantageConfig::default(),
+            storage: StorageConfig::default(),
+            schedule: ScheduleConfig::default(),
+            notifications: NotificationsConfig::default(),
+            global: GlobalConfig::default(),
+            route: None,
+            receivers: Vec::new(),
+        }
+    }
+}
+
+/// `$STATE_DIRECTORY` under systemd, `/var/lib/dogwatch` for root, else the user's own state directory.
+fn default_data_dir() -> PathBuf {
+    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(dir) = var("STATE_DIRECTORY") {
+        return dir;
+    }
+    let system = PathBuf::from("/var/lib/dogwatch");
+    if nix::unistd::geteuid().is_root() {
+        return system;
+    }
+    let state = var("XDG_STATE_HOME").or_else(|| var("HOME").map(|h| h.join(".local/state")));
+    state.map_or(system, |s| s.join("dogwatch"))
+}
+
+impl Config {
+    /// Without a file: the current context of the kubeconfig, watched with every default.
+    pub fn zero(cluster: &str, kubeconfig: Option<PathBuf>) -> Self {
+        let cluster = ClusterConfig { kubeconfig, ..ClusterConfig::named(cluster) };
+        Self { clusters: vec![cluster], ..Self::default() }
+    }
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// All that could be found wrong, each with its place.
+pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
+    let whole = |message: String| vec![ConfigError::of_file(path, message)];
+    let size = std::fs::metadata(path).map_err(|e| whole(format!("can't be read: {e}")))?.len();
+    if size > FILE_MAX {
+        return Err(whole(format!("is larger than {FILE_MAX} bytes: this is no configuration")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| whole(format!("can't be read: {e}")))?;
+    parse(path, &text, &|name| std::env::var(name).ok())
+}
+
+/// Reads and checks a text; `env` answers for `${NAME}`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<ConfigError>> {
+    let source = error::Source { path, text };
+    let document = tree::read(&source, env)?;
+    let mut config: Config = match serde_path_to_error::deserialize(&document.value) {
+        Ok(config) => config,
+        Err(error) => {
+            return Err(vec![document.located(&source, &error.path().to_string(), &error.inner().to_string())]);
+        }
+    };
+    let base = path.parent().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf())).unwrap_or_default();
+    resolve(&mut config, &base);
+    if config.route.is_none()
+        && let [only] = &config.receivers[..]
+    {
+        config.route = Some(RouteConfig { receiver: only.name.clone(), ..RouteConfig::default() });
+    }
+    let problems = validate::check(&config);
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    Err(problems.into_iter().map(|(place, message)| document.located(&source, &place, &message)).collect())
+}
+
+fn resolve(config: &mut Config, base: &Path) {
+    let absolute = |path: &mut PathBuf| {
+        if path.is_relative() {
+            *path = base.join(&*path);
+        }
+    };
+    absolute(&mut config.data_dir);
+    for cluster in &mut config.clusters {
+        let etcd = &mut cluster.etcd;
+        let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
+        files.into_iter().flatten().for_each(absolute);
+    }
+    config.global.resolve_paths(base);
+    for receiver in &mut config.receivers {
+        receiver.resolve_paths(base);
+    }
 }

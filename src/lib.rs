@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod dial;
 pub mod discover;
 pub mod dispatch;

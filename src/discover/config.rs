@@ -42,6 +42,24 @@ pub struct ClusterConfig {
     pub labels: BTreeMap<String, String>,
 }
 
+impl ClusterConfig {
+    /// With every default.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            kubeconfig: None,
+            context: None,
+            apiserver: ComponentConfig::default(),
+            etcd: EtcdConfig::default(),
+            kubelet: KubeletConfig::default(),
+            scheduler: ComponentConfig::default(),
+            controller_manager: ComponentConfig::default(),
+            kube_proxy: ComponentConfig::default(),
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
 /// A component whose endpoints default to what discovery finds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -84,6 +84,7 @@ impl Bench {
     }
 
     async fn know(&self, targets: Vec<Target>) {
+        let known: Vec<Target> = targets.iter().filter(|t| !t.guessed).cloned().collect();
         let update = ClusterUpdate {
             cluster: "prod".into(),
             snapshot: Arc::new(ClusterSnapshot::default()),
@@ -92,6 +93,7 @@ impl Bench {
             problem: None,
         };
         self.updates.send(update).await.unwrap();
+        self.until("known", |b| known.iter().all(|t| b.state(t).is_some())).await;
     }
 
     async fn look(&self, answering: bool) {

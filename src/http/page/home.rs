@@ -56,7 +56,8 @@ struct Cluster {
 struct JobGroup {
     title: &'static str,
     summary: String,
-    all_up: bool,
+    tone: Tone,
+    wide: bool,
     rows: Vec<Row>,
     more_rows: String,
     fold_title: String,
@@ -228,6 +229,11 @@ fn group(job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
     let up = counts.get(&State::Up).copied().unwrap_or(0);
     let not_up = targets.len() - up;
     let (listed, folded) = targets.split_at(if targets.len() > FOLD_ABOVE { not_up } else { targets.len() });
+    let tone = match not_up {
+        0 => Tone::Plain,
+        _ if counts.contains_key(&State::Down) => Tone::Bad,
+        _ => Tone::Doubt,
+    };
     let left_out = |n: usize, limit: usize| match n.saturating_sub(limit) {
         0 => String::new(),
         n => format!("and {} more, listed in /api/dogwatch/v1/state", count(n as u64)),
@@ -235,7 +241,8 @@ fn group(job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
     JobGroup {
         title: job_title(job),
         summary: summary(&counts),
-        all_up: not_up == 0,
+        tone,
+        wide: targets.len() > FOLD_ABOVE,
         rows: listed.iter().take(ROWS_MAX).map(|t| row(t, now)).collect(),
         more_rows: left_out(listed.len(), ROWS_MAX),
         fold_title: format!("{} up", count(folded.len() as u64)),
@@ -316,7 +323,7 @@ fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
         judge("Its network", vantage.ok, vantage.since, "its reference addresses answer", &vantage.message),
         judge("History", store.ok, store.since, "written to its SQLite file", &store.message),
         receivers,
-        fact("Probes", if missed > 0 { Tone::Doubt } else { Tone::Plain }, probes),
+        fact("Probes", Tone::Plain, probes),
         fact("Started", Tone::Plain, started),
         fact("Version", Tone::Plain, env!("CARGO_PKG_VERSION").to_owned()),
     ]

@@ -1,0 +1,59 @@
+//! What is wrong, where, and how it looks there.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// The text that errors point into.
+pub(super) struct Source<'a> {
+    pub path: &'a Path,
+    pub text: &'a str,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, from 1; `None`: the file as a whole.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong and what to do. Never a secret.
+    pub message: String,
+    /// The line as it stands there, where it holds no secret.
+    line: Option<String>,
+}
+
+/// A line of which a part may be secret is not shown.
+const SECRET_KEYS: [&str; 4] = ["password", "credentials", "secrets", "token"];
+/// Longer lines are not shown.
+const LINE_MAX: usize = 160;
+
+impl ConfigError {
+    pub(super) fn of_file(path: &Path, message: String) -> Self {
+        Self { path: path.to_path_buf(), place: None, message, line: None }
+    }
+
+    pub(super) fn at(source: &Source<'_>, place: Option<(usize, usize)>, message: String) -> Self {
+        let line = place.and_then(|(line, _)| source.text.lines().nth(line.saturating_sub(1)));
+        let line = line.filter(|l| l.len() <= LINE_MAX && !SECRET_KEYS.iter().any(|k| l.to_lowercase().contains(k)));
+        Self { path: source.path.to_path_buf(), place, message, line: line.map(str::to_string) }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        let Some((line, column)) = self.place else { return write!(f, ": {}", self.message) };
+        write!(f, ":{line}:{column}: {}", self.message)?;
+        if let Some(text) = &self.line {
+            let number = line.to_string();
+            let margin = " ".repeat(number.len());
+            let caret = " ".repeat(column.saturating_sub(1));
+            write!(f, "\n {margin} |\n {number} | {}\n {margin} | {caret}^", text.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

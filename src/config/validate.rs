@@ -1,0 +1,126 @@
+//! What no part can check alone. Each problem comes with the path at which it stands.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use super::Config;
+use crate::{discover::config::ClusterConfig, notify};
+
+/// Probing more often serves nobody, more rarely is no watching.
+const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
+/// A shorter retention would remove what `for` and dashboards look back on.
+const RETENTION_MIN: Duration = Duration::from_secs(3_600);
+/// A database has its own size before the first sample.
+const SIZE_MIN: u64 = 10_000_000;
+
+type Problems = Vec<(String, String)>;
+
+/// Everything that is wrong.
+pub(super) fn check(config: &Config) -> Problems {
+    let mut problems = Problems::new();
+    let mut say = |place: &str, message: String| problems.push((place.to_string(), message));
+    if config.clusters.is_empty() {
+        say("clusters", "there is nothing to watch: name at least one cluster".into());
+    }
+    let mut names = BTreeSet::new();
+    for (i, cluster) in config.clusters.iter().enumerate() {
+        let at = format!("clusters[{i}]");
+        if !names.insert(&cluster.name) {
+            say(
+                &format!("{at}.name"),
+                format!("there are two clusters called {:?}; give each its own name", cluster.name),
+            );
+        }
+        if !is_name(&cluster.name) {
+            say(
+                &format!("{at}.name"),
+                format!("{:?} is not a name: use letters, digits, '.', '_' and '-'", cluster.name),
+            );
+        }
+        check_cluster(cluster, &at, &mut say);
+    }
+    check_pace(config.defaults.interval, config.defaults.timeout, "defaults", &mut say);
+    for name in config.external_labels.keys().filter(|n| !is_label(n)) {
+        say(&format!("external_labels.{name}"), format!("{name:?} is not a label name: use letters, digits and '_'"));
+    }
+    if config.storage.retention < RETENTION_MIN {
+        say("storage.retention", "is shorter than an hour".into());
+    }
+    if config.storage.max_size < SIZE_MIN {
+        say("storage.max_size", "is smaller than 10MB".into());
+    }
+    if config.schedule.concurrency == 0 {
+        say("schedule.concurrency", "must be at least 1".into());
+    }
+    if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
+        say("external_url", "must begin with http:// or https://".into());
+    }
+    if let Err(error) = notify::integrations(&config.global, &config.receivers, config.route.as_ref()) {
+        say(&error.at, error.message);
+    }
+    problems
+}
+
+fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, String)) {
+    let etcd = &cluster.etcd;
+    let files = [
+        ("kubeconfig", &cluster.kubeconfig),
+        ("etcd.ca_file", &etcd.ca_file),
+        ("etcd.cert_file", &etcd.cert_file),
+        ("etcd.key_file", &etcd.key_file),
+    ];
+    for (key, file) in files {
+        if let Some(Err(error)) = file.as_deref().map(readable) {
+            say(&format!("{at}.{key}"), error);
+        }
+    }
+    if etcd.cert_file.is_some() != etcd.key_file.is_some() {
+        say(&format!("{at}.etcd"), "cert_file and key_file belong together: give both or none".into());
+    }
+    let kubelet = &cluster.kubelet;
+    let paces = [
+        ("apiserver", cluster.apiserver.interval, cluster.apiserver.timeout),
+        ("etcd", etcd.interval, etcd.timeout),
+        ("kubelet", kubelet.interval, kubelet.timeout),
+        ("scheduler", cluster.scheduler.interval, cluster.scheduler.timeout),
+        ("controller_manager", cluster.controller_manager.interval, cluster.controller_manager.timeout),
+        ("kube_proxy", cluster.kube_proxy.interval, cluster.kube_proxy.timeout),
+    ];
+    for (key, interval, timeout) in paces {
+        if let Some(interval) = interval {
+            check_pace(interval, timeout.unwrap_or(INTERVAL.0.min(interval)), &format!("{at}.{key}"), say);
+        }
+    }
+    for name in cluster.labels.keys().filter(|n| !is_label(n)) {
+        say(&format!("{at}.labels.{name}"), format!("{name:?} is not a label name: use letters, digits and '_'"));
+    }
+    for name in ["cluster", "job", "instance", "node"].into_iter().filter(|n| cluster.labels.contains_key(*n)) {
+        say(&format!("{at}.labels.{name}"), format!("{name:?} is set by dogwatch itself: choose another label"));
+    }
+}
+
+fn check_pace(interval: Duration, timeout: Duration, at: &str, say: &mut impl FnMut(&str, String)) {
+    if interval < INTERVAL.0 || interval > INTERVAL.1 {
+        say(&format!("{at}.interval"), "must be between 1s and 1h".into());
+    }
+    if timeout.is_zero() || timeout > interval {
+        say(&format!("{at}.timeout"), "must be longer than nothing and no longer than the interval".into());
+    }
+}
+
+fn readable(path: &Path) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(format!("{} is a directory", path.display())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 100 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+}
+
+fn is_label(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
