@@ -21,8 +21,9 @@ const KUBE_PROXY: u16 = 10256;
 /// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
 /// interval and timeout where a component has none of its own; `has_etcd_certificate` says that etcd can be asked.
 ///
-/// What the API server or the configuration names is a target at once; what is only derived (an etcd where an API
-/// server runs, an API server's inner address) is `guessed`.
+/// What the API server or the configuration names is a target at once, an API server's endpoint too: one that hangs when
+/// the watchdog first sees it must not pass for one that is not there. What is only derived (an etcd where an API server
+/// runs) is `guessed`.
 pub fn targets(
     config: &ClusterConfig,
     server: &Url,
@@ -138,25 +139,18 @@ impl<'a> Builder<'a> {
             return;
         }
         let beat = self.beat(config.interval, config.timeout);
-        let is_endpoint = |place: &str| self.endpoints().any(|e| e == place);
-        let mut add = Vec::new();
-        if config.endpoints.is_empty() {
-            // The advertised URL first: where it is an endpoint itself, it is told, not guessed.
-            add.extend(place_of(server).map(|place| (is_endpoint(&place), place, server.clone(), false)));
-            for place in self.endpoints() {
-                // Inner addresses may be out of reach from here, as they are with most managed clusters.
-                add.extend(base("https", place).map(|url| (true, place.clone(), url, true)));
-            }
+        let urls: Vec<Url> = if config.endpoints.is_empty() {
+            let single = self.endpoints().filter_map(|place| base("https", place));
+            std::iter::once(server.clone()).chain(single).collect()
         } else {
-            for url in &config.endpoints {
-                let Some(place) = place_of(url) else { continue };
-                let advertised = Some(&place) == place_of(server).as_ref() && !is_endpoint(&place);
-                add.push((!advertised, place, url.clone(), false));
-            }
-        }
-        for (single, place, url, guessed) in add {
-            let spec = ProbeSpec::ApiServer { base: url, advertised: !single };
-            self.add(Job::KubeApiserver, &place, spec, beat, guessed);
+            config.endpoints.clone()
+        };
+        // Where the advertised URL is an endpoint itself, it is that one server and no balancer.
+        let balancer = place_of(server).filter(|place| !self.endpoints().any(|e| e == place));
+        for url in urls {
+            let Some(place) = place_of(&url) else { continue };
+            let advertised = Some(&place) == balancer.as_ref();
+            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, beat, false);
         }
     }
 

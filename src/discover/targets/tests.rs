@@ -75,8 +75,8 @@ fn api_servers_are_the_advertised_url_and_every_endpoint() {
         "https://lb.example.org",
         &three,
         &[
-            "10.0.0.1:6443 guessed https://10.0.0.1:6443/",
-            "10.0.0.2:6443 on cp-2 guessed https://10.0.0.2:6443/",
+            "10.0.0.1:6443 https://10.0.0.1:6443/",
+            "10.0.0.2:6443 on cp-2 https://10.0.0.2:6443/",
             "lb.example.org:443 https://lb.example.org/ advertised",
         ],
     );
@@ -85,7 +85,7 @@ fn api_servers_are_the_advertised_url_and_every_endpoint() {
         "",
         "https://10.0.0.1:6443",
         &three,
-        &["10.0.0.1:6443 https://10.0.0.1:6443/", "10.0.0.2:6443 on cp-2 guessed https://10.0.0.2:6443/"],
+        &["10.0.0.1:6443 https://10.0.0.1:6443/", "10.0.0.2:6443 on cp-2 https://10.0.0.2:6443/"],
     );
     check(
         &[Api],
@@ -102,7 +102,7 @@ fn api_servers_are_the_advertised_url_and_every_endpoint() {
         "",
         "https://[fd00::1]:6443",
         &six,
-        &["[fd00::1]:6443 https://[fd00::1]:6443/", "[fd00::3]:6443 guessed https://[fd00::3]:6443/"],
+        &["[fd00::1]:6443 https://[fd00::1]:6443/", "[fd00::3]:6443 https://[fd00::3]:6443/"],
     );
 }
 
