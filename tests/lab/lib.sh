@@ -14,12 +14,14 @@ in_net() { nsenter --net="/run/netns/$LAB-$1" "${@:2}"; }
 # kubectl with all rights, from the watchdog's host.
 admin() { in_net wd "$BIN/kubectl" --kubeconfig "$RUN/pki/admin.kubeconfig" --request-timeout 5s "$@"; }
 
-# launch NAME: starts, perhaps again, what $RUN/cmd/NAME says (a line with the host, a line with the command). It
-# outlives this script and lets go of everything that it inherited, tests/run's lock on file descriptor 9 included.
+# launch NAME: starts, perhaps again, what $RUN/cmd/NAME says (a line with the host, a line with the command), under the
+# host's name, which leases tell. It outlives this script and lets go of all that it inherited, tests/run's lock on file
+# descriptor 9 included.
 launch() {
   local host command
   { read -r host; read -r command; } <"$RUN/cmd/$1"
-  nohup setsid nsenter --net="/run/netns/$LAB-$host" bash -c "exec $command" </dev/null >>"$RUN/log/$1.log" 2>&1 9>&- &
+  nohup setsid nsenter --net="/run/netns/$LAB-$host" unshare --uts bash -c "hostname $host; exec $command" \
+    </dev/null >>"$RUN/log/$1.log" 2>&1 9>&- &
   echo $! >"$RUN/pid/$1"
 }
 
@@ -37,7 +39,7 @@ healthy() {
     ask+=(-o /dev/null "https://$at:6443/readyz" -o /dev/null "http://$at:2381/health" \
       -o /dev/null "https://$at:10257/healthz" -o /dev/null "https://$at:10259/healthz")
   done
-  sick=$(in_net wd curl -Zsk -m 3 -w '%{url} %{http_code}\n' "${ask[@]}" | grep -v ' 200$') || true
+  sick=$(in_net wd curl -Zk --no-progress-meter -m 3 -w '%{url} %{http_code}\n' "${ask[@]}" 2>/dev/null | grep -v ' 200$') || true
   [ -z "$sick" ] || { echo "$sick"; return 1; }
   n=$(admin get endpoints kubernetes -o 'jsonpath={.subsets[*].addresses[*].ip}' 2>&1 | wc -w)
   [ "$n" = "$(<"$RUN/masters")" ] || { echo "$n API servers are announced"; return 1; }
