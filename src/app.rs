@@ -4,7 +4,7 @@ mod cluster;
 mod engine;
 mod systemd;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -15,7 +15,7 @@ pub use self::engine::Engine;
 use crate::{clock::Clock, config::Config, model::Live, telemetry::Metrics};
 
 /// Reads the configuration anew; the error is ready to be shown.
-pub type Reload = Box<dyn Fn() -> Result<Config, String> + Send>;
+pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config, String>> + Send>> + Send + Sync>;
 
 /// What outlives a reload.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
 
 /// A new engine on the same database if the new configuration is good; otherwise the old one goes on.
 async fn reloaded(engine: Engine, reload: &Reload, shared: &Shared) -> anyhow::Result<Engine> {
-    match reload() {
+    match reload().await {
         Err(error) => {
             tracing::error!("the new configuration is not used, the old one stays in force:\n{error}");
             shared.live.write().reload_error = Some(error);

@@ -1,0 +1,149 @@
+//! The command line: arguments, and one file a subcommand. The only room that prints.
+
+mod check;
+mod completions;
+mod demo;
+mod output;
+mod probe;
+mod run;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The watchdog for Kubernetes that stays awake when the cluster is down.
+#[derive(Debug, Parser)]
+#[command(name = "dogwatch", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dogwatch demo                        see it find an outage on a pretend cluster, in a minute
+  dogwatch run                         watch the current context of your kubeconfig
+  dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
+  dogwatch check -c dogwatch.yml       check the file; errors with line and column
+  dogwatch probe --all                 probe everything once; exits like a Nagios plugin";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch: probe, remember, expose, tell.
+    Run(RunArgs),
+    /// Check the configuration and what it refers to.
+    Check(CheckArgs),
+    /// Probe targets once and print what was found.
+    #[command(after_help = PROBE_HELP)]
+    Probe(ProbeArgs),
+    /// See an outage detected and told, on a pretend cluster in this process.
+    Demo(DemoArgs),
+    /// Print a completion script for your shell.
+    Completions(CompletionsArgs),
+}
+
+const PROBE_HELP: &str = "\
+Exit status, as of a Nagios plugin: 0 all up, 1 something is degraded, 2 something is down,
+3 something is unknown (or nothing could be probed). The worst counts, down before degraded before unknown.
+
+A TARGET is any part of cluster/job/instance or a node's name: prod/etcd/10.0.0.1:2379, kubelet, n1.";
+
+/// Which configuration.
+#[derive(Args, Clone, Debug)]
+struct ConfigArgs {
+    /// The configuration; default: ./dogwatch.yml where there is one, else the kubeconfig alone
+    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Without a configuration: this kubeconfig instead of $KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where the SQLite file lives; instead of `data_dir`
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of pages, API and /metrics; instead of `listen`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// What is logged, as tracing's directives
+    #[arg(long, env = "DOGWATCH_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// How it is logged; default: text on a terminal, JSON otherwise
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogStyle>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogStyle {
+    Text,
+    Json,
+}
+
+#[derive(Args, Clone, Debug)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+struct ProbeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// What to probe
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    targets: Vec<String>,
+    /// Probe everything that discovery finds
+    #[arg(long, conflicts_with = "targets")]
+    all: bool,
+    /// Print the steps of each probe too
+    #[arg(short, long)]
+    verbose: bool,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Args, Clone, Debug)]
+struct DemoArgs {
+    /// Address of the demo's pages; port 0: any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+#[derive(Args, Clone, Debug)]
+struct CompletionsArgs {
+    /// Which shell
+    shell: clap_complete::Shell,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&format!("no runtime could be started: {error}")),
+    };
+    crate::dial::install_crypto();
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::main(args).await,
+            Command::Check(args) => check::main(args).await,
+            Command::Probe(args) => probe::main(args).await,
+            Command::Demo(args) => demo::main(args).await,
+            Command::Completions(args) => completions::main(&args),
+        }
+    });
+    // What still runs (a name that does not resolve) must not keep the program.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| output::fail(&format!("{error:#}")))
+}

@@ -1,0 +1,75 @@
+//! `dogwatch check`: the configuration, and what it refers to.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
+
+use anstyle::AnsiColor;
+
+use super::{CheckArgs, output};
+use crate::{
+    clock::Clock,
+    config::Config,
+    dial::{DialConfig, Dialer},
+};
+
+/// Says that all is fine, or all that is not; exit status 1 then.
+pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let shown =
+        output::config_file(&args.config).map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
+    let config = match output::configuration(&args.config).await {
+        Ok(config) => config,
+        Err(errors) => return Ok(output::fail(&errors)),
+    };
+    let mut errors = Vec::new();
+    for cluster in &config.clusters {
+        let dial = DialConfig {
+            kubeconfig: cluster.kubeconfig.clone(),
+            context: cluster.context.clone(),
+            etcd_ca_file: cluster.etcd.ca_file.clone(),
+            etcd_cert_file: cluster.etcd.cert_file.clone(),
+            etcd_key_file: cluster.etcd.key_file.clone(),
+        };
+        if let Err(error) = Dialer::load(dial, Clock::system()).await {
+            errors.push(format!("cluster {}: {error}", cluster.name));
+        }
+    }
+    let yellow = output::style(AnsiColor::Yellow);
+    for warning in warnings(&config) {
+        output::say(&format!("{yellow}warning:{yellow:#} {warning}"));
+    }
+    if !errors.is_empty() {
+        return Ok(output::fail(&errors.join("\n")));
+    }
+    let green = output::style(AnsiColor::Green);
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    output::say(&format!(
+        "{green}{shown} is fine:{green:#} {}, {}",
+        count(config.clusters.len(), "cluster"),
+        count(config.receivers.len(), "receiver")
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.receivers.is_empty() {
+        warnings.push("no receiver is configured: outages are told to nobody".into());
+    }
+    for cluster in &config.clusters {
+        for file in [&cluster.kubeconfig, &cluster.etcd.key_file].into_iter().flatten() {
+            if others_may_read(file) {
+                warnings.push(format!(
+                    "{} holds a secret and everybody on this machine may read it: chmod 600",
+                    file.display()
+                ));
+            }
+        }
+    }
+    if !config.listen.ip().is_loopback() {
+        warnings.push(format!("{} can be reached from other machines and asks for no password", config.listen));
+    }
+    warnings
+}
+
+fn others_may_read(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}

@@ -1,0 +1,83 @@
+//! `dogwatch demo`: the real watchdog over a pretend cluster, told as it happens.
+
+use std::process::ExitCode;
+
+use super::{DemoArgs, output};
+use crate::{
+    app::{Engine, Shared},
+    clock::Clock,
+    config::Config,
+    demo::{Ending, HookSink, Mailbox, PretendCluster, Stage, narrate},
+    model::Live,
+    notify::config::{GlobalConfig, ReceiverConfig, RouteConfig},
+    schedule::Defaults,
+    telemetry::Metrics,
+};
+
+/// Plays the outage once. Everything lives in a directory that is removed afterwards.
+pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let dir = tempdir()?;
+    let clock = Clock::system();
+    let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
+    let (mailbox, mails) = Mailbox::start().await?;
+    let (sink, hooks) = HookSink::start().await?;
+    let config = Config {
+        data_dir: dir.0.join("data"),
+        listen: args.listen,
+        defaults: Defaults { interval: std::time::Duration::from_secs(5), timeout: std::time::Duration::from_secs(3) },
+        clusters: vec![cluster.config()],
+        ..receivers(&mailbox.address().to_string(), &sink.url())?
+    };
+    let (reload, _asked) = tokio::sync::mpsc::channel(1);
+    let shared =
+        Shared { live: Live::default(), metrics: std::sync::Arc::new(Metrics::new()), clock: clock.clone(), reload };
+    let engine = Engine::start(&config, &shared).await?;
+    let stage = Stage {
+        live: shared.live.clone(),
+        cluster: &cluster,
+        mails,
+        hooks,
+        page: format!("http://{}", engine.listening),
+    };
+    let mut out = anstream::stdout();
+    let ending = tokio::select! {
+        ending = narrate(stage, &mut out) => ending?,
+        _ = tokio::signal::ctrl_c() => Ending::Told,
+    };
+    engine.stop().await;
+    Ok(match ending {
+        Ending::Told => ExitCode::SUCCESS,
+        Ending::Late(what) => output::fail(&what),
+    })
+}
+
+/// Mail and webhook into the demo's own sinks.
+fn receivers(smarthost: &str, hook: &str) -> anyhow::Result<Config> {
+    let receiver: ReceiverConfig = serde_json::from_value(serde_json::json!({
+        "name": "oncall",
+        "email_configs": [{
+            "to": "oncall@example.org", "from": "dogwatch@example.org",
+            "smarthost": smarthost, "require_tls": false,
+        }],
+        "webhook_configs": [{ "url": hook }],
+    }))?;
+    let route = RouteConfig { receiver: receiver.name.clone(), ..RouteConfig::default() };
+    Ok(Config { global: GlobalConfig::default(), receivers: vec![receiver], route: Some(route), ..Config::default() })
+}
+
+/// A directory that goes when the demo ends.
+struct TempDir(std::path::PathBuf);
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // What can't be removed is left to the system's own cleaning of its temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tempdir() -> anyhow::Result<TempDir> {
+    use std::os::unix::fs::DirBuilderExt;
+    let dir = std::env::temp_dir().join(format!("dogwatch-demo-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
+    Ok(TempDir(dir))
+}

@@ -1,0 +1,62 @@
+//! Printing: colours only on a terminal (NO_COLOR obeyed), errors on stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // This is the room that prints.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anstyle::{AnsiColor, Style};
+
+use super::ConfigArgs;
+use crate::config::{self, Config};
+
+/// The exit status of a usage or configuration error.
+const FAILED: u8 = 1;
+
+/// An error in words, and the exit status for it.
+pub fn fail(message: &str) -> ExitCode {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    anstream::eprintln!("{red}error:{red:#} {message}");
+    ExitCode::from(FAILED)
+}
+
+/// A line for a person.
+pub fn say(line: &str) {
+    anstream::println!("{line}");
+}
+
+/// A style by name of meaning.
+pub fn style(color: AnsiColor) -> Style {
+    Style::new().fg_color(Some(color.into()))
+}
+
+/// The file that counts: the one named, or `./dogwatch.yml` where there is one.
+pub fn config_file(args: &ConfigArgs) -> Option<PathBuf> {
+    let here = PathBuf::from("dogwatch.yml");
+    match (&args.config, &args.kubeconfig) {
+        (Some(path), _) => Some(path.clone()),
+        (None, None) if here.is_file() => Some(here),
+        _ => None,
+    }
+}
+
+/// The configuration, or all that is wrong with it.
+pub async fn configuration(args: &ConfigArgs) -> Result<Config, String> {
+    match config_file(args) {
+        Some(path) => {
+            config::load(&path).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        }
+        None => {
+            let config = crate::dial::DialConfig { kubeconfig: args.kubeconfig.clone(), ..Default::default() };
+            let dialer = crate::dial::Dialer::load(config, crate::clock::Clock::system()).await;
+            let context = dialer.map_err(|e| e.to_string())?.context();
+            Ok(Config::zero(&cluster_name(&context), args.kubeconfig.clone()))
+        }
+    }
+}
+
+/// A context's name as a cluster's: `arn:aws:eks:eu-west-1:1:cluster/prod` becomes `prod`.
+fn cluster_name(context: &str) -> String {
+    let last = context.rsplit('/').next().unwrap_or(context);
+    let plain: String =
+        last.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).take(100).collect();
+    if plain.is_empty() { "cluster".into() } else { plain }
+}

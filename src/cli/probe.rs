@@ -1,0 +1,227 @@
+//! `dogwatch probe`: everything once, as a table or JSON, with the exit status of a Nagios plugin.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anstyle::AnsiColor;
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use tokio::{sync::Semaphore, task::JoinSet};
+use url::Url;
+
+use super::{Output, ProbeArgs, output};
+use crate::{
+    clock::Clock,
+    config::Config,
+    dial::{DialConfig, Dialer},
+    discover::{
+        config::ClusterConfig,
+        kubernetes::{self, Scope},
+        targets::targets,
+    },
+    model::{ClusterSnapshot, Job, Observation, ProbeSpec, Reason, Target},
+    probe,
+};
+
+/// Probes at once: a person waits, and the machine may be small.
+const AT_ONCE: usize = 128;
+
+/// What one probe amounts to, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Grade {
+    Up,
+    Unknown,
+    Degraded,
+    Down,
+}
+
+impl Grade {
+    fn of(o: &Observation) -> Self {
+        match o.failure.as_ref().map(|f| f.reason) {
+            None => Grade::Up,
+            Some(Reason::Auth) => Grade::Unknown,
+            Some(Reason::Degraded) => Grade::Degraded,
+            Some(_) => Grade::Down,
+        }
+    }
+
+    /// Exit status and Nagios' word.
+    fn nagios(self) -> (u8, &'static str) {
+        match self {
+            Grade::Up => (0, "OK"),
+            Grade::Degraded => (1, "WARNING"),
+            Grade::Down => (2, "CRITICAL"),
+            Grade::Unknown => (3, "UNKNOWN"),
+        }
+    }
+
+    fn word(self) -> (&'static str, AnsiColor) {
+        match self {
+            Grade::Up => ("up", AnsiColor::Green),
+            Grade::Unknown => ("unknown", AnsiColor::Magenta),
+            Grade::Degraded => ("degraded", AnsiColor::Yellow),
+            Grade::Down => ("down", AnsiColor::Red),
+        }
+    }
+}
+
+/// Probes and prints.
+pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
+    const UNKNOWN: u8 = 3;
+    let unknown = |message: &str| {
+        output::fail(message);
+        Ok(ExitCode::from(UNKNOWN))
+    };
+    let config = match output::configuration(&args.config).await {
+        Ok(config) => config,
+        Err(errors) => return unknown(&errors),
+    };
+    let mut seen = Vec::new();
+    let mut problems = Vec::new();
+    for cluster in &config.clusters {
+        match probe_cluster(cluster, &config, &args).await {
+            Ok(found) => seen.extend(found),
+            Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
+        }
+    }
+    seen.sort_by(|a, b| (Grade::of(b), &a.target.key).cmp(&(Grade::of(a), &b.target.key)));
+    if !problems.is_empty() {
+        output::fail(&problems.join("\n"));
+    }
+    if seen.is_empty() {
+        return unknown("nothing to probe: no target is called so (`dogwatch probe --all` shows all)");
+    }
+    let (status, word) = seen.iter().map(Grade::of).max().unwrap_or(Grade::Unknown).nagios();
+    match args.output {
+        Output::Json => output::say(&serde_json::to_string_pretty(&seen.iter().map(Row::of).collect::<Vec<_>>())?),
+        Output::Table => print(&seen, word, args.verbose),
+    }
+    Ok(ExitCode::from(if problems.is_empty() { status } else { status.max(UNKNOWN) }))
+}
+
+async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Vec<Observation>, String> {
+    let clock = Clock::system();
+    let dial = DialConfig {
+        kubeconfig: cluster.kubeconfig.clone(),
+        context: cluster.context.clone(),
+        etcd_ca_file: cluster.etcd.ca_file.clone(),
+        etcd_cert_file: cluster.etcd.cert_file.clone(),
+        etcd_key_file: cluster.etcd.key_file.clone(),
+    };
+    let dialer = Dialer::load(dial, clock.clone()).await.map_err(|e| e.to_string())?;
+    let snapshot = kubernetes::read(&dialer, &ClusterSnapshot::default(), Scope::Full, &clock).await;
+    if let Some(error) = &snapshot.error {
+        output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
+    }
+    let pace = (config.defaults.interval, config.defaults.timeout);
+    let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), pace);
+    let wanted = all.into_iter().filter(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
+    let proxies: Arc<[Url]> = [dialer.server()]
+        .into_iter()
+        .chain(snapshot.apiserver_endpoints.iter().filter_map(|e| Url::parse(&format!("https://{e}")).ok()))
+        .collect();
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut probes = JoinSet::new();
+    for target in wanted {
+        let (dialer, proxies, clock, permits) = (dialer.clone(), proxies.clone(), clock.clone(), permits.clone());
+        probes.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            probe::probe(&Arc::new(target), &dialer, &proxies, false, &clock).await
+        });
+    }
+    let seen = probes.join_all().await;
+    // A guess that does not answer is no target.
+    Ok(seen.into_iter().filter(|o| o.answered || !o.target.guessed || !args.all).collect())
+}
+
+fn is_called(target: &Target, wanted: &str) -> bool {
+    let node = match &target.spec {
+        ProbeSpec::Kubelet { node, .. } => Some(node),
+        _ => target.node.as_ref(),
+    };
+    target.key.to_string().contains(wanted) || node.is_some_and(|n| **n == *wanted)
+}
+
+fn print(seen: &[Observation], word: &str, verbose: bool) {
+    let count = |grade: Grade| seen.iter().filter(|o| Grade::of(o) == grade).count();
+    let parts = [(Grade::Down, "down"), (Grade::Degraded, "degraded"), (Grade::Unknown, "unknown"), (Grade::Up, "up")];
+    let summary: Vec<String> =
+        parts.iter().filter(|(g, _)| count(*g) > 0).map(|(g, what)| format!("{} {what}", count(*g))).collect();
+    output::say(&format!("DOGWATCH {word} - {} of {} targets", summary.join(", "), seen.len()));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["TARGET", "NODE", "VERDICT", "MS", "WHY"]);
+    for o in seen {
+        table.add_row([
+            o.target.key.to_string(),
+            o.target.node.as_deref().unwrap_or_default().to_string(),
+            Grade::of(o).word().0.to_string(),
+            o.duration.as_millis().to_string(),
+            o.failure.as_ref().map_or_else(|| fine(o), ToString::to_string),
+        ]);
+    }
+    let mut lines = table.lines();
+    output::say(lines.next().unwrap_or_default().trim());
+    // One row, one line. Coloured after it is laid out: the table counts the bytes of a colour as letters.
+    for (line, o) in lines.zip(seen) {
+        let (word, color) = Grade::of(o).word();
+        let style = output::style(color);
+        output::say(line.trim().replacen(&format!(" {word} "), &format!(" {style}{word}{style:#} "), 1).as_str());
+    }
+    if verbose {
+        for o in seen {
+            output::say(&format!("\n{}", o.target.key));
+            for step in &o.trace {
+                output::say(&format!("  {:>6} ms  {}", step.after.as_millis(), step.text));
+            }
+        }
+    }
+}
+
+/// What a healthy target told, in short.
+fn fine(o: &Observation) -> String {
+    let checks = match o.checks.len() {
+        0 => String::new(),
+        n => format!("{n} checks ok"),
+    };
+    let version = match &o.facts {
+        crate::model::Facts::ApiServer(a) => a.version.clone(),
+        crate::model::Facts::Etcd(e) => {
+            e.version.clone().map(|v| format!("{v}{}", if e.is_leader == Some(true) { ", leader" } else { "" }))
+        }
+        _ => None,
+    };
+    [version, Some(checks).filter(|c| !c.is_empty())].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    cluster: &'a str,
+    job: Job,
+    instance: &'a str,
+    node: Option<&'a str>,
+    verdict: Grade,
+    reason: Option<Reason>,
+    message: Option<&'a str>,
+    duration_seconds: f64,
+    http_status: Option<u16>,
+    failed_checks: Vec<&'a str>,
+    trace: Vec<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(o: &'a Observation) -> Self {
+        Self {
+            cluster: &o.target.key.cluster,
+            job: o.target.key.job,
+            instance: &o.target.key.instance,
+            node: o.target.node.as_deref(),
+            verdict: Grade::of(o),
+            reason: o.failure.as_ref().map(|f| f.reason),
+            message: o.failure.as_ref().map(|f| f.message.as_str()),
+            duration_seconds: o.duration.as_secs_f64(),
+            http_status: o.http_status,
+            failed_checks: o.checks.iter().filter(|c| !c.ok).map(|c| c.name.as_str()).collect(),
+            trace: o.trace.iter().map(|t| t.text.as_str()).collect(),
+        }
+    }
+}
