@@ -80,7 +80,7 @@ impl Drop for Sink {
 }
 
 fn message(line: &Value) -> Option<Message> {
-    let at = Timestamp::try_from(Duration::from_secs_f64(line["at"].as_f64()?)).ok()?;
+    let at = Timestamp::from_microsecond((line["at"].as_f64()? * 1e6) as i64).ok()?;
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     match line["kind"].as_str()? {
         "webhook" => {

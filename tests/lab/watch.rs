@@ -224,7 +224,8 @@ route: {{receiver: oncall}}
 fn spawn(lab: &Lab, dir: &Path, kubeconfig: Option<&Path>) -> Child {
     let log = fs::File::options().create(true).append(true).open(dir.join("dogwatch.log")).unwrap();
     let mut command = lab.on("wd");
-    command.arg(env!("CARGO_BIN_EXE_dogwatch")).arg("run").current_dir(dir).env_remove("KUBECONFIG").env("HOME", dir);
+    command.arg(env!("CARGO_BIN_EXE_dogwatch")).args(["run", "--log-format", "text"]);
+    command.current_dir(dir).env("HOME", dir).env_remove("KUBECONFIG").env_remove("DOGWATCH_CONFIG");
     match kubeconfig {
         None => command.args(["--config", "dogwatch.yml"]),
         Some(path) => command.args(["--data-dir", "data"]).env("KUBECONFIG", path),
