@@ -225,7 +225,8 @@ async fn an_answering_target_proves_that_we_are_not_cut_off() {
     b.look_since(silent).await;
     b.until("cut off", |b| !b.live.read().vantage.ok).await;
     b.probe(&api, None).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let answered = |b: &Bench| b.live.read().clusters["prod"].targets[&api.key].last_success.is_some();
+    b.until("the answer is known", answered).await;
     let failing_since = b.clock.wall() - Duration::from_secs(1);
     let report = VantageReport {
         at: b.clock.wall(),
@@ -285,7 +286,7 @@ async fn references_that_answer_late_are_not_believed_alone() {
     for _ in 0..3 {
         b.look_since(before).await;
     }
+    b.until("the looks are taken in", |b| b.looks.capacity() == b.looks.max_capacity()).await;
     b.know(vec![api.clone()]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(b.live.read().vantage.ok, "no probe was silent since");
 }
