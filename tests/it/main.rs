@@ -8,3 +8,4 @@ mod http;
 mod metrics;
 mod notify;
 mod receivers;
+mod tidy;
