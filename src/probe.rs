@@ -27,7 +27,6 @@ use crate::{
 /// What a prober works with.
 #[derive(Clone, Copy)]
 struct Probe<'a> {
-    target: &'a Arc<Target>,
     dialer: &'a Dialer,
     /// API servers that are up, for the node proxy.
     api: &'a [Url],
@@ -39,7 +38,7 @@ struct Probe<'a> {
 /// kubelet's connection be used again.
 pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_alive: bool, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
-    let probe = Probe { target, dialer, api, keep_alive, deadline: begun + target.timeout };
+    let probe = Probe { dialer, api, keep_alive, deadline: begun + target.timeout };
     let report = match &target.spec {
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,

@@ -275,13 +275,10 @@ impl Open {
             Some(at) => elapsed(at, now) <= WAY_BACK,
             None => self.missing.contains_key(&a.finding.key),
         };
-        let way_back = |a: &Alert| {
-            a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a)
-        };
+        let way_back = |a: &Alert| a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a);
         let told = incident.told_at;
         let of_old = |a: &Alert| told.is_some_and(|told| a.opened_at <= told);
-        !incident.alerts.iter().any(|a| of_old(a) && (known(a) || way_back(a)))
-            && !told_roots(incident).any(relief)
+        !incident.alerts.iter().any(|a| of_old(a) && (known(a) || way_back(a))) && !told_roots(incident).any(relief)
     }
 
     /// Lists consequences in the incident of their cause.

@@ -159,7 +159,7 @@ pub fn members(body: &[u8]) -> Vec<EtcdMember> {
 }
 
 /// The values of the metrics named, of those without labels.
-fn values<'a>(body: &'a [u8]) -> impl Iterator<Item = (&'a str, f64)> {
+fn values(body: &[u8]) -> impl Iterator<Item = (&str, f64)> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     text.lines().filter(|l| l.starts_with("etcd_")).filter_map(|l| {
         let (name, value) = l.split_once(' ')?;
@@ -169,7 +169,7 @@ fn values<'a>(body: &'a [u8]) -> impl Iterator<Item = (&'a str, f64)> {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Sizes and counts, checked to be in range.
 fn whole(value: f64) -> Option<u64> {
-    (value >= 0.0 && value < 9.0e15).then_some(value as u64)
+    (0.0..9.0e15).contains(&value).then_some(value as u64)
 }
 
 /// Only the quota, which /v3/maintenance/status tells since 3.6 alone.
