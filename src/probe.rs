@@ -1,44 +1,73 @@
 //! One probe of one target: a `match` on its spec, one file a prober.
 //!
 //! A sick target is an [`Observation`], never an error. A probe never loops, never changes a cluster, and ends by its
-//! deadline, which covers everything from DNS to the last byte.
+//! deadline, which covers everything from DNS to the last byte. What answers mean is decided by pure functions
+//! (`checks`, `node_proxy`, `etcd_gateway`, `etcd_metrics`), to which a server may send whatever it likes.
 
 mod apiserver;
 mod checks;
 mod etcd;
-mod etcd_facts;
+mod etcd_gateway;
+mod etcd_metrics;
 mod healthz;
 mod kubelet;
+mod node_proxy;
 mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use url::Url;
 
 use self::report::Report;
 use crate::{
     clock::Clock,
-    dial::Dialer,
-    model::{Observation, ProbeSpec, Target},
+    dial::{Ask, Dialer, Exchange},
+    model::{Observation, ProbeSpec, Target, TraceLine},
 };
 
 /// What a prober works with.
 #[derive(Clone, Copy)]
 struct Probe<'a> {
     dialer: &'a Dialer,
-    /// API servers that are up, for the node proxy.
+    /// API servers through which a kubelet may be asked, best first.
     api: &'a [Url],
+    /// A kubelet's connection may be used again.
     keep_alive: bool,
-    deadline: tokio::time::Instant,
+    begun: Instant,
+    deadline: Instant,
+}
+
+impl Probe<'_> {
+    /// One exchange, by `deadline` or the probe's own, whichever is earlier. Its trace counts from the probe's start and
+    /// ends with what went wrong.
+    async fn ask(&self, ask: Ask, deadline: Instant) -> Exchange {
+        let offset = self.begun.elapsed();
+        let mut exchange = self.dialer.exchange(ask, deadline.min(self.deadline)).await;
+        for line in &mut exchange.trace {
+            line.after += offset;
+        }
+        if let Err(failure) = &exchange.outcome
+            && exchange.trace.last().is_none_or(|l| l.text != failure.message)
+        {
+            exchange.trace.push(TraceLine { after: self.begun.elapsed(), text: failure.message.clone() });
+        }
+        exchange
+    }
+
+    /// What is left of the probe's time.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
 }
 
 /// Probes a target once. `api` are the API servers through which a kubelet may be asked, best first; `keep_alive` lets a
 /// kubelet's connection be used again.
 pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_alive: bool, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
-    let probe = Probe { dialer, api, keep_alive, deadline: begun + target.timeout };
+    let probe = Probe { dialer, api, keep_alive, begun, deadline: begun + target.timeout };
     let report = match &target.spec {
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,

@@ -1,18 +1,21 @@
-//! Kubernetes' verbose health pages: `[+]name ok`, `[-]name failed: reason withheld`, and everything that is not that.
+//! Kubernetes' health pages: `[+]name ok`, `[-]name failed: reason withheld`, and everything that is not that. Pure.
 //!
-//! Source: k8s.io/apiserver/pkg/server/healthz; etcd 3.5.11+ answers `/livez` and `/readyz` in the same format. Pure.
+//! Sources: k8s.io/apiserver/pkg/server/healthz (ends with `livez check passed`); etcd 3.5.11+ answers `/livez` and
+//! `/readyz` in the same format (ends with `ok`; a failed page ends with its last line).
+
+use serde::Deserialize;
 
 use crate::{
     dial::Answer,
-    model::{CheckLine, Failure, Reason},
+    model::{CheckLine, Failure, Observation, Reason},
 };
 
 /// What an answer to a health page amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// 200 with a page as it should be.
+    /// 200 with a whole page on which nothing fails.
     Healthy(Vec<CheckLine>),
-    /// A page that says which checks fail.
+    /// A page that says that something fails, and mostly what.
     Unhealthy(Vec<CheckLine>),
     /// 404: this version has no such page.
     Absent,
@@ -22,77 +25,134 @@ pub enum Page {
     Odd(Failure),
 }
 
-/// A body is quoted no longer than this, in characters.
-const QUOTE: usize = 80;
+impl Page {
+    /// Its check lines.
+    pub fn lines(&self) -> &[CheckLine] {
+        match self {
+            Page::Healthy(lines) | Page::Unhealthy(lines) => lines,
+            Page::Absent | Page::Refused(_) | Page::Odd(_) => &[],
+        }
+    }
+}
+
+/// A body is quoted no longer than this, in characters: the beginning says what kind of page it is.
+const QUOTE_MAX: usize = 80;
+/// A check's name longer than this, in bytes, is no name.
+const NAME_MAX: usize = 128;
+/// What a failed check says is kept up to this, in characters.
+const MESSAGE_MAX: usize = 200;
+/// Failing checks named in a message; the others are counted.
+const NAMED: usize = 5;
 
 /// Reads the answer of page `name` (`livez`, …).
 pub fn read(name: &str, answer: &Answer) -> Page {
     let body = String::from_utf8_lossy(&answer.body);
     let lines = lines(name, &body);
+    let odd = |reason, message: String| Page::Odd(Failure::new(reason, message));
+    let refused = |message: String| Page::Refused(Failure::new(Reason::Auth, message));
     match answer.status {
-        200 if !lines.is_empty() || is_ok(&body) => match lines.iter().any(|l| !l.ok) {
-            // A server that says 200 and lists a failed check means the check.
-            true => Page::Unhealthy(lines),
-            false => Page::Healthy(lines),
-        },
+        // A server that says 200 and lists a failed check means the check.
+        200 if lines.iter().any(|l| !l.ok) => Page::Unhealthy(lines),
+        200 if !answer.cut && is_whole(&body) => Page::Healthy(lines),
+        200 if answer.cut || !lines.is_empty() => {
+            odd(Reason::Body, format!("/{name} answered 200, but broke off after {} checks", lines.len()))
+        }
         200 if body.trim().is_empty() => odd(Reason::Body, format!("/{name} answered 200 with an empty body")),
         200 => odd(Reason::Body, format!("/{name} answered 200, but not as a health page does: {}", quote(&body))),
-        401 => refused(401, "our credentials are not accepted (401)"),
-        403 => refused(403, &format!("our credentials may not read /{name} (403): RBAC lacks `get` on it")),
+        401 => refused(format!("/{name} answered 401: our credentials are not accepted")),
+        403 => refused(format!(
+            "/{name} answered 403: RBAC does not let us `get` the nonResourceURL /{name} ({})",
+            quote(&body)
+        )),
         404 => Page::Absent,
-        _ if lines.iter().any(|l| !l.ok) => Page::Unhealthy(lines),
+        // Where the failed line itself was lost, the page still says that something fails.
+        500.. if !lines.is_empty() => Page::Unhealthy(lines),
         status => odd(Reason::HttpStatus, format!("/{name} answered HTTP {status}: {}", quote(&body))),
     }
 }
 
-fn odd(reason: Reason, message: String) -> Page {
-    Page::Odd(Failure::new(reason, message))
+/// Ends as a page without failures does.
+fn is_whole(body: &str) -> bool {
+    let last = body.trim_end().lines().next_back().unwrap_or_default().trim();
+    last == "ok" || last.ends_with(" check passed")
 }
 
-fn refused(_status: u16, message: &str) -> Page {
-    Page::Refused(Failure::new(Reason::Auth, message))
-}
-
-fn is_ok(body: &str) -> bool {
-    let text = body.trim();
-    text == "ok" || text.ends_with("check passed")
-}
-
-fn quote(body: &str) -> String {
-    let text: String = body.split_whitespace().collect::<Vec<_>>().join(" ");
-    match text.char_indices().nth(QUOTE) {
-        Some((at, _)) => format!("{:?}…", &text[..at]),
-        None => format!("{text:?}"),
-    }
-}
-
-/// Every check line of a body; a body that is cut loses its first or last line, never the others.
+/// Check lines of a body, at most [`Observation::CHECKS_MAX`], failed ones first in claiming that room; a line that is
+/// cut is no line.
 pub fn lines(page: &str, body: &str) -> Vec<CheckLine> {
-    body.lines().filter_map(|line| self::line(page, line.trim_end())).collect()
+    let mut found: Vec<CheckLine> = body.lines().filter_map(|l| line(page, l.trim_end())).collect();
+    if found.len() > Observation::CHECKS_MAX {
+        found.sort_by_key(|l| l.ok);
+        found.truncate(Observation::CHECKS_MAX);
+    }
+    found
 }
 
+/// `[+]etcd ok`, `[+]etcd excluded: ok`, `[-]etcd failed: reason withheld`.
 fn line(page: &str, line: &str) -> Option<CheckLine> {
-    let (ok, rest) = match (line.strip_prefix("[+]"), line.strip_prefix("[-]")) {
-        (Some(rest), _) => (true, rest),
-        (_, Some(rest)) => (false, rest),
-        _ => return None,
+    let (ok, rest) = match line.strip_prefix("[+]") {
+        Some(rest) => (true, rest),
+        None => (false, line.strip_prefix("[-]")?),
     };
-    // `[+]etcd ok`, `[+]etcd excluded: ok`, `[-]etcd failed: reason withheld`
     let (name, said) = rest.split_once(' ')?;
-    let complete = if ok { said.ends_with("ok") } else { said.starts_with("failed") };
-    if name.is_empty() || !complete {
-        return None;
-    }
-    let message = if ok { String::new() } else { said.trim_start_matches("failed").trim_start_matches(": ").into() };
-    Some(CheckLine { page: page.into(), name: name.into(), ok, message })
+    let message = if ok {
+        matches!(said, "ok" | "excluded: ok").then(String::new)?
+    } else {
+        said.strip_prefix("failed")?.trim_start_matches(": ").chars().take(MESSAGE_MAX).collect()
+    };
+    let is_name = !name.is_empty() && name.len() <= NAME_MAX && !name.contains(char::is_control);
+    is_name.then(|| CheckLine { page: page.into(), name: name.into(), ok, message })
 }
 
 /// `etcd, informer-sync`: the names of the failing checks.
 pub fn failing(lines: &[CheckLine]) -> String {
-    const SHOWN: usize = 5;
     let names: Vec<&str> = lines.iter().filter(|l| !l.ok).map(|l| l.name.as_str()).collect();
     match names.len() {
-        n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
+        0 => "a check that the answer does not name".into(),
+        n if n > NAMED => format!("{} and {} more", names[..NAMED].join(", "), n - NAMED),
         _ => names.join(", "),
     }
 }
+
+/// `metav1.Status`, in which Kubernetes answers what it does not do.
+#[derive(Debug, Deserialize)]
+struct Status {
+    kind: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The message of a body that is a `Status` of Kubernetes.
+pub fn status_message(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Status>(body).ok().filter(|s| s.kind == "Status").map(|s| s.message)
+}
+
+/// Only a component of Kubernetes answers so: check lines, `ok`, or an object with a kind.
+pub fn speaks_kubernetes(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Object {
+        #[serde(rename = "kind")]
+        _kind: String,
+        #[serde(rename = "apiVersion")]
+        _api_version: String,
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    body.trim() == "ok" || !lines("", &body).is_empty() || serde_json::from_slice::<Object>(&answer.body).is_ok()
+}
+
+/// What a body says, on one line: the message of a `Status`, else its beginning.
+pub fn quote(body: &str) -> String {
+    let text = status_message(body.as_bytes()).unwrap_or_else(|| body.into());
+    // Bodies may be large: no more is looked at than can be shown.
+    let text: Vec<&str> = text.split_whitespace().take(QUOTE_MAX).collect();
+    let text = text.join(" ");
+    match text.char_indices().nth(QUOTE_MAX) {
+        _ if text.is_empty() => "with an empty body".into(),
+        Some((at, _)) => format!("“{}…”", &text[..at]),
+        None => format!("“{text}”"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

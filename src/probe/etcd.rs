@@ -1,170 +1,222 @@
 //! An etcd member: with a client certificate its health, status, alarms and member list; else the metrics-only port;
 //! else no more than a TLS handshake that shows that it lives.
 //!
-//! Sources: etcd's /health (linearizable since 3.4), /livez and /readyz (3.5.11+, 3.6), the gRPC gateway under /v3.
+//! Sources: etcd's /health (a linearizable read since 3.4), /livez and /readyz (3.5.11+, 3.6), the gRPC gateway under
+//! /v3; what 3.4.23 and 3.5.16 really answer. Just after quorum is lost, before the member has noticed, /health and every
+//! linearizable question hang for 7 s while the status answers at once: that is a sick member, not a silent one.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     Probe, Report, at,
     checks::{self, Page},
-    etcd_facts as facts,
+    etcd_gateway as gateway, etcd_metrics as metrics,
 };
 use crate::{
-    dial::{Answer, Ask, Auth, Exchange, Trust},
+    dial::{Ask, Auth, Exchange, Trust},
     model::{EtcdFacts, EtcdVia, Facts, Failure, Reason},
 };
 
+/// For all but /health: a well member answers in milliseconds, and what hangs beyond this adds nothing to the verdict.
+const FACTS_LIMIT: Duration = Duration::from_secs(2);
+
+/// The client port, how it is trusted and what is shown to it.
+#[derive(Clone, Copy)]
+struct Client<'a> {
+    base: &'a Url,
+    trust: Trust,
+    auth: Auth,
+}
+
 /// See the module.
 pub async fn probe(p: Probe<'_>, client: &Url, metrics: Option<&Url>) -> Report {
-    if p.dialer.has_etcd_certificate() || client.scheme() == "http" {
-        return by_client_port(p, client, metrics).await;
+    let open = Client { base: client, trust: Trust::Observe, auth: Auth::None };
+    if client.scheme() == "http" {
+        return by_client_port(p, open, metrics).await.report;
     }
-    let mut by_metrics = None;
+    if !p.dialer.has_etcd_certificate() {
+        return without_certificate(p, open, metrics).await;
+    }
+    let ours = Client { base: client, trust: Trust::Etcd, auth: Auth::Etcd };
+    let seen = by_client_port(p, ours, metrics).await;
+    if !seen.refuses_us {
+        return seen.report;
+    }
+    let words = "it lives, but does not accept our etcd client certificate";
     if let Some(url) = metrics {
         let report = by_metrics_port(p, url).await;
         if report.answered {
-            return report;
+            return report.because_of(&seen.report, words);
         }
-        by_metrics = Some(report);
     }
-    by_handshake(p, client, by_metrics).await
+    lives(seen.report, words)
 }
 
-async fn by_client_port(p: Probe<'_>, base: &Url, metrics: Option<&Url>) -> Report {
-    let (trust, auth) = (Trust::Etcd, Auth::Etcd);
-    let get = |path: &str| p.dialer.exchange(Ask::get(at(base, path), trust, auth), p.deadline);
+/// It lives, and we have nothing to ask it more with.
+fn lives(mut report: Report, words: &str) -> Report {
+    report.answered = true;
+    report.facts = Facts::Etcd(Box::new(EtcdFacts::new(EtcdVia::Handshake)));
+    report.fail(Reason::Auth, words);
+    report
+}
+
+/// What the client port told.
+struct Seen {
+    report: Report,
+    /// It showed a good certificate and ended the connection on ours.
+    refuses_us: bool,
+}
+
+async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&Url>) -> Seen {
+    let soon = Instant::now() + FACTS_LIMIT;
+    let ask = |path: &str| Ask::get(at(client.base, path), client.trust, client.auth);
     let post = |path: &str, body: &'static str| {
-        let ask = Ask {
-            method: Method::POST,
-            body: Bytes::from_static(body.as_bytes()),
-            ..Ask::get(at(base, path), trust, auth)
-        };
-        p.dialer.exchange(ask, p.deadline)
+        p.ask(Ask { method: Method::POST, body: Bytes::from_static(body.as_bytes()), ..ask(path) }, soon)
     };
-    let quota = async {
-        match metrics {
-            Some(url) => p.dialer.exchange(Ask::get(at(url, "/metrics"), Trust::Observe, Auth::None), p.deadline).await,
-            None => get("/metrics").await,
+    let status_and_alarms = async {
+        let status = post("/v3/maintenance/status", "{}").await;
+        let mut known = EtcdFacts::new(EtcdVia::Client);
+        ok_body(&status).inspect(|body| gateway::status(body, &mut known));
+        // The list of alarms goes through raft: without a leader the question would only hang.
+        let alarms = match known.has_leader {
+            Some(true) => Some(post("/v3/maintenance/alarm", r#"{"action":"GET"}"#).await),
+            _ => None,
+        };
+        (status, alarms, known)
+    };
+    let figures = async {
+        match metrics_url {
+            Some(url) => p.ask(Ask::get(at(url, "/metrics"), Trust::Observe, Auth::None), soon).await,
+            None => p.ask(ask("/metrics"), soon).await,
         }
     };
-    let (health, ready, live, status, alarms, members, metrics) = tokio::join!(
-        get("/health"),
-        get("/readyz?verbose"),
-        get("/livez?verbose"),
-        post("/v3/maintenance/status", "{}"),
-        post("/v3/maintenance/alarm", r#"{"action":"GET"}"#),
-        post("/v3/cluster/member/list", "{}"),
-        quota,
+    let (health, live, ready, (status, alarms, mut known), members, figures) = tokio::join!(
+        p.ask(ask("/health"), p.deadline),
+        p.ask(ask("/livez?verbose"), soon),
+        p.ask(ask("/readyz?verbose"), soon),
+        status_and_alarms,
+        // 3.5 asks its leader otherwise, and hangs where there is none; 3.4 always answers from its own knowledge.
+        post("/v3/cluster/member/list", r#"{"linearizable":false}"#),
+        figures,
     );
     let mut report = Report::new(&health);
-    for exchange in [&ready, &live, &status, &alarms, &members] {
+    for exchange in [&live, &ready, &status, &members].into_iter().chain(&alarms) {
         report.follow(exchange);
     }
-    let health = match health.outcome {
-        Err(failure) => return report.fail(failure),
-        Ok(answer) => answer,
-    };
-    let mut known = EtcdFacts::new(EtcdVia::Client);
-    if let Some(body) = ok_body(&status) {
-        facts::status(body, &mut known);
-    }
-    if let Some(body) = ok_body(&alarms) {
-        known.alarms = facts::alarms(body);
-    }
-    if let Some(body) = ok_body(&members) {
-        known.members = facts::members(body);
-    }
-    if let Some(body) = ok_body(&metrics) {
-        facts::quota(body, &mut known);
-    }
+    alarms.as_ref().and_then(ok_body).inspect(|body| known.alarms = gateway::alarms(body));
+    ok_body(&members).inspect(|body| known.members = gateway::members(body));
+    // A port for metrics that does not answer is no fault of the member.
+    ok_body(&figures).inspect(|body| metrics::quota(body, &mut known));
     known.name = known.members.iter().find(|m| Some(m.id) == known.member_id).map(|m| m.name.clone());
-    let pages = [("livez", &live), ("readyz", &ready)];
+    let refuses_us = [&health, &status, &members].into_iter().all(is_refusal_of_our_certificate);
     let mut failing = None;
-    for (name, exchange) in pages {
-        let Ok(answer) = &exchange.outcome else { continue };
-        match checks::read(name, answer) {
-            Page::Healthy(lines) => report.add_checks(lines),
-            Page::Unhealthy(lines) => {
-                failing.get_or_insert_with(|| format!("/{name} fails: {}", checks::failing(&lines)));
-                report.add_checks(lines);
-            }
-            // Older versions have no such pages.
-            _ => {}
+    for (name, exchange) in [("livez", &live), ("readyz", &ready)] {
+        // Older versions have no such pages; one that hangs says no more than /health does.
+        let Ok(page) = exchange.outcome.as_ref().map(|a| checks::read(name, a)) else { continue };
+        report.add_checks(page.lines());
+        if let Page::Unhealthy(lines) = page {
+            failing.get_or_insert_with(|| format!("/{name} fails: {}", checks::failing(&lines)));
         }
     }
-    judge(report, known, &health, failing)
+    Seen { report: judge(report, known, &health, failing), refuses_us }
 }
 
 fn ok_body(exchange: &Exchange) -> Option<&[u8]> {
     exchange.outcome.as_ref().ok().filter(|a| a.status == 200).map(|a| &*a.body)
 }
 
-/// Health, errors and failing pages together.
-fn judge(mut report: Report, known: EtcdFacts, health: &Answer, failing: Option<String>) -> Report {
-    let said = facts::health(&health.body);
-    report.answered = said.is_some() || known.member_id.is_some() || matches!(health.status, 401 | 403);
-    let failure = match (&said, health.status) {
-        (None, 401 | 403) => {
-            Some(Failure::new(Reason::Auth, format!("etcd refuses our certificate (HTTP {})", health.status)))
+/// With TLS 1.3 the server judges our certificate after its own part of the handshake: it ends with an alert, or, where
+/// that is lost, with a closed connection.
+fn is_refusal_of_our_certificate(exchange: &Exchange) -> bool {
+    let good = exchange.tls.as_ref().is_some_and(|t| t.verified);
+    good && exchange.outcome.as_ref().is_err_and(|f| matches!(f.reason, Reason::Tls | Reason::Refused))
+}
+
+/// Health, errors and failing pages together; what answers at all is not silent, whatever hangs.
+fn judge(mut report: Report, known: EtcdFacts, health: &Exchange, failing: Option<String>) -> Report {
+    let said = health.outcome.as_ref().ok().and_then(|a| gateway::health(&a.body));
+    // Its status, or metrics that only etcd has.
+    let told = known.member_id.is_some() || known.has_leader.is_some();
+    report.answered = told || said.is_some();
+    let degraded = |words: String| Some(Failure::new(Reason::Degraded, words));
+    let reason = said.as_ref().map(|s| s.reason.as_str()).filter(|r| !r.is_empty());
+    let reason = reason.map(|r| format!(" ({r})")).unwrap_or_default();
+    report.failure = match (said, &health.outcome) {
+        _ if known.has_leader == Some(false) => degraded(format!("etcd answers, but has no leader{reason}")),
+        (Some(gateway::Health { healthy: false, .. }), _) => {
+            let alarms: Vec<&str> = known.alarms.iter().map(|a| a.alarm.as_str()).collect();
+            let alarms =
+                if alarms.is_empty() { String::new() } else { format!(", alarms in force: {}", alarms.join(", ")) };
+            degraded(format!("etcd says that it is not healthy{reason}{alarms}"))
         }
-        (None, 200) => Some(Failure::new(Reason::Body, "/health answered 200, but not as etcd does")),
-        (None, status) => Some(Failure::new(Reason::HttpStatus, format!("/health answered HTTP {status}"))),
-        _ if known.has_leader == Some(false) => Some(Failure::new(Reason::Degraded, "etcd answers, but has no leader")),
-        (Some(facts::Health { healthy: false, reason }), _) => {
-            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            Some(Failure::new(Reason::Degraded, format!("etcd says that it is not healthy{why}")))
+        (Some(_), _) if !known.errors.is_empty() => degraded(format!("etcd reports: {}", known.errors.join("; "))),
+        (Some(_), _) => failing.map(|f| Failure::new(Reason::Degraded, f)),
+        (None, Err(failure)) if told => {
+            degraded(format!("etcd tells its status, but not its health: {}", failure.message))
         }
-        _ if !known.errors.is_empty() => {
-            Some(Failure::new(Reason::Degraded, format!("etcd reports: {}", known.errors.join("; "))))
+        (None, Err(failure)) => Some(failure.clone()),
+        (None, Ok(answer)) if matches!(answer.status, 401 | 403) => {
+            Some(Failure::new(Reason::Auth, format!("/health answered {}: our credentials are refused", answer.status)))
         }
-        _ => failing.map(|f| Failure::new(Reason::Degraded, f)),
+        (None, Ok(answer)) => {
+            let body = String::from_utf8_lossy(&answer.body);
+            let reason = if answer.status == 200 { Reason::Body } else { Reason::HttpStatus };
+            let words =
+                format!("/health answered HTTP {}, but not as etcd does: {}", answer.status, checks::quote(&body));
+            Some(Failure::new(reason, words))
+        }
     };
-    report.failure = failure;
-    report.facts = Facts::Etcd(Box::new(known));
+    if report.answered {
+        report.facts = Facts::Etcd(Box::new(known));
+    }
     report
 }
 
+/// The metrics-only port: plain /health and /metrics.
 async fn by_metrics_port(p: Probe<'_>, base: &Url) -> Report {
-    let get = |path: &str| p.dialer.exchange(Ask::get(at(base, path), Trust::Observe, Auth::None), p.deadline);
-    let (health, metrics) = tokio::join!(get("/health"), get("/metrics"));
+    let get = |path: &str, by| p.ask(Ask::get(at(base, path), Trust::Observe, Auth::None), by);
+    let soon = Instant::now() + FACTS_LIMIT;
+    let (health, figures) = tokio::join!(get("/health", p.deadline), get("/metrics", soon));
     let mut report = Report::new(&health);
-    report.follow(&metrics);
-    let health = match health.outcome {
-        Err(failure) => return report.fail(failure),
-        Ok(answer) => answer,
-    };
+    report.follow(&figures);
     let mut known = EtcdFacts::new(EtcdVia::Metrics);
-    if let Some(body) = ok_body(&metrics) {
-        facts::metrics(body, &mut known);
-    }
+    ok_body(&figures).inspect(|body| metrics::all(body, &mut known));
     judge(report, known, &health, None)
 }
 
-/// Without a certificate: etcd answers the handshake and then asks for one, which only a living etcd does.
-async fn by_handshake(p: Probe<'_>, client: &Url, by_metrics: Option<Report>) -> Report {
-    let exchange = p.dialer.exchange(Ask::get(at(client, "/health"), Trust::Observe, Auth::None), p.deadline).await;
-    let mut report = Report::new(&exchange);
-    let lives = exchange.phases.tls.is_some() || exchange.tls.is_some();
-    if let Ok(answer) = &exchange.outcome
-        && facts::health(&answer.body).is_some()
-    {
-        // An etcd without client authentication.
-        return judge(report, EtcdFacts::new(EtcdVia::Client), answer, None);
+/// The metrics port for the health, and the client port's handshake for its certificate and as a last sign of life.
+async fn without_certificate(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&Url>) -> Report {
+    let by_metrics = async {
+        match metrics_url {
+            Some(url) => Some(by_metrics_port(p, url).await),
+            None => None,
+        }
+    };
+    let shake = p.ask(Ask::get(at(client.base, "/health"), client.trust, client.auth), p.deadline);
+    let (by_metrics, shaken) = tokio::join!(by_metrics, shake);
+    let open = shaken.outcome.as_ref().is_ok_and(|a| gateway::health(&a.body).is_some());
+    if open {
+        // TLS, and no client certificate wanted.
+        return by_client_port(p, client, metrics_url).await.report;
     }
-    if lives {
-        report.answered = true;
-        report.facts = Facts::Etcd(Box::new(EtcdFacts::new(EtcdVia::Handshake)));
-        let words = "it lives, but wants a client certificate: give etcd.ca_file, cert_file and key_file to know more";
-        return report.fail(Failure::new(Reason::Auth, words));
+    if let Some(mut report) = by_metrics.filter(|m| m.answered) {
+        report.follow(&shaken);
+        report.follow_tls(&shaken);
+        return report;
     }
-    match exchange.outcome {
-        Err(failure) => report.fail(failure),
-        Ok(answer) => match by_metrics {
-            Some(report) => report,
-            None => report.fail(Failure::new(Reason::Body, format!("HTTP {}, but not as etcd answers", answer.status))),
-        },
+    let report = Report::new(&shaken);
+    match &shaken.outcome {
+        // The handshake began, and was ended for want of a certificate: only a living server does that.
+        Err(failure) if shaken.tls.is_some() && matches!(failure.reason, Reason::Tls | Reason::Refused) => lives(
+            report,
+            "it lives, but wants a client certificate: give etcd.cert_file, key_file and ca_file to know more",
+        ),
+        Err(failure) => report.failed(failure.clone()),
+        Ok(_) => judge(report, EtcdFacts::new(EtcdVia::Client), &shaken, None),
     }
 }

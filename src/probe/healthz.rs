@@ -1,8 +1,9 @@
-//! kube-scheduler, kube-controller-manager and kube-proxy: one `/healthz`.
+//! kube-scheduler, kube-controller-manager and kube-proxy: one health page.
 //!
-//! They sign their own certificates by default, and /healthz is always allowed for everybody, so that no credentials are
-//! sent at first. kube-proxy speaks plain HTTP and answers JSON with 200 or 503.
+//! The first two sign their own certificates by default and let everybody read /healthz, so that no credentials are sent
+//! at first. kube-proxy speaks plain HTTP and answers JSON with 200 or 503.
 
+use serde::Deserialize;
 use url::Url;
 
 use super::{
@@ -10,58 +11,62 @@ use super::{
     checks::{self, Page},
 };
 use crate::{
-    dial::{Ask, Auth, Trust},
-    model::{Failure, Reason},
+    dial::{Answer, Ask, Auth, Trust},
+    model::Reason,
 };
 
 /// See the module.
 pub async fn probe(p: Probe<'_>, url: &Url) -> Report {
-    let ask = |auth| p.dialer.exchange(Ask::get(url.clone(), Trust::Observe, auth), p.deadline);
+    let ask = |auth| p.ask(Ask::get(url.clone(), Trust::Observe, auth), p.deadline);
     let first = ask(Auth::None).await;
     let mut report = Report::new(&first);
     let mut answer = match first.outcome {
-        Err(failure) => return report.fail(failure),
+        Err(failure) => return report.failed(failure),
         Ok(answer) => answer,
     };
     if matches!(answer.status, 401 | 403) && url.scheme() == "https" {
         let again = ask(Auth::Cluster).await;
         report.follow(&again);
-        if let Ok(better) = again.outcome {
-            answer = better;
-        }
+        // Where that one gives no answer, the refusal stays what is known.
+        answer = again.outcome.unwrap_or(answer);
     }
-    report.answered = true;
-    if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&answer.body)
-        .is_ok_and(|m| m.contains_key("lastUpdated"))
-    {
-        // kube-proxy: the status says it all.
-        return match answer.status {
-            200 => report,
-            status => report.fail(Failure::new(
-                Reason::Degraded,
-                format!("kube-proxy says that it is not healthy (HTTP {status})"),
-            )),
-        };
+    if is_kube_proxy(&answer) {
+        report.answered = true;
+        if answer.status != 200 {
+            let words = format!("kube-proxy says that it is not healthy (HTTP {})", answer.status);
+            report.fail(Reason::Degraded, words);
+        }
+        return report;
     }
-    match checks::read("healthz", &answer) {
-        Page::Healthy(lines) => report.add_checks(lines),
-        Page::Unhealthy(lines) => {
-            let message = format!("/healthz fails: {}", checks::failing(&lines));
-            report.add_checks(lines);
-            report.failure = Some(Failure::new(Reason::Degraded, message));
-        }
-        Page::Refused(failure) => report.failure = Some(failure),
-        Page::Odd(failure) => {
-            report.answered = failure.reason != Reason::Body;
-            report.failure = Some(failure);
-        }
-        Page::Absent => {
-            report.answered = false;
-            report.failure = Some(Failure::new(
-                Reason::HttpStatus,
-                "/healthz is not there (404): another program listens on this port",
-            ));
-        }
-    }
+    judge(&mut report, url.path().trim_start_matches('/'), &answer);
     report
+}
+
+fn judge(report: &mut Report, page: &str, answer: &Answer) {
+    let read = checks::read(page, answer);
+    report.add_checks(read.lines());
+    report.answered = match read {
+        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) => true,
+        Page::Absent | Page::Odd(_) => checks::speaks_kubernetes(answer),
+    };
+    match read {
+        Page::Healthy(_) => {}
+        Page::Unhealthy(lines) => {
+            report.fail(Reason::Degraded, format!("/{page} fails: {}", checks::failing(&lines)));
+        }
+        Page::Refused(failure) | Page::Odd(failure) => report.failure = Some(failure),
+        Page::Absent => {
+            report.fail(Reason::HttpStatus, format!("/{page} is not there (404): another program listens on this port"))
+        }
+    }
+}
+
+/// kube-proxy's page, of which the status says it all.
+fn is_kube_proxy(answer: &Answer) -> bool {
+    #[derive(Deserialize)]
+    struct Beat {
+        #[serde(rename = "lastUpdated")]
+        _last_updated: String,
+    }
+    serde_json::from_slice::<Beat>(&answer.body).is_ok()
 }

@@ -1,8 +1,9 @@
 //! A kubelet: on its own port with our credentials, through the API server's node proxy, or directly where it can be
-//! reached and else by proxy.
+//! reached and else by proxy. Remembers nothing from probe to probe.
 //!
-//! 200, 401 and 403 on its own port are three different facts; in all of them it lives. A kubelet that refuses the
-//! connection on its own port is down whatever the proxy says.
+//! 200, 401 and 403 on its own port are three different facts; in all of them it lives. A refusal on its own port stands
+//! unless the kubelet itself answers through the proxy (then a firewall refused us); an API server that fails says
+//! nothing about a kubelet.
 
 use std::time::Duration;
 
@@ -12,172 +13,168 @@ use url::Url;
 use super::{
     Probe, Report, at,
     checks::{self, Page},
+    node_proxy::{self, Told},
 };
 use crate::{
     dial::{Answer, Ask, Auth, Exchange, Trust},
     model::{Facts, Failure, KubeletFacts, KubeletVia, Reason},
 };
 
-/// In `auto`, silence on the direct port leaves this share of the deadline to the proxy.
+/// In `auto`, silence on the direct port leaves the rest of the deadline to the proxy.
 const DIRECT_SHARE: f64 = 0.6;
-/// API servers asked for the proxy's view.
+/// API servers asked for the proxy's view: the best, and one more where that one fails.
 const PROXIES_MAX: usize = 2;
+/// Asking with less time than this can't bring anything.
+const TIME_MIN: Duration = Duration::from_millis(50);
+/// A refused connection is told soon: the API server's view only adds to it.
+const SECOND_VIEW_LIMIT: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub async fn probe(p: Probe<'_>, base: &Url, node: &str, via: Option<KubeletVia>) -> Report {
     match via {
-        Some(KubeletVia::Direct) => judge_direct(direct(p, base, p.deadline).await),
-        Some(KubeletVia::Proxy) => match proxy(p, node).await {
-            Some(exchange) => judge_proxy(exchange),
-            None => nobody_to_ask(),
+        Some(KubeletVia::Direct) => judge_direct(&direct(p, base, p.deadline).await),
+        Some(KubeletVia::Proxy) => match proxy(p, node, p.deadline).await {
+            Some((exchange, told)) => judge_proxy(&exchange, told),
+            None => Report::unasked(cannot_ask("no API server is known to work")),
         },
         None => auto(p, base, node).await,
     }
 }
 
-async fn auto(p: Probe<'_>, base: &Url, node: &str) -> Report {
-    let begun = Instant::now();
-    let whole = p.deadline.saturating_duration_since(begun);
-    let share = if p.api.is_empty() { whole } else { whole.mul_f64(DIRECT_SHARE) };
-    let mut report = judge_direct(direct(p, base, begun + share).await);
-    let Some(failure) = report.failure.clone() else { return report };
-    let asks_proxy = failure.reason == Reason::Auth || failure.reason.is_silence();
-    if !asks_proxy {
-        return report;
-    }
-    let Some(exchange) = proxy(p, node).await else { return report };
-    report.follow(&exchange);
-    let by_proxy = judge_proxy(exchange);
-    if by_proxy.failure.is_none() {
-        report.failure = None;
-        report.answered = true;
-        report.checks = by_proxy.checks;
-        let direct_status = direct_status(&report.facts);
-        report.facts = Facts::Kubelet(KubeletFacts { via: KubeletVia::Proxy, direct_status });
-    }
-    report
-}
-
-fn direct_status(facts: &Facts) -> Option<u16> {
-    match facts {
-        Facts::Kubelet(k) => k.direct_status,
-        _ => None,
-    }
-}
-
 async fn direct(p: Probe<'_>, base: &Url, deadline: Instant) -> Exchange {
     let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster) };
-    p.dialer.exchange(ask, deadline).await
+    p.ask(ask, deadline).await
 }
 
-/// Asks the API servers in turn until one gives the node's answer.
-async fn proxy(p: Probe<'_>, node: &str) -> Option<Exchange> {
+async fn auto(p: Probe<'_>, base: &Url, node: &str) -> Report {
+    let share = if p.api.is_empty() { p.left() } else { p.left().mul_f64(DIRECT_SHARE) };
+    let direct = direct(p, base, Instant::now() + share).await;
+    let mut report = judge_direct(&direct);
+    let Some(failure) = report.failure.clone() else { return report };
+    let refused = failure.reason == Reason::Refused;
+    if !(refused || failure.reason == Reason::Auth || failure.reason.is_silence()) {
+        return report;
+    }
+    let limit = if refused { Instant::now() + SECOND_VIEW_LIMIT } else { p.deadline };
+    let Some((exchange, told)) = proxy(p, node, limit).await else { return report };
+    report.follow(&exchange);
+    match told {
+        Told::Kubelet => {
+            let mut by_proxy = judge_proxy(&exchange, told);
+            // What its own port presents and answers is kept: 401 and 403 there are facts.
+            by_proxy.facts = facts(KubeletVia::Proxy, direct_status(&direct));
+            by_proxy.lead_with(&direct);
+            by_proxy
+        }
+        Told::Tried(theirs) if failure.reason.is_silence() && theirs.reason == Reason::Refused => {
+            // Silence may be a firewall's; a refusal is the node's own word.
+            report.facts = facts(KubeletVia::Proxy, None);
+            report.failed(Failure::new(Reason::Refused, format!("{}; from here: {}", theirs.message, failure.message)))
+        }
+        Told::Tried(theirs) if failure.reason != Reason::Auth => {
+            report.failed(Failure::new(failure.reason, format!("{}; {}", failure.message, theirs.message)))
+        }
+        Told::Tried(_) | Told::Nothing(_) => report,
+    }
+}
+
+fn facts(via: KubeletVia, direct_status: Option<u16>) -> Facts {
+    Facts::Kubelet(KubeletFacts { via, direct_status })
+}
+
+fn direct_status(exchange: &Exchange) -> Option<u16> {
+    exchange.outcome.as_ref().ok().map(|a| a.status)
+}
+
+/// Asks API servers in turn until one tells something of the kubelet. Each but the last has half of what is left, so that
+/// one that hangs leaves time for the next.
+async fn proxy(p: Probe<'_>, node: &str, limit: Instant) -> Option<(Exchange, Told)> {
     let mut last = None;
-    for api in p.api.iter().take(PROXIES_MAX) {
-        let left = p.deadline.saturating_duration_since(Instant::now());
-        if left < Duration::from_millis(50) {
+    let servers = &p.api[..p.api.len().min(PROXIES_MAX)];
+    for (i, api) in servers.iter().enumerate() {
+        let left = limit.min(p.deadline).saturating_duration_since(Instant::now());
+        if left < TIME_MIN {
             break;
         }
+        let share = if i + 1 < servers.len() { left / 2 } else { left };
         let path = format!("/api/v1/nodes/{node}/proxy/healthz?verbose");
         let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(api, &path), Trust::Cluster, Auth::Cluster) };
-        let exchange = p.dialer.exchange(ask, p.deadline).await;
-        let answered = exchange.outcome.is_ok();
-        last = Some(exchange);
-        if answered {
+        let exchange = p.ask(ask, Instant::now() + share).await;
+        let told = match &exchange.outcome {
+            Ok(answer) => node_proxy::read(node, answer),
+            Err(failure) => Told::Nothing(failure.clone()),
+        };
+        let nothing = matches!(told, Told::Nothing(_));
+        last = Some((exchange, told));
+        if !nothing {
             break;
         }
     }
     last
 }
 
-fn nobody_to_ask() -> Report {
-    let failure = Failure::new(Reason::Unreachable, "no API server is up through which it could be asked");
-    let nothing = Exchange {
-        outcome: Err(failure.clone()),
-        phases: Default::default(),
-        tls: None,
-        trace: Vec::new(),
-        duration: Duration::ZERO,
-    };
-    Report::new(&nothing).fail(failure)
-}
-
-fn judge_direct(exchange: Exchange) -> Report {
-    let mut report = Report::new(&exchange);
+fn judge_direct(exchange: &Exchange) -> Report {
+    let mut report = Report::new(exchange);
     match &exchange.outcome {
-        Err(failure) => report.failure = Some(failure.clone()),
+        Err(failure) => return report.failed(failure.clone()),
         Ok(answer) => {
-            report.facts = Facts::Kubelet(KubeletFacts { via: KubeletVia::Direct, direct_status: Some(answer.status) });
+            report.facts = facts(KubeletVia::Direct, Some(answer.status));
             judge_page(&mut report, answer);
         }
     }
+    if let (Some(Failure { reason: Reason::Auth, .. }), Some(status)) = (&report.failure, direct_status(exchange)) {
+        let words = match status {
+            401 => "it lives, but does not accept our credentials (401)",
+            _ => "it lives, but our credentials may not ask it (403): RBAC lacks `get` on nodes/proxy",
+        };
+        report.fail(Reason::Auth, words);
+    }
     report
 }
 
+/// The kubelet's own answer, whichever way it came.
 fn judge_page(report: &mut Report, answer: &Answer) {
-    report.answered = true;
-    match checks::read("healthz", answer) {
-        Page::Healthy(lines) => report.add_checks(lines),
-        Page::Unhealthy(lines) => {
-            let message = format!("/healthz fails: {}", checks::failing(&lines));
-            report.add_checks(lines);
-            report.failure = Some(Failure::new(Reason::Degraded, message));
-        }
-        Page::Refused(_) => {
-            let words = match answer.status {
-                401 => "it lives, but does not accept our credentials (401)",
-                _ => "it lives, but our credentials may not ask it (403): RBAC lacks `get` on nodes/proxy",
-            };
-            report.failure = Some(Failure::new(Reason::Auth, words));
-        }
-        Page::Odd(failure) => {
-            report.answered = failure.reason != Reason::Body;
-            report.failure = Some(failure);
-        }
-        Page::Absent => report.failure = Some(Failure::new(Reason::HttpStatus, "/healthz is not there (404)")),
-    }
-}
-
-/// The proxy's answer is the kubelet's own, or the API server's words about why it has none.
-fn judge_proxy(exchange: Exchange) -> Report {
-    let mut report = Report::new(&exchange);
-    report.facts = Facts::Kubelet(KubeletFacts { via: KubeletVia::Proxy, direct_status: None });
-    match &exchange.outcome {
-        Err(failure) => {
-            let words = format!("the API server can't be asked for it: {}", failure.message);
-            report.failure = Some(Failure::new(failure.reason, words));
-        }
-        Ok(answer)
-            if matches!(answer.status, 500 | 502 | 503 | 504) && checks::lines("healthz", &text(answer)).is_empty() =>
-        {
-            report.failure = Some(proxy_failure(&text(answer)));
-        }
-        Ok(answer) if answer.status == 403 => {
-            let words =
-                "our credentials may not use the API server's node proxy (403): RBAC lacks `get` on nodes/proxy";
-            report.failure = Some(Failure::new(Reason::Auth, words));
-        }
-        Ok(answer) => judge_page(&mut report, answer),
-    }
-    report
-}
-
-fn text(answer: &Answer) -> String {
-    String::from_utf8_lossy(&answer.body).into_owned()
-}
-
-/// `error trying to reach service: dial tcp 10.0.0.1:10250: connect: connection refused`
-fn proxy_failure(body: &str) -> Failure {
-    let (reason, words) = if body.contains("connection refused") {
-        (Reason::Refused, "the API server says that the kubelet refuses connections")
-    } else if body.contains("no route to host") || body.contains("unreachable") {
-        (Reason::Unreachable, "the API server says that there is no way to the node")
-    } else if body.contains("timeout") || body.contains("timed out") || body.contains("deadline exceeded") {
-        (Reason::Timeout, "the API server gets no answer from the kubelet either")
-    } else if body.contains("x509") || body.contains("tls:") {
-        (Reason::Tls, "the API server can't verify the kubelet's certificate")
-    } else {
-        (Reason::HttpStatus, "the API server could not reach the kubelet")
+    let page = checks::read("healthz", answer);
+    report.add_checks(page.lines());
+    report.answered = match page {
+        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) => true,
+        Page::Absent | Page::Odd(_) => checks::speaks_kubernetes(answer),
     };
-    Failure::new(reason, words)
+    report.failure = match page {
+        Page::Healthy(_) => None,
+        Page::Unhealthy(lines) => {
+            Some(Failure::new(Reason::Degraded, format!("/healthz fails: {}", checks::failing(&lines))))
+        }
+        Page::Refused(failure) | Page::Odd(failure) => Some(failure),
+        Page::Absent => Some(Failure::new(Reason::HttpStatus, "it has no /healthz (404): is this a kubelet's port?")),
+    };
+}
+
+/// The proxy's answer by itself.
+fn judge_proxy(exchange: &Exchange, told: Told) -> Report {
+    let mut report = Report::new(exchange).passed_on();
+    report.facts = facts(KubeletVia::Proxy, None);
+    match (told, &exchange.outcome) {
+        (Told::Kubelet, Ok(answer)) => {
+            judge_page(&mut report, answer);
+            if matches!(answer.status, 401 | 403) {
+                // The API server's credentials, not ours.
+                let words = format!(
+                    "the kubelet refuses the API server's own credentials ({}): logs and exec fail too",
+                    answer.status
+                );
+                report.fail(Reason::Degraded, words);
+            }
+            report
+        }
+        (Told::Tried(failure), _) => report.failed(failure),
+        (Told::Nothing(failure), _) if failure.reason == Reason::Auth => report.failed(failure),
+        (Told::Nothing(failure), _) => report.failed(cannot_ask(&failure.message)),
+        (Told::Kubelet, Err(failure)) => report.failed(failure.clone()),
+    }
+}
+
+/// No way to the kubelet leads past the API server: nothing is known of the kubelet itself.
+fn cannot_ask(why: &str) -> Failure {
+    Failure::new(Reason::Unreachable, format!("it can't be asked through the API server: {why}"))
 }

@@ -1,4 +1,4 @@
-//! What a prober gathers on its way to an [`Observation`].
+//! What a prober gathers on its way to an [`Observation`]. Decides nothing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     dial::Exchange,
-    model::{CheckLine, Facts, Failure, Observation, Phases, Target, TlsFacts, TraceLine},
+    model::{CheckLine, Facts, Failure, Observation, Phases, Reason, Target, TlsFacts, TraceLine},
 };
 
 /// See the module.
@@ -15,10 +15,9 @@ pub struct Report {
     pub failure: Option<Failure>,
     /// It answered as the component that it should be.
     pub answered: bool,
-    /// Check lines.
-    pub checks: Vec<CheckLine>,
     /// Special facts.
     pub facts: Facts,
+    checks: Vec<CheckLine>,
     phases: Phases,
     http_status: Option<u16>,
     tls: Option<TlsFacts>,
@@ -26,38 +25,93 @@ pub struct Report {
 }
 
 impl Report {
-    /// Begins with the exchange that stands for the probe.
+    /// Begins with the exchange that stands for the probe: its phases, status and handshake are the observation's.
     pub fn new(first: &Exchange) -> Self {
-        let mut report = Self {
+        Self {
             failure: None,
             answered: false,
-            checks: Vec::new(),
             facts: Facts::None,
+            checks: Vec::new(),
             phases: first.phases,
             http_status: first.outcome.as_ref().ok().map(|a| a.status),
             tls: first.tls.clone(),
-            trace: Vec::new(),
-        };
-        report.follow(first);
-        report
+            trace: first.trace.clone(),
+        }
     }
 
-    /// Adds the steps of an exchange; its handshake counts where there was none before.
+    /// A probe for which there was nobody to ask.
+    pub fn unasked(failure: Failure) -> Self {
+        Self {
+            failure: Some(failure),
+            answered: false,
+            facts: Facts::None,
+            checks: Vec::new(),
+            phases: Phases::default(),
+            http_status: None,
+            tls: None,
+            trace: Vec::new(),
+        }
+    }
+
+    /// Adds the steps of a further exchange: all where it failed, else only how it ended, so that the trace stays short.
     pub fn follow(&mut self, exchange: &Exchange) {
-        self.trace.extend(exchange.trace.iter().cloned());
+        let kept = if exchange.outcome.is_ok() { 1 } else { exchange.trace.len() };
+        self.trace.extend(exchange.trace.iter().rev().take(kept).rev().cloned());
+    }
+
+    /// Tells of an earlier exchange before all else: what it reached stands for the probe where it got an answer.
+    pub fn lead_with(&mut self, earlier: &Exchange) {
+        let own = std::mem::replace(&mut self.trace, earlier.trace.clone());
+        self.trace.extend(own);
+        if let Ok(answer) = &earlier.outcome {
+            (self.phases, self.http_status) = (earlier.phases, Some(answer.status));
+        }
+        // Certificates are the component's own, never those of whoever passed its answer on.
+        self.tls.clone_from(&earlier.tls);
+    }
+
+    /// This way was taken since another one failed for `why`: its steps come first, its certificates are the same
+    /// component's.
+    pub fn because_of(mut self, other: &Self, why: &str) -> Self {
+        let end = other.trace.iter().map(|l| l.after).max().unwrap_or_default();
+        self.trace.extend(other.trace.iter().take(Observation::TRACE_MAX / 2).cloned());
+        self.trace.push(TraceLine { after: end, text: format!("{why}: asked its metrics port instead") });
+        if self.tls.is_none() {
+            self.tls.clone_from(&other.tls);
+        }
+        self
+    }
+
+    /// The answer was passed on by another component: the certificate that was seen is not this one's.
+    pub fn passed_on(mut self) -> Self {
+        self.tls = None;
+        self
+    }
+
+    /// Takes the handshake of a further exchange to the same component where there is none yet.
+    pub fn follow_tls(&mut self, exchange: &Exchange) {
         if self.tls.is_none() {
             self.tls.clone_from(&exchange.tls);
         }
     }
 
-    /// Adds check lines up to the cap.
-    pub fn add_checks(&mut self, lines: Vec<CheckLine>) {
-        let room = Observation::CHECKS_MAX.saturating_sub(self.checks.len());
-        self.checks.extend(lines.into_iter().take(room));
+    /// Adds check lines, each check of a page once, up to the cap.
+    pub fn add_checks(&mut self, lines: &[CheckLine]) {
+        for line in lines {
+            let known = |c: &CheckLine| c.page == line.page && c.name == line.name;
+            if self.checks.len() < Observation::CHECKS_MAX && !self.checks.iter().any(known) {
+                self.checks.push(line.clone());
+            }
+        }
     }
 
     /// It failed.
-    pub fn fail(mut self, failure: Failure) -> Self {
+    pub fn fail(&mut self, reason: Reason, message: impl AsRef<str>) {
+        self.failure = Some(Failure::new(reason, message));
+    }
+
+    /// The same, at the end of a prober.
+    pub fn failed(mut self, failure: Failure) -> Self {
         self.failure = Some(failure);
         self
     }
@@ -65,7 +119,11 @@ impl Report {
     /// The observation.
     pub fn finish(mut self, target: Arc<Target>, started: Timestamp, duration: Duration) -> Observation {
         self.trace.sort_by_key(|t| t.after);
-        self.trace.truncate(Observation::TRACE_MAX);
+        if self.trace.len() > Observation::TRACE_MAX {
+            // How it began and how it ended say more than the middle.
+            let half = Observation::TRACE_MAX / 2;
+            self.trace.drain(half..self.trace.len() - half);
+        }
         Observation {
             target,
             started,

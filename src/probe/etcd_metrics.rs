@@ -1,0 +1,60 @@
+//! The few lines of etcd's /metrics that matter here. Pure.
+
+use super::etcd_gateway::short;
+use crate::model::EtcdFacts;
+
+/// `name{labels} value` of etcd's own metrics.
+fn values(body: &[u8]) -> impl Iterator<Item = (&str, f64)> {
+    // A body that was cut within a character loses only its end.
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&body[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    text.lines().filter(|l| l.starts_with("etcd_")).filter_map(|l| {
+        let (name, value) = l.rsplit_once(' ')?;
+        Some((name, value.parse().ok()?))
+    })
+}
+
+/// Sizes and counts; `None` beyond what a float can tell exactly.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // The range is checked.
+fn whole(value: f64) -> Option<u64> {
+    (0.0..9.0e15).contains(&value).then_some(value as u64)
+}
+
+/// The value of the only label of `name{label="value"}`.
+fn label<'a>(name: &'a str, metric: &str) -> Option<&'a str> {
+    name.strip_prefix(metric)?.strip_prefix('{')?.split('"').nth(1)
+}
+
+/// Only the quota, which maintenance/status tells since 3.6 alone.
+pub fn quota(body: &[u8], facts: &mut EtcdFacts) {
+    let told = || values(body).find(|(n, _)| *n == "etcd_server_quota_backend_bytes").and_then(|(_, v)| whole(v));
+    facts.db_quota = facts.db_quota.or_else(told);
+}
+
+/// All that the metrics-only port can tell. The term is not among it.
+pub fn all(body: &[u8], facts: &mut EtcdFacts) {
+    for (name, value) in values(body) {
+        match name {
+            "etcd_server_has_leader" => facts.has_leader = Some(value > 0.0),
+            "etcd_server_is_leader" => facts.is_leader = Some(value > 0.0),
+            "etcd_server_quota_backend_bytes" => facts.db_quota = whole(value),
+            "etcd_mvcc_db_total_size_in_bytes" => facts.db_size = whole(value),
+            "etcd_mvcc_db_total_size_in_use_in_bytes" => facts.db_size_in_use = whole(value),
+            // Set to raft's commit and applied index (etcd's server.go), the same as raftIndex and raftAppliedIndex.
+            "etcd_server_proposals_committed_total" => facts.raft_index = whole(value),
+            "etcd_server_proposals_applied_total" => facts.raft_applied_index = whole(value),
+            _ => {
+                if let Some(version) = label(name, "etcd_server_version") {
+                    facts.version = Some(short(version));
+                } else if let Some(id) = label(name, "etcd_server_id") {
+                    facts.member_id = u64::from_str_radix(id, 16).ok();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! kube-scheduler, kube-controller-manager, kube-proxy.
+
+use super::*;
+
+async fn check(security: Security, page: &'static str, act: Act, expected: &str) {
+    let pki = Pki::make();
+    let server = pki.serve(security, vec![(page, act)]).await;
+    let dialer = pki.dialer(EtcdCertificate::None).await;
+    let spec = ProbeSpec::Healthz { url: server.url.join(page).unwrap() };
+    let seen = probe(&target(Job::KubeScheduler, spec, AMPLE), &dialer, &[], false, &Clock::system()).await;
+    assert_trace_is_sound(&seen);
+    assert_eq!(verdict(&seen), expected);
+}
+
+#[tokio::test]
+async fn scheduler_and_controller_manager() {
+    check(Security::Tls, "/healthz", say(200, "ok"), "ok").await;
+    check(Security::Tls, "/livez", say(200, "ok"), "ok").await;
+    let sick = "[-]leaderElection failed: reason withheld\nhealthz check failed\n";
+    check(Security::Tls, "/healthz", say(500, sick), "degraded: /healthz fails: leaderElection").await;
+    let words = "auth: /healthz answered 401: our credentials are not accepted";
+    check(Security::Tls, "/healthz", say(401, "Unauthorized"), words).await;
+    let words = "body: /healthz answered 200, but not as a health page does: “<html>” (silent)";
+    check(Security::Tls, "/healthz", say(200, "<html>"), words).await;
+    let words = "http_status: /healthz is not there (404): another program listens on this port (silent)";
+    check(Security::Tls, "/healthz", say(404, "nginx"), words).await;
+}
+
+#[tokio::test]
+async fn kube_proxy() {
+    let page = r#"{"lastUpdated": "2026-01-01 00:00:00 +0000 UTC","currentTime": "2026-01-01 00:00:09 +0000 UTC"}"#;
+    check(Security::Plain, "/healthz", say(200, page), "ok").await;
+    let words = "degraded: kube-proxy says that it is not healthy (HTTP 503)";
+    check(Security::Plain, "/healthz", say(503, page), words).await;
+}
