@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Labels that a series has, perhaps among others.
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
+
 /// One line.
 #[derive(Debug, PartialEq)]
 struct Series {
@@ -21,8 +24,8 @@ impl Exposition {
         Self(lines.map(|l| series(l).unwrap_or_else(|| panic!("not a series: {l:?}"))).collect())
     }
 
-    /// The value of the one series that has these labels, perhaps among others.
-    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    /// The value of the one series that has these labels.
+    pub fn value(&self, name: &str, labels: Labels<'_>) -> Option<f64> {
         let mut found = self.matching(name, labels);
         let first = found.next()?;
         assert!(found.next().is_none(), "several series {name} have {labels:?}");
@@ -30,12 +33,12 @@ impl Exposition {
     }
 
     /// How many series with these labels are 1.
-    pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
+    pub fn count(&self, name: &str, labels: Labels<'_>) -> usize {
         self.matching(name, labels).filter(|s| s.value == 1.0).count()
     }
 
     /// How many series have these labels.
-    pub fn len(&self, name: &str, labels: &[(&str, &str)]) -> usize {
+    pub fn len(&self, name: &str, labels: Labels<'_>) -> usize {
         self.matching(name, labels).count()
     }
 

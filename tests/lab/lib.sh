@@ -4,7 +4,7 @@
 # RUN   its state: certificates, kubeconfigs, logs, process ids, data
 # BIN   Kubernetes as tests/lab/build made it; the cache may be shared with other projects
 : "${LAB:=dwlab}" "${RUN:=/tmp/$LAB}" "${CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/lab}" "${BIN:=$CACHE/bin}"
-export LAB RUN BIN
+export LAB RUN BIN PATH=$PATH:/usr/sbin:/sbin
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 

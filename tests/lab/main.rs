@@ -5,8 +5,9 @@
 //! asserts what was told, how often, how soon, and what /metrics said meanwhile. The cluster is mended after each, also
 //! after one that failed. One test at a time owns the lab.
 
-// A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+// A helper of a test may panic, and print why, as the test itself may; clippy's own exception knows only functions marked
+// `#[test]`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod apiserver;
 mod cluster;

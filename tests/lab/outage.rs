@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     cluster::Lab,
-    exposition::Exposition,
+    exposition::{Exposition, Labels},
     sink::{Message, Way},
     watch::{Watch, eventually},
 };
@@ -31,7 +31,7 @@ pub struct Outage<'a> {
     /// How long it lasts after it was told: what comes of it meanwhile must not be told by itself.
     pub lasts: Duration,
     /// What /metrics shows: name, labels, value.
-    pub shows: &'a [(&'a str, &'a [(&'a str, &'a str)], f64)],
+    pub shows: &'a [(&'a str, Labels<'a>, f64)],
 }
 
 impl Outage<'_> {
@@ -75,7 +75,7 @@ impl Outage<'_> {
     }
 }
 
-fn shown(metrics: &Exposition, name: &str, labels: &[(&str, &str)], value: f64) -> Option<()> {
+fn shown(metrics: &Exposition, name: &str, labels: Labels<'_>, value: f64) -> Option<()> {
     (metrics.value(name, labels) == Some(value)).then_some(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -181,14 +180,12 @@ impl Drop for Watch<'_> {
             .collect();
         let log = fs::read_to_string(self.dir.path().join("dogwatch.log")).unwrap_or_default();
         let log: Vec<&str> = log.lines().collect();
-        let mut out = std::io::stderr().lock();
-        drop(writeln!(
-            out,
+        eprintln!(
             "--- log of the watchdog, its end\n{}\n--- verdicts\n{}\n--- what was done and told\n{}---",
             log[log.len().saturating_sub(LOG_LINES)..].join("\n"),
             states.join("\n"),
             self.story()
-        ));
+        );
     }
 }
 
