@@ -150,7 +150,10 @@ impl<'a> Builder<'a> {
         for url in urls {
             let Some(place) = place_of(&url) else { continue };
             let advertised = Some(&place) == balancer.as_ref();
-            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, beat, false);
+            // Behind a balancer the single servers may be out of our reach for good (managed clusters list private
+            // addresses): there one counts once it has answered.
+            let guessed = balancer.is_some() && !advertised && config.endpoints.is_empty();
+            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, beat, guessed);
         }
     }
 

@@ -75,8 +75,8 @@ fn api_servers_are_the_advertised_url_and_every_endpoint() {
         "https://lb.example.org",
         &three,
         &[
-            "10.0.0.1:6443 https://10.0.0.1:6443/",
-            "10.0.0.2:6443 on cp-2 https://10.0.0.2:6443/",
+            "10.0.0.1:6443 guessed https://10.0.0.1:6443/",
+            "10.0.0.2:6443 on cp-2 guessed https://10.0.0.2:6443/",
             "lb.example.org:443 https://lb.example.org/ advertised",
         ],
     );
