@@ -114,7 +114,7 @@ async fn silence_leaves_time_for_the_proxy() {
     let timeout = Duration::from_secs(2);
     let by = async |act: Act| {
         let api = pki.serve(Security::Tls, vec![(PROXY, act)]).await;
-        run(&kubelet, &[api.url.clone()], None, &pki, timeout).await
+        run(&kubelet, std::slice::from_ref(&api.url), None, &pki, timeout).await
     };
     let well = by(say(200, WELL)).await;
     assert_eq!((verdict(&well).as_str(), facts(&well)), ("ok", Some((BY_PROXY, None))));
