@@ -1,7 +1,14 @@
 //! Targets: what the configuration lists and what a working API server tells.
+//!
+//! Reads, never writes. A sick API server takes nothing away: what was known stays known until a working one says that
+//! it is gone, and the snapshot is persisted, so that a watchdog restarted in an outage still knows whom to probe.
 
+mod api;
 pub mod config;
-pub mod endpoints;
+mod endpoints;
 pub mod kubernetes;
 mod objects;
 pub mod targets;
+
+pub use kubernetes::{Scope, read};
+pub use targets::targets;

@@ -80,6 +80,10 @@ pub struct Ingest {
     looked: Option<VantageReport>,
     /// Start of the newest probe that was answered by anything.
     last_answer: Option<Timestamp>,
+    /// Start of the newest probe that ended in silence.
+    last_silence: Option<Timestamp>,
+    /// References are silent and nothing has answered since: nobody is accused before it is known whether it is us.
+    in_doubt: bool,
     /// Failures of probes that started before this are not believed: the watchdog was cut off.
     sighted_at: Option<Timestamp>,
     cluster_samples_at: Instant,
@@ -114,6 +118,8 @@ impl Ingest {
             vantage: Vantage { ok: true, since: None, message: String::new() },
             looked: None,
             last_answer: None,
+            last_silence: None,
+            in_doubt: false,
             sighted_at: None,
             cluster_samples_at: parts.clock.mono(),
             own_at: None,
@@ -170,6 +176,9 @@ impl Ingest {
     fn observed(&mut self, o: Observation, now: Timestamp) {
         if o.answered {
             self.last_answer = self.last_answer.max(Some(o.started));
+        }
+        if o.failure.as_ref().is_some_and(|f| f.reason.is_silence()) {
+            self.last_silence = self.last_silence.max(Some(o.started));
         }
         let Some(cluster) = self.clusters.get_mut(&o.target.key.cluster) else { return };
         if o.target.guessed && !cluster.adopted.contains(&o.target.key) {
@@ -288,7 +297,8 @@ impl Ingest {
         let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
         let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;
         for cluster in self.clusters.values_mut() {
-            let due = cluster.judgeable(mono)
+            let due = !(self.in_doubt && self.vantage.ok)
+                && cluster.judgeable(mono)
                 && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
             if due {
                 let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));

@@ -1,1 +1,182 @@
+//! What the file may say, and what is said of what it may not.
 
+use std::{path::Path, time::Duration};
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+use super::*;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "NAME" => Some("prod".into()),
+        "ODD" => Some("x\n- y: {z".into()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Config, Vec<ConfigError>> {
+    parse(Path::new("/etc/dogwatch/dogwatch.yml"), text, &env)
+}
+
+fn wrong(text: &str) -> String {
+    match read(text) {
+        Ok(config) => panic!("accepted: {config:?}"),
+        Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+#[test]
+fn the_smallest_file() {
+    let config = read("clusters: [{name: prod}]").unwrap();
+    assert_eq!(config.clusters[0], ClusterConfig::named("prod"));
+    assert_eq!(config.listen.port(), PORT);
+    assert_eq!(config.defaults, Defaults::default());
+}
+
+#[test]
+fn the_example_is_accepted() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/dogwatch.example.yml");
+    let config = load(&path).unwrap();
+    let defaults = Config { clusters: vec![ClusterConfig::named("prod")], ..Config::default() };
+    assert_eq!(config, defaults, "the values that the example shows are the defaults");
+}
+
+#[test]
+fn values_are_expanded_and_paths_resolved() {
+    let config = read("clusters: [{name: '${NAME}-$$1'}]\nexternal_labels: {a: '${ODD}'}\ndata_dir: data").unwrap_err();
+    assert_eq!(config.len(), 1, "only the name is wrong: {config:?}");
+    let config = read("clusters: [{name: '${NAME}'}]\nexternal_labels: {a: '${ODD}'}\ndata_dir: data").unwrap();
+    assert_eq!(config.clusters[0].name, "prod");
+    assert_eq!(config.external_labels["a"], "x\n- y: {z", "a value stays a value");
+    assert_eq!(config.data_dir, Path::new("/etc/dogwatch/data"));
+}
+
+#[test]
+fn a_single_receiver_needs_no_route() {
+    let text = "clusters: [{name: a}]\nreceivers: [{name: ops, webhook_configs: [{url: 'http://127.0.0.1/'}]}]";
+    assert_eq!(read(text).unwrap().route.unwrap().receiver, "ops");
+}
+
+#[test]
+fn paces_are_read() {
+    let config = read("clusters: [{name: a, etcd: {interval: 30s}}]\ndefaults: {interval: 1m, timeout: 2s}").unwrap();
+    assert_eq!(config.clusters[0].etcd.interval, Some(Duration::from_secs(30)));
+    assert_eq!(config.defaults.interval, Duration::from_secs(60));
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    assert_snapshot!(wrong("clusters:\n  - name: prod\n    kubeconfg: prod.kubeconfig\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:3:5: unknown key `kubeconfg` in clusters[0]; did you mean `kubeconfig`?
+       |
+     3 |     kubeconfg: prod.kubeconfig
+       |     ^
+    "#);
+    assert_snapshot!(wrong("cluster: []\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:1:1: unknown key `cluster`; did you mean `clusters`?
+       |
+     1 | cluster: []
+       | ^
+    "#);
+    assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, schedule, notifications, global, route, receivers
+       |
+     2 | zzz: 1
+       | ^
+    "#);
+}
+
+#[test]
+fn a_wrong_value_is_shown_in_its_place() {
+    assert_snapshot!(wrong("clusters:\n  - name: prod\ndefaults:\n  interval: 10\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: invalid type: integer `10`, expected a string; a duration has its unit: 10s, 5m, 24h or 90d
+       |
+     4 |   interval: 10
+       |             ^
+    "#);
+    assert_snapshot!(wrong("clusters:\n  - name: prod\ndefaults:\n  interval: soon\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: "soon" is not a duration (expected number at 0); write it like 10s, 5m, 24h or 90d
+       |
+     4 |   interval: soon
+       |             ^
+    "#);
+    assert_snapshot!(wrong("clusters:\n  - name: prod\n    kubelet: {via: sideways}\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:3:20: clusters[0].kubelet.via: unknown variant `sideways`, expected one of `direct`, `proxy`, `auto`
+       |
+     3 |     kubelet: {via: sideways}
+       |                    ^
+    "#);
+    assert_snapshot!(wrong("clusters: [{name: a}]\nlisten: everywhere\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:2:9: listen: invalid socket address syntax
+       |
+     2 | listen: everywhere
+       |         ^
+    "#);
+}
+
+#[test]
+fn what_is_wrong_together_is_told_together() {
+    let text = "clusters:\n  - name: a\n  - name: a\n    etcd: {ca_file: none.crt}\nstorage: {retention: 1s}\ndefaults: {interval: 5s, timeout: 10s}\n";
+    assert_snapshot!(wrong(text), @r#"
+    /etc/dogwatch/dogwatch.yml:3:11: clusters[1].name: there are two clusters called "a"; give each its own name
+       |
+     3 |   - name: a
+       |           ^
+    /etc/dogwatch/dogwatch.yml:4:21: clusters[1].etcd.ca_file: /etc/dogwatch/none.crt: No such file or directory (os error 2)
+       |
+     4 |     etcd: {ca_file: none.crt}
+       |                     ^
+    /etc/dogwatch/dogwatch.yml:6:35: defaults.timeout: must be longer than nothing and no longer than the interval
+       |
+     6 | defaults: {interval: 5s, timeout: 10s}
+       |                                   ^
+    /etc/dogwatch/dogwatch.yml:5:22: storage.retention: is shorter than an hour
+       |
+     5 | storage: {retention: 1s}
+       |                      ^
+    "#);
+}
+
+#[test]
+fn what_is_no_configuration_at_all() {
+    assert_snapshot!(wrong(""), @r#"
+    /etc/dogwatch/dogwatch.yml: clusters: there is nothing to watch: name at least one cluster
+    "#);
+    assert_snapshot!(wrong("- a\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:1:1: the file must be a mapping: `clusters: …`
+       |
+     1 | - a
+       | ^
+    "#);
+    assert_snapshot!(wrong("clusters:\n\t- name: a\n"), @r#"
+    /etc/dogwatch/dogwatch.yml:2:2: this is not YAML: tabs disallowed within this context (block indentation)
+       |
+     2 | 	- name: a
+       |  ^
+    "#);
+    assert_snapshot!(wrong("clusters: [{name: '${NOT_SET}'}]"), @r#"
+    /etc/dogwatch/dogwatch.yml:1:19: the environment variable NOT_SET is not set (write $$ for a plain dollar)
+       |
+     1 | clusters: [{name: '${NOT_SET}'}]
+       |                   ^
+    "#);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let text = "clusters: [{name: a}]\nreceivers: [{name: o, email_configs: [{to: a@b.c, from: a@b.c, smarthost: 'h:25', auth_password: geheim, bad: 1}]}]";
+    assert!(!wrong(text).contains("geheim"), "{}", wrong(text));
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(text in "\\PC{0,200}") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn nothing_like_yaml_panics(text in "(clusters|name|defaults|\\$\\{X\\}|: |\\n|  |- |\\[|\\]|\\{|\\}|'|10s|&a|\\*a){0,40}") {
+        let _ = read(&text);
+    }
+}

@@ -30,10 +30,8 @@ use self::{
     server::{Place, Server},
     world::{Role, World},
 };
-use crate::{
-    clock::Clock,
-    discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig},
-};
+use crate::clock::Clock;
+use crate::discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig};
 
 /// How many there are of everything.
 pub const SIZE: usize = 3;
@@ -44,8 +42,8 @@ pub const NAME: &str = "demo";
 /// Probes are this far apart: a newcomer has a minute, a real cluster's default is 10 s.
 const INTERVAL: Duration = Duration::from_secs(3);
 
-/// Long enough for an API server without etcd to say so, which takes it two seconds.
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// Shorter than the interval, and long enough for an API server without etcd to say so, which takes it two seconds.
+const TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// A leader that could not renew its lease exits after about this long (`--leader-elect-renew-deadline`).
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);

@@ -100,6 +100,9 @@ struct Seen {
     /// Messages that came in the present act.
     mail: Option<Instant>,
     hook: Option<Instant>,
+    /// In all.
+    mails: usize,
+    hooks: usize,
 }
 
 struct Play<'a, W> {
@@ -128,12 +131,20 @@ impl<'a, W: Write> Play<'a, W> {
         let broken = self.outage().await?;
         let told = self.seen.mail.min(self.seen.hook).unwrap_or_else(Instant::now);
         self.until(Instant::now() + LINGER, |_| false).await?;
+        let mended = Instant::now();
         self.recovery().await?;
-        let after = |from: Instant, to: Instant| format!("{} s", to.duration_since(from).as_secs());
+        let over = self.seen.mail.min(self.seen.hook).unwrap_or(mended);
+        let several = |n: usize, one: &str, many: &str| match n {
+            1 => format!("one {one}"),
+            n => format!("{n} {many}"),
+        };
         self.paper.good(&format!(
-            "That was dogwatch. It told of the outage after {}, by one mail and one webhook call, and of its end by \
-             one more of each.",
-            after(broken, told)
+            "That was dogwatch: the outage was told after {} s, its end {} s after the repair; {}, {} and {}.",
+            told.duration_since(broken).as_secs(),
+            over.duration_since(mended).as_secs(),
+            several(self.seen.incidents.len(), "incident", "incidents"),
+            several(self.seen.mails, "mail", "mails"),
+            several(self.seen.hooks, "webhook call", "webhook calls"),
         ))?;
         self.paper
             .plain("To watch a real cluster: dogwatch run, with your kubeconfig in ~/.kube/config or $KUBECONFIG.")?;
@@ -260,6 +271,7 @@ impl<'a, W: Write> Play<'a, W> {
     }
 
     fn mail(&mut self, mail: &Mail) -> io::Result<()> {
+        self.seen.mails += 1;
         let over = mail.subject().to_lowercase().contains("resolved");
         if self.counts(over) {
             self.seen.mail.get_or_insert_with(Instant::now);
@@ -269,6 +281,7 @@ impl<'a, W: Write> Play<'a, W> {
     }
 
     fn hook(&mut self, hook: &Hook) -> io::Result<()> {
+        self.seen.hooks += 1;
         let over = hook.json["status"] == "resolved";
         if self.counts(over) {
             self.seen.hook.get_or_insert_with(Instant::now);

@@ -1,81 +1,92 @@
-//! Connections kept alive between exchanges, for thousands of kubelets that need not pay a handshake each time.
+//! Connections kept alive between exchanges: thousands of kubelets need not each pay a handshake every ten seconds.
+//!
+//! At most one idle connection per key, [`IDLE_MAX`] in all; each is closed after about five minutes, so that accepting
+//! connections and the certificate are looked at now and then.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
-use super::{Auth, Trust, exchange::Connection};
+use super::{Auth, Trust, endpoint::Endpoint, http1::Connection};
 
-/// A connection is used no longer than this, so that every target shows a fresh handshake and certificate now and then.
+/// The most idle connections: 5,000 kubelets and some room. Each costs a file descriptor and some 40 KiB.
+const IDLE_MAX: usize = 8192;
+/// The longest life of a connection, before jitter.
 const AGE_MAX: Duration = Duration::from_secs(300);
-/// An idle one is not trusted after this: firewalls forget silently.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-/// Idle connections kept of one cluster: above the 5,000 nodes that Kubernetes supports.
-const IDLE_CONNECTIONS_MAX: usize = 6_000;
+/// The longest rest between two uses: servers and NAT tables forget connections after some minutes.
+const IDLE_FOR: Duration = Duration::from_secs(90);
+/// How often connections that nobody asks for any more are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// What a connection may be used for.
-pub type Key = (String, Trust, Auth);
+/// What must be the same for a connection to be used again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Where to.
+    pub(super) endpoint: Endpoint,
+    /// The client certificate.
+    pub(super) auth: Auth,
+    /// The verdict that the handshake had to pass.
+    pub(super) trust: Trust,
+}
 
+#[derive(Debug)]
 struct Idle {
     connection: Connection,
-    born: Instant,
-    age_max: Duration,
     since: Instant,
 }
 
-/// Idle connections, one per key.
-#[derive(Default)]
-pub struct Pool(Mutex<HashMap<Key, Idle>>);
+/// The idle connections.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Inner>);
 
-impl std::fmt::Debug for Pool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pool")
-    }
+#[derive(Debug, Default)]
+struct Inner {
+    idle: HashMap<Key, Idle>,
+    swept: Option<Instant>,
 }
 
-/// A connection with its birth, to be given back.
-pub struct Lease {
-    /// The connection.
-    pub connection: Connection,
-    born: Instant,
-    age_max: Duration,
-}
-
-impl Lease {
-    /// A new connection; its end is jittered so that those made together do not end together.
-    pub fn fresh(connection: Connection) -> Self {
-        Self { connection, born: Instant::now(), age_max: AGE_MAX.mul_f64(0.75 + fastrand::f64() / 4.0) }
+impl Idle {
+    fn usable(&self, now: Instant) -> bool {
+        !self.connection.is_closed() && now < self.connection.use_until() && now - self.since < IDLE_FOR
     }
 }
 
 impl Pool {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Idle>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// When a connection opened now should be closed: the age limit, less up to a fifth by chance, so that handshakes
+    /// of connections that began together drift apart.
+    pub(super) fn use_until() -> Instant {
+        Instant::now() + AGE_MAX.mul_f64(fastrand::f64().mul_add(-0.2, 1.0))
     }
 
-    /// An idle connection that can still be used.
-    pub fn take(&self, key: &Key) -> Option<Lease> {
+    /// Takes the idle connection of this key, if it is still good.
+    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
+        let idle = self.lock().idle.remove(key)?;
+        idle.usable(Instant::now()).then_some(idle.connection)
+    }
+
+    /// Keeps a connection whose answer was read to its end; above the limit it is closed.
+    pub(super) fn put(&self, key: Key, connection: Connection) {
         let now = Instant::now();
-        let idle = self.lock().remove(key)?;
-        let usable = idle.connection.sender.is_ready() && now - idle.born < idle.age_max && now - idle.since < IDLE_MAX;
-        usable.then_some(Lease { connection: idle.connection, born: idle.born, age_max: idle.age_max })
-    }
-
-    /// Keeps a connection for the next exchange; past the cap it is closed, which only costs a handshake.
-    pub fn give(&self, key: Key, lease: Lease) {
-        let now = Instant::now();
-        let mut idle = self.lock();
-        if idle.len() >= IDLE_CONNECTIONS_MAX {
-            idle.retain(|_, i| now - i.since < IDLE_MAX);
+        let mut inner = self.lock();
+        if inner.idle.len() >= IDLE_MAX || inner.swept.is_none_or(|at| now - at >= SWEEP_EVERY) {
+            inner.idle.retain(|_, idle| idle.usable(now));
+            inner.swept = Some(now);
         }
-        if idle.len() < IDLE_CONNECTIONS_MAX {
-            let Lease { connection, born, age_max } = lease;
-            idle.insert(key, Idle { connection, born, age_max, since: now });
+        if inner.idle.len() < IDLE_MAX {
+            inner.idle.insert(key, Idle { connection, since: now });
         }
     }
 
-    /// Closes all: the credentials have changed.
-    pub fn clear(&self) {
-        self.lock().clear();
+    /// Closes all, for credentials that changed.
+    pub(super) fn clear(&self) {
+        self.lock().idle.clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

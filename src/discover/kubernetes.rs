@@ -1,236 +1,196 @@
-//! What a working API server tells of its cluster: nodes, API server endpoints, leases.
-//!
-//! Reads only what is needed, in pages, with structs of its own (a node is some 15 kB of JSON of which 300 bytes matter).
-//! Asks the advertised server first, then every known endpoint, so that one dead API server does not blind it. What
-//! can't be read stays as it was; a node is dropped only when a full list lacks it.
+//! Reading a cluster: nodes, API server endpoints, node leases and leader leases.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use jiff::Timestamp;
-use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
-use super::{endpoints, objects};
+use super::{
+    api::{ReadError, Reader},
+    endpoints,
+    objects::{Endpoints, Lease, Node, Slice, age},
+};
 use crate::{
     clock::Clock,
-    dial::{Answer, Ask, Auth, Dialer, Trust},
-    model::{ClusterSnapshot, Failure, LeaseFact, NodeFact, Reason},
+    dial::Dialer,
+    model::{ClusterSnapshot, LeaseFact, NodeFact},
 };
+
+/// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
+/// nobody, and a dead cluster is not waited for endlessly.
+const SERVERS_MAX: usize = 4;
+/// The leases by which leaders are known.
+const LEADERS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
 
 /// What to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.
     Full,
-    /// Leases only.
+    /// Node leases and leader leases only: cheap, and worth more often.
     Leases,
 }
 
-/// Objects of one page: client-go's default.
-const PAGE: usize = 500;
-/// Pages of one list: 100,000 nodes are no cluster, but a server that goes in circles.
-const PAGES_MAX: usize = 200;
-/// Bytes of one page: 500 nodes with many images and labels are about 10 MB.
-const PAGE_BYTES_MAX: usize = 48 << 20;
-/// One request, from DNS to the last byte.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-/// The first request to a server: one that hangs must not keep us from the others.
-const FIRST_LIMIT: Duration = Duration::from_secs(3);
-
-/// A list as every API answers it.
-#[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct List<T> {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default)]
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    next: String,
-}
-
-/// A list that has been read whole, with the server's clock at its first page.
-struct Whole<T> {
-    items: Vec<T>,
-    server_time: Timestamp,
-}
-
-/// Reads what `scope` says and gives the new snapshot; a failure is told in its `error`, with the old data kept.
+/// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `error`.
 pub async fn read(dialer: &Dialer, previous: &ClusterSnapshot, scope: Scope, clock: &Clock) -> ClusterSnapshot {
-    let mut last = None;
-    for (i, server) in servers(dialer, previous).into_iter().enumerate() {
-        let reader = Reader { dialer, server, clock, first: i == 0 || last.is_some() };
-        match reader.read(previous, scope).await {
-            Ok(snapshot) => return snapshot,
-            Err(failure) => {
-                // A refusal is the same at every server; only what may be one server's own trouble is tried elsewhere.
-                let everywhere = failure.reason == Reason::Auth;
-                last.get_or_insert(failure);
-                if everywhere {
-                    break;
-                }
-            }
-        }
+    let mut next = ClusterSnapshot { error: None, ..previous.clone() };
+    let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
+    let mut reader = Reader::new(dialer, servers(dialer.server(), known));
+    let mut problems = Problems::default();
+    if scope == Scope::Full {
+        full(&mut reader, previous, &mut next, &mut problems, clock).await;
     }
-    let error = last.map_or_else(|| "no API server is known".to_string(), |f| f.message);
-    ClusterSnapshot { error: Some(error), ..previous.clone() }
+    // A cluster that can't tell its nodes is not asked for more: each question would cost its limit.
+    if !problems.sick {
+        leases(&mut reader, &mut next, &mut problems, clock).await;
+    }
+    next.error = Some(problems.words.join("; ")).filter(|w| !w.is_empty());
+    next
 }
 
-fn servers(dialer: &Dialer, known: &ClusterSnapshot) -> Vec<Url> {
-    let mut servers = vec![dialer.server()];
-    for address in &known.apiserver_endpoints {
-        if let Ok(url) = Url::parse(&format!("https://{address}"))
-            && !servers.contains(&url)
-        {
-            servers.push(url);
+/// The advertised server first, then those that are known behind it.
+fn servers<'a>(advertised: Url, endpoints: impl Iterator<Item = &'a String>) -> Vec<Url> {
+    let mut servers = vec![advertised];
+    for endpoint in endpoints {
+        match Url::parse(&format!("https://{endpoint}")) {
+            Ok(url) if !servers.contains(&url) && servers.len() < SERVERS_MAX => servers.push(url),
+            _ => {}
         }
     }
     servers
 }
 
-struct Reader<'a> {
-    dialer: &'a Dialer,
-    server: Url,
-    clock: &'a Clock,
-    first: bool,
+#[derive(Default)]
+struct Problems {
+    words: Vec<String>,
+    /// No API server works: there is no use in asking on.
+    sick: bool,
 }
 
-impl Reader<'_> {
-    async fn read(&self, previous: &ClusterSnapshot, scope: Scope) -> Result<ClusterSnapshot, Failure> {
-        let mut snapshot = ClusterSnapshot { error: None, ..previous.clone() };
-        if scope == Scope::Full {
-            let nodes: Whole<objects::Node> = self.list("/api/v1/nodes").await?;
-            let mut nodes: Vec<NodeFact> = nodes.items.into_iter().filter_map(objects::Node::into_fact).collect();
-            nodes.sort_by(|a, b| a.name.cmp(&b.name));
-            let listed = self.endpoints().await?;
-            let now = self.clock.wall();
-            snapshot.missing_endpoints = endpoints::missing(previous, &listed, &nodes, now);
-            for node in &mut nodes {
-                node.lease_age = previous.nodes.iter().find(|n| n.name == node.name).and_then(|n| n.lease_age);
+impl Problems {
+    /// Remembers why `what` was not read.
+    fn take(&mut self, what: &str, error: ReadError) {
+        let words = match error {
+            ReadError::Forbidden(why) => format!("{what} can't be read: {why}"),
+            ReadError::NotFound => format!("{what}: the API server has no such thing"),
+            ReadError::Gone => format!("{what}: the list expired while it was read"),
+            ReadError::Sick(why) => {
+                self.sick = true;
+                format!("{what} can't be read: {why}")
             }
-            (snapshot.nodes, snapshot.apiserver_endpoints, snapshot.read_at) = (nodes, listed, Some(now));
+        };
+        if !self.words.contains(&words) {
+            self.words.push(words);
         }
-        match self.leases(&mut snapshot).await {
-            Ok(()) => snapshot.leases_at = Some(self.clock.wall()),
-            // Everything else works without leases; the RBAC manifest says what they are for.
-            Err(f) if f.reason == Reason::Auth => snapshot.error = Some(format!("leases can't be read: {}", f.message)),
-            Err(f) => return Err(f),
-        }
-        Ok(snapshot)
-    }
-
-    async fn endpoints(&self) -> Result<Vec<String>, Failure> {
-        let (answer, _) = self.get("/api/v1/namespaces/default/endpoints/kubernetes").await?;
-        let read: objects::Endpoints = self.parse("endpoints of default/kubernetes", &answer)?;
-        Ok(read.addresses())
-    }
-
-    async fn leases(&self, snapshot: &mut ClusterSnapshot) -> Result<(), Failure> {
-        const NODES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-        const LEADERS: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
-        let leases: Whole<objects::Lease> = self.list(NODES).await?;
-        let ages: std::collections::HashMap<String, Duration> =
-            leases.items.iter().filter_map(|l| Some((l.name().to_string(), l.age(leases.server_time)?))).collect();
-        for node in &mut snapshot.nodes {
-            node.lease_age = ages.get(&*node.name).copied();
-        }
-        let mut leaders = Vec::new();
-        for name in ["kube-controller-manager", "kube-scheduler"] {
-            match self.get(&format!("{LEADERS}/{name}")).await {
-                Ok((answer, server_time)) if answer.status == 200 => {
-                    let lease: objects::Lease = self.parse("a leader lease", &answer)?;
-                    leaders.extend(lease.into_leader(server_time));
-                }
-                // A managed control plane shows none, or an old one keeps it elsewhere.
-                Ok(_) => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        let kept: Vec<LeaseFact> = leaders;
-        snapshot.leaders = kept;
-        Ok(())
-    }
-
-    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Whole<T>, Failure> {
-        // A continue token may expire midway (410 Gone): then once more from the start.
-        match self.pages(path).await? {
-            Some(whole) => Ok(whole),
-            None => self.pages(path).await?.ok_or_else(|| {
-                Failure::new(Reason::HttpStatus, format!("the list {path} changes faster than it can be read"))
-            }),
-        }
-    }
-
-    async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Whole<T>>, Failure> {
-        let mut whole: Option<Whole<T>> = None;
-        let mut next = String::new();
-        for _ in 0..PAGES_MAX {
-            let token: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            let page = match next.is_empty() {
-                true => format!("{path}?limit={PAGE}"),
-                false => format!("{path}?limit={PAGE}&continue={token}"),
-            };
-            let (answer, server_time) = self.get(&page).await?;
-            if answer.status == 410 {
-                return Ok(None);
-            }
-            let list: List<T> = self.parse(path, &answer)?;
-            let whole = whole.get_or_insert(Whole { items: Vec::new(), server_time });
-            whole.items.extend(list.items);
-            next = list.metadata.next;
-            if next.is_empty() {
-                break;
-            }
-        }
-        if !next.is_empty() {
-            return Err(Failure::new(Reason::Body, format!("the list {path} does not end")));
-        }
-        Ok(whole)
-    }
-
-    /// One request; 200, 404 and 410 are answers, everything else is a failure in words.
-    async fn get(&self, path: &str) -> Result<(Answer, Timestamp), Failure> {
-        let url = self
-            .server
-            .join(path)
-            .map_err(|e| Failure::new(Reason::Body, format!("{path} of {} is no URL: {e}", self.server)))?;
-        let limit = if self.first { FIRST_LIMIT.max(REQUEST_LIMIT / 2) } else { REQUEST_LIMIT };
-        let ask = Ask { max_bytes: PAGE_BYTES_MAX, reuse: true, ..Ask::get(url, Trust::Cluster, Auth::Cluster) };
-        let exchange = self.dialer.exchange(ask, self.clock.mono() + limit).await;
-        let answer = exchange.outcome?;
-        let said = || objects::status_message(&answer.body);
-        match answer.status {
-            200 | 404 | 410 => {}
-            status @ (401 | 403) => {
-                return Err(Failure::new(Reason::Auth, format!("{path}: HTTP {status}{}", said())));
-            }
-            status => return Err(Failure::new(Reason::HttpStatus, format!("{path}: HTTP {status}{}", said()))),
-        }
-        if answer.cut {
-            return Err(Failure::new(Reason::Body, format!("{path}: the answer was cut")));
-        }
-        let server_time = answer
-            .headers
-            .get(http::header::DATE)
-            .and_then(|v| v.to_str().ok())
-            .and_then(objects::http_date)
-            .unwrap_or_else(|| self.clock.wall());
-        Ok((answer, server_time))
-    }
-
-    fn parse<T: DeserializeOwned>(&self, what: &str, answer: &Answer) -> Result<T, Failure> {
-        if answer.status != 200 {
-            let said = objects::status_message(&answer.body);
-            return Err(Failure::new(Reason::HttpStatus, format!("{what}: HTTP {}{said}", answer.status)));
-        }
-        serde_json::from_slice(&answer.body)
-            .map_err(|e| Failure::new(Reason::Body, format!("{what}: not what an API server says: {e}")))
     }
 }
 
-/// Node names are shared by everything that is made from a snapshot.
-pub(super) type Name = Arc<str>;
+async fn full(
+    reader: &mut Reader<'_>,
+    previous: &ClusterSnapshot,
+    next: &mut ClusterSnapshot,
+    problems: &mut Problems,
+    clock: &Clock,
+) {
+    match reader.list("/api/v1/nodes", "", NodeFact::from as fn(Node) -> NodeFact).await {
+        Ok(read) => next.nodes = with_ages(read.value, &previous.nodes),
+        Err(error) => {
+            problems.take("nodes", error);
+            return;
+        }
+    }
+    let now = clock.wall();
+    match listed_endpoints(reader).await {
+        Ok(listed) => {
+            let listed: Vec<String> = listed.into_iter().collect();
+            next.missing_endpoints = endpoints::missing(previous, &listed, &next.nodes, now);
+            next.apiserver_endpoints = listed;
+            next.read_at = Some(now);
+        }
+        Err(error) => {
+            // Where they are hidden from us for good, nodes are all there is to read.
+            let hidden = matches!(error, ReadError::Forbidden(_) | ReadError::NotFound);
+            problems.take("API server endpoints", error);
+            if hidden {
+                next.read_at = Some(now);
+            }
+        }
+    }
+}
+
+/// Sorted by name, with the ages that were known; leases are read afterwards.
+fn with_ages(mut nodes: Vec<NodeFact>, before: &[NodeFact]) -> Vec<NodeFact> {
+    let ages: HashMap<&str, Option<Duration>> = before.iter().map(|n| (&*n.name, n.lease_age)).collect();
+    for node in &mut nodes {
+        node.lease_age = ages.get(&*node.name).copied().flatten();
+    }
+    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    nodes.dedup_by(|a, b| a.name == b.name);
+    nodes
+}
+
+/// From EndpointSlices, or before Kubernetes 1.21 and where they are forbidden from Endpoints.
+async fn listed_endpoints(reader: &mut Reader<'_>) -> Result<BTreeSet<String>, ReadError> {
+    const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    const SELECTOR: &str = "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
+    match reader.list(SLICES, SELECTOR, |slice: Slice| slice.places()).await {
+        Ok(read) if read.value.iter().any(|places| !places.is_empty()) => {
+            return Ok(read.value.into_iter().flatten().collect());
+        }
+        Ok(_) | Err(ReadError::NotFound | ReadError::Forbidden(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let read = reader.get::<Endpoints>("/api/v1/namespaces/default/endpoints/kubernetes", "").await?;
+    Ok(read.value.places().into_iter().collect())
+}
+
+async fn leases(reader: &mut Reader<'_>, next: &mut ClusterSnapshot, problems: &mut Problems, clock: &Clock) {
+    const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+    let renewed = |lease: Lease| (lease.metadata.name, lease.spec.renew_time);
+    match reader.list(NODE_LEASES, "", renewed).await {
+        Ok(read) => {
+            let now = read.date.unwrap_or_else(|| clock.wall());
+            let renewals: HashMap<String, Option<Timestamp>> = read.value.into_iter().collect();
+            for node in &mut next.nodes {
+                node.lease_age = renewals.get(&*node.name).copied().flatten().map(|at| age(at, now));
+            }
+            next.leases_at = Some(clock.wall());
+        }
+        Err(error) => problems.take("node leases", error),
+    }
+    let mut leaders = Vec::with_capacity(LEADERS.len());
+    for name in LEADERS {
+        if problems.sick {
+            return;
+        }
+        match leader(reader, name, clock).await {
+            Ok(Some(lease)) => leaders.push(lease),
+            // A managed control plane may keep its leases elsewhere.
+            Ok(None) | Err(ReadError::NotFound) => {}
+            Err(error) => {
+                leaders.extend(next.leaders.iter().find(|l| l.name == name).cloned());
+                problems.take("leader leases", error);
+            }
+        }
+    }
+    next.leaders = leaders;
+}
+
+async fn leader(reader: &mut Reader<'_>, name: &str, clock: &Clock) -> Result<Option<LeaseFact>, ReadError> {
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}");
+    let read = reader.get::<Lease>(&path, "").await?;
+    let now = read.date.unwrap_or_else(|| clock.wall());
+    let spec = read.value.spec;
+    Ok(spec.renew_time.map(|at| LeaseFact {
+        name: name.to_owned(),
+        holder: spec.holder_identity,
+        age: age(at, now),
+        duration: Duration::from_secs(spec.lease_duration_seconds.into()),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,233 +1,257 @@
-//! The parts of Kubernetes objects that matter here, and how they become facts. Pure.
+//! Kubernetes objects as far as discovery needs them: a node is some 15 kB of JSON, of which 300 bytes matter.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use jiff::Timestamp;
-use serde::Deserialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer};
 
-use super::kubernetes::Name;
-use crate::model::{LeaseFact, NodeCondition, NodeFact, Taint};
+use crate::model::{NodeCondition, NodeFact, Taint};
 
-/// The kubelet's port where the node does not tell it.
+/// The kubelet's port where a node does not tell it.
 const KUBELET_PORT: u16 = 10250;
-/// Addresses from outside the cluster: IPs need no DNS of theirs, internal ones are what the kubelet's certificate has.
-const PREFERRED: [&str; 5] = ["InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS", "Hostname"];
-/// A server's message is quoted no longer than this.
-const MESSAGE_MAX: usize = 160;
 
-#[derive(Default, Deserialize)]
+/// An age by the server's clock, never negative: `Date` has whole seconds only.
+pub(super) fn age(renewed: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(renewed).max(SignedDuration::ZERO).unsigned_abs()
+}
+
+/// `null` is as good as absent: Go writes it for empty slices.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
+    Option::deserialize(d).map(Option::unwrap_or_default)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Status {
+    pub(super) message: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct List<T> {
+    #[serde(default)]
+    pub(super) metadata: ListMeta,
+    // `bound`: an empty list needs no default of its objects.
+    #[serde(default = "Vec::new", deserialize_with = "nullable", bound(deserialize = "T: Deserialize<'de>"))]
+    pub(super) items: Vec<T>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct ListMeta {
+    #[serde(rename = "continue", deserialize_with = "nullable")]
+    pub(super) next: String,
+}
+
+#[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Meta {
-    name: String,
-    labels: std::collections::BTreeMap<String, String>,
+pub(super) struct Meta {
+    pub(super) name: String,
+    #[serde(deserialize_with = "nullable")]
+    labels: BTreeMap<String, String>,
     deletion_timestamp: Option<String>,
 }
 
-/// A node.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct Node {
+pub(super) struct Node {
     metadata: Meta,
     spec: NodeSpec,
     status: NodeStatus,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default)]
 struct NodeSpec {
     unschedulable: bool,
-    taints: Vec<NodeTaint>,
+    #[serde(deserialize_with = "nullable")]
+    taints: Vec<RawTaint>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeTaint {
+#[derive(Deserialize)]
+struct RawTaint {
     key: String,
     effect: String,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct NodeStatus {
+    #[serde(deserialize_with = "nullable")]
     addresses: Vec<Address>,
-    conditions: Vec<Condition>,
     daemon_endpoints: DaemonEndpoints,
     node_info: NodeInfo,
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<Condition>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Address {
     #[serde(rename = "type")]
     kind: String,
     address: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    reason: String,
-    last_transition_time: Option<Timestamp>,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct DaemonEndpoints {
-    kubelet_endpoint: Port,
+    kubelet_endpoint: KubeletEndpoint,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default)]
-struct Port {
+struct KubeletEndpoint {
     #[serde(rename = "Port")]
     port: u16,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct NodeInfo {
     kubelet_version: String,
 }
 
-impl Node {
-    /// The facts; `None` for a node without a name.
-    pub fn into_fact(self) -> Option<NodeFact> {
-        if self.metadata.name.is_empty() {
-            return None;
-        }
-        let mut addresses = self.status.addresses;
-        addresses.retain(|a| PREFERRED.contains(&a.kind.as_str()) && !a.address.is_empty());
-        addresses.sort_by_key(|a| PREFERRED.iter().position(|p| *p == a.kind));
-        let role = |r: &str| self.metadata.labels.contains_key(&format!("node-role.kubernetes.io/{r}"));
-        let condition = |c: Condition| NodeCondition {
-            kind: c.kind,
-            status: c.status,
-            reason: c.reason,
-            since: c.last_transition_time,
-        };
-        let port = self.status.daemon_endpoints.kubelet_endpoint.port;
-        Some(NodeFact {
-            name: Name::from(self.metadata.name.as_str()),
-            addresses: addresses.into_iter().map(|a| a.address).collect(),
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    last_transition_time: Option<Timestamp>,
+}
+
+impl From<Node> for NodeFact {
+    fn from(node: Node) -> Self {
+        const ROLES: [&str; 3] = [
+            "node-role.kubernetes.io/control-plane",
+            "node-role.kubernetes.io/master",
+            "node-role.kubernetes.io/controlplane",
+        ];
+        let Node { metadata, spec, status } = node;
+        let port = status.daemon_endpoints.kubelet_endpoint.port;
+        Self {
+            name: metadata.name.into(),
+            addresses: preferred(status.addresses),
             kubelet_port: if port == 0 { KUBELET_PORT } else { port },
-            version: self.status.node_info.kubelet_version,
-            conditions: self.status.conditions.into_iter().map(condition).collect(),
-            unschedulable: self.spec.unschedulable,
-            deleting: self.metadata.deletion_timestamp.is_some(),
-            taints: self.spec.taints.into_iter().map(|t| Taint { key: t.key, effect: t.effect }).collect(),
-            control_plane: role("control-plane") || role("master") || role("controlplane"),
+            version: status.node_info.kubelet_version,
+            conditions: status
+                .conditions
+                .into_iter()
+                .map(|c| NodeCondition {
+                    kind: c.kind,
+                    status: c.status,
+                    reason: c.reason,
+                    since: c.last_transition_time,
+                })
+                .collect(),
+            unschedulable: spec.unschedulable,
+            deleting: metadata.deletion_timestamp.is_some(),
+            taints: spec.taints.into_iter().map(|t| Taint { key: t.key, effect: t.effect }).collect(),
+            control_plane: ROLES.iter().any(|role| metadata.labels.contains_key(*role)),
             lease_age: None,
-        })
+        }
     }
 }
 
-/// `v1/Endpoints`.
-#[derive(Default, Deserialize)]
+/// An API server's order, with addresses before names: a cluster's own names seldom resolve outside of it.
+fn preferred(mut addresses: Vec<Address>) -> Vec<String> {
+    const ORDER: [&str; 5] = ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"];
+    addresses.sort_by_key(|a| ORDER.iter().position(|kind| *kind == a.kind).unwrap_or(ORDER.len()));
+    let mut texts: Vec<String> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        if !address.address.is_empty() && !texts.contains(&address.address) {
+            texts.push(address.address);
+        }
+    }
+    texts
+}
+
+#[derive(Deserialize, Default)]
 #[serde(default)]
-pub struct Endpoints {
+pub(super) struct Lease {
+    pub(super) metadata: Meta,
+    pub(super) spec: LeaseSpec,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct LeaseSpec {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) holder_identity: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) lease_duration_seconds: u32,
+    pub(super) renew_time: Option<Timestamp>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Slice {
+    #[serde(deserialize_with = "nullable")]
+    endpoints: Vec<SliceEndpoint>,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<Port>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SliceEndpoint {
+    #[serde(deserialize_with = "nullable")]
+    addresses: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Port {
+    name: Option<String>,
+    port: Option<u16>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Endpoints {
+    #[serde(deserialize_with = "nullable")]
     subsets: Vec<Subset>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
 struct Subset {
-    addresses: Vec<EndpointAddress>,
-    ports: Vec<EndpointPort>,
+    #[serde(deserialize_with = "nullable")]
+    addresses: Vec<SubsetAddress>,
+    #[serde(deserialize_with = "nullable")]
+    not_ready_addresses: Vec<SubsetAddress>,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<Port>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(default)]
-struct EndpointAddress {
+struct SubsetAddress {
     ip: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct EndpointPort {
-    name: String,
-    port: u16,
+impl Slice {
+    /// `host:port` of each address.
+    pub(super) fn places(&self) -> Vec<String> {
+        places(self.endpoints.iter().flat_map(|e| &e.addresses), &self.ports)
+    }
 }
 
 impl Endpoints {
-    /// `host:port` of every address and https port, sorted.
-    pub fn addresses(&self) -> Vec<String> {
-        let mut all: Vec<String> = self
-            .subsets
-            .iter()
-            .flat_map(|s| {
-                let ports = s.ports.iter().filter(|p| p.name.is_empty() || p.name == "https");
-                ports.flat_map(|p| s.addresses.iter().map(|a| host_port(&a.ip, p.port)))
-            })
-            .collect();
-        all.sort();
-        all.dedup();
-        all
+    /// `host:port` of each address, ready or not.
+    pub(super) fn places(&self) -> Vec<String> {
+        let of = |s: &Subset| places(s.addresses.iter().chain(&s.not_ready_addresses).map(|a| &a.ip), &s.ports);
+        self.subsets.iter().flat_map(of).collect()
     }
 }
 
-/// `host:port`, an IPv6 host in brackets.
-pub fn host_port(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+fn places<'a>(hosts: impl Iterator<Item = &'a String>, ports: &[Port]) -> Vec<String> {
+    let https = ports.iter().find(|p| p.name.as_deref() == Some("https")).or(ports.first());
+    let Some(port) = https.and_then(|p| p.port) else { return Vec::new() };
+    hosts.map(|host| super::targets::place(host, port)).collect()
 }
 
-/// `coordination.k8s.io/v1 Lease`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Lease {
-    metadata: Meta,
-    spec: LeaseSpec,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct LeaseSpec {
-    holder_identity: Option<String>,
-    lease_duration_seconds: Option<u64>,
-    renew_time: Option<Timestamp>,
-}
-
-impl Lease {
-    /// Its name: of a node lease, the node's.
-    pub fn name(&self) -> &str {
-        &self.metadata.name
-    }
-
-    /// Since it was renewed, by the server's own clock; `Date` has whole seconds, so a fresh one may seem to be ahead.
-    pub fn age(&self, server_time: Timestamp) -> Option<Duration> {
-        let renewed = self.spec.renew_time?;
-        Some(Duration::try_from(server_time.duration_since(renewed)).unwrap_or_default())
-    }
-
-    /// As a leader lease; `None` for one that was never held.
-    pub fn into_leader(self, server_time: Timestamp) -> Option<LeaseFact> {
-        let age = self.age(server_time)?;
-        Some(LeaseFact {
-            name: self.metadata.name,
-            holder: self.spec.holder_identity.unwrap_or_default(),
-            age,
-            duration: Duration::from_secs(self.spec.lease_duration_seconds.unwrap_or(15)),
-        })
-    }
-}
-
-/// `: message` of a `v1/Status`, or nothing.
-pub fn status_message(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Status {
-        message: String,
-    }
-    match serde_json::from_slice::<Status>(body) {
-        Ok(status) if !status.message.is_empty() => {
-            format!(": {}", status.message.chars().take(MESSAGE_MAX).collect::<String>())
-        }
-        _ => String::new(),
-    }
-}
-
-/// RFC 9110 `Date`.
-pub fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|z| z.timestamp())
-}
+#[cfg(test)]
+mod tests;

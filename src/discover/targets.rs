@@ -1,31 +1,29 @@
-//! The targets that follow from a cluster's configuration and from what discovery knows. Pure, in a stable order.
+//! From configuration and snapshot to the list of targets. Pure.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use url::Url;
+use url::{Host, Url};
 
-use super::{
-    config::{ClusterConfig, ComponentConfig},
-    objects::host_port,
-};
-use crate::model::{ClusterSnapshot, Job, NodeFact, ProbeSpec, Target, TargetKey};
+use super::config::{ClusterConfig, ComponentConfig};
+use crate::model::{ClusterSnapshot, EtcdMember, Job, NodeFact, ProbeSpec, Target, TargetKey};
 
-/// Ports that the components listen on by default (kubernetes.io: Ports and Protocols).
-const ETCD: u16 = 2379;
+/// etcd's client port.
+const ETCD_CLIENT: u16 = 2379;
+/// kubeadm's metrics-only port of etcd.
 const ETCD_METRICS: u16 = 2381;
+/// kube-scheduler's own port.
 const SCHEDULER: u16 = 10259;
+/// kube-controller-manager's own port.
 const CONTROLLER_MANAGER: u16 = 10257;
+/// kube-proxy's health port.
 const KUBE_PROXY: u16 = 10256;
 
-struct Maker<'a> {
-    config: &'a ClusterConfig,
-    cluster: Arc<str>,
-    defaults: (Duration, Duration),
-    by_address: BTreeMap<&'a str, &'a NodeFact>,
-    targets: BTreeMap<TargetKey, Target>,
-}
-
-/// Every target of the cluster. `defaults` are interval and timeout.
+/// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
+/// interval and timeout where a component has none of its own; `has_etcd_certificate` says that etcd can be asked.
+///
+/// What the API server or the configuration names is a target at once, an API server's endpoint too: one that hangs when
+/// the watchdog first sees it must not pass for one that is not there. What is only derived (an etcd where an API server
+/// runs) is `guessed`.
 pub fn targets(
     config: &ClusterConfig,
     server: &Url,
@@ -33,160 +31,205 @@ pub fn targets(
     has_etcd_certificate: bool,
     defaults: (Duration, Duration),
 ) -> Vec<Target> {
-    let by_address = snapshot.nodes.iter().flat_map(|n| n.addresses.iter().map(move |a| (a.as_str(), n))).collect();
-    let cluster = config.name.as_str().into();
-    let mut maker = Maker { config, cluster, defaults, by_address, targets: BTreeMap::new() };
-    let endpoints: Vec<&str> = snapshot
-        .apiserver_endpoints
-        .iter()
-        .map(String::as_str)
-        .chain(snapshot.missing_endpoints.iter().map(|m| m.address.as_str()))
-        .collect();
-    maker.api_servers(server, &endpoints);
-    let hosts = control_plane_hosts(snapshot, &endpoints);
-    maker.etcd(snapshot, &hosts, has_etcd_certificate);
-    maker.healthz(Job::KubeScheduler, &config.scheduler, &hosts, SCHEDULER);
-    maker.healthz(Job::KubeControllerManager, &config.controller_manager, &hosts, CONTROLLER_MANAGER);
-    maker.nodes(&snapshot.nodes);
-    maker.targets.into_values().collect()
+    let mut list = Builder::new(config, snapshot, defaults);
+    list.api_servers(server);
+    list.etcd(has_etcd_certificate);
+    let control_plane = list.control_plane();
+    list.healthz(Job::KubeScheduler, &config.scheduler, "https", SCHEDULER, &control_plane);
+    list.healthz(Job::KubeControllerManager, &config.controller_manager, "https", CONTROLLER_MANAGER, &control_plane);
+    list.kubelets();
+    let nodes: Vec<String> = list.nodes().filter_map(|n| n.addresses.first().cloned()).collect();
+    list.healthz(Job::KubeProxy, &config.kube_proxy, "http", KUBE_PROXY, &nodes);
+    list.found.into_values().collect()
 }
 
-/// Addresses of control-plane nodes; where no node says that it is one, the API servers' hosts.
-fn control_plane_hosts(snapshot: &ClusterSnapshot, endpoints: &[&str]) -> Vec<String> {
-    let of_nodes: Vec<String> = snapshot
-        .nodes
-        .iter()
-        .filter(|n| n.control_plane && !n.deleting)
-        .filter_map(|n| n.addresses.first().cloned())
-        .collect();
-    if of_nodes.is_empty() { endpoints.iter().map(|e| host(e).to_string()).collect() } else { of_nodes }
+/// `host:port`, IPv6 in brackets.
+pub(super) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-fn host(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(h, _)| h).trim_matches(['[', ']'])
+/// The host of `host:port`, without brackets.
+pub(super) fn host_of(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
 }
 
-fn instance(url: &Url) -> String {
-    host_port(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0))
+/// `host:port` of a URL.
+fn place_of(url: &Url) -> Option<String> {
+    let host = match url.host()? {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(ip) => ip.to_string(),
+        Host::Ipv6(ip) => ip.to_string(),
+    };
+    Some(place(&host, url.port_or_known_default()?))
 }
 
-fn origin(scheme: &str, host: &str, port: u16) -> Option<Url> {
-    Url::parse(&format!("{scheme}://{}", host_port(host, port))).ok()
+/// Interval and timeout.
+type Beat = (Duration, Duration);
+
+struct Builder<'a> {
+    config: &'a ClusterConfig,
+    snapshot: &'a ClusterSnapshot,
+    defaults: Beat,
+    cluster: Arc<str>,
+    by_address: BTreeMap<&'a str, &'a Arc<str>>,
+    found: BTreeMap<TargetKey, Target>,
 }
 
-impl Maker<'_> {
-    fn add(
-        &mut self,
-        job: Job,
-        url: &Url,
-        spec: ProbeSpec,
-        guessed: bool,
-        node: Option<Arc<str>>,
-        pace: (Option<Duration>, Option<Duration>),
-    ) {
-        let instance = instance(url);
-        let node = node.or_else(|| self.by_address.get(host(&instance)).map(|n| n.name.clone()));
-        let key = TargetKey { cluster: self.cluster.clone(), job, instance: instance.into() };
-        let interval = pace.0.unwrap_or(self.defaults.0);
-        let target = Target {
+impl<'a> Builder<'a> {
+    fn new(config: &'a ClusterConfig, snapshot: &'a ClusterSnapshot, defaults: Beat) -> Self {
+        let addresses = |n: &'a NodeFact| n.addresses.iter().map(move |a| (a.as_str(), &n.name));
+        Self {
+            config,
+            snapshot,
+            defaults,
+            cluster: config.name.as_str().into(),
+            // Of two nodes with one address the first counts, as it does for kubelets.
+            by_address: snapshot.nodes.iter().rev().flat_map(addresses).collect(),
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Nodes that are meant to stay: one that is being deleted is expected to fall silent.
+    fn nodes(&self) -> impl Iterator<Item = &'a NodeFact> + use<'a> {
+        self.snapshot.nodes.iter().filter(|n| !n.deleting)
+    }
+
+    /// Where the control plane runs: its nodes, or where these are hidden the API servers' addresses.
+    fn control_plane(&self) -> Vec<String> {
+        let of_nodes: Vec<String> =
+            self.nodes().filter(|n| n.control_plane).filter_map(|n| n.addresses.first().cloned()).collect();
+        if !of_nodes.is_empty() {
+            return of_nodes;
+        }
+        self.endpoints().map(|e| host_of(e).to_owned()).collect()
+    }
+
+    /// Every API server's `host:port`, those that have left the list but are not forgotten too.
+    fn endpoints(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        self.snapshot.apiserver_endpoints.iter().chain(self.snapshot.missing_endpoints.iter().map(|m| &m.address))
+    }
+
+    /// A probe never outlasts its interval.
+    fn beat(&self, interval: Option<Duration>, timeout: Option<Duration>) -> Beat {
+        let interval = interval.unwrap_or(self.defaults.0);
+        (interval, timeout.unwrap_or(self.defaults.1).min(interval))
+    }
+
+    /// Adds a target; of two with the same key the first stays.
+    fn add(&mut self, job: Job, place: &str, spec: ProbeSpec, beat: Beat, guessed: bool) {
+        let node = match &spec {
+            ProbeSpec::Kubelet { node, .. } => Some(node.clone()),
+            _ => self.by_address.get(host_of(place)).map(|name| (*name).clone()),
+        };
+        let key = TargetKey { cluster: self.cluster.clone(), job, instance: place.into() };
+        self.found.entry(key).or_insert_with_key(|key| Target {
             key: key.clone(),
             node,
             spec,
-            interval,
-            timeout: pace.1.unwrap_or(self.defaults.1).min(interval),
+            interval: beat.0,
+            timeout: beat.1,
             guessed,
             labels: self.config.labels.clone(),
-        };
-        self.targets.entry(key).or_insert(target);
+        });
     }
 
-    fn api_servers(&mut self, server: &Url, endpoints: &[&str]) {
-        let c = &self.config.apiserver;
-        if !c.enabled {
+    fn api_servers(&mut self, server: &Url) {
+        let config = &self.config.apiserver;
+        if !config.enabled {
             return;
         }
-        let pace = (c.interval, c.timeout);
-        let each: Vec<Url> = match c.endpoints.is_empty() {
-            false => c.endpoints.clone(),
-            true => endpoints.iter().filter_map(|e| Url::parse(&format!("https://{e}")).ok()).collect(),
+        let beat = self.beat(config.interval, config.timeout);
+        let urls: Vec<Url> = if config.endpoints.is_empty() {
+            let single = self.endpoints().filter_map(|place| base("https", place));
+            std::iter::once(server.clone()).chain(single).collect()
+        } else {
+            config.endpoints.clone()
         };
-        for base in each {
-            let spec = ProbeSpec::ApiServer { base: base.clone(), advertised: false };
-            self.add(Job::KubeApiserver, &base, spec, false, None, pace);
-        }
-        // Where the advertised URL is one of the endpoints, that endpoint stands for both.
-        if c.endpoints.is_empty() {
-            let spec = ProbeSpec::ApiServer { base: server.clone(), advertised: true };
-            self.add(Job::KubeApiserver, server, spec, false, None, pace);
-        }
-    }
-
-    fn etcd(&mut self, snapshot: &ClusterSnapshot, hosts: &[String], certificate: bool) {
-        let c = &self.config.etcd;
-        if !c.enabled {
-            return;
-        }
-        let mut known: Vec<(Url, bool)> = c.endpoints.iter().map(|u| (u.clone(), false)).collect();
-        if known.is_empty() && certificate {
-            let urls = snapshot.etcd_members.iter().filter_map(|m| m.client_urls.first());
-            known.extend(urls.filter_map(|u| Url::parse(u).ok()).filter(|u| !is_loopback(u)).map(|u| (u, false)));
-        }
-        if known.is_empty() {
-            known.extend(hosts.iter().filter_map(|h| origin("https", h, ETCD)).map(|u| (u, true)));
-        }
-        for (client, guessed) in known {
-            let metrics = client.host_str().and_then(|h| origin("http", h, ETCD_METRICS));
-            let spec = ProbeSpec::Etcd { client: client.clone(), metrics };
-            self.add(Job::Etcd, &client, spec, guessed, None, (c.interval, c.timeout));
+        // Where the advertised URL is an endpoint itself, it is that one server and no balancer.
+        let balancer = place_of(server).filter(|place| !self.endpoints().any(|e| e == place));
+        for url in urls {
+            let Some(place) = place_of(&url) else { continue };
+            let advertised = Some(&place) == balancer.as_ref();
+            // Behind a balancer the single servers may be out of our reach for good (managed clusters list private
+            // addresses): there one counts once it has answered.
+            let guessed = balancer.is_some() && !advertised && config.endpoints.is_empty();
+            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, beat, guessed);
         }
     }
 
-    fn healthz(&mut self, job: Job, c: &ComponentConfig, hosts: &[String], port: u16) {
-        if !c.enabled {
+    fn etcd(&mut self, has_certificate: bool) {
+        let config = &self.config.etcd;
+        if !config.enabled {
             return;
         }
-        let urls: Vec<(Url, bool)> = match c.endpoints.is_empty() {
-            false => c.endpoints.iter().map(|u| (u.clone(), false)).collect(),
-            true => hosts.iter().filter_map(|h| origin("https", h, port)).map(|u| (u, true)).collect(),
+        let beat = self.beat(config.interval, config.timeout);
+        let members: Vec<Url> = self.snapshot.etcd_members.iter().filter_map(client_url).collect();
+        let (clients, guessed): (Vec<Url>, bool) = if !config.endpoints.is_empty() {
+            (config.endpoints.clone(), false)
+        } else if !members.is_empty() {
+            // A member that is named and can be asked must answer; without a certificate it may not.
+            (members, !has_certificate)
+        } else {
+            let hosts = self.control_plane();
+            (hosts.iter().filter_map(|host| base("https", &place(host, ETCD_CLIENT))).collect(), true)
         };
-        for (mut url, guessed) in urls {
+        for client in clients {
+            let Some(at) = place_of(&client) else { continue };
+            let metrics = base("http", &place(host_of(&at), ETCD_METRICS));
+            self.add(Job::Etcd, &at, ProbeSpec::Etcd { client, metrics }, beat, guessed);
+        }
+    }
+
+    fn healthz(&mut self, job: Job, config: &ComponentConfig, scheme: &str, port: u16, hosts: &[String]) {
+        if !config.enabled {
+            return;
+        }
+        let beat = self.beat(config.interval, config.timeout);
+        let guessed = config.endpoints.is_empty();
+        let urls: Vec<Url> = if guessed {
+            hosts.iter().filter_map(|host| base(scheme, &place(host, port))).collect()
+        } else {
+            config.endpoints.clone()
+        };
+        for mut url in urls {
+            let Some(at) = place_of(&url) else { continue };
             if url.path() == "/" {
                 url.set_path("/healthz");
             }
-            self.add(job, &url.clone(), ProbeSpec::Healthz { url }, guessed, None, (c.interval, c.timeout));
+            self.add(job, &at, ProbeSpec::Healthz { url }, beat, guessed);
         }
     }
 
-    fn nodes(&mut self, nodes: &[NodeFact]) {
-        let kubelet = &self.config.kubelet;
-        let pace = (kubelet.interval, kubelet.timeout);
-        let (enabled, via) = (kubelet.enabled, kubelet.via.via());
-        let proxy = self.config.kube_proxy.clone();
-        for node in nodes.iter().filter(|n| !n.deleting) {
-            let Some(address) = node.addresses.first() else { continue };
-            if let Some(base) = origin("https", address, node.kubelet_port).filter(|_| enabled) {
-                let spec = ProbeSpec::Kubelet { base: base.clone(), node: node.name.clone(), via };
-                self.add(Job::Kubelet, &base, spec, false, Some(node.name.clone()), pace);
-            }
-            if proxy.enabled && proxy.endpoints.is_empty() {
-                let Some(mut url) = origin("http", address, KUBE_PROXY) else { continue };
-                url.set_path("/healthz");
-                let spec = ProbeSpec::Healthz { url: url.clone() };
-                self.add(Job::KubeProxy, &url, spec, true, Some(node.name.clone()), (proxy.interval, proxy.timeout));
-            }
+    fn kubelets(&mut self) {
+        let config = &self.config.kubelet;
+        if !config.enabled {
+            return;
         }
-        if !proxy.endpoints.is_empty() {
-            self.healthz(Job::KubeProxy, &proxy, &[], KUBE_PROXY);
+        let beat = self.beat(config.interval, config.timeout);
+        for node in self.nodes() {
+            let host = node.addresses.first().map_or(&*node.name, String::as_str);
+            let at = place(host, node.kubelet_port);
+            let Some(base) = base("https", &at) else { continue };
+            let spec = ProbeSpec::Kubelet { base, node: node.name.clone(), via: config.via.via() };
+            self.add(Job::Kubelet, &at, spec, beat, false);
         }
     }
 }
 
-/// A member that advertises loopback (a single-node etcd) can't be asked there from outside.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => true,
-    }
+fn base(scheme: &str, place: &str) -> Option<Url> {
+    Url::parse(&format!("{scheme}://{place}")).ok()
 }
+
+/// The first client URL that others than the member itself can use.
+fn client_url(member: &EtcdMember) -> Option<Url> {
+    let urls = member.client_urls.iter().filter_map(|text| Url::parse(text).ok());
+    urls.into_iter().find(|url| match url.host() {
+        Some(Host::Domain(name)) => name != "localhost",
+        Some(Host::Ipv4(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

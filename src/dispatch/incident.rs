@@ -33,6 +33,9 @@ pub const RESOLVE_HOLD: Duration = Duration::from_secs(3);
 /// While targets are still being re-probed the end waits longer, at most so long.
 pub const RESOLVE_UNSETTLED_MAX: Duration = Duration::from_secs(30);
 
+/// What comes to light this soon after a greater trouble has ended is part of the way back, not something worse.
+pub const WAY_BACK: Duration = Duration::from_secs(60);
+
 /// A new root this soon after an incident's last change belongs to it.
 pub const RELATED_WINDOW: Duration = Duration::from_secs(5 * 60);
 
@@ -201,7 +204,7 @@ impl Open {
         for finding in news {
             let firing = self.firing_in(&finding.key).map(|(id, _)| id);
             let (id, verdict) = match firing.or_else(|| self.place(picture, finding, now)) {
-                Some(id) => (id, self.is_worse(id, finding).then_some(Told::Worse)),
+                Some(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
                 None => (self.open(finding, now), Some(Told::Opened)),
             };
             let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) else { continue };
@@ -257,16 +260,25 @@ impl Open {
         self.last_id
     }
 
-    /// Worse than what was last told: a severity that rises, or a root that was not told and is not what a told one left.
-    fn is_worse(&self, id: i64, finding: &Finding) -> bool {
+    /// Worse than what was told: a severity that rises, or a root that is new to the incident. What it has known as a
+    /// consequence is not new, nor is what comes to light while a greater trouble has just ended: that is the way back.
+    fn is_worse(&self, id: i64, finding: &Finding, now: Timestamp) -> bool {
         let Some(incident) = self.incidents.get(&id) else { return false };
-        let mut told = told_roots(incident);
-        !told.any(|a| {
-            let known = a.finding.key == finding.key && a.finding.severity >= finding.severity;
-            let relief =
-                a.finding.severity >= finding.severity && rank::is_relief(a.finding.key.alert, finding.key.alert);
-            known || relief
-        })
+        let known = |a: &Alert| {
+            let same = a.finding.key == finding.key && a.finding.severity >= finding.severity;
+            same && (a.ended_at.is_none() || a.finding.caused_by.is_some())
+        };
+        let relief = |a: &Alert| {
+            a.finding.severity >= finding.severity && rank::is_relief(a.finding.key.alert, finding.key.alert)
+        };
+        let ending = |a: &Alert| match a.ended_at {
+            Some(at) => elapsed(at, now) <= WAY_BACK,
+            None => self.missing.contains_key(&a.finding.key),
+        };
+        let way_back = |a: &Alert| a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a);
+        let told = incident.told_at;
+        let of_old = |a: &Alert| told.is_some_and(|told| a.opened_at <= told);
+        !incident.alerts.iter().any(|a| of_old(a) && (known(a) || way_back(a))) && !told_roots(incident).any(relief)
     }
 
     /// Lists consequences in the incident of their cause.

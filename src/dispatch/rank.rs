@@ -60,6 +60,11 @@ fn weight(finding: &Finding) -> (Severity, u8) {
     (finding.severity, rank(finding.key.alert))
 }
 
+/// `a` explains more than `b`, or is worse.
+pub(super) fn outweighs(a: &Finding, b: &Finding) -> bool {
+    weight(a) > weight(b)
+}
+
 /// Components whose troubles grow out of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {

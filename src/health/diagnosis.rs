@@ -113,9 +113,19 @@ impl<'a> Picture<'a> {
             Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
         } else if after(self.api.all_failing()) {
             Some(self.scene.key(AlertName::ApiServersDown, ""))
+        } else if targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
+            Some(self.scene.key(AlertName::ApiServerDown, ""))
         } else {
             None
         }
+    }
+
+    /// Where the API server on the same host is down: what stood on that one alone (kubeadm's default) gives up its
+    /// lease and restarts until it is back.
+    fn api_server_beside_is_down(&self, target: &TargetView<'_>, since: Timestamp) -> bool {
+        let beside = self.scene.job(Job::KubeApiserver).iter().filter(|t| t.host() == target.host());
+        let down: Vec<_> = beside.filter(|t| t.is_broken() && t.verdict.state == State::Down).collect();
+        target.job() != Job::Etcd && down.iter().any(|t| follows(since, t.verdict.since))
     }
 }
 

@@ -38,15 +38,22 @@ pub struct ClusterUpdate {
 
 /// A target as ingest keeps it.
 pub struct Watched {
+    /// What it is.
     pub target: Arc<Target>,
+    /// Its judge.
     pub head: Head,
+    /// The newest observation, by its start.
     pub last: Option<Arc<Observation>>,
+    /// When it last succeeded.
     pub last_success: Option<Timestamp>,
+    /// The last failed probes, newest first.
     pub failures: Vec<FailedProbe>,
+    /// The newest value of each of its series.
     pub samples: Arc<[Sample]>,
 }
 
 impl Watched {
+    /// Not probed yet in this run.
     pub fn new(target: Arc<Target>, head: Head) -> Self {
         Self { target, head, last: None, last_success: None, failures: Vec::new(), samples: Arc::default() }
     }
@@ -71,15 +78,21 @@ impl Watched {
 
 /// One cluster.
 pub struct Cluster {
+    /// Its name in the configuration.
     pub name: Arc<str>,
+    /// What discovery last knew.
     pub snapshot: Arc<ClusterSnapshot>,
+    /// Our own client certificates.
     pub own_certificates: Vec<CertificateFact>,
+    /// Why it can't be watched at all.
     pub problem: Option<String>,
+    /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// Guesses that have answered once, now or in an earlier run.
     pub adopted: HashSet<TargetKey>,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
+    /// When it was last diagnosed.
     pub diagnosed_at: Option<Instant>,
     /// When its targets were first told in this run.
     pub told_at: Option<Instant>,

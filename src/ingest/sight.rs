@@ -1,6 +1,6 @@
 //! What ingest does when the watchdog loses sight and when it sees again. Whether it has is `health::vantage`'s to say.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Ingest;
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
     vantage::VantageReport,
 };
 
+/// Without any probe that says otherwise, references that are silent for so long are believed by themselves.
+const ALONE: SignedDuration = SignedDuration::from_secs(15);
+
 impl Ingest {
     pub(super) fn looked(&mut self, look: VantageReport) {
         let now = self.parts.clock.wall();
@@ -24,8 +27,16 @@ impl Ingest {
             all_targets_silent: self.all_silent(),
             references: look.references.clone(),
         };
+        let link_down = look.link_up == Some(false);
+        let failing_for = look.failing_since.map(|since| now.duration_since(since));
+        // A machine under load answers late and hears late: only silence from the targets too makes it credible.
+        let corroborated = link_down
+            || look.failing_since.is_none_or(|since| self.last_silence.is_some_and(|at| at >= since))
+            || failing_for.is_some_and(|d| d >= ALONE);
+        self.in_doubt = look.failing_since.is_some_and(|since| !answered_since(since));
         self.looked = Some(look);
-        match judge(&input) {
+        let judged = if corroborated || !self.vantage.ok { judge(&input) } else { Ok(()) };
+        match judged {
             Ok(()) if !self.vantage.ok => self.sighted(now),
             Ok(()) => {
                 if self.vantage.since.is_none() {

@@ -97,10 +97,26 @@ impl Bench {
     }
 
     async fn look(&self, answering: bool) {
-        let at = self.clock.wall();
+        self.send_look(answering, self.clock.wall()).await;
+    }
+
+    /// Now, as the time since when the references are silent.
+    fn fails_since(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    async fn look_since(&self, since: Timestamp) {
+        self.send_look(false, since).await;
+    }
+
+    fn failures(&self, target: &Target) -> usize {
+        self.live.read().clusters["prod"].targets.get(&target.key).map_or(0, |t| t.failures.len())
+    }
+
+    async fn send_look(&self, answering: bool, at: Timestamp) {
         let reference = ReferenceState { name: "gateway".into(), configured: false, ever_answered: true, answering };
         let report = VantageReport {
-            at,
+            at: self.clock.wall(),
             link_up: Some(true),
             has_default_route: true,
             references: vec![reference],
@@ -176,7 +192,11 @@ async fn cut_off_it_accuses_nobody_and_sees_again() {
     b.look(true).await;
     b.probe(&api, None).await;
     b.until("up", |b| b.state(&api) == Some(State::Up)).await;
-    b.look(false).await;
+    let silent = b.fails_since();
+    b.look_since(silent).await;
+    b.probe(&api, Some(Reason::Timeout)).await;
+    b.until("the silence is known", |b| b.failures(&api) > 0).await;
+    b.look_since(silent).await;
     b.until("unknown while cut off", |b| b.state(&api) == Some(State::Unknown)).await;
     assert!(!b.live.read().vantage.ok);
     for _ in 0..5 {
@@ -199,9 +219,14 @@ async fn an_answering_target_proves_that_we_are_not_cut_off() {
     let api = target(Job::KubeApiserver, "a:6443", false);
     b.know(vec![api.clone()]).await;
     b.look(true).await;
-    b.look(false).await;
+    let silent = b.fails_since();
+    b.probe(&api, Some(Reason::Timeout)).await;
+    b.until("the silence is known", |b| b.failures(&api) > 0).await;
+    b.look_since(silent).await;
     b.until("cut off", |b| !b.live.read().vantage.ok).await;
     b.probe(&api, None).await;
+    let answered = |b: &Bench| b.live.read().clusters["prod"].targets[&api.key].last_success.is_some();
+    b.until("the answer is known", answered).await;
     let failing_since = b.clock.wall() - Duration::from_secs(1);
     let report = VantageReport {
         at: b.clock.wall(),
@@ -247,4 +272,21 @@ async fn verdict_changes_are_remembered() {
     let changes = b.store.verdict_changes("prod", 10).await.unwrap();
     let states: Vec<State> = changes.iter().map(|c| c.to.state).collect();
     assert_eq!(states, [State::Down, State::Suspect, State::Up]);
+}
+
+#[tokio::test]
+async fn references_that_answer_late_are_not_believed_alone() {
+    let b = Bench::start(Vec::new());
+    let api = target(Job::KubeApiserver, "a:6443", false);
+    b.know(vec![api.clone()]).await;
+    b.look(true).await;
+    b.probe(&api, None).await;
+    b.until("up", |b| b.state(&api) == Some(State::Up)).await;
+    let before = b.fails_since();
+    for _ in 0..3 {
+        b.look_since(before).await;
+    }
+    b.until("the looks are taken in", |b| b.looks.capacity() == b.looks.max_capacity()).await;
+    b.know(vec![api.clone()]).await;
+    assert!(b.live.read().vantage.ok, "no probe was silent since");
 }

@@ -11,7 +11,8 @@ pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
 
 /// Reads a duration; a bare number is refused, since nobody can tell its unit.
 pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(d)?;
+    let text = String::deserialize(d)
+        .map_err(|e| D::Error::custom(format!("{e}; a duration has its unit: 10s, 5m, 24h or 90d")))?;
     humantime::parse_duration(&text)
         .map_err(|e| D::Error::custom(format!("{text:?} is not a duration ({e}); write it like 10s, 5m, 24h or 90d")))
 }

@@ -161,7 +161,7 @@ pub fn link(n: &Notification) -> String {
     if n.external_url.is_empty() {
         return String::new();
     }
-    format!("{}/#incident-{}", n.external_url, n.incident.id)
+    format!("{}/incidents/{}", n.external_url, n.incident.id)
 }
 
 fn status(n: &Notification) -> (&'static str, &'static str) {

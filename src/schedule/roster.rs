@@ -148,7 +148,7 @@ impl Roster {
             if *at > now {
                 return None;
             }
-            let Some(Reverse((_, slot, stamp, what))) = self.heap.pop() else { return None };
+            let Reverse((_, slot, stamp, what)) = self.heap.pop()?;
             let fire = match what {
                 What::Tick => self.tick(slot, stamp, now),
                 What::LateCheck => self.late_check(slot, stamp, now),

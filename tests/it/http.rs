@@ -261,11 +261,13 @@ fn an_outage_comes_before_everything_with_what_to_do() {
         &html,
         &[
             "<title>etcd has lost quorum: 2 of 3 members down · dogwatch</title>",
+            "id=\"incident-7\"",
             "critical",
             "prod",
             "etcd has lost quorum: 2 of 3 members down",
             "3 min 10 s",
             "Bring one of the two members back",
+            "<code>journalctl -u etcd</code>",
             "connection refused, for 3 min 10 s",
             "the API can neither be read nor written",
             "all 3 API servers fail",

@@ -2,8 +2,10 @@
 // A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod demo;
 mod dispatch;
 mod http;
 mod metrics;
 mod notify;
 mod receivers;
+mod tidy;

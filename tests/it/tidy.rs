@@ -50,7 +50,7 @@ fn imports(text: &str, rooms: &BTreeSet<String>) -> BTreeSet<String> {
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
         if let Some(group) = rest.strip_prefix('{') {
-            let mut depth = 1;
+            let (mut depth, mut fresh) = (1, true);
             let mut word = String::new();
             for c in group.chars() {
                 match c {
@@ -58,13 +58,16 @@ fn imports(text: &str, rooms: &BTreeSet<String>) -> BTreeSet<String> {
                     '}' => depth -= 1,
                     _ => {}
                 }
+                // Only what stands first in an item of the outermost braces is a room.
                 if c.is_alphanumeric() || c == '_' {
-                    word.push(c);
-                } else {
-                    if depth <= 1 {
+                    if fresh {
+                        word.push(c);
+                    }
+                } else if !c.is_whitespace() {
+                    if !word.is_empty() {
                         found.insert(std::mem::take(&mut word));
                     }
-                    word.clear();
+                    fresh = c == ',' && depth == 1;
                 }
                 if depth == 0 {
                     break;

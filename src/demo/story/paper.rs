@@ -1,7 +1,10 @@
 //! How the story looks: a clock at the left, words wrapped, messages in a box. Whatever came over a wire loses its
 //! control characters first.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use anstyle::{AnsiColor, Style};
 use tokio::time::Instant;
@@ -104,12 +107,9 @@ impl<'a, W: Write> Paper<'a, W> {
         self.frame("the webhook is called", |lines| {
             let status = hook.json["status"].as_str().unwrap_or("no status");
             lines.push((BOLD, format!("POST {}  status: {status}", hook.path)));
-            let none = Vec::new();
-            let alerts = hook.json["alerts"].as_array().unwrap_or(&none);
-            for alert in alerts.iter().take(MAIL_LINES_MAX) {
-                let label = |name: &str| alert["labels"][name].as_str().unwrap_or("?").to_owned();
-                let status = alert["status"].as_str().unwrap_or("?");
-                lines.push((Style::new(), format!("{} ({}), {status}", label("alertname"), label("severity"))));
+            for ((status, what), n) in summary(&hook.json) {
+                let times = if n > 1 { format!(" ({n} times)") } else { String::new() };
+                lines.push((Style::new(), format!("{status}: {what}{times}")));
             }
         })
     }
@@ -153,6 +153,18 @@ impl<'a, W: Write> Paper<'a, W> {
         let seconds = self.began.elapsed().as_secs();
         format!("{:02}:{:02}", seconds / 60, seconds % 60)
     }
+}
+
+/// The alerts of a webhook message by status and name, each with its number; what fires first.
+fn summary(json: &serde_json::Value) -> BTreeMap<(String, String), usize> {
+    let mut counts = BTreeMap::new();
+    for alert in json["alerts"].as_array().into_iter().flatten() {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
+        let labels = &alert["labels"];
+        let what = format!("{}, {}", text(&labels["alertname"]), text(&labels["severity"]));
+        *counts.entry((text(&alert["status"]), what)).or_default() += 1;
+    }
+    counts
 }
 
 /// Without control characters: nobody's message moves our cursor.

@@ -22,6 +22,21 @@ fn one_api_server_killed() {
 }
 
 #[test]
+fn what_stood_on_that_api_server_alone_is_its_consequence() {
+    assert_snapshot!(break_it(|w| {
+        w.down("kube-apiserver 10.99.0.2", Reason::Refused, -19).down("kube-scheduler 10.99.0.2", Reason::Refused, -7);
+    }), @r#"
+    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 refuses connections
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - 1 of 3 schedulers is down: 10.99.0.2:10259 refuses connections
+    ApiServerDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 refuses connections
+    "#);
+}
+
+#[test]
 fn one_api_server_hangs() {
     assert_snapshot!(break_it(|w| { w.hang("kube-apiserver 10.99.0.2", -9); }), @r#"
     warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 accepts connections and then hangs

@@ -323,7 +323,7 @@ fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
         judge("Its network", vantage.ok, vantage.since, "its reference addresses answer", &vantage.message),
         judge("History", store.ok, store.since, "written to its SQLite file", &store.message),
         receivers,
-        fact("Probes", if missed > 0 { Tone::Doubt } else { Tone::Plain }, probes),
+        fact("Probes", Tone::Plain, probes),
         fact("Started", Tone::Plain, started),
         fact("Version", Tone::Plain, env!("CARGO_PKG_VERSION").to_owned()),
     ]

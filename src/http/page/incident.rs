@@ -32,7 +32,7 @@ pub struct Card {
     still_works: Lines,
     consequences: Lines,
     also: Lines,
-    first_step: String,
+    first_step: Vec<Piece>,
 }
 
 impl Card {
@@ -62,9 +62,29 @@ impl Card {
             still_works: lines(root.map(|f| &f.still_works)),
             consequences: Lines::cut(consequences, limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
-            first_step: root.map(|f| f.first_step.clone()).unwrap_or_default(),
+            first_step: root.map(|f| pieces(&f.first_step)).unwrap_or_default(),
         }
     }
+}
+
+/// Words, or something to type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Piece {
+    code: bool,
+    text: String,
+}
+
+/// Tells `commands` between backticks from words. A backtick without its second one is a character like any other.
+fn pieces(text: &str) -> Vec<Piece> {
+    let parts: Vec<&str> = text.split('`').collect();
+    let unpaired = parts.len().is_multiple_of(2);
+    let mut pieces: Vec<Piece> =
+        parts.iter().enumerate().map(|(i, text)| Piece { code: i % 2 == 1, text: (*text).to_owned() }).collect();
+    if let Some(last) = pieces.last_mut().filter(|_| unpaired) {
+        *last = Piece { code: false, text: format!("`{}", last.text) };
+    }
+    pieces.retain(|p| !p.text.is_empty());
+    pieces
 }
 
 /// The view of an incident's own page.
@@ -152,5 +172,23 @@ fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
         outcome: record.outcome,
         answer: record.answer,
         took: words::latency(record.took),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_words() {
+        let check = |text: &str, expected: &[(bool, &str)]| {
+            let got = pieces(text);
+            assert_eq!(got.iter().map(|p| (p.code, p.text.as_str())).collect::<Vec<_>>(), expected, "{text}");
+        };
+        check("", &[]);
+        check("look at it", &[(false, "look at it")]);
+        check("run `df -h`; then wait", &[(false, "run "), (true, "df -h"), (false, "; then wait")]);
+        check("`df` and `ps`", &[(true, "df"), (false, " and "), (true, "ps")]);
+        check("`df` and a lone ` here", &[(true, "df"), (false, " and a lone "), (false, "` here")]);
     }
 }

@@ -262,9 +262,10 @@ pub fn quorum_lost() -> Incident {
             "the API can neither be read nor written",
             "nothing is scheduled, restarted elsewhere or scaled",
         ]),
-        first_step: "Bring one of the two members back: look at etcd on 10.99.0.2 and 10.99.0.3 (journalctl -u etcd, \
-                     crictl ps -a). Do not remove members from the list while quorum is lost."
-            .to_owned(),
+        first_step:
+            "Bring one of the two members back: look at etcd on 10.99.0.2 and 10.99.0.3 (`journalctl -u etcd`, \
+                     `crictl ps -a`). Do not remove members from the list while quorum is lost."
+                .to_owned(),
         caused_by: None,
         labels: BTreeMap::from([("job".to_owned(), "etcd".to_owned())]),
     };

@@ -1,0 +1,191 @@
+//! Keeps the credentials current: files are looked at every ten seconds, an exec plugin is asked again before its
+//! credentials end and when a server refuses them. A failed refresh keeps what there is.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
+
+use super::{DialConfig, DialError, access::Access, pool::Pool};
+use crate::clock::Clock;
+
+/// How often files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How soon they are looked at after a server has refused what we sent: a token may just have been rotated.
+const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+/// How often at most an exec plugin runs: it may cost a call to a cloud's rate-limited API.
+const EXEC_EVERY: Duration = Duration::from_secs(15);
+
+/// The current credentials and the connections that were made with them.
+pub(super) struct Credentials {
+    config: DialConfig,
+    clock: Clock,
+    access: RwLock<Arc<Access>>,
+    pool: Pool,
+    refresh: Mutex<Refresh>,
+    /// True while a refresh runs.
+    running: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Refresh {
+    looked: Instant,
+    /// When a plugin was last asked again; the first time is at once.
+    executed: Option<Instant>,
+    /// A server refused the credentials since the last look.
+    refused: bool,
+    /// The last refresh's error, to log a change only.
+    error: Option<String>,
+}
+
+impl Credentials {
+    /// Reads everything for the first time.
+    pub(super) async fn load(config: DialConfig, clock: Clock) -> Result<Arc<Self>, DialError> {
+        let access = read(config.clone()).await?;
+        if let Some(why) = access.missing() {
+            tracing::warn!(context = access.context(), "no credentials for the cluster: {why}");
+        }
+        let now = Instant::now();
+        let refresh = Refresh { looked: now, executed: None, refused: false, error: None };
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            access: RwLock::new(Arc::new(access)),
+            pool: Pool::default(),
+            refresh: Mutex::new(refresh),
+            running: watch::Sender::new(false),
+        }))
+    }
+
+    /// The connections made with them.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// What is current now.
+    pub(super) fn access(&self) -> Arc<Access> {
+        self.access.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this generation is still the current one.
+    pub(super) fn is_current(&self, access: &Arc<Access>) -> bool {
+        Arc::ptr_eq(access, &self.access())
+    }
+
+    /// What is current, after a look whether it should be refreshed. Waits for a refresh only where the user's
+    /// credentials are `needed` and what there is has ended, and for half the time at most.
+    pub(super) async fn current(self: &Arc<Self>, needed: bool, deadline: Instant) -> Arc<Access> {
+        self.look();
+        let access = self.access();
+        if !needed || !access.is_spent(self.clock.wall()) {
+            return access;
+        }
+        let now = Instant::now();
+        let patience = now + deadline.saturating_duration_since(now) / 2;
+        // An elapsed patience means: go on with what there is.
+        _ = timeout_at(patience, self.running.subscribe().wait_for(|running| !running)).await;
+        self.access()
+    }
+
+    /// Takes note of a 401 or 403, and says why there are no credentials, where that is known. Only a 401 is a reason to
+    /// look for new ones: 403 says that we are known, and may not.
+    pub(super) fn refused(&self, status: u16) -> Option<String> {
+        if status == 401 {
+            self.lock().refused = true;
+        }
+        let access = self.access();
+        if let Some(why) = access.missing() {
+            return Some(why.to_owned());
+        }
+        let error = self.lock().error.clone()?;
+        access.is_spent(self.clock.wall()).then(|| format!("our credentials have ended, and {error}"))
+    }
+
+    /// Starts a refresh in the background where one is due.
+    fn look(self: &Arc<Self>) {
+        let now = Instant::now();
+        let wall = self.clock.wall();
+        let access = self.access();
+        let exec = {
+            let mut refresh = self.lock();
+            let wanted = access.wants_renewal(wall) || (refresh.refused && access.has_exec());
+            let exec = wanted && refresh.executed.is_none_or(|at| now - at >= EXEC_EVERY);
+            let every = if refresh.refused { LOOK_AFTER_REFUSAL } else { LOOK_EVERY };
+            if *self.running.borrow() || !(exec || now - refresh.looked >= every) {
+                return;
+            }
+            refresh.looked = now;
+            refresh.refused = false;
+            if exec {
+                refresh.executed = Some(now);
+            }
+            self.running.send_replace(true);
+            exec
+        };
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.refresh(&access, exec).await;
+            this.running.send_replace(false);
+        });
+    }
+
+    async fn refresh(&self, access: &Arc<Access>, exec: bool) {
+        let old = access.clone();
+        let changed = spawn_blocking(move || old.files_changed()).await.unwrap_or(false);
+        if !changed && !exec {
+            return;
+        }
+        let (next, error) = match read(self.config.clone()).await {
+            Ok(next) => {
+                let error = next.missing().map(str::to_owned);
+                (Some(next), error)
+            }
+            Err(error) => (None, Some(error.to_string())),
+        };
+        self.tell(access, error.as_deref());
+        let spent = access.is_spent(self.clock.wall());
+        if let Some(next) = next.filter(|next| next.missing().is_none() || spent) {
+            *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+            // Connections show who we were: the next ones are made with what is true now.
+            self.pool.clear();
+        }
+    }
+
+    fn tell(&self, access: &Access, error: Option<&str>) {
+        let mut refresh = self.lock();
+        if refresh.error.as_deref() == error {
+            return;
+        }
+        match error {
+            Some(why) => tracing::warn!(context = access.context(), "credentials can't be refreshed: {why}"),
+            None => tracing::info!(context = access.context(), "credentials refreshed"),
+        }
+        refresh.error = error.map(str::to_owned);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Refresh> {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = self.access();
+        f.debug_struct("Credentials").field("context", &access.context()).field("server", access.server()).finish()
+    }
+}
+
+/// Files are read on a thread that may block.
+async fn read(config: DialConfig) -> Result<Access, DialError> {
+    let runtime = Handle::current();
+    let reading = spawn_blocking(move || runtime.block_on(Access::read(&config)));
+    reading.await.unwrap_or_else(|_| Err(DialError::new("reading the credentials was interrupted")))
+}

@@ -1,0 +1,121 @@
+//! The cluster: what tests do to it and what they ask of it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Who owns the lab; a test that failed does not keep the next one from it.
+static OWNER: Mutex<()> = Mutex::new(());
+
+/// A leader that is killed is replaced when its lease has run out (15 s) and somebody has noticed.
+const NEW_LEADER_WITHIN: Duration = Duration::from_secs(60);
+
+/// The lab, healthy when it is taken and mended when it is dropped.
+pub struct Lab {
+    name: String,
+    run: PathBuf,
+    _owner: MutexGuard<'static, ()>,
+}
+
+impl Lab {
+    /// Waits for its turn and for a healthy cluster.
+    pub fn take() -> Self {
+        let owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = std::env::var("LAB").unwrap_or_else(|_| "dwlab".into());
+        let run = std::env::var("RUN").map_or_else(|_| format!("/tmp/{name}").into(), PathBuf::from);
+        let there = fs::exists(format!("/run/netns/{name}-wd")).unwrap_or(false) && run.join("names").exists();
+        assert!(
+            there,
+            "the lab {name} is not up: run these tests by `tests/run lab [FILTER]`, or as root `tests/lab/build`, \
+             `tests/lab/up`, `cargo test --test lab -- --ignored`, `tests/lab/down`"
+        );
+        let lab = Self { name, run, _owner: owner };
+        lab.act(&["mend"]);
+        lab
+    }
+
+    /// `tests/lab/do`.
+    pub fn act(&self, what: &[&str]) {
+        output(self.script("do").args(what));
+    }
+
+    /// A command on a host of the lab. It becomes that very process: its id is the command's.
+    pub fn on(&self, host: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}-{host}", self.name));
+        command
+    }
+
+    /// A file under the lab's certificates and kubeconfigs.
+    pub fn pki(&self, name: &str) -> PathBuf {
+        self.run.join("pki").join(name)
+    }
+
+    /// kubectl under a kubeconfig, from the watchdog's host.
+    pub fn kubectl(&self, kubeconfig: &std::path::Path, arguments: &[&str]) -> String {
+        output(self.on("wd").arg(bin("kubectl")).arg("--kubeconfig").arg(kubeconfig).args(arguments))
+    }
+
+    /// The number of a control-plane host other than the first whose scheduler and controller-manager don't lead: what
+    /// happens to it has no consequences elsewhere. Where both lead, one of them is made to let go.
+    pub fn follower(&self) -> usize {
+        let deadline = Instant::now() + NEW_LEADER_WITHIN;
+        let mut asked = false;
+        loop {
+            let scheduler = self.leader("kube-scheduler");
+            let leaders = [self.leader("kube-controller-manager"), scheduler.clone()];
+            if let Some(free) = [2, 3].into_iter().find(|n| !leaders.contains(&format!("cp{n}"))) {
+                return free;
+            }
+            assert!(Instant::now() < deadline, "cp2 and cp3 go on leading: {leaders:?}");
+            if !asked {
+                self.act(&["restart", &scheduler.replace("cp", "scheduler-")]);
+                asked = true;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    fn leader(&self, lease: &str) -> String {
+        let admin = self.pki("admin.kubeconfig");
+        let path = "jsonpath={.spec.holderIdentity}";
+        let holder = self.kubectl(&admin, &["-n", "kube-system", "get", "lease", lease, "-o", path]);
+        holder.split('_').next().unwrap_or_default().to_owned()
+    }
+
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(format!("{}/tests/lab/{name}", env!("CARGO_MANIFEST_DIR")));
+        command.env("LAB", &self.name).env("RUN", &self.run);
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let mended = self.script("do").arg("mend").output();
+        if !mended.as_ref().is_ok_and(|o| o.status.success()) {
+            eprintln!("the lab could not be mended: {mended:?}");
+        }
+    }
+}
+
+/// A program that `tests/lab/build` made.
+pub fn bin(name: &str) -> PathBuf {
+    let cache = || {
+        let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
+        std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{home}/.cache"))
+    };
+    std::env::var("BIN").map_or_else(|_| PathBuf::from(cache()).join("lab/bin"), PathBuf::from).join(name)
+}
+
+/// What a command printed; that it failed is a reason to panic.
+pub fn output(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{command:?}: {}\n{out}{err}", done.status);
+    out.into_owned()
+}

@@ -1,0 +1,103 @@
+//! One outage from its beginning to its end, as most tests play it.
+
+use std::{thread::sleep, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    cluster::Lab,
+    exposition::{Exposition, Labels},
+    sink::{Message, Way},
+    watch::{Watch, eventually},
+};
+
+/// A message that should not come would have come by then.
+pub const QUIET: Duration = Duration::from_secs(5);
+/// From a mended cluster: two good probes of everything, and the hold before the end is told.
+pub const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
+/// /metrics shows a verdict by so long after the message.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is broken, and what must be told of it.
+pub struct Outage<'a> {
+    /// Arguments of `tests/lab/do`, one after the other.
+    pub acts: &'a [&'a [&'a str]],
+    /// The first alert's name.
+    pub alert: &'a str,
+    /// Parts of the one sentence that is told.
+    pub says: &'a [&'a str],
+    /// From the first act to the arrival of the message.
+    pub within: Duration,
+    /// How long it lasts after it was told: what comes of it meanwhile must not be told by itself.
+    pub lasts: Duration,
+    /// What /metrics shows: name, labels, value.
+    pub shows: &'a [(&'a str, Labels<'a>, f64)],
+}
+
+impl Outage<'_> {
+    /// Breaks a healthy lab, mends it, and asserts that this was one incident: one message when it began, one when it
+    /// was over, by each way.
+    pub fn play(&self, lab: &Lab) {
+        let mut watch = Watch::seeing_all(lab);
+        self.begin(&mut watch);
+        sleep(self.lasts);
+        end(watch);
+    }
+
+    /// The first half: breaks the lab and asserts what is told.
+    pub fn begin(&self, watch: &mut Watch<'_>) {
+        let at = Timestamp::now();
+        for act in self.acts {
+            watch.act(act);
+        }
+        // Late is another failure than never: it is judged by the time of arrival.
+        let told = watch.wait_told(1, self.within * 3);
+        self.judge(&told, at);
+        for (name, labels, value) in self.shows {
+            eventually(SHOWN_WITHIN, &format!("{name}{labels:?} {value}"), || {
+                shown(&watch.metrics(), name, labels, *value)
+            });
+        }
+    }
+
+    fn judge(&self, told: &[Message], begun: Timestamp) {
+        assert_eq!(told.len(), 2, "one message by each way, not {told:#?}");
+        for m in told {
+            assert!(!m.resolved, "{m:?}");
+            for part in self.says {
+                assert!(m.says.contains(part), "{part:?} is not in {:?}", m.says);
+            }
+            let took = Duration::try_from(m.at.duration_since(begun)).unwrap_or_default();
+            assert!(took <= self.within, "told after {took:?}, later than {:?}", self.within);
+        }
+        let webhook = told.iter().find(|m| m.way == Way::Webhook).unwrap();
+        assert_eq!(webhook.alert, self.alert);
+    }
+}
+
+fn shown(metrics: &Exposition, name: &str, labels: Labels<'_>, value: f64) -> Option<()> {
+    (metrics.value(name, labels) == Some(value)).then_some(())
+}
+
+/// The second half: mends the lab; the end is told once, in the thread of the beginning, and then all is quiet.
+pub fn end(mut watch: Watch<'_>) {
+    watch.act(&["mend"]);
+    over(&watch);
+    watch.wait_until_all_up();
+    watch.stop();
+}
+
+/// Asserts that one incident began and ended, and that nothing else is told.
+pub fn over(watch: &Watch<'_>) {
+    eventually(RESOLVED_WITHIN, "the end told by webhook and by mail", || {
+        (watch.told().iter().filter(|m| m.resolved).count() >= 2).then_some(())
+    });
+    sleep(QUIET);
+    let told = watch.told();
+    for way in [Way::Webhook, Way::Mail] {
+        let of_way: Vec<&Message> = told.iter().filter(|m| m.way == way).collect();
+        let ends: Vec<bool> = of_way.iter().map(|m| m.resolved).collect();
+        assert_eq!(ends, [false, true], "by {way:?} one beginning and one end, not {of_way:#?}");
+        assert_eq!(of_way[0].thread, of_way[1].thread, "{of_way:#?}");
+    }
+}
