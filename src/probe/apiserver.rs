@@ -27,6 +27,10 @@ const READ_PATH: &str = "/api/v1/namespaces/default";
 /// A /livez later than this probably waits for etcd: asked without etcd's check beside it, the answer is there in time.
 const LATE: Duration = Duration::from_secs(1);
 
+/// A server that has just started answers so to everybody, for some seconds: it has not read its roles yet.
+const NO_ROLES: &str = "/livez and /version answered 403, though every user may read them by default: it has just started \
+    and does not know its roles yet, or RBAC gives us nothing";
+
 /// Everything that was asked.
 struct Asked {
     live: Exchange,
@@ -108,6 +112,7 @@ impl Asked {
         match &live {
             Ok(Page::Healthy(_)) => facts.live = Some(true),
             Ok(Page::Unhealthy(lines)) => return Some(self.sick(lines, facts)),
+            Ok(Page::Refused(_)) if self.forbids_everything() => return Some(Failure::new(Reason::Auth, NO_ROLES)),
             Ok(Page::Refused(failure) | Page::Odd(failure)) => return Some(failure.clone()),
             Ok(Page::Absent) => return Some(body("it has neither /livez nor /healthz: this is no API server")),
             Err(failure) => return Some(self.unanswered(failure, facts, report.answered)),
@@ -116,6 +121,12 @@ impl Asked {
             // A draining server may fail its reads: it is going away anyway.
             if facts.draining { None } else { self.judge_read(facts.etcd_read) }
         })
+    }
+
+    /// What every user may read is forbidden too.
+    fn forbids_everything(&self) -> bool {
+        let forbidden = |e: &Exchange| e.outcome.as_ref().is_ok_and(|a| a.status == 403);
+        [&self.live, &self.version].into_iter().all(forbidden)
     }
 
     /// /livez says no.

@@ -137,6 +137,13 @@ async fn our_credentials_are_the_problem() {
         "auth: /livez answered 403: RBAC does not let us `get` the nonResourceURL /livez (“forbidden: User \"w\" cannot get path \"/livez\"”)",
     )
     .await;
+    // As a real 1.20 answers in its first seconds.
+    let starting = ["/livez", "/readyz", "/version", "/api"].map(|p| (p, status(403, "forbidden"))).to_vec();
+    check(
+        starting,
+        "auth: /livez and /version answered 403, though every user may read them by default: it has just started and does not know its roles yet, or RBAC gives us nothing",
+    )
+    .await;
     // Without the right to read, nothing is known of etcd, and nothing is wrong.
     let facts = check(vec![("/api", status(403, "namespaces \"default\" is forbidden"))], "ok").await;
     assert_eq!(facts.etcd_read, Some(ReadThrough::Failed(403)));
