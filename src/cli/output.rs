@@ -47,7 +47,8 @@ pub async fn configuration(args: &ConfigArgs) -> Result<Config, String> {
         None => {
             let config = crate::dial::DialConfig { kubeconfig: args.kubeconfig.clone(), ..Default::default() };
             let dialer = crate::dial::Dialer::load(config, crate::clock::Clock::system()).await;
-            let context = dialer.map_err(|e| e.to_string())?.context();
+            let hint = "give --kubeconfig FILE, set $KUBECONFIG, or write a dogwatch.yml (--config)";
+            let context = dialer.map_err(|e| format!("{e}\n{hint}"))?.context();
             Ok(Config::zero(&cluster_name(&context), args.kubeconfig.clone()))
         }
     }

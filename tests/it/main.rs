@@ -2,6 +2,7 @@
 // A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cli;
 mod demo;
 mod dispatch;
 mod http;
