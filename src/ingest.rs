@@ -302,6 +302,7 @@ impl Ingest {
                 && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
             if due {
                 let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));
+                diagnosis.unsettled |= cluster.is_rising();
                 diagnosis.unsettled |= newest_silence(cluster).is_some_and(|since| since > looked);
                 (cluster.dirty, cluster.diagnosed_at) = (diagnosis.unsettled, Some(mono));
                 if self.parts.diagnoses.try_send(diagnosis).is_err() {

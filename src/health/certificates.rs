@@ -12,7 +12,7 @@ use super::{
     scene::{How, NAMED, Scene, earliest, labels},
     words,
 };
-use crate::model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, Topic};
+use crate::model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A warning this long before the end…
@@ -75,6 +75,15 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     let (warn, critical) = windows(first);
     let left = first.not_after.duration_since(scene.now);
     let expired = left.is_zero() || left.is_negative();
+    // What an expired certificate of ours breaks explains it: both are told together, once the API servers are heard.
+    let unheard = |t: &&TargetView<'_>| match t.verdict.state {
+        State::Suspect => true,
+        State::Unknown => t.verdict.reason.is_none(),
+        _ => false,
+    };
+    if expired && identity.0 == "kubeconfig" && p.scene.job(Job::KubeApiserver).iter().any(unheard) {
+        return None;
+    }
     let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };
     let (whose, step) = whose(identity, first, &seen);
     let headline = if expired {

@@ -113,7 +113,7 @@ impl<'a> Picture<'a> {
             Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
         } else if after(self.api.all_failing()) {
             Some(self.scene.key(AlertName::ApiServersDown, ""))
-        } else if targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
+        } else if !targets.is_empty() && targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
             Some(self.scene.key(AlertName::ApiServerDown, ""))
         } else {
             None

@@ -182,6 +182,13 @@ impl Cluster {
             || (!self.watched.is_empty() && self.watched.values().all(probed))
     }
 
+    /// Something that is down has just succeeded once: in a second it is known whether it is back.
+    pub fn is_rising(&self) -> bool {
+        let rising =
+            |w: &Watched| w.head.verdict().state == State::Down && w.last.as_ref().is_some_and(|o| o.failure.is_none());
+        self.watched.values().any(rising)
+    }
+
     /// What the diagnosis looks at.
     pub fn view(&self, now: Timestamp, vantage_ok: bool) -> ClusterView<'_> {
         ClusterView {

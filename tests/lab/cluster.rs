@@ -64,7 +64,6 @@ impl Lab {
     /// happens to it has no consequences elsewhere. Where both lead, one of them is made to let go.
     pub fn follower(&self) -> usize {
         let deadline = Instant::now() + NEW_LEADER_WITHIN;
-        let mut asked = false;
         loop {
             let scheduler = self.leader("kube-scheduler");
             let leaders = [self.leader("kube-controller-manager"), scheduler.clone()];
@@ -72,11 +71,12 @@ impl Lab {
                 return free;
             }
             assert!(Instant::now() < deadline, "cp2 and cp3 go on leading: {leaders:?}");
-            if !asked {
-                self.act(&["restart", &scheduler.replace("cp", "scheduler-")]);
-                asked = true;
+            let process = scheduler.replace("cp", "scheduler-");
+            self.act(&["kill", &process]);
+            while self.leader("kube-scheduler") == scheduler && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_secs(1));
             }
-            std::thread::sleep(Duration::from_secs(1));
+            self.act(&["restart", &process]);
         }
     }
 
