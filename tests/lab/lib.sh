@@ -22,13 +22,18 @@ launch() {
   { read -r host; read -r command; } <"$RUN/cmd/$1"
   nohup setsid nsenter --net="/run/netns/$LAB-$host" unshare --uts bash -c "hostname $host; exec $command" \
     </dev/null >>"$RUN/log/$1.log" 2>&1 9>&- &
-  echo $! >"$RUN/pid/$1"
+  echo "$! $(started $!)" >"$RUN/pid/$1"
 }
 
-# alive NAME: its process is there, and not merely waiting to be reaped.
-alive() {
-  local pid; pid=$(<"$RUN/pid/$1")
-  [ -r "/proc/$pid/status" ] && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$pid/status"
+# started PID: when, in ticks since the machine was booted; nothing where it has ended, be it not yet reaped.
+started() { awk '{sub(/.*\) /, "")} $1 !~ /[ZX]/ {print $20}' "/proc/$1/stat" 2>/dev/null || true; }
+
+# process NAME: its process id, if it still runs. Numbers are soon given to others on a busy machine: what counts is
+# when it was started.
+process() {
+  local pid start
+  read -r pid start <"$RUN/pid/$1"
+  [ -n "$start" ] && [ "$(started "$pid")" = "$start" ] && echo "$pid"
 }
 
 # healthy: every API server, etcd member, scheduler and controller-manager says so, all API servers are announced and all
