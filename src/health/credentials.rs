@@ -1,5 +1,7 @@
 //! Our own credentials: who refuses them, and why. What refuses us lives: this is never an outage.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     TargetView,
     scene::{How, NAMED, Scene, earliest, labels},
@@ -14,7 +16,12 @@ pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     let all = scene.job(job);
-    let refusing: Vec<_> = all.iter().copied().filter(|t| refuses_us(t) && !t.by_proxy()).collect();
+    let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.verdict.state == State::Up);
+    let refusing: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|t| refuses_us(t) && !t.by_proxy() && !(accepted && may_be_starting(t, scene.now)))
+        .collect();
     let first = refusing.first()?;
     let n = refusing.len();
     let who = if n == all.len() { words::all(n, job) } else { words::of(n, all.len(), job) };
@@ -59,6 +66,15 @@ pub(super) fn refuses_us(t: &TargetView<'_>) -> bool {
     matches!(t.verdict.state, State::Unknown | State::Down) && t.verdict.reason.is_some() && t.how() == How::Credentials
 }
 
+/// A kube-apiserver answers 403 to everybody in its first seconds, until it has read its RBAC. Where others accept us,
+/// one that has not refused us for long is believed to be starting.
+fn may_be_starting(t: &TargetView<'_>, now: Timestamp) -> bool {
+    t.verdict.state == State::Down || now.duration_since(t.verdict.since) < STARTING
+}
+
+/// The longest that a start is given the benefit of the doubt.
+const STARTING: SignedDuration = SignedDuration::from_secs(60);
+
 /// The cause and what to do.
 fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
     let (source, ours) = match job {
@@ -69,7 +85,7 @@ fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>
     let renew = match job {
         Job::Etcd => "put a new etcd client certificate (signed by etcd's CA) where `cert_file` and `key_file` point",
         _ => {
-            "make a new kubeconfig for dogwatch (`dogwatch init`, or `kubeadm kubeconfig user`) and put it in the old one's place"
+            "make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place"
         }
     };
     if let Some(expired) = own().filter(|c| c.not_after <= scene.now).min_by_key(|c| c.not_after) {
