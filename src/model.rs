@@ -8,6 +8,7 @@ pub mod duration;
 pub mod finding;
 pub mod incident;
 pub mod live;
+pub mod matcher;
 pub mod observation;
 pub mod sample;
 pub mod secret;
@@ -18,11 +19,12 @@ pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeC
 pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Alert, Incident, Notification, OutboxEntry, Told};
 pub use live::{FailedProbe, Live, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
+pub use matcher::{MatchOp, Matcher};
 pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdVia, Facts, Failure, KubeletFacts,
     KubeletVia, Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
 };
-pub use sample::{Labels, Sample};
+pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use target::{Job, ProbeSpec, Target, TargetKey};
 pub use verdict::{State, Verdict, VerdictChange};

