@@ -198,7 +198,7 @@ impl Ingest {
         let key = o.target.key.clone();
         let change = cluster.observe(o, now, &self.thresholds);
         if let Some(watched) = cluster.watched.get(&key) {
-            self.parts.store.append(watched.samples.to_vec());
+            self.parts.store.append(&watched.samples);
             if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
                 live.targets.insert(key, watched.live());
             }
@@ -212,7 +212,7 @@ impl Ingest {
     fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
         let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
         watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now);
-        self.parts.store.append(watched.samples.to_vec());
+        self.parts.store.append(&watched.samples);
         if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
             live.targets.insert(key.clone(), watched.live());
         }
@@ -313,7 +313,7 @@ impl Ingest {
             if due || write_cluster_samples {
                 let samples = cluster.samples(now);
                 if write_cluster_samples {
-                    self.parts.store.append(samples.to_vec());
+                    self.parts.store.append(&samples);
                 }
                 if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
                     live.samples = samples;
@@ -324,7 +324,7 @@ impl Ingest {
             self.cluster_samples_at = mono;
             let value = f64::from(u8::from(self.vantage.ok));
             let labels = Labels::new("dogwatch_vantage_ok", [("", ""); 0]);
-            self.parts.store.append(vec![Sample { labels, at: now, value }]);
+            self.parts.store.append(&[Sample { labels, at: now, value }]);
         }
         self.own(now, mono);
     }
