@@ -125,6 +125,7 @@ impl Head {
     }
 
     /// Samples in memory.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.samples
     }

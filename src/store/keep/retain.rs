@@ -161,7 +161,7 @@ fn ended_before(t: &Connection, tier: Tier, series: i64, cutoff_ms: i64) -> rusq
 }
 
 fn oldest(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<Option<i64>> {
-    Ok(crate::store::spans::first_window(t, tier, series)?)
+    crate::store::spans::first_window(t, tier, series)
 }
 
 fn oldest_of(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<bool> {
