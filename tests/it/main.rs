@@ -8,5 +8,6 @@ mod dispatch;
 mod http;
 mod metrics;
 mod notify;
+mod promql;
 mod receivers;
 mod tidy;
