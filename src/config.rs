@@ -105,6 +105,11 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
+    /// As YAML for people, every secret hidden.
+    pub fn shown(&self) -> String {
+        serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))
+    }
+
     /// Without a file: the current context of the kubeconfig, watched with every default.
     pub fn zero(cluster: &str, kubeconfig: Option<PathBuf>) -> Self {
         let cluster = ClusterConfig { kubeconfig, ..ClusterConfig::named(cluster) };

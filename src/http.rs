@@ -5,6 +5,7 @@
 //! the store remembers.
 
 mod api;
+mod api_v1;
 mod guard;
 pub mod metrics;
 pub mod page;
@@ -28,6 +29,7 @@ pub use serve::serve;
 use crate::{
     clock::Clock,
     model::{Live, TargetKey},
+    query::Engine,
     store::Store,
     telemetry::{Metrics, process::Process},
 };
@@ -39,8 +41,14 @@ pub struct Web {
     pub live: Live,
     /// The watchdog's own metrics.
     pub metrics: Arc<Metrics>,
-    /// For an incident's deliveries.
+    /// For an incident's deliveries, and for what series there are.
     pub store: Store,
+    /// For queries.
+    pub engine: Engine,
+    /// The configuration in force as YAML, without secrets.
+    pub config: Arc<str>,
+    /// How long history is kept, in words.
+    pub retention: Arc<str>,
     /// The time.
     pub clock: Clock,
     /// `POST /-/reload` asks here for a reload of the configuration.
@@ -73,6 +81,8 @@ pub fn router(web: Web) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn(guard::guard))
+        // Queries have their own deadline, and may come from other pages.
+        .merge(api_v1::router())
         .with_state(web)
 }
 
@@ -171,7 +181,7 @@ async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
     let path = uri.path();
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
         ));
     }
     lost(&web, &format!("There is no page at {path}."))

@@ -21,7 +21,7 @@ mod select;
 mod tests;
 use promql_parser::parser as grammar;
 
-pub use self::labels::compare;
+pub use self::labels::{all as label_pairs, compare};
 use self::{
     eval::Eval,
     expr::Expr,
@@ -188,6 +188,11 @@ impl Query {
     /// What it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
     pub fn selections(&self, window: &Window) -> Vec<Selection> {
         plan::selections(&self.expr, window)
+    }
+
+    /// The query's tree, as Prometheus' `/api/v1/parse_query` shows it.
+    pub fn tree(&self) -> serde_json::Value {
+        serde_json::to_value(&self.tree).unwrap_or_default()
     }
 
     /// The query, laid out for reading.

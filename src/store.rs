@@ -71,6 +71,15 @@ impl Default for StorageConfig {
     }
 }
 
+impl std::fmt::Display for StorageConfig {
+    /// How long what is kept, and up to which size.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let days = |d: Duration| d.as_secs() / 86_400;
+        let [samples, five, hours] = [self.retention, self.retention_5m, self.retention_1h].map(days);
+        write!(f, "{samples}d, 5m for {five}d, 1h for {hours}d, up to {} MB", self.max_size / 1_000_000)
+    }
+}
+
 /// Sizes as people write them, for serde.
 pub mod size;
 

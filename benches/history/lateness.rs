@@ -13,11 +13,11 @@ use std::{
 use dogwatch::{
     clock::Clock,
     exposition,
-    http::metrics::{self, Format, Picture},
+    http::metrics,
     model::{Facts, Job, Live, Observation, Phases, ProbeSpec, Sample, Target, TargetKey},
     schedule::{Command, Prober, Schedule, ScheduleConfig},
     store::{StorageConfig, Store, backup, bulk::Bulk},
-    telemetry::{Metrics, process::Process},
+    telemetry::Metrics,
 };
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -140,8 +140,7 @@ fn copy_until(dir: std::path::PathBuf, over: Arc<AtomicBool>) -> std::thread::Jo
 
 /// What the schedule's own histogram says.
 fn lateness(metrics: &Metrics) -> String {
-    let text =
-        metrics::exposition(&Picture::own(&Live::default(), Timestamp::now()), metrics, Process::read(), Format::Text);
+    let text = metrics::own(&Live::default(), metrics, Timestamp::now());
     let samples = exposition::read(&text, Timestamp::now(), &[]).samples;
     let value = |name: &str, le: Option<&str>| {
         let found = samples.iter().find(|s| &*s.labels.name == name && s.labels.get("le") == le);

@@ -4,14 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    clock::Clock,
-    exposition,
-    http::metrics::{self, Format, Picture},
-    model::Live,
-    store::Store,
-    telemetry::{Metrics, process::Process},
-};
+use crate::{clock::Clock, exposition, http::metrics, model::Live, store::Store, telemetry::Metrics};
 
 /// As often as a Prometheus would scrape it.
 const EVERY: Duration = Duration::from_secs(15);
@@ -22,7 +15,7 @@ pub async fn run(store: Store, live: Live, metrics: Arc<Metrics>, clock: Clock, 
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         let at = clock.wall();
-        let text = metrics::exposition(&Picture::own(&live, at), &metrics, Process::read(), Format::Text);
+        let text = metrics::own(&live, &metrics, at);
         store.append(&exposition::read(&text, at, &[("job", "dogwatch")]).samples);
     }
 }

@@ -65,7 +65,7 @@ impl Picture {
     }
 
     /// Only the series of the watchdog itself.
-    pub fn own(live: &Live, now: Timestamp) -> Self {
+    fn own(live: &Live, now: Timestamp) -> Self {
         Self { slices: vec![own_samples(&live.read(), now)] }
     }
 
@@ -116,6 +116,11 @@ fn own_samples(state: &LiveState, now: Timestamp) -> Arc<[Sample]> {
             .map(|(cluster, n)| gauge(Labels::new("dogwatch_incidents_open", [("cluster", cluster)]), f64::from(n))),
     );
     samples.into()
+}
+
+/// The watchdog's own metrics alone, in Prometheus' text format.
+pub fn own(live: &Live, metrics: &Metrics, now: Timestamp) -> String {
+    exposition(&Picture::own(live, now), metrics, Process::read(), Format::Text)
 }
 
 /// The whole exposition.
@@ -180,6 +185,16 @@ fn write_sample(out: &mut String, labels: &Labels, value: f64) {
 }
 
 fn write_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], value: f64) {
+    write_value_line(out, name, pairs, value);
+    out.push('\n');
+}
+
+/// Name, labels and value, without the line's end: a time may follow.
+pub fn write_series(out: &mut String, labels: &Labels, value: f64) {
+    write_value_line(out, &labels.name, &labels.pairs, value);
+}
+
+fn write_value_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], value: f64) {
     out.push_str(name);
     for (i, (label, text)) in pairs.iter().enumerate() {
         out.push(if i == 0 { '{' } else { ',' });
@@ -190,7 +205,6 @@ fn write_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], valu
     }
     out.push_str(if pairs.is_empty() { " " } else { "} " });
     write_value(out, value);
-    out.push('\n');
 }
 
 /// Escapes a label's value: backslash, quote and line feed, in both formats.

@@ -60,6 +60,37 @@ pub enum AlertName {
     ClusterNotWatched,
 }
 
+impl AlertName {
+    /// All of them, the gravest of each kind first.
+    pub const ALL: [AlertName; 25] = [
+        AlertName::WatchdogCutOff,
+        AlertName::ClusterUnreachable,
+        AlertName::EtcdQuorumLost,
+        AlertName::EtcdMemberDown,
+        AlertName::EtcdAlarm,
+        AlertName::EtcdMemberUnhealthy,
+        AlertName::ApiServersDown,
+        AlertName::ApiServerDown,
+        AlertName::ApiServerUnhealthy,
+        AlertName::ApiServerAddressDown,
+        AlertName::ControlPlaneHostDown,
+        AlertName::NodeDown,
+        AlertName::NodesDown,
+        AlertName::KubeletDown,
+        AlertName::KubeletUnreachable,
+        AlertName::NodeNotReady,
+        AlertName::SchedulerNoLeader,
+        AlertName::ControllerManagerNoLeader,
+        AlertName::ComponentDown,
+        AlertName::CertificateExpiring,
+        AlertName::CertificateUntrusted,
+        AlertName::CredentialsRefused,
+        AlertName::TargetFlapping,
+        AlertName::StoreFailing,
+        AlertName::ClusterNotWatched,
+    ];
+}
+
 impl fmt::Display for AlertName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

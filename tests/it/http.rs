@@ -12,6 +12,7 @@ use dogwatch::{
         router, serve,
     },
     model::{Job, Live, LiveState},
+    query::{Engine, QueryConfig},
     store::{DeliveryOutcome, DeliveryRecord, StorageConfig, Store},
     telemetry::Metrics,
 };
@@ -45,10 +46,14 @@ async fn start(state: LiveState) -> Served {
     let live = Live::default();
     *live.write() = state;
     let (reload, reloads) = mpsc::channel(1);
+    let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
     let web = Web {
         live: live.clone(),
         metrics,
         store,
+        engine,
+        config: "clusters: []\n".into(),
+        retention: "90d".into(),
         clock,
         reload,
         external_url: "https://watch.example.org/dog/".to_owned(),

@@ -1,0 +1,215 @@
+//! Prometheus' HTTP API v1, as of Prometheus 3.5: what Grafana, promtool, vmalert and every other client of Prometheus
+//! asks (prometheus.io/docs/prometheus/latest/querying/api, web/api/v1/api.go).
+//!
+//! Only reads. Alerts and rules are those of the diagnosis until rule files are evaluated here.
+
+mod answer;
+mod federate;
+mod live;
+mod meta;
+mod params;
+mod status;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
+
+pub use self::answer::Failed;
+use self::{
+    answer::{Done, Json},
+    params::Params,
+};
+use super::Web;
+use crate::{
+    model::{Labels, METRIC_NAME, Matcher},
+    promql::{self, Value},
+    query::Options,
+};
+
+/// A form of this size is no query: Grafana's largest are some kilobytes.
+const BODY_MAX_BYTES: usize = 1 << 20;
+/// Answers smaller than this gain nothing by compression.
+const GZIP_MIN_BYTES: u64 = 1_024;
+
+/// What an endpoint gives.
+type Answered = Result<Done, Failed>;
+
+/// The routes below `/api/v1`, and `/federate`.
+pub fn router() -> Router<Web> {
+    let api = Router::new()
+        .route("/query", get(query).post(query))
+        .route("/query_range", get(query_range).post(query_range))
+        .route("/query_exemplars", get(exemplars).post(exemplars))
+        .route("/format_query", get(format_query).post(format_query))
+        .route("/parse_query", get(parse_query).post(parse_query))
+        .route("/labels", get(meta::labels).post(meta::labels))
+        .route("/label/{name}/values", get(meta::label_values))
+        .route("/series", get(meta::series).post(meta::series))
+        .route("/metadata", get(meta::metadata))
+        .route("/targets", get(live::targets))
+        .route("/targets/metadata", get(live::targets_metadata))
+        .route("/scrape_pools", get(live::scrape_pools))
+        .route("/alertmanagers", get(live::alertmanagers))
+        .route("/alerts", get(live::alerts))
+        .route("/rules", get(live::rules))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/buildinfo", get(status::buildinfo))
+        .route("/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/status/tsdb", get(status::tsdb))
+        .route("/status/walreplay", get(status::walreplay))
+        .fallback(any(nothing_here))
+        .layer(middleware::from_fn(cors));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/federate", get(federate::federate))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+}
+
+/// As Prometheus with its default `--web.cors.origin`: any page may read.
+async fn cors(request: Request, next: Next) -> Response {
+    let from_page = request.headers().contains_key(header::ORIGIN);
+    let mut response = match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    };
+    if from_page {
+        let headers = response.headers_mut();
+        let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+        set(header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin");
+        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date");
+    }
+    response
+}
+
+async fn nothing_here(request: Request) -> Failed {
+    Failed::not_found(format!("there is nothing at /api/v1{}", request.uri().path()))
+}
+
+async fn query(State(web): State<Web>, params: Params) -> Answered {
+    let text = params.text("query");
+    let now = web.clock.wall().as_millisecond();
+    let at = params.time("time", now)?;
+    let outcome = web.engine.instant(text, at, options(&params)?).await?;
+    Ok(Json::result(outcome, params.limit()?, params.wants_stats()).done())
+}
+
+async fn query_range(State(web): State<Web>, params: Params) -> Answered {
+    let (start, end) = (params.required_time("start")?, params.required_time("end")?);
+    let step = params
+        .duration_ms("step")?
+        .ok_or_else(|| Failed::bad("invalid parameter \"step\": cannot parse \"\" to a valid duration".into()))?;
+    let outcome = web.engine.range(params.text("query"), start, end, step, options(&params)?).await?;
+    Ok(Json::result(outcome, params.limit()?, params.wants_stats()).done())
+}
+
+fn options(params: &Params) -> Result<Options, Failed> {
+    let duration = |name| {
+        let ms = params.duration_ms(name)?;
+        Ok::<_, Failed>(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+    };
+    Ok(Options { timeout: duration("timeout")?, lookback_delta: duration("lookback_delta")? })
+}
+
+/// dogwatch keeps no exemplars; the query is checked all the same.
+async fn exemplars(params: Params) -> Answered {
+    let (start, end) = (params.time("start", i64::MIN)?, params.time("end", i64::MAX)?);
+    if end < start {
+        return Err(Failed::bad("invalid parameter \"end\": end timestamp must not be before start time".into()));
+    }
+    parsed(params.text("query"))?;
+    Ok(Json::value(&serde_json::json!([])).done())
+}
+
+async fn format_query(params: Params) -> Answered {
+    Ok(Json::value(&serde_json::json!(parsed(params.text("query"))?.pretty())).done())
+}
+
+async fn parse_query(params: Params) -> Answered {
+    Ok(Json::value(&parsed(params.text("query"))?.tree()).done())
+}
+
+fn parsed(text: &str) -> Result<promql::Query, Failed> {
+    promql::parse(text).map_err(|e| Failed::bad(format!("invalid parameter \"query\": {e}")))
+}
+
+/// The selectors of `match[]`.
+fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
+    let read = |text: &str| {
+        promql::parse_matchers(text).map_err(|e| Failed::bad(format!("invalid parameter \"match[]\": {e}")))
+    };
+    params.all("match[]").map(read).collect()
+}
+
+/// Labels with the name among them, in their order.
+fn pairs(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+    promql::label_pairs(labels)
+}
+
+/// Whatever a label is called: `U__` forms are UTF-8 names escaped for a URL (prometheus/common, ValueEncodingEscaping).
+fn unescaped(name: &str) -> String {
+    let Some(mut rest) = name.strip_prefix("U__") else { return name.into() };
+    let mut out = String::new();
+    while let Some(at) = rest.find('_') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('_') {
+            out.push('_');
+            rest = after;
+        } else {
+            let code = rest
+                .split_once('_')
+                .and_then(|(hex, after)| Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, after)));
+            // What is no escape is a name that happens to begin so.
+            let Some((c, after)) = code else { return name.into() };
+            out.push(c);
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Keeps at most so many; true where some were left out.
+fn cut<T>(items: &mut Vec<T>, limit: Option<usize>) -> bool {
+    let Some(limit) = limit.filter(|limit| items.len() > *limit) else { return false };
+    items.truncate(limit);
+    true
+}
+
+/// As [`cut`], of a result.
+fn cut_value(value: &mut Value, limit: Option<usize>) -> bool {
+    match value {
+        Value::Vector(vector) => cut(vector, limit),
+        Value::Matrix(matrix) => cut(matrix, limit),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_names_are_read() {
+        for (escaped, name) in [
+            ("job", "job"),
+            ("U__http_2e_method", "http.method"),
+            ("U__a__b_20_c", "a_b c"),
+            ("U__broken_zz", "U__broken_zz"),
+        ] {
+            assert_eq!(unescaped(escaped), name);
+        }
+    }
+}

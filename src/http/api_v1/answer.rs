@@ -1,0 +1,271 @@
+//! The envelope: `{"status":"success","data":…}`, or an error with its kind.
+//!
+//! Results are written by hand into one buffer: they may be tens of megabytes, and numbers are texts in a form of their own.
+
+use std::fmt::Write as _;
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::cut_value;
+use crate::{
+    model::Labels,
+    promql::{self, Value},
+    query::{ErrorKind, Outcome, QueryError},
+};
+
+/// An answer without a result.
+#[derive(Debug)]
+pub struct Failed {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+}
+
+impl Failed {
+    /// The request is wrong.
+    pub fn bad(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: String) -> Self {
+        Self { status: StatusCode::NOT_FOUND, kind: "not_found", message }
+    }
+
+    /// Our own fault.
+    pub fn internal(message: String) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message }
+    }
+}
+
+impl From<QueryError> for Failed {
+    fn from(error: QueryError) -> Self {
+        let (status, kind) = match error.kind {
+            ErrorKind::BadData => (StatusCode::BAD_REQUEST, "bad_data"),
+            ErrorKind::Execution => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
+            ErrorKind::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            ErrorKind::Canceled => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
+            ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        };
+        Self { status, kind, message: error.message }
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let body = json!({"status": "error", "errorType": self.kind, "error": self.message});
+        (self.status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    }
+}
+
+/// A finished answer.
+#[derive(Debug)]
+pub struct Done(String);
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
+
+/// An answer being written.
+#[derive(Debug)]
+pub struct Json {
+    text: String,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+}
+
+impl Json {
+    fn new(data: &str) -> Self {
+        Self { text: format!("{{\"status\":\"success\",\"data\":{data}"), warnings: Vec::new(), infos: Vec::new() }
+    }
+
+    /// Any data.
+    pub fn value(data: &serde_json::Value) -> Self {
+        Self::new(&data.to_string())
+    }
+
+    /// A list that was cut says so.
+    #[must_use]
+    pub fn cut(mut self, was_cut: bool) -> Self {
+        if was_cut {
+            self.warnings.push("results truncated due to limit".into());
+        }
+        self
+    }
+
+    /// The result of a query.
+    pub fn result(mut outcome: Outcome, limit: Option<usize>, stats: bool) -> Self {
+        let was_cut = cut_value(&mut outcome.answer.value, limit);
+        let mut json = Self::new("");
+        let out = &mut json.text;
+        match &outcome.answer.value {
+            Value::Scalar(at, value) => {
+                out.push_str("{\"resultType\":\"scalar\",\"result\":");
+                point(out, *at, *value);
+            }
+            Value::String(at, text) => {
+                out.push_str("{\"resultType\":\"string\",\"result\":[");
+                time(out, *at);
+                out.push(',');
+                string(out, text);
+                out.push(']');
+            }
+            Value::Vector(vector) => {
+                out.push_str("{\"resultType\":\"vector\",\"result\":[");
+                for (i, (labels, at, value)) in vector.iter().enumerate() {
+                    out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+                    metric(out, labels);
+                    out.push_str(",\"value\":");
+                    point(out, *at, *value);
+                    out.push('}');
+                }
+                out.push(']');
+            }
+            Value::Matrix(matrix) => {
+                out.push_str("{\"resultType\":\"matrix\",\"result\":[");
+                for (i, series) in matrix.iter().enumerate() {
+                    out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+                    metric(out, &series.labels);
+                    out.push_str(",\"values\":[");
+                    for (i, (at, value)) in series.points.iter().enumerate() {
+                        if i > 0 {
+                            out.push(',');
+                        }
+                        point(out, *at, *value);
+                    }
+                    out.push_str("]}");
+                }
+                out.push(']');
+            }
+        }
+        if stats {
+            out.push_str(",\"stats\":");
+            out.push_str(&self::stats(&outcome).to_string());
+        }
+        out.push('}');
+        json.warnings = outcome.answer.warnings;
+        json.infos = outcome.answer.infos;
+        json.cut(was_cut)
+    }
+
+    /// Closes the envelope.
+    pub fn done(mut self) -> Done {
+        for (name, texts) in [("warnings", &self.warnings), ("infos", &self.infos)] {
+            if !texts.is_empty() {
+                let _ = write!(self.text, ",\"{name}\":{}", json!(texts));
+            }
+        }
+        self.text.push('}');
+        Done(self.text)
+    }
+}
+
+fn stats(outcome: &Outcome) -> serde_json::Value {
+    let t = outcome.timings;
+    let seconds = |d: std::time::Duration| d.as_secs_f64();
+    json!({
+        "timings": {
+            "evalTotalTime": seconds(t.prepare + t.eval),
+            "resultSortTime": 0.0,
+            "queryPreparationTime": seconds(t.prepare),
+            "innerEvalTime": seconds(t.eval),
+            "execQueueTime": seconds(t.queue),
+            "execTotalTime": seconds(t.queue + t.prepare + t.eval),
+        },
+        "samples": {
+            "totalQueryableSamples": outcome.answer.stats.total_samples,
+            "peakSamples": outcome.answer.stats.peak_samples,
+        },
+    })
+}
+
+/// A label set as an object.
+pub fn metric(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (i, (label, value)) in super::pairs(labels).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        string(out, label);
+        out.push(':');
+        string(out, value);
+    }
+    out.push('}');
+}
+
+fn string(out: &mut String, text: &str) {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&json!(text).to_string());
+    }
+}
+
+fn point(out: &mut String, at_ms: i64, value: f64) {
+    out.push('[');
+    time(out, at_ms);
+    out.push_str(",\"");
+    number(out, value);
+    out.push_str("\"]");
+}
+
+/// Seconds, with three digits where they are not whole.
+fn time(out: &mut String, at_ms: i64) {
+    let (seconds, ms) = ((at_ms / 1_000).abs(), (at_ms % 1_000).abs());
+    let sign = if at_ms < 0 { "-" } else { "" };
+    // Writing to a String can't fail.
+    let _ = match ms {
+        0 => write!(out, "{sign}{seconds}"),
+        ms => write!(out, "{sign}{seconds}.{ms:03}"),
+    };
+}
+
+/// As Go's `strconv` writes them: with an exponent only where the number is very small or very large.
+fn number(out: &mut String, value: f64) {
+    let size = value.abs();
+    if value.is_finite() && size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{value:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
+        let _ = write!(out, "{digits}e{sign}{exponent:0>2}");
+    } else {
+        out.push_str(&promql::format_float(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_written_as_prometheus_does() {
+        let check = |value: f64, want: &str| {
+            let mut out = String::new();
+            number(&mut out, value);
+            assert_eq!(out, want);
+        };
+        check(0.1 + 0.2, "0.30000000000000004");
+        check(1e-7, "1e-07");
+        check(-1.5e300, "-1.5e+300");
+        check(1e21, "1e+21");
+        check(1e20, "100000000000000000000");
+        check(f64::NEG_INFINITY, "-Inf");
+        check(f64::NAN, "NaN");
+        let check = |ms: i64, want: &str| {
+            let mut out = String::new();
+            time(&mut out, ms);
+            assert_eq!(out, want);
+        };
+        check(1_435_781_430_781, "1435781430.781");
+        check(1_435_781_430_000, "1435781430");
+        check(-1_050, "-1.050");
+    }
+}

@@ -1,0 +1,64 @@
+//! `/federate`: the newest sample of each series, for a Prometheus that scrapes it (web/federate.go).
+
+use std::fmt::Write as _;
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use super::{Failed, Params, Web, matchers};
+use crate::{
+    http::metrics::{self, Format},
+    model::{Labels, is_stale},
+    pack::{Packed, Points, Want},
+};
+
+/// `/federate?match[]=…`
+pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response, Failed> {
+    let sets = matchers(&params)?;
+    if sets.is_empty() {
+        return Err(Failed::bad("no match[] parameter provided".into()));
+    }
+    let now = web.clock.wall().as_millisecond();
+    let lookback = i64::try_from(web.engine.config().lookback_delta.as_millis()).unwrap_or(i64::MAX);
+    let store = web.store.clone();
+    let text = tokio::task::spawn_blocking(move || {
+        let mut newest = Vec::new();
+        for matchers in &sets {
+            let found = store.select(matchers, now - lookback + 1, now).map_err(|e| Failed::internal(e.to_string()))?;
+            newest.extend(found.iter().filter_map(|series| last(series, now - lookback + 1, now)));
+        }
+        Ok::<_, Failed>(exposed(newest))
+    });
+    let text = text.await.map_err(|e| Failed::internal(format!("federation broke off: {e}")))??;
+    Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
+}
+
+fn last(series: &Packed, from_ms: i64, to_ms: i64) -> Option<(Labels, i64, f64)> {
+    let mut points = Points::default();
+    if let Err(damaged) = series.read(Want::Last, from_ms, to_ms, &mut points) {
+        tracing::error!(series = %series.labels, %damaged, "left out of /federate");
+        return None;
+    }
+    let (at, value) = (*points.at_ms.last()?, *points.values.last()?);
+    (!is_stale(value)).then(|| (series.labels.clone(), at, value))
+}
+
+/// Sorted; a series that several selectors found is written once.
+fn exposed(mut newest: Vec<(Labels, i64, f64)>) -> String {
+    newest.sort_by(|a, b| a.0.cmp(&b.0));
+    newest.dedup_by(|a, b| a.0 == b.0);
+    let mut out = String::new();
+    let mut family = "";
+    for (labels, at, value) in &newest {
+        if *labels.name != *family {
+            family = &labels.name;
+            let _ = writeln!(out, "# TYPE {family} untyped");
+        }
+        metrics::write_series(&mut out, labels, *value);
+        let _ = writeln!(out, " {at}");
+    }
+    out
+}

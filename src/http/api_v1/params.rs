@@ -1,0 +1,162 @@
+//! Parameters: of the URL, and of a POSTed form.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{Method, header},
+};
+use url::form_urlencoded;
+
+use super::Failed;
+
+/// Names and values in their order, the form's first (as Go's `r.Form` has them).
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
+        let read = |bytes: &[u8]| form_urlencoded::parse(bytes).into_owned().collect::<Vec<_>>();
+        let mut url = read(request.uri().query().unwrap_or_default().as_bytes());
+        let is_form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        if request.method() == Method::POST && is_form {
+            let body = Bytes::from_request(request, state).await;
+            let body = body.map_err(|e| Failed::bad(format!("error parsing form values: {e}")))?;
+            let mut form = read(&body);
+            form.append(&mut url);
+            url = form;
+        }
+        Ok(Self(url))
+    }
+}
+
+impl Params {
+    /// One value; empty where there is none.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// Every value of a name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A time in Unix milliseconds.
+    pub fn time(&self, name: &str, otherwise: i64) -> Result<i64, Failed> {
+        match self.text(name) {
+            "" => Ok(otherwise),
+            _ => self.required_time(name),
+        }
+    }
+
+    /// A time that must be given.
+    pub fn required_time(&self, name: &str) -> Result<i64, Failed> {
+        let text = self.text(name);
+        time_ms(text).ok_or_else(|| {
+            Failed::bad(format!("invalid parameter {name:?}: cannot parse {text:?} to a valid timestamp"))
+        })
+    }
+
+    /// A duration in milliseconds.
+    pub fn duration_ms(&self, name: &str) -> Result<Option<i64>, Failed> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => duration_ms(text).map(Some).ok_or_else(|| {
+                Failed::bad(format!("invalid parameter {name:?}: cannot parse {text:?} to a valid duration"))
+            }),
+        }
+    }
+
+    /// `limit`: 0 is none.
+    pub fn limit(&self) -> Result<Option<usize>, Failed> {
+        let text = self.text("limit");
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || Failed::bad("invalid parameter \"limit\": limit must be a non-negative number".into());
+        text.parse::<usize>().map(|limit| Some(limit).filter(|l| *l > 0)).map_err(|_| wrong())
+    }
+
+    /// A whole number that may be left out.
+    pub fn number(&self, name: &str) -> Result<Option<usize>, Failed> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| Failed::bad(format!("invalid parameter {name:?}: {text:?} is no number")))
+    }
+
+    /// `stats` with any value.
+    pub fn wants_stats(&self) -> bool {
+        !self.text("stats").is_empty()
+    }
+}
+
+/// Unix seconds with a fraction, or RFC 3339.
+fn time_ms(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let ms = (seconds * 1e3).round();
+        #[allow(clippy::cast_possible_truncation)] // In range.
+        return (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64);
+    }
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// Seconds with a fraction, or as in PromQL: `1h30m`.
+fn duration_ms(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let ms = (seconds * 1e3).round();
+        #[allow(clippy::cast_possible_truncation)] // In range.
+        return (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64);
+    }
+    let mut rest = text;
+    let (mut total, mut largest) = (0i64, usize::MAX);
+    const UNITS: [(&str, i64); 7] = [
+        ("ms", 1),
+        ("s", 1_000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+        ("w", 604_800_000),
+        ("y", 31_536_000_000),
+    ];
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|d| *d > 0)?;
+        let end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
+        let unit = UNITS.iter().position(|(name, _)| *name == &rest[digits..end])?;
+        // Each unit once, the larger ones first.
+        if unit >= largest {
+            return None;
+        }
+        largest = unit;
+        total = total.checked_add(rest[..digits].parse::<i64>().ok()?.checked_mul(UNITS[unit].1)?)?;
+        rest = &rest[end..];
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_durations_are_read_as_prometheus_does() {
+        let check = |text: &str, want: Option<i64>| assert_eq!(duration_ms(text), want, "{text}");
+        check("15", Some(15_000));
+        check("0.5", Some(500));
+        check("1h30m", Some(5_400_000));
+        check("1d500ms", Some(86_400_500));
+        check("30m1h", None);
+        check("1m1m", None);
+        check("-1m", None);
+        check("m", None);
+        check("99999999999999y", None);
+        assert_eq!(time_ms("1435781430.781"), Some(1_435_781_430_781));
+        assert_eq!(time_ms("2015-07-01T20:10:30.781Z"), Some(1_435_781_430_781));
+        assert_eq!((time_ms("soon"), time_ms("inf")), (None, None));
+    }
+}

@@ -1,0 +1,97 @@
+//! `/status/…`: what runs here.
+
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::{Answered, Json, Web};
+
+/// The version of Prometheus' API that is spoken here: clients choose by it what they ask.
+const API_VERSION: &str = "3.5.0";
+
+/// `/status/buildinfo`
+pub async fn buildinfo() -> Answered {
+    let revision = option_env!("DOGWATCH_REVISION").unwrap_or_default();
+    Ok(Json::value(&json!({
+        "version": API_VERSION,
+        "revision": revision,
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+        "application": concat!("dogwatch ", env!("CARGO_PKG_VERSION")),
+    }))
+    .done())
+}
+
+/// `/status/config`: the configuration in force, without secrets.
+pub async fn config(State(web): State<Web>) -> Answered {
+    Ok(Json::value(&json!({"yaml": &*web.config})).done())
+}
+
+/// `/status/flags`: Prometheus' names for what is configured here.
+pub async fn flags(State(web): State<Web>) -> Answered {
+    let c = web.engine.config();
+    let seconds = |d: std::time::Duration| format!("{}s", d.as_secs_f64());
+    Ok(Json::value(&json!({
+        "query.lookback-delta": seconds(c.lookback_delta),
+        "query.max-concurrency": c.max_concurrency.to_string(),
+        "query.max-samples": c.max_samples.to_string(),
+        "query.timeout": seconds(c.timeout),
+        "web.cors.origin": ".*",
+        "web.external-url": web.external_url,
+    }))
+    .done())
+}
+
+/// `/status/runtimeinfo`
+pub async fn runtimeinfo(State(web): State<Web>) -> Answered {
+    let (started, reload_failed) = {
+        let live = web.live.read();
+        (live.started_at.unwrap_or(jiff::Timestamp::UNIX_EPOCH), live.reload_error.is_some())
+    };
+    let directory = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Json::value(&json!({
+        "startTime": started.to_string(),
+        "CWD": directory,
+        "hostname": std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim(),
+        "serverTime": web.clock.wall().to_string(),
+        "reloadConfigSuccess": !reload_failed,
+        "lastConfigTime": started.to_string(),
+        "corruptionCount": web.metrics.store_damaged.get(),
+        "goroutineCount": 0,
+        "GOMAXPROCS": threads,
+        "GOMEMLIMIT": 0,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": &*web.retention,
+    }))
+    .done())
+}
+
+/// `/status/tsdb`
+pub async fn tsdb(State(web): State<Web>) -> Answered {
+    let s = web.store.stats();
+    let list = |all: &[(String, usize)]| -> Vec<Value> {
+        all.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+    };
+    Ok(Json::value(&json!({
+        "headStats": {
+            "numSeries": s.head_series,
+            "numLabelPairs": s.label_pairs,
+            "chunkCount": s.head_series,
+            "minTime": s.head_min_ms.unwrap_or(i64::MAX),
+            "maxTime": s.head_max_ms.unwrap_or(i64::MIN),
+        },
+        "seriesCountByMetricName": list(&s.by_name),
+        "labelValueCountByLabelName": list(&s.by_label),
+        "memoryInBytesByLabelName": list(&s.by_bytes),
+        "seriesCountByLabelValuePair": list(&s.by_pair),
+    }))
+    .done())
+}
+
+/// `/status/walreplay`: what was not packed is read before the first request is taken.
+pub async fn walreplay() -> Answered {
+    Ok(Json::value(&json!({"min": 0, "max": 0, "current": 0, "state": "done"})).done())
+}
