@@ -2,6 +2,7 @@
 
 mod cluster;
 mod engine;
+mod own;
 mod systemd;
 
 use std::{pin::Pin, sync::Arc, time::Duration};

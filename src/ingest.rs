@@ -7,6 +7,7 @@
 pub mod cluster;
 pub mod samples;
 mod sight;
+mod stale;
 #[cfg(test)]
 mod tests;
 
@@ -32,9 +33,7 @@ use crate::{
         diagnosis::diagnose,
         own::{self, OwnView},
     },
-    model::{
-        Diagnosis, Labels, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange,
-    },
+    model::{Diagnosis, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange},
     schedule::{Command, Report},
     store::Store,
     telemetry::Metrics,
@@ -195,10 +194,11 @@ impl Ingest {
             return self.blind_sample(&o.target.key.clone(), now);
         }
         let o = Arc::new(o);
-        let key = o.target.key.clone();
+        let (key, at) = (o.target.key.clone(), o.started);
+        let before = cluster.watched.get(&key).map(|w| w.samples.clone()).unwrap_or_default();
         let change = cluster.observe(o, now, &self.thresholds);
         if let Some(watched) = cluster.watched.get(&key) {
-            self.parts.store.append(watched.samples.to_vec());
+            remember(&self.parts.store, &before, &watched.samples, at);
             if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
                 live.targets.insert(key, watched.live());
             }
@@ -211,8 +211,9 @@ impl Ingest {
     /// Cut off, only the verdict is recorded: the probe says nothing of its target.
     fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
         let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
+        let before = watched.samples.clone();
         watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now);
-        self.parts.store.append(watched.samples.to_vec());
+        remember(&self.parts.store, &before, &watched.samples, now);
         if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
             live.targets.insert(key.clone(), watched.live());
         }
@@ -273,7 +274,9 @@ impl Ingest {
         let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
         for key in &gone {
             tracing::info!(target = %key, "no longer a target");
-            cluster.watched.remove(key);
+            if let Some(watched) = cluster.watched.remove(key) {
+                remember(&self.parts.store, &watched.samples, &[], now);
+            }
             cluster.adopted.remove(key);
         }
         cluster.dirty = true;
@@ -313,7 +316,8 @@ impl Ingest {
             if due || write_cluster_samples {
                 let samples = cluster.samples(now);
                 if write_cluster_samples {
-                    self.parts.store.append(samples.to_vec());
+                    let before = std::mem::replace(&mut cluster.written, samples.clone());
+                    remember(&self.parts.store, &before, &samples, now);
                 }
                 if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
                     live.samples = samples;
@@ -322,9 +326,6 @@ impl Ingest {
         }
         if write_cluster_samples {
             self.cluster_samples_at = mono;
-            let value = f64::from(u8::from(self.vantage.ok));
-            let labels = Labels::new("dogwatch_vantage_ok", [("", ""); 0]);
-            self.parts.store.append(vec![Sample { labels, at: now, value }]);
         }
         self.own(now, mono);
     }
@@ -345,6 +346,15 @@ impl Ingest {
         if self.parts.diagnoses.try_send(diagnosis).is_ok() {
             self.own_at = Some(mono);
         }
+    }
+}
+
+/// Writes what a source tells now, and the end of what it told before.
+fn remember(store: &Store, before: &[Sample], now: &[Sample], at: Timestamp) {
+    store.append(now);
+    let ended = stale::ended(before, now, at);
+    if !ended.is_empty() {
+        store.append(&ended);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod dial;
 pub mod discover;
 pub mod dispatch;
+pub mod exposition;
 pub mod health;
 pub mod http;
 pub mod ingest;

@@ -65,6 +65,43 @@ impl Points {
         self.coarse.iter().find(|(until, resolution)| at_ms <= *until + *resolution).map_or(0, |(_, r)| *r)
     }
 
+    /// Both together, in time order; of two samples at one millisecond that of `self` stays. Of plain samples only.
+    #[must_use]
+    pub fn with(self, other: &Points) -> Points {
+        if self.at_ms.last() < other.at_ms.first() {
+            let mut all = self;
+            all.at_ms.extend_from_slice(&other.at_ms);
+            all.values.extend_from_slice(&other.values);
+            return all;
+        }
+        let mut all = Points::default();
+        let (mut a, mut b) = (0, 0);
+        loop {
+            match (self.at_ms.get(a), other.at_ms.get(b)) {
+                (Some(left), Some(right)) if right < left => {
+                    all.push(*right, other.values[b]);
+                    b += 1;
+                }
+                (Some(left), right) => {
+                    b += usize::from(right == Some(left));
+                    all.push(*left, self.values[a]);
+                    a += 1;
+                }
+                (None, Some(right)) => {
+                    all.push(*right, other.values[b]);
+                    b += 1;
+                }
+                (None, None) => return all,
+            }
+        }
+    }
+
+    /// Some of the samples, by index. Of plain samples only.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Points {
+        Points { at_ms: self.at_ms[range.clone()].to_vec(), values: self.values[range].to_vec(), ..Points::default() }
+    }
+
     fn extend(&mut self, other: &Points, from_ms: i64, to_ms: i64) {
         let (low, high) = within(&other.at_ms, from_ms, to_ms);
         self.at_ms.extend_from_slice(&other.at_ms[low..high]);
@@ -148,6 +185,14 @@ pub struct Span {
 /// Packs the values of samples.
 pub fn pack_values(values: &[f64]) -> Vec<u8> {
     number::pack(values)
+}
+
+/// Appends the values of `n` packed samples to `out`.
+///
+/// # Errors
+/// When the bytes are damaged.
+pub fn unpack_values(bytes: &[u8], n: usize, out: &mut Vec<f64>) -> Result<(), Damaged> {
+    number::unpack_part(bytes, n, 0..n, out)
 }
 
 /// A series as a query gets it: spans in time order without overlap, then what is not packed yet.

@@ -4,11 +4,16 @@
 //! limit; what must not be lost is queued in order, kept in memory while the file can't be written, and written when it
 //! can again. Every durable operation is an upsert, so that writing one twice changes nothing.
 
+pub mod backup;
+mod batch;
+mod head;
+mod history;
+mod index;
+mod keep;
 mod pending;
-mod prune;
 mod read;
 mod schema;
-mod series;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -28,7 +33,7 @@ use tokio::sync::oneshot;
 use self::{
     pending::Op,
     schema::Place,
-    writer::{Mailbox, Writer},
+    writer::{Mailbox, Writer, read_lock, write_lock},
 };
 use crate::{
     clock::Clock,
@@ -44,17 +49,24 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// Samples older than this are removed.
+    /// Samples older than this are rolled up to 5 minutes.
     #[serde(with = "duration")]
     pub retention: Duration,
-    /// Past this size of the file, the oldest samples are removed. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
+    /// 5-minute rollups older than this are rolled up to an hour.
+    #[serde(with = "duration")]
+    pub retention_5m: Duration,
+    /// 1-hour rollups older than this are removed.
+    #[serde(with = "duration")]
+    pub retention_1h: Duration,
+    /// Past this size of the file, the oldest samples are rolled up early. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
     #[serde(with = "size")]
     pub max_size: u64,
 }
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { retention: Duration::from_secs(90 * 86_400), max_size: 5_000_000_000 }
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        Self { retention: days(90), retention_5m: days(180), retention_1h: days(730), max_size: 5_000_000_000 }
     }
 }
 
@@ -168,6 +180,9 @@ struct Handle {
     place: Place,
     thread: Mutex<Option<JoinHandle<()>>>,
     locked_out: bool,
+    /// Samples older than this are not taken.
+    retention: Duration,
+    clock: Clock,
 }
 
 impl Store {
@@ -175,7 +190,7 @@ impl Store {
     /// the store works from memory, says why in [`Store::health`], and starts writing when it can.
     pub fn open(data_dir: PathBuf, config: StorageConfig, metrics: Arc<Metrics>, clock: Clock) -> (Self, Restored) {
         let place = Place { dir: data_dir };
-        let mailbox = Arc::new(Mailbox::new(metrics));
+        let mailbox = Arc::new(Mailbox::new(metrics, &place));
         Self::start(place.clone(), mailbox.clone(), Writer::new(mailbox, place, config, clock))
     }
 
@@ -189,9 +204,10 @@ impl Store {
             None => Restored::default(),
         };
         let locked_out = writer.is_locked_out();
+        let (retention, clock) = writer.limits();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| tracing::error!(%error, "the store's thread could not be started")).ok();
-        (Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(thread), locked_out })), restored)
+        (Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(thread), locked_out, retention, clock })), restored)
     }
 
     /// Another dogwatch held the data directory when this one was opened.
@@ -199,9 +215,28 @@ impl Store {
         self.0.locked_out
     }
 
-    /// Queues samples for the next batch; never waits. Past the queue's limit they are dropped and counted.
-    pub fn append(&self, samples: Vec<Sample>) {
-        self.0.mailbox.push_samples(samples);
+    /// A store that only reads what a dogwatch, running or not, has written to `<data_dir>/dogwatch.db`.
+    ///
+    /// # Errors
+    /// When the file is not there, can't be read, or is not of this version.
+    pub fn read_only(data_dir: PathBuf, metrics: Arc<Metrics>, clock: Clock) -> Result<Self, StoreError> {
+        let place = Place { dir: data_dir };
+        let mailbox = Arc::new(Mailbox::new(metrics, &place));
+        let head = mailbox.readers.with(|db| {
+            schema::check_version(db)?;
+            history::load(db)
+        })?;
+        *write_lock(&mailbox.head) = head;
+        let retention = StorageConfig::default().retention;
+        Ok(Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(None), locked_out: false, retention, clock })))
+    }
+
+    /// Takes samples; they can be queried at once and are in the file with the next batch. Never waits for the disk. Past
+    /// the limits they are dropped and counted. Of two samples of a series at one millisecond the first stays; one that is
+    /// older than others is put in its place, however late it comes, unless it is older than the retention.
+    pub fn append(&self, samples: &[Sample]) {
+        let kept = i64::try_from(self.0.retention.as_millis()).unwrap_or(i64::MAX);
+        self.0.mailbox.push_samples(samples, self.0.clock.wall().as_millisecond().saturating_sub(kept));
     }
 
     /// Remembers targets (new ones, and changed specs) with their verdicts; order is kept with later operations.
@@ -271,15 +306,19 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Packed>, StoreError> {
-        let _ = (matchers, from_ms, to_ms);
-        Ok(Vec::new())
+        let mailbox = &self.0.mailbox;
+        let ids = read_lock(&mailbox.head).matching(matchers, from_ms, to_ms);
+        history::read(&mailbox.head, &mailbox.readers, &ids, from_ms, to_ms)
     }
 
     /// Label sets that satisfy all matchers of at least one of the sets (no set: every series) and may have samples in
     /// `[from_ms, to_ms]`. Sorted. From memory; does not block.
     pub fn series(&self, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
-        let _ = (sets, from_ms, to_ms);
-        Vec::new()
+        let head = read_lock(&self.0.mailbox.head);
+        match sets {
+            [] => head.index().sorted(head.matching(&[], from_ms, to_ms).into_iter()),
+            sets => head.index().sorted(sets.iter().flat_map(|matchers| head.matching(matchers, from_ms, to_ms))),
+        }
     }
 
     /// For `remote`: up to `limit` series with ids above `after`, in the order of their ids, of shard `shard.0` of
@@ -296,18 +335,25 @@ impl Store {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<(Vec<Packed>, Option<i64>), StoreError> {
-        let _ = (shard, after, limit, from_ms, to_ms);
-        Ok((Vec::new(), None))
+        let mailbox = &self.0.mailbox;
+        let ids: Vec<i64> = {
+            let head = read_lock(&mailbox.head);
+            let mine =
+                head.index().after(after).map(|(id, _)| id).filter(|id| id.rem_euclid(shard.1.max(1)) == shard.0);
+            mine.take(limit).collect()
+        };
+        let next = ids.last().copied().filter(|_| ids.len() == limit);
+        Ok((history::read(&mailbox.head, &mailbox.readers, &ids, from_ms, to_ms)?, next))
     }
 
     /// Time of the oldest sample that is kept, Unix milliseconds; `None`: there is none.
     pub fn oldest_ms(&self) -> Option<i64> {
-        None
+        read_lock(&self.0.mailbox.head).oldest_ms()
     }
 
     /// What the history holds, for `/api/v1/status/tsdb` and the own metrics. From memory; does not block.
     pub fn stats(&self) -> HistoryStats {
-        HistoryStats::default()
+        read_lock(&self.0.mailbox.head).stats()
     }
 
     /// A small text kept for a part, e.g. a position. Blocks.
@@ -315,13 +361,12 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let _ = key;
-        Ok(None)
+        self.0.mailbox.readers.with(|db| history::note(db, key))
     }
 
     /// Keeps a small text for a part; in order with later operations, durable within a second.
     pub fn save_note(&self, key: &str, text: &str) {
-        let _ = (key, text);
+        self.0.mailbox.push(Op::Note(key.into(), text.into()), None);
     }
 
     /// Writes what is queued, checkpoints, and ends the writer; waits at most `limit`.

@@ -86,6 +86,8 @@ pub struct Metrics {
     pub store_samples: Counter,
     /// Size of the database with its WAL.
     pub store_bytes: Gauge,
+    /// Blocks of packed samples that could not be read.
+    pub store_damaged: Counter,
     /// Things dropped at a named limit.
     pub dropped: Family<DropLabels, Counter>,
     /// Reads of a cluster's API that failed.
@@ -119,6 +121,7 @@ impl Metrics {
             store_queue: Gauge::default(),
             store_samples: Counter::default(),
             store_bytes: Gauge::default(),
+            store_damaged: Counter::default(),
             dropped: Family::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
@@ -155,6 +158,11 @@ impl Metrics {
         );
         r.register("store_queue_length", "Operations that wait for the writer", self.store_queue.clone());
         r.register("store_samples_written", "Samples written", self.store_samples.clone());
+        r.register(
+            "store_damaged_blocks",
+            "Blocks of packed samples that could not be read",
+            self.store_damaged.clone(),
+        );
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());

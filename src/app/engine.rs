@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared,
     cluster::{ClusterTask, Dialers},
+    own,
 };
 use crate::{
     config::Config,
@@ -76,6 +77,14 @@ impl Engine {
         parts.watch(restored, diagnoses, alive.clone());
         parts.serve(listener, external_url);
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
+        let own = own::run(
+            store.clone(),
+            shared.live.clone(),
+            shared.metrics.clone(),
+            shared.clock.clone(),
+            parts.stop.clone(),
+        );
+        parts.tasks.spawn(own);
         let (stop, tasks) = (parts.stop, parts.tasks);
         Ok(Self { stop, tasks, store, alive, seen: AtomicU64::new(0), listening })
     }

@@ -64,6 +64,11 @@ impl Picture {
         Self { slices }
     }
 
+    /// Only the series of the watchdog itself.
+    pub fn own(live: &Live, now: Timestamp) -> Self {
+        Self { slices: vec![own_samples(&live.read(), now)] }
+    }
+
     /// Samples by metric name. Of a series that one source gives twice, the first counts: a scrape with duplicates is
     /// refused as a whole.
     fn by_name(&self) -> Vec<(&str, Vec<&Sample>)> {

@@ -92,6 +92,8 @@ pub struct Cluster {
     pub adopted: HashSet<TargetKey>,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
+    /// The series of the cluster as a whole that were last written.
+    pub written: Arc<[Sample]>,
     /// When it was last diagnosed.
     pub diagnosed_at: Option<Instant>,
     /// When its targets were first told in this run.
@@ -111,6 +113,7 @@ impl Cluster {
             watched: BTreeMap::new(),
             adopted: HashSet::new(),
             dirty: true,
+            written: Arc::default(),
             diagnosed_at: None,
             told_at: None,
             members,

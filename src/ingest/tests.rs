@@ -290,3 +290,21 @@ async fn references_that_answer_late_are_not_believed_alone() {
     b.know(vec![api.clone()]).await;
     assert!(b.live.read().vantage.ok, "no probe was silent since");
 }
+
+#[tokio::test]
+async fn what_a_probe_no_longer_tells_ends_in_the_history() {
+    let b = Bench::start(Vec::new());
+    let t = target(Job::KubeScheduler, "10.0.0.1:10259", false);
+    b.know(vec![t.clone()]).await;
+    let at = b.clock.wall();
+    b.reports.send(saw(&t, at, Some(Reason::Refused))).await.unwrap();
+    b.reports.send(saw(&t, at + Duration::from_millis(20), None)).await.unwrap();
+    let reasons = |b: &Bench| {
+        let matchers = [crate::model::Matcher::equal("__name__", "probe_failure_info")];
+        let found = b.store.select(&matchers, 0, i64::MAX).unwrap();
+        found.first().map(|p| p.recent.values.clone()).unwrap_or_default()
+    };
+    b.until("written", |b| reasons(b).len() == 2).await;
+    let values = reasons(&b);
+    assert!(values[0] == 1.0 && crate::model::is_stale(values[1]), "{values:?}");
+}

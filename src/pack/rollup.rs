@@ -39,10 +39,41 @@ impl Rolled {
     pub fn coarser(&self, resolution_ms: i64) -> Self {
         let mut rolled = Self::default();
         for i in 0..self.at_ms.len() {
-            let columns = [self.min[i], self.max[i], self.sum[i], self.count[i], self.last[i]];
-            rolled.add(self.at_ms[i], resolution_ms, columns);
+            rolled.add(self.at_ms[i], resolution_ms, self.columns(i));
         }
         rolled
+    }
+
+    /// Both together; where both have a bucket, all samples of it count, and the last value is that of `other`.
+    #[must_use]
+    pub fn with(self, other: &Rolled, resolution_ms: i64) -> Self {
+        let mut all = Self::default();
+        let (mut a, mut b) = (0, 0);
+        while a < self.at_ms.len() || b < other.at_ms.len() {
+            let left = b >= other.at_ms.len() || self.at_ms.get(a).is_some_and(|at| *at <= other.at_ms[b]);
+            let (from, i) = if left { (&self, &mut a) } else { (other, &mut b) };
+            all.add(from.at_ms[*i], resolution_ms, from.columns(*i));
+            *i += 1;
+        }
+        all
+    }
+
+    /// Some of the buckets, by index.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let of = |column: &[f64]| column[range.clone()].to_vec();
+        Self {
+            at_ms: self.at_ms[range.clone()].to_vec(),
+            min: of(&self.min),
+            max: of(&self.max),
+            sum: of(&self.sum),
+            count: of(&self.count),
+            last: of(&self.last),
+        }
+    }
+
+    fn columns(&self, i: usize) -> [f64; 5] {
+        [self.min[i], self.max[i], self.sum[i], self.count[i], self.last[i]]
     }
 
     fn add(&mut self, at_ms: i64, resolution_ms: i64, [min, max, sum, count, last]: [f64; 5]) {

@@ -29,6 +29,7 @@ pub enum Op {
     Snapshot(Arc<ClusterSnapshot>),
     Commit(Vec<Incident>, Vec<OutboxEntry>),
     Delivery(Box<Delivery>),
+    Note(String, String),
 }
 
 /// See the module.
@@ -43,6 +44,7 @@ pub struct Pending {
     /// `None`: it has left the outbox.
     outbox: BTreeMap<String, Option<OutboxEntry>>,
     deliveries: VecDeque<Delivery>,
+    notes: BTreeMap<String, String>,
 }
 
 impl Pending {
@@ -56,6 +58,7 @@ impl Pending {
             && self.incidents.is_empty()
             && self.outbox.is_empty()
             && self.deliveries.is_empty()
+            && self.notes.is_empty()
     }
 
     /// Takes in one more thing.
@@ -91,6 +94,7 @@ impl Pending {
                 self.outbox.insert(delivery.entry.id.clone(), (!left).then(|| delivery.entry.clone()));
                 self.deliveries.push_back(*delivery);
             }
+            Op::Note(key, text) => drop(self.notes.insert(key, text)),
         }
         while self.changes.len() > HELD_MAX {
             self.changes.pop_front();
@@ -131,6 +135,10 @@ impl Pending {
                     .execute(params![id, us(entry.notification.at), json(entry)?])?,
                 None => t.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?,
             };
+        }
+        for (key, text) in &self.notes {
+            t.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+                .execute(params![format!("note/{key}"), text])?;
         }
         for d in &self.deliveries {
             let n = &d.entry.notification;

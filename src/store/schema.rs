@@ -11,7 +11,10 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 /// `(number, name, SQL)`, in order.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "history", include_str!("../../migrations/0001_history.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "history", include_str!("../../migrations/0001_history.sql")),
+    (2, "packed_samples", include_str!("../../migrations/0002_packed_samples.sql")),
+];
 
 /// "dogw": tells `file(1)` and us whose database it is.
 const APPLICATION_ID: i64 = 0x646f_6777;
@@ -159,6 +162,17 @@ pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
     let origin: String = (0..16).map(|_| format!("{:x}", fastrand::u8(0..16))).collect();
     db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('origin', ?1)", [origin])?;
     Ok(db)
+}
+
+/// For those that only read: the file is of this version.
+pub fn check_version(db: &Connection) -> rusqlite::Result<()> {
+    let newest: i64 = db.query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |r| r.get(0))?;
+    if newest == MIGRATIONS.len() as i64 {
+        return Ok(());
+    }
+    let words =
+        format!("its schema is {newest}, this dogwatch reads {}: run the dogwatch that wrote it", MIGRATIONS.len());
+    Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA), Some(words)))
 }
 
 /// History tells of a cluster's inside: only its owner reads it.

@@ -1,4 +1,6 @@
-//! The store on real files: migrations, damage, a full disk, restarts, retention.
+//! The store on real files: migrations, damage, a full disk, restarts; samples have tests of their own.
+
+mod samples;
 
 use std::sync::atomic::Ordering;
 
@@ -7,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Job, Labels, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
+use crate::model::{Job, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -84,10 +86,6 @@ fn delivery(incident_id: i64, outcome: DeliveryOutcome) -> Delivery {
     Delivery { entry, at: now(), outcome, answer: "200 OK".into(), took: Duration::from_millis(7) }
 }
 
-fn sample(series: &str, at: Timestamp, value: f64) -> Sample {
-    Sample { labels: Labels::new("m", [("series", series)]), at, value }
-}
-
 fn count(dir: &TempDir, table: &str) -> i64 {
     let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
     db.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap()
@@ -123,17 +121,6 @@ async fn a_restart_finds_everything() {
 fn first_origin(dir: &TempDir) -> String {
     let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
     db.query_row("SELECT value FROM meta WHERE key = 'origin'", [], |r| r.get(0)).unwrap()
-}
-
-#[tokio::test]
-async fn samples_are_written_within_a_second_and_their_series_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(&dir);
-    for i in 0..10 {
-        store.append(vec![sample("x", now() + Duration::from_secs(i), 1.0), sample("y", now(), i as f64)]);
-    }
-    store.close(SOON).await;
-    assert_eq!((count(&dir, "series"), count(&dir, "samples")), (2, 11), "the same millisecond is replaced");
 }
 
 #[tokio::test]
@@ -222,7 +209,7 @@ async fn a_full_disk_stops_nothing_and_is_caught_up() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place { dir: dir.path().to_path_buf() };
     let metrics = Arc::new(Metrics::new());
-    let mailbox = Arc::new(Mailbox::new(metrics.clone()));
+    let mailbox = Arc::new(Mailbox::new(metrics.clone(), &place));
     open(&dir).0.close(SOON).await;
     let mut writer = Writer::new(mailbox.clone(), place.clone(), StorageConfig::default(), Clock::system());
     let limit = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -248,43 +235,6 @@ async fn a_full_disk_stops_nothing_and_is_caught_up() {
     assert_eq!(restored.incidents.len(), 10, "nothing was lost");
     assert_eq!(restored.outbox.len(), 9, "what was delivered meanwhile does not come back");
     store.close(SOON).await;
-}
-
-#[test]
-fn retention_by_age_removes_samples_and_empty_series() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = Place { dir: dir.path().to_path_buf() };
-    let mut db = schema::open(&place, now()).unwrap();
-    let old = now() - Duration::from_secs(100 * 86_400);
-    let t = db.transaction().unwrap();
-    let mut series = series::Series::default();
-    series.write(&t, &[sample("old", old, 1.0), sample("both", old, 1.0), sample("both", now(), 2.0)]).unwrap();
-    t.commit().unwrap();
-    let mut prune = prune::Prune::default();
-    for _ in 0..5 {
-        prune.step(&db, &StorageConfig::default(), now()).unwrap();
-    }
-    drop(db);
-    assert_eq!((count(&dir, "series"), count(&dir, "samples")), (1, 1));
-}
-
-#[test]
-fn retention_by_size_removes_the_oldest_first() {
-    let dir = tempfile::tempdir().unwrap();
-    let place = Place { dir: dir.path().to_path_buf() };
-    let mut db = schema::open(&place, now()).unwrap();
-    let t = db.transaction().unwrap();
-    let all: Vec<Sample> = (0..1_000).map(|i| sample("x", now() - Duration::from_secs(1_000 - i), i as f64)).collect();
-    series::Series::default().write(&t, &all).unwrap();
-    t.commit().unwrap();
-    let config = StorageConfig { max_size: 1, ..Default::default() };
-    let mut prune = prune::Prune::default();
-    for _ in 0..3 {
-        prune.step(&db, &config, now()).unwrap();
-    }
-    let (left, first): (i64, f64) =
-        db.query_row("SELECT count(*), min(value) FROM samples", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
-    assert_eq!((left, first), (950, 50.0), "a twentieth, the oldest");
 }
 
 #[test]

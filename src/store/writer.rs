@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -12,27 +12,32 @@ use tokio::sync::oneshot;
 
 use super::{
     Durability, StorageConfig,
+    batch::{self, Row},
+    head::{Head, Taken},
+    history::{self, Readers},
+    keep::{Bench, Keep},
     pending::{Op, Pending},
-    prune::Prune,
     schema::{self, Place, Problem},
-    series::Series,
 };
 use crate::{
     clock::Clock,
-    model::{Sample, StoreHealth},
+    model::{Labels, Sample, StoreHealth},
     telemetry::Metrics,
 };
 
 /// Samples wait no longer than this for their batch: the most that `kill -9` may lose.
 const BATCH_EVERY: Duration = Duration::from_millis(900);
-/// Samples that wait, at the most: half a minute of 5,000 targets, should the disk hang.
+/// Samples that wait to be written, at the most: half a minute of 5,000 targets, should the disk hang. Those beyond are
+/// in memory all the same and are packed from there.
 const SAMPLES_MAX: usize = 400_000;
 /// Samples of one transaction; a durable operation never waits for more than one such batch.
 const BATCH_MAX: usize = 50_000;
 /// Pauses between attempts at a file that can't be used.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Pruning takes one step this often.
-const PRUNE_EVERY: Duration = Duration::from_millis(500);
+/// Housekeeping looks for something to do this often …
+const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// … and rests for so long between two steps of something: the disk is others' too.
+const KEEP_REST: Duration = Duration::from_millis(10);
 /// The file's size is told this often.
 const SIZE_EVERY: Duration = Duration::from_secs(10);
 
@@ -43,7 +48,9 @@ pub type Ack = oneshot::Sender<Durability>;
 #[derive(Debug, Default)]
 struct Queue {
     ops: VecDeque<(Op, Option<Ack>)>,
-    samples: Vec<Sample>,
+    samples: Vec<Row>,
+    /// Series that the file does not have yet.
+    series: Vec<(i64, Labels)>,
     closing: bool,
     closed: bool,
 }
@@ -55,6 +62,20 @@ pub struct Mailbox {
     news: Condvar,
     health: Mutex<StoreHealth>,
     metrics: Arc<Metrics>,
+    /// Recent samples and the index. Locked before the queue where both are.
+    pub head: RwLock<Head>,
+    /// For everybody who reads.
+    pub readers: Readers,
+}
+
+/// To look at the head.
+pub fn read_lock(head: &RwLock<Head>) -> RwLockReadGuard<'_, Head> {
+    head.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// To change the head.
+pub fn write_lock(head: &RwLock<Head>) -> RwLockWriteGuard<'_, Head> {
+    head.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,8 +84,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Mailbox {
     /// Empty.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { queue: Mutex::default(), news: Condvar::new(), health: Mutex::default(), metrics }
+    pub fn new(metrics: Arc<Metrics>, place: &Place) -> Self {
+        Self {
+            queue: Mutex::default(),
+            news: Condvar::new(),
+            health: Mutex::default(),
+            metrics,
+            head: RwLock::default(),
+            readers: Readers::new(place.database()),
+        }
     }
 
     /// Leaves an operation. After the end it is lost: nobody is there to need it.
@@ -78,15 +106,31 @@ impl Mailbox {
         self.news.notify_one();
     }
 
-    /// Leaves samples; past the limit the new ones are dropped.
-    pub fn push_samples(&self, mut samples: Vec<Sample>) {
+    /// Puts samples into memory and leaves them to be written; past the limits they are dropped and counted.
+    pub fn push_samples(&self, samples: &[Sample], oldest_ms: i64) {
+        let mut head = write_lock(&self.head);
         let mut queue = lock(&self.queue);
-        let room = SAMPLES_MAX.saturating_sub(queue.samples.len());
-        for _ in room..samples.len() {
-            self.metrics.drop_at("store_samples");
+        for sample in samples {
+            match head.insert(sample, oldest_ms) {
+                Taken::In(id, new) => {
+                    if new {
+                        queue.series.push((id, sample.labels.clone()));
+                    }
+                    if queue.samples.len() < SAMPLES_MAX {
+                        queue.samples.push((id, sample.at.as_millisecond(), sample.value));
+                    } else {
+                        self.metrics.drop_at("store_samples");
+                    }
+                }
+                Taken::Duplicate => self.metrics.drop_at("store_duplicate_samples"),
+                Taken::TooManySeries => self.metrics.drop_at("store_series"),
+                Taken::TooOld => self.metrics.drop_at("store_old_samples"),
+            }
         }
-        samples.truncate(room);
-        queue.samples.append(&mut samples);
+        drop(queue);
+        for _ in 0..head.shed() {
+            self.metrics.drop_at("store_memory");
+        }
     }
 
     /// Asks for the end.
@@ -110,13 +154,13 @@ pub struct Writer {
     db: Option<Connection>,
     lock: Option<File>,
     pending: Pending,
-    samples: Vec<Sample>,
-    series: Series,
-    prune: Prune,
+    samples: Vec<Row>,
+    series: Vec<(i64, Labels)>,
+    keep: Keep,
     retry: Duration,
     retry_at: Instant,
     batch_at: Instant,
-    prune_at: Instant,
+    keep_at: Instant,
     size_at: Instant,
     /// A limit on the file's pages, to play a full disk in tests.
     #[cfg(test)]
@@ -136,12 +180,12 @@ impl Writer {
             lock: None,
             pending: Pending::default(),
             samples: Vec::new(),
-            series: Series::default(),
-            prune: Prune::default(),
+            series: Vec::new(),
+            keep: Keep::default(),
             retry: RETRY.0,
             retry_at: now,
             batch_at: now,
-            prune_at: now,
+            keep_at: now,
             size_at: now,
             #[cfg(test)]
             page_limit: Arc::default(),
@@ -153,6 +197,11 @@ impl Writer {
     /// The open file, to read what an earlier run left.
     pub fn connection(&self) -> Option<&Connection> {
         self.db.as_ref()
+    }
+
+    /// How long samples are kept, and the time.
+    pub fn limits(&self) -> (Duration, Clock) {
+        (self.config.retention, self.clock.clone())
     }
 
     /// Whether another dogwatch holds the directory.
@@ -187,10 +236,10 @@ impl Writer {
         loop {
             let now = Instant::now();
             let wake =
-                [self.prune_at, self.batch_at].into_iter().min().unwrap_or(now).max(now + Duration::from_millis(5));
+                [self.keep_at, self.batch_at].into_iter().min().unwrap_or(now).max(now + Duration::from_millis(5));
             let batch_due = now >= self.batch_at && (!queue.samples.is_empty() || !self.samples.is_empty());
             let retry_due = self.db.is_none() && now >= self.retry_at;
-            if !queue.ops.is_empty() || queue.closing || batch_due || retry_due || now >= self.prune_at {
+            if !queue.ops.is_empty() || queue.closing || batch_due || retry_due || now >= self.keep_at {
                 break;
             }
             queue = mailbox.news.wait_timeout(queue, wake - now).unwrap_or_else(PoisonError::into_inner).0;
@@ -209,6 +258,7 @@ impl Writer {
             }
             queue.samples.truncate(room);
             self.samples.append(&mut queue.samples);
+            self.series.append(&mut queue.series);
         }
         let closing = queue.closing;
         drop(queue);
@@ -257,11 +307,12 @@ impl Writer {
         let count = self.samples.len().min(BATCH_MAX);
         let begun = Instant::now();
         let written = db.transaction().and_then(|t| {
-            self.series.write(&t, &self.samples[..count])?;
+            write_batch(&t, &self.series, &self.samples[..count])?;
             t.commit()
         });
         match written {
             Ok(()) => {
+                self.series.clear();
                 self.samples.drain(..count);
                 self.mailbox.metrics.store_samples.inc_by(count as u64);
                 if !self.samples.is_empty() {
@@ -287,8 +338,8 @@ impl Writer {
     }
 
     fn failed(&mut self, problem: Problem) {
-        self.series.forget();
         self.db = None;
+        self.keep = Keep::default();
         self.retry_at = Instant::now() + self.retry;
         self.retry = (self.retry * 2).min(RETRY.1);
         let words = problem.words(&self.place.database());
@@ -325,6 +376,9 @@ impl Writer {
                         let _ = db.pragma_update(None, "max_page_count", pages);
                     }
                 }
+                if let Err(error) = self.adopt(&db) {
+                    return self.failed(schema::problem(&error));
+                }
                 self.mailbox.metrics.store_up.set(1);
                 self.db = Some(db);
                 let mut health = lock(&self.mailbox.health);
@@ -334,6 +388,29 @@ impl Writer {
             }
             Err(problem) => self.failed(problem),
         }
+    }
+
+    /// What is in memory takes the ids of the file; what the file does not have yet is written again.
+    fn adopt(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let mut fresh = history::load(db)?;
+        self.mailbox.readers.forget();
+        let mut head = write_lock(&self.mailbox.head);
+        let mut queue = lock(&self.mailbox.queue);
+        (self.samples, self.series) = (Vec::new(), Vec::new());
+        queue.samples.clear();
+        queue.series.clear();
+        for (labels, at_ms, value) in head.all() {
+            let Ok(at) = jiff::Timestamp::from_millisecond(at_ms) else { continue };
+            let sample = Sample { labels: labels.clone(), at, value };
+            if let Taken::In(id, new) = fresh.insert(&sample, i64::MIN) {
+                self.samples.push((id, at_ms, value));
+                if new {
+                    self.series.push((id, sample.labels));
+                }
+            }
+        }
+        *head = fresh;
+        Ok(())
     }
 
     fn begin_anew(&self, why: &str) -> Result<Connection, Problem> {
@@ -353,15 +430,16 @@ impl Writer {
 
     fn housekeeping(&mut self) {
         let now = Instant::now();
-        if now >= self.prune_at {
-            self.prune_at = now + PRUNE_EVERY;
-            if let Some(db) = &self.db {
-                let stepped = self.prune.step(db, &self.config, self.clock.wall());
-                if self.prune.is_under_way() {
-                    self.series.forget();
-                }
-                if let Err(error) = stepped {
-                    self.failed(schema::problem(&error));
+        if now >= self.keep_at {
+            self.keep_at = now + KEEP_EVERY;
+            if let Some(db) = &mut self.db {
+                let (head, config, now) = (&self.mailbox.head, &self.config, self.clock.wall());
+                let stepped = self.keep.step(&mut Bench { db, head, config, now });
+                self.mailbox.metrics.store_damaged.inc_by(self.keep.damaged());
+                match stepped {
+                    Ok(true) => self.keep_at = Instant::now() + KEEP_REST,
+                    Ok(false) => {}
+                    Err(error) => self.failed(schema::problem(&error)),
                 }
             }
         }
@@ -371,4 +449,17 @@ impl Writer {
             self.mailbox.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
     }
+}
+
+/// New series, and the batch as a row.
+fn write_batch(t: &rusqlite::Transaction<'_>, series: &[(i64, Labels)], rows: &[Row]) -> rusqlite::Result<()> {
+    for (id, labels) in series {
+        let text = serde_json::to_string(labels).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        t.prepare_cached("INSERT OR IGNORE INTO label_sets (id, labels) VALUES (?1, ?2)")?
+            .execute(rusqlite::params![id, text])?;
+    }
+    let newest = rows.iter().map(|(_, at_ms, _)| *at_ms).max().unwrap_or_default();
+    t.prepare_cached("INSERT INTO batches (to_ms, samples) VALUES (?1, ?2)")?
+        .execute(rusqlite::params![newest, batch::encode(rows)])?;
+    Ok(())
 }

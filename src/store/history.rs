@@ -1,0 +1,241 @@
+//! Reading samples: on connections of its own, beside the writer, which never waits for it.
+//!
+//! Memory is looked at first and the file second: what is packed in between is then seen twice, never missed.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{
+    StoreError, batch,
+    head::Head,
+    keep::{ROLLED_UNTIL, number},
+    spans::{self, FIVE_MINUTES, HOURS, SAMPLES, Tier},
+    writer::read_lock,
+};
+use crate::{
+    model::Labels,
+    pack::{Packed, Points, Span, Times, Want},
+};
+
+/// Connections that are kept for the next reader.
+const KEPT: usize = 8;
+/// Series from which on two threads read: below it, starting one costs more.
+const WIDE: usize = 256;
+/// Another process may hold the file for so long.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Read-only connections to the file.
+#[derive(Debug)]
+pub struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// To a file that need not be there yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::default() }
+    }
+
+    /// Runs a query. A connection that failed is not used again: the file may have been replaced.
+    pub fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let run = || {
+            let db = match kept {
+                Some(db) => db,
+                None => open(&self.path)?,
+            };
+            query(&db).map(|value| (db, value))
+        };
+        match run() {
+            Ok((db, value)) => {
+                let mut idle = idle();
+                if idle.len() < KEPT {
+                    idle.push(db);
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                idle().clear();
+                Err(StoreError { message: format!("{} can't be read: {error}", self.path.display()) })
+            }
+        }
+    }
+
+    /// Forgets all connections: the file is another one now.
+    pub fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(16);
+    Ok(db)
+}
+
+/// Memory as the file has it: the index, and what is not packed yet.
+pub fn load(db: &Connection) -> rusqlite::Result<Head> {
+    let mut head = Head::default();
+    let mut sets = db.prepare("SELECT id, labels, first_ms, last_ms FROM label_sets ORDER BY id")?;
+    let mut sets = sets.query([])?;
+    while let Some(set) = sets.next()? {
+        let (id, text): (i64, String) = (set.get(0)?, set.get(1)?);
+        match serde_json::from_str::<Labels>(&text) {
+            Ok(labels) => head.known(id, labels, (set.get(2)?, set.get(3)?)),
+            Err(error) => tracing::warn!(id, %error, "a label set of the history can't be read and is left out"),
+        }
+    }
+    let mut batches = db.prepare("SELECT samples FROM batches ORDER BY id")?;
+    let mut batches = batches.query([])?;
+    while let Some(row) = batches.next()? {
+        for (series, at_ms, value) in batch::decode(row.get_ref(0)?.as_blob()?) {
+            if head.knows(series) {
+                head.put(series, at_ms, value);
+            }
+        }
+    }
+    head.rolled_until = number(db, ROLLED_UNTIL)?;
+    Ok(head)
+}
+
+/// A small text kept in `meta`.
+pub fn note(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    db.query_row("SELECT value FROM meta WHERE key = ?1", [format!("note/{key}")], |r| r.get(0)).optional()
+}
+
+/// Series with their samples in a range; see `Store::select`.
+pub fn read(
+    head: &RwLock<Head>,
+    readers: &Readers,
+    ids: &[i64],
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<Vec<Packed>, StoreError> {
+    let task = Task { head, readers, from_ms, to_ms, times: Mutex::default() };
+    if ids.len() < WIDE {
+        return task.some(ids);
+    }
+    let (left, right) = ids.split_at(ids.len() / 2);
+    std::thread::scope(|scope| {
+        let right = scope.spawn(|| task.some(right));
+        let mut all = task.some(left)?;
+        let broken = |_| StoreError { message: "reading the history broke off".into() };
+        all.append(&mut right.join().map_err(broken)??);
+        Ok(all)
+    })
+}
+
+struct Task<'a> {
+    head: &'a RwLock<Head>,
+    readers: &'a Readers,
+    from_ms: i64,
+    to_ms: i64,
+    times: Mutex<HashMap<i64, Arc<Times>>>,
+}
+
+impl Task<'_> {
+    fn some(&self, ids: &[i64]) -> Result<Vec<Packed>, StoreError> {
+        let mut all = Vec::with_capacity(ids.len());
+        let mut rolled_until = None;
+        // The head's writer waits for no more than one such part.
+        for part in ids.chunks(WIDE) {
+            let head = read_lock(self.head);
+            rolled_until = head.rolled_until;
+            all.extend(part.iter().filter_map(|id| {
+                let (labels, recent) = head.read(*id, self.from_ms, self.to_ms)?;
+                let packed = head.packed_bounds(*id).is_some_and(|(a, b)| a <= self.to_ms && b >= self.from_ms);
+                Some((*id, packed, Packed::plain(labels, recent)))
+            }));
+        }
+        if all.iter().any(|(_, packed, _)| *packed) {
+            self.readers.with(|db| {
+                // One snapshot: what is joined or rolled up meanwhile is seen as it was.
+                let snapshot = db.unchecked_transaction()?;
+                for (id, _, series) in all.iter_mut().filter(|(_, packed, _)| *packed) {
+                    self.spans(&snapshot, *id, rolled_until, series)?;
+                }
+                snapshot.finish()
+            })?;
+        }
+        Ok(all
+            .into_iter()
+            .map(|(_, _, series)| series)
+            .filter(|s| !s.spans.is_empty() || !s.recent.is_empty())
+            .collect())
+    }
+
+    fn spans(&self, db: &Connection, id: i64, rolled: Option<i64>, series: &mut Packed) -> rusqlite::Result<()> {
+        if rolled.is_some_and(|until| self.from_ms <= until) {
+            self.tier(db, HOURS, id, series)?;
+            self.tier(db, FIVE_MINUTES, id, series)?;
+        }
+        self.tier(db, SAMPLES, id, series)?;
+        mend(series, self.from_ms, self.to_ms);
+        Ok(())
+    }
+
+    fn tier(&self, db: &Connection, tier: Tier, id: i64, series: &mut Packed) -> rusqlite::Result<()> {
+        for row in spans::rows(db, tier, id, self.from_ms, self.to_ms)? {
+            let Some(times) = self.times(db, row.times)? else { continue };
+            series.spans.push(Span {
+                from_ms: row.from_ms,
+                to_ms: row.to_ms,
+                resolution_ms: tier.resolution_ms,
+                times,
+                values: row.packed.into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn times(&self, db: &Connection, id: i64) -> rusqlite::Result<Option<Arc<Times>>> {
+        let mut known = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = known.get(&id) {
+            return Ok(Some(times.clone()));
+        }
+        let Some(bytes) = spans::times(db, id)? else { return Ok(None) };
+        let times = Times::packed(bytes);
+        known.insert(id, times.clone());
+        Ok(Some(times))
+    }
+}
+
+/// What came late, or was packed between the looks into memory and file, lies twice or out of order: then everything is
+/// unpacked once, so that the reader finds plain points in time order.
+fn mend(series: &mut Packed, from_ms: i64, to_ms: i64) {
+    let ordered = series.spans.windows(2).all(|w| w[0].to_ms < w[1].from_ms);
+    let newest = series.spans.last().map(|s| s.to_ms);
+    if ordered && series.recent.at_ms.first().is_none_or(|first| newest.is_none_or(|newest| newest < *first)) {
+        return;
+    }
+    let mut rolled: Vec<Span> = Vec::new();
+    let mut plain = Points::default();
+    for span in std::mem::take(&mut series.spans) {
+        let alone = Packed { labels: series.labels.clone(), spans: vec![span], recent: Points::default() };
+        if alone.spans[0].resolution_ms > 0 {
+            // Buckets of different resolutions never overlap: each is made of what the finer one gave up.
+            rolled.extend(alone.spans);
+            continue;
+        }
+        let mut points = Points::default();
+        match alone.read(Want::Last, from_ms, to_ms, &mut points) {
+            Ok(()) => plain = plain.with(&points),
+            Err(damaged) => tracing::error!(series = %series.labels, %damaged, "a part of the history is left out"),
+        }
+    }
+    // A sample that came after its bucket was made is left to the bucket's next round.
+    let until = rolled.last().map_or(i64::MIN, |s| s.to_ms);
+    let all = plain.with(&std::mem::take(&mut series.recent));
+    let first = all.at_ms.partition_point(|at| *at <= until);
+    series.recent = all.part(first..all.len());
+    series.spans = rolled;
+}

@@ -1,0 +1,252 @@
+//! Housekeeping of the history: packing what is recent, joining small windows into larger ones, rolling up and removing
+//! what is old, giving pages back to the file system. In steps of some milliseconds, so that the writer never stalls; a
+//! probe waits for none of it anyway.
+//!
+//! Every step is a transaction of its own and may be repeated: a crash between two loses and doubles nothing.
+
+mod legacy;
+mod retain;
+
+use std::{
+    sync::RwLock,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub use self::retain::ROLLED_UNTIL;
+use self::retain::Retain;
+use super::{
+    StorageConfig,
+    head::Head,
+    spans::{Content, SAMPLES, SLOT_MS, Spans, windows},
+    writer::{read_lock, write_lock},
+};
+
+/// A step goes on for so long; a commit of an incident may have to wait for it.
+const STEP: Duration = Duration::from_millis(40);
+/// A window is packed this long after its end: samples bear the time at which their probe began.
+const GRACE_MS: i64 = 2 * 60_000;
+/// Samples looked at under one lock of the head.
+const SAMPLES_AT_ONCE: usize = 50_000;
+/// Windows are joined into these, one after the other.
+const LEVELS: [(&str, i64); 2] = [("joined_4h", 4 * 3_600_000), ("joined_1d", 86_400_000)];
+/// Free pages (4 KiB) below which giving back is not worth a write.
+const PAGES_SPARE: i64 = 512;
+/// Pages given back to the file system in one step.
+const PAGES_PER_STEP: i64 = 256;
+
+/// What a step works with.
+pub struct Bench<'a> {
+    /// The file.
+    pub db: &'a mut Connection,
+    /// Recent samples and the index.
+    pub head: &'a RwLock<Head>,
+    /// Limits.
+    pub config: &'a StorageConfig,
+    /// Wall time.
+    pub now: Timestamp,
+}
+
+#[derive(Debug)]
+enum Job {
+    /// Looks for something to do.
+    Rest,
+    /// Packs samples before the boundary; batches up to the id are then not needed.
+    Pack { boundary_ms: i64, after: i64, batch: i64 },
+    /// Joins the windows between two times into those of a level.
+    Join { level: usize, from_ms: i64, boundary_ms: i64, after: i64 },
+    /// Rolls up and removes.
+    Retain(Retain),
+    /// Takes over samples as an older dogwatch kept them.
+    Legacy,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Keep {
+    job: Job,
+    spans: Spans,
+    retained_at: Option<Timestamp>,
+    legacy_done: bool,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { job: Job::Rest, spans: Spans::default(), retained_at: None, legacy_done: false }
+    }
+}
+
+impl Keep {
+    /// One step. True: there is more to do at once.
+    pub fn step(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+        let worked = match std::mem::replace(&mut self.job, Job::Rest) {
+            Job::Rest => self.choose(bench),
+            Job::Pack { boundary_ms, after, batch } => self.pack(bench, boundary_ms, after, batch),
+            Job::Join { level, from_ms, boundary_ms, after } => self.join(bench, level, from_ms, boundary_ms, after),
+            Job::Retain(round) => self.retain(bench, round),
+            Job::Legacy => self.take_over(bench),
+        };
+        if worked.is_err() {
+            // What the transaction wrote is not there, and the job begins anew.
+            self.spans.forget();
+            self.job = Job::Rest;
+        }
+        worked
+    }
+
+    /// Blocks of history that were damaged, since the last call.
+    pub fn damaged(&mut self) -> u64 {
+        std::mem::take(&mut self.spans.damaged)
+    }
+
+    fn choose(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+        self.spans.forget();
+        let now_ms = bench.now.as_millisecond();
+        if !self.legacy_done {
+            self.job = Job::Legacy;
+            return Ok(true);
+        }
+        let boundary_ms = floor(now_ms - GRACE_MS, SLOT_MS);
+        if read_lock(bench.head).bounds().is_some_and(|(oldest, _)| oldest < boundary_ms) {
+            let newest = "SELECT coalesce(max(id), 0) FROM batches";
+            let batch = bench.db.query_row(newest, [], |r| r.get(0))?;
+            self.job = Job::Pack { boundary_ms, after: 0, batch };
+            return Ok(true);
+        }
+        for (level, (key, window_ms)) in LEVELS.iter().enumerate() {
+            let boundary_ms = floor(now_ms - GRACE_MS, *window_ms);
+            let done = number(bench.db, key)?.unwrap_or(0);
+            if boundary_ms > done {
+                self.job = Job::Join { level, from_ms: done, boundary_ms, after: 0 };
+                return Ok(true);
+            }
+        }
+        if Retain::is_due(self.retained_at, bench.now) {
+            self.retained_at = Some(bench.now);
+            self.job = Job::Retain(Retain::begin(bench)?);
+            return Ok(true);
+        }
+        give_back(bench.db)
+    }
+
+    fn pack(&mut self, bench: &mut Bench<'_>, boundary_ms: i64, mut after: i64, batch: i64) -> rusqlite::Result<bool> {
+        let begun = Instant::now();
+        let t = bench.db.transaction()?;
+        let mut done = Vec::new();
+        let mut ended = false;
+        while begun.elapsed() < STEP && !ended {
+            let some = read_lock(bench.head).before(boundary_ms, after, SAMPLES_AT_ONCE);
+            ended = some.is_empty();
+            for (series, points) in some {
+                after = series;
+                bound(&t, series, &points.at_ms)?;
+                self.spans.put(&t, SAMPLES, series, SLOT_MS, Content::Samples(points.clone()))?;
+                done.push((series, points));
+                if begun.elapsed() >= STEP {
+                    break;
+                }
+            }
+        }
+        self.spans.settle(&t)?;
+        if ended {
+            // Every sample of these batches was in memory when the round began, and is packed now.
+            t.execute("DELETE FROM batches WHERE id <= ?1 AND to_ms < ?2", [batch, boundary_ms])?;
+        }
+        t.commit()?;
+        for done in done.chunks(256) {
+            let mut head = write_lock(bench.head);
+            done.iter().for_each(|(series, points)| head.packed(*series, points));
+        }
+        if !ended {
+            self.job = Job::Pack { boundary_ms, after, batch };
+        }
+        Ok(true)
+    }
+
+    fn join(
+        &mut self,
+        bench: &mut Bench<'_>,
+        level: usize,
+        from_ms: i64,
+        boundary_ms: i64,
+        mut after: i64,
+    ) -> rusqlite::Result<bool> {
+        let (key, window_ms) = LEVELS[level];
+        let begun = Instant::now();
+        let t = bench.db.transaction()?;
+        let mut ended = false;
+        while begun.elapsed() < STEP && !ended {
+            let some: Vec<i64> = read_lock(bench.head).index().after(after).map(|(id, _)| id).take(64).collect();
+            ended = some.is_empty();
+            for series in some {
+                after = series;
+                let begins = windows(&t, SAMPLES, series, from_ms, boundary_ms - 1)?;
+                for same in begins.chunk_by(|a, b| floor(*a, window_ms) == floor(*b, window_ms)) {
+                    if let [first, _, ..] = same {
+                        self.spans.merge(&t, SAMPLES, series, floor(*first, window_ms), window_ms, None)?;
+                    }
+                }
+                if begun.elapsed() >= STEP {
+                    break;
+                }
+            }
+        }
+        self.spans.settle(&t)?;
+        if ended {
+            set_number(&t, key, boundary_ms)?;
+        }
+        t.commit()?;
+        if !ended {
+            self.job = Job::Join { level, from_ms, boundary_ms, after };
+        }
+        Ok(true)
+    }
+
+    fn retain(&mut self, bench: &mut Bench<'_>, mut round: Retain) -> rusqlite::Result<bool> {
+        if !round.step(bench, &mut self.spans, STEP)? {
+            self.job = Job::Retain(round);
+        }
+        Ok(true)
+    }
+
+    fn take_over(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+        self.legacy_done = legacy::step(bench, &mut self.spans, STEP)?;
+        Ok(true)
+    }
+}
+
+/// Keeps the bounds of what is packed of a series.
+fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<()> {
+    let (Some(first), Some(last)) = (at_ms.first(), at_ms.last()) else { return Ok(()) };
+    db.prepare_cached("UPDATE label_sets SET first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?3) WHERE id = ?1")?
+        .execute([series, *first, *last])
+        .map(drop)
+}
+
+fn floor(at_ms: i64, window_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(window_ms)
+}
+
+/// A number kept in `meta`.
+pub fn number(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
+    let text: Option<String> =
+        db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |r| r.get(0)).optional()?;
+    Ok(text.and_then(|t| t.parse().ok()))
+}
+
+fn set_number(db: &Connection, key: &str, number: i64) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+        .execute(params![key, number.to_string()])
+        .map(drop)
+}
+
+/// Gives free pages back to the file system. True where there are more.
+fn give_back(db: &Connection) -> rusqlite::Result<bool> {
+    let free: i64 = db.query_row("PRAGMA freelist_count", [], |r| r.get(0))?;
+    if free > PAGES_SPARE {
+        db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
+    }
+    Ok(free > PAGES_SPARE + PAGES_PER_STEP)
+}

@@ -1,0 +1,176 @@
+//! What is old: samples are rolled up to 5 minutes, these to an hour, and these go; by age, and by size where the file
+//! grows past its limit.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction};
+
+use super::{Bench, Content, Spans, number, set_number};
+use crate::store::{
+    spans::{FIVE_MINUTES, HOURS, Row, SAMPLES, Tier, rows},
+    writer::{read_lock, write_lock},
+};
+
+/// A round begins this often.
+const ROUND_EVERY: Duration = Duration::from_secs(600);
+/// Too large a file loses this share of the time span of its samples in one round, at least a day of it.
+const SHARE: i64 = 20;
+const DAY_MS: i64 = 86_400_000;
+/// Verdict changes, resolved incidents and deliveries are small and tell what happened: they stay as long as rollups.
+const STORY_KEPT: Duration = Duration::from_secs(730 * 86_400);
+/// In `meta`: up to where anything is rolled up.
+pub const ROLLED_UNTIL: &str = "rolled_until";
+
+/// A round over all series.
+#[derive(Debug)]
+pub struct Retain {
+    /// Samples, 5-minute and 1-hour rollups that end before these go.
+    cutoffs_ms: [i64; 3],
+    after: i64,
+    oldest_ms: Option<i64>,
+    rolled_until: Option<i64>,
+}
+
+impl Retain {
+    /// Whether it is time for one.
+    pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
+        last.is_none_or(|at| now.duration_since(at).unsigned_abs() >= ROUND_EVERY)
+    }
+
+    /// Decides what goes.
+    pub fn begin(bench: &mut Bench<'_>) -> rusqlite::Result<Self> {
+        let now_ms = bench.now.as_millisecond();
+        let before = |kept: Duration| now_ms.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
+        let c = bench.config;
+        let mut cutoffs_ms = [before(c.retention), before(c.retention_5m), before(c.retention_1h)];
+        if used_bytes(bench.db)? > c.max_size {
+            press(&mut cutoffs_ms, read_lock(bench.head).oldest_packed, now_ms);
+            tracing::info!(max_size = c.max_size, "history is larger than storage.max_size: the oldest goes");
+        }
+        let story_us = before(STORY_KEPT).saturating_mul(1_000);
+        bench.db.execute("DELETE FROM verdict_changes WHERE at_us < ?1", [story_us])?;
+        bench.db.execute("DELETE FROM deliveries WHERE at_us < ?1", [story_us])?;
+        bench.db.execute("DELETE FROM incidents WHERE resolved_us < ?1", [story_us])?;
+        let rolled_until = number(bench.db, ROLLED_UNTIL)?;
+        Ok(Self { cutoffs_ms, after: 0, oldest_ms: None, rolled_until })
+    }
+
+    /// Some series. True at the end of the round.
+    pub fn step(&mut self, bench: &mut Bench<'_>, spans: &mut Spans, limit: Duration) -> rusqlite::Result<bool> {
+        let begun = Instant::now();
+        let t = bench.db.transaction()?;
+        let mut empty = Vec::new();
+        let mut ended = false;
+        while begun.elapsed() < limit && !ended {
+            let some: Vec<i64> = read_lock(bench.head).index().after(self.after).map(|(id, _)| id).take(64).collect();
+            ended = some.is_empty();
+            for series in some {
+                self.after = series;
+                let bounds = read_lock(bench.head).packed_bounds(series).unwrap_or((i64::MAX, i64::MIN));
+                if self.series(&t, spans, series, bounds)? {
+                    empty.push(series);
+                }
+                if begun.elapsed() >= limit {
+                    break;
+                }
+            }
+        }
+        spans.settle(&t)?;
+        if let Some(until) = self.rolled_until {
+            set_number(&t, super::retain::ROLLED_UNTIL, until)?;
+        }
+        let gone = {
+            let mut head = write_lock(bench.head);
+            head.rolled_until = self.rolled_until;
+            if ended {
+                head.oldest_packed = self.oldest_ms;
+            }
+            empty.into_iter().filter(|series| head.emptied(*series)).collect::<Vec<i64>>()
+        };
+        for series in gone {
+            // Should this not be committed, a set without samples comes back at the next start and goes again.
+            t.prepare_cached("DELETE FROM label_sets WHERE id = ?1")?.execute([series])?;
+        }
+        t.commit()?;
+        Ok(ended)
+    }
+
+    /// One series; true where nothing of it is left in the file.
+    fn series(
+        &mut self,
+        t: &Transaction<'_>,
+        spans: &mut Spans,
+        series: i64,
+        (first, last): (i64, i64),
+    ) -> rusqlite::Result<bool> {
+        if first > last {
+            return Ok(true);
+        }
+        let [samples, five, hour] = self.cutoffs_ms;
+        if first < samples {
+            for row in ended_before(t, SAMPLES, series, samples)? {
+                if let Ok(Content::Samples(points)) = spans.content(t, SAMPLES, &row)? {
+                    let rolled =
+                        crate::pack::Rolled::of_samples(&points.at_ms, &points.values, FIVE_MINUTES.resolution_ms);
+                    self.rolled_until = self.rolled_until.max(rolled.at_ms.last().copied());
+                    spans.put(t, FIVE_MINUTES, series, FIVE_MINUTES.window_ms, Content::Rolled(rolled))?;
+                }
+                spans.remove(t, SAMPLES, &row)?;
+            }
+        }
+        if first < five {
+            for row in ended_before(t, FIVE_MINUTES, series, five)? {
+                if let Ok(Content::Rolled(rolled)) = spans.content(t, FIVE_MINUTES, &row)? {
+                    let rolled = Content::Rolled(rolled.coarser(HOURS.resolution_ms));
+                    spans.put(t, HOURS, series, HOURS.window_ms, rolled)?;
+                }
+                spans.remove(t, FIVE_MINUTES, &row)?;
+            }
+        }
+        if first < hour {
+            for row in ended_before(t, HOURS, series, hour)? {
+                spans.remove(t, HOURS, &row)?;
+            }
+        }
+        let oldest = oldest(t, SAMPLES, series)?;
+        self.oldest_ms = [self.oldest_ms, oldest].into_iter().flatten().min();
+        Ok(oldest.is_none() && oldest_of(t, FIVE_MINUTES, series)? && oldest_of(t, HOURS, series)?)
+    }
+}
+
+/// Moves the cutoffs so that something goes: samples first, and where they are no longer than two days, rollups.
+fn press(cutoffs_ms: &mut [i64; 3], oldest_samples: Option<i64>, now_ms: i64) {
+    let oldest = oldest_samples.unwrap_or(now_ms);
+    let step = ((now_ms - oldest) / SHARE).max(DAY_MS);
+    if now_ms - oldest > 2 * DAY_MS {
+        cutoffs_ms[0] = cutoffs_ms[0].max(oldest + step + DAY_MS);
+        return;
+    }
+    // The whole span that rollups may have, a twentieth at a time.
+    for cutoff in &mut cutoffs_ms[1..] {
+        *cutoff += ((now_ms - *cutoff) / SHARE).max(DAY_MS);
+    }
+}
+
+/// Rows that end before a time, oldest first.
+fn ended_before(t: &Connection, tier: Tier, series: i64, cutoff_ms: i64) -> rusqlite::Result<Vec<Row>> {
+    let mut found = rows(t, tier, series, 0, cutoff_ms)?;
+    found.retain(|row| row.to_ms < cutoff_ms);
+    Ok(found)
+}
+
+fn oldest(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<Option<i64>> {
+    crate::store::spans::first_window(t, tier, series)
+}
+
+fn oldest_of(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<bool> {
+    Ok(oldest(t, tier, series)?.is_none())
+}
+
+/// Bytes in use in the file, without pages that wait to be given back.
+fn used_bytes(db: &Connection) -> rusqlite::Result<u64> {
+    let get = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get::<_, i64>(0));
+    let pages = get("page_count")? - get("freelist_count")?;
+    Ok(u64::try_from(pages * get("page_size")?).unwrap_or(0))
+}
