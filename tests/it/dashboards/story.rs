@@ -7,7 +7,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dogwatch::{
-    http::metrics::{Format, Picture, exposition},
+    exposition,
+    http::metrics::{Format, Picture, exposition as write},
     ingest::samples::{Quorum, of_cluster, of_observation, of_verdict},
     model::*,
     telemetry::{ClusterLabels, Metrics, NotificationLabels, ProbeLabels, process::Process},
@@ -19,19 +20,8 @@ use url::Url;
 pub const MINUTES: u64 = 120;
 /// Between two probes of a target, and two readings of the watchdog itself, in seconds.
 pub const STEP: u64 = 30;
-/// What a scrape of the watchdog adds where a series has none.
-pub const OWN: [(&str, &str); 2] = [("job", "dogwatch"), ("instance", "127.0.0.1:9559")];
-
-/// Everything that is written at one time.
-pub struct Moment {
-    /// Of targets and clusters.
-    pub seen: Vec<Sample>,
-    /// Of the watchdog itself, labelled as by [`OWN`].
-    pub own: Vec<Sample>,
-}
-
-/// The whole story, told until `end`.
-pub fn tell(end: Timestamp) -> impl Iterator<Item = Moment> {
+/// The whole story, told until `end`: every sample of one time after the other.
+pub fn tell(end: Timestamp) -> impl Iterator<Item = Vec<Sample>> {
     let start = end - Duration::from_secs(MINUTES * 60);
     let clusters = [cluster("prod", "10.0.0", 3, 2), cluster("staging", "10.1.0", 1, 1)];
     let metrics = Metrics::new();
@@ -44,7 +34,8 @@ pub fn tell(end: Timestamp) -> impl Iterator<Item = Moment> {
             }
             seen.extend_from_slice(&cluster_wide(&targets[0].key.cluster, now));
         }
-        Moment { seen, own: own(&metrics, now) }
+        seen.extend(own(&metrics, now));
+        seen
     })
 }
 
@@ -131,15 +122,23 @@ fn probe(target: &Arc<Target>, now: Now) -> Arc<[Sample]> {
     }
     let (state, reason) = fate(target, now);
     let ms = |n: u64| Duration::from_micros(n * 1000 + now.second % 977);
-    let mut o =
-        Observation::failed(target.clone(), now.at, Failure::new(reason.unwrap_or(Reason::Timeout), "as the story says"));
+    let mut o = Observation::failed(
+        target.clone(),
+        now.at,
+        Failure::new(reason.unwrap_or(Reason::Timeout), "as the story says"),
+    );
     o.duration = if reason == Some(Reason::Timeout) { Duration::from_secs(5) } else { ms(11) };
     o.answered = matches!(reason, None | Some(Reason::Degraded));
     if o.answered {
         let status = if reason.is_none() { 200 } else { 503 };
         o.http_status = Some(status);
-        o.phases =
-            Phases { resolve: None, connect: Some(ms(1)), tls: Some(ms(4)), processing: Some(ms(5)), transfer: Some(ms(1)) };
+        o.phases = Phases {
+            resolve: None,
+            connect: Some(ms(1)),
+            tls: Some(ms(4)),
+            processing: Some(ms(5)),
+            transfer: Some(ms(1)),
+        };
         o.tls = (target.key.job != Job::KubeProxy).then(|| tls(target, now));
         o.checks = checks(target.key.job, reason.is_none());
         o.facts = facts(target, now);
@@ -151,9 +150,12 @@ fn probe(target: &Arc<Target>, now: Now) -> Arc<[Sample]> {
 }
 
 fn checks(job: Job, ok: bool) -> Vec<CheckLine> {
-    let line = |page: &str, name: &str, ok| CheckLine { page: page.into(), name: name.into(), ok, message: String::new() };
+    let line =
+        |page: &str, name: &str, ok| CheckLine { page: page.into(), name: name.into(), ok, message: String::new() };
     match job {
-        Job::KubeApiserver => vec![line("livez", "ping", true), line("readyz", "ping", true), line("readyz", "etcd", ok)],
+        Job::KubeApiserver => {
+            vec![line("livez", "ping", true), line("readyz", "ping", true), line("readyz", "etcd", ok)]
+        }
         Job::Etcd => vec![line("health", "etcd", ok)],
         _ => vec![line("healthz", "ping", ok)],
     }
@@ -302,17 +304,6 @@ fn own(metrics: &Metrics, now: Now) -> Vec<Sample> {
         open_fds: Some(41.0),
         max_fds: Some(2e4),
     };
-    let text = exposition(&Picture::take(&live, now.at), metrics, process, Format::Text);
-    text.lines().filter(|l| !l.starts_with('#')).map(|l| read(l, now.at)).collect()
-}
-
-/// One line of the text format, whose label values hold neither `"` nor `,`.
-fn read(line: &str, at: Timestamp) -> Sample {
-    let (series, value) = line.rsplit_once(' ').unwrap();
-    let (name, labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
-    let labels = labels.split_terminator(',').map(|pair| {
-        let (label, value) = pair.split_once('=').unwrap();
-        (label, value.trim_matches('"'))
-    });
-    Sample { labels: Labels::new(name, OWN.into_iter().chain(labels)), at, value: value.parse().unwrap() }
+    let text = write(&Picture::own(&live, now.at), metrics, process, Format::Text);
+    exposition::read(&text, now.at, &[("job", "dogwatch")]).samples
 }

@@ -1,0 +1,209 @@
+//! Where the dashboards' queries are asked: dogwatch's own engine, and a real Prometheus (Debian's).
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dogwatch::{
+    clock::Clock,
+    model::{Labels, Sample},
+    promql::Value as Answer,
+    query::{Engine, Options, QueryConfig},
+    store::{StorageConfig, Store},
+    telemetry::Metrics,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::story;
+
+/// When a query is asked.
+#[derive(Clone, Copy)]
+pub enum Ask {
+    /// At a minute of the story.
+    Instant { minute: u64 },
+    /// Over the whole story, a point a minute.
+    Whole,
+}
+
+impl Ask {
+    /// First and last evaluation, in seconds after the story's start.
+    fn seconds(self) -> (u64, u64) {
+        match self {
+            Ask::Instant { minute } => (minute * 60, minute * 60),
+            Ask::Whole => (0, story::MINUTES * 60),
+        }
+    }
+}
+
+/// Something that answers PromQL.
+pub trait Source {
+    /// How many finite numbers the answer has; with `label`, how many of them are of series that bear that label.
+    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String>;
+}
+
+/// The story ends now: no store throws it away for its age.
+fn end() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap()
+}
+
+fn start_ms(end: Timestamp) -> i64 {
+    end.as_millisecond() - i64::try_from(story::MINUTES).unwrap() * 60_000
+}
+
+/// dogwatch's store and engine, filled by its own writers.
+pub struct Dogwatch {
+    engine: Engine,
+    runtime: tokio::runtime::Runtime,
+    start_ms: i64,
+    _dir: TempDir,
+}
+
+impl Dogwatch {
+    pub fn with_the_story() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (metrics, clock, end) = (Arc::new(Metrics::new()), Clock::system(), end());
+        let (store, _) = Store::open(dir.path().into(), StorageConfig::default(), metrics.clone(), clock.clone());
+        for samples in story::tell(end) {
+            store.append(&samples);
+        }
+        let engine = Engine::new(store, QueryConfig::default(), metrics, clock);
+        Self { engine, runtime: tokio::runtime::Runtime::new().unwrap(), start_ms: start_ms(end), _dir: dir }
+    }
+}
+
+impl Source for Dogwatch {
+    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String> {
+        let (from, to) = ask.seconds();
+        let at = |second| self.start_ms + i64::try_from(second).unwrap() * 1000;
+        let answer = match ask {
+            Ask::Instant { .. } => self.runtime.block_on(self.engine.instant(query, at(from), Options::default())),
+            Ask::Whole => self.runtime.block_on(self.engine.range(query, at(from), at(to), 60_000, Options::default())),
+        };
+        let value = answer.map_err(|error| error.to_string())?.answer.value;
+        let counts = |labels: &Labels, v: f64| v.is_finite() && label.is_none_or(|l| labels.get(l).is_some());
+        Ok(match value {
+            Answer::Scalar(_, v) => usize::from(v.is_finite()),
+            Answer::String(..) => 0,
+            Answer::Vector(all) => all.iter().filter(|(labels, _, v)| counts(labels, *v)).count(),
+            Answer::Matrix(all) => {
+                all.iter().map(|s| s.points.iter().filter(|(_, v)| counts(&s.labels, *v)).count()).sum()
+            }
+        })
+    }
+}
+
+/// A Prometheus whose history is what scrapes of dogwatch with `honor_labels: true` would have left.
+pub struct Prometheus {
+    process: Child,
+    address: String,
+    start_ms: i64,
+    _dir: TempDir,
+}
+
+/// Blocks of two hours are made and read within a few seconds, on a busy machine too.
+const START_MAX: Duration = Duration::from_secs(60);
+
+impl Prometheus {
+    pub fn with_the_story() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let [metrics, data, config] = ["metrics.txt", "data", "prometheus.yml"].map(|f| dir.path().join(f));
+        let end = end();
+        let samples: Vec<Sample> = story::tell(end).flatten().collect();
+        fs::write(&metrics, open_metrics(&samples)).unwrap();
+        fs::write(&config, "").unwrap();
+        let made = Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics"])
+            .args([&metrics, &data])
+            .output()
+            .expect("promtool is needed: apt-get install prometheus");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let process = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", data.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus is needed: apt-get install prometheus");
+        let this = Self { process, address, start_ms: start_ms(end), _dir: dir };
+        let began = Instant::now();
+        while this.get("/-/ready", &[]).is_none_or(|text| !text.contains("is Ready")) {
+            assert!(began.elapsed() < START_MAX, "Prometheus did not become ready");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        this
+    }
+
+    fn get(&self, path: &str, parameters: &[(&str, String)]) -> Option<String> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--noproxy", "*", "--get", &format!("http://{}{path}", self.address)]);
+        for (name, value) in parameters {
+            curl.args(["--data-urlencode", &format!("{name}={value}")]);
+        }
+        let output = curl.output().expect("curl is needed: apt-get install curl");
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Source for Prometheus {
+    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String> {
+        let (from, to) = ask.seconds();
+        let at = |second| (self.start_ms / 1000 + i64::try_from(second).unwrap()).to_string();
+        let query = ("query", query.to_owned());
+        let text = match ask {
+            Ask::Instant { .. } => self.get("/api/v1/query", &[query, ("time", at(from))]),
+            Ask::Whole => self
+                .get("/api/v1/query_range", &[query, ("start", at(from)), ("end", at(to)), ("step", "60".to_owned())]),
+        };
+        let answer: Value = serde_json::from_str(&text.ok_or("no answer")?).map_err(|error| error.to_string())?;
+        if answer["status"] != "success" {
+            return Err(answer["error"].to_string());
+        }
+        let finite = |point: &Value| point[1].as_str().is_some_and(|v| v.parse::<f64>().is_ok_and(f64::is_finite));
+        let result = answer["data"]["result"].as_array().ok_or("no result")?;
+        if answer["data"]["resultType"] == "scalar" {
+            return Ok(usize::from(finite(&answer["data"]["result"])));
+        }
+        let series = result.iter().filter(|s| label.is_none_or(|l| s["metric"].get(l).is_some()));
+        Ok(series
+            .map(|s| match s["values"].as_array() {
+                Some(points) => points.iter().filter(|p| finite(p)).count(),
+                None => usize::from(finite(&s["value"])),
+            })
+            .sum())
+    }
+}
+
+/// The samples in OpenMetrics, with what a scrape adds to series that bear no job and instance of their own.
+fn open_metrics(samples: &[Sample]) -> String {
+    let mut families: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
+    for sample in samples {
+        families.entry(&sample.labels.name).or_default().push(sample);
+    }
+    let mut text = String::new();
+    for (name, samples) in families {
+        for s in samples {
+            let mut labels = BTreeMap::from([("job", "dogwatch"), ("instance", "127.0.0.1:9559")]);
+            labels.extend(s.labels.pairs.iter().map(|(k, v)| (&**k, &**v)));
+            let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+            writeln!(text, "{name}{{{}}} {} {}", labels.join(","), s.value, s.at.as_second()).unwrap();
+        }
+    }
+    text + "# EOF\n"
+}
