@@ -43,10 +43,19 @@ impl Ask {
     }
 }
 
+/// A series of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its labels, without the name.
+    pub labels: BTreeMap<String, String>,
+    /// Its finite numbers.
+    pub numbers: Vec<f64>,
+}
+
 /// Something that answers PromQL.
 pub trait Source {
-    /// How many finite numbers the answer has; with `label`, how many of them are of series that bear that label.
-    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String>;
+    /// The answer's series in its order, or the error.
+    fn ask(&self, query: &str, ask: Ask) -> Result<Vec<Row>, String>;
 }
 
 /// The story ends now: no store throws it away for its age.
@@ -80,23 +89,26 @@ impl Dogwatch {
 }
 
 impl Source for Dogwatch {
-    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String> {
+    fn ask(&self, query: &str, ask: Ask) -> Result<Vec<Row>, String> {
         let (from, to) = ask.seconds();
         let at = |second| self.start_ms + i64::try_from(second).unwrap() * 1000;
         let answer = match ask {
             Ask::Instant { .. } => self.runtime.block_on(self.engine.instant(query, at(from), Options::default())),
             Ask::Whole => self.runtime.block_on(self.engine.range(query, at(from), at(to), 60_000, Options::default())),
         };
-        let value = answer.map_err(|error| error.to_string())?.answer.value;
-        let counts = |labels: &Labels, v: f64| v.is_finite() && label.is_none_or(|l| labels.get(l).is_some());
-        Ok(match value {
-            Answer::Scalar(_, v) => usize::from(v.is_finite()),
-            Answer::String(..) => 0,
-            Answer::Vector(all) => all.iter().filter(|(labels, _, v)| counts(labels, *v)).count(),
-            Answer::Matrix(all) => {
-                all.iter().map(|s| s.points.iter().filter(|(_, v)| counts(&s.labels, *v)).count()).sum()
-            }
+        Ok(match answer.map_err(|error| error.to_string())?.answer.value {
+            Answer::Scalar(_, v) => vec![row(&Labels::new("", [("", ""); 0]), [v])],
+            Answer::String(..) => Vec::new(),
+            Answer::Vector(all) => all.iter().map(|(labels, _, v)| row(labels, [*v])).collect(),
+            Answer::Matrix(all) => all.iter().map(|s| row(&s.labels, s.points.iter().map(|p| p.1))).collect(),
         })
+    }
+}
+
+fn row(labels: &Labels, numbers: impl IntoIterator<Item = f64>) -> Row {
+    Row {
+        labels: labels.pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        numbers: numbers.into_iter().filter(|n| n.is_finite()).collect(),
     }
 }
 
@@ -162,7 +174,7 @@ impl Drop for Prometheus {
 }
 
 impl Source for Prometheus {
-    fn numbers(&self, query: &str, ask: Ask, label: Option<&str>) -> Result<usize, String> {
+    fn ask(&self, query: &str, ask: Ask) -> Result<Vec<Row>, String> {
         let (from, to) = ask.seconds();
         let at = |second| (self.start_ms / 1000 + i64::try_from(second).unwrap()).to_string();
         let query = ("query", query.to_owned());
@@ -175,18 +187,18 @@ impl Source for Prometheus {
         if answer["status"] != "success" {
             return Err(answer["error"].to_string());
         }
-        let finite = |point: &Value| point[1].as_str().is_some_and(|v| v.parse::<f64>().is_ok_and(f64::is_finite));
-        let result = answer["data"]["result"].as_array().ok_or("no result")?;
+        let result = &answer["data"]["result"];
+        let number = |point: &Value| point[1].as_str()?.parse().ok().filter(|v: &f64| v.is_finite());
         if answer["data"]["resultType"] == "scalar" {
-            return Ok(usize::from(finite(&answer["data"]["result"])));
+            return Ok(vec![Row { labels: BTreeMap::new(), numbers: number(result).into_iter().collect() }]);
         }
-        let series = result.iter().filter(|s| label.is_none_or(|l| s["metric"].get(l).is_some()));
-        Ok(series
-            .map(|s| match s["values"].as_array() {
-                Some(points) => points.iter().filter(|p| finite(p)).count(),
-                None => usize::from(finite(&s["value"])),
-            })
-            .sum())
+        let row = |s: &Value| {
+            let mut labels: BTreeMap<String, String> = serde_json::from_value(s["metric"].clone()).unwrap();
+            labels.remove("__name__");
+            let points = s["values"].as_array().cloned().unwrap_or_else(|| vec![s["value"].clone()]);
+            Row { labels, numbers: points.iter().filter_map(number).collect() }
+        };
+        Ok(result.as_array().ok_or("no result")?.iter().map(row).collect())
     }
 }
 

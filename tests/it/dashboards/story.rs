@@ -289,7 +289,7 @@ fn own(metrics: &Metrics, now: Now) -> Vec<Sample> {
     metrics.store_commits.inc();
     metrics.store_bytes.set(9_000_000);
     metrics.store_up.set(1);
-    metrics.discovery_failures.get_or_create(&ClusterLabels { cluster: "prod".to_owned() });
+    metrics.discovery_failures.get_or_create(&ClusterLabels { cluster: "prod".to_owned() }).inc();
     metrics.drop_at("store_samples_queue");
     let live = Live::default();
     live.write().vantage = Vantage { ok: !now.within(20, 22), since: Some(now.at), message: String::new() };
