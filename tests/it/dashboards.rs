@@ -288,7 +288,9 @@ fn the_first_answers_are_right(source: &dyn Source, queries: &[Query]) {
         rows.iter().find(|r| r.labels["cluster"] == cluster).unwrap().numbers[0]
     };
     let (up, unknown, degraded, down) = (1.0, 2.0, 3.0, 5.0);
-    for (minute, prod) in [(10, up), (21, unknown), (65, degraded), (72, down), (78, degraded), (88, up), (115, degraded)] {
+    for (minute, prod) in
+        [(10, up), (21, unknown), (65, degraded), (72, down), (78, degraded), (88, up), (115, degraded)]
+    {
         assert_eq!(state("prod", minute), prod, "minute {minute}");
         assert_eq!(number("cluster: \"Cluster now\" A", minute), prod, "minute {minute}");
     }

@@ -190,9 +190,10 @@ fn facts(target: &Target, now: Now) -> Facts {
         }
         Job::Kubelet => Facts::Kubelet(KubeletFacts { via: KubeletVia::Direct, direct_status: Some(200) }),
         Job::Etcd => {
+            let prod = &*target.key.cluster == "prod";
             // cp-2 leads until it goes; then cp-1.
-            let leader = if now.within(0, 60) && &*target.key.cluster == "prod" { "cp-2" } else { "cp-1" };
-            let quorum = !now.within(70, 75);
+            let leader = if prod && now.within(0, 60) { "cp-2" } else { "cp-1" };
+            let quorum = !(prod && now.within(70, 75));
             let full = EtcdAlarm { member_id: 1, alarm: "NOSPACE".to_owned() };
             let index = 1_000 + now.second * 10;
             Facts::Etcd(Box::new(EtcdFacts {
@@ -209,7 +210,7 @@ fn facts(target: &Target, now: Now) -> Facts {
                 raft_term: Some(if now.within(0, 60) { 7 } else { 8 }),
                 raft_index: Some(index),
                 raft_applied_index: Some(index - 3),
-                alarms: if now.within(100, MINUTES + 1) { vec![full] } else { Vec::new() },
+                alarms: if prod && now.within(100, MINUTES + 1) { vec![full] } else { Vec::new() },
                 errors: Vec::new(),
             }))
         }
