@@ -166,6 +166,28 @@ fn links_lead_to_dashboards_that_know_the_variables() {
     }
 }
 
+/// Grafana reads the dashboards from where the instructions put them, and dogwatch where it listens by default.
+#[test]
+fn provisioning_fits_together() {
+    let read = |file: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana").join(file)).unwrap()
+    };
+    let yaml = |file: &str| -> Value { serde_saphyr::from_str(&read(file)).unwrap() };
+    let path = &yaml("provisioning/dashboards/dogwatch.yml")["providers"][0]["options"]["path"];
+    let compose = yaml("docker-compose.yml");
+    let grafana = &compose["services"]["grafana"];
+    let mounts: Vec<&str> = list(&grafana["volumes"]).iter().map(text).collect();
+    assert!(mounts.contains(&&*format!("../../dashboards:{}:ro", text(path))), "{mounts:?}");
+    assert!(read("README.md").contains(&format!("dashboards/*.json -t {}\n", text(path))));
+    let home = &grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"];
+    assert_eq!(text(home), format!("{}/fleet.json", text(path)));
+    let source = &yaml("provisioning/datasources/dogwatch.yml")["datasources"][0];
+    assert_eq!(source["type"], "prometheus");
+    assert!(
+        read("../dogwatch.example.yml").contains(&format!("# listen: {} ", &text(&source["url"])["http://".len()..]))
+    );
+}
+
 #[test]
 fn variables_that_queries_use_exist() {
     for b in Board::all() {

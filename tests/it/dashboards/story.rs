@@ -111,7 +111,7 @@ fn fate(target: &Target, now: Now) -> (State, Option<Reason>) {
         return (State::Down, Some(Reason::Timeout));
     }
     if on("cp-2") && job == Job::KubeScheduler && now.within(75, 80) {
-        return (State::Flapping, (now.second / STEP % 2 == 0).then_some(Reason::Refused));
+        return (State::Flapping, (now.second / STEP).is_multiple_of(2).then_some(Reason::Refused));
     }
     (State::Up, None)
 }
