@@ -1,10 +1,12 @@
 //! The command line: arguments, and one file a subcommand. The only room that prints.
 
+mod backup;
 mod check;
 mod completions;
 mod demo;
 mod output;
 mod probe;
+mod query;
 mod run;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -25,7 +27,8 @@ Examples:
   dogwatch run                         watch the current context of your kubeconfig
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
-  dogwatch probe --all                 probe everything once; exits like a Nagios plugin";
+  dogwatch probe --all                 probe everything once; exits like a Nagios plugin
+  dogwatch query 'up == 0'             ask the history, in PromQL";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -36,6 +39,11 @@ enum Command {
     /// Probe targets once and print what was found.
     #[command(after_help = PROBE_HELP)]
     Probe(ProbeArgs),
+    /// Ask the history in PromQL; works while the watchdog runs and while it does not.
+    #[command(after_help = QUERY_HELP)]
+    Query(QueryArgs),
+    /// Copy the history to a file; works while the watchdog runs.
+    Backup(BackupArgs),
     /// See an outage detected and told, on a pretend cluster in this process.
     Demo(DemoArgs),
     /// Print a completion script for your shell.
@@ -47,6 +55,56 @@ Exit status, as of a Nagios plugin: 0 all up, 1 something is degraded, 2 somethi
 3 something is unknown (or nothing could be probed). The worst counts, down before degraded before unknown.
 
 A TARGET is any part of cluster/job/instance or a node's name: prod/etcd/10.0.0.1:2379, kubelet, n1.";
+
+const QUERY_HELP: &str = "\
+Examples:
+  dogwatch query 'up == 0'                                    what does not answer now
+  dogwatch query 'probe_duration_seconds' --start -6h         the last six hours, a line a series
+  dogwatch query 'avg_over_time(probe_success[1d])' --end 2026-01-02T03:00:00Z";
+
+/// Where the history is.
+#[derive(Args, Clone, Debug)]
+struct HistoryArgs {
+    /// The configuration that says where; default: ./dogwatch.yml where there is one
+    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of the SQLite file; instead of `data_dir`
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct QueryArgs {
+    #[command(flatten)]
+    history: HistoryArgs,
+    /// The expression
+    #[arg(value_name = "PROMQL")]
+    promql: String,
+    /// From when on: RFC 3339, Unix seconds, or -1h for an hour ago; makes it a range
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    start: Option<String>,
+    /// Until when, or at which time; default: now
+    #[arg(long, visible_alias = "time", value_name = "TIME", allow_hyphen_values = true)]
+    end: Option<String>,
+    /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
+    #[arg(long, value_name = "DURATION")]
+    step: Option<String>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Args, Clone, Debug)]
+struct BackupArgs {
+    #[command(flatten)]
+    history: HistoryArgs,
+    /// The copy
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    /// Replace the file where it is there already
+    #[arg(long)]
+    force: bool,
+}
 
 /// Which configuration.
 #[derive(Args, Clone, Debug)]
@@ -139,6 +197,8 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::main(args).await,
             Command::Check(args) => check::main(args).await,
             Command::Probe(args) => probe::main(args).await,
+            Command::Query(args) => query::main(args).await,
+            Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,
             Command::Completions(args) => completions::main(&args),
         }

@@ -24,6 +24,7 @@ pub use self::error::ConfigError;
 use crate::{
     discover::config::ClusterConfig,
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig, RouteConfig},
+    query::QueryConfig,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
@@ -54,6 +55,8 @@ pub struct Config {
     pub vantage: VantageConfig,
     /// History.
     pub storage: StorageConfig,
+    /// Limits of PromQL queries.
+    pub query: QueryConfig,
     /// Probing.
     pub schedule: ScheduleConfig,
     /// Delivery.
@@ -77,6 +80,7 @@ impl Default for Config {
             clusters: Vec::new(),
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
+            query: QueryConfig::default(),
             schedule: ScheduleConfig::default(),
             notifications: NotificationsConfig::default(),
             global: GlobalConfig::default(),

@@ -4,11 +4,32 @@
 //! The language is that of Prometheus 3.5 without feature flags and without native histograms. Parsing is the
 //! `promql-parser` crate's; where it falls behind, `parse` says so and mends it.
 
+mod aggregate;
+mod binary;
+mod call;
+mod eval;
+mod expr;
 pub mod functions;
+mod grid;
+mod labels;
+mod locate;
+mod notes;
+mod parse;
+mod plan;
+mod select;
+#[cfg(test)]
+mod tests;
+use promql_parser::parser as grammar;
 
+pub use self::labels::compare;
+use self::{
+    eval::Eval,
+    expr::Expr,
+    grid::{Grid, Row, Rows, is_some},
+};
 use crate::{
     model::{Labels, Matcher},
-    pack::Damaged,
+    pack::{Damaged, Packed, Points, Want},
 };
 
 /// What a text can't be read as, and where.
@@ -128,4 +149,160 @@ pub struct Answer {
     pub infos: Vec<String>,
     /// What it cost.
     pub stats: Stats,
+}
+
+/// A query that has been read.
+#[derive(Clone, Debug)]
+pub struct Query {
+    expr: Expr,
+    tree: grammar::Expr,
+    selectors: usize,
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// When it is no PromQL, or PromQL that this evaluator does not have.
+pub fn parse(text: &str) -> Result<Query, ParseError> {
+    let (expr, tree, selectors) = parse::parse(text)?;
+    Ok(Query { expr, tree, selectors })
+}
+
+/// Reads the selector of `match[]`.
+///
+/// # Errors
+/// When it is no plain selector.
+pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, ParseError> {
+    match parse(text)?.expr {
+        Expr::Selector(selector) if selector.shift == expr::Shift::default() => Ok(selector.matchers),
+        _ => Err(ParseError { message: "expected a series selector".into(), line: 1, column: 1 }),
+    }
+}
+
+impl Query {
+    /// What it evaluates to.
+    pub fn value_type(&self) -> ValueType {
+        self.expr.value_type()
+    }
+
+    /// What it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
+    pub fn selections(&self, window: &Window) -> Vec<Selection> {
+        plan::selections(&self.expr, window)
+    }
+
+    /// The query, laid out for reading.
+    pub fn pretty(&self) -> String {
+        self.tree.prettify()
+    }
+}
+
+/// Evaluates a query over the series of its selections. `stop` is asked now and then, and ends it by saying true.
+///
+/// # Errors
+/// When there is no answer, or a limit is met.
+pub fn evaluate(
+    query: &Query,
+    window: &Window,
+    data: &[Vec<Packed>],
+    limits: &Limits,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Answer, EvalError> {
+    if data.len() != query.selectors {
+        return Err(EvalError::Execution(format!("{} selectors, series for {}", query.selectors, data.len())));
+    }
+    let window = Window { end_ms: window.end_ms.max(window.start_ms), ..*window };
+    let grid = match window.step_ms {
+        0 => Grid::new(window.start_ms, window.start_ms, 1),
+        step => Grid::new(window.start_ms, window.end_ms, step),
+    };
+    let eval = Eval::new(window, *limits, data, stop);
+    let value = match (&query.expr, window.step_ms) {
+        (Expr::Range(..) | Expr::Subquery(_), 0) => top_matrix(&eval, &query.expr, &grid)?,
+        (expr, _) => finish(eval.eval(expr, &grid)?, &grid, &query.expr, window.step_ms == 0),
+    };
+    let (notes, stats) = eval.end();
+    let (warnings, infos) = notes.told();
+    Ok(Answer { value, warnings, infos, stats })
+}
+
+/// A range vector as the result of an instant query: its samples.
+fn top_matrix(eval: &Eval<'_>, expr: &Expr, grid: &Grid) -> Result<Value, EvalError> {
+    let mut matrix = Vec::new();
+    let mut add = |labels: &Labels, points: &Points| {
+        if !points.is_empty() {
+            let points = points.at_ms.iter().copied().zip(points.values.iter().copied()).collect();
+            matrix.push(Series { labels: labels.clone(), points });
+        }
+    };
+    match expr {
+        Expr::Range(selector, range_ms) => {
+            let at = select::reference(eval, grid, &selector.shift, 0);
+            let mut points = Points::default();
+            for packed in eval.series(selector) {
+                eval.check()?;
+                packed.read(Want::Last, at.saturating_sub(*range_ms).saturating_add(1), at, &mut points)?;
+                select::drop_stale(&mut points);
+                eval.hold(points.len())?;
+                eval.count(points.len() as u64);
+                add(&packed.labels, &points);
+            }
+        }
+        Expr::Subquery(subquery) => {
+            for (row, points) in eval.subquery(subquery, grid)? {
+                add(&row.labels, &points);
+            }
+        }
+        _ => {}
+    }
+    matrix.sort_by(|a, b| compare(&a.labels, &b.labels));
+    Ok(Value::Matrix(matrix))
+}
+
+fn finish(value: grid::Value, grid: &Grid, expr: &Expr, instant: bool) -> Value {
+    let at = grid.start_ms;
+    match value {
+        grid::Value::Text(text) => Value::String(at, text),
+        grid::Value::Scalar(values) if instant => Value::Scalar(at, values.first().copied().unwrap_or(f64::NAN)),
+        grid::Value::Scalar(values) => {
+            let points = values.into_iter().enumerate().map(|(step, v)| (grid.at_ms(step), v)).collect();
+            Value::Matrix(vec![Series { labels: labels::empty(), points }])
+        }
+        grid::Value::Rows(rows) if instant => {
+            let first = |row: Row| row.values.first().copied().filter(|v| is_some(*v)).map(|v| (row.labels, at, v));
+            let mut vector: Vec<_> = rows.into_iter().filter_map(first).collect();
+            if !is_ordered(expr) {
+                vector.sort_by(|a, b| compare(&a.0, &b.0));
+            }
+            Value::Vector(vector)
+        }
+        grid::Value::Rows(rows) => Value::Matrix(matrix(rows, grid)),
+    }
+}
+
+fn matrix(rows: Rows, grid: &Grid) -> Vec<Series> {
+    let series = |row: Row| {
+        let there = row.values.iter().enumerate().filter(|(_, v)| is_some(**v));
+        let points: Vec<(i64, f64)> = there.map(|(step, v)| (grid.at_ms(step), *v)).collect();
+        (!points.is_empty()).then_some(Series { labels: row.labels, points })
+    };
+    let mut matrix: Vec<Series> = rows.into_iter().filter_map(series).collect();
+    matrix.sort_by(|a, b| compare(&a.labels, &b.labels));
+    matrix
+}
+
+/// Whether the order of the elements is part of the result.
+fn is_ordered(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(call) => matches!(call.function.name, "sort" | "sort_desc"),
+        Expr::Aggregate(a) => matches!(a.op, expr::Agg::Topk | expr::Agg::Bottomk),
+        _ => false,
+    }
+}
+
+/// A number as Prometheus writes it.
+pub fn format_float(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.into();
+    }
+    value.to_string()
 }

@@ -1,13 +1,22 @@
 //! The one door from text to result: PromQL over the store, under limits.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::{
-    clock::Clock,
     model::duration,
-    promql::{Answer, Stats, Value},
+    promql::{self, Answer, EvalError, Limits, Query, ValueType, Window},
     store::Store,
     telemetry::Metrics,
 };
@@ -39,6 +48,8 @@ impl Default for QueryConfig {
     }
 }
 
+/// The most that `max_concurrency` may be: each query holds a thread.
+pub const CONCURRENCY_MAX: usize = 512;
 /// Points a series of a range query may have (web/api/v1/api.go).
 pub const POINTS_MAX: i64 = 11_000;
 
@@ -98,18 +109,26 @@ pub struct Outcome {
 
 /// The door. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     store: Store,
     config: QueryConfig,
-    #[allow(dead_code)]
     metrics: Arc<Metrics>,
-    clock: Clock,
+    turns: Semaphore,
 }
 
 impl Engine {
     /// Over a store.
-    pub fn new(store: Store, config: QueryConfig, metrics: Arc<Metrics>, clock: Clock) -> Self {
-        Self { store, config, metrics, clock }
+    pub fn new(store: Store, config: QueryConfig, metrics: Arc<Metrics>) -> Self {
+        let turns = Semaphore::new(config.max_concurrency.clamp(1, CONCURRENCY_MAX));
+        Self(Arc::new(Inner { store, config, metrics, turns }))
+    }
+
+    /// The limits in force.
+    pub fn config(&self) -> &QueryConfig {
+        &self.0.config
     }
 
     /// Evaluates at one time (Unix milliseconds).
@@ -117,13 +136,14 @@ impl Engine {
     /// # Errors
     /// When the text can't be read, or a limit was met.
     pub async fn instant(&self, text: &str, at_ms: i64, options: Options) -> Result<Outcome, QueryError> {
-        self.range(text, at_ms, at_ms, 0, options).await
+        let query = parse(text)?;
+        self.run(query, Window { start_ms: at_ms, end_ms: at_ms, step_ms: 0, lookback_ms: 0 }, options).await
     }
 
     /// Evaluates from `start_ms` to `end_ms` every `step_ms`.
     ///
     /// # Errors
-    /// When the text can't be read, or a limit was met.
+    /// When the text can't be read, what it gives is neither vector nor scalar, or a limit was met.
     pub async fn range(
         &self,
         text: &str,
@@ -132,13 +152,143 @@ impl Engine {
         step_ms: i64,
         options: Options,
     ) -> Result<Outcome, QueryError> {
-        let _ = (&self.store, &self.config, &self.clock, text, start_ms, end_ms, step_ms, options);
-        let answer = Answer {
-            value: Value::Vector(Vec::new()),
-            warnings: Vec::new(),
-            infos: Vec::new(),
-            stats: Stats::default(),
-        };
-        Ok(Outcome { answer, timings: Timings::default() })
+        check_range(start_ms, end_ms, step_ms)?;
+        let query = parse(text)?;
+        let kind = query.value_type();
+        if !matches!(kind, ValueType::Vector | ValueType::Scalar) {
+            let message = format!(
+                "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+                kind.described()
+            );
+            return Err(QueryError { kind: ErrorKind::BadData, message });
+        }
+        self.run(query, Window { start_ms, end_ms, step_ms, lookback_ms: 0 }, options).await
     }
+
+    async fn run(&self, query: Query, mut window: Window, options: Options) -> Result<Outcome, QueryError> {
+        let config = &self.0.config;
+        window.lookback_ms = millis(options.lookback_delta.unwrap_or(config.lookback_delta)).max(1);
+        let timeout = options.timeout.map_or(config.timeout, |t| t.min(config.timeout));
+        let begun = Instant::now();
+        let outcome = tokio::time::timeout(timeout, self.0.turns.acquire()).await;
+        let Ok(Ok(_turn)) = outcome else {
+            self.0.metrics.drop_at("query_concurrency");
+            return Err(timed_out("query timed out in query queue"));
+        };
+        let mut timings = Timings { queue: begun.elapsed(), ..Timings::default() };
+        let abandoned = Abandoned::default();
+        let job = Job {
+            store: self.0.store.clone(),
+            query,
+            window,
+            max_samples: config.max_samples,
+            deadline: begun + timeout,
+            abandoned: abandoned.0.clone(),
+        };
+        let done = tokio::task::spawn_blocking(move || job.run(&mut timings).map(|answer| Outcome { answer, timings }));
+        let outcome = done.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a query broke off");
+            Err(QueryError { kind: ErrorKind::Internal, message: "the query broke off; the log says why".into() })
+        });
+        drop(abandoned);
+        self.0.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
+        if outcome.is_err() {
+            self.0.metrics.query_failures.inc();
+        }
+        outcome
+    }
+}
+
+/// Says to a query that nobody waits for it any more: its caller's future was dropped.
+#[derive(Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One query on a thread of its own.
+struct Job {
+    store: Store,
+    query: Query,
+    window: Window,
+    max_samples: usize,
+    deadline: Instant,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Job {
+    fn run(self, timings: &mut Timings) -> Result<Answer, QueryError> {
+        let begun = Instant::now();
+        let mut data = Vec::new();
+        for selection in self.query.selections(&self.window) {
+            self.check("query preparation")?;
+            let read = self.store.select(&selection.matchers, selection.from_ms, selection.to_ms);
+            data.push(read.map_err(|e| QueryError { kind: ErrorKind::Internal, message: e.to_string() })?);
+        }
+        timings.prepare = begun.elapsed();
+        let begun = Instant::now();
+        let limits = Limits { max_samples: self.max_samples, threads: threads() };
+        let stop = || self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline;
+        let answer = promql::evaluate(&self.query, &self.window, &data, &limits, &stop);
+        timings.eval = begun.elapsed();
+        answer.map_err(|error| match error {
+            EvalError::Stopped => {
+                self.check("expression evaluation").err().unwrap_or_else(|| timed_out(&error.to_string()))
+            }
+            EvalError::Damaged(_) => QueryError { kind: ErrorKind::Internal, message: error.to_string() },
+            _ => QueryError { kind: ErrorKind::Execution, message: error.to_string() },
+        })
+    }
+
+    fn check(&self, phase: &str) -> Result<(), QueryError> {
+        if self.abandoned.load(Ordering::Relaxed) {
+            let message = format!("query was canceled in {phase}");
+            return Err(QueryError { kind: ErrorKind::Canceled, message });
+        }
+        if Instant::now() >= self.deadline {
+            return Err(timed_out(&format!("query timed out in {phase}")));
+        }
+        Ok(())
+    }
+}
+
+/// The checks of Prometheus' query_range, in its words.
+fn check_range(start_ms: i64, end_ms: i64, step_ms: i64) -> Result<(), QueryError> {
+    let bad = |message: &str| Err(QueryError { kind: ErrorKind::BadData, message: message.into() });
+    if end_ms < start_ms {
+        return bad("invalid parameter \"end\": end timestamp must not be before start time");
+    }
+    if step_ms <= 0 {
+        return bad(
+            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
+        );
+    }
+    if end_ms.saturating_sub(start_ms) / step_ms > POINTS_MAX {
+        return bad(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        );
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Query, QueryError> {
+    promql::parse(text).map_err(|error| QueryError {
+        kind: ErrorKind::BadData,
+        message: format!("invalid parameter \"query\": {error}"),
+    })
+}
+
+fn timed_out(message: &str) -> QueryError {
+    QueryError { kind: ErrorKind::Timeout, message: message.into() }
+}
+
+fn millis(d: Duration) -> i64 {
+    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

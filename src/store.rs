@@ -6,6 +6,7 @@
 
 pub mod backup;
 mod batch;
+pub mod bulk;
 mod head;
 mod history;
 mod index;

@@ -86,6 +86,10 @@ pub struct Metrics {
     pub store_samples: Counter,
     /// Size of the database with its WAL.
     pub store_bytes: Gauge,
+    /// How long queries took, waiting included.
+    pub query_seconds: Histogram,
+    /// Queries without an answer.
+    pub query_failures: Counter,
     /// Blocks of packed samples that could not be read.
     pub store_damaged: Counter,
     /// Things dropped at a named limit.
@@ -122,6 +126,8 @@ impl Metrics {
             store_samples: Counter::default(),
             store_bytes: Gauge::default(),
             store_damaged: Counter::default(),
+            query_seconds: Histogram::new(SECONDS),
+            query_failures: Counter::default(),
             dropped: Family::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
@@ -163,6 +169,8 @@ impl Metrics {
             "Blocks of packed samples that could not be read",
             self.store_damaged.clone(),
         );
+        r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
+        r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());

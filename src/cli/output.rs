@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 
-use super::ConfigArgs;
+use super::{ConfigArgs, HistoryArgs};
 use crate::config::{self, Config};
 
 /// The exit status of a usage or configuration error.
@@ -21,6 +21,12 @@ pub fn fail(message: &str) -> ExitCode {
 /// A line for a person.
 pub fn say(line: &str) {
     anstream::println!("{line}");
+}
+
+/// A remark beside the result, on stderr.
+pub fn note(line: &str) {
+    let yellow = style(AnsiColor::Yellow);
+    anstream::eprintln!("{yellow}note:{yellow:#} {line}");
 }
 
 /// A style by name of meaning.
@@ -51,6 +57,28 @@ pub async fn configuration(args: &ConfigArgs) -> Result<Config, String> {
             let context = dialer.map_err(|e| format!("{e}\n{hint}"))?.context();
             Ok(Config::zero(&cluster_name(&context), args.kubeconfig.clone()))
         }
+    }
+}
+
+/// The configuration for those that only read the history: without a file, the defaults.
+pub async fn configuration_or_default(args: &HistoryArgs) -> Result<Config, String> {
+    let config = ConfigArgs { config: args.config.clone(), kubeconfig: None };
+    let mut config = match config_file(&config) {
+        Some(_) => configuration(&config).await?,
+        None => Config::zero("cluster", None),
+    };
+    if let Some(dir) = &args.data_dir {
+        config.data_dir.clone_from(dir);
+    }
+    Ok(config)
+}
+
+/// Where the history is.
+pub async fn data_dir(args: &HistoryArgs) -> Result<PathBuf, String> {
+    // With a directory given, a configuration that is wrong elsewhere must not keep anybody from a backup.
+    match &args.data_dir {
+        Some(dir) => Ok(dir.clone()),
+        None => configuration_or_default(args).await.map(|c| c.data_dir),
     }
 }
 

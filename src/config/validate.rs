@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::Config;
-use crate::{discover::config::ClusterConfig, notify};
+use crate::{
+    discover::config::ClusterConfig,
+    notify,
+    query::{self, QueryConfig},
+};
 
 /// Probing more often serves nobody, more rarely is no watching.
 const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
@@ -11,6 +15,9 @@ const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 const RETENTION_MIN: Duration = Duration::from_secs(3_600);
 /// A database has its own size before the first sample.
 const SIZE_MIN: u64 = 10_000_000;
+
+/// Probes at once: more connections than that no machine has.
+const PROBES_MAX: usize = 65_536;
 
 type Problems = Vec<(String, String)>;
 
@@ -45,12 +52,17 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.storage.retention < RETENTION_MIN {
         say("storage.retention", "is shorter than an hour".into());
     }
+    let kept = &config.storage;
+    if kept.retention_5m < kept.retention || kept.retention_1h < kept.retention_5m {
+        say("storage", "retention_1h must be at least retention_5m, and that at least retention".into());
+    }
     if config.storage.max_size < SIZE_MIN {
         say("storage.max_size", "is smaller than 10MB".into());
     }
-    if config.schedule.concurrency == 0 {
-        say("schedule.concurrency", "must be at least 1".into());
+    if !(1..=PROBES_MAX).contains(&config.schedule.concurrency) {
+        say("schedule.concurrency", format!("must be from 1 to {PROBES_MAX}"));
     }
+    check_query(&config.query, &mut say);
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
@@ -95,6 +107,18 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     }
     for name in ["cluster", "job", "instance", "node"].into_iter().filter(|n| cluster.labels.contains_key(*n)) {
         say(&format!("{at}.labels.{name}"), format!("{name:?} is set by dogwatch itself: choose another label"));
+    }
+}
+
+fn check_query(query: &QueryConfig, say: &mut impl FnMut(&str, String)) {
+    if !(1..=query::CONCURRENCY_MAX).contains(&query.max_concurrency) {
+        say("query.max_concurrency", format!("must be from 1 to {}", query::CONCURRENCY_MAX));
+    }
+    if query.max_samples == 0 {
+        say("query.max_samples", "must be at least 1".into());
+    }
+    if query.timeout.is_zero() || query.lookback_delta.is_zero() {
+        say("query", "timeout and lookback_delta must be longer than nothing".into());
     }
 }
 

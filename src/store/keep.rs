@@ -218,7 +218,7 @@ impl Keep {
 }
 
 /// Keeps the bounds of what is packed of a series.
-fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<()> {
+pub fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<()> {
     let (Some(first), Some(last)) = (at_ms.first(), at_ms.last()) else { return Ok(()) };
     db.prepare_cached("UPDATE label_sets SET first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?3) WHERE id = ?1")?
         .execute([series, *first, *last])

@@ -9,5 +9,6 @@ mod dispatch;
 mod http;
 mod metrics;
 mod notify;
+mod promql;
 mod receivers;
 mod tidy;

@@ -1,0 +1,311 @@
+//! Function calls.
+
+use std::{collections::HashMap, sync::Arc};
+
+use regex::Regex;
+
+use super::{
+    EvalError,
+    eval::Eval,
+    expr::{Call, Expr},
+    functions::{Kind, RangeFn, Special, histogram, labels as relabel},
+    grid::{Grid, Row, Rows, Value, is_some, joined, none, unnamed},
+    labels,
+    select::{self, RangeCall, Take},
+};
+use crate::model::{Labels, Matcher};
+
+/// The label of a classic histogram's buckets.
+const LE: &str = "le";
+
+/// Evaluates a call on a grid.
+pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
+    match &call.function.kind {
+        Kind::Range(function) => range(eval, call, function, grid).map(Value::Rows),
+        Kind::Value(function) => {
+            let Some((vector, args)) = call.args.split_first() else { return missing() };
+            let args = args.iter().map(|arg| eval.scalar(arg, grid)).collect::<Result<Vec<_>, _>>()?;
+            let mut at = vec![0.0; args.len()];
+            map(eval.rows(vector, grid)?, |value, step| {
+                at.iter_mut().zip(&args).for_each(|(at, all)| *at = all[step]);
+                function(value, &at)
+            })
+        }
+        Kind::Calendar(function) => match call.args.first() {
+            Some(vector) => map(eval.rows(vector, grid)?, |value, _| function(value)),
+            None => {
+                let values = times(grid).map(function).collect();
+                Ok(Value::Rows(vec![Row { labels: labels::empty(), values }]))
+            }
+        },
+        Kind::Special(special) => self::special(eval, call, *special, grid),
+    }
+}
+
+fn missing<T>() -> Result<T, EvalError> {
+    Err(EvalError::Execution("an argument is missing".into()))
+}
+
+fn times(grid: &Grid) -> impl Iterator<Item = f64> {
+    let grid = *grid;
+    (0..grid.steps).map(move |step| grid.at_ms(step) as f64 / 1e3)
+}
+
+/// Every point through a function; the name is dropped.
+fn map(mut rows: Rows, mut function: impl FnMut(f64, usize) -> f64) -> Result<Value, EvalError> {
+    for row in &mut rows {
+        for (step, value) in row.values.iter_mut().enumerate().filter(|(_, v)| is_some(**v)) {
+            *value = function(*value, step);
+        }
+    }
+    rows.retain(Row::has_points);
+    unnamed(rows).map(Value::Rows)
+}
+
+/// A function of a range vector; the other arguments are scalars.
+fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Result<Rows, EvalError> {
+    let mut args = Vec::new();
+    let mut matrix = None;
+    for arg in &call.args {
+        match arg {
+            Expr::Range(..) | Expr::Subquery(_) => matrix = Some(arg),
+            scalar => args.push(eval.scalar(scalar, grid)?),
+        }
+    }
+    if call.function.name == "quantile_over_time" {
+        args.iter().flatten().for_each(|q| check_quantile(eval, *q));
+    }
+    let mut names = Vec::new();
+    let rows = match matrix {
+        Some(Expr::Range(selector, range_ms)) => {
+            let of = RangeCall { range_ms: *range_ms, shift: &selector.shift, function, args: &args };
+            let rows = of.rows(eval, eval.series(selector), grid)?;
+            if function.counter && !rows.is_empty() {
+                names.extend(eval.series(selector).iter().map(|s| s.labels.name.clone()));
+            }
+            rows
+        }
+        Some(Expr::Subquery(subquery)) => {
+            let of = RangeCall { range_ms: subquery.range_ms, shift: &subquery.shift, function, args: &args };
+            let mut rows = Rows::new();
+            for (mut row, mut points) in eval.subquery(subquery, grid)? {
+                eval.release(row.values.len());
+                names.push(row.labels.name.clone());
+                row.values = of.row(eval, grid, &mut points);
+                if !function.keeps_name {
+                    row.labels = labels::unnamed(&row.labels);
+                }
+                if row.has_points() {
+                    eval.hold(row.values.len())?;
+                    rows.push(row);
+                }
+            }
+            rows
+        }
+        _ => return missing(),
+    };
+    if function.counter {
+        counters(eval, &names);
+    }
+    joined(rows)
+}
+
+/// "metric might not be a counter": judged by its name, where there is one.
+fn counters(eval: &Eval<'_>, names: &[Arc<str>]) {
+    let suffixes = ["_total", "_sum", "_count", "_bucket"];
+    for name in names.iter().filter(|name| !name.is_empty() && !suffixes.iter().any(|s| name.ends_with(s))) {
+        eval.note(|n| {
+            n.info(format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"));
+        });
+    }
+}
+
+/// Warns of a quantile that is none.
+pub fn check_quantile(eval: &Eval<'_>, q: f64) {
+    if q.is_nan() || !(0.0..=1.0).contains(&q) {
+        let q = super::format_float(q);
+        eval.note(|n| n.warn(format!("quantile value should be between 0 and 1, got {q}")));
+    }
+}
+
+fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Result<Value, EvalError> {
+    let arg = |i: usize| call.args.get(i).ok_or_else(|| EvalError::Execution("an argument is missing".into()));
+    match special {
+        Special::Time => Ok(Value::Scalar(times(grid).collect())),
+        Special::Pi => Ok(Value::Scalar(vec![std::f64::consts::PI; grid.steps])),
+        Special::Vector => {
+            Ok(Value::Rows(vec![Row { labels: labels::empty(), values: eval.scalar(arg(0)?, grid)? }]))
+        }
+        Special::Scalar => Ok(Value::Scalar(scalar(&eval.rows(arg(0)?, grid)?, grid))),
+        Special::Absent => {
+            let rows = eval.rows(arg(0)?, grid)?;
+            Ok(Value::Rows(absent(&rows, matchers(arg(0)?), grid)))
+        }
+        Special::AbsentOverTime => absent_over_time(eval, arg(0)?, grid),
+        Special::Timestamp => timestamp(eval, arg(0)?, grid),
+        Special::Sort | Special::SortDesc => {
+            let mut rows = eval.rows(arg(0)?, grid)?;
+            if eval.is_instant() {
+                sort(&mut rows, special == Special::SortDesc);
+            }
+            Ok(Value::Rows(rows))
+        }
+        Special::LabelReplace => label_replace(eval, call, grid),
+        Special::LabelJoin => {
+            let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
+            let [dst, separator, sources @ ..] = &texts[..] else { return missing() };
+            if let Some(odd) = std::iter::once(dst).chain(sources).find(|l| !is_label(l)) {
+                return Err(EvalError::Execution(format!("invalid label name in label_join(): {odd}")));
+            }
+            let mut rows = eval.rows(arg(0)?, grid)?;
+            rows.iter_mut().for_each(|row| row.labels = relabel::label_join(&row.labels, dst, separator, sources));
+            joined(rows).map(Value::Rows)
+        }
+        Special::NativeHistogram => {
+            eval.rows(arg(0)?, grid)?;
+            Ok(Value::Rows(Rows::new()))
+        }
+        Special::HistogramQuantile => {
+            let q = eval.scalar(arg(0)?, grid)?;
+            let rows = eval.rows(arg(1)?, grid)?;
+            q.iter().for_each(|q| check_quantile(eval, *q));
+            buckets(eval, rows, grid, |step, buckets, name| {
+                let found = histogram::bucket_quantile(q[step], buckets);
+                if found.forced_monotonic {
+                    eval.note(|n| {
+                        n.info(format!(
+                            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
+                        ));
+                    });
+                }
+                found.value
+            })
+        }
+        Special::HistogramFraction => {
+            let (lower, upper) = (eval.scalar(arg(0)?, grid)?, eval.scalar(arg(1)?, grid)?);
+            let rows = eval.rows(arg(2)?, grid)?;
+            buckets(eval, rows, grid, |step, buckets, _| {
+                histogram::bucket_fraction(lower[step], upper[step], buckets)
+            })
+        }
+    }
+}
+
+/// The one element's value, NaN where there is not exactly one.
+fn scalar(rows: &Rows, grid: &Grid) -> Vec<f64> {
+    let one = |step: usize| {
+        let mut values = rows.iter().map(|row| row.values[step]).filter(|v| is_some(*v));
+        values.next().filter(|_| values.next().is_none()).unwrap_or(f64::NAN)
+    };
+    (0..grid.steps).map(one).collect()
+}
+
+/// The conditions of a selector, for `absent`'s labels.
+fn matchers(expr: &Expr) -> &[Matcher] {
+    match expr {
+        Expr::Selector(selector) | Expr::Range(selector, _) => &selector.matchers,
+        _ => &[],
+    }
+}
+
+fn absent(rows: &Rows, matchers: &[Matcher], grid: &Grid) -> Rows {
+    let missing = |step: usize| rows.iter().all(|row| !is_some(row.values[step]));
+    let values: Vec<f64> = (0..grid.steps).map(|step| if missing(step) { 1.0 } else { none() }).collect();
+    let row = Row { labels: relabel::absent_labels(matchers), values };
+    if row.has_points() { vec![row] } else { Vec::new() }
+}
+
+fn absent_over_time(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalError> {
+    let Some(present) = super::functions::lookup("present_over_time") else { return missing() };
+    let rows = self::eval(eval, &Call { function: present, args: vec![arg.clone()] }, grid);
+    let rows = match rows {
+        Ok(Value::Rows(rows)) => rows,
+        // Two series that differ only in their names are present all the same.
+        Err(EvalError::Execution(message)) if message == super::grid::SAME_LABELSET => {
+            return Ok(Value::Rows(Vec::new()));
+        }
+        Err(error) => return Err(error),
+        Ok(_) => return missing(),
+    };
+    Ok(Value::Rows(absent(&rows, matchers(arg), grid)))
+}
+
+/// Of a selector, the times of the samples; of anything else, those of the evaluation.
+fn timestamp(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalError> {
+    if let Expr::Selector(selector) = arg {
+        let rows = select::instant(eval, eval.series(selector), &selector.shift, grid, Take::Time)?;
+        return unnamed(rows).map(Value::Rows);
+    }
+    map(eval.rows(arg, grid)?, |_, step| grid.at_ms(step) as f64 / 1e3)
+}
+
+/// By value, NaN last.
+fn sort(rows: &mut Rows, descending: bool) {
+    let value = |row: &Row| row.values.first().copied().unwrap_or(f64::NAN);
+    rows.sort_by(|a, b| {
+        let (a, b) = (value(a), value(b));
+        match (a.is_nan(), b.is_nan()) {
+            (false, false) if descending => b.total_cmp(&a),
+            (false, false) => a.total_cmp(&b),
+            (a, b) => a.cmp(&b),
+        }
+    });
+}
+
+fn label_replace(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
+    let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
+    let ([dst, replacement, source, pattern], Some(vector)) = (&texts[..], call.args.first()) else { return missing() };
+    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+        .map_err(|_| EvalError::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
+    if !is_label(dst) {
+        return Err(EvalError::Execution(format!("invalid destination label name in label_replace(): {dst}")));
+    }
+    let mut rows = eval.rows(vector, grid)?;
+    rows.iter_mut().for_each(|row| row.labels = relabel::label_replace(&row.labels, dst, replacement, source, &regex));
+    joined(rows).map(Value::Rows)
+}
+
+/// Prometheus 3 takes any text for a label's name, except the empty one and what is no UTF-8.
+fn is_label(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
+}
+
+/// Classic histograms: a number of the buckets of each label set, at each step.
+fn buckets(
+    eval: &Eval<'_>,
+    rows: Rows,
+    grid: &Grid,
+    mut number: impl FnMut(usize, &mut Vec<histogram::Bucket>, &str) -> f64,
+) -> Result<Value, EvalError> {
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut groups: Vec<(Labels, Vec<(f64, Row)>)> = Vec::new();
+    for row in rows {
+        let Ok(upper) = row.labels.get(LE).unwrap_or_default().parse::<f64>() else {
+            let (le, name) = (row.labels.get(LE).unwrap_or_default().to_string(), row.labels.name.clone());
+            eval.note(|n| n.warn(format!("bucket label \"le\" is missing or has a malformed value of {le:?} for metric name {name:?}")));
+            continue;
+        };
+        // Two histograms of different names are not one: they would be in conflict below.
+        let key = labels::without(&row.labels, &[LE.into()]);
+        let place = *places.entry(key.clone()).or_insert_with(|| {
+            groups.push((key, Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push((upper, row));
+    }
+    let mut out = Rows::with_capacity(groups.len());
+    let mut at = Vec::new();
+    for (labels, group) in groups {
+        let mut values = vec![none(); grid.steps];
+        for (step, value) in values.iter_mut().enumerate() {
+            at.clear();
+            let present = group.iter().filter(|(_, row)| is_some(row.values[step]));
+            at.extend(present.map(|(upper, row)| histogram::Bucket { upper: *upper, count: row.values[step] }));
+            if !at.is_empty() {
+                *value = number(step, &mut at, &labels.name);
+            }
+        }
+        out.push(Row { labels: labels::unnamed(&labels), values });
+    }
+    joined(out).map(Value::Rows)
+}

@@ -1,0 +1,203 @@
+//! The evaluator: every node for all steps at once.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
+
+use super::{
+    EvalError, Limits, Stats, Window, aggregate, binary, call,
+    expr::{Expr, Selector, Subquery},
+    grid::{Grid, Row, Rows, Value, is_some, unnamed},
+    labels,
+    notes::Notes,
+    select::{self, Take, references},
+};
+use crate::pack::{Packed, Points};
+
+/// Between two evaluations of a subquery that does not say: Prometheus' default evaluation interval.
+pub const SUBQUERY_STEP_MS: i64 = 60_000;
+/// `stop` is asked once for so many series.
+const STOP_EVERY: u64 = 16;
+
+/// What an evaluation works with.
+pub struct Eval<'a> {
+    /// When.
+    pub window: Window,
+    /// What it may use.
+    pub limits: Limits,
+    /// Series of each selector, sorted by their labels.
+    data: Vec<Vec<&'a Packed>>,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    stopped: AtomicBool,
+    checks: AtomicU64,
+    held: AtomicUsize,
+    peak: AtomicUsize,
+    total: AtomicU64,
+    notes: Mutex<Notes>,
+}
+
+impl<'a> Eval<'a> {
+    /// Over what was selected.
+    pub fn new(window: Window, limits: Limits, data: &'a [Vec<Packed>], stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        let sorted = |series: &'a Vec<Packed>| {
+            let mut series: Vec<&Packed> = series.iter().collect();
+            series.sort_by(|a, b| labels::compare(&a.labels, &b.labels));
+            series
+        };
+        Self {
+            window,
+            limits,
+            data: data.iter().map(sorted).collect(),
+            stop,
+            stopped: AtomicBool::new(false),
+            checks: AtomicU64::new(0),
+            held: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            total: AtomicU64::new(0),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Whether the query is of one time.
+    pub fn is_instant(&self) -> bool {
+        self.window.step_ms == 0
+    }
+
+    /// The series of a selector.
+    pub fn series(&self, selector: &Selector) -> &[&'a Packed] {
+        self.data.get(selector.index).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ends the evaluation where the caller wants it.
+    pub fn check(&self) -> Result<(), EvalError> {
+        if self.checks.fetch_add(1, Ordering::Relaxed).is_multiple_of(STOP_EVERY) && (self.stop)() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        if self.stopped.load(Ordering::Relaxed) { Err(EvalError::Stopped) } else { Ok(()) }
+    }
+
+    /// Holds so many more points.
+    pub fn hold(&self, points: usize) -> Result<(), EvalError> {
+        let held = self.held.fetch_add(points, Ordering::Relaxed) + points;
+        self.peak.fetch_max(held, Ordering::Relaxed);
+        if held > self.limits.max_samples { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Holds so many less.
+    pub fn release(&self, points: usize) {
+        let _ = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(points)));
+    }
+
+    /// Rows that are not needed any more.
+    pub fn release_rows(&self, rows: &Rows) {
+        self.release(rows.iter().map(|row| row.values.len()).sum());
+    }
+
+    /// Samples that were looked at.
+    pub fn count(&self, samples: u64) {
+        self.total.fetch_add(samples, Ordering::Relaxed);
+    }
+
+    /// Says something beside the result.
+    pub fn note(&self, note: impl FnOnce(&mut Notes)) {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was said, and what it cost.
+    pub fn end(self) -> (Notes, Stats) {
+        let stats = Stats {
+            total_samples: self.total.load(Ordering::Relaxed),
+            peak_samples: self.peak.load(Ordering::Relaxed) as u64,
+        };
+        (self.notes.into_inner().unwrap_or_else(PoisonError::into_inner), stats)
+    }
+
+    /// Evaluates a node on a grid.
+    pub fn eval(&self, expr: &Expr, grid: &Grid) -> Result<Value, EvalError> {
+        self.check()?;
+        match expr {
+            Expr::Number(number) => Ok(Value::Scalar(vec![*number; grid.steps])),
+            Expr::Text(text) => Ok(Value::Text(text.clone())),
+            Expr::Selector(selector) => {
+                select::instant(self, self.series(selector), &selector.shift, grid, Take::Value).map(Value::Rows)
+            }
+            // The types were checked: these stand only where `call` takes them, or at the top.
+            Expr::Range(..) | Expr::Subquery(_) => Err(EvalError::Execution("unexpected range vector".into())),
+            Expr::Call(call) => call::eval(self, call, grid),
+            Expr::Aggregate(aggregate) => aggregate::eval(self, aggregate, grid).map(Value::Rows),
+            Expr::Binary(binary) => binary::eval(self, binary, grid),
+            Expr::Negate(inner) => self.negate(inner, grid),
+        }
+    }
+
+    /// Evaluates a node that is a vector.
+    pub fn rows(&self, expr: &Expr, grid: &Grid) -> Result<Rows, EvalError> {
+        match self.eval(expr, grid)? {
+            Value::Rows(rows) => Ok(rows),
+            _ => Err(EvalError::Execution("expected an instant vector".into())),
+        }
+    }
+
+    /// Evaluates a node that is a scalar.
+    pub fn scalar(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, EvalError> {
+        match self.eval(expr, grid)? {
+            Value::Scalar(values) => Ok(values),
+            _ => Err(EvalError::Execution("expected a scalar".into())),
+        }
+    }
+
+    /// A node that is a text.
+    pub fn text(expr: &Expr) -> Result<&str, EvalError> {
+        match expr {
+            Expr::Text(text) => Ok(text),
+            _ => Err(EvalError::Execution("expected a string".into())),
+        }
+    }
+
+    fn negate(&self, inner: &Expr, grid: &Grid) -> Result<Value, EvalError> {
+        let negate = |values: &mut Vec<f64>| values.iter_mut().filter(|v| is_some(**v)).for_each(|v| *v = -*v);
+        match self.eval(inner, grid)? {
+            Value::Scalar(mut values) => {
+                negate(&mut values);
+                Ok(Value::Scalar(values))
+            }
+            Value::Rows(mut rows) => {
+                rows.iter_mut().for_each(|row| negate(&mut row.values));
+                unnamed(rows).map(Value::Rows)
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// The points of a subquery: the rows of its expression on its own grid.
+    pub fn subquery(&self, subquery: &Subquery, grid: &Grid) -> Result<Vec<(Row, Points)>, EvalError> {
+        let (first, last) = references(self, grid, &subquery.shift);
+        let Some(inner) = subquery_grid(subquery, first, last) else { return Ok(Vec::new()) };
+        let rows = match self.eval(&subquery.expr, &inner)? {
+            Value::Rows(rows) => rows,
+            Value::Scalar(values) => vec![Row { labels: labels::empty(), values }],
+            Value::Text(_) => return Err(EvalError::Execution("unexpected string in subquery".into())),
+        };
+        let points = |row: Row| {
+            let mut points = Points::default();
+            for (step, value) in row.values.iter().enumerate().filter(|(_, v)| is_some(**v)) {
+                points.push(inner.at_ms(step), *value);
+            }
+            (row, points)
+        };
+        Ok(rows.into_iter().map(points).collect())
+    }
+}
+
+/// The grid of a subquery whose steps look at `first` to `last`: aligned to its own step, open at its left end as all
+/// ranges (Prometheus 3). `None`: no time of it lies there.
+pub fn subquery_grid(subquery: &Subquery, first: i64, last: i64) -> Option<Grid> {
+    let step = subquery.step_ms.unwrap_or(SUBQUERY_STEP_MS).max(1);
+    let left = first.saturating_sub(subquery.range_ms);
+    let mut start = left / step * step;
+    if start <= left {
+        start = start.saturating_add(step);
+    }
+    (start <= last).then(|| Grid::new(start, last, step))
+}

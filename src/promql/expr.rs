@@ -1,0 +1,206 @@
+//! The expression as the evaluator walks it: `parse` makes it from the grammar's tree and has checked the types.
+
+use std::sync::Arc;
+
+use super::{ValueType, functions::Function};
+use crate::model::Matcher;
+
+/// An expression.
+#[derive(Clone, Debug)]
+pub enum Expr {
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// `metric{label="x"}`
+    Selector(Selector),
+    /// `metric[5m]`
+    Range(Selector, i64),
+    /// `expr[1h:1m]`
+    Subquery(Box<Subquery>),
+    /// `f(…)`
+    Call(Call),
+    /// `sum by (…) (…)`
+    Aggregate(Box<Aggregate>),
+    /// `a + b`
+    Binary(Box<Binary>),
+    /// `-a`
+    Negate(Box<Expr>),
+}
+
+/// Where a selector looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum At {
+    /// Unix milliseconds.
+    Time(i64),
+    /// `start()` of the query.
+    Start,
+    /// `end()` of the query.
+    End,
+}
+
+/// Times of an expression that can be moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shift {
+    /// `offset`, milliseconds; positive: into the past.
+    pub offset_ms: i64,
+    /// `@`
+    pub at: Option<At>,
+}
+
+/// Which series.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// Conditions, the name among them.
+    pub matchers: Vec<Matcher>,
+    /// When.
+    pub shift: Shift,
+    /// Its place among the query's selectors: the index of its data.
+    pub index: usize,
+}
+
+/// An expression evaluated on a grid of its own.
+#[derive(Clone, Debug)]
+pub struct Subquery {
+    /// What.
+    pub expr: Expr,
+    /// How far back, milliseconds.
+    pub range_ms: i64,
+    /// How often; `None`: the default interval.
+    pub step_ms: Option<i64>,
+    /// When.
+    pub shift: Shift,
+}
+
+/// A function with its arguments.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which.
+    pub function: &'static Function,
+    /// As written.
+    pub args: Vec<Expr>,
+}
+
+/// Aggregation operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Agg {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+    Quantile,
+    CountValues,
+    Topk,
+    Bottomk,
+    Limitk,
+}
+
+/// An aggregation.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// Which.
+    pub op: Agg,
+    /// Of `quantile`, `count_values`, `topk`, `bottomk`, `limitk`.
+    pub param: Option<Expr>,
+    /// What is aggregated.
+    pub expr: Expr,
+    /// The labels named.
+    pub labels: Vec<Arc<str>>,
+    /// They are left out instead of kept.
+    pub without: bool,
+}
+
+/// Binary operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Op {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Atan2,
+    Eq,
+    Ne,
+    Gt,
+    Lt,
+    Ge,
+    Le,
+    And,
+    Or,
+    Unless,
+}
+
+impl Op {
+    /// `==`, `!=`, `>`, `<`, `>=`, `<=`.
+    pub fn is_comparison(self) -> bool {
+        matches!(self, Op::Eq | Op::Ne | Op::Gt | Op::Lt | Op::Ge | Op::Le)
+    }
+
+    /// `and`, `or`, `unless`.
+    pub fn is_set(self) -> bool {
+        matches!(self, Op::And | Op::Or | Op::Unless)
+    }
+}
+
+/// Which sides may have many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Card {
+    OneToOne,
+    ManyToOne,
+    OneToMany,
+    ManyToMany,
+}
+
+/// How series of two sides find each other.
+#[derive(Clone, Debug)]
+pub struct Matching {
+    /// Which sides may have many.
+    pub card: Card,
+    /// The labels named by `on` or `ignoring`.
+    pub labels: Vec<Arc<str>>,
+    /// They are `on`'s.
+    pub on: bool,
+    /// Labels that `group_left` and `group_right` bring from the other side.
+    pub include: Vec<Arc<str>>,
+}
+
+/// A binary operation.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// Which.
+    pub op: Op,
+    /// Left.
+    pub lhs: Expr,
+    /// Right.
+    pub rhs: Expr,
+    /// 0 or 1 instead of filtering.
+    pub return_bool: bool,
+    /// Between two vectors.
+    pub matching: Matching,
+}
+
+impl Expr {
+    /// What it evaluates to.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Expr::Number(_) => ValueType::Scalar,
+            Expr::Text(_) => ValueType::String,
+            Expr::Selector(_) | Expr::Aggregate(_) => ValueType::Vector,
+            Expr::Range(..) | Expr::Subquery(_) => ValueType::Matrix,
+            Expr::Call(call) => call.function.value_type(),
+            Expr::Negate(inner) => inner.value_type(),
+            Expr::Binary(b) => match (b.lhs.value_type(), b.rhs.value_type()) {
+                (ValueType::Scalar, ValueType::Scalar) => ValueType::Scalar,
+                _ => ValueType::Vector,
+            },
+        }
+    }
+}

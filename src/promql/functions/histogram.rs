@@ -1,0 +1,149 @@
+//! Classic histograms: quantiles and fractions of their cumulative buckets (promql/quantile.go).
+
+/// Differences below this share of the sum are the rounding of floating point numbers.
+const TOLERANCE: f64 = 1e-12;
+
+/// A bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// Its `le`.
+    pub upper: f64,
+    /// Observations up to there.
+    pub count: f64,
+}
+
+/// A quantile, and what had to be mended for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quantile {
+    /// The value.
+    pub value: f64,
+    /// A bucket held less than the one below it.
+    pub forced_monotonic: bool,
+}
+
+/// The φ-quantile, by linear interpolation within its bucket.
+pub fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> Quantile {
+    let plain = |value| Quantile { value, forced_monotonic: false };
+    if q.is_nan() {
+        return plain(f64::NAN);
+    }
+    if q < 0.0 {
+        return plain(f64::NEG_INFINITY);
+    }
+    if q > 1.0 {
+        return plain(f64::INFINITY);
+    }
+    if !arrange(buckets) {
+        return plain(f64::NAN);
+    }
+    let forced_monotonic = monotonic(buckets);
+    let value = interpolated(q, buckets);
+    Quantile { value, forced_monotonic }
+}
+
+fn interpolated(q: f64, buckets: &[Bucket]) -> f64 {
+    let [.., below, last] = buckets else { return f64::NAN };
+    if last.count == 0.0 {
+        return f64::NAN;
+    }
+    let mut rank = q * last.count;
+    let b = buckets[..buckets.len() - 1].partition_point(|b| b.count < rank);
+    if b == buckets.len() - 1 {
+        return below.upper;
+    }
+    if b == 0 && buckets[0].upper <= 0.0 {
+        return buckets[0].upper;
+    }
+    let (mut start, mut count) = (0.0, buckets[b].count);
+    if b > 0 {
+        start = buckets[b - 1].upper;
+        count -= buckets[b - 1].count;
+        rank -= buckets[b - 1].count;
+    }
+    start + (buckets[b].upper - start) * (rank / count)
+}
+
+/// The share of observations between two values.
+pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
+    if !arrange(buckets) {
+        return f64::NAN;
+    }
+    let count = buckets.last().map_or(0.0, |b| b.count);
+    if count == 0.0 || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    let rank = |value: f64| rank(value, buckets).filter(|r| *r <= count).unwrap_or(count);
+    (rank(upper) - rank(lower)) / count
+}
+
+/// How many observations are below a value; `None`: the buckets end before it.
+#[allow(clippy::float_cmp)] // Exactly at a boundary, nothing is interpolated.
+fn rank(value: f64, buckets: &[Bucket]) -> Option<f64> {
+    let mut below = 0.0;
+    for (i, b) in buckets.iter().enumerate() {
+        let start = match i.checked_sub(1) {
+            Some(before) => buckets[before].upper,
+            // As for quantiles: what is observed is taken for positive, where the first boundary is.
+            None if b.upper > 0.0 => 0.0,
+            None => f64::NEG_INFINITY,
+        };
+        if value <= start {
+            return Some(below);
+        }
+        if b.upper > value {
+            let share = if start.is_infinite() { 1.0 } else { (value - start) / (b.upper - start) };
+            return Some(if b.upper.is_infinite() { below } else { below + (b.count - below) * share });
+        }
+        below = b.count;
+    }
+    None
+}
+
+/// Sorts, joins equal boundaries; false where the last bucket is not `+Inf`.
+#[allow(clippy::float_cmp)] // Equal boundaries are one boundary.
+fn arrange(buckets: &mut Vec<Bucket>) -> bool {
+    buckets.sort_by(|a, b| a.upper.total_cmp(&b.upper));
+    if buckets.last().is_none_or(|b| b.upper != f64::INFINITY) {
+        return false;
+    }
+    buckets.dedup_by(|later, kept| {
+        let same = later.upper == kept.upper;
+        if same {
+            kept.count += later.count;
+        }
+        same
+    });
+    true
+}
+
+/// Makes counts grow; true where that was more than mending a rounding.
+fn monotonic(buckets: &mut [Bucket]) -> bool {
+    let Some(mut before) = buckets.first().map(|b| b.count) else { return false };
+    let mut forced = false;
+    for bucket in &mut buckets[1..] {
+        if almost_equal(before, bucket.count) {
+            bucket.count = before;
+        } else if bucket.count < before {
+            bucket.count = before;
+            forced = true;
+        } else {
+            before = bucket.count;
+        }
+    }
+    forced
+}
+
+#[allow(clippy::float_cmp)] // The quick case.
+fn almost_equal(a: f64, b: f64) -> bool {
+    if a == b || (a.is_nan() && b.is_nan()) {
+        return true;
+    }
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        return difference < TOLERANCE * f64::MIN_POSITIVE;
+    }
+    difference / sum.min(f64::MAX) < TOLERANCE
+}

@@ -1,0 +1,56 @@
+//! What operations do to label sets.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use crate::model::{Labels, METRIC_NAME};
+
+/// No label at all.
+pub fn empty() -> Labels {
+    Labels { name: Arc::from(""), pairs: Arc::from([]) }
+}
+
+/// Without the name.
+pub fn unnamed(labels: &Labels) -> Labels {
+    Labels { name: Arc::from(""), pairs: labels.pairs.clone() }
+}
+
+/// Only these labels; `__name__` may be among them.
+pub fn only(labels: &Labels, kept: &[Arc<str>]) -> Labels {
+    let has = |label: &str| kept.iter().any(|k| **k == *label);
+    let name = if has(METRIC_NAME) { labels.name.clone() } else { Arc::from("") };
+    Labels { name, pairs: labels.pairs.iter().filter(|(label, _)| has(label)).cloned().collect() }
+}
+
+/// Without these labels; the name stays unless it is among them.
+pub fn without(labels: &Labels, dropped: &[Arc<str>]) -> Labels {
+    let has = |label: &str| dropped.iter().any(|k| **k == *label);
+    let name = if has(METRIC_NAME) { Arc::from("") } else { labels.name.clone() };
+    Labels { name, pairs: labels.pairs.iter().filter(|(label, _)| !has(label)).cloned().collect() }
+}
+
+/// With a label set; empty removes it.
+pub fn with(labels: &Labels, label: &str, value: &str) -> Labels {
+    if label == METRIC_NAME {
+        return Labels { name: value.into(), pairs: labels.pairs.clone() };
+    }
+    let mut pairs: Vec<(Arc<str>, Arc<str>)> = labels.pairs.to_vec();
+    match pairs.binary_search_by(|(l, _)| (**l).cmp(label)) {
+        Ok(at) if value.is_empty() => drop(pairs.remove(at)),
+        Ok(at) => pairs[at].1 = value.into(),
+        Err(_) if value.is_empty() => {}
+        Err(at) => pairs.insert(at, (label.into(), value.into())),
+    }
+    Labels { name: labels.name.clone(), pairs: pairs.into() }
+}
+
+/// Prometheus' order of label sets (labels.Compare): label by label, the name among them at its place.
+pub fn compare(a: &Labels, b: &Labels) -> Ordering {
+    all(a).cmp(all(b))
+}
+
+/// All labels in the order of their names, `__name__` among them.
+pub fn all(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+    let at = labels.pairs.partition_point(|(label, _)| **label < *METRIC_NAME);
+    let name = Some((METRIC_NAME, &*labels.name)).filter(|(_, name)| !name.is_empty());
+    labels.pairs[..at].iter().map(|(l, v)| (&**l, &**v)).chain(name).chain(labels.pairs[at..].iter().map(|(l, v)| (&**l, &**v)))
+}

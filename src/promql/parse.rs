@@ -1,0 +1,290 @@
+//! Text to expression, by the `promql-parser` crate, whose tree is turned into ours.
+//!
+//! What is mended here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
+//! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
+//! refused; its expressions of labels are compiled again so that `.` matches a line's end; bytes in strings are put together to characters; a text or a nesting that is
+//! absurdly long is refused before its parser, which recurses, sees it.
+
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use promql_parser::{
+    label::{MatchOp as TheirOp, Matchers},
+    parser::{self as theirs, AtModifier, LabelModifier, Offset, VectorMatchCardinality, token},
+};
+
+use super::{
+    ParseError, ValueType,
+    expr::{Agg, Aggregate, At, Binary, Call, Card, Expr, Matching, Op, Selector, Shift, Subquery},
+    functions,
+    locate::locate,
+};
+use crate::model::{METRIC_NAME, Matcher};
+
+/// A longer text is no query that a person or a program meant.
+const TEXT_MAX_BYTES: usize = 256 << 10;
+/// Brackets within brackets, unary signs and operators in a row, each of which the parser and the evaluator recurse into.
+const NESTING_MAX: usize = 200;
+
+/// Parses a text; gives the grammar's tree too, for printing.
+pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
+    let wrong = |message: String| locate(text, message);
+    if text.trim().is_empty() {
+        return Err(wrong("no expression found in input".into()));
+    }
+    if text.len() > TEXT_MAX_BYTES || nesting(text) > NESTING_MAX {
+        return Err(wrong(format!("the expression is longer than {TEXT_MAX_BYTES} bytes or nested deeper than {NESTING_MAX}")));
+    }
+    let tree = theirs::parse(&mend_escapes(text)).map_err(wrong)?;
+    let mut lower = Lower { selectors: 0 };
+    let expr = lower.expr(&tree, 0).map_err(wrong)?;
+    Ok((expr, tree, lower.selectors))
+}
+
+/// `\xHH` is a byte in Go's strings and a character to the parser: bytes are put together to the characters that they
+/// spell; what spells none becomes U+FFFD, which no label's name may hold.
+fn mend_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\x") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let mut bytes = Vec::new();
+        while let Some(byte) = rest.strip_prefix("\\x").and_then(|r| r.get(..2)).and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            bytes.push(byte);
+            rest = &rest[4..];
+        }
+        if bytes.iter().any(|b| *b >= 0x80) {
+            out.push_str(&String::from_utf8_lossy(&bytes));
+        } else if bytes.is_empty() {
+            // Any other escape: the backslash with what follows, so that `\\x` is not taken for one.
+            let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+        } else {
+            bytes.iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// How deeply brackets are nested, outside of strings.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut most, mut quote) = (0usize, 0, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('"' | '\''), '\\') => drop(chars.next()),
+            (Some(q), c) if q == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '(' | '[' | '{') => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+struct Lower {
+    selectors: usize,
+}
+
+type Lowered<T> = Result<T, String>;
+
+impl Lower {
+    fn expr(&mut self, tree: &theirs::Expr, depth: usize) -> Lowered<Expr> {
+        if depth > NESTING_MAX * 4 {
+            return Err("the expression is nested too deeply".into());
+        }
+        let depth = depth + 1;
+        Ok(match tree {
+            theirs::Expr::NumberLiteral(n) => Expr::Number(n.val),
+            theirs::Expr::StringLiteral(s) => Expr::Text(s.val.clone()),
+            theirs::Expr::Paren(p) => self.expr(&p.expr, depth)?,
+            theirs::Expr::Unary(u) => Expr::Negate(Box::new(self.expr(&u.expr, depth)?)),
+            theirs::Expr::VectorSelector(vs) => Expr::Selector(self.selector(vs)?),
+            theirs::Expr::MatrixSelector(ms) => Expr::Range(self.selector(&ms.vs)?, range(ms.range)?),
+            theirs::Expr::Subquery(sq) => Expr::Subquery(Box::new(Subquery {
+                expr: self.expr(&sq.expr, depth)?,
+                range_ms: range(sq.range)?,
+                step_ms: sq.step.map(range).transpose()?,
+                shift: shift(sq.offset.as_ref(), sq.at.as_ref()),
+            })),
+            theirs::Expr::Call(call) => self.call(call, depth)?,
+            theirs::Expr::Aggregate(a) => Expr::Aggregate(Box::new(self.aggregate(a, depth)?)),
+            theirs::Expr::Binary(b) => Expr::Binary(Box::new(self.binary(b, depth)?)),
+            theirs::Expr::Extension(_) => return Err("extensions are not supported".into()),
+        })
+    }
+
+    fn selector(&mut self, vs: &theirs::VectorSelector) -> Lowered<Selector> {
+        let mut matchers = Vec::new();
+        if let Some(name) = &vs.name {
+            matchers.push(Matcher::equal(METRIC_NAME, name));
+        }
+        matchers.extend(lower_matchers(&vs.matchers)?);
+        let index = self.selectors;
+        self.selectors += 1;
+        Ok(Selector { matchers, shift: shift(vs.offset.as_ref(), vs.at.as_ref()), index })
+    }
+
+    fn call(&mut self, call: &theirs::Call, depth: usize) -> Lowered<Expr> {
+        let name = call.func.name;
+        let Some(function) = functions::lookup(name) else {
+            return Err(match functions::is_experimental(name) {
+                true => format!("function \"{name}\" is not enabled"),
+                false => format!("unknown function with name \"{name}\""),
+            });
+        };
+        let args = call.args.args.iter().map(|arg| self.expr(arg, depth)).collect::<Lowered<Vec<_>>>()?;
+        Ok(Expr::Call(Call { function, args }))
+    }
+
+    fn aggregate(&mut self, a: &theirs::AggregateExpr, depth: usize) -> Lowered<Aggregate> {
+        let op = match a.op.id() {
+            token::T_SUM => Agg::Sum,
+            token::T_AVG => Agg::Avg,
+            token::T_MIN => Agg::Min,
+            token::T_MAX => Agg::Max,
+            token::T_COUNT => Agg::Count,
+            token::T_GROUP => Agg::Group,
+            token::T_STDDEV => Agg::Stddev,
+            token::T_STDVAR => Agg::Stdvar,
+            token::T_QUANTILE => Agg::Quantile,
+            token::T_COUNT_VALUES => Agg::CountValues,
+            token::T_TOPK => Agg::Topk,
+            token::T_BOTTOMK => Agg::Bottomk,
+            token::T_LIMITK => Agg::Limitk,
+            _ => return Err(format!("{}() is experimental and not enabled", a.op)),
+        };
+        let param = a.param.as_ref().map(|p| self.expr(p, depth)).transpose()?;
+        let (labels, without) = modifier(a.modifier.as_ref());
+        Ok(Aggregate { op, param, expr: self.expr(&a.expr, depth)?, labels, without })
+    }
+
+    fn binary(&mut self, b: &theirs::BinaryExpr, depth: usize) -> Lowered<Binary> {
+        let op = match b.op.id() {
+            token::T_ADD => Op::Add,
+            token::T_SUB => Op::Sub,
+            token::T_MUL => Op::Mul,
+            token::T_DIV => Op::Div,
+            token::T_MOD => Op::Mod,
+            token::T_POW => Op::Pow,
+            token::T_ATAN2 => Op::Atan2,
+            token::T_EQLC => Op::Eq,
+            token::T_NEQ => Op::Ne,
+            token::T_GTR => Op::Gt,
+            token::T_LSS => Op::Lt,
+            token::T_GTE => Op::Ge,
+            token::T_LTE => Op::Le,
+            token::T_LAND => Op::And,
+            token::T_LOR => Op::Or,
+            token::T_LUNLESS => Op::Unless,
+            _ => return Err(format!("unknown operator {}", b.op)),
+        };
+        let mut matching =
+            Matching { card: Card::OneToOne, labels: Vec::new(), on: false, include: Vec::new() };
+        if op.is_set() {
+            matching.card = Card::ManyToMany;
+        }
+        if let Some(m) = &b.modifier {
+            if m.fill_values.lhs.is_some() || m.fill_values.rhs.is_some() {
+                return Err("binary operations with fill modifiers are not supported".into());
+            }
+            let include = |labels: &promql_parser::label::Labels| labels.labels.iter().map(|l| l.as_str().into()).collect();
+            (matching.card, matching.include) = match &m.card {
+                VectorMatchCardinality::OneToOne => (matching.card, Vec::new()),
+                VectorMatchCardinality::ManyToMany => (Card::ManyToMany, Vec::new()),
+                VectorMatchCardinality::ManyToOne(labels) => (Card::ManyToOne, include(labels)),
+                VectorMatchCardinality::OneToMany(labels) => (Card::OneToMany, include(labels)),
+            };
+            let (labels, ignoring) = modifier_of(m.matching.as_ref());
+            (matching.labels, matching.on) = (labels, m.matching.is_some() && !ignoring);
+        }
+        let return_bool = b.modifier.as_ref().is_some_and(|m| m.return_bool);
+        Ok(Binary { op, lhs: self.expr(&b.lhs, depth)?, rhs: self.expr(&b.rhs, depth)?, return_bool, matching })
+    }
+}
+
+fn modifier(modifier: Option<&LabelModifier>) -> (Vec<Arc<str>>, bool) {
+    modifier_of(modifier)
+}
+
+/// The labels, and whether they are excluded.
+fn modifier_of(modifier: Option<&LabelModifier>) -> (Vec<Arc<str>>, bool) {
+    match modifier {
+        None => (Vec::new(), false),
+        Some(m) => (m.labels().labels.iter().map(|l| l.as_str().into()).collect(), !m.is_include()),
+    }
+}
+
+/// The conditions of a selector.
+pub fn lower_matchers(matchers: &Matchers) -> Lowered<Vec<Matcher>> {
+    if !matchers.or_matchers.is_empty() {
+        return Err("unexpected identifier \"or\" in label matching, expected \",\" or \"}\"".into());
+    }
+    let lower = |m: &promql_parser::label::Matcher| {
+        let op = match m.op {
+            TheirOp::Equal => "=",
+            TheirOp::NotEqual => "!=",
+            TheirOp::Re(_) => "=~",
+            TheirOp::NotRe(_) => "!~",
+        };
+        Matcher::new(&m.name, op, &m.value)
+    };
+    matchers.matchers.iter().map(lower).collect()
+}
+
+fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Shift {
+    let offset_ms = match offset {
+        None => 0,
+        Some(Offset::Pos(d)) => millis(*d),
+        Some(Offset::Neg(d)) => -millis(*d),
+    };
+    let at = at.map(|at| match at {
+        AtModifier::Start => At::Start,
+        AtModifier::End => At::End,
+        AtModifier::At(time) => At::Time(match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => millis(since),
+            Err(before) => -millis(before.duration()),
+        }),
+    });
+    Shift { offset_ms, at }
+}
+
+fn range(d: Duration) -> Lowered<i64> {
+    match millis(d) {
+        ms if ms > 0 => Ok(ms),
+        _ => Err("duration must be greater than 0".into()),
+    }
+}
+
+/// Rounded, since the parser goes through floating point seconds.
+fn millis(d: Duration) -> i64 {
+    let nanos = d.as_nanos() + 500_000;
+    i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}
+
+/// What a value is called in errors.
+impl ValueType {
+    /// As in Prometheus' errors.
+    pub fn described(self) -> &'static str {
+        match self {
+            ValueType::Scalar => "scalar",
+            ValueType::String => "string",
+            ValueType::Vector => "instant vector",
+            ValueType::Matrix => "range vector",
+        }
+    }
+}

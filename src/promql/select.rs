@@ -1,0 +1,215 @@
+//! Selectors: from packed series to rows, one series' plain samples in memory at a time (a thread).
+
+use super::{
+    EvalError,
+    eval::Eval,
+    expr::{At, Shift},
+    functions::RangeFn,
+    grid::{Grid, Row, Rows, none},
+    labels,
+};
+use crate::{
+    model::is_stale,
+    pack::{Packed, Points, Want},
+};
+
+/// Work (points read or written) from which on a second thread is worth its start.
+const WIDE: usize = 20_000;
+
+/// The time that a step looks at.
+pub fn reference(eval: &Eval<'_>, grid: &Grid, shift: &Shift, step: usize) -> i64 {
+    let at = match shift.at {
+        None => grid.at_ms(step),
+        Some(At::Time(at)) => at,
+        Some(At::Start) => eval.window.start_ms,
+        Some(At::End) => eval.window.end_ms.max(eval.window.start_ms),
+    };
+    at.saturating_sub(shift.offset_ms)
+}
+
+/// First and last time that the steps look at.
+pub fn references(eval: &Eval<'_>, grid: &Grid, shift: &Shift) -> (i64, i64) {
+    (reference(eval, grid, shift, 0), reference(eval, grid, shift, grid.steps - 1))
+}
+
+/// What an instant selector takes of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Its value.
+    Value,
+    /// Its time in seconds: `timestamp(selector)`.
+    Time,
+}
+
+/// An instant selector on a grid.
+pub fn instant(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid, take: Take) -> Result<Rows, EvalError> {
+    let (first, last) = references(eval, grid, shift);
+    let lookback = eval.window.lookback_ms;
+    // With `@` all steps look at one time.
+    let steps = if shift.at.is_some() { 1 } else { grid.steps };
+    each(eval, series, grid.steps, |packed, points| {
+        read(packed, Want::Last, first - lookback + 1, last, points)?;
+        let mut values = vec![none(); grid.steps];
+        let (mut next, mut found) = (0, 0u64);
+        for (step, value) in values.iter_mut().enumerate().take(steps) {
+            let at = reference(eval, grid, shift, step);
+            while points.at_ms.get(next).is_some_and(|t| *t <= at) {
+                next += 1;
+            }
+            let Some(newest) = next.checked_sub(1) else { continue };
+            let back = lookback + points.resolution_ms(points.at_ms[newest]);
+            if points.at_ms[newest] > at - back && !is_stale(points.values[newest]) {
+                *value = match take {
+                    Take::Value => points.values[newest],
+                    Take::Time => points.at_ms[newest] as f64 / 1e3,
+                };
+                found += 1;
+            }
+        }
+        if shift.at.is_some() {
+            let value = values[0];
+            values.fill(value);
+            found *= grid.steps as u64;
+        }
+        eval.count(found);
+        Ok((found > 0).then(|| Row { labels: packed.labels.clone(), values }))
+    })
+}
+
+/// A range function over a selector.
+#[derive(Clone, Copy)]
+pub struct RangeCall<'a> {
+    /// How far back, milliseconds.
+    pub range_ms: i64,
+    /// When.
+    pub shift: &'a Shift,
+    /// Which.
+    pub function: &'a RangeFn,
+    /// The scalar arguments, a value a step each.
+    pub args: &'a [Vec<f64>],
+}
+
+impl RangeCall<'_> {
+    /// The range where points are rolled up: at least one of them, and for rates two.
+    fn widened(&self, resolution_ms: i64) -> i64 {
+        let points = if self.function.rate_like { 2 } else { 1 };
+        self.range_ms.max(resolution_ms.saturating_mul(points))
+    }
+
+    /// One series: slides a window over its points.
+    pub fn row(&self, eval: &Eval<'_>, grid: &Grid, points: &mut Points) -> Vec<f64> {
+        drop_stale(points);
+        let mut values = vec![none(); grid.steps];
+        let mut args = vec![0.0; self.args.len()];
+        let (mut low, mut high, mut seen) = (0, 0, 0u64);
+        for (step, value) in values.iter_mut().enumerate() {
+            let to = reference(eval, grid, self.shift, step);
+            let from = to.saturating_sub(self.widened(points.resolution_ms(to)));
+            while points.at_ms.get(high).is_some_and(|t| *t <= to) {
+                high += 1;
+            }
+            // A coarse part behind a fine one reaches further back: the left end may move left.
+            while low > 0 && points.at_ms[low - 1] > from {
+                low -= 1;
+            }
+            while low < high && points.at_ms[low] <= from {
+                low += 1;
+            }
+            if low >= high {
+                continue;
+            }
+            seen += (high - low) as u64;
+            let frame = super::functions::Frame {
+                at_ms: &points.at_ms[low..high],
+                values: &points.values[low..high],
+                counts: points.counts.get(low..high).unwrap_or_default(),
+                from_ms: from,
+                to_ms: to,
+            };
+            args.iter_mut().zip(self.args).for_each(|(arg, all)| *arg = all[step]);
+            if let Some(result) = (self.function.eval)(&frame, &args, grid.at_ms(step)) {
+                *value = result;
+            }
+        }
+        eval.count(seen);
+        values
+    }
+
+    /// All series of a selector.
+    pub fn rows(&self, eval: &Eval<'_>, series: &[&Packed], grid: &Grid) -> Result<Rows, EvalError> {
+        let (first, last) = references(eval, grid, self.shift);
+        each(eval, series, grid.steps, |packed, points| {
+            read(packed, self.function.want, first - self.range_ms + 1, last, points)?;
+            if points.is_empty() {
+                return Ok(None);
+            }
+            let held = points.len();
+            eval.hold(held)?;
+            let values = self.row(eval, grid, points);
+            eval.release(held);
+            let labels =
+                if self.function.keeps_name { packed.labels.clone() } else { labels::unnamed(&packed.labels) };
+            Ok(Some(Row { labels, values }).filter(Row::has_points))
+        })
+    }
+}
+
+/// Reads a range; where history is rolled up, as much further back as a point may stand for.
+pub fn read(packed: &Packed, want: Want, from_ms: i64, to_ms: i64, points: &mut Points) -> Result<(), EvalError> {
+    let coarse = packed.spans.iter().map(|s| s.resolution_ms).max().unwrap_or(0);
+    packed.read(want, from_ms.saturating_sub(coarse.saturating_mul(2)), to_ms, points)?;
+    Ok(())
+}
+
+/// Range functions never see where a series ended.
+pub fn drop_stale(points: &mut Points) {
+    if !points.values.iter().any(|v| is_stale(*v)) {
+        return;
+    }
+    let kept: Vec<bool> = points.values.iter().map(|v| !is_stale(*v)).collect();
+    let mut i = 0..;
+    points.at_ms.retain(|_| i.next().is_some_and(|i: usize| kept[i]));
+    if !points.counts.is_empty() {
+        let mut i = 0..;
+        points.counts.retain(|_| i.next().is_some_and(|i: usize| kept[i]));
+    }
+    points.values.retain(|v| !is_stale(*v));
+}
+
+/// Makes a row of every series, on all threads where there is much to do; the order stays.
+fn each(
+    eval: &Eval<'_>,
+    series: &[&Packed],
+    steps: usize,
+    make: impl Fn(&Packed, &mut Points) -> Result<Option<Row>, EvalError> + Sync,
+) -> Result<Rows, EvalError> {
+    let some = |part: &[&Packed]| {
+        let mut points = Points::default();
+        let mut rows = Vec::with_capacity(part.len());
+        for packed in part {
+            eval.check()?;
+            if let Some(row) = make(packed, &mut points)? {
+                eval.hold(row.values.len())?;
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    };
+    let work = series.iter().map(|s| s.bytes()).sum::<usize>() / 2 + series.len() * steps;
+    let threads = eval.limits.threads.clamp(1, series.len().max(1));
+    if threads == 1 || work < WIDE {
+        return some(series);
+    }
+    let parts: Vec<&[&Packed]> = series.chunks(series.len().div_ceil(threads)).collect();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = parts.iter().map(|part| scope.spawn(|| some(part))).collect();
+        let mut rows = Rows::new();
+        // All are waited for, so that the first error is also the last.
+        let done: Vec<_> = running.into_iter().map(|thread| thread.join()).collect();
+        for part in done {
+            let broken = |_| EvalError::Execution("a part of the evaluation broke off".into());
+            rows.append(&mut part.map_err(broken)??);
+        }
+        Ok(rows)
+    })
+}

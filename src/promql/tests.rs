@@ -1,0 +1,1 @@
+//! The evaluator; Prometheus' own scripts are in tests/it.

@@ -1,0 +1,150 @@
+//! The language of Prometheus' test scripts (promql/promqltest/README.md), read.
+
+use super::values::{self, Value};
+
+/// A step of a script.
+pub enum Command {
+    Clear,
+    Load { step_ms: i64, series: Vec<(String, Vec<Value>)>, with_nhcb: bool },
+    Eval(Eval),
+}
+
+/// A query with what should come of it.
+pub struct Eval {
+    pub line: usize,
+    pub query: String,
+    /// Start, end, step in milliseconds; of an instant query only the start counts.
+    pub at: (i64, i64, i64),
+    pub range: bool,
+    /// When the expected values are: of a range vector in an instant query it is said.
+    pub values_at: (i64, i64),
+    pub ordered: bool,
+    pub warn: bool,
+    pub info: bool,
+    /// Texts that an annotation must hold.
+    pub says: Vec<String>,
+    pub expected: Expected,
+}
+
+pub enum Expected {
+    /// With a text that the error must hold.
+    Fail(Option<String>),
+    /// `(series, values)`; a scalar has no series. A text is the only value of a string.
+    Result(Vec<(Option<String>, Vec<Value>)>),
+}
+
+pub fn read(text: &str) -> Vec<Command> {
+    let lines: Vec<(usize, &str)> = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with('#'))
+        .collect();
+    let mut commands = Vec::new();
+    let mut i = 0;
+    while i < lines.len() {
+        let (number, line) = lines[i];
+        i += 1;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let mut body = Vec::new();
+        while i < lines.len() && !lines[i].1.trim().is_empty() && !is_command(lines[i].1) {
+            body.push(lines[i].1.trim());
+            i += 1;
+        }
+        let line = line.trim();
+        if line == "clear" {
+            commands.push(Command::Clear);
+        } else if let Some(step) = line.strip_prefix("load_with_nhcb ").or_else(|| line.strip_prefix("load ")) {
+            let series = body.iter().map(|l| values::series(l)).collect();
+            commands.push(Command::Load { step_ms: values::duration_ms(step), series, with_nhcb: line.starts_with("load_with") });
+        } else {
+            commands.push(Command::Eval(eval(number, line, &body)));
+        }
+    }
+    commands
+}
+
+fn is_command(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    !line.starts_with([' ', '\t']) && (word == "clear" || word.starts_with("load") || word.starts_with("eval"))
+}
+
+fn eval(number: usize, line: &str, body: &[&str]) -> Eval {
+    let (word, rest) = line.split_once(' ').unwrap();
+    let rest = rest.trim();
+    let (at, query, range) = match rest.strip_prefix("instant at ") {
+        Some(rest) => {
+            let (at, query) = rest.trim().split_once(char::is_whitespace).unwrap();
+            let at = values::duration_ms(at);
+            ((at, at, 0), query, false)
+        }
+        None => {
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let ["range", "from", from, "to", to, "step", step, ..] = words[..] else { panic!("{number}: {line}") };
+            let query = rest.split_once(" step ").unwrap().1.trim_start().split_once(char::is_whitespace).unwrap().1;
+            ((values::duration_ms(from), values::duration_ms(to), values::duration_ms(step)), query, true)
+        }
+    };
+    let mut eval = Eval {
+        line: number,
+        query: query.trim().to_string(),
+        at,
+        values_at: (at.0, at.2),
+        range,
+        ordered: word == "eval_ordered",
+        warn: word == "eval_warn",
+        info: word == "eval_info",
+        says: Vec::new(),
+        expected: Expected::Result(Vec::new()),
+    };
+    let mut fail = (word == "eval_fail").then_some(None);
+    let mut results = Vec::new();
+    for line in body {
+        if let Some(message) = line.strip_prefix("expected_fail_message ") {
+            fail = Some(Some(message.trim().to_string()));
+        } else if line.strip_prefix("expected_fail_regexp ").is_some() {
+            fail = Some(None);
+        } else if let Some(what) = line.strip_prefix("expect ") {
+            expect(what.trim(), &mut eval, &mut fail, &mut results);
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') || ["NaN", "Inf"].contains(line) {
+            results.push((None, values::sequence(line)));
+        } else {
+            let (series, values) = values::series(line);
+            results.push((Some(series), values));
+        }
+    }
+    eval.expected = fail.map_or(Expected::Result(results), Expected::Fail);
+    eval
+}
+
+fn expect(
+    what: &str,
+    eval: &mut Eval,
+    fail: &mut Option<Option<String>>,
+    results: &mut Vec<(Option<String>, Vec<Value>)>,
+) {
+    let message = what.split_once("msg:").map(|(_, text)| text.trim().to_string());
+    match what.split_whitespace().next().unwrap_or_default() {
+        "ordered" => eval.ordered = true,
+        "fail" => *fail = Some(message),
+        "warn" => {
+            eval.warn = true;
+            eval.says.extend(message);
+        }
+        "info" => {
+            eval.info = true;
+            eval.says.extend(message);
+        }
+        // Nothing may be said unless it is expected, always.
+        "no_warn" | "no_info" => {}
+        "string" => results.push((None, vec![Value::Text(values::unquoted(what.trim_start_matches("string").trim()))])),
+        "range" => {
+            let words: Vec<&str> = what.split_whitespace().collect();
+            let ["range", "vector", "from", from, "to", _, "step", step] = words[..] else { panic!("expect {what}") };
+            eval.values_at = (values::duration_ms(from), values::duration_ms(step));
+        }
+        other => panic!("{}: expect {other}", eval.line),
+    }
+}
