@@ -13,7 +13,7 @@ use std::{
 use dogwatch::{
     clock::Clock,
     model::{Labels, Sample},
-    promql::Value as Answer,
+    promql::{self, Value as Answer, Window},
     query::{Engine, Options, QueryConfig},
     store::{StorageConfig, Store},
     telemetry::Metrics,
@@ -69,6 +69,7 @@ fn start_ms(end: Timestamp) -> i64 {
 
 /// dogwatch's store and engine, filled by its own writers.
 pub struct Dogwatch {
+    store: Store,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
     start_ms: i64,
@@ -78,13 +79,23 @@ pub struct Dogwatch {
 impl Dogwatch {
     pub fn with_the_story() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (metrics, clock, end) = (Arc::new(Metrics::new()), Clock::system(), end());
-        let (store, _) = Store::open(dir.path().into(), StorageConfig::default(), metrics.clone(), clock.clone());
+        let (metrics, end) = (Arc::new(Metrics::new()), end());
+        let (store, _) = Store::open(dir.path().into(), StorageConfig::default(), metrics.clone(), Clock::system());
         for samples in story::tell(end) {
             store.append(&samples);
         }
-        let engine = Engine::new(store, QueryConfig::default(), metrics, clock);
-        Self { engine, runtime: tokio::runtime::Runtime::new().unwrap(), start_ms: start_ms(end), _dir: dir }
+        let engine = Engine::new(store.clone(), QueryConfig::default(), metrics);
+        Self { store, engine, runtime: tokio::runtime::Runtime::new().unwrap(), start_ms: start_ms(end), _dir: dir }
+    }
+}
+
+impl Dogwatch {
+    /// Of each selector of a query, whether a series of the story matches: a mistyped name hides behind an `or`.
+    pub fn matched(&self, query: &str) -> Vec<bool> {
+        let (start_ms, end_ms) = (self.start_ms, self.start_ms + i64::try_from(story::MINUTES).unwrap() * 60_000);
+        let window = Window { start_ms, end_ms, step_ms: 60_000, lookback_ms: 300_000 };
+        let selections = promql::parse(query).unwrap().selections(&window);
+        selections.into_iter().map(|s| !self.store.series(&[s.matchers], 0, end_ms).is_empty()).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Two hours of two made-up clusters with an outage, as the real writers would tell them.
 //!
 //! Minutes of `prod`: 20–22 the watchdog is cut off; 60–75 the machine cp-2 is off, and from 70 on etcd of cp-3 too, so
-//! that quorum is lost; 60–80 worker-2 is not ready; 75–80 cp-2's scheduler flaps; 90 on worker-1 is short of memory; 100
-//! on cp-1's etcd is full. Certificates of every age.
+//! that quorum is lost; 60–80 worker-2 is not ready; 75–80 cp-2's scheduler flaps; 90 on worker-1 is short of memory and
+//! 95–97 not ready; 100 on cp-1's etcd is full. Certificates of every age.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -263,7 +263,7 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
         kubelet_port: 10250,
         version: "v1.31.0".to_owned(),
         conditions: vec![
-            condition("Ready", "True"),
+            condition("Ready", if tight && now.within(95, 97) { "False" } else { "True" }),
             condition("MemoryPressure", if tight { "True" } else { "False" }),
             condition("DiskPressure", "False"),
         ],
