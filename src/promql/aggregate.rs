@@ -92,9 +92,7 @@ fn fold(a: &Aggregate, op: Agg, rows: Rows, grid: &Grid) -> Rows {
             Agg::Min => pairwise(members(), grid, |min, v| if min > v || min.is_nan() { v } else { min }),
             Agg::Max => pairwise(members(), grid, |max, v| if max < v || max.is_nan() { v } else { max }),
             Agg::Count => counts(members(), grid),
-            Agg::Group => {
-                pairwise(members(), grid, |_, _| 1.0).into_iter().map(|v| if is_some(v) { 1.0 } else { v }).collect()
-            }
+            Agg::Group => pairwise(members(), grid, |_, _| 1.0).into_iter().map(|v| if is_some(v) { 1.0 } else { v }).collect(),
             op => variances(members(), grid, op == Agg::Stddev),
         };
         out.push(Row { labels, values });

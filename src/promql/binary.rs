@@ -220,10 +220,7 @@ impl Group<'_> {
             // A filter keeps the left side's value.
             element(self.binary, l, r, l)
         };
-        Row {
-            labels: self.labels(&many.labels, &one.labels),
-            values: many.values.iter().zip(&one.values).map(pair).collect(),
-        }
+        Row { labels: self.labels(&many.labels, &one.labels), values: many.values.iter().zip(&one.values).map(pair).collect() }
     }
 
     fn labels(&self, many: &Labels, one: &Labels) -> Labels {

@@ -133,7 +133,9 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
     match special {
         Special::Time => Ok(Value::Scalar(times(grid).collect())),
         Special::Pi => Ok(Value::Scalar(vec![std::f64::consts::PI; grid.steps])),
-        Special::Vector => Ok(Value::Rows(vec![Row { labels: labels::empty(), values: eval.scalar(arg(0)?, grid)? }])),
+        Special::Vector => {
+            Ok(Value::Rows(vec![Row { labels: labels::empty(), values: eval.scalar(arg(0)?, grid)? }]))
+        }
         Special::Scalar => Ok(Value::Scalar(scalar(&eval.rows(arg(0)?, grid)?, grid))),
         Special::Absent => {
             let rows = eval.rows(arg(0)?, grid)?;
@@ -182,7 +184,9 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
         Special::HistogramFraction => {
             let (lower, upper) = (eval.scalar(arg(0)?, grid)?, eval.scalar(arg(1)?, grid)?);
             let rows = eval.rows(arg(2)?, grid)?;
-            buckets(eval, rows, grid, |step, buckets, _| histogram::bucket_fraction(lower[step], upper[step], buckets))
+            buckets(eval, rows, grid, |step, buckets, _| {
+                histogram::bucket_fraction(lower[step], upper[step], buckets)
+            })
         }
     }
 }
@@ -278,11 +282,7 @@ fn buckets(
     for row in rows {
         let Ok(upper) = row.labels.get(LE).unwrap_or_default().parse::<f64>() else {
             let (le, name) = (row.labels.get(LE).unwrap_or_default().to_string(), row.labels.name.clone());
-            eval.note(|n| {
-                n.warn(format!(
-                    "bucket label \"le\" is missing or has a malformed value of {le:?} for metric name {name:?}"
-                ))
-            });
+            eval.note(|n| n.warn(format!("bucket label \"le\" is missing or has a malformed value of {le:?} for metric name {name:?}")));
             continue;
         };
         // Two histograms of different names are not one: they would be in conflict below.

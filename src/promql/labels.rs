@@ -52,9 +52,5 @@ pub fn compare(a: &Labels, b: &Labels) -> Ordering {
 pub fn all(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
     let at = labels.pairs.partition_point(|(label, _)| **label < *METRIC_NAME);
     let name = Some((METRIC_NAME, &*labels.name)).filter(|(_, name)| !name.is_empty());
-    labels.pairs[..at]
-        .iter()
-        .map(|(l, v)| (&**l, &**v))
-        .chain(name)
-        .chain(labels.pairs[at..].iter().map(|(l, v)| (&**l, &**v)))
+    labels.pairs[..at].iter().map(|(l, v)| (&**l, &**v)).chain(name).chain(labels.pairs[at..].iter().map(|(l, v)| (&**l, &**v)))
 }

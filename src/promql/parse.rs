@@ -36,9 +36,7 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
         return Err(wrong("no expression found in input".into()));
     }
     if text.len() > TEXT_MAX_BYTES || nesting(text) > NESTING_MAX {
-        return Err(wrong(format!(
-            "the expression is longer than {TEXT_MAX_BYTES} bytes or nested deeper than {NESTING_MAX}"
-        )));
+        return Err(wrong(format!("the expression is longer than {TEXT_MAX_BYTES} bytes or nested deeper than {NESTING_MAX}")));
     }
     let tree = theirs::parse(&mend_escapes(text)).map_err(wrong)?;
     let mut lower = Lower { selectors: 0 };
@@ -58,9 +56,7 @@ fn mend_escapes(text: &str) -> Cow<'_, str> {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let mut bytes = Vec::new();
-        while let Some(byte) =
-            rest.strip_prefix("\\x").and_then(|r| r.get(..2)).and_then(|h| u8::from_str_radix(h, 16).ok())
-        {
+        while let Some(byte) = rest.strip_prefix("\\x").and_then(|r| r.get(..2)).and_then(|h| u8::from_str_radix(h, 16).ok()) {
             bytes.push(byte);
             rest = &rest[4..];
         }
@@ -197,7 +193,8 @@ impl Lower {
             token::T_LUNLESS => Op::Unless,
             _ => return Err(format!("unknown operator {}", b.op)),
         };
-        let mut matching = Matching { card: Card::OneToOne, labels: Vec::new(), on: false, include: Vec::new() };
+        let mut matching =
+            Matching { card: Card::OneToOne, labels: Vec::new(), on: false, include: Vec::new() };
         if op.is_set() {
             matching.card = Card::ManyToMany;
         }
@@ -205,8 +202,7 @@ impl Lower {
             if m.fill_values.lhs.is_some() || m.fill_values.rhs.is_some() {
                 return Err("binary operations with fill modifiers are not supported".into());
             }
-            let include =
-                |labels: &promql_parser::label::Labels| labels.labels.iter().map(|l| l.as_str().into()).collect();
+            let include = |labels: &promql_parser::label::Labels| labels.labels.iter().map(|l| l.as_str().into()).collect();
             (matching.card, matching.include) = match &m.card {
                 VectorMatchCardinality::OneToOne => (matching.card, Vec::new()),
                 VectorMatchCardinality::ManyToMany => (Card::ManyToMany, Vec::new()),

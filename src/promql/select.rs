@@ -147,7 +147,8 @@ impl RangeCall<'_> {
             eval.hold(held)?;
             let values = self.row(eval, grid, points);
             eval.release(held);
-            let labels = if self.function.keeps_name { packed.labels.clone() } else { labels::unnamed(&packed.labels) };
+            let labels =
+                if self.function.keeps_name { packed.labels.clone() } else { labels::unnamed(&packed.labels) };
             Ok(Some(Row { labels, values }).filter(Row::has_points))
         })
     }

@@ -38,12 +38,7 @@ fn promql_corpus() {
     for file in &files {
         let outcome = run(file);
         let name = file.file_name().unwrap().to_string_lossy();
-        println!(
-            "{name:24} {} passed, {} failed, {} set aside",
-            outcome.passed,
-            outcome.failures.len(),
-            outcome.aside.len()
-        );
+        println!("{name:24} {} passed, {} failed, {} set aside", outcome.passed, outcome.failures.len(), outcome.aside.len());
         outcome.aside.iter().for_each(|line| println!("    aside {line}"));
         failures.extend(outcome.failures.into_iter().map(|f| format!("{name}:{f}")));
     }

@@ -58,11 +58,7 @@ pub fn read(text: &str) -> Vec<Command> {
             commands.push(Command::Clear);
         } else if let Some(step) = line.strip_prefix("load_with_nhcb ").or_else(|| line.strip_prefix("load ")) {
             let series = body.iter().map(|l| values::series(l)).collect();
-            commands.push(Command::Load {
-                step_ms: values::duration_ms(step),
-                series,
-                with_nhcb: line.starts_with("load_with"),
-            });
+            commands.push(Command::Load { step_ms: values::duration_ms(step), series, with_nhcb: line.starts_with("load_with") });
         } else {
             commands.push(Command::Eval(eval(number, line, &body)));
         }
@@ -112,9 +108,7 @@ fn eval(number: usize, line: &str, body: &[&str]) -> Eval {
             fail = Some(None);
         } else if let Some(what) = line.strip_prefix("expect ") {
             expect(what.trim(), &mut eval, &mut fail, &mut results);
-        } else if line.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
-            || ["NaN", "Inf"].contains(line)
-        {
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') || ["NaN", "Inf"].contains(line) {
             results.push((None, values::sequence(line)));
         } else {
             let (series, values) = values::series(line);

@@ -57,8 +57,7 @@ pub fn sequence(text: &str) -> Vec<Value> {
 fn after_native(mut rest: &str) -> &str {
     loop {
         rest = rest.split_once("}}").map_or("", |(_, after)| after);
-        let word =
-            rest.split_whitespace().next().filter(|_| !rest.starts_with(char::is_whitespace)).unwrap_or_default();
+        let word = rest.split_whitespace().next().filter(|_| !rest.starts_with(char::is_whitespace)).unwrap_or_default();
         match word.find("{{") {
             Some(at) => rest = &rest[at..],
             None => return rest[word.len()..].trim_start(),
@@ -81,8 +80,7 @@ fn one(word: &str) -> Vec<Value> {
     };
     // `a+bxn`; a sign may also be that of `a` or of an exponent.
     let bytes = value.as_bytes();
-    let sign =
-        (1..bytes.len()).rev().find(|i| matches!(bytes[*i], b'+' | b'-') && !matches!(bytes[*i - 1], b'e' | b'E'));
+    let sign = (1..bytes.len()).rev().find(|i| matches!(bytes[*i], b'+' | b'-') && !matches!(bytes[*i - 1], b'e' | b'E'));
     let (start, step) = match sign {
         Some(i) => (number(&value[..i]), number(&value[i..])),
         None => (number(&value), 0.0),
@@ -123,16 +121,17 @@ pub fn duration_ms(text: &str) -> i64 {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
         let n: i64 = rest[..digits].parse().unwrap();
         let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
-        total += n * match &rest[digits..unit] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            "y" => 31_536_000_000,
-            other => panic!("{other:?} in {text:?}"),
-        };
+        total += n
+            * match &rest[digits..unit] {
+                "ms" => 1,
+                "s" => 1_000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                "d" => 86_400_000,
+                "w" => 604_800_000,
+                "y" => 31_536_000_000,
+                other => panic!("{other:?} in {text:?}"),
+            };
         rest = &rest[unit..];
     }
     total

@@ -70,13 +70,10 @@ impl World {
             Ok(query) => {
                 let window = Window { start_ms: 0, end_ms: 0, step_ms: 0, lookback_ms: 1 };
                 let selections = query.selections(&window);
-                let fits =
-                    |labels: &Labels| selections.iter().any(|s| s.matchers.iter().all(|m| m.matches_labels(labels)));
+                let fits = |labels: &Labels| selections.iter().any(|s| s.matchers.iter().all(|m| m.matches_labels(labels)));
                 self.native.iter().any(fits).then_some("native histogram")
             }
-            Err(error) => {
-                ["not enabled", "experimental"].iter().any(|w| error.message.contains(w)).then_some("feature flag")
-            }
+            Err(error) => ["not enabled", "experimental"].iter().any(|w| error.message.contains(w)).then_some("feature flag"),
         }
     }
 
@@ -169,8 +166,9 @@ fn said(eval: &Eval, answer: &Answer) -> Result<(), String> {
 /// The vector at one time of a range result.
 fn at(value: &Got, at_ms: i64) -> Got {
     let Got::Matrix(matrix) = value else { return value.clone() };
-    let point =
-        |s: &promql::Series| s.points.iter().find(|(at, _)| *at == at_ms).map(|(at, v)| (s.labels.clone(), *at, *v));
+    let point = |s: &promql::Series| {
+        s.points.iter().find(|(at, _)| *at == at_ms).map(|(at, v)| (s.labels.clone(), *at, *v))
+    };
     Got::Vector(matrix.iter().filter_map(point).collect())
 }
 
@@ -194,9 +192,7 @@ fn compare(eval: &Eval, expected: &[(Option<String>, Vec<Value>)], got: &Got) ->
             ([Value::Text(text)], Got::String(_, got)) if text == got => Ok(()),
             ([Value::Number(number)], Got::Scalar(_, got)) if close(*number, *got) => Ok(()),
             // In the middle of a range, a scalar is a series without labels.
-            ([Value::Number(number)], Got::Vector(vector)) if matches!(&vector[..], [(l, _, v)] if l.to_string() == "{}" && close(*number, *v)) => {
-                Ok(())
-            }
+            ([Value::Number(number)], Got::Vector(vector)) if matches!(&vector[..], [(l, _, v)] if l.to_string() == "{}" && close(*number, *v)) => Ok(()),
             _ => Err(format!("expected {values:?}, got {got:?}")),
         };
     }
@@ -222,8 +218,8 @@ fn compare(eval: &Eval, expected: &[(Option<String>, Vec<Value>)], got: &Got) ->
             _ => None,
         });
         let numbers: Vec<(i64, f64)> = numbers.collect();
-        let same =
-            numbers.len() == points.len() && numbers.iter().zip(points).all(|(e, g)| e.0 == g.0 && close(e.1, g.1));
+        let same = numbers.len() == points.len()
+            && numbers.iter().zip(points).all(|(e, g)| e.0 == g.0 && close(e.1, g.1));
         if !same {
             return Err(format!("{labels}: expected {numbers:?}, got {points:?}"));
         }
@@ -232,8 +228,5 @@ fn compare(eval: &Eval, expected: &[(Option<String>, Vec<Value>)], got: &Got) ->
 }
 
 fn shown(got: &[(Labels, Vec<(i64, f64)>)]) -> String {
-    got.iter()
-        .map(|(l, points)| format!("{l} {:?}", points.iter().map(|p| p.1).collect::<Vec<_>>()))
-        .collect::<Vec<_>>()
-        .join("; ")
+    got.iter().map(|(l, points)| format!("{l} {:?}", points.iter().map(|p| p.1).collect::<Vec<_>>())).collect::<Vec<_>>().join("; ")
 }
