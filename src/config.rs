@@ -25,6 +25,7 @@ use crate::{
     discover::config::ClusterConfig,
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig, RouteConfig},
     query::QueryConfig,
+    remote::RemoteWriteConfig,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
@@ -57,6 +58,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Limits of PromQL queries.
     pub query: QueryConfig,
+    /// Other stores that get every sample.
+    pub remote_write: Vec<RemoteWriteConfig>,
     /// Probing.
     pub schedule: ScheduleConfig,
     /// Delivery.
@@ -81,6 +84,7 @@ impl Default for Config {
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
             query: QueryConfig::default(),
+            remote_write: Vec::new(),
             schedule: ScheduleConfig::default(),
             notifications: NotificationsConfig::default(),
             global: GlobalConfig::default(),
@@ -171,6 +175,7 @@ fn resolve(config: &mut Config, base: &Path) {
         files.into_iter().flatten().for_each(absolute);
     }
     config.global.resolve_paths(base);
+    config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));
     for receiver in &mut config.receivers {
         receiver.resolve_paths(base);
     }

@@ -21,6 +21,7 @@ pub mod pack;
 pub mod probe;
 pub mod promql;
 pub mod query;
+pub mod remote;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;

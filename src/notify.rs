@@ -4,6 +4,7 @@
 //! lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message is rendered from its
 //! [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same `Message-ID`.
 
+pub mod client;
 pub mod config;
 mod credential;
 pub mod email;

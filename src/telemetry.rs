@@ -6,7 +6,7 @@ pub mod log;
 pub mod names;
 pub mod process;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -51,6 +51,13 @@ pub struct ClusterLabels {
     pub cluster: String,
 }
 
+/// Labels of `dogwatch_remote_write_*`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RemoteLabels {
+    /// The remote's name.
+    pub remote: String,
+}
+
 /// Buckets in seconds for things that should take milliseconds and may take a minute.
 const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
@@ -86,6 +93,16 @@ pub struct Metrics {
     pub store_samples: Counter,
     /// Size of the database with its WAL.
     pub store_bytes: Gauge,
+    /// Samples that remotes took.
+    pub remote_samples: Family<RemoteLabels, Counter>,
+    /// Samples that remotes refused for good.
+    pub remote_refused: Family<RemoteLabels, Counter>,
+    /// Attempts that have to be made again.
+    pub remote_retries: Family<RemoteLabels, Counter>,
+    /// Times that history was rolled up before it was sent.
+    pub remote_lost: Family<RemoteLabels, Counter>,
+    /// Age of the oldest sample that is not sent yet, seconds.
+    pub remote_lag: Family<RemoteLabels, Gauge<f64, AtomicU64>>,
     /// How long queries took, waiting included.
     pub query_seconds: Histogram,
     /// Queries without an answer.
@@ -126,6 +143,11 @@ impl Metrics {
             store_samples: Counter::default(),
             store_bytes: Gauge::default(),
             store_damaged: Counter::default(),
+            remote_samples: Family::default(),
+            remote_refused: Family::default(),
+            remote_retries: Family::default(),
+            remote_lost: Family::default(),
+            remote_lag: Family::default(),
             query_seconds: Histogram::new(SECONDS),
             query_failures: Counter::default(),
             dropped: Family::default(),
@@ -169,6 +191,7 @@ impl Metrics {
             "Blocks of packed samples that could not be read",
             self.store_damaged.clone(),
         );
+        self.register_remote(r);
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
         r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
@@ -179,6 +202,16 @@ impl Metrics {
             "Gaps found in the machine's time: suspended, starved or stepped",
             self.clock_gaps.clone(),
         );
+    }
+
+    fn register_remote(&self, r: &mut Registry) {
+        r.register("remote_write_samples", "Samples that the remote took", self.remote_samples.clone());
+        let text = "Samples that the remote refused for good; they are dropped";
+        r.register("remote_write_refused_samples", text, self.remote_refused.clone());
+        r.register("remote_write_retries", "Requests that have to be made again", self.remote_retries.clone());
+        let text = "Times that history was rolled up before the remote had it";
+        r.register("remote_write_losses", text, self.remote_lost.clone());
+        r.register("remote_write_lag_seconds", "Age of the oldest sample not sent yet", self.remote_lag.clone());
     }
 
     /// Counts something dropped at a named limit.

@@ -15,6 +15,11 @@ mod world;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    if let [serve, address, dir] = &asked[..]
+        && serve == "serve"
+    {
+        return queries::serve(address, dir);
+    }
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|a| a == name);
     if wanted("size") {
         size::run();

@@ -24,11 +24,12 @@ use super::{
 };
 use crate::{
     config::Config,
+    discover::config::ClusterConfig,
     dispatch::{Deps, Dispatch, Policy, Settings},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
     model::{Diagnosis, Failure, Job, Live, Observation, ProbeSpec, Reason, State, Target},
-    notify, probe, query,
+    notify, probe, query, remote,
     schedule::{Prober, Schedule},
     store::{Restored, Store},
     vantage::Watcher,
@@ -38,6 +39,10 @@ use crate::{
 const REPORTS: usize = 16_384;
 /// Updates, looks, commands and diagnoses that wait: all are level-triggered, so few suffice.
 const NEWS: usize = 64;
+/// A sample may arrive so long after its time: probes end within their timeouts, and what they saw is handled at once.
+const GRACE_MIN: Duration = Duration::from_secs(15);
+/// Beyond the longest timeout.
+const GRACE_MORE: Duration = Duration::from_secs(5);
 /// The store may take this long to write what is queued when everything else has stopped.
 const STORE_CLOSE: Duration = Duration::from_millis(1_000);
 
@@ -76,8 +81,10 @@ impl Engine {
         let diagnoses = parts.dispatch(integrations, &restored, external_url.clone());
         parts.watch(restored, diagnoses, alive.clone());
         parts.serve(listener, external_url);
+        parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = own::run(
+            listening.to_string(),
             store.clone(),
             shared.live.clone(),
             shared.metrics.clone(),
@@ -197,6 +204,22 @@ impl Start<'_> {
         };
         let ingest = Ingest::new(parts, clusters, restored.targets);
         self.tasks.spawn(ingest.run(reports_in, updates_in, looks_in, alive, self.stop.clone()));
+    }
+
+    /// History to other stores.
+    fn send(&mut self) {
+        let clusters = self.config.clusters.iter();
+        let longest = clusters.flat_map(ClusterConfig::timeouts).chain([self.config.defaults.timeout]).max();
+        let parts = remote::Parts {
+            store: self.store.clone(),
+            metrics: self.shared.metrics.clone(),
+            clock: self.shared.clock.clone(),
+            external_labels: self.config.external_labels.clone(),
+            grace: GRACE_MIN.max(longest.unwrap_or_default() + GRACE_MORE),
+        };
+        for config in &self.config.remote_write {
+            self.tasks.spawn(remote::run(config.clone(), parts.clone(), self.stop.clone()));
+        }
     }
 
     fn serve(&mut self, listener: TcpListener, external_url: String) {

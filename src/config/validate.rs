@@ -63,6 +63,16 @@ pub(super) fn check(config: &Config) -> Problems {
         say("schedule.concurrency", format!("must be from 1 to {PROBES_MAX}"));
     }
     check_query(&config.query, &mut say);
+    let mut remotes = BTreeSet::new();
+    for (i, remote) in config.remote_write.iter().enumerate() {
+        let at = format!("remote_write[{i}]");
+        if !remotes.insert(remote.name()) {
+            say(&at, format!("there are two remotes called {:?}; give each its own name", remote.name()));
+        }
+        for (key, why) in remote.problems() {
+            say(&format!("{at}{key}"), why);
+        }
+    }
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }

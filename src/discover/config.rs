@@ -43,6 +43,12 @@ pub struct ClusterConfig {
 }
 
 impl ClusterConfig {
+    /// The timeouts that components have of their own.
+    pub fn timeouts(&self) -> impl Iterator<Item = Duration> + use<> {
+        let own = [&self.apiserver, &self.scheduler, &self.controller_manager, &self.kube_proxy].map(|c| c.timeout);
+        own.into_iter().chain([self.etcd.timeout, self.kubelet.timeout]).flatten()
+    }
+
     /// With every default.
     pub fn named(name: &str) -> Self {
         Self {

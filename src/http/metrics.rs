@@ -65,7 +65,7 @@ impl Picture {
     }
 
     /// Only the series of the watchdog itself.
-    fn own(live: &Live, now: Timestamp) -> Self {
+    pub fn own(live: &Live, now: Timestamp) -> Self {
         Self { slices: vec![own_samples(&live.read(), now)] }
     }
 
