@@ -11,4 +11,5 @@ mod metrics;
 mod notify;
 mod promql;
 mod receivers;
+mod remote;
 mod tidy;
