@@ -2,7 +2,9 @@
 // A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api_v1;
 mod cli;
+mod clients;
 mod dashboards;
 mod demo;
 mod dispatch;
@@ -11,4 +13,5 @@ mod metrics;
 mod notify;
 mod promql;
 mod receivers;
+mod remote;
 mod tidy;

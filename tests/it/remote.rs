@@ -1,0 +1,305 @@
+//! remote_write against a server that fails in every way, against a real Prometheus, and against VictoriaMetrics.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::post};
+use dogwatch::{
+    clock::Clock,
+    model::{Labels, Sample},
+    remote::{Parts, RemoteWriteConfig},
+    store::{StorageConfig, Store},
+    telemetry::Metrics,
+};
+use jiff::Timestamp;
+use prost::Message;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+const SERIES: usize = 300;
+/// Samples of each series, a quarter of a minute apart.
+const SAMPLES: i64 = 40;
+
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Point>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Point {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+/// A store with samples from `begin_ms` on.
+struct Source {
+    dir: tempfile::TempDir,
+    store: Store,
+    metrics: Arc<Metrics>,
+    begin_ms: i64,
+}
+
+impl Source {
+    fn new() -> Self {
+        dogwatch::dial::install_crypto();
+        let dir = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let (store, _) = Store::open(dir.path().into(), StorageConfig::default(), metrics.clone(), Clock::system());
+        let begin_ms = Timestamp::now().as_millisecond() - SAMPLES * 15_000 - 5_000;
+        let source = Self { dir, store, metrics, begin_ms };
+        for i in 0..SAMPLES {
+            source.append(Timestamp::from_millisecond(begin_ms + i * 15_000).unwrap(), i as f64);
+        }
+        source
+    }
+
+    fn append(&self, at: Timestamp, value: f64) {
+        let sample = |s: usize| Sample { labels: Labels::new("m", [("series", s.to_string())]), at, value };
+        self.store.append(&(0..SERIES).map(sample).collect::<Vec<_>>());
+    }
+
+    /// As a probe does that ends now.
+    fn append_now(&self) {
+        self.append(Timestamp::now(), 0.0);
+    }
+
+    /// Sends from the first sample on, until dropped.
+    fn send(&self, url: &str, position: bool) -> Running {
+        let config: RemoteWriteConfig = serde_json::from_value(serde_json::json!({
+            "url": url,
+            "name": "test",
+            "remote_timeout": "5s",
+            "queue_config": {"shards": 3, "max_samples_per_send": 500, "max_backoff": "200ms"},
+        }))
+        .unwrap();
+        if position {
+            let text = format!(r#"{{"from_ms":{0},"to_ms":{0},"after":[0,0,0]}}"#, self.begin_ms);
+            self.store.save_note("remote_write/test", &text);
+        }
+        let parts = Parts {
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            clock: Clock::system(),
+            external_labels: BTreeMap::from([("vantage".into(), "here".into())]),
+            grace: Duration::from_millis(100),
+        };
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let store = self.store.clone();
+        let task = tokio::spawn(async move {
+            // The position is in the file with the next batch.
+            for _ in 0..500 {
+                if !position || store.note("remote_write/test").is_ok_and(|n| n.is_some()) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            dogwatch::remote::run(config, parts, stopped).await;
+        });
+        Running { stop, task: Some(task) }
+    }
+}
+
+struct Running {
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    async fn stop(mut self) {
+        self.stop.cancel();
+        self.task.take().unwrap().await.unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[derive(Default)]
+struct Received {
+    /// Answers still to be given before anything is taken.
+    troubles: Vec<u16>,
+    /// Of each series, the times in the order of their arrival.
+    times: BTreeMap<String, Vec<i64>>,
+    labels: BTreeSet<String>,
+}
+
+type Shared = Arc<Mutex<Received>>;
+
+async fn receive(State(received): State<Shared>, body: Bytes) -> axum::response::Response {
+    let mut received = received.lock().unwrap();
+    match received.troubles.pop() {
+        Some(429) => return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
+        Some(status) => return StatusCode::from_u16(status).unwrap().into_response(),
+        None => {}
+    }
+    let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
+    for series in WriteRequest::decode(plain.as_slice()).unwrap().timeseries {
+        let name = series.labels.iter().find(|l| l.name == "series").unwrap().value.clone();
+        received.labels.extend(series.labels.iter().map(|l| l.name.clone()));
+        received.times.entry(name).or_default().extend(series.samples.iter().map(|s| s.timestamp));
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn receiver(troubles: Vec<u16>) -> (String, Shared) {
+    let received = Arc::new(Mutex::new(Received { troubles, ..Received::default() }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/push", listener.local_addr().unwrap());
+    let router = Router::new().route("/push", post(receive)).with_state(received.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, received)
+}
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..1_200 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn a_receiver_in_trouble_gets_every_sample_in_order() {
+    let source = Source::new();
+    let (url, received) = receiver(vec![503, 429, 500, 502, 429, 500]).await;
+    let running = source.send(&url, true);
+    let all = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
+    until("all samples", async || all() >= SERIES * SAMPLES as usize).await;
+    {
+        let received = received.lock().unwrap();
+        assert_eq!(received.times.len(), SERIES);
+        for (series, times) in &received.times {
+            assert_eq!(times.len() as i64, SAMPLES, "series {series}");
+            assert!(times.is_sorted_by(|a, b| a < b), "series {series}: {times:?}");
+        }
+        assert_eq!(received.labels, ["__name__", "series", "vantage"].map(String::from).into());
+    }
+    // A restart goes on where this ended.
+    running.stop().await;
+    let before = all();
+    source.append_now();
+    let _running = source.send(&url, false);
+    until("the newest samples", async || all() >= before + SERIES).await;
+    assert_eq!(all(), before + SERIES, "nothing comes twice");
+    drop(source.dir);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_counted_and_does_not_stop_the_rest() {
+    let source = Source::new();
+    let (url, received) = receiver(vec![400]).await;
+    let _running = source.send(&url, true);
+    let taken = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
+    let refused = || {
+        let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
+        source.metrics.remote_refused.get_or_create(&labels).get() as usize
+    };
+    until("the end", async || taken() + refused() >= SERIES * SAMPLES as usize).await;
+    assert_eq!((taken() + refused(), refused() > 0), (SERIES * SAMPLES as usize, true));
+}
+
+/// A real store, killed when dropped.
+struct Peer(Child);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn prometheus(dir: &Path, port: u16) -> Peer {
+    let config = dir.join("prometheus.yml");
+    std::fs::write(&config, "scrape_configs: []\n").unwrap();
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .args(["--web.enable-remote-write-receiver", "--log.level=error"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("prometheus: tests/run installs it");
+    Peer(child)
+}
+
+/// How many samples of `m` the peer has.
+async fn counted(client: &reqwest::Client, base: &str) -> usize {
+    let query = [("query", "sum(count_over_time(m{vantage=\"here\"}[3h]))")];
+    let url = url::Url::parse_with_params(&format!("{base}/api/v1/query"), query).unwrap();
+    let Ok(answer) = client.get(url).send().await else { return 0 };
+    let Ok(json) = answer.text().await.map(|t| serde_json::from_str::<serde_json::Value>(&t)) else { return 0 };
+    let value = json.ok().and_then(|j| j["data"]["result"][0]["value"][1].as_str()?.parse().ok());
+    value.unwrap_or(0)
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+#[tokio::test]
+async fn a_real_prometheus_that_is_down_for_a_while_misses_nothing() {
+    let source = Source::new();
+    let (dir, port, client) = (tempfile::tempdir().unwrap(), free_port(), client());
+    let base = format!("http://127.0.0.1:{port}");
+    let _running = source.send(&format!("{base}/api/v1/write"), true);
+    let first = prometheus(dir.path(), port);
+    let all = SERIES * SAMPLES as usize;
+    until("the first half", async || counted(&client, &base).await > all / 10).await;
+    drop(first);
+    source.append_now();
+    let _second = prometheus(dir.path(), port);
+    let all = all + SERIES;
+    until("everything", async || counted(&client, &base).await >= all).await;
+    assert_eq!(counted(&client, &base).await, all);
+}
+
+#[tokio::test]
+async fn victoria_metrics_takes_everything() {
+    let source = Source::new();
+    let (dir, port, client) = (tempfile::tempdir().unwrap(), free_port(), client());
+    let child = Command::new("victoria-metrics")
+        .arg(format!("-storageDataPath={}", dir.path().display()))
+        .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
+        .args(["-search.latencyOffset=0s", "-loggerLevel=ERROR"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("victoria-metrics: tests/run installs it");
+    let _peer = Peer(child);
+    let base = format!("http://127.0.0.1:{port}");
+    let _running = source.send(&format!("{base}/api/v1/write"), true);
+    until("everything", async || counted(&client, &base).await >= SERIES * SAMPLES as usize).await;
+}
