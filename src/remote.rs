@@ -17,7 +17,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ use crate::{
 const SERIES_AT_ONCE: usize = 200;
 /// Pause before the store is asked again, where it can't be read.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// Within a slice, how often the position is written at the most: each time is a transaction with a sync.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the lag is told, also while a receiver takes nothing.
 const LAG_EVERY: Duration = Duration::from_secs(5);
 
@@ -66,6 +68,7 @@ struct Remote {
     cut: Cut,
     stop: CancellationToken,
     position: Mutex<Position>,
+    saved_at: Mutex<Instant>,
 }
 
 /// Sends until told to stop.
@@ -83,6 +86,7 @@ pub async fn run(config: RemoteWriteConfig, parts: Parts, stop: CancellationToke
         labels: RemoteLabels { remote: config.name() },
         key: format!("remote_write/{}", config.name()),
         position: Mutex::new(begin),
+        saved_at: Mutex::new(Instant::now()),
         parts,
         senders,
         cut,
@@ -97,6 +101,14 @@ pub async fn run(config: RemoteWriteConfig, parts: Parts, stop: CancellationToke
 impl Remote {
     fn position(&self) -> MutexGuard<'_, Position> {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn save_sometimes(&self) {
+        let mut saved_at = self.saved_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if saved_at.elapsed() >= SAVE_EVERY {
+            *saved_at = Instant::now();
+            self.save();
+        }
     }
 
     fn save(&self) {
@@ -177,11 +189,11 @@ impl Remote {
                     self.go_to(until_ms);
                 }
                 Slice::Send { to_ms } => {
-                    let cut = self.begin(to_ms);
+                    let shards = self.begin(to_ms).await;
                     // All shards end a slice before the next one begins: a receiver takes only so much disorder.
-                    let shards = (0..cut).map(|shard| self.slice(shard));
+                    let shards = (0..shards).map(|shard| self.slice(shard));
                     if futures_util::future::join_all(shards).await.contains(&None) {
-                        return;
+                        return self.save();
                     }
                     self.go_to(to_ms);
                 }
@@ -195,11 +207,17 @@ impl Remote {
         self.save();
     }
 
-    /// Begins or resumes a slice; its cut's shards. What is begun is kept before it is sent.
-    fn begin(&self, to_ms: i64) -> usize {
-        self.position().to_ms = to_ms;
-        self.save();
-        self.position().after.len()
+    /// Begins or resumes a slice; how many shards it has. Its end is in the file before the first request leaves: after a
+    /// crash the slice must be the same, or its requests would mix what was sent with what was not.
+    async fn begin(&self, to_ms: i64) -> usize {
+        let (text, shards) = {
+            let mut position = self.position();
+            position.to_ms = to_ms;
+            (position.write(), position.after.len())
+        };
+        // Where the file can't be written, sending goes on all the same.
+        self.parts.store.commit_note(&self.key, &text).await;
+        shards
     }
 
     /// Sends one shard's part of a slice, series by series; `None` when told to stop.
@@ -225,7 +243,7 @@ impl Remote {
             if let Some(at) = self.position().after.get_mut(shard) {
                 *at = next.unwrap_or(DONE);
             }
-            self.save();
+            self.save_sometimes();
         }
     }
 

@@ -89,11 +89,16 @@ impl Source {
 
     /// Sends from the first sample on, until dropped.
     fn send(&self, url: &str, position: bool) -> Running {
+        self.send_cut(url, position, (3, 500))
+    }
+
+    /// In so many shards with so many samples a request.
+    fn send_cut(&self, url: &str, position: bool, (shards, samples): (usize, usize)) -> Running {
         let config: RemoteWriteConfig = serde_json::from_value(serde_json::json!({
             "url": url,
             "name": "test",
             "remote_timeout": "5s",
-            "queue_config": {"shards": 3, "max_samples_per_send": 500, "max_backoff": "200ms"},
+            "queue_config": {"shards": shards, "max_samples_per_send": samples, "max_backoff": "200ms"},
         }))
         .unwrap();
         if position {
@@ -149,6 +154,10 @@ struct Received {
     /// Of each series, the times in the order of their arrival.
     times: BTreeMap<String, Vec<i64>>,
     labels: BTreeSet<String>,
+    /// As Prometheus: a whole request is refused for one sample that is not newer than the series' newest.
+    strict: bool,
+    /// Requests that are still taken before it is down.
+    takes: Option<usize>,
 }
 
 type Shared = Arc<Mutex<Received>>;
@@ -161,8 +170,19 @@ async fn receive(State(received): State<Shared>, body: Bytes) -> axum::response:
         None => {}
     }
     let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
-    for series in WriteRequest::decode(plain.as_slice()).unwrap().timeseries {
-        let name = series.labels.iter().find(|l| l.name == "series").unwrap().value.clone();
+    let request = WriteRequest::decode(plain.as_slice()).unwrap();
+    let name = |s: &TimeSeries| s.labels.iter().find(|l| l.name == "series").unwrap().value.clone();
+    let old = |s: &TimeSeries| received.times.get(&name(s)).and_then(|t| t.last()) >= Some(&s.samples[0].timestamp);
+    if received.strict && request.timeseries.iter().any(old) {
+        return (StatusCode::BAD_REQUEST, "out of order sample").into_response();
+    }
+    match &mut received.takes {
+        Some(0) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(more) => *more -= 1,
+        None => {}
+    }
+    for series in request.timeseries {
+        let name = name(&series);
         received.labels.extend(series.labels.iter().map(|l| l.name.clone()));
         received.times.entry(name).or_default().extend(series.samples.iter().map(|s| s.timestamp));
     }
@@ -226,6 +246,40 @@ async fn what_is_refused_is_counted_and_does_not_stop_the_rest() {
     };
     until("the end", async || taken() + refused() >= SERIES * SAMPLES as usize).await;
     assert_eq!((taken() + refused(), refused() > 0), (SERIES * SAMPLES as usize, true));
+}
+
+#[tokio::test]
+async fn another_number_of_shards_in_the_middle_of_a_slice_loses_nothing() {
+    let source = Source::new();
+    let (url, received) = receiver(Vec::new()).await;
+    {
+        let mut received = received.lock().unwrap();
+        (received.strict, received.takes) = (true, Some(9));
+    }
+    let taken = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
+    let running = source.send(&url, true);
+    until("it is down", async || received.lock().unwrap().takes == Some(0)).await;
+    running.stop().await;
+    let some = taken();
+    assert!(some > 0 && some < SERIES * SAMPLES as usize, "{some}");
+    received.lock().unwrap().takes = None;
+    let _running = source.send_cut(&url, false, (2, 333));
+    until("all samples", async || taken() >= SERIES * SAMPLES as usize).await;
+}
+
+#[tokio::test]
+async fn the_lag_grows_while_nothing_is_taken() {
+    let source = Source::new();
+    let (url, received) = receiver(Vec::new()).await;
+    received.lock().unwrap().takes = Some(0);
+    let _running = source.send(&url, true);
+    let lag = || {
+        let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
+        source.metrics.remote_lag.get_or_create(&labels).get()
+    };
+    until("it is known where it stands", async || lag() > SAMPLES as f64 * 15.0).await;
+    let begun = lag();
+    until("it grows", async || lag() > begun + 1.0).await;
 }
 
 /// A real store, killed when dropped.
