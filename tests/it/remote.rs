@@ -312,7 +312,19 @@ fn prometheus(dir: &Path, port: u16) -> Peer {
 
 /// How many samples of `m` the peer has.
 async fn counted(client: &reqwest::Client, base: &str) -> usize {
-    let query = [("query", "sum(count_over_time(m{vantage=\"here\"}[3h]))")];
+    over_time(client, base, "count").await
+}
+
+/// Whether the values are those that were sent: every series counts from 0 up.
+async fn has_the_values(client: &reqwest::Client, base: &str) -> bool {
+    let all = (0..SAMPLES as usize).sum::<usize>() * SERIES;
+    over_time(client, base, "sum").await == all
+        && over_time(client, base, "max").await == SERIES * (SAMPLES as usize - 1)
+}
+
+/// The sum of `<function>_over_time` of all series.
+async fn over_time(client: &reqwest::Client, base: &str, function: &str) -> usize {
+    let query = [("query", format!("sum({function}_over_time(m{{vantage=\"here\"}}[3h]))"))];
     let url = url::Url::parse_with_params(&format!("{base}/api/v1/query"), query).unwrap();
     let Ok(answer) = client.get(url).send().await else { return 0 };
     let Ok(json) = answer.text().await.map(|t| serde_json::from_str::<serde_json::Value>(&t)) else { return 0 };
@@ -339,6 +351,7 @@ async fn a_real_prometheus_that_is_down_for_a_while_misses_nothing() {
     let all = all + SERIES;
     until("everything", async || counted(&client, &base).await >= all).await;
     assert_eq!(counted(&client, &base).await, all);
+    assert!(has_the_values(&client, &base).await);
 }
 
 #[tokio::test]
@@ -356,4 +369,5 @@ async fn victoria_metrics_takes_everything() {
     let base = format!("http://127.0.0.1:{port}");
     let _running = source.send(&format!("{base}/api/v1/write"), true);
     until("everything", async || counted(&client, &base).await >= SERIES * SAMPLES as usize).await;
+    until("the values", async || has_the_values(&client, &base).await).await;
 }
