@@ -379,6 +379,11 @@ impl Store {
         self.0.mailbox.push(Op::Note(key.into(), text.into()), None);
     }
 
+    /// Like `save_note`; returns when it is in the file, or at once `Buffered` where the file can't be written.
+    pub async fn commit_note(&self, key: &str, text: &str) -> Durability {
+        self.durable(Op::Note(key.into(), text.into())).await
+    }
+
     /// Writes what is queued, checkpoints, and ends the writer; waits at most `limit`.
     pub async fn close(&self, limit: Duration) {
         self.0.mailbox.close();

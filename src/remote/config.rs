@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::position::Cut;
 use crate::{
     model::{Secret, duration},
     notify::{
@@ -21,6 +22,18 @@ use crate::{
 const SHARDS_MAX: usize = 64;
 /// Samples of one request: some megabytes; receivers refuse more.
 const SAMPLES_MAX: usize = 100_000;
+
+/// Headers that the protocol sets.
+const OWN_HEADERS: [&str; 8] = [
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "Host",
+    "Transfer-Encoding",
+    "User-Agent",
+    "X-Prometheus-Remote-Write-Version",
+];
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +94,13 @@ impl Default for QueueConfig {
     }
 }
 
+impl QueueConfig {
+    /// How slices are cut.
+    pub fn cut(&self) -> Cut {
+        Cut { shards: self.shards.max(1), samples: self.max_samples_per_send.max(1) }
+    }
+}
+
 fn remote_timeout() -> Duration {
     Duration::from_secs(30)
 }
@@ -126,6 +146,9 @@ impl RemoteWriteConfig {
         }
         if !self.url.username().is_empty() || self.url.password().is_some() {
             problems.push((".url", "must not hold credentials: use basic_auth".into()));
+        }
+        for name in self.headers.keys().filter(|n| OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(n))) {
+            problems.push((".headers", format!("{name} is set by the protocol: leave it out")));
         }
         let queue = &self.queue_config;
         if !(1..=SHARDS_MAX).contains(&queue.shards) {

@@ -43,6 +43,8 @@ fn a_configuration_that_can_not_work_is_said() {
     assert_eq!(problems(r#"{"url": "https://mimir.example.org/api/v1/push"}"#), [""; 0]);
     assert_eq!(problems(r#"{"url": "ftp://u:p@mimir.example.org/"}"#), [".url", ".url"]);
     assert_eq!(problems(r#"{"url": "http://m/", "queue_config": {"shards": 0}}"#), [".queue_config.shards"]);
+    let own = r#"{"url": "http://m/", "headers": {"content-type": "text/plain", "X-Scope-OrgID": "a"}}"#;
+    assert_eq!(problems(own), [".headers"]);
     let refused = serde_json::from_str::<RemoteWriteConfig>(r#"{"url": "http://m/", "write_relabel_configs": []}"#);
     assert!(refused.unwrap_err().to_string().contains("unknown field"));
 }

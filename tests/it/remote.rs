@@ -89,11 +89,16 @@ impl Source {
 
     /// Sends from the first sample on, until dropped.
     fn send(&self, url: &str, position: bool) -> Running {
+        self.send_cut(url, position, (3, 500))
+    }
+
+    /// In so many shards with so many samples a request.
+    fn send_cut(&self, url: &str, position: bool, (shards, samples): (usize, usize)) -> Running {
         let config: RemoteWriteConfig = serde_json::from_value(serde_json::json!({
             "url": url,
             "name": "test",
             "remote_timeout": "5s",
-            "queue_config": {"shards": 3, "max_samples_per_send": 500, "max_backoff": "200ms"},
+            "queue_config": {"shards": shards, "max_samples_per_send": samples, "max_backoff": "200ms"},
         }))
         .unwrap();
         if position {
@@ -149,6 +154,10 @@ struct Received {
     /// Of each series, the times in the order of their arrival.
     times: BTreeMap<String, Vec<i64>>,
     labels: BTreeSet<String>,
+    /// As Prometheus: a whole request is refused for one sample that is not newer than the series' newest.
+    strict: bool,
+    /// Requests that are still taken before it is down.
+    takes: Option<usize>,
 }
 
 type Shared = Arc<Mutex<Received>>;
@@ -161,8 +170,19 @@ async fn receive(State(received): State<Shared>, body: Bytes) -> axum::response:
         None => {}
     }
     let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
-    for series in WriteRequest::decode(plain.as_slice()).unwrap().timeseries {
-        let name = series.labels.iter().find(|l| l.name == "series").unwrap().value.clone();
+    let request = WriteRequest::decode(plain.as_slice()).unwrap();
+    let name = |s: &TimeSeries| s.labels.iter().find(|l| l.name == "series").unwrap().value.clone();
+    let old = |s: &TimeSeries| received.times.get(&name(s)).and_then(|t| t.last()) >= Some(&s.samples[0].timestamp);
+    if received.strict && request.timeseries.iter().any(old) {
+        return (StatusCode::BAD_REQUEST, "out of order sample").into_response();
+    }
+    match &mut received.takes {
+        Some(0) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(more) => *more -= 1,
+        None => {}
+    }
+    for series in request.timeseries {
+        let name = name(&series);
         received.labels.extend(series.labels.iter().map(|l| l.name.clone()));
         received.times.entry(name).or_default().extend(series.samples.iter().map(|s| s.timestamp));
     }
@@ -228,6 +248,40 @@ async fn what_is_refused_is_counted_and_does_not_stop_the_rest() {
     assert_eq!((taken() + refused(), refused() > 0), (SERIES * SAMPLES as usize, true));
 }
 
+#[tokio::test]
+async fn another_number_of_shards_in_the_middle_of_a_slice_loses_nothing() {
+    let source = Source::new();
+    let (url, received) = receiver(Vec::new()).await;
+    {
+        let mut received = received.lock().unwrap();
+        (received.strict, received.takes) = (true, Some(9));
+    }
+    let taken = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
+    let running = source.send(&url, true);
+    until("it is down", async || received.lock().unwrap().takes == Some(0)).await;
+    running.stop().await;
+    let some = taken();
+    assert!(some > 0 && some < SERIES * SAMPLES as usize, "{some}");
+    received.lock().unwrap().takes = None;
+    let _running = source.send_cut(&url, false, (2, 333));
+    until("all samples", async || taken() >= SERIES * SAMPLES as usize).await;
+}
+
+#[tokio::test]
+async fn the_lag_grows_while_nothing_is_taken() {
+    let source = Source::new();
+    let (url, received) = receiver(Vec::new()).await;
+    received.lock().unwrap().takes = Some(0);
+    let _running = source.send(&url, true);
+    let lag = || {
+        let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
+        source.metrics.remote_lag.get_or_create(&labels).get()
+    };
+    until("it is known where it stands", async || lag() > SAMPLES as f64 * 15.0).await;
+    let begun = lag();
+    until("it grows", async || lag() > begun + 1.0).await;
+}
+
 /// A real store, killed when dropped.
 struct Peer(Child);
 
@@ -258,7 +312,19 @@ fn prometheus(dir: &Path, port: u16) -> Peer {
 
 /// How many samples of `m` the peer has.
 async fn counted(client: &reqwest::Client, base: &str) -> usize {
-    let query = [("query", "sum(count_over_time(m{vantage=\"here\"}[3h]))")];
+    over_time(client, base, "count").await
+}
+
+/// Whether the values are those that were sent: every series counts from 0 up.
+async fn has_the_values(client: &reqwest::Client, base: &str) -> bool {
+    let all = (0..SAMPLES as usize).sum::<usize>() * SERIES;
+    over_time(client, base, "sum").await == all
+        && over_time(client, base, "max").await == SERIES * (SAMPLES as usize - 1)
+}
+
+/// The sum of `<function>_over_time` of all series.
+async fn over_time(client: &reqwest::Client, base: &str, function: &str) -> usize {
+    let query = [("query", format!("sum({function}_over_time(m{{vantage=\"here\"}}[3h]))"))];
     let url = url::Url::parse_with_params(&format!("{base}/api/v1/query"), query).unwrap();
     let Ok(answer) = client.get(url).send().await else { return 0 };
     let Ok(json) = answer.text().await.map(|t| serde_json::from_str::<serde_json::Value>(&t)) else { return 0 };
@@ -285,6 +351,7 @@ async fn a_real_prometheus_that_is_down_for_a_while_misses_nothing() {
     let all = all + SERIES;
     until("everything", async || counted(&client, &base).await >= all).await;
     assert_eq!(counted(&client, &base).await, all);
+    assert!(has_the_values(&client, &base).await);
 }
 
 #[tokio::test]
@@ -302,4 +369,5 @@ async fn victoria_metrics_takes_everything() {
     let base = format!("http://127.0.0.1:{port}");
     let _running = source.send(&format!("{base}/api/v1/write"), true);
     until("everything", async || counted(&client, &base).await >= SERIES * SAMPLES as usize).await;
+    until("the values", async || has_the_values(&client, &base).await).await;
 }
