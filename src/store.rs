@@ -11,6 +11,7 @@ mod head;
 mod history;
 mod index;
 mod keep;
+mod mailbox;
 mod pending;
 mod read;
 mod schema;
@@ -32,9 +33,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use self::{
+    mailbox::{Mailbox, read_lock, write_lock},
     pending::Op,
     schema::Place,
-    writer::{Mailbox, Writer, read_lock, write_lock},
+    writer::Writer,
 };
 use crate::{
     clock::Clock,

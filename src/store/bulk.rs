@@ -12,9 +12,9 @@ use super::{
     head::Head,
     history,
     keep::{Bench, Keep, bound},
+    mailbox::write_lock,
     schema::{self, Place, Problem},
     spans::{Content, SAMPLES, Spans},
-    writer::write_lock,
 };
 use crate::{
     model::{Labels, Sample},

@@ -15,8 +15,8 @@ use super::{
     StoreError, batch,
     head::Head,
     keep::{ROLLED_UNTIL, number},
+    mailbox::read_lock,
     spans::{self, FIVE_MINUTES, HOURS, SAMPLES, Tier},
-    writer::read_lock,
 };
 use crate::{
     model::Labels,

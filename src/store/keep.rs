@@ -20,8 +20,8 @@ use self::retain::Retain;
 use super::{
     StorageConfig,
     head::Head,
+    mailbox::{read_lock, write_lock},
     spans::{Content, SAMPLES, SLOT_MS, Spans, windows},
-    writer::{read_lock, write_lock},
 };
 
 /// A step goes on for so long; a commit of an incident may have to wait for it.

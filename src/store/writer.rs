@@ -1,35 +1,30 @@
 //! The one writer: a thread of its own that writes batches, keeps what can't be written, and writes it when it can.
 
 use std::{
-    collections::VecDeque,
     fs::File,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{
     Durability, StorageConfig,
     batch::{self, Row},
-    head::{Head, Taken},
-    history::{self, Readers},
+    head::Taken,
+    history,
     keep::{Bench, Keep},
-    pending::{Op, Pending},
+    mailbox::{Mailbox, SAMPLES_MAX, lock, write_lock},
+    pending::Pending,
     schema::{self, Place, Problem},
 };
 use crate::{
     clock::Clock,
     model::{Labels, Sample, StoreHealth},
-    telemetry::Metrics,
 };
 
 /// Samples wait no longer than this for their batch: the most that `kill -9` may lose.
 const BATCH_EVERY: Duration = Duration::from_millis(900);
-/// Samples that wait to be written, at the most: half a minute of 5,000 targets, should the disk hang. Those beyond are
-/// in memory all the same and are packed from there.
-const SAMPLES_MAX: usize = 400_000;
 /// Samples of one transaction; a durable operation never waits for more than one such batch.
 const BATCH_MAX: usize = 50_000;
 /// Pauses between attempts at a file that can't be used.
@@ -40,110 +35,6 @@ const KEEP_EVERY: Duration = Duration::from_millis(500);
 const KEEP_REST: Duration = Duration::from_millis(10);
 /// The file's size is told this often.
 const SIZE_EVERY: Duration = Duration::from_secs(10);
-
-/// Tells the caller of a durable operation how it ended.
-pub type Ack = oneshot::Sender<Durability>;
-
-/// What callers leave for the thread.
-#[derive(Debug, Default)]
-struct Queue {
-    ops: VecDeque<(Op, Option<Ack>)>,
-    samples: Vec<Row>,
-    /// Series that the file does not have yet.
-    series: Vec<(i64, Labels)>,
-    closing: bool,
-    closed: bool,
-}
-
-/// Between the callers and the thread.
-#[derive(Debug)]
-pub struct Mailbox {
-    queue: Mutex<Queue>,
-    news: Condvar,
-    health: Mutex<StoreHealth>,
-    metrics: Arc<Metrics>,
-    /// Recent samples and the index. Locked before the queue where both are.
-    pub head: RwLock<Head>,
-    /// For everybody who reads.
-    pub readers: Readers,
-}
-
-/// To look at the head.
-pub fn read_lock(head: &RwLock<Head>) -> RwLockReadGuard<'_, Head> {
-    head.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// To change the head.
-pub fn write_lock(head: &RwLock<Head>) -> RwLockWriteGuard<'_, Head> {
-    head.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Mailbox {
-    /// Empty.
-    pub fn new(metrics: Arc<Metrics>, place: &Place) -> Self {
-        Self {
-            queue: Mutex::default(),
-            news: Condvar::new(),
-            health: Mutex::default(),
-            metrics,
-            head: RwLock::default(),
-            readers: Readers::new(place.database()),
-        }
-    }
-
-    /// Leaves an operation. After the end it is lost: nobody is there to need it.
-    pub fn push(&self, op: Op, ack: Option<Ack>) {
-        let mut queue = lock(&self.queue);
-        if !queue.closed {
-            queue.ops.push_back((op, ack));
-            self.metrics.store_queue.set(i64::try_from(queue.ops.len()).unwrap_or(i64::MAX));
-        }
-        drop(queue);
-        self.news.notify_one();
-    }
-
-    /// Puts samples into memory and leaves them to be written; past the limits they are dropped and counted.
-    pub fn push_samples(&self, samples: &[Sample], oldest_ms: i64) {
-        let mut head = write_lock(&self.head);
-        let mut queue = lock(&self.queue);
-        for sample in samples {
-            match head.insert(sample, oldest_ms) {
-                Taken::In(id, new) => {
-                    if new {
-                        queue.series.push((id, sample.labels.clone()));
-                    }
-                    if queue.samples.len() < SAMPLES_MAX {
-                        queue.samples.push((id, sample.at.as_millisecond(), sample.value));
-                    } else {
-                        self.metrics.drop_at("store_samples");
-                    }
-                }
-                Taken::Duplicate => self.metrics.drop_at("store_duplicate_samples"),
-                Taken::TooManySeries => self.metrics.drop_at("store_series"),
-                Taken::TooOld => self.metrics.drop_at("store_old_samples"),
-            }
-        }
-        drop(queue);
-        for _ in 0..head.shed() {
-            self.metrics.drop_at("store_memory");
-        }
-    }
-
-    /// Asks for the end.
-    pub fn close(&self) {
-        lock(&self.queue).closing = true;
-        self.news.notify_one();
-    }
-
-    /// As it stands.
-    pub fn health(&self) -> StoreHealth {
-        lock(&self.health).clone()
-    }
-}
 
 /// See the module.
 pub struct Writer {

@@ -14,4 +14,5 @@ mod notify;
 mod promql;
 mod receivers;
 mod remote;
+mod store;
 mod tidy;

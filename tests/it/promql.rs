@@ -4,6 +4,7 @@
 //! `tests/promql` are run always.
 
 mod differential;
+mod generator;
 mod script;
 mod values;
 mod world;

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 use super::{Bench, Content, Spans, bound};
 use crate::{
     pack::Points,
-    store::{spans::SAMPLES, writer::write_lock},
+    store::{mailbox::write_lock, spans::SAMPLES},
 };
 
 /// Some series. True when nothing is left.

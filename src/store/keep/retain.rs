@@ -8,8 +8,8 @@ use rusqlite::{Connection, Transaction};
 
 use super::{Bench, Content, Spans, number, set_number};
 use crate::store::{
+    mailbox::{read_lock, write_lock},
     spans::{FIVE_MINUTES, HOURS, Row, SAMPLES, Tier, rows},
-    writer::{read_lock, write_lock},
 };
 
 /// A round begins this often.

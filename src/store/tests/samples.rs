@@ -11,7 +11,7 @@ use crate::{
     store::{
         head::Head,
         keep::{Bench, Keep},
-        writer::read_lock,
+        mailbox::read_lock,
     },
 };
 
