@@ -16,9 +16,10 @@ CREATE TABLE batches (
     samples BLOB NOT NULL     -- store::batch
 );
 
--- Packed times, shared by every series that has a sample at exactly these.
+-- Packed times, shared by every series that has a sample at exactly these. An id is never given twice: whoever remembers a
+-- row by it is right for ever.
 CREATE TABLE times (
-    id     INTEGER PRIMARY KEY,
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
     refs   INTEGER NOT NULL, -- rows of the three tables below that point here
     packed BLOB NOT NULL     -- pack::Times
 );

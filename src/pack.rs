@@ -179,7 +179,7 @@ pub struct Span {
     /// Its times.
     pub times: Arc<Times>,
     /// Its packed values: of [`pack_values`], or of [`Rolled::pack`].
-    pub values: Arc<[u8]>,
+    pub values: Arc<Vec<u8>>,
 }
 
 /// Packs the values of samples.

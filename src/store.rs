@@ -7,6 +7,7 @@
 pub mod backup;
 mod batch;
 pub mod bulk;
+mod cache;
 mod head;
 mod history;
 mod index;

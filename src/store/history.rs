@@ -3,7 +3,6 @@
 //! Memory is looked at first and the file second: what is packed in between is then seen twice, never missed.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
@@ -13,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{
     StoreError, batch,
+    cache::Cache,
     head::Head,
     keep::{ROLLED_UNTIL, number},
     mailbox::read_lock,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     model::Labels,
-    pack::{Packed, Points, Span, Times, Want},
+    pack::{Packed, Points, Span, Want},
 };
 
 /// Connections that are kept for the next reader.
@@ -30,17 +30,18 @@ const WIDE: usize = 256;
 /// Another process may hold the file for so long.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// Read-only connections to the file.
+/// Read-only connections to the file, and what was read through them lately.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    cache: Cache,
 }
 
 impl Readers {
     /// To a file that need not be there yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default() }
+        Self { path, idle: Mutex::default(), cache: Cache::default() }
     }
 
     /// Runs a query. A connection that failed is not used again: the file may have been replaced.
@@ -72,6 +73,7 @@ impl Readers {
     /// Forgets all connections: the file is another one now.
     pub fn forget(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.cache.clear();
     }
 }
 
@@ -120,7 +122,7 @@ pub fn read(
     from_ms: i64,
     to_ms: i64,
 ) -> Result<Vec<Packed>, StoreError> {
-    let task = Task { head, readers, from_ms, to_ms, times: Mutex::default() };
+    let task = Task { head, readers, from_ms, to_ms };
     if ids.len() < WIDE {
         return task.some(ids);
     }
@@ -139,7 +141,6 @@ struct Task<'a> {
     readers: &'a Readers,
     from_ms: i64,
     to_ms: i64,
-    times: Mutex<HashMap<i64, Arc<Times>>>,
 }
 
 impl Task<'_> {
@@ -184,28 +185,19 @@ impl Task<'_> {
     }
 
     fn tier(&self, db: &Connection, tier: Tier, id: i64, series: &mut Packed) -> rusqlite::Result<()> {
+        let cache = &self.readers.cache;
         for row in spans::rows(db, tier, id, self.from_ms, self.to_ms)? {
-            let Some(times) = self.times(db, row.times)? else { continue };
-            series.spans.push(Span {
-                from_ms: row.from_ms,
-                to_ms: row.to_ms,
-                resolution_ms: tier.resolution_ms,
-                times,
-                values: row.packed.into(),
-            });
+            let Some(times) = cache.times(row.times, || spans::times(db, row.times))? else { continue };
+            // Samples of a row at the same times are the same for ever; buckets may still grow.
+            let values = match tier.resolution_ms {
+                0 => cache.values((row.id, row.times), || spans::packed(db, tier, row.id))?,
+                _ => spans::packed(db, tier, row.id)?.map(Arc::new),
+            };
+            let Some(values) = values else { continue };
+            let (from_ms, to_ms) = (row.from_ms, row.to_ms);
+            series.spans.push(Span { from_ms, to_ms, resolution_ms: tier.resolution_ms, times, values });
         }
         Ok(())
-    }
-
-    fn times(&self, db: &Connection, id: i64) -> rusqlite::Result<Option<Arc<Times>>> {
-        let mut known = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(times) = known.get(&id) {
-            return Ok(Some(times.clone()));
-        }
-        let Some(bytes) = spans::times(db, id)? else { return Ok(None) };
-        let times = Times::packed(bytes);
-        known.insert(id, times.clone());
-        Ok(Some(times))
     }
 }
 

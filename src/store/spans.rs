@@ -46,15 +46,14 @@ fn begin_ms(row: i64) -> i64 {
 /// A row as read.
 #[derive(Debug)]
 pub struct Row {
-    id: i64,
+    /// Its id.
+    pub id: i64,
     /// Beginning of its window: not after its first point.
     pub from_ms: i64,
     /// Its last point.
     pub to_ms: i64,
     /// Where its times are.
     pub times: i64,
-    /// Its values.
-    pub packed: Vec<u8>,
 }
 
 /// Rows of a series that may have points in `[from, to]`, oldest first.
@@ -65,16 +64,16 @@ pub fn rows(db: &Connection, tier: Tier, series: i64, from_ms: i64, to_ms: i64) 
     let rows = statement.query_map([first, last], |r| {
         let id: i64 = r.get(0)?;
         let from_ms = begin_ms(id);
-        Ok(Row { id, from_ms, to_ms: from_ms + r.get::<_, i64>(1)?, times: r.get(2)?, packed: r.get(3)? })
+        Ok(Row { id, from_ms, to_ms: from_ms + r.get::<_, i64>(1)?, times: r.get(2)? })
     })?;
     rows.filter(|row| row.as_ref().map_or(true, |r| r.to_ms >= from_ms)).collect()
 }
 
 fn select(tier: Tier) -> &'static str {
     match tier.resolution_ms {
-        0 => "SELECT id, length, times, packed FROM spans WHERE id BETWEEN ?1 AND ?2",
-        300_000 => "SELECT id, length, times, packed FROM spans_5m WHERE id BETWEEN ?1 AND ?2",
-        _ => "SELECT id, length, times, packed FROM spans_1h WHERE id BETWEEN ?1 AND ?2",
+        0 => "SELECT id, length, times FROM spans WHERE id BETWEEN ?1 AND ?2",
+        300_000 => "SELECT id, length, times FROM spans_5m WHERE id BETWEEN ?1 AND ?2",
+        _ => "SELECT id, length, times FROM spans_1h WHERE id BETWEEN ?1 AND ?2",
     }
 }
 
@@ -88,6 +87,16 @@ pub fn windows(db: &Connection, tier: Tier, series: i64, from_ms: i64, to_ms: i6
     let mut statement = db.prepare_cached(sql)?;
     let ids = statement.query_map([row_id(series, from_ms.max(0)), row_id(series, to_ms.max(0))], |r| r.get(0))?;
     ids.map(|id| id.map(begin_ms)).collect()
+}
+
+/// The values of a row.
+pub fn packed(db: &Connection, tier: Tier, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let sql = match tier.resolution_ms {
+        0 => "SELECT packed FROM spans WHERE id = ?1",
+        300_000 => "SELECT packed FROM spans_5m WHERE id = ?1",
+        _ => "SELECT packed FROM spans_1h WHERE id = ?1",
+    };
+    db.prepare_cached(sql)?.query_row([id], |r| r.get(0)).optional()
 }
 
 /// The bytes of shared times.
@@ -202,8 +211,8 @@ impl Spans {
     /// What a row holds.
     pub fn content(&self, t: &Connection, tier: Tier, row: &Row) -> rusqlite::Result<Result<Content, Damaged>> {
         let Some(bytes) = times(t, row.times)? else { return Ok(Err(Damaged("its times are missing".into()))) };
-        let times = Times::packed(bytes);
-        Ok(unpack(tier, &times, &row.packed))
+        let Some(values) = packed(t, tier, row.id)? else { return Ok(Err(Damaged("its values are missing".into()))) };
+        Ok(unpack(tier, &Times::packed(bytes), &values))
     }
 
     /// Removes a row.

@@ -143,7 +143,7 @@ pub fn packed(labels: &Labels, points: &BTreeMap<i64, f64>, spans: bool) -> Pack
             to_ms: points.at_ms[points.len() - 1],
             resolution_ms: 0,
             times: Times::packed(Times::pack(&points.at_ms)),
-            values: pack_values(&points.values).into(),
+            values: std::sync::Arc::new(pack_values(&points.values)),
         }
     };
     Packed {
