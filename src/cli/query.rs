@@ -81,7 +81,7 @@ fn as_table(value: &Value) -> String {
                 let values = || series.points.iter().map(|(_, v)| *v);
                 table.add_row([
                     series.labels.to_string(),
-                    values().last().map(format_value).unwrap_or_default(),
+                    values().next_back().map(format_value).unwrap_or_default(),
                     format_value(values().fold(f64::NAN, f64::min)),
                     format_value(values().fold(f64::NAN, f64::max)),
                     format!("{bold}{}{bold:#}", grid.line(series)),

@@ -26,7 +26,7 @@ pub fn series(line: &str) -> (String, Vec<Value>) {
             (None, c) if c.is_whitespace() && depth == 0 => {
                 // `name {labels} values` is written too.
                 let rest = line[at..].trim_start();
-                if !(rest.starts_with('{') && !rest.starts_with("{{")) {
+                if !rest.starts_with('{') || rest.starts_with("{{") {
                     return (line[..at].to_string(), sequence(rest));
                 }
             }
