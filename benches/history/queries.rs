@@ -63,8 +63,9 @@ impl Shape {
     }
 
     fn points(&self, i: usize, counter: bool) -> Points {
+        // The metrics of one target are measured together, as every scraper and every probe does.
+        let offset = fastrand::Rng::with_seed((i / 20) as u64).i64(0..STEP_MS);
         let mut random = fastrand::Rng::with_seed(i as u64);
-        let offset = random.i64(0..STEP_MS);
         let at_ms: Vec<i64> =
             (0..self.days * 86_400_000 / STEP_MS).map(|n| self.start_ms() + offset + n * STEP_MS).collect();
         let mut total = 0.0;

@@ -42,11 +42,11 @@ fn value() -> impl Strategy<Value = f64> {
 proptest! {
     #[test]
     fn what_goes_in_comes_out_bit_for_bit(
-        steps in prop::collection::vec(1i64..40_000, 1..900),
+        steps in prop::collection::vec(1i64..40_000, 1..2_400),
         seed in prop::collection::vec(value(), 1..4),
-        all in prop::collection::vec(value(), 900),
+        all in prop::collection::vec(value(), 2_400),
         few in any::<bool>(),
-        cut in (0usize..900, 0usize..900),
+        cut in (0usize..2_400, 0usize..2_400),
     ) {
         let at_ms: Vec<i64> = steps.iter().scan(1_700_000_000_000, |t, s| { *t += s; Some(*t) }).collect();
         let values: Vec<f64> = (0..at_ms.len()).map(|i| if few { seed[i % seed.len()] } else { all[i] }).collect();
@@ -81,7 +81,7 @@ fn what_a_probe_measures_takes_little() {
     assert!(bytes_each(Times::pack(&at_ms)) < 0.07, "{}", bytes_each(Times::pack(&at_ms)));
     assert!(bytes_each(pack_values(&vec![1.0; n as usize])) < 0.03);
     assert!(bytes_each(pack_values(&micros)) < 2.0, "{}", bytes_each(pack_values(&micros)));
-    assert!(bytes_each(pack_values(&growing)) < 0.1, "{}", bytes_each(pack_values(&growing)));
+    assert!(bytes_each(pack_values(&growing)) < 0.15, "{}", bytes_each(pack_values(&growing)));
 }
 
 #[test]

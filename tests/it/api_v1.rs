@@ -344,7 +344,8 @@ async fn grafana_finds_what_it_asks_for() {
     let series = post("/api/v1/series", &format!("match[]=%7Bjob%3D%22etcd%22%7D&{range}")).await;
     assert_eq!(series["data"].as_array().unwrap().len(), 5);
     assert!(api.json("/api/v1/metadata").await["data"]["up"][0]["help"].is_string());
-    let panel = format!("query=histogram_quantile(0.5%2C+sum+by+(le)+(rate(latency_seconds_bucket%5B1m%5D)))&{range}&step=15");
+    let panel =
+        format!("query=histogram_quantile(0.5%2C+sum+by+(le)+(rate(latency_seconds_bucket%5B1m%5D)))&{range}&step=15");
     let panel = post("/api/v1/query_range", &panel).await;
     assert_eq!(panel["data"]["result"][0]["values"][20][1], "0.1");
     assert_eq!(api.json("/api/v1/rules").await["status"], "success");
@@ -365,7 +366,10 @@ async fn large_answers_are_compressed_and_statistics_are_told() {
     let plain = api.json(&path).await;
     assert!(packed.len() * 5 < plain.to_string().len());
     let stats = &plain["data"]["stats"];
-    assert!(stats["timings"]["evalTotalTime"].is_number() && stats["samples"]["totalQueryableSamples"] == 1202, "{stats}");
+    assert!(
+        stats["timings"]["evalTotalTime"].is_number() && stats["samples"]["totalQueryableSamples"] == 1202,
+        "{stats}"
+    );
     let form = "x=".to_owned() + &"y".repeat(2 << 20);
     let request = client().post(format!("{}/api/v1/query", api.url)).body(form);
     let request = request.header("content-type", "application/x-www-form-urlencoded");

@@ -100,7 +100,8 @@ async fn a_prometheus_federates() {
         ],
     );
     let query = "count({cluster=\"prod\"})";
-    let url = url::Url::parse_with_params(&format!("http://127.0.0.1:{port}/api/v1/query"), [("query", query)]).unwrap();
+    let url =
+        url::Url::parse_with_params(&format!("http://127.0.0.1:{port}/api/v1/query"), [("query", query)]).unwrap();
     until("5 federated series", url.as_str(), |json| json["data"]["result"][0]["value"][1] == "5").await;
 }
 
@@ -119,7 +120,8 @@ async fn vmalert_evaluates_rules_on_it() {
         &[
             format!("-rule={}", rules.display()),
             format!("-datasource.url={}", api.url),
-            "-notifier.blackhole".into(),
+            // It wants one; nobody needs to listen there.
+            "-notifier.url=http://127.0.0.1:1".into(),
             format!("-httpListenAddr=127.0.0.1:{port}"),
         ],
     );

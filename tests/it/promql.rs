@@ -3,6 +3,7 @@
 //! The scripts are data of Prometheus (Apache-2.0, promql/promqltest/testdata) that lies beside the project; ours in
 //! `tests/promql` are run always.
 
+mod differential;
 mod script;
 mod values;
 mod world;

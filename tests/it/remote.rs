@@ -26,33 +26,33 @@ const SERIES: usize = 300;
 const SAMPLES: i64 = 40;
 
 #[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
+pub struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
-    timeseries: Vec<TimeSeries>,
+    pub timeseries: Vec<TimeSeries>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
+pub struct TimeSeries {
     #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
+    pub labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
-    samples: Vec<Point>,
+    pub samples: Vec<Point>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Label {
+pub struct Label {
     #[prost(string, tag = "1")]
-    name: String,
+    pub name: String,
     #[prost(string, tag = "2")]
-    value: String,
+    pub value: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct Point {
+pub struct Point {
     #[prost(double, tag = "1")]
-    value: f64,
+    pub value: f64,
     #[prost(int64, tag = "2")]
-    timestamp: i64,
+    pub timestamp: i64,
 }
 
 /// A store with samples from `begin_ms` on.

@@ -125,7 +125,7 @@ fn can_range(kind: promql::ValueType) -> bool {
     matches!(kind, promql::ValueType::Vector | promql::ValueType::Scalar)
 }
 
-fn packed(labels: &Labels, points: &BTreeMap<i64, f64>, spans: bool) -> Packed {
+pub fn packed(labels: &Labels, points: &BTreeMap<i64, f64>, spans: bool) -> Packed {
     let all: Vec<(i64, f64)> = points.iter().map(|(at, v)| (*at, *v)).collect();
     let plain = |part: &[(i64, f64)]| Points {
         at_ms: part.iter().map(|p| p.0).collect(),
