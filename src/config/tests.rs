@@ -80,7 +80,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
        | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, schedule, notifications, global, route, receivers
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, notifications, global, route, receivers
        |
      2 | zzz: 1
        | ^
@@ -179,4 +179,51 @@ proptest! {
     fn nothing_like_yaml_panics(text in "(clusters|name|defaults|\\$\\{X\\}|: |\\n|  |- |\\[|\\]|\\{|\\}|'|10s|&a|\\*a){0,40}") {
         let _ = read(&text);
     }
+}
+
+#[test]
+fn remotes_are_checked_in_their_place() {
+    let file = "clusters: [{name: a}]\nremote_write:\n  - url: http://m/api/v1/push\n";
+    let config = read(&format!("{file}    basic_auth: {{username: u, password_file: secret}}\n")).unwrap();
+    let file_of = config.remote_write[0].basic_auth.as_ref().and_then(|b| b.password_file.clone());
+    assert_eq!(file_of.as_deref(), Some(Path::new("/etc/dogwatch/secret")));
+    assert_snapshot!(wrong(&format!("{file}    write_relabel_configs: []\n")), @r#"
+    /etc/dogwatch/dogwatch.yml:4:5: unknown key `write_relabel_configs` in remote_write[0]; known here: url, name, remote_timeout, headers, authorization, basic_auth, tls_config, proxy_url, queue_config
+       |
+     4 |     write_relabel_configs: []
+       |     ^
+    "#);
+    assert_snapshot!(wrong(&format!("{file}  - url: http://m/api/v1/push\n")), @r#"
+    /etc/dogwatch/dogwatch.yml:4:5: remote_write[1]: there are two remotes called "m/api/v1/push"; give each its own name
+       |
+     4 |   - url: http://m/api/v1/push
+       |     ^
+    "#);
+    assert_snapshot!(wrong(&format!("{file}    queue_config: {{shards: 900}}\n")), @r#"
+    /etc/dogwatch/dogwatch.yml:4:28: remote_write[0].queue_config.shards: must be from 1 to 64
+       |
+     4 |     queue_config: {shards: 900}
+       |                            ^
+    "#);
+    assert_snapshot!(wrong(&format!("{file}    headers: {{Content-Type: text/plain}}\n")), @r#"
+    /etc/dogwatch/dogwatch.yml:4:14: remote_write[0].headers: Content-Type is set by the protocol: leave it out
+       |
+     4 |     headers: {Content-Type: text/plain}
+       |              ^
+    "#);
+}
+
+#[test]
+fn the_configurations_of_the_documentation_are_accepted() {
+    let text = include_str!("../../docs/scaling.md");
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut remotes = Vec::new();
+    for block in blocks.filter(|b| b.contains("remote_write:")) {
+        let clusters = if block.contains("clusters:") { "" } else { "clusters: [{name: a}]\n" };
+        // The paths of kubeconfigs are checked as well: there are none here.
+        let block: String = block.lines().filter(|l| !l.contains("kubeconfig:")).map(|l| format!("{l}\n")).collect();
+        let block = block.replace("clusters:\n", "clusters: [{name: a}, {name: b}]\n");
+        remotes.push(read(&format!("{clusters}{block}")).unwrap().remote_write.len());
+    }
+    assert_eq!(remotes, [1, 4]);
 }
