@@ -6,6 +6,7 @@ mod when;
 use std::{process::ExitCode, sync::Arc};
 
 use anstyle::AnsiColor;
+use anyhow::Context;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
@@ -30,7 +31,7 @@ pub async fn main(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new());
     let (data_dir, store_metrics) = (limits.data_dir, metrics.clone());
     let open = move || Store::read_only(data_dir, store_metrics, Clock::system());
-    let store = tokio::task::spawn_blocking(open).await??;
+    let store = tokio::task::spawn_blocking(open).await?.context("is this dogwatch's data directory? (--data-dir)")?;
     let engine = Engine::new(store, limits.query, metrics);
     let now = Clock::system().wall().as_millisecond();
     let at = |text: &Option<String>, otherwise: i64| match text {
@@ -101,12 +102,17 @@ fn as_table(value: &Value) -> String {
 struct Grid {
     from_ms: i64,
     to_ms: i64,
+    /// One a point, where there are fewer points than [`CHART_POINTS`].
+    columns: i64,
 }
 
 impl Grid {
     fn of(matrix: &[Series]) -> Self {
         let times = || matrix.iter().flat_map(|s| s.points.iter().map(|(at, _)| *at));
-        Self { from_ms: times().min().unwrap_or(0), to_ms: times().max().unwrap_or(0) }
+        let (from_ms, to_ms) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
+        let steps = matrix.iter().flat_map(|s| s.points.windows(2).map(|w| w[1].0 - w[0].0));
+        let columns = steps.min().map_or(1, |step| (to_ms - from_ms) / step.max(1) + 1);
+        Self { from_ms, to_ms, columns: columns.clamp(1, CHART_POINTS) }
     }
 
     fn title(&self) -> String {
@@ -117,10 +123,9 @@ impl Grid {
     /// A character for each column: its mean, between the series' least and greatest; a blank where it has nothing.
     fn line(&self, series: &Series) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let columns = usize::try_from(CHART_POINTS).unwrap_or(1);
-        let mut cells = vec![(0.0, 0u32); columns];
+        let mut cells = vec![(0.0, 0u32); usize::try_from(self.columns).unwrap_or(1)];
         for (at, value) in series.points.iter().filter(|(_, v)| v.is_finite()) {
-            let share = (at - self.from_ms) * (CHART_POINTS - 1) / (self.to_ms - self.from_ms).max(1);
+            let share = (at - self.from_ms) * (self.columns - 1) / (self.to_ms - self.from_ms).max(1);
             if let Some(cell) = usize::try_from(share).ok().and_then(|i| cells.get_mut(i)) {
                 *cell = (cell.0 + value, cell.1 + 1);
             }
