@@ -220,7 +220,7 @@ pub fn evaluate(
         0 => Grid::new(window.start_ms, window.start_ms, 1),
         step => Grid::new(window.start_ms, window.end_ms, step),
     };
-    let eval = Eval::new(window, *limits, data, stop);
+    let eval = Eval::new(&query.expr, window, *limits, data, stop);
     let value = match (&query.expr, window.step_ms) {
         (Expr::Range(..) | Expr::Subquery(_), 0) => top_matrix(&eval, &query.expr, &grid)?,
         (expr, _) => finish(eval.eval(expr, &grid)?, &grid, &query.expr, window.step_ms == 0),

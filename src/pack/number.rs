@@ -23,8 +23,8 @@ const PLAIN: u8 = 4;
 /// Several parts of [`PAGE`] values, each packed by itself: its length (4 bytes) before each.
 const PAGES: u8 = 5;
 
-/// Values of a page: who needs one value of a day unpacks no more than this. Costs 5 % of the size.
-const PAGE: usize = 768;
+/// Values of a page: who needs one value of a day unpacks no more than this. Costs 7 % of the size.
+const PAGE: usize = 512;
 /// Below this, `pco`'s header costs more than it saves.
 const FEW: usize = 6;
 /// Whole numbers beyond this are not exact in a float.

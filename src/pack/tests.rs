@@ -40,6 +40,8 @@ fn value() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn what_goes_in_comes_out_bit_for_bit(
         steps in prop::collection::vec(1i64..40_000, 1..2_400),

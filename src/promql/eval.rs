@@ -26,7 +26,7 @@ pub struct Eval<'a> {
     pub window: Window,
     /// What it may use.
     pub limits: Limits,
-    /// Series of each selector, sorted by their labels.
+    /// Series of each selector; sorted by their labels where the query picks some of them.
     data: Vec<Vec<&'a Packed>>,
     stop: &'a (dyn Fn() -> bool + Sync),
     stopped: AtomicBool,
@@ -39,10 +39,20 @@ pub struct Eval<'a> {
 
 impl<'a> Eval<'a> {
     /// Over what was selected.
-    pub fn new(window: Window, limits: Limits, data: &'a [Vec<Packed>], stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+    pub fn new(
+        expr: &Expr,
+        window: Window,
+        limits: Limits,
+        data: &'a [Vec<Packed>],
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
+        let picks = expr.picks();
         let sorted = |series: &'a Vec<Packed>| {
             let mut series: Vec<&Packed> = series.iter().collect();
-            series.sort_by(|a, b| labels::compare(&a.labels, &b.labels));
+            // Sorting thousands of label sets takes longer than an instant query: only where the order is the result's.
+            if picks {
+                series.sort_by(|a, b| labels::compare(&a.labels, &b.labels));
+            }
             series
         };
         Self {

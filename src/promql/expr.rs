@@ -188,6 +188,18 @@ pub struct Binary {
 }
 
 impl Expr {
+    /// Whether some elements are picked in the order in which they come: of equal ones, or of all.
+    pub fn picks(&self) -> bool {
+        match self {
+            Expr::Number(_) | Expr::Text(_) | Expr::Selector(_) | Expr::Range(..) => false,
+            Expr::Subquery(subquery) => subquery.expr.picks(),
+            Expr::Call(call) => matches!(call.function.name, "sort" | "sort_desc") || call.args.iter().any(Expr::picks),
+            Expr::Aggregate(a) => matches!(a.op, Agg::Topk | Agg::Bottomk | Agg::Limitk) || a.expr.picks(),
+            Expr::Binary(b) => b.lhs.picks() || b.rhs.picks(),
+            Expr::Negate(inner) => inner.picks(),
+        }
+    }
+
     /// What it evaluates to.
     pub fn value_type(&self) -> ValueType {
         match self {
