@@ -12,7 +12,10 @@ mod rollup;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 pub use self::rollup::Rolled;
 use crate::model::Labels;
@@ -167,6 +170,35 @@ impl Times {
     }
 }
 
+/// Packed values, with the page that was unpacked last: a dashboard asks for the newest values of the same series again and
+/// again.
+#[derive(Debug)]
+pub struct Values {
+    packed: Vec<u8>,
+    hot: Mutex<Option<number::Page>>,
+}
+
+impl Values {
+    /// From the store's bytes.
+    pub fn packed(bytes: Vec<u8>) -> Arc<Self> {
+        Arc::new(Self { packed: bytes, hot: Mutex::default() })
+    }
+
+    fn unpack_part(&self, n: usize, part: Range<usize>, out: &mut Vec<f64>) -> Result<(), Damaged> {
+        let Some(page) = number::single_page(&self.packed, n, &part) else {
+            return number::unpack_part(&self.packed, n, part, out);
+        };
+        let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        if hot.as_ref().is_none_or(|hot| hot.number != page) {
+            *hot = Some(number::unpack_page(&self.packed, n, page)?);
+        }
+        let Some(hot) = &*hot else { return Ok(()) };
+        let values = hot.values.get(part.start - hot.begin..part.end - hot.begin);
+        out.extend_from_slice(values.ok_or_else(|| Damaged("a page is too short".into()))?);
+        Ok(())
+    }
+}
+
 /// One series over a stretch of time.
 #[derive(Clone, Debug)]
 pub struct Span {
@@ -179,7 +211,7 @@ pub struct Span {
     /// Its times.
     pub times: Arc<Times>,
     /// Its packed values: of [`pack_values`], or of [`Rolled::pack`].
-    pub values: Arc<Vec<u8>>,
+    pub values: Arc<Values>,
 }
 
 /// Packs the values of samples.
@@ -225,9 +257,9 @@ impl Packed {
                 continue;
             }
             if span.resolution_ms == 0 {
-                number::unpack_part(&span.values, times.len(), low..high, &mut out.values)?;
+                span.values.unpack_part(times.len(), low..high, &mut out.values)?;
             } else {
-                rollup::read(&span.values, times.len(), low..high, want, out)?;
+                rollup::read(&span.values.packed, times.len(), low..high, want, out)?;
                 let until = times[high - 1];
                 match out.coarse.last_mut().filter(|(_, resolution)| *resolution == span.resolution_ms) {
                     Some(last) => last.0 = until,
@@ -245,6 +277,6 @@ impl Packed {
 
     /// At most how many points it holds, without unpacking; for limits.
     pub fn bytes(&self) -> usize {
-        self.spans.iter().map(|s| s.values.len()).sum::<usize>() + self.recent.len() * 16
+        self.spans.iter().map(|s| s.values.packed.len()).sum::<usize>() + self.recent.len() * 16
     }
 }

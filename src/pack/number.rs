@@ -64,6 +64,31 @@ fn pages(values: &[f64]) -> Vec<u8> {
     out
 }
 
+/// One page, unpacked.
+#[derive(Debug)]
+pub struct Page {
+    /// Which one.
+    pub number: usize,
+    /// Index of its first value.
+    pub begin: usize,
+    /// Its values.
+    pub values: Vec<f64>,
+}
+
+/// The page in which a part lies as a whole, where the bytes have pages.
+pub fn single_page(bytes: &[u8], n: usize, part: &Range<usize>) -> Option<usize> {
+    let paged = bytes.first() == Some(&PAGES) && part.end > part.start && part.end <= n;
+    (paged && part.start / PAGE == (part.end - 1) / PAGE).then_some(part.start / PAGE)
+}
+
+/// Unpacks one page as a whole.
+pub fn unpack_page(bytes: &[u8], n: usize, number: usize) -> Result<Page, Damaged> {
+    let begin = number * PAGE;
+    let mut values = Vec::with_capacity(PAGE);
+    unpack_part(bytes, n, begin..(begin + PAGE).min(n), &mut values)?;
+    Ok(Page { number, begin, values })
+}
+
 /// Unpacks the pages that a part touches.
 fn unpack_pages(mut body: &[u8], n: usize, part: Range<usize>, out: &mut Vec<f64>) -> Result<(), Damaged> {
     let short = || Damaged("a page is cut off".into());

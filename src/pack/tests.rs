@@ -9,12 +9,12 @@ fn span(at_ms: &[i64], values: &[f64]) -> Span {
         to_ms: at_ms[at_ms.len() - 1],
         resolution_ms: 0,
         times: Times::packed(Times::pack(at_ms)),
-        values: Arc::new(pack_values(values)),
+        values: Values::packed(pack_values(values)),
     }
 }
 
 fn rolled_span(rolled: &Rolled, resolution_ms: i64) -> Span {
-    Span { resolution_ms, values: Arc::new(rolled.pack()), ..span(&rolled.at_ms, &rolled.last) }
+    Span { resolution_ms, values: Values::packed(rolled.pack()), ..span(&rolled.at_ms, &rolled.last) }
 }
 
 fn packed(spans: Vec<Span>) -> Packed {

@@ -9,12 +9,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::pack::Times;
+use crate::pack::{Times, Values};
 
-/// Bytes of packed values: a day of 5,000 targets' durations, or a month of a hundred targets.
-const VALUES_MAX_BYTES: usize = 64 << 20;
+/// Bytes of packed values and their hot pages: 5,000 series for a day, or a month of a hundred.
+const VALUES_MAX_BYTES: usize = 96 << 20;
 /// Bytes of times, unpacked: 500 targets for a day at 10 s.
 const TIMES_MAX_BYTES: usize = 32 << 20;
+/// What the page of a row takes that was unpacked last.
+const HOT_BYTES: usize = 4 << 10;
 /// An unpacked time, and roughly how many a packed byte may become: regular times take a tenth of a byte.
 const TIMES_PER_BYTE: usize = 8 * 10;
 
@@ -22,7 +24,7 @@ const TIMES_PER_BYTE: usize = 8 * 10;
 #[derive(Debug, Default)]
 pub struct Cache {
     times: Shelf<i64, Times>,
-    values: Shelf<(i64, i64), Vec<u8>>,
+    values: Shelf<(i64, i64), Values>,
 }
 
 impl Cache {
@@ -43,8 +45,9 @@ impl Cache {
         &self,
         key: (i64, i64),
         read: impl FnOnce() -> rusqlite::Result<Option<Vec<u8>>>,
-    ) -> rusqlite::Result<Option<Arc<Vec<u8>>>> {
-        self.values.get(key, VALUES_MAX_BYTES, || Ok(read()?.map(|bytes| (bytes.len(), Arc::new(bytes)))))
+    ) -> rusqlite::Result<Option<Arc<Values>>> {
+        self.values
+            .get(key, VALUES_MAX_BYTES, || Ok(read()?.map(|bytes| (bytes.len() + HOT_BYTES, Values::packed(bytes)))))
     }
 
     /// Another file: nothing is known of it.

@@ -4,7 +4,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     model::Labels,
-    pack::{Packed, Points, Span, Want},
+    pack::{Packed, Points, Span, Values, Want},
 };
 
 /// Connections that are kept for the next reader.
@@ -191,7 +191,7 @@ impl Task<'_> {
             // Samples of a row at the same times are the same for ever; buckets may still grow.
             let values = match tier.resolution_ms {
                 0 => cache.values((row.id, row.times), || spans::packed(db, tier, row.id))?,
-                _ => spans::packed(db, tier, row.id)?.map(Arc::new),
+                _ => spans::packed(db, tier, row.id)?.map(Values::packed),
             };
             let Some(values) = values else { continue };
             let (from_ms, to_ms) = (row.from_ms, row.to_ms);

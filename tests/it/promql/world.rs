@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dogwatch::{
     model::{Labels, Matcher, is_stale},
-    pack::{Packed, Points, Span, Times, pack_values},
+    pack::{Packed, Points, Span, Times, Values, pack_values},
     promql::{self, Answer, EvalError, Limits, Value as Got, Window},
 };
 
@@ -143,7 +143,7 @@ pub fn packed(labels: &Labels, points: &BTreeMap<i64, f64>, spans: bool) -> Pack
             to_ms: points.at_ms[points.len() - 1],
             resolution_ms: 0,
             times: Times::packed(Times::pack(&points.at_ms)),
-            values: std::sync::Arc::new(pack_values(&points.values)),
+            values: Values::packed(pack_values(&points.values)),
         }
     };
     Packed {
