@@ -72,9 +72,6 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
             scalar => args.push(eval.scalar(scalar, grid)?),
         }
     }
-    if call.function.name == "quantile_over_time" {
-        args.iter().flatten().for_each(|q| check_quantile(eval, *q));
-    }
     let rows = match matrix {
         Some(Expr::Range(selector, range_ms)) => {
             let of = RangeCall { range_ms: *range_ms, shift: &selector.shift, function, args: &args };
@@ -96,6 +93,12 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         }
         _ => return missing(),
     };
+    if call.function.name == "quantile_over_time" {
+        // Nothing is said where there was nothing to take a quantile of.
+        let odd = args.iter().flatten().enumerate().filter(|(_, q)| !(0.0..=1.0).contains(*q));
+        let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
+        asked.for_each(|(_, q)| check_quantile(eval, *q));
+    }
     joined(rows)
 }
 

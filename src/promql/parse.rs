@@ -2,8 +2,9 @@
 //!
 //! What is mended here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches a line's end; bytes in strings are put together to characters; a text or a nesting that is
-//! absurdly long is refused before its parser, which recurses, sees it.
+//! refused; it has no underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches
+//! a line's end; bytes in strings are put together to characters; what is absurdly long or nested is refused before its
+//! parser, and whoever walks its tree, recurses into it.
 
 use std::{
     borrow::Cow,

@@ -76,8 +76,8 @@ fn points(begin_ms: i64, random: &mut Rng, shape: Shape) -> Points {
 /// Three things are left out, since Prometheus 3.5 itself does not do what its documentation says: it forgets the offset of
 /// a subquery for an `@` within where both grids begin together, and that of the selector in `timestamp(x @ t offset o)`,
 /// and it takes an aggregation's parameter for constant where what is aggregated is, by `@`.
-/// Besides, what depends on the machine or on the order in which a store gives its series: dates of what is no time,
-/// `count_values` of powers, which of two equal values `topk` takes.
+/// Besides, what depends on the machine or on the order of series where it has none: dates of what is no time,
+/// `count_values` of powers, which of two equal values `topk` takes, which results of an operator `limitk` takes.
 pub struct Generator {
     random: Rng,
     begin_ms: i64,
@@ -172,9 +172,16 @@ impl Generator {
     /// A vector in which hardly two values are equal.
     fn distinct(&mut self) -> String {
         match self.random.u8(0..3) {
-            0 => format!("temp{}", self.shift()),
-            1 => format!("stddev_over_time(temp[{}])", self.pick(&["3m", "10m"])),
-            _ => format!("-temp * on (group) group_left () limit{}", self.shift()),
+            0 => format!("-temp * on (group) group_left () limit{}", self.shift()),
+            _ => self.distinct_in_order(),
+        }
+    }
+
+    /// The same, whose series come in the order in which the store gives them.
+    fn distinct_in_order(&mut self) -> String {
+        match self.random.bool() {
+            true => format!("temp{}", self.shift()),
+            false => format!("stddev_over_time(temp[{}])", self.pick(&["3m", "10m"])),
         }
     }
 
@@ -306,10 +313,15 @@ impl Generator {
                 let q = self.pick(&["0.5", "0.9", "-1", "NaN", "scalar(limit{group=\"g1\"})"]);
                 format!("quantile{by} ({q}, {})", self.without_at(depth))
             }
-            1 => format!("count_values{by} (\"{}\", floor({}))", self.pick(&["v", "group"]), self.over_time(depth)),
+            1 => format!(
+                "count_values{by} (\"{}\", floor(clamp({}, -99, 99)))",
+                self.pick(&["v", "group"]),
+                self.over_time(depth)
+            ),
             2 => {
                 let (f, k) = (self.pick(&["topk", "bottomk", "limitk"]), self.pick(&["1", "3", "2.9", "0", "-1"]));
-                format!("{f}{by} ({k}, {})", self.distinct())
+                let of = if f == "limitk" { self.distinct_in_order() } else { self.distinct() };
+                format!("{f}{by} ({k}, {of})")
             }
             _ => {
                 let f = self.pick(&["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]);
