@@ -12,7 +12,7 @@ pub mod page;
 mod serve;
 pub mod words;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -23,6 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use tokio::sync::mpsc;
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use serve::serve;
 
@@ -33,6 +34,9 @@ use crate::{
     store::Store,
     telemetry::{Metrics, process::Process},
 };
+
+/// Answers smaller than this gain nothing by compression.
+const GZIP_MIN_BYTES: u64 = 1_024;
 
 /// What the answers are made from. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Web {
     pub engine: Engine,
     /// The configuration in force as YAML, without secrets.
     pub config: Arc<str>,
+    /// Added to what is federated; tells vantages apart.
+    pub external_labels: Arc<BTreeMap<String, String>>,
     /// How long history is kept, in words.
     pub retention: Arc<str>,
     /// The time.
@@ -83,6 +89,7 @@ pub fn router(web: Web) -> Router {
         .layer(middleware::from_fn(guard::guard))
         // Queries have their own deadline, and may come from other pages.
         .merge(api_v1::router())
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
         .with_state(web)
 }
 

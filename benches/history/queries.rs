@@ -221,6 +221,7 @@ pub fn serve(address: &str, dir: &str) {
             store,
             engine,
             config: "".into(),
+            external_labels: Arc::default(),
             retention: "".into(),
             clock,
             reload,

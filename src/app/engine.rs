@@ -229,6 +229,7 @@ impl Start<'_> {
             store: self.store.clone(),
             engine: query::Engine::new(self.store.clone(), self.config.query.clone(), self.shared.metrics.clone()),
             config: self.config.shown().into(),
+            external_labels: Arc::new(self.config.external_labels.clone()),
             retention: self.config.storage.to_string().into(),
             clock: self.shared.clock.clone(),
             reload: self.shared.reload.clone(),

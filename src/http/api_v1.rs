@@ -20,7 +20,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use self::answer::Failed;
 use self::{
@@ -31,13 +30,11 @@ use super::Web;
 use crate::{
     model::{Labels, METRIC_NAME, Matcher},
     promql::{self, Value},
-    query::Options,
+    query::{Options, Outcome},
 };
 
 /// A form of this size is no query: Grafana's largest are some kilobytes.
 const BODY_MAX_BYTES: usize = 1 << 20;
-/// Answers smaller than this gain nothing by compression.
-const GZIP_MIN_BYTES: u64 = 1_024;
 
 /// What an endpoint gives.
 type Answered = Result<Done, Failed>;
@@ -71,23 +68,23 @@ pub fn router() -> Router<Web> {
     Router::new()
         .nest("/api/v1", api)
         .route("/federate", get(federate::federate))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
 }
 
 /// As Prometheus with its default `--web.cors.origin`: any page may read.
 async fn cors(request: Request, next: Next) -> Response {
-    let from_page = request.headers().contains_key(header::ORIGIN);
+    let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,
     };
-    if from_page {
-        let headers = response.headers_mut();
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
         set(header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin");
         set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
-        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date");
     }
     response
@@ -101,8 +98,9 @@ async fn query(State(web): State<Web>, params: Params) -> Answered {
     let text = params.text("query");
     let now = web.clock.wall().as_millisecond();
     let at = params.time("time", now)?;
+    let limit = params.limit()?;
     let outcome = web.engine.instant(text, at, options(&params)?).await?;
-    Ok(Json::result(outcome, params.limit()?, params.wants_stats()).done())
+    written(outcome, limit, params.wants_stats()).await
 }
 
 async fn query_range(State(web): State<Web>, params: Params) -> Answered {
@@ -110,23 +108,31 @@ async fn query_range(State(web): State<Web>, params: Params) -> Answered {
     let step = params
         .duration_ms("step")?
         .ok_or_else(|| Failed::bad("invalid parameter \"step\": cannot parse \"\" to a valid duration".into()))?;
+    let limit = params.limit()?;
     let outcome = web.engine.range(params.text("query"), start, end, step, options(&params)?).await?;
-    Ok(Json::result(outcome, params.limit()?, params.wants_stats()).done())
+    written(outcome, limit, params.wants_stats()).await
+}
+
+/// Writing tens of megabytes takes long enough to be felt by the probes that share the runtime's threads.
+async fn written(outcome: Outcome, limit: Option<usize>, stats: bool) -> Answered {
+    let text = tokio::task::spawn_blocking(move || Json::result(outcome, limit, stats).done());
+    text.await.map_err(|e| Failed::internal(format!("the answer could not be written: {e}")))
 }
 
 fn options(params: &Params) -> Result<Options, Failed> {
-    let duration = |name| {
-        let ms = params.duration_ms(name)?;
-        Ok::<_, Failed>(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
-    };
-    Ok(Options { timeout: duration("timeout")?, lookback_delta: duration("lookback_delta")? })
+    let length = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let lookback = params.text("lookback_delta");
+    let lookback_delta = params.duration_ms("lookback_delta").map_err(|_| {
+        Failed::bad(format!("error parsing lookback delta duration: cannot parse {lookback:?} to a valid duration"))
+    })?;
+    Ok(Options { timeout: params.duration_ms("timeout")?.map(length), lookback_delta: lookback_delta.map(length) })
 }
 
 /// dogwatch keeps no exemplars; the query is checked all the same.
 async fn exemplars(params: Params) -> Answered {
     let (start, end) = (params.time("start", i64::MIN)?, params.time("end", i64::MAX)?);
     if end < start {
-        return Err(Failed::bad("invalid parameter \"end\": end timestamp must not be before start time".into()));
+        return Err(Failed::bad("end timestamp must not be before start timestamp".into()));
     }
     parsed(params.text("query"))?;
     Ok(Json::value(&serde_json::json!([])).done())
@@ -146,10 +152,7 @@ fn parsed(text: &str) -> Result<promql::Query, Failed> {
 
 /// The selectors of `match[]`.
 fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
-    let read = |text: &str| {
-        promql::parse_matchers(text).map_err(|e| Failed::bad(format!("invalid parameter \"match[]\": {e}")))
-    };
-    params.all("match[]").map(read).collect()
+    params.all("match[]").map(|text| promql::parse_matchers(text).map_err(|e| Failed::bad(e.to_string()))).collect()
 }
 
 /// Labels with the name among them, in their order.

@@ -185,25 +185,23 @@ fn write_sample(out: &mut String, labels: &Labels, value: f64) {
 }
 
 fn write_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], value: f64) {
-    write_value_line(out, name, pairs, value);
+    write_series(out, name, pairs.iter().map(|(label, text)| (&**label, &**text)), value);
     out.push('\n');
 }
 
 /// Name, labels and value, without the line's end: a time may follow.
-pub fn write_series(out: &mut String, labels: &Labels, value: f64) {
-    write_value_line(out, &labels.name, &labels.pairs, value);
-}
-
-fn write_value_line(out: &mut String, name: &str, pairs: &[(Arc<str>, Arc<str>)], value: f64) {
+pub fn write_series<'a>(out: &mut String, name: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>, value: f64) {
     out.push_str(name);
-    for (i, (label, text)) in pairs.iter().enumerate() {
-        out.push(if i == 0 { '{' } else { ',' });
+    let mut before = '{';
+    for (label, text) in pairs {
+        out.push(before);
+        before = ',';
         out.push_str(label);
         out.push_str("=\"");
         escape(out, text);
         out.push('"');
     }
-    out.push_str(if pairs.is_empty() { " " } else { "} " });
+    out.push_str(if before == '{' { " " } else { "} " });
     write_value(out, value);
 }
 

@@ -29,8 +29,11 @@ const HEADERS_MAX_BYTES: usize = 16 << 10;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 64;
 
-/// The longest that a connection may take in all, the slow readers included. Then the browser makes a new one.
+/// The longest that a connection takes requests. Then the browser makes a new one.
 const CONNECTION_MAX: Duration = Duration::from_secs(600);
+
+/// The request under way at that moment may still take this long: a query its default timeout, and some more to be read.
+const LAST_REQUEST: Duration = Duration::from_secs(150);
 
 /// After being told to stop, requests under way may still take this long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -39,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
-/// No route reads a request's body, so none is ever read or kept.
+/// Only the API's forms are ever read as a body, up to a limit and in a limited time.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
@@ -87,12 +90,18 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = timeout(CONNECTION_MAX, connection.as_mut()) => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(GRACE, connection).await
+    let serving = async {
+        if let Ok(ended) = timeout(CONNECTION_MAX, connection.as_mut()).await {
+            return Ok(ended);
         }
+        connection.as_mut().graceful_shutdown();
+        timeout(LAST_REQUEST, connection.as_mut()).await
+    };
+    let ended = if let Some(ended) = stop.run_until_cancelled(serving).await {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(GRACE, connection).await
     };
     if let Ok(Err(e)) = ended {
         tracing::debug!(error = %e, "an HTTP connection ended badly");

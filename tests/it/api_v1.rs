@@ -49,6 +49,7 @@ impl Api {
             store: store.clone(),
             engine,
             config: "clusters:\n- name: prod\n".into(),
+            external_labels: Arc::new([("vantage".to_owned(), "paris-1".to_owned())].into()),
             retention: "90d".into(),
             clock,
             reload,

@@ -52,6 +52,7 @@ async fn start(state: LiveState) -> Served {
         metrics,
         store,
         engine,
+        external_labels: Arc::default(),
         config: "clusters: []\n".into(),
         retention: "90d".into(),
         clock,

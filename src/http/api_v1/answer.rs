@@ -36,6 +36,11 @@ impl Failed {
         Self { status: StatusCode::NOT_FOUND, kind: "not_found", message }
     }
 
+    /// The status with the words alone, for what is not answered in JSON.
+    pub fn plain(self) -> (StatusCode, String) {
+        (self.status, self.message + "\n")
+    }
+
     /// Our own fault.
     pub fn internal(message: String) -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message }
@@ -57,8 +62,10 @@ impl From<QueryError> for Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let body = json!({"status": "error", "errorType": self.kind, "error": self.message});
-        (self.status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+        let mut body = format!("{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":", self.kind);
+        string(&mut body, &self.message);
+        body.push('}');
+        (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }
 

@@ -1,10 +1,10 @@
 //! `/federate`: the newest sample of each series, for a Prometheus that scrapes it (web/federate.go).
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::{
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -15,12 +15,9 @@ use crate::{
     pack::{Packed, Points, Want},
 };
 
-/// `/federate?match[]=…`
-pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response, Failed> {
-    let sets = matchers(&params)?;
-    if sets.is_empty() {
-        return Err(Failed::bad("no match[] parameter provided".into()));
-    }
+/// `/federate?match[]=…`. Errors are plain text, as in Prometheus.
+pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response, (StatusCode, String)> {
+    let sets = matchers(&params).map_err(Failed::plain)?;
     let now = web.clock.wall().as_millisecond();
     let lookback = i64::try_from(web.engine.config().lookback_delta.as_millis()).unwrap_or(i64::MAX);
     let store = web.store.clone();
@@ -30,11 +27,15 @@ pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response
             let found = store.select(matchers, now - lookback + 1, now).map_err(|e| Failed::internal(e.to_string()))?;
             newest.extend(found.iter().filter_map(|series| last(series, now - lookback + 1, now)));
         }
-        Ok::<_, Failed>(exposed(newest))
+        Ok::<_, Failed>(exposed(newest, &web.external_labels))
     });
-    let text = text.await.map_err(|e| Failed::internal(format!("federation broke off: {e}")))??;
+    let text = text.await.map_err(|e| Failed::internal(format!("federation broke off: {e}")).plain())?;
+    let text = text.map_err(Failed::plain)?;
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }
+
+/// The label by which Prometheus knows whom it scrapes.
+const INSTANCE: &str = "instance";
 
 fn last(series: &Packed, from_ms: i64, to_ms: i64) -> Option<(Labels, i64, f64)> {
     let mut points = Points::default();
@@ -46,8 +47,9 @@ fn last(series: &Packed, from_ms: i64, to_ms: i64) -> Option<(Labels, i64, f64)>
     (!is_stale(value)).then(|| (series.labels.clone(), at, value))
 }
 
-/// Sorted; a series that several selectors found is written once.
-fn exposed(mut newest: Vec<(Labels, i64, f64)>) -> String {
+/// Sorted; a series that several selectors found is written once. External labels are added where a series has none of
+/// that name, and an empty `instance`, lest a scraper with `honor_labels` takes dogwatch's own address for it.
+fn exposed(mut newest: Vec<(Labels, i64, f64)>, external: &BTreeMap<String, String>) -> String {
     newest.sort_by(|a, b| a.0.cmp(&b.0));
     newest.dedup_by(|a, b| a.0 == b.0);
     let mut out = String::new();
@@ -57,7 +59,15 @@ fn exposed(mut newest: Vec<(Labels, i64, f64)>) -> String {
             family = &labels.name;
             let _ = writeln!(out, "# TYPE {family} untyped");
         }
-        metrics::write_series(&mut out, labels, *value);
+        let lacks = |label: &str| labels.get(label).is_none();
+        let mut more: Vec<(&str, &str)> = external.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        if !external.contains_key(INSTANCE) {
+            more.push((INSTANCE, ""));
+        }
+        more.retain(|(label, _)| lacks(label));
+        more.sort_unstable();
+        let pairs = labels.pairs.iter().map(|(k, v)| (&**k, &**v)).chain(more);
+        metrics::write_series(&mut out, &labels.name, pairs, *value);
         let _ = writeln!(out, " {at}");
     }
     out

@@ -5,20 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{Answered, Json, Params, Web, matchers, meta};
-use crate::model::{Alert, LiveTarget, ProbeSpec, State as Verdict};
+use super::{Answered, Failed, Json, Params, Web, matchers, meta};
+use crate::model::{Alert, AlertName, LiveState, LiveTarget, ProbeSpec, State as Verdict};
 
 /// `/targets`
 pub async fn targets(State(web): State<Web>, params: Params) -> Answered {
-    let (state, pool) = (params.text("state"), params.text("scrapePool"));
+    let (state, pool) = (params.text("state").to_ascii_lowercase(), params.text("scrapePool"));
+    let shows = |what: &str| state.is_empty() || state == "any" || state == what;
     let live = web.live.read();
     let all = live.clusters.values().flat_map(|c| c.targets.values());
-    let wanted = all.filter(|t| pool.is_empty() || t.target.key.job.as_str() == pool);
-    let active: Vec<Value> =
-        if state == "dropped" { Vec::new() } else { wanted.map(|t| target(t, &web.external_url)).collect() };
+    let wanted = all.filter(|t| shows("active") && (pool.is_empty() || t.target.key.job.as_str() == pool));
+    let active: Vec<Value> = wanted.map(|t| target(t, &web.external_url)).collect();
     // dogwatch drops no target: what is discovered is probed.
-    let data = json!({"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": {}});
+    let dropped = shows("dropped").then(|| jobs(&live).into_iter().map(|job| (job, 0)).collect::<BTreeMap<_, _>>());
+    let data = json!({"activeTargets": active, "droppedTargets": [], "droppedTargetCounts": dropped});
     Ok(Json::value(&data).done())
+}
+
+fn jobs(live: &LiveState) -> BTreeSet<&'static str> {
+    live.clusters.values().flat_map(|c| c.targets.keys()).map(|key| key.job.as_str()).collect()
 }
 
 fn labels(t: &LiveTarget) -> BTreeMap<&str, &str> {
@@ -31,7 +36,7 @@ fn labels(t: &LiveTarget) -> BTreeMap<&str, &str> {
 
 fn target(t: &LiveTarget, external_url: &str) -> Value {
     let key = &t.target.key;
-    let url = probed(&t.target.spec, &key.instance);
+    let url = probed(&t.target.spec);
     let health = match t.verdict.state {
         Verdict::Up | Verdict::Suspect => "up",
         Verdict::Down | Verdict::Flapping => "down",
@@ -61,22 +66,22 @@ fn seconds(d: std::time::Duration) -> String {
     format!("{}s", d.as_secs_f64())
 }
 
-fn probed(spec: &ProbeSpec, instance: &str) -> String {
+fn probed(spec: &ProbeSpec) -> &str {
     match spec {
-        ProbeSpec::ApiServer { base, .. } => base.to_string(),
-        ProbeSpec::Healthz { url } => url.to_string(),
-        _ => format!("https://{instance}/"),
+        ProbeSpec::ApiServer { base, .. } | ProbeSpec::Kubelet { base, .. } => base.as_str(),
+        ProbeSpec::Healthz { url } => url.as_str(),
+        ProbeSpec::Etcd { client, .. } => client.as_str(),
     }
 }
 
 /// `/targets/metadata`
 pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answered {
-    let limit = params.limit()?.unwrap_or(usize::MAX);
+    let limit = params.number("limit")?.unwrap_or(usize::MAX);
     let metric = params.text("metric");
     let conditions = match params.text("match_target") {
         "" => Vec::new(),
         text => crate::promql::parse_matchers(text)
-            .map_err(|e| super::Failed::bad(format!("invalid parameter \"match_target\": {e}")))?,
+            .map_err(|e| Failed::bad(format!("invalid parameter \"match_target\": {e}")))?,
     };
     let catalogue = meta::catalogue(&web);
     let live = web.live.read();
@@ -89,7 +94,12 @@ pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answere
         let names: BTreeSet<&str> = t.samples.iter().map(|s| meta::name(&s.labels)).collect();
         for name in names.into_iter().filter(|name| metric.is_empty() || *name == metric) {
             let (kind, help) = catalogue.get(name).map_or(("unknown", ""), |(k, h)| (k, h));
-            found.push(json!({"target": labels, "metric": name, "type": kind, "help": help, "unit": ""}));
+            let mut entry = json!({"target": labels, "type": kind, "help": help, "unit": ""});
+            // Who asked for one metric knows its name.
+            if metric.is_empty() {
+                entry["metric"] = name.into();
+            }
+            found.push(entry);
         }
         if found.len() >= limit {
             break;
@@ -101,10 +111,7 @@ pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answere
 
 /// `/scrape_pools`: jobs.
 pub async fn scrape_pools(State(web): State<Web>) -> Answered {
-    let live = web.live.read();
-    let jobs: BTreeSet<&str> =
-        live.clusters.values().flat_map(|c| c.targets.keys()).map(|key| key.job.as_str()).collect();
-    Ok(Json::value(&json!({"scrapePools": jobs})).done())
+    Ok(Json::value(&json!({"scrapePools": jobs(&web.live.read())})).done())
 }
 
 /// `/alertmanagers`: dogwatch tells its receivers itself.
@@ -144,43 +151,83 @@ pub async fn alerts(State(web): State<Web>) -> Answered {
 
 /// `/rules`: what the diagnosis can find, as one group of alerting rules; each is inactive or has its alerts.
 pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
-    let names: BTreeSet<&str> = params.all("rule_name[]").collect();
-    let groups: BTreeSet<&str> = params.all("rule_group[]").collect();
-    let _ = matchers(&params)?;
+    let of_kind = match params.text("type").to_ascii_lowercase().as_str() {
+        "" | "alert" => true,
+        "record" => false,
+        other => {
+            return Err(Failed::bad(format!("invalid parameter \"type\": not supported value {other:?}")));
+        }
+    };
+    let without_alerts = params.flag("exclude_alerts")?;
+    page(&params)?;
+    // The rules have no labels of their own: matchers find them by what they lack.
+    let sets = matchers(&params)?;
+    let matched = sets.is_empty() || sets.iter().any(|set| set.iter().all(|m| m.matches("")));
+    let asked = |name: &str, value: &str| params.all(name).next().is_none() || params.all(name).any(|v| v == value);
+    let wanted = of_kind && matched && asked("rule_group[]", GROUP) && asked("file[]", FILE);
     let now = web.clock.wall().to_string();
     let firing = firing(&web);
-    let wanted = params.text("type") != "record" && (groups.is_empty() || groups.contains(GROUP));
-    let rule = |name: crate::model::AlertName| {
-        let of: Vec<&Alert> = firing.iter().filter(|a| a.finding.key.alert == name).collect();
-        json!({
-            "type": "alerting",
-            "name": name.to_string(),
-            "query": "",
-            "duration": 0,
-            "keepFiringFor": 0,
-            "labels": {},
-            "annotations": {},
-            "state": if of.is_empty() { "inactive" } else { "firing" },
-            "alerts": of.into_iter().map(alert).collect::<Vec<_>>(),
-            "health": "ok",
-            "evaluationTime": 0.0,
-            "lastEvaluation": now,
-        })
-    };
-    let all =
-        crate::model::AlertName::ALL.into_iter().filter(|n| names.is_empty() || names.contains(n.to_string().as_str()));
-    let rules: Vec<Value> = all.map(rule).collect();
+    let names = AlertName::ALL.into_iter().filter(|n| wanted && asked("rule_name[]", &n.to_string()));
+    let rules: Vec<Value> = names.map(|name| rule(name, &firing, without_alerts, &now)).collect();
+    if rules.is_empty() {
+        return Ok(Json::value(&json!({"groups": []})).done());
+    }
     let group = json!({
         "name": GROUP,
-        "file": "the diagnosis built into dogwatch",
+        "file": FILE,
         "rules": rules,
         "interval": 2,
         "limit": 0,
         "evaluationTime": 0.0,
         "lastEvaluation": now,
     });
-    Ok(Json::value(&json!({"groups": if wanted { vec![group] } else { Vec::new() }})).done())
+    Ok(Json::value(&json!({"groups": [group]})).done())
+}
+
+fn rule(name: AlertName, firing: &[Alert], without_alerts: bool, now: &str) -> Value {
+    let of: Vec<&Alert> = firing.iter().filter(|a| a.finding.key.alert == name).collect();
+    let state = if of.is_empty() { "inactive" } else { "firing" };
+    let alerts = (!without_alerts).then(|| of.into_iter().map(alert).collect::<Vec<_>>());
+    json!({
+        "type": "alerting",
+        "name": name.to_string(),
+        "query": "",
+        "duration": 0,
+        "keepFiringFor": 0,
+        "labels": {},
+        "annotations": {},
+        "state": state,
+        "alerts": alerts,
+        "health": "ok",
+        "evaluationTime": 0.0,
+        "lastEvaluation": now,
+    })
+}
+
+/// Pages of groups: there is one group, so that the first page is the last and no token is ever given out.
+fn page(params: &Params) -> Result<(), Failed> {
+    let wrong = |name, why: String| Err(Failed::bad(format!("invalid parameter {name:?}: {why}")));
+    let (limit, token) = (params.text("group_limit"), params.text("group_next_token"));
+    if limit.is_empty() && !token.is_empty() {
+        return wrong(
+            "group_next_token",
+            "group_limit needs to be present in order to paginate over the groups".into(),
+        );
+    }
+    if !limit.is_empty() && !limit.parse::<i64>().is_ok_and(|limit| limit > 0) {
+        return wrong(
+            "group_limit",
+            format!("group_limit needs to be a valid number that is greater than 0: {limit:?}"),
+        );
+    }
+    if !token.is_empty() {
+        let why = format!("invalid group_next_token '{token}'. were rule groups changed?");
+        return wrong("group_next_token", why);
+    }
+    Ok(())
 }
 
 /// The one group.
 const GROUP: &str = "dogwatch";
+/// Where its rules stand.
+const FILE: &str = "the diagnosis built into dogwatch";

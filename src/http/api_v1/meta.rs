@@ -11,10 +11,9 @@ use crate::{model::Labels, telemetry::names};
 /// Label sets of the parameters' selectors and times.
 fn selected(web: &Web, params: &Params) -> Result<Vec<Labels>, Failed> {
     let (start, end) = (params.time("start", i64::MIN)?, params.time("end", i64::MAX)?);
-    if end < start {
-        return Err(Failed::bad("invalid parameter \"end\": end timestamp must not be before start time".into()));
-    }
-    Ok(web.store.series(&matchers(params)?, start, end))
+    let sets = matchers(params)?;
+    // Nothing is in a stretch of time that ends before it begins; Prometheus says no more than that.
+    Ok(if end < start { Vec::new() } else { web.store.series(&sets, start, end) })
 }
 
 /// `/series`
@@ -68,10 +67,9 @@ pub fn catalogue(web: &Web) -> BTreeMap<String, (String, String)> {
 
 /// `/metadata`
 pub async fn metadata(State(web): State<Web>, params: Params) -> Answered {
-    let limit = params.limit()?;
-    if params.number("limit_per_metric")? == Some(0) {
-        return Ok(Json::value(&json!({})).done());
-    }
+    let limit = params.number("limit")?;
+    // Each metric has one entry, so that `limit_per_metric` cuts nothing; 0 is no limit to Prometheus.
+    params.number("limit_per_metric")?;
     let wanted = params.text("metric");
     let all = catalogue(&web);
     let found = all.iter().filter(|(name, _)| wanted.is_empty() || *name == wanted);

@@ -1,5 +1,7 @@
 //! Parameters: of the URL, and of a POSTed form.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -8,6 +10,9 @@ use axum::{
 use url::form_urlencoded;
 
 use super::Failed;
+
+/// A form of at most a megabyte has arrived by then; who sends slower holds a connection for nothing.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names and values in their order, the form's first (as Go's `r.Form` has them).
 #[derive(Clone, Debug, Default)]
@@ -24,8 +29,9 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             .get(header::CONTENT_TYPE)
             .is_some_and(|t| t.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         if request.method() == Method::POST && is_form {
-            let body = Bytes::from_request(request, state).await;
-            let body = body.map_err(|e| Failed::bad(format!("error parsing form values: {e}")))?;
+            let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
+            let late = |_| Failed::bad(format!("error parsing form values: it took over {} s", BODY_TIMEOUT.as_secs()));
+            let body = body.map_err(late)?.map_err(|e| Failed::bad(format!("error parsing form values: {e}")))?;
             let mut form = read(&body);
             form.append(&mut url);
             url = form;
@@ -45,11 +51,15 @@ impl Params {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// A time in Unix milliseconds.
+    /// A time in Unix milliseconds that may be left out.
     pub fn time(&self, name: &str, otherwise: i64) -> Result<i64, Failed> {
         match self.text(name) {
             "" => Ok(otherwise),
-            _ => self.required_time(name),
+            text => time_ms(text).ok_or_else(|| {
+                Failed::bad(format!(
+                    "invalid parameter {name:?}: invalid time value for '{name}': cannot parse {text:?} to a valid timestamp"
+                ))
+            }),
         }
     }
 
@@ -77,17 +87,31 @@ impl Params {
         if text.is_empty() {
             return Ok(None);
         }
-        let wrong = || Failed::bad("invalid parameter \"limit\": limit must be a non-negative number".into());
-        text.parse::<usize>().map(|limit| Some(limit).filter(|l| *l > 0)).map_err(|_| wrong())
+        let wrong = |why: String| Failed::bad(format!("invalid parameter \"limit\": {why}"));
+        let limit: i64 = text.parse().map_err(|_| wrong(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))?;
+        let limit = usize::try_from(limit).map_err(|_| wrong("limit must be non-negative".into()))?;
+        Ok(Some(limit).filter(|l| *l > 0))
     }
 
-    /// A whole number that may be left out.
+    /// The limits of metadata, where 0 is none at all and a negative number every one.
     pub fn number(&self, name: &str) -> Result<Option<usize>, Failed> {
         let text = self.text(name);
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| Failed::bad(format!("invalid parameter {name:?}: {text:?} is no number")))
+        let number: i64 = text.parse().map_err(|_| Failed::bad(format!("{name} must be a number")))?;
+        Ok(usize::try_from(number).ok())
+    }
+
+    /// A switch, as Go's `strconv.ParseBool` reads it.
+    pub fn flag(&self, name: &str) -> Result<bool, Failed> {
+        match self.text(name) {
+            "" | "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
+            "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
+            text => Err(Failed::bad(format!(
+                "invalid parameter {name:?}: error converting {name}: strconv.ParseBool: parsing {text:?}: invalid syntax"
+            ))),
+        }
     }
 
     /// `stats` with any value.

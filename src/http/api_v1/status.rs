@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{Answered, Json, Web};
+use super::{Answered, Failed, Json, Params, Web};
 
 /// The version of Prometheus' API that is spoken here: clients choose by it what they ask.
 const API_VERSION: &str = "3.5.0";
@@ -70,10 +70,19 @@ pub async fn runtimeinfo(State(web): State<Web>) -> Answered {
 }
 
 /// `/status/tsdb`
-pub async fn tsdb(State(web): State<Web>) -> Answered {
+pub async fn tsdb(State(web): State<Web>, params: Params) -> Answered {
+    let limit = match params.text("limit") {
+        "" => usize::MAX,
+        text => text
+            .parse::<usize>()
+            .ok()
+            .filter(|limit| *limit > 0)
+            .ok_or_else(|| Failed::bad("limit must be a positive number".into()))?,
+    };
+    // The store counts the ten largest of each kind, which is Prometheus' default.
     let s = web.store.stats();
     let list = |all: &[(String, usize)]| -> Vec<Value> {
-        all.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+        all.iter().take(limit).map(|(name, value)| json!({"name": name, "value": value})).collect()
     };
     Ok(Json::value(&json!({
         "headStats": {
