@@ -137,6 +137,9 @@ async fn every_endpoint_answers_as_prometheus_does() {
         "query?query=info(up)".into(),
         "query?query=up&time=yesterday".into(),
         "query?query=up&timeout=soon".into(),
+        "query?query=up&lookback_delta=x".into(),
+        "query?query=up&limit=x".into(),
+        "query?query=up&limit=-1".into(),
         "query?query=up%2bon(job)up".into(),
         "labels".into(),
         "labels?match[]=requests_total".into(),
@@ -145,22 +148,35 @@ async fn every_endpoint_answers_as_prometheus_does() {
         "label/U__instance/values".into(),
         "series?match[]=requests_total".into(),
         "series?match[]=up&end=1".into(),
+        "series?match[]=up&start=10&end=5".into(),
+        "series?match[]=up&start=x".into(),
         "series".into(),
         "series?match[]=up%7B".into(),
         "metadata?metric=up".into(),
-        "metadata?metric=dogwatch_probes_total".into(),
+        "metadata?metric=up&limit_per_metric=0".into(),
+        "metadata?limit=0".into(),
+        "metadata?limit=x".into(),
         "targets/metadata?metric=up&limit=1".into(),
         "targets?state=dropped".into(),
+        "targets?state=bogus".into(),
         "scrape_pools".into(),
         "alertmanagers".into(),
         "format_query?query=sum(rate(up[5m]))by(job)".into(),
         "parse_query?query=up%20offset%201m".into(),
         "query_exemplars?query=up&start=1&end=2".into(),
+        "query_exemplars?query=up&start=2&end=1".into(),
         "status/config".into(),
         "status/flags".into(),
         "status/tsdb".into(),
+        "status/tsdb?limit=x".into(),
         "status/walreplay".into(),
         "rules?type=record".into(),
+        "rules?type=bogus".into(),
+        "rules?exclude_alerts=maybe".into(),
+        "rules?match[]=%7Bseverity%3D%22critical%22%7D".into(),
+        "rules?rule_name[]=nothing".into(),
+        "rules?group_next_token=x".into(),
+        "rules?group_limit=1&group_next_token=x".into(),
         "nothing".into(),
     ] {
         let (status, body) = api.get(&format!("/api/v1/{path}")).await;
@@ -189,27 +205,33 @@ async fn every_endpoint_answers_as_prometheus_does() {
     200 query_range?query=time()&start=PAST&end=NOW&step=1m
         {"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1795416839,"1795416839"],[1795416899,"1795416899"],[1795416959,"1795416959"]]}]}}
     400 query_range?query=up&start=PAST&end=NOW&step=0
-        {"error":"invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"}
     400 query_range?query=up&start=NOW&end=PAST&step=15
-        {"error":"invalid parameter \"end\": end timestamp must not be before start time","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"end\": end timestamp must not be before start time"}
     400 query_range?query=up&start=0&end=NOW&step=1
-        {"error":"exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"}
     400 query_range?query=up&start=&end=NOW&step=15
-        {"error":"invalid parameter \"start\": cannot parse \"\" to a valid timestamp","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"start\": cannot parse \"\" to a valid timestamp"}
     400 query_range?query=up[5m]&start=PAST&end=NOW&step=15
-        {"error":"invalid expression type \"range vector\" for range query, must be Scalar or instant Vector","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"}
     400 query?query=up%7B
-        {"error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces"}
     400 query?query=sum(up
-        {"error":"invalid parameter \"query\": 1:7: parse error: unclosed left parenthesis","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:7: parse error: unclosed left parenthesis"}
     400 query?query=info(up)
-        {"error":"invalid parameter \"query\": 1:1: parse error: function \"info\" is not enabled","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: function \"info\" is not enabled"}
     400 query?query=up&time=yesterday
-        {"error":"invalid parameter \"time\": cannot parse \"yesterday\" to a valid timestamp","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": invalid time value for 'time': cannot parse \"yesterday\" to a valid timestamp"}
     400 query?query=up&timeout=soon
-        {"error":"invalid parameter \"timeout\": cannot parse \"soon\" to a valid duration","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"timeout\": cannot parse \"soon\" to a valid duration"}
+    400 query?query=up&lookback_delta=x
+        {"status":"error","errorType":"bad_data","error":"error parsing lookback delta duration: cannot parse \"x\" to a valid duration"}
+    400 query?query=up&limit=x
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax"}
+    400 query?query=up&limit=-1
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"limit\": limit must be non-negative"}
     422 query?query=up%2bon(job)up
-        {"error":"found duplicate series for the match group {job=\"etcd\"} on the right hand-side of the operation: [up{cluster=\"prod\",instance=\"10.0.0.2:2379\",job=\"etcd\"}, up{cluster=\"prod\",instance=\"10.0.0.1:2379\",job=\"etcd\"}];many-to-many matching not allowed: matching labels must be unique on one side","errorType":"execution","status":"error"}
+        {"status":"error","errorType":"execution","error":"found duplicate series for the match group {job=\"etcd\"} on the right hand-side of the operation: [up{cluster=\"prod\",instance=\"10.0.0.2:2379\",job=\"etcd\"}, up{cluster=\"prod\",instance=\"10.0.0.1:2379\",job=\"etcd\"}];many-to-many matching not allowed: matching labels must be unique on one side"}
     200 labels
         {"status":"success","data":["__name__","cluster","instance","job","le"]}
     200 labels?match[]=requests_total
@@ -224,18 +246,28 @@ async fn every_endpoint_answers_as_prometheus_does() {
         {"status":"success","data":[{"__name__":"requests_total","cluster":"prod","instance":"10.0.0.1:2379","job":"etcd"}]}
     200 series?match[]=up&end=1
         {"status":"success","data":[]}
+    200 series?match[]=up&start=10&end=5
+        {"status":"success","data":[]}
+    400 series?match[]=up&start=x
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"start\": invalid time value for 'start': cannot parse \"x\" to a valid timestamp"}
     400 series
-        {"error":"no match[] parameter provided","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}
     400 series?match[]=up%7B
-        {"error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces","errorType":"bad_data","status":"error"}
+        {"status":"error","errorType":"bad_data","error":"1:4: parse error: unexpected end of input inside braces"}
     200 metadata?metric=up
         {"status":"success","data":{"up":[{"help":"1 if the target answered as the component that it should be, healthy or not","type":"gauge","unit":""}]}}
-    200 metadata?metric=dogwatch_probes_total
+    200 metadata?metric=up&limit_per_metric=0
+        {"status":"success","data":{"up":[{"help":"1 if the target answered as the component that it should be, healthy or not","type":"gauge","unit":""}]}}
+    200 metadata?limit=0
         {"status":"success","data":{}}
+    400 metadata?limit=x
+        {"status":"error","errorType":"bad_data","error":"limit must be a number"}
     200 targets/metadata?metric=up&limit=1
-        {"status":"success","data":[{"help":"1 if the target answered as the component that it should be, healthy or not","metric":"up","target":{"cluster":"prod","instance":"10.99.0.1:6443","job":"kube-apiserver","node":"cp-1"},"type":"gauge","unit":""}]}
+        {"status":"success","data":[{"help":"1 if the target answered as the component that it should be, healthy or not","target":{"cluster":"prod","instance":"10.99.0.1:6443","job":"kube-apiserver","node":"cp-1"},"type":"gauge","unit":""}]}
     200 targets?state=dropped
-        {"status":"success","data":{"activeTargets":[],"droppedTargetCounts":{},"droppedTargets":[]}}
+        {"status":"success","data":{"activeTargets":[],"droppedTargetCounts":{"etcd":0,"kube-apiserver":0,"kube-controller-manager":0,"kube-scheduler":0,"kubelet":0},"droppedTargets":[]}}
+    200 targets?state=bogus
+        {"status":"success","data":{"activeTargets":[],"droppedTargetCounts":null,"droppedTargets":[]}}
     200 scrape_pools
         {"status":"success","data":{"scrapePools":["etcd","kube-apiserver","kube-controller-manager","kube-scheduler","kubelet"]}}
     200 alertmanagers
@@ -246,18 +278,34 @@ async fn every_endpoint_answers_as_prometheus_does() {
         {"status":"success","data":{"matchers":[],"name":"up","offset":60000,"startOrEnd":null,"timestamp":null,"type":"vectorSelector"}}
     200 query_exemplars?query=up&start=1&end=2
         {"status":"success","data":[]}
+    400 query_exemplars?query=up&start=2&end=1
+        {"status":"error","errorType":"bad_data","error":"end timestamp must not be before start timestamp"}
     200 status/config
         {"status":"success","data":{"yaml":"clusters:\n- name: prod\n"}}
     200 status/flags
         {"status":"success","data":{"query.lookback-delta":"300s","query.max-concurrency":"20","query.max-samples":"50000000","query.timeout":"120s","web.cors.origin":".*","web.external-url":"https://watch.example.org"}}
     200 status/tsdb
         {"status":"success","data":{"headStats":{"chunkCount":5,"maxTime":1795416959000,"minTime":1795416359000,"numLabelPairs":9,"numSeries":5},"labelValueCountByLabelName":[{"name":"__name__","value":3},{"name":"instance","value":2},{"name":"le","value":2},{"name":"cluster","value":1},{"name":"job","value":1}],"memoryInBytesByLabelName":[{"name":"__name__","value":38},{"name":"instance","value":26},{"name":"le","value":7},{"name":"cluster","value":4},{"name":"job","value":4}],"seriesCountByLabelValuePair":[{"name":"cluster=prod","value":5},{"name":"job=etcd","value":5},{"name":"instance=10.0.0.1:2379","value":4},{"name":"__name__=latency_seconds_bucket","value":2},{"name":"__name__=up","value":2},{"name":"__name__=requests_total","value":1},{"name":"instance=10.0.0.2:2379","value":1},{"name":"le=+Inf","value":1},{"name":"le=0.1","value":1}],"seriesCountByMetricName":[{"name":"latency_seconds_bucket","value":2},{"name":"up","value":2},{"name":"requests_total","value":1}]}}
+    400 status/tsdb?limit=x
+        {"status":"error","errorType":"bad_data","error":"limit must be a positive number"}
     200 status/walreplay
         {"status":"success","data":{"current":0,"max":0,"min":0,"state":"done"}}
     200 rules?type=record
         {"status":"success","data":{"groups":[]}}
+    400 rules?type=bogus
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"type\": not supported value \"bogus\""}
+    400 rules?exclude_alerts=maybe
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"exclude_alerts\": error converting exclude_alerts: strconv.ParseBool: parsing \"maybe\": invalid syntax"}
+    200 rules?match[]=%7Bseverity%3D%22critical%22%7D
+        {"status":"success","data":{"groups":[]}}
+    200 rules?rule_name[]=nothing
+        {"status":"success","data":{"groups":[]}}
+    400 rules?group_next_token=x
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups"}
+    400 rules?group_limit=1&group_next_token=x
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"group_next_token\": invalid group_next_token 'x'. were rule groups changed?"}
     404 nothing
-        {"error":"there is nothing at /api/v1/nothing","errorType":"not_found","status":"error"}
+        {"status":"error","errorType":"not_found","error":"there is nothing at /api/v1/nothing"}
     "#);
 }
 
@@ -314,6 +362,12 @@ async fn targets_alerts_and_rules_are_the_live_picture() {
     let rules = api.json("/api/v1/rules?rule_name[]=EtcdQuorumLost").await;
     let rule = &rules["data"]["groups"][0]["rules"][0];
     assert_eq!((rule["state"].as_str(), &rule["alerts"][0]), (Some("firing"), &alerts["data"]["alerts"][0]));
+    let rules = api.json("/api/v1/rules?exclude_alerts=true&rule_group[]=dogwatch").await;
+    let rules = rules["data"]["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() > 20 && rules.iter().all(|rule| rule["alerts"].is_null()));
+    let all = targets["data"]["activeTargets"].as_array().unwrap();
+    let urls: Vec<&str> = all.iter().filter_map(|t| t["scrapeUrl"].as_str()).collect();
+    assert!(urls.contains(&"https://10.99.0.2:2379/"), "{urls:?}");
 }
 
 /// What Grafana's Prometheus data source sends: "Save & test", Explore, variables, panels, alert lists.
@@ -328,7 +382,8 @@ async fn grafana_finds_what_it_asks_for() {
             .body(form.to_owned());
         let (status, headers, body) = api.request(request).await;
         assert_eq!(status, 200, "{path} {form}: {body}");
-        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert_eq!(headers["access-control-allow-origin"], "https://grafana.example.org");
+        assert_eq!(headers.get_all("vary").iter().next().unwrap(), "Origin");
         serde_json::from_str::<Value>(&body).unwrap()
     };
     let (start, end) = (at(600), at(0));
@@ -371,25 +426,36 @@ async fn large_answers_are_compressed_and_statistics_are_told() {
         stats["timings"]["evalTotalTime"].is_number() && stats["samples"]["totalQueryableSamples"] == 1202,
         "{stats}"
     );
-    let form = "x=".to_owned() + &"y".repeat(2 << 20);
-    let request = client().post(format!("{}/api/v1/query", api.url)).body(form);
-    let request = request.header("content-type", "application/x-www-form-urlencoded");
-    assert_eq!(api.request(request).await.0, 400, "a form has its limit");
+    for (bytes, status) in [(1_000_000, 200), (2 << 20, 400)] {
+        let form = "query=1&x=".to_owned() + &"y".repeat(bytes);
+        let request = client().post(format!("{}/api/v1/query", api.url)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(api.request(request).await.0, status, "a form of {bytes} bytes");
+    }
+    let request = client().get(format!("{}/metrics", api.url)).header("accept-encoding", "gzip");
+    assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
 }
 
 #[tokio::test]
 async fn federation_gives_the_newest_sample_of_each_series() {
     let api = fixed().await;
-    let (_, text) = api.get("/federate?match[]=up&match[]=%7Binstance%3D%2210.0.0.1:2379%22%7D").await;
+    let ready = Labels::new("dogwatch_node_ready", [("cluster", "prod"), ("node", "n1"), ("vantage", "its own")]);
+    api.store.append(&[Sample { labels: ready, at: picture::now(), value: 1.0 }]);
+    let (_, text) =
+        api.get("/federate?match[]=dogwatch_node_ready&match[]=up&match[]=%7Binstance%3D%2210.0.0.1:2379%22%7D").await;
     insta::assert_snapshot!(text, @r#"
+    # TYPE dogwatch_node_ready untyped
+    dogwatch_node_ready{cluster="prod",node="n1",vantage="its own",instance=""} 1 1795416959000
     # TYPE latency_seconds_bucket untyped
-    latency_seconds_bucket{cluster="prod",instance="10.0.0.1:2379",job="etcd",le="+Inf"} 160 1795416959000
-    latency_seconds_bucket{cluster="prod",instance="10.0.0.1:2379",job="etcd",le="0.1"} 80 1795416959000
+    latency_seconds_bucket{cluster="prod",instance="10.0.0.1:2379",job="etcd",le="+Inf",vantage="paris-1"} 160 1795416959000
+    latency_seconds_bucket{cluster="prod",instance="10.0.0.1:2379",job="etcd",le="0.1",vantage="paris-1"} 80 1795416959000
     # TYPE requests_total untyped
-    requests_total{cluster="prod",instance="10.0.0.1:2379",job="etcd"} 1200 1795416959000
+    requests_total{cluster="prod",instance="10.0.0.1:2379",job="etcd",vantage="paris-1"} 1200 1795416959000
     # TYPE up untyped
-    up{cluster="prod",instance="10.0.0.1:2379",job="etcd"} 1 1795416959000
-    up{cluster="prod",instance="10.0.0.2:2379",job="etcd"} 1 1795416959000
+    up{cluster="prod",instance="10.0.0.1:2379",job="etcd",vantage="paris-1"} 1 1795416959000
+    up{cluster="prod",instance="10.0.0.2:2379",job="etcd",vantage="paris-1"} 1 1795416959000
     "#);
-    assert_eq!(api.get("/federate").await.0, 400);
+    assert_eq!(api.get("/federate").await, (200, String::new()));
+    let wrong = "1:4: parse error: unexpected end of input inside braces\n";
+    assert_eq!(api.get("/federate?match[]=up%7B").await, (400, wrong.into()));
 }

@@ -1,4 +1,5 @@
-//! Real clients of Prometheus against dogwatch: promtool, a Prometheus that federates, vmalert, and Python's client.
+//! Real clients of Prometheus against dogwatch: promtool, a Prometheus that federates, vmalert, Python's client, and what
+//! Grafana's data source asks from the browser.
 
 use std::{
     path::{Path, PathBuf},
@@ -159,4 +160,13 @@ print("read", len(data[0]["values"]))
 "#;
     let said = output(&python().display().to_string(), args(&["-c", script, &api.url])).await;
     assert!(said.starts_with("read "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grafanas_own_request_code_finds_everything() {
+    let api = api().await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/grafana/ask.js");
+    let said = output("node", args(&[script, &api.url])).await;
+    println!("{said}");
+    assert!(said.ends_with("all found\n"), "{said}");
 }
