@@ -152,7 +152,13 @@ fn parsed(text: &str) -> Result<promql::Query, Failed> {
 
 /// The selectors of `match[]`.
 fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
-    params.all("match[]").map(|text| promql::parse_matchers(text).map_err(|e| Failed::bad(e.to_string()))).collect()
+    let read = |text: &str| {
+        promql::parse_matchers(text).map_err(|e| {
+            let all = e.message.starts_with("vector selector must contain at least one non-empty matcher");
+            Failed::bad(if all { "match[] must contain at least one non-empty matcher".into() } else { e.to_string() })
+        })
+    };
+    params.all("match[]").map(read).collect()
 }
 
 /// Labels with the name among them, in their order.

@@ -1,105 +1,15 @@
 //! Prometheus' API v1: every endpoint's answer, in its own words, and the requests that Grafana makes.
 
-use std::{sync::Arc, time::Duration};
+mod served;
 
 use dogwatch::{
     clock::Clock,
-    http::{Web, router, serve},
-    model::{Labels, Live, LiveState, Sample},
-    query::{Engine, QueryConfig},
-    store::{StorageConfig, Store},
-    telemetry::Metrics,
+    model::{Labels, Sample},
 };
-use jiff::Timestamp;
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
 
+pub use self::served::{Api, client};
 use crate::http::picture;
-
-/// dogwatch's HTTP over a store with samples, on a free port, until dropped.
-pub struct Api {
-    pub url: String,
-    pub store: Store,
-    task: JoinHandle<()>,
-    stop: CancellationToken,
-    _dir: tempfile::TempDir,
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.task.abort();
-    }
-}
-
-impl Api {
-    pub async fn start(clock: Clock, state: LiveState) -> Self {
-        dogwatch::dial::install_crypto();
-        let dir = tempfile::tempdir().unwrap();
-        let metrics = Arc::new(Metrics::new());
-        let (store, _) = Store::open(dir.path().into(), StorageConfig::default(), metrics.clone(), clock.clone());
-        let live = Live::default();
-        *live.write() = state;
-        let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
-        let (reload, _) = mpsc::channel(1);
-        let web = Web {
-            live,
-            metrics,
-            store: store.clone(),
-            engine,
-            config: "clusters:\n- name: prod\n".into(),
-            external_labels: Arc::new([("vantage".to_owned(), "paris-1".to_owned())].into()),
-            retention: "90d".into(),
-            clock,
-            reload,
-            external_url: "https://watch.example.org".into(),
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, router(web), stop.clone()));
-        Self { url, store, task, stop, _dir: dir }
-    }
-
-    /// Ten minutes of two targets up to `now`: one fails in the middle minute; a counter and a histogram.
-    pub fn fill(&self, now: Timestamp) {
-        for i in 0..=40 {
-            let at = now - Duration::from_secs(15 * (40 - i));
-            let of = |name: &str, pairs: &[(&str, &str)], value: f64| {
-                let labels = Labels::new(name, pairs.iter().copied().chain([("cluster", "prod"), ("job", "etcd")]));
-                Sample { labels, at, value }
-            };
-            self.store.append(&[
-                of("up", &[("instance", "10.0.0.1:2379")], 1.0),
-                of("up", &[("instance", "10.0.0.2:2379")], f64::from(u8::from(!(20..24).contains(&i)))),
-                of("requests_total", &[("instance", "10.0.0.1:2379")], 30.0 * i as f64),
-                of("latency_seconds_bucket", &[("instance", "10.0.0.1:2379"), ("le", "0.1")], 2.0 * i as f64),
-                of("latency_seconds_bucket", &[("instance", "10.0.0.1:2379"), ("le", "+Inf")], 4.0 * i as f64),
-            ]);
-        }
-    }
-
-    pub async fn request(&self, request: reqwest::RequestBuilder) -> (u16, reqwest::header::HeaderMap, String) {
-        let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.headers().clone(), response.text().await.unwrap())
-    }
-
-    pub async fn get(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.request(client().get(format!("{}{path}", self.url))).await;
-        (status, body)
-    }
-
-    pub async fn json(&self, path: &str) -> Value {
-        let (status, body) = self.get(path).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        serde_json::from_str(&body).unwrap()
-    }
-}
-
-pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
 
 async fn fixed() -> Api {
     let api = Api::start(Clock::anchored(picture::now()), picture::outage()).await;
@@ -175,6 +85,9 @@ async fn every_endpoint_answers_as_prometheus_does() {
         "rules?exclude_alerts=maybe".into(),
         "rules?match[]=%7Bseverity%3D%22critical%22%7D".into(),
         "rules?rule_name[]=nothing".into(),
+        "labels?match[]=%7Bjob%3D~%22.*%22%7D".into(),
+        "rules?group_limit=0".into(),
+        "rules?group_limit=x".into(),
         "rules?group_next_token=x".into(),
         "rules?group_limit=1&group_next_token=x".into(),
         "nothing".into(),
@@ -253,7 +166,7 @@ async fn every_endpoint_answers_as_prometheus_does() {
     400 series
         {"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}
     400 series?match[]=up%7B
-        {"status":"error","errorType":"bad_data","error":"1:4: parse error: unexpected end of input inside braces"}
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces"}
     200 metadata?metric=up
         {"status":"success","data":{"up":[{"help":"1 if the target answered as the component that it should be, healthy or not","type":"gauge","unit":""}]}}
     200 metadata?metric=up&limit_per_metric=0
@@ -300,6 +213,12 @@ async fn every_endpoint_answers_as_prometheus_does() {
         {"status":"success","data":{"groups":[]}}
     200 rules?rule_name[]=nothing
         {"status":"success","data":{"groups":[]}}
+    400 labels?match[]=%7Bjob%3D~%22.*%22%7D
+        {"status":"error","errorType":"bad_data","error":"match[] must contain at least one non-empty matcher"}
+    400 rules?group_limit=0
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"group_limit\": group_limit needs to be greater than 0"}
+    400 rules?group_limit=x
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"group_limit\": group_limit needs to be a valid number: strconv.ParseInt: parsing \"x\": invalid syntax"}
     400 rules?group_next_token=x
         {"status":"error","errorType":"bad_data","error":"invalid parameter \"group_next_token\": group_limit needs to be present in order to paginate over the groups"}
     400 rules?group_limit=1&group_next_token=x

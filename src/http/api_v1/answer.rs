@@ -36,6 +36,13 @@ impl Failed {
         Self { status: StatusCode::NOT_FOUND, kind: "not_found", message }
     }
 
+    /// The same, said of a parameter.
+    #[must_use]
+    pub fn of(mut self, parameter: &str) -> Self {
+        self.message.insert_str(0, &format!("invalid parameter {parameter:?}: "));
+        self
+    }
+
     /// The status with the words alone, for what is not answered in JSON.
     pub fn plain(self) -> (StatusCode, String) {
         (self.status, self.message + "\n")

@@ -10,7 +10,7 @@ use crate::model::{Alert, AlertName, LiveState, LiveTarget, ProbeSpec, State as 
 
 /// `/targets`
 pub async fn targets(State(web): State<Web>, params: Params) -> Answered {
-    let (state, pool) = (params.text("state").to_ascii_lowercase(), params.text("scrapePool"));
+    let (state, pool) = (params.text("state"), params.text("scrapePool"));
     let shows = |what: &str| state.is_empty() || state == "any" || state == what;
     let live = web.live.read();
     let all = live.clusters.values().flat_map(|c| c.targets.values());
@@ -214,11 +214,15 @@ fn page(params: &Params) -> Result<(), Failed> {
             "group_limit needs to be present in order to paginate over the groups".into(),
         );
     }
-    if !limit.is_empty() && !limit.parse::<i64>().is_ok_and(|limit| limit > 0) {
-        return wrong(
-            "group_limit",
-            format!("group_limit needs to be a valid number that is greater than 0: {limit:?}"),
-        );
+    match limit.parse::<i64>() {
+        Ok(1..) => {}
+        Ok(_) => return wrong("group_limit", "group_limit needs to be greater than 0".into()),
+        Err(_) if limit.is_empty() => {}
+        Err(_) => {
+            let why =
+                format!("group_limit needs to be a valid number: strconv.ParseInt: parsing {limit:?}: invalid syntax");
+            return wrong("group_limit", why);
+        }
     }
     if !token.is_empty() {
         let why = format!("invalid group_next_token '{token}'. were rule groups changed?");

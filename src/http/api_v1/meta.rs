@@ -21,6 +21,8 @@ pub async fn series(State(web): State<Web>, params: Params) -> Answered {
     if params.all("match[]").next().is_none() {
         return Err(Failed::bad("no match[] parameter provided".into()));
     }
+    // Prometheus names the parameter here, and only here.
+    matchers(&params).map_err(|e| e.of("match[]"))?;
     let mut sets = selected(&web, &params)?;
     let was_cut = cut(&mut sets, params.limit()?);
     let object = |labels: &Labels| pairs(labels).map(|(l, v)| (l.into(), v.into())).collect::<Map<String, Value>>();
