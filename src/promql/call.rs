@@ -21,7 +21,7 @@ const LE: &str = "le";
 /// Evaluates a call on a grid.
 pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
     match &call.function.kind {
-        Kind::Range(function) => range(eval, call, function, grid).map(Value::Rows),
+        Kind::Range(function) => joined(range(eval, call, function, grid)?).map(Value::Rows),
         Kind::Value(function) => {
             let Some((vector, args)) = call.args.split_first() else { return missing() };
             let args = args.iter().map(|arg| eval.scalar(arg, grid)).collect::<Result<Vec<_>, _>>()?;
@@ -62,7 +62,7 @@ fn map(mut rows: Rows, mut function: impl FnMut(f64, usize) -> f64) -> Result<Va
     unnamed(rows).map(Value::Rows)
 }
 
-/// A function of a range vector; the other arguments are scalars.
+/// A function of a range vector; the other arguments are scalars. Rows may have become the same series.
 fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Result<Rows, EvalError> {
     let mut args = Vec::new();
     let mut matrix = None;
@@ -71,9 +71,6 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
             Expr::Range(..) | Expr::Subquery(_) => matrix = Some(arg),
             scalar => args.push(eval.scalar(scalar, grid)?),
         }
-    }
-    if call.function.name == "quantile_over_time" {
-        args.iter().flatten().for_each(|q| check_quantile(eval, *q));
     }
     let rows = match matrix {
         Some(Expr::Range(selector, range_ms)) => {
@@ -96,7 +93,13 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         }
         _ => return missing(),
     };
-    joined(rows)
+    if call.function.name == "quantile_over_time" {
+        // Nothing is said where there was nothing to take a quantile of.
+        let odd = args.iter().flatten().enumerate().filter(|(_, q)| !(0.0..=1.0).contains(*q));
+        let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
+        asked.for_each(|(_, q)| check_quantile(eval, *q));
+    }
+    Ok(rows)
 }
 
 /// Warns of a quantile that is none.
@@ -192,16 +195,9 @@ fn absent(rows: &Rows, matchers: &[Matcher], grid: &Grid) -> Rows {
 
 fn absent_over_time(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalError> {
     let Some(present) = super::functions::lookup("present_over_time") else { return missing() };
-    let rows = self::eval(eval, &Call { function: present, args: vec![arg.clone()] }, grid);
-    let rows = match rows {
-        Ok(Value::Rows(rows)) => rows,
-        // Two series that differ only in their names are present all the same.
-        Err(EvalError::Execution(message)) if message == super::grid::SAME_LABELSET => {
-            return Ok(Value::Rows(Vec::new()));
-        }
-        Err(error) => return Err(error),
-        Ok(_) => return missing(),
-    };
+    let Kind::Range(function) = &present.kind else { return missing() };
+    // Not joined: two series that differ only in their names are present all the same.
+    let rows = range(eval, &Call { function: present, args: vec![arg.clone()] }, function, grid)?;
     Ok(Value::Rows(absent(&rows, matchers(arg), grid)))
 }
 

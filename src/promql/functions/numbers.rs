@@ -2,14 +2,16 @@
 
 use crate::promql::grid::none;
 
-/// Go's `math.Min`: NaN if either is.
+/// Go's `math.Min`: -Inf if either is, else NaN if either is.
 fn least(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    let either = |is: fn(f64) -> bool| is(a) || is(b);
+    if either(f64::is_nan) && !either(|v| v == f64::NEG_INFINITY) { f64::NAN } else { a.min(b) }
 }
 
-/// Go's `math.Max`: NaN if either is.
+/// Go's `math.Max`: +Inf if either is, else NaN if either is.
 fn greatest(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    let either = |is: fn(f64) -> bool| is(a) || is(b);
+    if either(f64::is_nan) && !either(|v| v == f64::INFINITY) { f64::NAN } else { a.max(b) }
 }
 
 fn arg(args: &[f64], i: usize) -> f64 {
