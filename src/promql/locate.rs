@@ -16,12 +16,28 @@ pub fn locate(text: &str, message: String) -> ParseError {
     let before = &text[..offset];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    ParseError { message, line, column }
+    ParseError { message: in_prometheus_words(&message), line, column }
+}
+
+/// The parser's names of types are those of its code; people know them as Prometheus writes them.
+fn in_prometheus_words(message: &str) -> String {
+    if !message.contains("expected type") {
+        return message.into();
+    }
+    let words = [
+        ("type matrix", "type range vector"),
+        ("type vector", "type instant vector"),
+        ("got matrix", "got range vector"),
+        ("got vector", "got instant vector"),
+        ("'", "\""),
+    ];
+    words.into_iter().fold(message.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 /// The place of what the message quotes, where the text has it once.
 fn named(text: &str, message: &str) -> Option<usize> {
-    let quoted = message.split('"').nth(1).filter(|q| q.len() > 1)?;
+    let called = message.split_once("() is").map(|(name, _)| name);
+    let quoted = called.or_else(|| message.split(['"', '\'']).nth(1)).filter(|q| q.len() > 1)?;
     let mut found = text.match_indices(quoted);
     let (at, _) = found.next()?;
     found.next().is_none().then_some(at)

@@ -2,8 +2,9 @@
 //!
 //! What is mended here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches a line's end; bytes in strings are put together to characters; a text or a nesting that is
-//! absurdly long is refused before its parser, which recurses, sees it.
+//! refused; it has no underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches
+//! a line's end; bytes in strings are put together to characters; what is absurdly long or nested is refused before its
+//! parser, and whoever walks its tree, recurses into it.
 
 use std::{
     borrow::Cow,
@@ -27,8 +28,10 @@ use crate::model::{METRIC_NAME, Matcher};
 
 /// A longer text is no query that a person or a program meant.
 const TEXT_MAX_BYTES: usize = 256 << 10;
-/// Brackets within brackets, unary signs and operators in a row, each of which the parser and the evaluator recurse into.
-const NESTING_MAX: usize = 200;
+/// Brackets within brackets: the parser, the evaluator and the end of a tree recurse into each.
+const NESTING_MAX: usize = 100;
+/// Operators in one expression, each of which may be a level of the tree too.
+const OPERATORS_MAX: usize = 300;
 
 /// Parses a text; gives the grammar's tree too, for printing.
 pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
@@ -36,10 +39,13 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
     if text.trim().is_empty() {
         return Err(wrong("no expression found in input".into()));
     }
-    if text.len() > TEXT_MAX_BYTES || nesting(text) > NESTING_MAX {
-        return Err(wrong(format!(
-            "the expression is longer than {TEXT_MAX_BYTES} bytes or nested deeper than {NESTING_MAX}"
-        )));
+    let shape = Shape::of(text);
+    if text.len() > TEXT_MAX_BYTES || shape.nesting > NESTING_MAX || shape.operators > OPERATORS_MAX {
+        // Not `wrong`: finding the place parses.
+        let message = format!(
+            "the expression is too large: at most {TEXT_MAX_BYTES} bytes, {NESTING_MAX} brackets deep, {OPERATORS_MAX} operators"
+        );
+        return Err(ParseError { message, line: 1, column: 1 });
     }
     let tree = theirs::parse(&mend::numbers(&mend_escapes(text))).map_err(wrong)?;
     let mut lower = Lower { selectors: 0 };
@@ -80,25 +86,47 @@ fn mend_escapes(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How deeply brackets are nested, outside of strings.
-fn nesting(text: &str) -> usize {
-    let (mut depth, mut most, mut quote) = (0usize, 0, None);
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some('"' | '\''), '\\') => drop(chars.next()),
-            (Some(q), c) if q == c => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'' | '`') => quote = Some(c),
-            (None, '(' | '[' | '{') => {
-                depth += 1;
-                most = most.max(depth);
+/// What a text asks of a stack, roughly: outside of strings, and of matchers.
+#[derive(Default)]
+struct Shape {
+    nesting: usize,
+    operators: usize,
+}
+
+impl Shape {
+    fn of(text: &str) -> Self {
+        let (mut shape, mut depth, mut braces, mut quote) = (Self::default(), 0usize, 0usize, None);
+        let mut word = String::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            match (quote, c) {
+                (Some('"' | '\''), '\\') => drop(chars.next()),
+                (Some(q), c) if q == c => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'' | '`') => quote = Some(c),
+                (None, '(' | '[' | '{') => {
+                    depth += 1;
+                    braces += usize::from(c == '{');
+                    shape.nesting = shape.nesting.max(depth);
+                }
+                (None, ')' | ']' | '}') => {
+                    depth = depth.saturating_sub(1);
+                    braces = braces.saturating_sub(usize::from(c == '}'));
+                }
+                (None, '+' | '-' | '*' | '/' | '%' | '^' | '=' | '<' | '>' | '!') if braces == 0 => {
+                    shape.operators += 1
+                }
+                _ => {}
             }
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            _ => {}
+            if c.is_ascii_alphanumeric() || c == '_' {
+                word.push(c.to_ascii_lowercase());
+            } else {
+                shape.operators += usize::from(["and", "or", "unless", "atan2", "offset"].contains(&word.as_str()));
+                word.clear();
+            }
         }
+        shape
     }
-    most
 }
 
 struct Lower {
@@ -109,7 +137,7 @@ type Lowered<T> = Result<T, String>;
 
 impl Lower {
     fn expr(&mut self, tree: &theirs::Expr, depth: usize) -> Lowered<Expr> {
-        if depth > NESTING_MAX * 4 {
+        if depth > NESTING_MAX + OPERATORS_MAX {
             return Err("the expression is nested too deeply".into());
         }
         let depth = depth + 1;

@@ -1,1 +1,177 @@
-//! The evaluator; Prometheus' own scripts are in tests/it.
+//! What Prometheus' own scripts (tests/it) don't know: rolled-up history, limits, places of errors, hostile texts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pack::{Rolled, Span, Times, Values as PackedValues};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+fn window(start_ms: i64, end_ms: i64, step_ms: i64) -> Window {
+    Window { start_ms, end_ms, step_ms, lookback_ms: 5 * MINUTE }
+}
+
+fn ask(text: &str, window: &Window, series: &[Packed], limits: Limits) -> Result<Answer, EvalError> {
+    let query = parse(text).unwrap();
+    let data: Vec<Vec<Packed>> = query.selections(window).iter().map(|_| series.to_vec()).collect();
+    evaluate(&query, window, &data, &limits, &|| false)
+}
+
+const LIMITS: Limits = Limits { max_samples: 1_000_000, threads: 1 };
+
+/// A counter of one a second: rolled up to hours until noon, to 5 minutes until six, a sample a minute after that.
+fn old_counter() -> Packed {
+    let samples = |from: i64, to: i64| -> (Vec<i64>, Vec<f64>) {
+        (from..to).step_by(MINUTE as usize).map(|at| (at, at as f64 / 1e3)).unzip()
+    };
+    let rolled = |from: i64, to: i64, resolution_ms: i64| {
+        let (at_ms, values) = samples(from, to);
+        let rolled = Rolled::of_samples(&at_ms, &values, resolution_ms);
+        Span {
+            from_ms: rolled.at_ms[0],
+            to_ms: rolled.at_ms[rolled.at_ms.len() - 1],
+            resolution_ms,
+            times: Times::packed(Times::pack(&rolled.at_ms)),
+            values: PackedValues::packed(rolled.pack()),
+        }
+    };
+    let mut recent = Points::default();
+    let (at_ms, values) = samples(18 * HOUR, 24 * HOUR);
+    at_ms.iter().zip(values).for_each(|(at, v)| recent.push(*at, v));
+    let spans = vec![rolled(0, 12 * HOUR, HOUR), rolled(12 * HOUR, 18 * HOUR, 5 * MINUTE)];
+    Packed { labels: Labels::new("c_total", [("a", "b")]), spans, recent }
+}
+
+fn matrix(answer: Answer) -> Vec<(i64, f64)> {
+    match answer.value {
+        Value::Matrix(mut matrix) if matrix.len() == 1 => matrix.remove(0).points,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_selector_has_no_holes_where_history_is_coarse() {
+    let points =
+        matrix(ask("c_total", &window(HOUR, 24 * HOUR - MINUTE, 7 * MINUTE), &[old_counter()], LIMITS).unwrap());
+    assert_eq!(points.len() as i64, (23 * HOUR - MINUTE) / (7 * MINUTE) + 1, "a point at each step");
+    assert!(points.is_sorted_by(|a, b| a.1 <= b.1), "and it never goes back");
+}
+
+#[test]
+fn functions_read_the_column_that_was_kept_for_them() {
+    let check = |text: &str, at: i64, want: f64| {
+        let answer = ask(text, &window(at, at, 0), &[old_counter()], LIMITS).unwrap();
+        let Value::Vector(vector) = answer.value else { panic!("{text}") };
+        assert!((vector[0].2 - want).abs() < 1e-9, "{text} at {at}: {}", vector[0].2);
+    };
+    // At four, the bucket from three to four.
+    check("min_over_time(c_total[1h])", 4 * HOUR, 3.0 * 3_600.0);
+    check("max_over_time(c_total[1h])", 4 * HOUR, 4.0 * 3_600.0 - 60.0);
+    check("count_over_time(c_total[1h])", 4 * HOUR, 60.0);
+    check("avg_over_time(c_total[2h])", 4 * HOUR, 3.0 * 3_600.0 - 30.0);
+    check("last_over_time(c_total[1h])", 4 * HOUR, 4.0 * 3_600.0 - 60.0);
+    // A window that is shorter than what is kept is widened to it.
+    check("max_over_time(c_total[5m])", 4 * HOUR, 4.0 * 3_600.0 - 60.0);
+    check("rate(c_total[5m])", 4 * HOUR, 1.0);
+    check("rate(c_total[5m])", 14 * HOUR, 1.0);
+    check("rate(c_total[5m])", 20 * HOUR, 1.0);
+    // Across the border, buckets and samples count for what they are.
+    check("count_over_time(c_total[2h])", 19 * HOUR - 1, 120.0);
+}
+
+#[test]
+fn one_thread_or_two_give_the_same() {
+    let many: Vec<Packed> = (0..700)
+        .map(|i| {
+            let mut points = Points::default();
+            (0..60).for_each(|n| points.push(n * 15_000, ((n * (i + 1)) % 97) as f64 / 7.0));
+            Packed::plain(Labels::new("m", [("i", i.to_string()), ("g", (i % 7).to_string())]), points)
+        })
+        .collect();
+    for text in ["rate(m[2m])", "m", "sum by (g) (m)", "topk(3, m)", "quantile_over_time(0.9, m[3m])"] {
+        let of = |threads| ask(text, &window(0, 15 * MINUTE, 15_000), &many, Limits { threads, ..LIMITS }).unwrap();
+        assert_eq!(of(1), of(2), "{text}");
+    }
+}
+
+#[test]
+fn limits_end_an_evaluation() {
+    let series = [old_counter()];
+    let all_day = window(18 * HOUR, 24 * HOUR, MINUTE);
+    let few = Limits { max_samples: 100, ..LIMITS };
+    assert_eq!(ask("c_total", &all_day, &series, few).unwrap_err(), EvalError::TooManySamples);
+    assert_eq!(
+        ask("rate(c_total[6h])", &window(24 * HOUR, 24 * HOUR, 0), &series, few).unwrap_err(),
+        EvalError::TooManySamples
+    );
+    let query = parse("c_total").unwrap();
+    let stopped = evaluate(&query, &all_day, &[series.to_vec()], &LIMITS, &|| true);
+    assert_eq!(stopped.unwrap_err(), EvalError::Stopped);
+}
+
+#[test]
+fn selections_reach_as_far_as_the_query_looks() {
+    let check = |text: &str, want: (i64, i64)| {
+        let found = parse(text).unwrap().selections(&window(HOUR, 2 * HOUR, MINUTE));
+        assert_eq!((found[0].from_ms, found[0].to_ms), want, "{text}");
+    };
+    check("m", (55 * MINUTE + 1, 2 * HOUR));
+    check("rate(m[10m])", (50 * MINUTE + 1, 2 * HOUR));
+    check("m offset 30m", (25 * MINUTE + 1, 90 * MINUTE));
+    check("m @ end()", (115 * MINUTE + 1, 2 * HOUR));
+    check("m @ 600 offset -5m", (10 * MINUTE + 1, 15 * MINUTE));
+    check("max_over_time(m[30m:10m])", (35 * MINUTE + 1, 2 * HOUR));
+    check("1 - sum(rate(m[10m] offset 1h)) / 2", (-10 * MINUTE + 1, HOUR));
+}
+
+#[test]
+fn errors_say_where() {
+    let check = |text: &str, place: (usize, usize), words: &str| {
+        let error = parse(text).unwrap_err();
+        assert_eq!((error.line, error.column), place, "{text}: {error}");
+        assert!(error.message.contains(words), "{text}: {error}");
+    };
+    check("", (1, 1), "no expression found");
+    check("up{job=\"a\"", (1, 11), "unexpected end of input");
+    check("sum(up))", (1, 8), "unexpected");
+    check("nope(up)", (1, 1), "unknown function");
+    check("sum(\n  rate(up)\n)", (2, 3), "expected type range vector");
+    check("limit_ratio(0.5, up)", (1, 1), "not enabled");
+    check("mad_over_time(up[5m])", (1, 1), "not enabled");
+    check("up{a=~\"(\"}", (1, 7), "illegal regex");
+    check("{}", (1, 2), "at least one non-empty matcher");
+}
+
+#[test]
+fn an_absurd_nesting_is_refused_before_it_is_recursed_into() {
+    let deep = format!("{}up{}", "(".repeat(100_000), ")".repeat(100_000));
+    let refused = |text: &str| assert!(parse(text).unwrap_err().message.contains("too large"), "{} bytes", text.len());
+    refused(&deep);
+    refused(&"x".repeat(1 << 20));
+    refused(&format!("{}1", "-".repeat(20_000)));
+    refused(&format!("{}1", "1+".repeat(20_000)));
+    refused(&format!("{}a", "a or ".repeat(20_000)));
+    refused(&format!("a{}", " offset 5m".repeat(20_000)));
+    // At the limit everything still fits on a thread's stack, in a debug build too.
+    let mut fits = vec![format!("{}c_total{}", "abs(".repeat(99), ")".repeat(99))];
+    fits.push(format!("{}c_total", "-".repeat(300)));
+    fits.push(format!("{}c_total", "c_total + ".repeat(300)));
+    fits.push(format!("{}c_total{}", "-(-(-(".repeat(33), ")))".repeat(33)));
+    for text in fits {
+        ask(&text, &window(20 * HOUR, 20 * HOUR, 0), &[old_counter()], LIMITS).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_is_asked_nothing_panics(text in r#"[a-z_{}()\[\]=~!"'0-9 ,.:+*/^<>@-]{0,40}|(sum|rate|up|by|on|offset|5m|\[5m\]|\(|\)|\{|\}|=|"x"|-| ){0,14}"#) {
+        if let Ok(query) = parse(&text) {
+            let w = window(HOUR, 2 * HOUR, MINUTE);
+            let data: Vec<Vec<Packed>> = query.selections(&w).iter().map(|_| vec![old_counter()]).collect();
+            let _ = evaluate(&query, &w, &data, &LIMITS, &|| false);
+        }
+    }
+}
