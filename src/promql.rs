@@ -13,6 +13,7 @@ pub mod functions;
 mod grid;
 mod labels;
 mod locate;
+mod mend;
 mod notes;
 mod parse;
 mod plan;

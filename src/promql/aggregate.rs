@@ -35,7 +35,7 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
         }
         Agg::Quantile => {
             let q = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
-            q.iter().for_each(|q| check_quantile(eval, *q));
+            check_quantiles(eval, &q);
             let rows = eval.rows(&a.expr, grid)?;
             eval.release_rows(&rows);
             Ok(quantiles(a, &q, &rows, grid))
@@ -48,6 +48,13 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
             Ok(out)
         }
     }
+}
+
+/// Warns of what is no quantile: of all steps, the most odd ones.
+fn check_quantiles(eval: &Eval<'_>, q: &[f64]) {
+    let numbers = || q.iter().copied().filter(|q| !q.is_nan());
+    let odd = [numbers().reduce(f64::max), numbers().reduce(f64::min), q.iter().copied().find(|q| q.is_nan())];
+    odd.into_iter().flatten().for_each(|q| check_quantile(eval, q));
 }
 
 /// How many to pick; Prometheus takes a float and cuts it.

@@ -1,6 +1,6 @@
 //! Function calls.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{
     EvalError,
@@ -70,31 +70,20 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
             scalar => args.push(eval.scalar(scalar, grid)?),
         }
     }
-    if call.function.name == "quantile_over_time" {
-        args.iter().flatten().for_each(|q| check_quantile(eval, *q));
-    }
-    let mut names = Vec::new();
     let rows = match matrix {
         Some(Expr::Range(selector, range_ms)) => {
             let of = RangeCall { range_ms: *range_ms, shift: &selector.shift, function, args: &args };
-            let rows = of.rows(eval, eval.series(selector), grid)?;
-            if function.counter && !rows.is_empty() {
-                names.extend(eval.series(selector).iter().map(|s| s.labels.name.clone()));
-            }
-            rows
+            of.rows(eval, eval.series(selector), grid)?
         }
         Some(Expr::Subquery(subquery)) => {
             let of = RangeCall { range_ms: subquery.range_ms, shift: &subquery.shift, function, args: &args };
             let mut rows = Rows::new();
             for (mut row, mut points) in eval.subquery(subquery, grid)? {
                 eval.release(row.values.len());
-                names.push(row.labels.name.clone());
                 row.values = of.row(eval, grid, &mut points);
-                if !function.keeps_name {
-                    row.labels = labels::unnamed(&row.labels);
-                }
                 if row.has_points() {
                     eval.hold(row.values.len())?;
+                    row.labels = of.labels(eval, &row.labels);
                     rows.push(row);
                 }
             }
@@ -102,20 +91,13 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         }
         _ => return missing(),
     };
-    if function.counter {
-        counters(eval, &names);
+    if call.function.name == "quantile_over_time" {
+        // Nothing is said where there was nothing to take a quantile of.
+        let odd = args.iter().flatten().enumerate().filter(|(_, q)| !(0.0..=1.0).contains(*q));
+        let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
+        asked.for_each(|(_, q)| check_quantile(eval, *q));
     }
     joined(rows)
-}
-
-/// "metric might not be a counter": judged by its name, where there is one.
-fn counters(eval: &Eval<'_>, names: &[Arc<str>]) {
-    let suffixes = ["_total", "_sum", "_count", "_bucket"];
-    for name in names.iter().filter(|name| !name.is_empty() && !suffixes.iter().any(|s| name.ends_with(s))) {
-        eval.note(|n| {
-            n.info(format!("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"));
-        });
-    }
 }
 
 /// Warns of a quantile that is none.

@@ -184,7 +184,11 @@ impl<'a> Eval<'a> {
     pub fn subquery(&self, subquery: &Subquery, grid: &Grid) -> Result<Vec<(Row, Points)>, EvalError> {
         let (first, last) = references(self, grid, &subquery.shift);
         let Some(inner) = subquery_grid(subquery, first, last) else { return Ok(Vec::new()) };
-        let rows = match self.eval(&subquery.expr, &inner)? {
+        // Prometheus counts what its windows hold, not what they were made from.
+        let counted = self.total.load(Ordering::Relaxed);
+        let value = self.eval(&subquery.expr, &inner)?;
+        self.total.store(counted, Ordering::Relaxed);
+        let rows = match value {
             Value::Rows(rows) => rows,
             Value::Scalar(values) => vec![Row { labels: labels::empty(), values }],
             Value::Text(_) => return Err(EvalError::Execution("unexpected string in subquery".into())),

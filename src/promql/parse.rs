@@ -2,8 +2,9 @@
 //!
 //! What is mended here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; its expressions of labels are compiled again so that `.` matches a line's end; bytes in strings are put together to characters; a text or a nesting that is
-//! absurdly long is refused before its parser, which recurses, sees it.
+//! refused; it has no underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches
+//! a line's end; bytes in strings are put together to characters; what is absurdly long or nested is refused before its
+//! parser, and whoever walks its tree, recurses into it.
 
 use std::{
     borrow::Cow,
@@ -21,6 +22,7 @@ use super::{
     expr::{Agg, Aggregate, At, Binary, Call, Card, Expr, Matching, Op, Selector, Shift, Subquery},
     functions,
     locate::locate,
+    mend,
 };
 use crate::model::{METRIC_NAME, Matcher, re2};
 
@@ -45,7 +47,7 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
         );
         return Err(ParseError { message, line: 1, column: 1 });
     }
-    let tree = theirs::parse(&mend_escapes(text)).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
+    let tree = theirs::parse(&mend::numbers(&mend_escapes(text))).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
     let mut lower = Lower { selectors: 0 };
     let expr = lower.expr(&tree, 0).map_err(wrong)?;
     Ok((expr, tree, lower.selectors))

@@ -5,11 +5,11 @@ use super::{
     eval::Eval,
     expr::{At, Shift},
     functions::RangeFn,
-    grid::{Grid, Row, Rows, none},
+    grid::{Grid, Row, Rows, is_some, none},
     labels,
 };
 use crate::{
-    model::is_stale,
+    model::{Labels, is_stale},
     pack::{Packed, Points, Want},
 };
 
@@ -147,9 +147,23 @@ impl RangeCall<'_> {
             eval.hold(held)?;
             let values = self.row(eval, grid, points);
             eval.release(held);
-            let labels = if self.function.keeps_name { packed.labels.clone() } else { labels::unnamed(&packed.labels) };
-            Ok(Some(Row { labels, values }).filter(Row::has_points))
+            let has_points = values.iter().any(|v| is_some(*v));
+            Ok(has_points.then(|| Row { labels: self.labels(eval, &packed.labels), values }))
         })
+    }
+
+    /// The labels of a series' result. Says where a name is not that of a counter, as one should be.
+    pub fn labels(&self, eval: &Eval<'_>, of: &Labels) -> Labels {
+        let name = &*of.name;
+        let suffixes = ["_total", "_sum", "_count", "_bucket"];
+        if self.function.counter && !name.is_empty() && !suffixes.iter().any(|s| name.ends_with(s)) {
+            eval.note(|n| {
+                n.info(format!(
+                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
+                ));
+            });
+        }
+        if self.function.keeps_name { of.clone() } else { labels::unnamed(of) }
     }
 }
 

@@ -75,29 +75,23 @@ pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64
     if lower >= upper {
         return 0.0;
     }
-    let rank = |value: f64| rank(value, buckets).filter(|r| *r <= count).unwrap_or(count);
+    // NaN stays NaN.
+    let rank = |value: f64| rank(value, buckets).map_or(count, |r| if r > count { count } else { r });
     (rank(upper) - rank(lower)) / count
 }
 
-/// How many observations are below a value; `None`: the buckets end before it.
-#[allow(clippy::float_cmp)] // Exactly at a boundary, nothing is interpolated.
+/// How many observations are below a value; `None`: the buckets end before it. Within the first bucket, which has no
+/// lower boundary, it is NaN: Prometheus 3.5 interpolates towards -Inf there.
 fn rank(value: f64, buckets: &[Bucket]) -> Option<f64> {
-    let mut below = 0.0;
-    for (i, b) in buckets.iter().enumerate() {
-        let start = match i.checked_sub(1) {
-            Some(before) => buckets[before].upper,
-            // As for quantiles: what is observed is taken for positive, where the first boundary is.
-            None if b.upper > 0.0 => 0.0,
-            None => f64::NEG_INFINITY,
-        };
+    let (mut below, mut start) = (0.0, f64::NEG_INFINITY);
+    for b in buckets {
         if value <= start {
             return Some(below);
         }
         if b.upper > value {
-            let share = if start.is_infinite() { 1.0 } else { (value - start) / (b.upper - start) };
-            return Some(if b.upper.is_infinite() { below } else { below + (b.count - below) * share });
+            return Some(below + (b.count - below) * (value - start) / (b.upper - start));
         }
-        below = b.count;
+        (below, start) = (b.count, b.upper);
     }
     None
 }

@@ -24,6 +24,8 @@ use super::{
     world,
 };
 
+/// A fixed time: where samples and steps lie to each other is part of what a seed gives.
+const BEGIN_MS: i64 = 1_767_225_600_000;
 const QUERIES: usize = 600;
 /// Relative.
 const EPSILON: f64 = 1e-12;
@@ -52,7 +54,9 @@ async fn peer(dir: &std::path::Path, client: &reqwest::Client) -> (Prometheus, S
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .args(["--web.enable-remote-write-receiver", "--log.level=error"])
+        .args(["--web.enable-remote-write-receiver", "--log.level=error", "--storage.tsdb.retention.time=100y"])
+        // `limitk` is one.
+        .arg("--enable-feature=promql-experimental-functions")
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|e| panic!("{}: {e}; tests/run gets Prometheus 3", program().display()));
@@ -93,16 +97,32 @@ async fn write(client: &reqwest::Client, url: &str, series: &[(Labels, Points)])
     assert!(sent.status().is_success(), "{}", sent.text().await.unwrap());
 }
 
-type Result = std::result::Result<BTreeMap<String, Vec<(i64, f64)>>, String>;
+/// What a query gave, in a form that both sides can be brought to.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// `vector`, `matrix`, `scalar` or `string`.
+    kind: &'static str,
+    series: BTreeMap<String, Vec<(i64, f64)>>,
+    /// The series in the order of the answer.
+    order: Vec<String>,
+    /// A string's text.
+    text: String,
+    /// Warnings and infos, sorted, without their places in the query, which the parser's crate does not tell.
+    notes: Vec<String>,
+    /// `totalQueryableSamples`.
+    samples: u64,
+}
+
+type Result = std::result::Result<Outcome, String>;
 
 async fn theirs(client: &reqwest::Client, url: &str, query: &str, at: (i64, i64, i64)) -> Result {
-    let (path, form) = if at.2 == 0 {
-        ("query", vec![("query", query.to_string()), ("time", seconds(at.0))])
+    let mut form = vec![("query", query.to_string()), ("stats", "all".into())];
+    let path = if at.2 == 0 {
+        form.push(("time", seconds(at.0)));
+        "query"
     } else {
-        (
-            "query_range",
-            vec![("query", query.into()), ("start", seconds(at.0)), ("end", seconds(at.1)), ("step", seconds(at.2))],
-        )
+        form.extend([("start", seconds(at.0)), ("end", seconds(at.1)), ("step", seconds(at.2))]);
+        "query_range"
     };
     let url = url::Url::parse_with_params(&format!("{url}/api/v1/{path}"), form).unwrap();
     let text = client.get(url).send().await.unwrap().text().await.unwrap();
@@ -110,33 +130,57 @@ async fn theirs(client: &reqwest::Client, url: &str, query: &str, at: (i64, i64,
     if json["status"] == "error" {
         return Err(json["error"].as_str().unwrap_or_default().to_string());
     }
-    let data = &json["data"];
-    let point = |p: &serde_json::Value| {
-        let at = (p[0].as_f64().unwrap() * 1e3).round() as i64;
-        let text = p[1].as_str().unwrap();
-        (
-            at,
-            if text.ends_with("Inf") {
-                text.replace("Inf", "inf").parse().unwrap()
-            } else {
-                text.parse::<f64>().unwrap()
-            },
-        )
+    let (data, result) = (&json["data"], &json["data"]["result"]);
+    let mut outcome = Outcome {
+        samples: data["stats"]["samples"]["totalQueryableSamples"].as_u64().unwrap_or_default(),
+        notes: [&json["warnings"], &json["infos"]]
+            .into_iter()
+            .filter_map(|notes| notes.as_array())
+            .flatten()
+            .map(|note| unplaced(note.as_str().unwrap()).to_string())
+            .collect(),
+        ..Outcome::default()
     };
-    if data["resultType"] == "scalar" {
-        return Ok(BTreeMap::from([("{}".into(), vec![point(&data["result"])])]));
+    outcome.notes.sort();
+    outcome.kind = ["vector", "matrix", "scalar", "string"].into_iter().find(|k| data["resultType"] == **k).unwrap();
+    match outcome.kind {
+        "scalar" => outcome.add("{}".into(), vec![point(result)]),
+        "string" => outcome.text = result[1].as_str().unwrap().to_string(),
+        _ => {
+            for series in result.as_array().unwrap() {
+                let metric: BTreeMap<String, String> = serde_json::from_value(series["metric"].clone()).unwrap();
+                let name = metric.get("__name__").cloned().unwrap_or_default();
+                let labels = Labels::new(name, metric.into_iter().filter(|(l, _)| l != "__name__"));
+                let points = match series["values"].as_array() {
+                    Some(values) => values.iter().map(point).collect(),
+                    None => vec![point(&series["value"])],
+                };
+                outcome.add(labels.to_string(), points);
+            }
+        }
     }
-    let one = |s: &serde_json::Value| {
-        let metric: BTreeMap<String, String> = serde_json::from_value(s["metric"].clone()).unwrap();
-        let name = metric.get("__name__").cloned().unwrap_or_default();
-        let labels = Labels::new(name, metric.into_iter().filter(|(l, _)| l != "__name__"));
-        let points = match s["values"].as_array() {
-            Some(values) => values.iter().map(point).collect(),
-            None => vec![point(&s["value"])],
-        };
-        (labels.to_string(), points)
-    };
-    Ok(data["result"].as_array().unwrap().iter().map(one).collect())
+    Ok(outcome)
+}
+
+/// A note without its ` (line:column)`.
+fn unplaced(note: &str) -> &str {
+    match note.rsplit_once(" (") {
+        Some((text, place)) if place.ends_with(')') && place.starts_with(|c: char| c.is_ascii_digit()) => text,
+        _ => note,
+    }
+}
+
+/// `[seconds, "value"]`.
+fn point(json: &serde_json::Value) -> (i64, f64) {
+    let value = json[1].as_str().unwrap().replace("Inf", "inf").parse().unwrap();
+    ((json[0].as_f64().unwrap() * 1e3).round() as i64, value)
+}
+
+impl Outcome {
+    fn add(&mut self, labels: String, points: Vec<(i64, f64)>) {
+        self.order.push(labels.clone());
+        self.series.insert(labels, points);
+    }
 }
 
 fn seconds(ms: i64) -> String {
@@ -157,12 +201,25 @@ fn ours(series: &[(Labels, Points)], query: &str, at: (i64, i64, i64)) -> Result
     let data: Vec<Vec<Packed>> = query.selections(&window).into_iter().map(select).collect();
     let limits = Limits { max_samples: 50_000_000, threads: 2 };
     let answer = promql::evaluate(&query, &window, &data, &limits, &|| false).map_err(|e| e.to_string())?;
-    Ok(match answer.value {
-        Value::Scalar(at, v) => BTreeMap::from([("{}".into(), vec![(at, v)])]),
-        Value::String(..) => BTreeMap::new(),
-        Value::Vector(vector) => vector.into_iter().map(|(l, at, v)| (l.to_string(), vec![(at, v)])).collect(),
-        Value::Matrix(matrix) => matrix.into_iter().map(|s| (s.labels.to_string(), s.points)).collect(),
-    })
+    let mut notes = [answer.warnings, answer.infos].concat();
+    notes.sort();
+    let mut outcome = Outcome { notes, samples: answer.stats.total_samples, ..Outcome::default() };
+    match answer.value {
+        Value::Scalar(at, v) => {
+            outcome.kind = "scalar";
+            outcome.add("{}".into(), vec![(at, v)]);
+        }
+        Value::String(_, text) => (outcome.kind, outcome.text) = ("string", text),
+        Value::Vector(vector) => {
+            outcome.kind = "vector";
+            vector.into_iter().for_each(|(l, at, v)| outcome.add(l.to_string(), vec![(at, v)]));
+        }
+        Value::Matrix(matrix) => {
+            outcome.kind = "matrix";
+            matrix.into_iter().for_each(|s| outcome.add(s.labels.to_string(), s.points));
+        }
+    }
+    Ok(outcome)
 }
 
 fn same(a: f64, b: f64) -> bool {
@@ -181,21 +238,33 @@ fn class(error: &str) -> &str {
     classes.into_iter().find(|(words, _)| error.contains(words)).map_or(error, |(_, class)| class)
 }
 
-fn differs(ours: &Result, theirs: &Result) -> Option<String> {
-    match (ours, theirs) {
-        (Err(a), Err(b)) if class(a) == class(b) => None,
-        (Ok(a), Ok(b)) => {
-            if a.len() != b.len() || !a.keys().eq(b.keys()) {
-                return Some(format!("series {:?}, theirs {:?}", a.keys(), b.keys()));
-            }
-            a.iter().zip(b.values()).find_map(|((labels, a), b)| {
-                let equal = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same(a.1, b.1));
-                let first = a.iter().zip(b).find(|(a, b)| a.0 != b.0 || !same(a.1, b.1));
-                (!equal).then(|| format!("{labels}: {} points, theirs {}; first {first:?}", a.len(), b.len()))
-            })
-        }
-        (a, b) => Some(format!("{a:?}\n      theirs {b:?}").chars().take(600).collect()),
+/// Of many notes, which ten are told is not the same twice.
+fn same_notes(a: &[String], b: &[String]) -> bool {
+    let omitted = |notes: &[String]| notes.iter().filter(|n| n.ends_with("omitted")).cloned().collect::<Vec<_>>();
+    a == b || (!omitted(a).is_empty() && omitted(a) == omitted(b))
+}
+
+/// How two outcomes differ. Their order counts where the query says it.
+fn differs(ours: &Result, theirs: &Result, ordered: bool) -> Option<String> {
+    let (a, b) = match (ours, theirs) {
+        (Err(a), Err(b)) if class(a) == class(b) => return None,
+        (Ok(a), Ok(b)) => (a, b),
+        (a, b) => return Some(format!("{a:?}\n      theirs {b:?}").chars().take(600).collect()),
+    };
+    if a.kind != b.kind || a.text != b.text {
+        return Some(format!("{} {:?}, theirs {} {:?}", a.kind, a.text, b.kind, b.text));
     }
+    if !a.series.keys().eq(b.series.keys()) || (ordered && a.order != b.order) {
+        return Some(format!("series {:?}, theirs {:?}", a.order, b.order));
+    }
+    let points = a.series.iter().zip(b.series.values()).find_map(|((labels, a), b)| {
+        let equal = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && same(a.1, b.1));
+        let first = a.iter().zip(b).find(|(a, b)| a.0 != b.0 || !same(a.1, b.1));
+        (!equal).then(|| format!("{labels}: {} points, theirs {}; first {first:?}", a.len(), b.len()))
+    });
+    points
+        .or_else(|| (!same_notes(&a.notes, &b.notes)).then(|| format!("says {:?}, theirs {:?}", a.notes, b.notes)))
+        .or_else(|| (a.samples != b.samples).then(|| format!("{} samples, theirs {}", a.samples, b.samples)))
 }
 
 #[tokio::test]
@@ -203,25 +272,21 @@ async fn promql_agrees_with_prometheus() {
     dogwatch::dial::install_crypto();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let begin_ms = (jiff::Timestamp::now().as_second() - 3_900) / 60 * 60_000;
+    let begin_ms = BEGIN_MS;
     let mut random = Rng::with_seed(std::env::var("PROMQL_SEED").map_or(20_261_123, |seed| seed.parse().unwrap()));
-    let series = series(begin_ms, &mut random);
+    let mut series = series(begin_ms, &mut random);
+    // Prometheus gives its newest series in the order in which they came; ours come sorted.
+    series.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (_peer, url) = peer(dir.path(), &client).await;
     write(&client, &url, &series).await;
-    let mut generator = Generator { random };
+    let mut generator = Generator::new(random, begin_ms);
     let (mut failures, mut errors, mut empty) = (Vec::new(), 0, 0);
     for _ in 0..QUERIES {
-        let depth = generator.random.usize(1..4);
-        let query = generator.vector(depth);
-        let end = begin_ms + generator.random.i64(20..58) * 60_000;
-        let at = match generator.random.u8(0..2) {
-            0 => (end, end, 0),
-            _ => (end - 15 * 60_000, end, generator.random.i64(10..100) * 1_000),
-        };
+        let (query, at) = generator.query();
         let (ours, theirs) = (ours(&series, &query, at), theirs(&client, &url, &query, at).await);
         errors += usize::from(theirs.is_err());
-        empty += usize::from(theirs.as_ref().is_ok_and(BTreeMap::is_empty));
-        if let Some(how) = differs(&ours, &theirs) {
+        empty += usize::from(theirs.as_ref().is_ok_and(|o| o.order.is_empty()));
+        if let Some(how) = differs(&ours, &theirs, at.2 == 0 && query.starts_with("sort")) {
             failures.push(format!("{query}\n      at {at:?}: {how}"));
         }
     }

@@ -72,16 +72,52 @@ fn points(begin_ms: i64, random: &mut Rng, shape: Shape) -> Points {
 }
 
 /// Queries by the grammar; types are right, sense is not asked for.
+///
+/// Three things are left out, since Prometheus 3.5 itself does not do what its documentation says: it forgets the offset of
+/// a subquery for an `@` within where both grids begin together, and that of the selector in `timestamp(x @ t offset o)`,
+/// and it takes an aggregation's parameter for constant where what is aggregated is, by `@`.
+/// Besides, what depends on the machine or on the order of series where it has none: dates of what is no time,
+/// `count_values` of powers, which of two equal values `topk` takes, which results of an operator `limitk` takes.
 pub struct Generator {
-    pub random: Rng,
+    random: Rng,
+    begin_ms: i64,
+    /// No `@` here.
+    at_forbidden: bool,
 }
 
 impl Generator {
+    /// `begin_ms`: the time of the first samples.
+    pub fn new(random: Rng, begin_ms: i64) -> Self {
+        Self { random, begin_ms, at_forbidden: false }
+    }
+
+    /// A query with its evaluation: start, end and step in milliseconds; step 0: an instant query.
+    pub fn query(&mut self) -> (String, (i64, i64, i64)) {
+        let end = self.begin_ms + self.random.i64(20..58) * 60_000;
+        let instant = self.random.bool();
+        let depth = self.random.usize(1..4);
+        let query = match self.random.u8(0..24) {
+            0 if instant => format!("{}[{}]{}", self.selector(), self.pick(&["2m", "10m"]), self.shift()),
+            1 if instant => self.pick(&["\"a text\"", "'it\\'s \\u00e9'", "`raw \\n`"]).into(),
+            2 => format!("{} {} {}", self.scalar(), self.pick(&["+", "/", "^", "> bool", "%"]), self.scalar()),
+            3 => format!("sort({})", self.distinct()),
+            4 => format!("sort_desc({})", self.distinct()),
+            _ => self.vector(depth),
+        };
+        let step = self.random.i64(10..100) * 1_000;
+        (query, if instant { (end, end, 0) } else { (end - 15 * 60_000, end, step) })
+    }
+
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.random.usize(..from.len())]
     }
 
     fn selector(&mut self) -> String {
+        if self.random.u8(0..12) == 0 {
+            return self
+                .pick(&["{__name__=~\"lat_.*|req_total\"}", "{\"odd\",n=\"low\"}", "{group=~\"g[12]\"}"])
+                .into();
+        }
         let name = self.pick(&["req_total", "temp", "odd", "limit", "lat_bucket"]);
         let matchers = self.pick(&[
             "",
@@ -90,143 +126,240 @@ impl Generator {
             "{instance=~\"i[0-3]\"}",
             "{group!=\"g0\",n=\"low\"}",
             "{instance!~\"i1|i2\"}",
+            "{group=~\".+\",nowhere=\"\"}",
         ]);
         format!("{name}{matchers}")
     }
 
-    fn shift(&mut self) -> &'static str {
-        const SHIFTS: [&str; 9] = ["", "", "", "", "", " offset 3m", " offset -1m", " @ end()", " @ start() offset 2m"];
-        SHIFTS[self.random.usize(..SHIFTS.len())]
+    fn shift(&mut self) -> String {
+        if self.at_forbidden || self.random.bool() {
+            return self.pick(&["", "", "", " offset 3m", " offset -1m", " offset 90"]).into();
+        }
+        match self.random.u8(0..3) {
+            0 => format!(" @ {}.5", self.begin_ms / 1_000 + self.random.i64(0..3_600)),
+            _ => self.pick(&["", "", " @ end()", " @ start() offset 2m"]).into(),
+        }
     }
 
     fn range(&mut self, depth: usize) -> String {
-        let range = self.pick(&["1m", "90s", "5m", "17m"]);
+        let range = self.pick(&["1m", "90s", "5m", "17m", "300", "1m30s500ms"]);
         if depth > 0 && self.random.u8(0..4) == 0 {
-            let step = self.pick(&["", "30s", "1m", "2m13s"]);
-            let (mut inner, shift) = (self.vector(depth - 1), self.shift());
-            if !shift.is_empty() {
-                // Prometheus 3.5 forgets the subquery's offset for an inner `@` where both grids begin together.
-                inner = inner.replace(" @ end()", "").replace(" @ start()", "");
-            }
+            let (step, shift) = (self.pick(&["", "30s", "1m", "2m13s"]), self.shift());
+            let inner = if shift.is_empty() { self.vector(depth - 1) } else { self.without_at(depth - 1) };
             return format!("({inner})[{range}:{step}]{shift}");
         }
         format!("{}[{range}]{}", self.selector(), self.shift())
     }
 
     fn scalar(&mut self) -> &'static str {
-        const SCALARS: [&str; 8] = ["2", "0.5", "-1.5", "1e3", "time()", "pi()", "NaN", "scalar(limit{group=\"g1\"})"];
+        const SCALARS: [&str; 12] = [
+            "2",
+            "0.5",
+            "-1.5",
+            "1e3",
+            "0x1F",
+            "1_000",
+            "-Inf",
+            "time()",
+            "pi()",
+            "NaN",
+            "scalar(limit{group=\"g1\"})",
+            "(3 > bool 2)",
+        ];
         SCALARS[self.random.usize(..SCALARS.len())]
     }
 
-    pub fn vector(&mut self, depth: usize) -> String {
-        if depth == 0 {
-            return format!("{}{}", self.selector(), self.shift());
+    /// A vector in which hardly two values are equal.
+    fn distinct(&mut self) -> String {
+        match self.random.u8(0..3) {
+            0 => format!("-temp * on (group) group_left () limit{}", self.shift()),
+            _ => self.distinct_in_order(),
         }
-        match self.random.u8(0..10) {
-            0 | 1 => {
-                let f = self.pick(&[
-                    "rate",
-                    "increase",
-                    "irate",
-                    "delta",
-                    "idelta",
-                    "deriv",
-                    "changes",
-                    "resets",
-                    "avg_over_time",
-                    "min_over_time",
-                    "max_over_time",
-                    "sum_over_time",
-                    "count_over_time",
-                    "last_over_time",
-                    "present_over_time",
-                    "stddev_over_time",
-                    "stdvar_over_time",
-                ]);
-                format!("{f}({})", self.range(depth))
-            }
-            2 => match self.random.u8(0..4) {
-                0 => format!("quantile_over_time({}, {})", self.pick(&["0", "0.3", "0.99", "1"]), self.range(depth)),
-                1 => format!("predict_linear({}, {})", self.range(depth), self.pick(&["60", "-300", "3600"])),
-                2 => format!("absent_over_time({})", self.range(0)),
-                _ => format!(
-                    "histogram_quantile({}, rate(lat_bucket[{}]))",
-                    self.pick(&["0.5", "0.9", "0"]),
-                    self.pick(&["2m", "9m"])
-                ),
-            },
-            3 => {
-                let f = self.pick(&[
-                    "abs",
-                    "ceil",
-                    "floor",
-                    "sgn",
-                    "sqrt",
-                    "round",
-                    "timestamp",
-                    "-",
-                    "minute",
-                    "day_of_week",
-                    "absent",
-                ]);
-                // Dates of what is no time differ with the machine in Go.
-                let of = if matches!(f, "minute" | "day_of_week") { "timestamp" } else { "" };
-                format!("{f}({of}({}))", self.vector(depth - 1))
-            }
-            4 => match self.random.u8(0..4) {
-                0 => format!("clamp({}, -2, {})", self.vector(depth - 1), self.pick(&["1", "50", "-5"])),
-                1 => format!("label_replace({}, \"to\", \"$1\", \"instance\", \"i(.*)\")", self.vector(depth - 1)),
-                2 => format!("label_join({}, \"to\", \"-\", \"group\", \"instance\")", self.vector(depth - 1)),
-                _ => format!("round({}, {})", self.vector(depth - 1), self.pick(&["0.25", "10"])),
-            },
-            5 | 6 => {
-                let by = self.pick(&[
-                    "",
-                    " by (group)",
-                    " by (instance, n)",
-                    " without (instance)",
-                    " without (n, le)",
-                    " by (nowhere)",
-                ]);
-                let inner = self.vector(depth - 1);
-                match self.random.u8(0..4) {
-                    0 => format!("quantile{by} ({}, {inner})", self.pick(&["0.5", "0.9"])),
-                    1 => format!("count_values{by} (\"v\", floor({inner}))"),
-                    _ => format!(
-                        "{}{by} ({inner})",
-                        self.pick(&["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"])
-                    ),
-                }
-            }
-            7 => {
-                let (op, b) = (self.pick(&["+", "-", "*", "/", "%", "^", "atan2"]), self.scalar());
-                if self.random.bool() {
-                    format!("({}) {op} {b}", self.vector(depth - 1))
-                } else {
-                    format!("{b} {op} ({})", self.vector(depth - 1))
-                }
-            }
+    }
+
+    /// The same, whose series come in the order in which the store gives them.
+    fn distinct_in_order(&mut self) -> String {
+        match self.random.bool() {
+            true => format!("temp{}", self.shift()),
+            false => format!("stddev_over_time(temp[{}])", self.pick(&["3m", "10m"])),
+        }
+    }
+
+    fn vector(&mut self, depth: usize) -> String {
+        let Some(less) = depth.checked_sub(1) else { return format!("{}{}", self.selector(), self.shift()) };
+        match self.random.u8(0..12) {
+            0 | 1 => self.over_time(depth),
+            2 => self.over_time_with_numbers(depth),
+            3 => self.of_values(less),
+            4 => self.of_labels(less),
+            5 | 6 => self.aggregation(less),
+            7 => self.arithmetic(less),
             8 => {
                 let (op, bool) = (self.pick(&["==", "!=", ">", "<", ">=", "<="]), self.pick(&["", " bool"]));
-                format!("({}) {op}{bool} {}", self.vector(depth - 1), self.scalar())
+                format!("({}) {op}{bool} {}", self.vector(less), self.scalar())
+            }
+            9 => self.histogram(),
+            _ => self.matching(less),
+        }
+    }
+
+    fn without_at(&mut self, depth: usize) -> String {
+        let outside = std::mem::replace(&mut self.at_forbidden, true);
+        let vector = self.vector(depth);
+        self.at_forbidden = outside;
+        vector
+    }
+
+    fn over_time(&mut self, depth: usize) -> String {
+        let f = self.pick(&[
+            "rate",
+            "increase",
+            "irate",
+            "delta",
+            "idelta",
+            "deriv",
+            "changes",
+            "resets",
+            "avg_over_time",
+            "min_over_time",
+            "max_over_time",
+            "sum_over_time",
+            "count_over_time",
+            "last_over_time",
+            "present_over_time",
+            "stddev_over_time",
+            "stdvar_over_time",
+        ]);
+        format!("{f}({})", self.range(depth))
+    }
+
+    fn over_time_with_numbers(&mut self, depth: usize) -> String {
+        match self.random.u8(0..3) {
+            0 => {
+                let q = self.pick(&["0", "0.3", "0.99", "1", "1.5", "scalar(limit{group=\"g2\"})"]);
+                format!("quantile_over_time({q}, {})", self.range(depth))
+            }
+            1 => format!("predict_linear({}, {})", self.range(depth), self.pick(&["60", "-300", "3600"])),
+            _ => format!("absent_over_time({})", self.range(depth - 1)),
+        }
+    }
+
+    fn histogram(&mut self) -> String {
+        let range = self.pick(&["2m", "9m"]);
+        match self.random.u8(0..5) {
+            0 => format!(
+                "histogram_fraction({}, rate(lat_bucket[{range}]))",
+                self.pick(&["0, 1", "-Inf, 0.3", "1, 0.5"])
+            ),
+            1 => format!("histogram_quantile(0.9, sum by (le) (rate(lat_bucket[{range}])))"),
+            2 => format!("histogram_quantile({}, {})", self.pick(&["0.5", "2", "NaN"]), self.selector()),
+            3 => format!("histogram_quantile(0.5, lat_bucket{})", self.shift()),
+            _ => format!("histogram_quantile({}, rate(lat_bucket[{range}]))", self.pick(&["0.5", "0.9", "0", "1"])),
+        }
+    }
+
+    fn of_values(&mut self, depth: usize) -> String {
+        match self.random.u8(0..4) {
+            0 => {
+                let trigonometry =
+                    ["sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"];
+                format!("{}({})", self.pick(&trigonometry), self.vector(depth))
+            }
+            1 => {
+                let f = self.pick(&["exp", "ln", "log2", "log10", "sqrt", "deg", "rad", "sgn", "abs", "ceil", "floor"]);
+                format!("{f}({})", self.vector(depth))
+            }
+            2 => {
+                let f = self.pick(&["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month"]);
+                format!("{f}({})", self.pick(&["", "vector(time())", "req_total * 1e6"]))
+            }
+            _ => match self.random.u8(0..8) {
+                0 => format!("clamp({}, -2, {})", self.vector(depth), self.pick(&["1", "50", "-5", "NaN"])),
+                1 => format!("clamp_{}({}, {})", self.pick(&["min", "max"]), self.vector(depth), self.scalar()),
+                2 => format!("round({}, {})", self.vector(depth), self.pick(&["0.25", "10", "-3"])),
+                3 => format!("timestamp({})", self.without_at(depth)),
+                4 => format!("vector(scalar({}))", self.vector(depth)),
+                5 => format!("absent({})", self.vector(depth)),
+                6 => format!("-{} ^ 2", self.selector()),
+                _ => format!("-({})", self.vector(depth)),
+            },
+        }
+    }
+
+    fn of_labels(&mut self, depth: usize) -> String {
+        let vector = self.vector(depth);
+        match self.random.u8(0..5) {
+            0 => format!("label_replace({vector}, \"__name__\", \"$1_$2\", \"group\", \"(.)(.)\")"),
+            1 => format!("label_replace({vector}, \"group\", \"\", \"instance\", \"i[0-2]\")"),
+            2 => format!("label_join({vector}, \"to\", \"-\", \"group\", \"nowhere\", \"instance\")"),
+            3 => format!("label_replace({vector}, \"to\", \"${{x}}!\", \"instance\", \"i(?P<x>.*)\")"),
+            _ => format!("label_replace({vector}, \"to\", \"$1\", \"instance\", \"i(.*)\")"),
+        }
+    }
+
+    fn aggregation(&mut self, depth: usize) -> String {
+        let by = self.pick(&[
+            "",
+            " by (group)",
+            " by (instance, n)",
+            " by (__name__)",
+            " without (instance)",
+            " without (n, le)",
+            " by (nowhere)",
+            " without ()",
+        ]);
+        match self.random.u8(0..6) {
+            0 => {
+                let q = self.pick(&["0.5", "0.9", "-1", "NaN", "scalar(limit{group=\"g1\"})"]);
+                format!("quantile{by} ({q}, {})", self.without_at(depth))
+            }
+            1 => format!(
+                "count_values{by} (\"{}\", floor(clamp({}, -99, 99)))",
+                self.pick(&["v", "group"]),
+                self.over_time(depth)
+            ),
+            2 => {
+                let (f, k) = (self.pick(&["topk", "bottomk", "limitk"]), self.pick(&["1", "3", "2.9", "0", "-1"]));
+                let of = if f == "limitk" { self.distinct_in_order() } else { self.distinct() };
+                format!("{f}{by} ({k}, {of})")
             }
             _ => {
-                let matching = self.pick(&[
-                    "",
-                    "on (instance) ",
-                    "ignoring (n) ",
-                    "on (group) group_left () ",
-                    "on (group, instance) ",
-                    "on (group) group_right (n) ",
-                ]);
-                let set = self.pick(&["and", "or", "unless"]);
-                let op = self.pick(&["+", "-", "*", "/", "==", "> bool", "<"]);
-                let (l, r) = (self.vector(depth - 1), self.vector(depth - 1));
-                match self.random.u8(0..3) {
-                    0 => format!("({l}) {set} {}({r})", self.pick(&["", "on (group) ", "ignoring (n, le) "])),
-                    _ => format!("({l}) {op} {matching}({r})"),
-                }
+                let f = self.pick(&["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]);
+                format!("{f}{by} ({})", self.vector(depth))
             }
         }
+    }
+
+    fn arithmetic(&mut self, depth: usize) -> String {
+        let (op, number) = (self.pick(&["+", "-", "*", "/", "%", "^", "atan2"]), self.scalar());
+        match self.random.u8(0..3) {
+            0 => format!("({}) {op} {number}", self.vector(depth)),
+            1 => format!("{number} {op} ({})", self.vector(depth)),
+            // Precedence and associativity are the parser's.
+            _ => {
+                let (a, b) = (self.pick(&["+", "*", "^", "%"]), self.pick(&["-", "/", "^", "== bool"]));
+                format!("{} {op} -{number} {a} 2 {b} 3", self.selector())
+            }
+        }
+    }
+
+    fn matching(&mut self, depth: usize) -> String {
+        let (l, r) = (self.vector(depth), self.vector(depth));
+        if self.random.u8(0..3) == 0 {
+            let set = self.pick(&["and", "or", "unless"]);
+            let on = self.pick(&["", "on (group) ", "ignoring (n, le) ", "on () ", "on (__name__) "]);
+            return format!("({l}) {set} {on}({r})");
+        }
+        let op = self.pick(&["+", "-", "*", "/", "==", "> bool", "<"]);
+        let on = self.pick(&[
+            "",
+            "on (instance) ",
+            "ignoring (n) ",
+            "on (group) group_left () ",
+            "on (group, instance) ",
+            "on (group) group_right (n) ",
+            "ignoring (instance, n) group_left (nowhere) ",
+        ]);
+        format!("({l}) {op} {on}({r})")
     }
 }
