@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
-
 use super::{
     EvalError,
     eval::Eval,
@@ -13,7 +11,7 @@ use super::{
     labels,
     select::{self, RangeCall, Take},
 };
-use crate::model::{Labels, Matcher};
+use crate::model::{Labels, Matcher, re2};
 
 /// The label of a classic histogram's buckets.
 const LE: &str = "le";
@@ -134,8 +132,14 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
         Special::LabelJoin => {
             let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
             let [dst, separator, sources @ ..] = &texts[..] else { return missing() };
-            if let Some(odd) = std::iter::once(dst).chain(sources).find(|l| !is_label(l)) {
-                return Err(EvalError::Execution(format!("invalid label name in label_join(): {odd}")));
+            let odd = |what: &str, name: &str| {
+                Err(EvalError::Execution(format!("invalid {what} label name in label_join(): {name}")))
+            };
+            if let Some(source) = sources.iter().find(|l| !is_label(l)) {
+                return odd("source", source);
+            }
+            if !is_label(dst) {
+                return odd("destination", dst);
             }
             let mut rows = eval.rows(arg(0)?, grid)?;
             rows.iter_mut().for_each(|row| row.labels = relabel::label_join(&row.labels, dst, separator, sources));
@@ -226,7 +230,7 @@ fn sort(rows: &mut Rows, descending: bool) {
 fn label_replace(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
     let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
     let ([dst, replacement, source, pattern], Some(vector)) = (&texts[..], call.args.first()) else { return missing() };
-    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+    let regex = re2::anchored(pattern)
         .map_err(|_| EvalError::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
     if !is_label(dst) {
         return Err(EvalError::Execution(format!("invalid destination label name in label_replace(): {dst}")));
