@@ -10,6 +10,7 @@ pub mod incident;
 pub mod live;
 pub mod matcher;
 pub mod observation;
+pub mod re2;
 pub mod sample;
 pub mod secret;
 pub mod target;

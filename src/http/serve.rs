@@ -107,3 +107,28 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
         tracing::debug!(error = %e, "an HTTP connection ended badly");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_too_old_ends_after_its_request() {
+        let slow = || tokio::time::sleep(CONNECTION_MAX + Duration::from_secs(60));
+        let router = Router::new().route("/", get(async move || (slow().await, "made").1));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(listener, router, stop.clone()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: watch\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("made"), "{answer}");
+        stop.cancel();
+        served.await.unwrap();
+    }
+}

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use regex::Regex;
 
-use super::Labels;
+use super::{Labels, re2};
 
 /// How a matcher compares. Regular expressions match the whole value, as in Prometheus.
 #[derive(Clone, Debug)]
@@ -36,13 +36,11 @@ impl Matcher {
     /// # Errors
     /// When the expression is no regular expression, or the operator none of the four; in words.
     pub fn new(name: &str, op: &str, value: &str) -> Result<Self, String> {
-        // RE2 lets `.` match a line's end here, and anchors both ends (prometheus/model/labels/regexp.go).
-        let regex = || Regex::new(&format!("^(?s:{value})$")).map_err(|e| e.to_string());
         let op = match op {
             "=" => MatchOp::Equal,
             "!=" => MatchOp::NotEqual,
-            "=~" => MatchOp::Regex(regex()?),
-            "!~" => MatchOp::NotRegex(regex()?),
+            "=~" => MatchOp::Regex(re2::anchored(value)?),
+            "!~" => MatchOp::NotRegex(re2::anchored(value)?),
             other => return Err(format!("unknown match operator {other:?}")),
         };
         Ok(Self { name: name.into(), op, value: value.into() })

@@ -50,10 +50,12 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
     }
 }
 
-/// Warns of what is no quantile: of all steps, the most odd ones.
+/// Warns of what is no quantile: of all steps, of the largest, the smallest and NaN.
 fn check_quantiles(eval: &Eval<'_>, q: &[f64]) {
     let numbers = || q.iter().copied().filter(|q| !q.is_nan());
-    let odd = [numbers().reduce(f64::max), numbers().reduce(f64::min), q.iter().copied().find(|q| q.is_nan())];
+    let largest = numbers().reduce(f64::max).filter(|q| *q > 1.0);
+    let smallest = numbers().reduce(f64::min).filter(|q| *q < 0.0);
+    let odd = [largest, smallest, q.iter().copied().find(|q| q.is_nan())];
     odd.into_iter().flatten().for_each(|q| check_quantile(eval, q));
 }
 

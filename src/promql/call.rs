@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
-
 use super::{
     EvalError,
     eval::Eval,
@@ -13,7 +11,7 @@ use super::{
     labels,
     select::{self, RangeCall, Take},
 };
-use crate::model::{Labels, Matcher};
+use crate::model::{Labels, Matcher, re2};
 
 /// The label of a classic histogram's buckets.
 const LE: &str = "le";
@@ -21,7 +19,7 @@ const LE: &str = "le";
 /// Evaluates a call on a grid.
 pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
     match &call.function.kind {
-        Kind::Range(function) => range(eval, call, function, grid).map(Value::Rows),
+        Kind::Range(function) => joined(range(eval, call, function, grid)?).map(Value::Rows),
         Kind::Value(function) => {
             let Some((vector, args)) = call.args.split_first() else { return missing() };
             let args = args.iter().map(|arg| eval.scalar(arg, grid)).collect::<Result<Vec<_>, _>>()?;
@@ -62,7 +60,7 @@ fn map(mut rows: Rows, mut function: impl FnMut(f64, usize) -> f64) -> Result<Va
     unnamed(rows).map(Value::Rows)
 }
 
-/// A function of a range vector; the other arguments are scalars.
+/// A function of a range vector; the other arguments are scalars. Rows may have become the same series.
 fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Result<Rows, EvalError> {
     let mut args = Vec::new();
     let mut matrix = None;
@@ -99,7 +97,7 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
         asked.for_each(|(_, q)| check_quantile(eval, *q));
     }
-    joined(rows)
+    Ok(rows)
 }
 
 /// Warns of a quantile that is none.
@@ -134,8 +132,14 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
         Special::LabelJoin => {
             let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
             let [dst, separator, sources @ ..] = &texts[..] else { return missing() };
-            if let Some(odd) = std::iter::once(dst).chain(sources).find(|l| !is_label(l)) {
-                return Err(EvalError::Execution(format!("invalid label name in label_join(): {odd}")));
+            let odd = |what: &str, name: &str| {
+                Err(EvalError::Execution(format!("invalid {what} label name in label_join(): {name}")))
+            };
+            if let Some(source) = sources.iter().find(|l| !is_label(l)) {
+                return odd("source", source);
+            }
+            if !is_label(dst) {
+                return odd("destination", dst);
             }
             let mut rows = eval.rows(arg(0)?, grid)?;
             rows.iter_mut().for_each(|row| row.labels = relabel::label_join(&row.labels, dst, separator, sources));
@@ -195,16 +199,9 @@ fn absent(rows: &Rows, matchers: &[Matcher], grid: &Grid) -> Rows {
 
 fn absent_over_time(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalError> {
     let Some(present) = super::functions::lookup("present_over_time") else { return missing() };
-    let rows = self::eval(eval, &Call { function: present, args: vec![arg.clone()] }, grid);
-    let rows = match rows {
-        Ok(Value::Rows(rows)) => rows,
-        // Two series that differ only in their names are present all the same.
-        Err(EvalError::Execution(message)) if message == super::grid::SAME_LABELSET => {
-            return Ok(Value::Rows(Vec::new()));
-        }
-        Err(error) => return Err(error),
-        Ok(_) => return missing(),
-    };
+    let Kind::Range(function) = &present.kind else { return missing() };
+    // Not joined: two series that differ only in their names are present all the same.
+    let rows = range(eval, &Call { function: present, args: vec![arg.clone()] }, function, grid)?;
     Ok(Value::Rows(absent(&rows, matchers(arg), grid)))
 }
 
@@ -233,7 +230,7 @@ fn sort(rows: &mut Rows, descending: bool) {
 fn label_replace(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
     let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
     let ([dst, replacement, source, pattern], Some(vector)) = (&texts[..], call.args.first()) else { return missing() };
-    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+    let regex = re2::anchored(pattern)
         .map_err(|_| EvalError::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
     if !is_label(dst) {
         return Err(EvalError::Execution(format!("invalid destination label name in label_replace(): {dst}")));

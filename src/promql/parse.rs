@@ -24,7 +24,7 @@ use super::{
     locate::locate,
     mend,
 };
-use crate::model::{METRIC_NAME, Matcher};
+use crate::model::{METRIC_NAME, Matcher, re2};
 
 /// A longer text is no query that a person or a program meant.
 const TEXT_MAX_BYTES: usize = 256 << 10;
@@ -47,10 +47,15 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
         );
         return Err(ParseError { message, line: 1, column: 1 });
     }
-    let tree = theirs::parse(&mend::numbers(&mend_escapes(text))).map_err(wrong)?;
+    let tree = theirs::parse(&mend::numbers(&mend_escapes(text))).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
     let mut lower = Lower { selectors: 0 };
     let expr = lower.expr(&tree, 0).map_err(wrong)?;
     Ok((expr, tree, lower.selectors))
+}
+
+/// The parser says of an expression of labels only that it is illegal.
+fn why_no_regex(message: &str) -> Option<String> {
+    message.strip_prefix("illegal regex for ").and_then(|expression| re2::anchored(expression).err())
 }
 
 /// `\xHH` is a byte in Go's strings and a character to the parser: bytes are put together to the characters that they

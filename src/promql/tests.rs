@@ -139,7 +139,7 @@ fn errors_say_where() {
     check("sum(\n  rate(up)\n)", (2, 3), "expected type range vector");
     check("limit_ratio(0.5, up)", (1, 1), "not enabled");
     check("mad_over_time(up[5m])", (1, 1), "not enabled");
-    check("up{a=~\"(\"}", (1, 7), "illegal regex");
+    check("up{a=~\"(\"}", (1, 7), "error parsing regexp: missing closing ): `(`");
     check("{}", (1, 2), "at least one non-empty matcher");
 }
 

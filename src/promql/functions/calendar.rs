@@ -1,20 +1,30 @@
 //! Parts of a date, in UTC, of a Unix time in seconds.
 //!
 //! By days since 1970 (Howard Hinnant's civil_from_days), since PromQL's times reach beyond every calendar library's years.
+//! What is no time at all has the date that Go gives it, so that answers are Prometheus' own.
 
 const DAY: i64 = 86_400;
 
-/// Whole seconds; Go's conversion cuts towards zero, and what is no number is no time.
-fn seconds(v: f64) -> i64 {
-    #[allow(clippy::cast_possible_truncation)] // Saturates.
-    let seconds = v as i64;
-    // Beyond this, days and years below would overflow.
-    seconds.clamp(i64::MIN / 4, i64::MAX / 4)
+/// The first second of Go's calendar, 1 January of the year -292277022399 (time.absoluteZeroYear): its clock wraps there.
+const GO_ZERO: i64 = -9_223_372_028_715_321_600;
+
+/// Whole days since 1970, and seconds into the day.
+fn split(v: f64) -> (i64, i64) {
+    // Go cuts towards zero; NaN and what is out of range become the smallest number, as on amd64. From 2^63 on is out.
+    #[allow(clippy::cast_possible_truncation)] // In range, by the condition.
+    let seconds = if (-TWO_63..TWO_63).contains(&v) { v as i64 } else { i64::MIN };
+    let wrapped = i128::from(seconds) + if seconds < GO_ZERO { 1 << 64 } else { 0 };
+    let day = i128::from(DAY);
+    // Both are far inside: 2^64 seconds are 2 * 10^14 days.
+    let small = |n: i128| i64::try_from(n).unwrap_or_default();
+    (small(wrapped.div_euclid(day)), small(wrapped.rem_euclid(day)))
 }
+
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// Year, month from 1, day from 1.
 fn civil(v: f64) -> (i64, i64, i64) {
-    let z = seconds(v).div_euclid(DAY) + 719_468;
+    let z = split(v).0 + 719_468;
     let era = z.div_euclid(146_097);
     let doe = z.rem_euclid(146_097);
     let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
@@ -39,17 +49,17 @@ fn month_length(year: i64, month: i64) -> i64 {
 
 /// 0 to 59.
 pub fn minute(v: f64) -> f64 {
-    (seconds(v).rem_euclid(3_600) / 60) as f64
+    (split(v).1 % 3_600 / 60) as f64
 }
 
 /// 0 to 23.
 pub fn hour(v: f64) -> f64 {
-    (seconds(v).rem_euclid(DAY) / 3_600) as f64
+    (split(v).1 / 3_600) as f64
 }
 
 /// 0 (Sunday) to 6.
 pub fn day_of_week(v: f64) -> f64 {
-    (seconds(v).div_euclid(DAY) + 4).rem_euclid(7) as f64
+    (split(v).0 + 4).rem_euclid(7) as f64
 }
 
 /// 1 to 31.

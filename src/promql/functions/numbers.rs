@@ -2,16 +2,22 @@
 
 use crate::promql::grid::none;
 
-/// Go's `math.Min`: -Inf if either is, else NaN if either is.
+/// Go's `math.Min`: an infinity wins over NaN, NaN over all else; -0 is less than 0.
 fn least(a: f64, b: f64) -> f64 {
-    let either = |is: fn(f64) -> bool| is(a) || is(b);
-    if either(f64::is_nan) && !either(|v| v == f64::NEG_INFINITY) { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if b.total_cmp(&a).is_lt() {
+        b
+    } else {
+        a
+    }
 }
 
-/// Go's `math.Max`: +Inf if either is, else NaN if either is.
+/// Go's `math.Max`, the mirror of it.
 fn greatest(a: f64, b: f64) -> f64 {
-    let either = |is: fn(f64) -> bool| is(a) || is(b);
-    if either(f64::is_nan) && !either(|v| v == f64::INFINITY) { f64::NAN } else { a.max(b) }
+    -least(-a, -b)
 }
 
 fn arg(args: &[f64], i: usize) -> f64 {
@@ -49,4 +55,34 @@ pub fn sgn(v: f64, _: &[f64]) -> f64 {
     } else {
         v
     }
+}
+
+/// From here on, `x * x + 1` is `x * x`.
+const LARGE: f64 = (1_u64 << 28) as f64;
+
+/// The standard library's overflows where the result is far from it, and is inexact near 1; this is FreeBSD's
+/// (e_acosh.c), which Go has too.
+pub fn acosh(v: f64, _: &[f64]) -> f64 {
+    if v >= LARGE {
+        v.ln() + std::f64::consts::LN_2
+    } else if v > 2.0 {
+        (2.0 * v - 1.0 / (v + (v * v - 1.0).sqrt())).ln()
+    } else {
+        // NaN below 1.
+        let t = v - 1.0;
+        (t + (2.0 * t + t * t).sqrt()).ln_1p()
+    }
+}
+
+/// As [`acosh`] (s_asinh.c).
+pub fn asinh(v: f64, _: &[f64]) -> f64 {
+    let x = v.abs();
+    let result = if x > LARGE {
+        x.ln() + std::f64::consts::LN_2
+    } else if x > 2.0 {
+        (2.0 * x + 1.0 / ((x * x + 1.0).sqrt() + x)).ln()
+    } else {
+        (x + x * x / (1.0 + (1.0 + x * x).sqrt())).ln_1p()
+    };
+    result.copysign(v)
 }

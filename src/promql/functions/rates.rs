@@ -27,8 +27,8 @@ fn extrapolated(f: &Frame<'_>, counter: bool, per_second: bool) -> Option<f64> {
     }
     let mut result = last - first;
     if counter {
-        // What was counted before each reset.
-        result += f.values.windows(2).filter(|w| w[1] < w[0]).fold(0.0, |sum, w| sum + w[0]);
+        // What was counted before each reset, in Prometheus' order of additions.
+        result = f.values.windows(2).filter(|w| w[1] < w[0]).fold(result, |sum, w| sum + w[0]);
     }
     let mut to_start = (first_ms - f.from_ms) as f64 / 1e3;
     let mut to_end = (f.to_ms - last_ms) as f64 / 1e3;

@@ -249,7 +249,10 @@ fn differs(ours: &Result, theirs: &Result, ordered: bool) -> Option<String> {
     let (a, b) = match (ours, theirs) {
         (Err(a), Err(b)) if class(a) == class(b) => return None,
         (Ok(a), Ok(b)) => (a, b),
-        (a, b) => return Some(format!("{a:?}\n      theirs {b:?}").chars().take(600).collect()),
+        (a, b) => {
+            let shown = |r: &Result| format!("{r:?}").chars().take(400).collect::<String>();
+            return Some(format!("{}\n      theirs {}", shown(a), shown(b)));
+        }
     };
     if a.kind != b.kind || a.text != b.text {
         return Some(format!("{} {:?}, theirs {} {:?}", a.kind, a.text, b.kind, b.text));

@@ -1,5 +1,7 @@
 //! The language of Prometheus' test scripts (promql/promqltest/README.md), read.
 
+use regex::Regex;
+
 use super::values::{self, Value};
 
 /// A step of a script.
@@ -19,16 +21,44 @@ pub struct Eval {
     /// When the expected values are: of a range vector in an instant query it is said.
     pub values_at: (i64, i64),
     pub ordered: bool,
-    pub warn: bool,
-    pub info: bool,
-    /// Texts that an annotation must hold.
-    pub says: Vec<String>,
+    /// What must be said beside the result, and nothing else of its kind; `None`: anything may be.
+    pub warnings: Option<Vec<Words>>,
+    pub infos: Option<Vec<Words>>,
     pub expected: Expected,
 }
 
+/// What a message has to be.
+#[derive(Clone, Debug)]
+pub enum Words {
+    Any,
+    Exactly(String),
+    Like(Regex),
+}
+
+impl Words {
+    /// Of `msg: …`, `regex: …`, or nothing.
+    fn read(text: &str) -> Self {
+        if let Some((_, message)) = text.split_once("msg:") {
+            Words::Exactly(message.trim().into())
+        } else if let Some((_, pattern)) = text.split_once("regex:") {
+            Words::Like(Regex::new(pattern.trim()).unwrap_or_else(|e| panic!("{text}: {e}")))
+        } else {
+            Words::Any
+        }
+    }
+
+    pub fn fit(&self, message: &str) -> bool {
+        match self {
+            Words::Any => true,
+            Words::Exactly(text) => text == message,
+            Words::Like(regex) => regex.is_match(message),
+        }
+    }
+}
+
 pub enum Expected {
-    /// With a text that the error must hold.
-    Fail(Option<String>),
+    /// With what the error has to be.
+    Fail(Words),
     /// `(series, values)`; a scalar has no series. A text is the only value of a string.
     Result(Vec<(Option<String>, Vec<Value>)>),
 }
@@ -98,18 +128,17 @@ fn eval(number: usize, line: &str, body: &[&str]) -> Eval {
         values_at: (at.0, at.2),
         range,
         ordered: word == "eval_ordered",
-        warn: word == "eval_warn",
-        info: word == "eval_info",
-        says: Vec::new(),
+        warnings: (word == "eval_warn").then(|| vec![Words::Any]),
+        infos: (word == "eval_info").then(|| vec![Words::Any]),
         expected: Expected::Result(Vec::new()),
     };
-    let mut fail = (word == "eval_fail").then_some(None);
+    let mut fail = (word == "eval_fail").then_some(Words::Any);
     let mut results = Vec::new();
     for line in body {
         if let Some(message) = line.strip_prefix("expected_fail_message ") {
-            fail = Some(Some(message.trim().to_string()));
-        } else if line.strip_prefix("expected_fail_regexp ").is_some() {
-            fail = Some(None);
+            fail = Some(Words::Exactly(message.trim().into()));
+        } else if let Some(pattern) = line.strip_prefix("expected_fail_regexp ") {
+            fail = Some(Words::read(&format!("regex:{pattern}")));
         } else if let Some(what) = line.strip_prefix("expect ") {
             expect(what.trim(), &mut eval, &mut fail, &mut results);
         } else if line.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
@@ -125,26 +154,14 @@ fn eval(number: usize, line: &str, body: &[&str]) -> Eval {
     eval
 }
 
-fn expect(
-    what: &str,
-    eval: &mut Eval,
-    fail: &mut Option<Option<String>>,
-    results: &mut Vec<(Option<String>, Vec<Value>)>,
-) {
-    let message = what.split_once("msg:").map(|(_, text)| text.trim().to_string());
+fn expect(what: &str, eval: &mut Eval, fail: &mut Option<Words>, results: &mut Vec<(Option<String>, Vec<Value>)>) {
     match what.split_whitespace().next().unwrap_or_default() {
         "ordered" => eval.ordered = true,
-        "fail" => *fail = Some(message),
-        "warn" => {
-            eval.warn = true;
-            eval.says.extend(message);
-        }
-        "info" => {
-            eval.info = true;
-            eval.says.extend(message);
-        }
-        // Nothing may be said unless it is expected, always.
-        "no_warn" | "no_info" => {}
+        "fail" => *fail = Some(Words::read(what)),
+        "warn" => eval.warnings.get_or_insert_default().push(Words::read(what)),
+        "info" => eval.infos.get_or_insert_default().push(Words::read(what)),
+        "no_warn" => eval.warnings = Some(Vec::new()),
+        "no_info" => eval.infos = Some(Vec::new()),
         "string" => results.push((None, vec![Value::Text(values::unquoted(what.trim_start_matches("string").trim()))])),
         "range" => {
             let words: Vec<&str> = what.split_whitespace().collect();
