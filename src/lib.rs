@@ -25,4 +25,5 @@ pub mod remote;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;
+pub mod template;
 pub mod vantage;

@@ -3,6 +3,7 @@
 //! No IO, no clocks, no behaviour beyond construction and display. Every type can be cloned and sent; what is persisted
 //! (see `store`) is serde-serialisable and may only grow fields that have defaults.
 
+pub mod alert;
 pub mod cluster;
 pub mod duration;
 pub mod finding;
@@ -16,9 +17,10 @@ pub mod secret;
 pub mod target;
 pub mod verdict;
 
+pub use alert::{ALERTNAME, Alert, Pairs, Silence, SilenceMatcher, fingerprint};
 pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeCondition, NodeFact, Taint};
 pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
-pub use incident::{Alert, Incident, Notification, OutboxEntry, Told};
+pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told};
 pub use live::{FailedProbe, Live, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
 pub use observation::{

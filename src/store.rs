@@ -42,8 +42,8 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        ClusterSnapshot, Incident, Labels, Matcher, OutboxEntry, Sample, StoreHealth, Target, TargetKey, Verdict,
-        VerdictChange, duration,
+        Alert, ClusterSnapshot, Incident, Labels, Matcher, OutboxEntry, Sample, Silence, StoreHealth, Target,
+        TargetKey, Verdict, VerdictChange, duration,
     },
     pack::Packed,
     telemetry::Metrics,
@@ -99,6 +99,12 @@ pub struct Restored {
     pub last_incident_id: i64,
     /// Undelivered messages, oldest first.
     pub outbox: Vec<OutboxEntry>,
+    /// Alerts from outside.
+    pub alerts: Vec<Alert>,
+    /// Silences, ended ones among them.
+    pub silences: Vec<Silence>,
+    /// What is known of each heartbeat, `(name, text of its room)`.
+    pub heartbeats: Vec<(String, String)>,
     /// Random at the database's birth, the same for ever: part of `Message-ID`s and group keys.
     pub origin: String,
 }
@@ -282,6 +288,21 @@ impl Store {
     /// Records a delivery attempt and updates or removes its outbox entry, in one transaction; waits like `commit`.
     pub async fn record_delivery(&self, delivery: Delivery) -> Durability {
         self.durable(Op::Delivery(Box::new(delivery))).await
+    }
+
+    /// Keeps alerts from outside and forgets others (by fingerprint); waits like `commit`.
+    pub async fn commit_alerts(&self, alerts: Vec<Alert>, gone: Vec<String>) -> Durability {
+        self.durable(Op::Alerts(alerts, gone)).await
+    }
+
+    /// Keeps silences and forgets others (by id); waits like `commit`.
+    pub async fn commit_silences(&self, silences: Vec<Silence>, gone: Vec<String>) -> Durability {
+        self.durable(Op::Silences(silences, gone)).await
+    }
+
+    /// Keeps what is known of a heartbeat; waits like `commit`.
+    pub async fn commit_heartbeat(&self, name: &str, state: &str) -> Durability {
+        self.durable(Op::Heartbeat(name.into(), state.into())).await
     }
 
     async fn durable(&self, op: Op) -> Durability {

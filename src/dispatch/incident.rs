@@ -20,7 +20,7 @@ use super::{
     shape::{has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
 };
 use crate::{
-    model::{Alert, Diagnosis, Finding, FindingKey, Incident, Told, Topic},
+    model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told, Topic},
     notify::words::{NO_LONGER_WATCHED, in_words},
 };
 
@@ -171,7 +171,7 @@ impl Open {
         picture.roots().filter(|f| !known(f)).collect()
     }
 
-    fn firing_in(&self, key: &FindingKey) -> Option<(i64, &Alert)> {
+    fn firing_in(&self, key: &FindingKey) -> Option<(i64, &IncidentAlert)> {
         self.incidents
             .values()
             .filter(|i| i.cluster == key.cluster)
@@ -227,11 +227,11 @@ impl Open {
         if finding.topic != Topic::Outage || peers().count() >= OPEN_PER_CLUSTER_MAX {
             return peers().max_by_key(newest).map(|i| i.id);
         }
-        let explains = |a: &Alert| {
+        let explains = |a: &IncidentAlert| {
             let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
             root.is_some_and(|root| root.key == finding.key)
         };
-        let akin = |a: &Alert| {
+        let akin = |a: &IncidentAlert| {
             rank::kin(a.finding.key.alert, finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
         };
         let related = |i: &&Incident| {
@@ -255,6 +255,8 @@ impl Open {
             messages: 0,
             told_at: None,
             timeline: Vec::new(),
+            group: None,
+            acknowledged: None,
         };
         self.incidents.insert(self.last_id, incident);
         self.last_id
@@ -264,20 +266,21 @@ impl Open {
     /// consequence is not new, nor is what comes to light while a greater trouble has just ended: that is the way back.
     fn is_worse(&self, id: i64, finding: &Finding, now: Timestamp) -> bool {
         let Some(incident) = self.incidents.get(&id) else { return false };
-        let known = |a: &Alert| {
+        let known = |a: &IncidentAlert| {
             let same = a.finding.key == finding.key && a.finding.severity >= finding.severity;
             same && (a.ended_at.is_none() || a.finding.caused_by.is_some())
         };
-        let relief = |a: &Alert| {
+        let relief = |a: &IncidentAlert| {
             a.finding.severity >= finding.severity && rank::is_relief(a.finding.key.alert, finding.key.alert)
         };
-        let ending = |a: &Alert| match a.ended_at {
+        let ending = |a: &IncidentAlert| match a.ended_at {
             Some(at) => elapsed(at, now) <= WAY_BACK,
             None => self.missing.contains_key(&a.finding.key),
         };
-        let way_back = |a: &Alert| a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a);
+        let way_back =
+            |a: &IncidentAlert| a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a);
         let told = incident.told_at;
-        let of_old = |a: &Alert| told.is_some_and(|told| a.opened_at <= told);
+        let of_old = |a: &IncidentAlert| told.is_some_and(|told| a.opened_at <= told);
         !incident.alerts.iter().any(|a| of_old(a) && (known(a) || way_back(a))) && !told_roots(incident).any(relief)
     }
 

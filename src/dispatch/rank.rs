@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use crate::model::{Alert, AlertName, Finding, Severity};
+use crate::model::{AlertName, Finding, IncidentAlert, Severity};
 
 /// How much an alert explains; a higher one gives the incident its headline. The same order as a diagnosis has.
 pub(super) fn rank(alert: AlertName) -> u8 {
@@ -34,12 +34,21 @@ pub(super) fn rank(alert: AlertName) -> u8 {
         A::CertificateExpiring => 3,
         A::TargetFlapping => 2,
         A::ClusterNotWatched | A::StoreFailing => 1,
+        A::InClusterMonitoringSilent
+        | A::HeartbeatLate
+        | A::HeartbeatFailed
+        | A::HeartbeatTooLong
+        | A::RuleFailing
+        | A::ReceiverFailing
+        | A::DrillFailed
+        | A::Drill
+        | A::Other => 0,
     }
 }
 
 /// Orders the alerts of an incident, root first: what fires before what ended, roots before consequences, then the
 /// worst, the one that explains most, the newest.
-pub(super) fn order(alert: &Alert) -> impl Ord + use<> {
+pub(super) fn order(alert: &IncidentAlert) -> impl Ord + use<> {
     let finding = &alert.finding;
     (
         alert.ended_at.is_some(),
@@ -51,8 +60,8 @@ pub(super) fn order(alert: &Alert) -> impl Ord + use<> {
 }
 
 /// The worst and most telling root that an incident ever had: its headline once it is over.
-pub(super) fn worst(alerts: &[Alert]) -> Option<&Alert> {
-    let key = |a: &&Alert| (a.finding.caused_by.is_none(), weight(&a.finding), a.opened_at);
+pub(super) fn worst(alerts: &[IncidentAlert]) -> Option<&IncidentAlert> {
+    let key = |a: &&IncidentAlert| (a.finding.caused_by.is_none(), weight(&a.finding), a.opened_at);
     alerts.iter().max_by_key(key)
 }
 
@@ -113,6 +122,6 @@ fn without_port(instance: &str) -> &str {
 }
 
 /// When an incident last changed: the newest opening or ending.
-pub(super) fn changed_at(alerts: &[Alert]) -> Option<Timestamp> {
+pub(super) fn changed_at(alerts: &[IncidentAlert]) -> Option<Timestamp> {
     alerts.iter().map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
 }

@@ -8,7 +8,7 @@ use super::{
     incident::{ALERTS_MAX, Pace, SLOW_REMINDER},
     rank,
 };
-use crate::model::{Alert, Finding, FindingKey, Incident, Severity, Topic};
+use crate::model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Topic};
 
 /// Adds a finding, or lets an ended alert fire again. Its end was told: then it is opened anew.
 pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<FindingKey>, now: Timestamp) {
@@ -25,7 +25,7 @@ pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<
             alert.ended_at = None;
             alert.finding = finding;
         }
-        None => incident.alerts.push(Alert { finding, opened_at: now, ended_at: None }),
+        None => incident.alerts.push(IncidentAlert { finding, opened_at: now, ended_at: None }),
     }
     note(incident, now, line);
 }
@@ -56,7 +56,7 @@ pub(super) fn settle_shape(incident: &mut Incident) {
 }
 
 /// Roots that fired when the incident was last told.
-pub(super) fn told_roots(incident: &Incident) -> impl Iterator<Item = &Alert> {
+pub(super) fn told_roots(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
     let told = incident.told_at;
     incident.alerts.iter().filter(move |a| {
         let opened_before = told.is_some_and(|told| a.opened_at <= told);

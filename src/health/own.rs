@@ -45,6 +45,7 @@ fn finding(alert: AlertName, subject: &str, severity: Severity, topic: Topic, si
         consequences: Vec::new(),
         first_step: String::new(),
         caused_by: None,
+        annotations: Default::default(),
         labels: BTreeMap::new(),
     }
 }

@@ -305,6 +305,7 @@ impl<'a> Scene<'a> {
             consequences: Vec::new(),
             first_step: String::new(),
             caused_by: None,
+            annotations: Default::default(),
             labels: BTreeMap::new(),
         }
     }

@@ -58,11 +58,29 @@ pub enum AlertName {
     StoreFailing,
     /// A configured cluster can't be watched at all: its kubeconfig can't be used.
     ClusterNotWatched,
+    /// A job has not reported in time.
+    HeartbeatLate,
+    /// A job reported its own failure.
+    HeartbeatFailed,
+    /// A job has begun and not ended in time.
+    HeartbeatTooLong,
+    /// The monitoring inside a cluster no longer sends its always-firing alert.
+    InClusterMonitoringSilent,
+    /// A rule can't be evaluated.
+    RuleFailing,
+    /// A receiver does not take its messages.
+    ReceiverFailing,
+    /// The proof of a scheduled drill is missing.
+    DrillFailed,
+    /// A drill: nothing is broken.
+    Drill,
+    /// An alert of a rule or from outside; its own name is in its labels.
+    Other,
 }
 
 impl AlertName {
-    /// All of them, the gravest of each kind first.
-    pub const ALL: [AlertName; 25] = [
+    /// All that the diagnosis can find, the gravest of each kind first.
+    pub const ALL: [AlertName; 33] = [
         AlertName::WatchdogCutOff,
         AlertName::ClusterUnreachable,
         AlertName::EtcdQuorumLost,
@@ -88,6 +106,14 @@ impl AlertName {
         AlertName::TargetFlapping,
         AlertName::StoreFailing,
         AlertName::ClusterNotWatched,
+        AlertName::HeartbeatLate,
+        AlertName::HeartbeatFailed,
+        AlertName::HeartbeatTooLong,
+        AlertName::InClusterMonitoringSilent,
+        AlertName::RuleFailing,
+        AlertName::ReceiverFailing,
+        AlertName::DrillFailed,
+        AlertName::Drill,
     ];
 }
 
@@ -107,6 +133,18 @@ pub enum Severity {
     Warning,
     /// Wake someone.
     Critical,
+}
+
+impl Severity {
+    /// What the label `severity` of an alert says. Words that nobody agreed on count as a warning: neither lost nor
+    /// waking anybody.
+    pub fn of_label(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "critical" | "page" | "error" | "emergency" | "fatal" | "disaster" => Severity::Critical,
+            "info" | "none" | "informational" | "notice" | "debug" => Severity::Info,
+            _ => Severity::Warning,
+        }
+    }
 }
 
 impl fmt::Display for Severity {
@@ -133,6 +171,12 @@ pub enum Topic {
     Vantage,
     /// The watchdog itself.
     Watchdog,
+    /// Jobs that report in.
+    Heartbeats,
+    /// Alerts of rules and from outside, grouped as their route says.
+    Alerts,
+    /// A drill.
+    Drill,
 }
 
 /// A finding's identity over time.
@@ -171,6 +215,31 @@ pub struct Finding {
     pub caused_by: Option<FindingKey>,
     /// Alert labels besides `alertname`, `cluster`, `severity`: `job`, `instance`, `node`, …
     pub labels: BTreeMap<String, String>,
+    /// What a rule or somebody outside said of it, as it was said.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Finding {
+    /// The label set under which routes, silences and receivers know it.
+    pub fn alert_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        if self.key.alert != AlertName::Other {
+            labels.insert("alertname".into(), self.key.alert.to_string());
+            labels.insert("severity".into(), self.severity.to_string());
+            labels.insert("cluster".into(), self.key.cluster.to_string());
+        }
+        labels.retain(|_, value| !value.is_empty());
+        labels
+    }
+
+    /// The alert's name.
+    pub fn name(&self) -> String {
+        match self.key.alert {
+            AlertName::Other => self.labels.get("alertname").cloned().unwrap_or_default(),
+            known => known.to_string(),
+        }
+    }
 }
 
 /// All findings of one cluster (or of the watchdog itself) at one moment: one snapshot decides causes and consequences.

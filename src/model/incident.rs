@@ -9,7 +9,7 @@ use super::{Finding, Severity, Topic};
 
 /// A finding in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alert {
+pub struct IncidentAlert {
     /// As last diagnosed.
     pub finding: Finding,
     /// When it opened here.
@@ -36,13 +36,39 @@ pub struct Incident {
     /// The worst severity that it has had since it was opened.
     pub severity: Severity,
     /// Its alerts, root first; ended ones stay.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<IncidentAlert>,
     /// Messages written so far; the next one's sequence number.
     pub messages: u32,
     /// When the last message was written.
     pub told_at: Option<Timestamp>,
     /// What happened: `(when, what)`, capped at [`Incident::TIMELINE_MAX`].
     pub timeline: Vec<(Timestamp, String)>,
+    /// The group that a route made, where it is one of [`Topic::Alerts`].
+    #[serde(default)]
+    pub group: Option<Group>,
+    /// Who has said that they look after it.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// A group of alerts that one route put together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Group {
+    /// The route, as Alertmanager writes it: `{}/{severity="critical"}`.
+    pub route: String,
+    /// Its receiver.
+    pub receiver: String,
+    /// The labels that its alerts share.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Somebody looks after an incident: it is not escalated any further, and reminders rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
 }
 
 impl Incident {
@@ -50,7 +76,7 @@ impl Incident {
     pub const TIMELINE_MAX: usize = 200;
 
     /// Alerts that fire.
-    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+    pub fn firing(&self) -> impl Iterator<Item = &IncidentAlert> {
         self.alerts.iter().filter(|a| a.ended_at.is_none())
     }
 }

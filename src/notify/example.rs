@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{Alert, AlertName, Finding, FindingKey, Incident, Notification, Severity, Told, Topic};
+use crate::model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic};
 
 pub(crate) fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -22,6 +22,7 @@ pub(crate) fn finding(alert: AlertName, subject: &str, headline: &str) -> Findin
         consequences: Vec::new(),
         first_step: String::new(),
         caused_by: None,
+        annotations: Default::default(),
         labels: BTreeMap::new(),
     }
 }
@@ -45,7 +46,7 @@ pub(crate) fn opened() -> Notification {
         labels: [("job".to_owned(), "kube-apiserver".to_owned())].into(),
         ..finding(AlertName::ApiServersDown, "", "No API server is healthy: 3 of 3 can't reach etcd")
     };
-    let alert = |finding| Alert { finding, opened_at: at("14:02:15"), ended_at: None };
+    let alert = |finding| IncidentAlert { finding, opened_at: at("14:02:15"), ended_at: None };
     Notification {
         told: Told::Opened,
         sequence: 0,
@@ -62,6 +63,8 @@ pub(crate) fn opened() -> Notification {
             messages: 1,
             told_at: Some(at("14:02:15")),
             timeline: Vec::new(),
+            group: None,
+            acknowledged: None,
         },
         external_url: "https://watch.example.org".into(),
         external_labels: [("vantage".to_owned(), "paris-1".to_owned())].into(),

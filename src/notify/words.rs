@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Alert, Incident, Notification, Severity, Told};
+use crate::model::{Incident, IncidentAlert, Notification, Severity, Told};
 
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
@@ -49,7 +49,7 @@ fn and_more(incident: &Incident) -> String {
 }
 
 /// Alerts that fire and are nobody's consequence.
-pub fn firing_roots(incident: &Incident) -> impl Iterator<Item = &Alert> {
+pub fn firing_roots(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
     incident.firing().filter(|a| a.finding.caused_by.is_none())
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Transaction, params};
 
 use super::{Delivery, DeliveryOutcome};
 use crate::{
-    model::{ClusterSnapshot, Incident, OutboxEntry, Target, TargetKey, Verdict, VerdictChange},
+    model::{Alert, ClusterSnapshot, Incident, OutboxEntry, Silence, Target, TargetKey, Verdict, VerdictChange},
     telemetry::Metrics,
 };
 
@@ -30,6 +30,12 @@ pub enum Op {
     Commit(Vec<Incident>, Vec<OutboxEntry>),
     Delivery(Box<Delivery>),
     Note(String, String),
+    /// Alerts from outside that came or changed, and the fingerprints of those that are forgotten.
+    Alerts(Vec<Alert>, Vec<String>),
+    /// Silences that came or changed, and the ids of those that are forgotten.
+    Silences(Vec<Silence>, Vec<String>),
+    /// What is known of one heartbeat, as its room writes it.
+    Heartbeat(String, String),
 }
 
 /// See the module.
@@ -45,6 +51,10 @@ pub struct Pending {
     outbox: BTreeMap<String, Option<OutboxEntry>>,
     deliveries: VecDeque<Delivery>,
     notes: BTreeMap<String, String>,
+    /// `None`: it is forgotten.
+    alerts: BTreeMap<String, Option<Alert>>,
+    silences: BTreeMap<String, Option<Silence>>,
+    heartbeats: BTreeMap<String, String>,
 }
 
 impl Pending {
@@ -59,6 +69,9 @@ impl Pending {
             && self.outbox.is_empty()
             && self.deliveries.is_empty()
             && self.notes.is_empty()
+            && self.alerts.is_empty()
+            && self.silences.is_empty()
+            && self.heartbeats.is_empty()
     }
 
     /// Takes in one more thing.
@@ -95,6 +108,15 @@ impl Pending {
                 self.deliveries.push_back(*delivery);
             }
             Op::Note(key, text) => drop(self.notes.insert(key, text)),
+            Op::Alerts(alerts, gone) => {
+                self.alerts.extend(alerts.into_iter().map(|a| (a.fingerprint(), Some(a))));
+                self.alerts.extend(gone.into_iter().map(|id| (id, None)));
+            }
+            Op::Silences(silences, gone) => {
+                self.silences.extend(silences.into_iter().map(|s| (s.id.clone(), Some(s))));
+                self.silences.extend(gone.into_iter().map(|id| (id, None)));
+            }
+            Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
         }
         while self.changes.len() > HELD_MAX {
             self.changes.pop_front();
@@ -139,6 +161,11 @@ impl Pending {
         for (key, text) in &self.notes {
             t.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
                 .execute(params![format!("note/{key}"), text])?;
+        }
+        write_documents(t, "alerts", &self.alerts)?;
+        write_documents(t, "silences", &self.silences)?;
+        for (name, state) in &self.heartbeats {
+            t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
         for d in &self.deliveries {
             let n = &d.entry.notification;
@@ -194,6 +221,23 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// `table` is one of ours with an id and a JSON text.
+fn write_documents<T: serde::Serialize>(
+    t: &Transaction<'_>,
+    table: &'static str,
+    documents: &BTreeMap<String, Option<T>>,
+) -> rusqlite::Result<()> {
+    for (id, document) in documents {
+        match document {
+            Some(document) => t
+                .prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES (?1, ?2)"))?
+                .execute(params![id, json(document)?])?,
+            None => t.prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?.execute([id])?,
+        };
+    }
+    Ok(())
 }
 
 /// Microseconds since 1970, as the tables keep times.

@@ -62,8 +62,17 @@ pub fn restored(db: &Connection) -> rusqlite::Result<Restored> {
         incidents,
         last_incident_id: highest.max(told),
         outbox: all(db, "SELECT entry FROM outbox ORDER BY at_us, id LIMIT ?1", OUTBOX_MAX, "outbox entry")?,
+        alerts: all(db, "SELECT alert FROM alerts LIMIT ?1", OUTBOX_MAX, "alert")?,
+        silences: all(db, "SELECT silence FROM silences LIMIT ?1", OUTBOX_MAX, "silence")?,
+        heartbeats: heartbeats(db)?,
         origin: meta("origin")?.unwrap_or_default(),
     })
+}
+
+fn heartbeats(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = db.prepare("SELECT name, state FROM heartbeats")?;
+    let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    rows.collect()
 }
 
 /// Runs a query on a connection of its own, beside the writer.

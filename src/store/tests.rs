@@ -58,6 +58,8 @@ fn incident(id: i64, resolved: bool) -> Incident {
         messages: 1,
         told_at: None,
         timeline: Vec::new(),
+        group: None,
+        acknowledged: None,
     }
 }
 

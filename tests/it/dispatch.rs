@@ -91,6 +91,7 @@ fn finding(alert: AlertName, headline: &str) -> Finding {
         consequences: Vec::new(),
         first_step: String::new(),
         caused_by: None,
+        annotations: Default::default(),
         labels: Default::default(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dogwatch::{
-    model::{Alert, AlertName, Finding, FindingKey, Incident, Notification, Severity, Told, Topic},
+    model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic},
     notify::{self, Integration, Outcome, config::*},
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,6 +24,7 @@ fn notification() -> Notification {
         consequences: Vec::new(),
         first_step: "start etcd-2".into(),
         caused_by: None,
+        annotations: Default::default(),
         labels: Default::default(),
     };
     Notification {
@@ -38,10 +39,12 @@ fn notification() -> Notification {
             resolved_at: None,
             headline: finding.headline.clone(),
             severity: Severity::Critical,
-            alerts: vec![Alert { finding, opened_at: at, ended_at: None }],
+            alerts: vec![IncidentAlert { finding, opened_at: at, ended_at: None }],
             messages: 1,
             told_at: Some(at),
             timeline: Vec::new(),
+            group: None,
+            acknowledged: None,
         },
         external_url: String::new(),
         external_labels: Default::default(),

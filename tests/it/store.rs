@@ -39,6 +39,8 @@ fn incident(id: i64) -> Incident {
         messages: 0,
         told_at: None,
         timeline: Vec::new(),
+        group: None,
+        acknowledged: None,
     }
 }
 

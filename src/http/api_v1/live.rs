@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::{Answered, Failed, Json, Params, Web, matchers, meta};
-use crate::model::{Alert, AlertName, LiveState, LiveTarget, ProbeSpec, State as Verdict};
+use crate::model::{AlertName, IncidentAlert, LiveState, LiveTarget, ProbeSpec, State as Verdict};
 
 /// `/targets`
 pub async fn targets(State(web): State<Web>, params: Params) -> Answered {
@@ -120,13 +120,13 @@ pub async fn alertmanagers() -> Answered {
 }
 
 /// Alerts that fire, of all open incidents.
-fn firing(web: &Web) -> Vec<Alert> {
+fn firing(web: &Web) -> Vec<IncidentAlert> {
     let live = web.live.read();
     let open = live.incidents.iter().filter(|i| i.resolved_at.is_none());
     open.flat_map(|i| i.firing().cloned()).collect()
 }
 
-fn alert(a: &Alert) -> Value {
+fn alert(a: &IncidentAlert) -> Value {
     let f = &a.finding;
     let mut labels: BTreeMap<&str, String> = f.labels.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
     labels.insert("alertname", f.key.alert.to_string());
@@ -184,8 +184,8 @@ pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
     Ok(Json::value(&json!({"groups": [group]})).done())
 }
 
-fn rule(name: AlertName, firing: &[Alert], without_alerts: bool, now: &str) -> Value {
-    let of: Vec<&Alert> = firing.iter().filter(|a| a.finding.key.alert == name).collect();
+fn rule(name: AlertName, firing: &[IncidentAlert], without_alerts: bool, now: &str) -> Value {
+    let of: Vec<&IncidentAlert> = firing.iter().filter(|a| a.finding.key.alert == name).collect();
     let state = if of.is_empty() { "inactive" } else { "firing" };
     let alerts = (!without_alerts).then(|| of.into_iter().map(alert).collect::<Vec<_>>());
     json!({

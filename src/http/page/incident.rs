@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
     http::words,
-    model::{Alert, Incident, Severity},
+    model::{Incident, IncidentAlert, Severity},
     store::{DeliveryOutcome, DeliveryRecord},
 };
 
@@ -151,7 +151,7 @@ impl IncidentPage {
     }
 }
 
-fn alert(alert: &Alert, now: Timestamp) -> AlertView {
+fn alert(alert: &IncidentAlert, now: Timestamp) -> AlertView {
     let finding = &alert.finding;
     AlertView {
         name: finding.key.alert.to_string(),

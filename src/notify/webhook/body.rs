@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    model::{Alert, Notification, Told},
+    model::{IncidentAlert, Notification, Told},
     notify::words,
 };
 
@@ -95,7 +95,7 @@ fn status(over: bool) -> &'static str {
     if over { "resolved" } else { "firing" }
 }
 
-fn alert(alert: &Alert, n: &Notification) -> AlertBody {
+fn alert(alert: &IncidentAlert, n: &Notification) -> AlertBody {
     let finding = &alert.finding;
     let labels = labels(alert, n);
     let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
@@ -121,7 +121,7 @@ fn alert(alert: &Alert, n: &Notification) -> AlertBody {
 
 /// The finding's own labels win over the configured ones; `subject` is added where nothing else says of whom it is, so
 /// that two alerts never look like one.
-fn labels(alert: &Alert, n: &Notification) -> BTreeMap<String, String> {
+fn labels(alert: &IncidentAlert, n: &Notification) -> BTreeMap<String, String> {
     let finding = &alert.finding;
     let mut labels = n.external_labels.clone();
     labels.extend(finding.labels.clone());

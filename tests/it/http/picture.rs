@@ -267,6 +267,7 @@ pub fn quorum_lost() -> Incident {
                      `crictl ps -a`). Do not remove members from the list while quorum is lost."
                 .to_owned(),
         caused_by: None,
+        annotations: Default::default(),
         labels: BTreeMap::from([("job".to_owned(), "etcd".to_owned())]),
     };
     let caused = Finding {
@@ -276,7 +277,7 @@ pub fn quorum_lost() -> Incident {
         evidence: Vec::new(),
         ..root.clone()
     };
-    let alert = |finding| Alert { finding, opened_at: before(185), ended_at: None };
+    let alert = |finding| IncidentAlert { finding, opened_at: before(185), ended_at: None };
     Incident {
         id: 7,
         cluster: "prod".into(),
@@ -288,6 +289,8 @@ pub fn quorum_lost() -> Incident {
         alerts: vec![alert(root), alert(caused)],
         messages: 1,
         told_at: Some(before(184)),
+        group: None,
+        acknowledged: None,
         timeline: vec![
             (before(190), "etcd 10.99.0.2:2379 fails: connection refused".to_owned()),
             (before(185), "opened: etcd has lost quorum: 2 of 3 members down".to_owned()),

@@ -1,0 +1,128 @@
+//! An alert as Prometheus and Alertmanager know it: a label set that fires, from a rule, from outside, or from ourselves.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+
+/// Labels or annotations, sorted by name. Empty values are not kept: in Prometheus an empty label is none.
+pub type Pairs = BTreeMap<String, String>;
+
+/// The label that names an alert.
+pub const ALERTNAME: &str = "alertname";
+
+/// A label set that fires, or has fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its identity, `alertname` among them.
+    pub labels: Pairs,
+    /// What is said of it: `summary`, `description`, `runbook_url`, …
+    pub annotations: Pairs,
+    /// When it began to fire.
+    pub starts_at: Timestamp,
+    /// When it ended, or will count as ended unless it is said again; `None`: it fires until it is said to have ended.
+    pub ends_at: Option<Timestamp>,
+    /// Where it comes from: a link for people.
+    pub generator_url: String,
+}
+
+impl Alert {
+    /// The value of `alertname`; empty where there is none.
+    pub fn name(&self) -> &str {
+        self.label(ALERTNAME)
+    }
+
+    /// The value of a label; empty where there is none.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether it has ended by `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// What the label `severity` says.
+    pub fn severity(&self) -> Severity {
+        Severity::of_label(self.label("severity"))
+    }
+
+    /// Sixteen hexadecimal digits that follow from the labels, the same for ever.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.labels)
+    }
+}
+
+/// FNV-1a over the sorted labels, as Prometheus' `LabelSet.Fingerprint` has it (model/labelset.go).
+pub fn fingerprint(labels: &Pairs) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+        text.bytes().for_each(&mut add);
+        add(0xff);
+    }
+    format!("{hash:016x}")
+}
+
+/// One condition of a silence, in the words of Alertmanager's API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SilenceMatcher {
+    /// The label.
+    pub name: String,
+    /// The value, or the expression.
+    pub value: String,
+    /// The value is a regular expression, anchored.
+    pub is_regex: bool,
+    /// False: what must not match.
+    #[serde(default = "yes")]
+    pub is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Alerts that satisfy all matchers are not told between two moments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Silence {
+    /// A UUID.
+    pub id: String,
+    /// All must hold.
+    pub matchers: Vec<SilenceMatcher>,
+    /// From when on.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub ends_at: Timestamp,
+    /// Last change.
+    pub updated_at: Timestamp,
+    /// Who.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+}
+
+impl Silence {
+    /// Whether it is in force.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.starts_at <= now && now < self.ends_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_is_prometheus_own() {
+        // From Prometheus' model: LabelSet{"alertname": "a"}.Fingerprint() hashes name, 0xff, value, 0xff.
+        let of = |pairs: &[(&str, &str)]| {
+            fingerprint(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        };
+        assert_eq!(of(&[]), "cbf29ce484222325");
+        assert_ne!(of(&[("a", "bc")]), of(&[("ab", "c")]));
+    }
+}
