@@ -22,6 +22,7 @@ pub mod probe;
 pub mod promql;
 pub mod query;
 pub mod remote;
+pub mod rule;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The one door from text to result: PromQL over the store, under limits.
 
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+pub use self::source::{Memory, Source};
 use crate::{
     model::duration,
     promql::{self, Answer, EvalError, Limits, Query, ValueType, Window},
@@ -113,7 +115,7 @@ pub struct Engine(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    source: Source,
     config: QueryConfig,
     metrics: Arc<Metrics>,
     turns: Semaphore,
@@ -122,8 +124,13 @@ struct Inner {
 impl Engine {
     /// Over a store.
     pub fn new(store: Store, config: QueryConfig, metrics: Arc<Metrics>) -> Self {
+        Self::over(Source::Store(store), config, metrics)
+    }
+
+    /// Over any source.
+    pub fn over(source: Source, config: QueryConfig, metrics: Arc<Metrics>) -> Self {
         let turns = Semaphore::new(config.max_concurrency.clamp(1, CONCURRENCY_MAX));
-        Self(Arc::new(Inner { store, config, metrics, turns }))
+        Self(Arc::new(Inner { source, config, metrics, turns }))
     }
 
     /// The limits in force.
@@ -165,6 +172,44 @@ impl Engine {
         self.run(query, Window { start_ms, end_ms, step_ms, lookback_ms: 0 }, options).await
     }
 
+    /// Evaluates a query that was read before at one time (Unix milliseconds), without waiting for a turn: for the rules,
+    /// which are few and must not wait for dashboards. Blocks: for a thread that may.
+    ///
+    /// # Errors
+    /// When a limit was met, or the store can't be read.
+    pub fn instant_blocking(&self, query: &Query, at_ms: i64, options: Options) -> Result<Answer, QueryError> {
+        self.blocking(query, Window { start_ms: at_ms, end_ms: at_ms, step_ms: 0, lookback_ms: 0 }, options)
+    }
+
+    /// The same from `start_ms` to `end_ms` every `step_ms`, however many steps that are. Blocks.
+    ///
+    /// # Errors
+    /// When a limit was met, or the store can't be read.
+    pub fn range_blocking(
+        &self,
+        query: &Query,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Answer, QueryError> {
+        self.blocking(query, Window { start_ms, end_ms, step_ms, lookback_ms: 0 }, Options::default())
+    }
+
+    fn blocking(&self, query: &Query, mut window: Window, options: Options) -> Result<Answer, QueryError> {
+        let timeout = options.timeout.map_or(self.0.config.timeout, |t| t.min(self.0.config.timeout));
+        window.lookback_ms = millis(options.lookback_delta.unwrap_or(self.0.config.lookback_delta)).max(1);
+        let abandoned = Abandoned::default();
+        let job = Job {
+            source: self.0.source.clone(),
+            query: query.clone(),
+            window,
+            max_samples: self.0.config.max_samples,
+            deadline: Instant::now() + timeout,
+            abandoned: abandoned.0.clone(),
+        };
+        job.run(&mut Timings::default())
+    }
+
     async fn run(&self, query: Query, mut window: Window, options: Options) -> Result<Outcome, QueryError> {
         let config = &self.0.config;
         window.lookback_ms = millis(options.lookback_delta.unwrap_or(config.lookback_delta)).max(1);
@@ -178,7 +223,7 @@ impl Engine {
         let mut timings = Timings { queue: begun.elapsed(), ..Timings::default() };
         let abandoned = Abandoned::default();
         let job = Job {
-            store: self.0.store.clone(),
+            source: self.0.source.clone(),
             query,
             window,
             max_samples: config.max_samples,
@@ -211,7 +256,7 @@ impl Drop for Abandoned {
 
 /// One query on a thread of its own.
 struct Job {
-    store: Store,
+    source: Source,
     query: Query,
     window: Window,
     max_samples: usize,
@@ -225,7 +270,7 @@ impl Job {
         let mut data = Vec::new();
         for selection in self.query.selections(&self.window) {
             self.check("query preparation")?;
-            let read = self.store.select(&selection.matchers, selection.from_ms, selection.to_ms);
+            let read = self.source.select(&selection.matchers, selection.from_ms, selection.to_ms);
             data.push(read.map_err(|e| QueryError { kind: ErrorKind::Internal, message: e.to_string() })?);
         }
         timings.prepare = begun.elapsed();

@@ -325,6 +325,22 @@ impl Store {
         read::with(&self.0.place.database(), move |db| read::deliveries(db, incident_id)).await
     }
 
+    /// Incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn incidents_since(&self, from: Timestamp, limit: usize) -> Result<Vec<Incident>, StoreError> {
+        read::with(&self.0.place.database(), move |db| read::incidents_since(db, from, limit)).await
+    }
+
+    /// The incident with this id, open or not; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn incident(&self, id: i64) -> Result<Option<Incident>, StoreError> {
+        read::with(&self.0.place.database(), move |db| read::incident(db, id)).await
+    }
+
     /// Verdict changes of a cluster, newest first.
     ///
     /// # Errors

@@ -58,6 +58,13 @@ pub struct RemoteLabels {
     pub remote: String,
 }
 
+/// Labels of `dogwatch_rule_*`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RuleGroupLabels {
+    /// `file;group`.
+    pub rule_group: String,
+}
+
 /// Buckets in seconds for things that should take milliseconds and may take a minute.
 const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
@@ -109,6 +116,14 @@ pub struct Metrics {
     pub query_failures: Counter,
     /// Blocks of packed samples that could not be read.
     pub store_damaged: Counter,
+    /// Rules evaluated.
+    pub rule_evaluations: Family<RuleGroupLabels, Counter>,
+    /// Evaluations that failed.
+    pub rule_failures: Family<RuleGroupLabels, Counter>,
+    /// Ticks that a group missed.
+    pub rule_missed: Family<RuleGroupLabels, Counter>,
+    /// How long a group's last evaluation took, seconds.
+    pub rule_group_seconds: Family<RuleGroupLabels, Gauge<f64, AtomicU64>>,
     /// Things dropped at a named limit.
     pub dropped: Family<DropLabels, Counter>,
     /// Reads of a cluster's API that failed.
@@ -150,6 +165,10 @@ impl Metrics {
             remote_lag: Family::default(),
             query_seconds: Histogram::new(SECONDS),
             query_failures: Counter::default(),
+            rule_evaluations: Family::default(),
+            rule_failures: Family::default(),
+            rule_missed: Family::default(),
+            rule_group_seconds: Family::default(),
             dropped: Family::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
@@ -192,6 +211,7 @@ impl Metrics {
             self.store_damaged.clone(),
         );
         self.register_remote(r);
+        self.register_rules(r);
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
         r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
@@ -202,6 +222,14 @@ impl Metrics {
             "Gaps found in the machine's time: suspended, starved or stepped",
             self.clock_gaps.clone(),
         );
+    }
+
+    fn register_rules(&self, r: &mut Registry) {
+        r.register("rule_evaluations", "Rules evaluated, by group", self.rule_evaluations.clone());
+        r.register("rule_evaluation_failures", "Rules that could not be evaluated", self.rule_failures.clone());
+        r.register("rule_group_missed_iterations", "Ticks that a rule group missed", self.rule_missed.clone());
+        let text = "Duration of the group's last evaluation";
+        r.register("rule_group_last_duration_seconds", text, self.rule_group_seconds.clone());
     }
 
     fn register_remote(&self, r: &mut Registry) {

@@ -1,0 +1,96 @@
+//! Prometheus rule files over dogwatch's own history: recording and alerting rules, their ticks, their unit tests, and
+//! their replay over what was.
+//!
+//! `file` reads, `step` decides (pure, time is an argument), `eval` evaluates one rule, `group` ticks. Never talks to a
+//! receiver: what fires is handed on as a whole, evaluation by evaluation, so that a message lost on the way is said again
+//! by the next one. A rule that can't be evaluated keeps its alerts as they are and becomes a finding itself: failing is
+//! never resolving.
+
+pub mod backtest;
+mod eval;
+pub mod file;
+pub mod group;
+mod restore;
+pub mod shipped;
+pub mod step;
+pub mod test;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+pub use self::{
+    eval::Context,
+    file::{FileError, Group, Kind, Rule, read},
+    step::{Active, Alerting, Phase},
+};
+use crate::model::Alert;
+
+/// What one evaluation of a group says: every alert of it that fires, and nothing else of it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    /// `file;group`: whose alerts these are.
+    pub source: Arc<str>,
+    /// When it was evaluated.
+    pub at: Timestamp,
+    /// What fires, for receivers: without an end.
+    pub alerts: Vec<Alert>,
+}
+
+/// How a rule fared when it was last evaluated.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Health {
+    /// Why it failed; `None`: it did not.
+    pub error: Option<String>,
+    /// When it was evaluated; `None`: not yet.
+    pub at: Option<Timestamp>,
+    /// How long that took.
+    pub took: Duration,
+}
+
+/// A rule as it stands.
+#[derive(Clone, Debug)]
+pub struct RuleState {
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// Its last evaluation.
+    pub health: Health,
+    /// Its alerts, pending and firing; empty for a recording rule.
+    pub active: Vec<Active>,
+}
+
+/// A group as it stands.
+#[derive(Clone, Debug)]
+pub struct GroupState {
+    /// The group.
+    pub group: Arc<Group>,
+    /// Its rules, in order.
+    pub rules: Vec<RuleState>,
+    /// When it was last evaluated.
+    pub at: Option<Timestamp>,
+    /// How long that took.
+    pub took: Duration,
+}
+
+/// What all groups are doing, for those that show it. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<RwLock<BTreeMap<Arc<str>, GroupState>>>);
+
+impl Board {
+    /// Every group, by file and name.
+    pub fn groups(&self) -> Vec<GroupState> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn put(&self, key: Arc<str>, state: GroupState) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, state);
+    }
+
+    fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

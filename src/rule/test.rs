@@ -1,0 +1,277 @@
+//! Unit tests of rules in promtool's format: the same files, the same verdicts (cmd/promtool/unittest.go).
+//!
+//! Each test has a memory of its own, filled from `input_series`; groups are evaluated from Unix time 0 on, every
+//! `evaluation_interval`, and what fires then is held against what was expected.
+
+mod expect;
+mod series;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use self::expect::{AlertTest, ExprTest};
+use super::{
+    Context,
+    eval::evaluate,
+    file::{self, Group},
+    step::{Alerting, Phase},
+};
+use crate::{
+    model::{Labels, Pairs, Sample, duration::prometheus as duration, stale},
+    promql,
+    query::{Engine, Memory, QueryConfig, Source},
+    telemetry::Metrics,
+};
+
+/// A larger file is no test file.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Evaluations of one test: a month, minute by minute, and more is a mistake.
+const STEPS_MAX: i64 = 1_000_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    rule_files: Vec<String>,
+    #[serde(default)]
+    evaluation_interval: Option<String>,
+    #[serde(default)]
+    group_eval_order: Vec<String>,
+    #[serde(default)]
+    fuzzy_compare: bool,
+    #[serde(default)]
+    tests: Vec<RawTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTest {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    interval: Option<String>,
+    #[serde(default)]
+    input_series: Vec<RawSeries>,
+    #[serde(default)]
+    alert_rule_test: Vec<AlertTest>,
+    #[serde(default)]
+    promql_expr_test: Vec<ExprTest>,
+    #[serde(default)]
+    external_labels: Pairs,
+    #[serde(default)]
+    external_url: String,
+    #[serde(default)]
+    start_timestamp: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSeries {
+    series: String,
+    values: String,
+}
+
+/// How a test file fared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Tests that passed.
+    pub passed: usize,
+    /// `(the test, why it failed)`.
+    pub failed: Vec<(String, String)>,
+}
+
+/// Runs the tests of a file. Blocks.
+///
+/// # Errors
+/// When the file or a rule file that it names can't be read; in words, with the place.
+pub fn run(path: &Path) -> Result<Report, Vec<String>> {
+    let one = |message: String| vec![format!("{}: {message}", path.display())];
+    let size = std::fs::metadata(path).map_err(|e| one(format!("can't be read: {e}")))?.len();
+    if size > FILE_MAX {
+        return Err(one(format!("is larger than {FILE_MAX} bytes: this is no test file")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| one(format!("can't be read: {e}")))?;
+    let raw: RawFile = serde_saphyr::from_str(&text).map_err(|e| {
+        let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
+        let said = e.without_snippet().to_string();
+        let line = said.lines().next().unwrap_or_default();
+        let what = line[..line.find(" at line ").unwrap_or(line.len())].trim_start_matches("error: ");
+        vec![format!("{}{place}: {what}", path.display())]
+    })?;
+    let groups = load_groups(path, &raw.rule_files)?;
+    let groups = order(groups, &raw.group_eval_order);
+    let interval = time(raw.evaluation_interval.as_deref().unwrap_or("1m")).map_err(one)?;
+    let mut report = Report::default();
+    for (i, test) in raw.tests.into_iter().enumerate() {
+        let name = if test.name.is_empty() { format!("test {}", i + 1) } else { test.name.clone() };
+        match one_test(test, &groups, interval, raw.fuzzy_compare) {
+            Ok(()) => report.passed += 1,
+            Err(errors) => report.failed.extend(errors.into_iter().map(|e| (name.clone(), e))),
+        }
+    }
+    Ok(report)
+}
+
+/// The rule files of a test file, relative to it; `*` stands for any part of a file's name.
+fn load_groups(path: &Path, patterns: &[String]) -> Result<Vec<Group>, Vec<String>> {
+    let base = path.parent().unwrap_or(Path::new("."));
+    let mut groups = Vec::new();
+    let mut errors = Vec::new();
+    for pattern in patterns {
+        let files = file::expand(base, pattern).map_err(|e| vec![e])?;
+        for file in files {
+            match file::load(&file) {
+                Ok(read) => groups.extend(read),
+                Err(found) => errors.extend(found.iter().map(ToString::to_string)),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(groups) } else { Err(errors) }
+}
+
+/// Groups that are named come first, in that order.
+fn order(mut groups: Vec<Group>, names: &[String]) -> Vec<Group> {
+    groups.sort_by_key(|g| names.iter().position(|n| *n == g.name).unwrap_or(names.len()));
+    groups
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    let d = duration(text)?;
+    i64::try_from(d.as_millis())
+        .ok()
+        .filter(|ms| *ms > 0 || text.starts_with('0'))
+        .ok_or_else(|| format!("{text:?} is too long"))
+}
+
+/// A test's world.
+struct World {
+    context: Context,
+    memory: Memory,
+    groups: Vec<(Group, Vec<Alerting>, Vec<Vec<Labels>>)>,
+}
+
+fn one_test(test: RawTest, groups: &[Group], interval_ms: i64, fuzzy: bool) -> Result<(), Vec<String>> {
+    let one = |e: String| vec![e];
+    if test.start_timestamp.is_some() {
+        return Err(one("start_timestamp is not supported: the test begins at Unix time 0".into()));
+    }
+    let step_ms = match &test.interval {
+        Some(text) => time(text).map_err(one)?,
+        None => interval_ms,
+    };
+    let mut world = World::new(&test, groups);
+    let mut at_times: BTreeMap<i64, Vec<&AlertTest>> = BTreeMap::new();
+    let mut last = 0;
+    for t in &test.alert_rule_test {
+        let at = time(&t.eval_time).map_err(one)?;
+        last = last.max(at);
+        at_times.entry(at).or_default().push(t);
+    }
+    for t in &test.promql_expr_test {
+        last = last.max(time(&t.eval_time).map_err(one)?);
+    }
+    if last / interval_ms.max(1) > STEPS_MAX {
+        return Err(one(format!("more than {STEPS_MAX} evaluations: use a longer evaluation_interval")));
+    }
+    world.load(&test.input_series, step_ms).map_err(one)?;
+    let mut errors = Vec::new();
+    let mut at = 0;
+    while at <= last {
+        world.evaluate(at, &mut errors);
+        for (eval_time, tests) in at_times.range(at..at + interval_ms) {
+            for t in tests {
+                errors.extend(t.check(*eval_time, &world.firing(t)).err());
+            }
+        }
+        at += interval_ms.max(1);
+    }
+    for t in &test.promql_expr_test {
+        errors.extend(world.expression(t, fuzzy).err());
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+impl World {
+    fn new(test: &RawTest, groups: &[Group]) -> Self {
+        let memory = Memory::default();
+        let engine = Engine::over(Source::Memory(memory.clone()), QueryConfig::default(), Arc::new(Metrics::new()));
+        let context =
+            Context { engine, external_labels: test.external_labels.clone(), external_url: test.external_url.clone() };
+        let states = |g: &Group| (g.clone(), vec![Alerting::default(); g.rules.len()], vec![Vec::new(); g.rules.len()]);
+        Self { context, memory, groups: groups.iter().map(states).collect() }
+    }
+
+    fn load(&self, input: &[RawSeries], step_ms: i64) -> Result<(), String> {
+        for raw in input {
+            let labels = series::labels(&raw.series)?;
+            for (i, value) in
+                series::values(&raw.values).map_err(|e| format!("{}: {e}", raw.series))?.iter().enumerate()
+            {
+                let Some(value) = value else { continue };
+                let at = i64::try_from(i).ok().and_then(|i| Timestamp::from_millisecond(i * step_ms).ok());
+                let at = at.ok_or_else(|| format!("{}: too many values", raw.series))?;
+                self.memory.append(&[Sample { labels: labels.clone(), at, value: *value }]);
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, at_ms: i64, errors: &mut Vec<String>) {
+        let Ok(at) = Timestamp::from_millisecond(at_ms) else { return };
+        for (group, states, written) in &mut self.groups {
+            let offset = i64::try_from(group.offset.as_millis()).unwrap_or(0);
+            for ((rule, state), before) in group.rules.iter().zip(states).zip(written) {
+                match evaluate(rule, state, &self.context, at, offset, group.limit) {
+                    Ok(samples) => {
+                        let now: Vec<Labels> = samples.iter().map(|s| s.labels.clone()).collect();
+                        let ended = before.iter().filter(|l| !now.contains(l));
+                        let ended: Vec<Sample> =
+                            ended.map(|l| Sample { labels: l.clone(), at, value: stale() }).collect();
+                        self.memory.append(&samples);
+                        self.memory.append(&ended);
+                        *before = now;
+                    }
+                    Err(e) => errors.push(format!("group {}, rule {}, at {at_ms} ms: {e}", group.name, rule.name)),
+                }
+            }
+        }
+    }
+
+    /// What fires of the rules that a test is about.
+    fn firing(&self, test: &AlertTest) -> Vec<(Pairs, Pairs)> {
+        let groups = self.groups.iter().filter(|(g, ..)| test.groupname.as_ref().is_none_or(|n| *n == g.name));
+        let rules = groups.flat_map(|(g, states, _)| g.rules.iter().zip(states));
+        let active = rules.filter(|(rule, _)| rule.name == test.alertname).flat_map(|(_, state)| state.active());
+        let firing = active.filter(|a| a.phase == Phase::Firing);
+        firing.map(|a| (a.labels.clone(), a.annotations.clone())).collect()
+    }
+
+    fn expression(&self, test: &ExprTest, fuzzy: bool) -> Result<(), String> {
+        let at = time(&test.eval_time)?;
+        let query = promql::parse(&test.expr).map_err(|e| format!("expr {:?}: {e}", test.expr))?;
+        let answer = self.context.engine.instant_blocking(&query, at, Default::default());
+        let answer = answer.map_err(|e| format!("expr {:?}: {}", test.expr, e.message))?;
+        test.check(&answer.value, fuzzy)
+    }
+}
+
+/// A file's tests as words for people.
+pub fn in_words(path: &Path, report: &Report) -> String {
+    let mut text = format!("{}: ", path.display());
+    if report.failed.is_empty() {
+        let plural = if report.passed == 1 { "" } else { "s" };
+        text.push_str(&format!("{} test{plural} passed", report.passed));
+    } else {
+        text.push_str("FAILED");
+        for (name, why) in &report.failed {
+            text.push_str(&format!("\n  {name}: {}", why.replace('\n', "\n    ")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

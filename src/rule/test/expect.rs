@@ -1,0 +1,148 @@
+//! What a test expects, and how a difference is told.
+
+use serde::Deserialize;
+
+use super::series;
+use crate::{
+    model::{ALERTNAME, Labels, Pairs},
+    promql::{self, Value, format_float},
+};
+
+/// Values that differ by less than this share are equal where a file says `fuzzy_compare`.
+const FUZZ: f64 = 1e-6;
+
+/// An entry of `alert_rule_test`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertTest {
+    /// When.
+    pub eval_time: String,
+    /// Which rule.
+    pub alertname: String,
+    /// Of which group; any where it is not given.
+    #[serde(default)]
+    pub groupname: Option<String>,
+    /// What fires then.
+    #[serde(default)]
+    exp_alerts: Vec<ExpectedAlert>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedAlert {
+    #[serde(default)]
+    exp_labels: Pairs,
+    #[serde(default)]
+    exp_annotations: Pairs,
+}
+
+/// An entry of `promql_expr_test`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExprTest {
+    /// What is asked.
+    pub expr: String,
+    /// When.
+    pub eval_time: String,
+    /// The answer.
+    #[serde(default)]
+    exp_samples: Vec<ExpectedSample>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedSample {
+    labels: String,
+    #[serde(default)]
+    value: f64,
+    #[serde(default)]
+    histogram: Option<String>,
+}
+
+impl AlertTest {
+    /// Holds what fires, `(labels, annotations)`, against what is expected.
+    ///
+    /// # Errors
+    /// The difference, in words.
+    pub fn check(&self, at_ms: i64, firing: &[(Pairs, Pairs)]) -> Result<(), String> {
+        let mut expected: Vec<(Pairs, Pairs)> = self.exp_alerts.iter().map(|e| self.expected(e)).collect();
+        let mut got = firing.to_vec();
+        expected.sort();
+        got.sort();
+        if expected == got {
+            return Ok(());
+        }
+        let list = |alerts: &[(Pairs, Pairs)]| match alerts {
+            [] => "  nothing".to_owned(),
+            alerts => alerts
+                .iter()
+                .map(|(l, a)| format!("  labels {}\n  annotations {}", shown(l), shown(a)))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        };
+        let only = |a: &[(Pairs, Pairs)], b: &[(Pairs, Pairs)]| -> Vec<(Pairs, Pairs)> {
+            a.iter().filter(|x| !b.contains(x)).cloned().collect()
+        };
+        Err(format!(
+            "alertname {}, at {} s: not as expected\nmissing:\n{}\nnot expected:\n{}",
+            self.alertname,
+            at_ms / 1_000,
+            list(&only(&expected, &got)),
+            list(&only(&got, &expected)),
+        ))
+    }
+
+    fn expected(&self, alert: &ExpectedAlert) -> (Pairs, Pairs) {
+        let mut labels = alert.exp_labels.clone();
+        labels.insert(ALERTNAME.into(), self.alertname.clone());
+        labels.retain(|_, v| !v.is_empty());
+        (labels, alert.exp_annotations.clone())
+    }
+}
+
+fn shown(pairs: &Pairs) -> String {
+    let all: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+    format!("{{{}}}", all.join(", "))
+}
+
+impl ExprTest {
+    /// Holds an answer against what is expected.
+    ///
+    /// # Errors
+    /// The difference, in words.
+    pub fn check(&self, answer: &Value, fuzzy: bool) -> Result<(), String> {
+        let mut got: Vec<(Labels, f64)> = match answer {
+            Value::Vector(vector) => vector.iter().map(|(l, _, v)| (l.clone(), *v)).collect(),
+            Value::Scalar(_, v) => vec![(Labels::new("", [("", "")]), *v)],
+            Value::String(..) | Value::Matrix(_) => {
+                return Err(format!("expr {:?}: gives neither an instant vector nor a scalar", self.expr));
+            }
+        };
+        let mut expected = Vec::with_capacity(self.exp_samples.len());
+        for sample in &self.exp_samples {
+            if sample.histogram.is_some() {
+                return Err(format!("expr {:?}: native histograms are not supported", self.expr));
+            }
+            expected.push((series::labels(&sample.labels)?, sample.value));
+        }
+        got.sort_by(|a, b| promql::compare(&a.0, &b.0));
+        expected.sort_by(|a, b| promql::compare(&a.0, &b.0));
+        let same =
+            got.len() == expected.len() && got.iter().zip(&expected).all(|(g, e)| g.0 == e.0 && equal(g.1, e.1, fuzzy));
+        let list = |all: &[(Labels, f64)]| {
+            let lines: Vec<String> = all.iter().map(|(l, v)| format!("  {l} {}", format_float(*v))).collect();
+            if lines.is_empty() { "  nothing".to_owned() } else { lines.join("\n") }
+        };
+        if same {
+            Ok(())
+        } else {
+            let expected = list(&expected);
+            Err(format!("expr {:?}, at {}: expected\n{expected}\ngot\n{}", self.expr, self.eval_time, list(&got)))
+        }
+    }
+}
+
+/// Equal, NaN to NaN; nearly, where that is asked for.
+fn equal(a: f64, b: f64, fuzzy: bool) -> bool {
+    (a.is_nan() && b.is_nan()) || a == b || (fuzzy && (a - b).abs() <= FUZZ * a.abs().max(b.abs()))
+}
