@@ -4,11 +4,17 @@
 //! crash may repeat a message and never loses one. Nothing here waits long for the store (a message is sent from memory
 //! where the disk hangs) and deciding never waits for a receiver: attempts run in tasks of their own.
 
+pub mod config;
 pub mod incident;
+pub mod inhibit;
+pub mod matchers;
 pub mod outbox;
 mod picture;
 mod rank;
+pub mod route;
 mod shape;
+pub mod silence;
+pub mod times;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},

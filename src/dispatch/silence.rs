@@ -1,0 +1,235 @@
+//! Silences: what is not told between two moments. Pure; the time is an argument, ids come from the caller.
+//!
+//! As Alertmanager's silence/silence.go: a silence whose conditions change becomes a new one, and the old one ends; only
+//! what does not change the past may be changed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+
+use super::matchers::Matchers;
+use crate::model::{Pairs, Silence};
+
+/// Ended silences are kept for so long, for people to look back (Alertmanager's `--data.retention`).
+pub const KEPT_FOR: Duration = Duration::from_secs(120 * 3600);
+
+/// Silences kept: more are made by a program gone wild.
+pub const SILENCES_MAX: usize = 10_000;
+
+/// Conditions of one silence.
+const MATCHERS_MAX: usize = 100;
+
+/// Bytes of an author, a comment, a label or a value.
+const TEXT_MAX: usize = 10_000;
+
+/// Why a silence is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SilenceError {
+    /// It can't work.
+    #[error("{0}")]
+    Bad(String),
+    /// The one that it would change is not there.
+    #[error("silence {0} not found")]
+    NotFound(String),
+}
+
+/// All silences.
+#[derive(Clone, Debug, Default)]
+pub struct Silences(BTreeMap<String, (Silence, Matchers)>);
+
+impl Silences {
+    /// Continues with what an earlier run had; what can't be read any more is left out.
+    pub fn restore(silences: impl IntoIterator<Item = Silence>) -> Self {
+        let with = |s: Silence| Matchers::of_silence(&s.matchers).ok().map(|m| (s.id.clone(), (s, m)));
+        Self(silences.into_iter().filter_map(with).collect())
+    }
+
+    /// All of them, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Silence> {
+        self.0.values().map(|(s, _)| s)
+    }
+
+    /// The ids of silences in force that an alert satisfies.
+    pub fn of(&self, labels: &Pairs, now: Timestamp) -> Vec<String> {
+        let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
+        self.0.values().filter(fits).map(|(s, _)| s.id.clone()).collect()
+    }
+
+    /// Takes a new silence (its id is empty) or a change of one; gives what must be stored, the taken one last.
+    /// `id` is used where it becomes a new one.
+    ///
+    /// # Errors
+    /// When it can't work, or is not there.
+    pub fn set(&mut self, mut silence: Silence, id: String, now: Timestamp) -> Result<Vec<Silence>, SilenceError> {
+        let matchers = check(&silence, now).map_err(SilenceError::Bad)?;
+        let mut changed = Vec::new();
+        if !silence.id.is_empty() {
+            let Some((old, _)) = self.0.get(&silence.id) else { return Err(SilenceError::NotFound(silence.id)) };
+            if can_change(old, &silence, now) {
+                silence.updated_at = now;
+                self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+                return Ok(vec![silence]);
+            }
+            changed.extend(self.end(&silence.id.clone(), now));
+        } else if self.0.len() >= SILENCES_MAX {
+            return Err(SilenceError::Bad(format!("there are {SILENCES_MAX} silences already; expire some")));
+        }
+        silence.id = id;
+        silence.starts_at = silence.starts_at.max(now);
+        silence.updated_at = now;
+        self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+        changed.push(silence);
+        Ok(changed)
+    }
+
+    /// Ends a silence now; gives what must be stored.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn expire(&mut self, id: &str, now: Timestamp) -> Result<Vec<Silence>, SilenceError> {
+        if !self.0.contains_key(id) {
+            return Err(SilenceError::NotFound(id.to_owned()));
+        }
+        Ok(self.end(id, now).into_iter().collect())
+    }
+
+    fn end(&mut self, id: &str, now: Timestamp) -> Option<Silence> {
+        let (silence, _) = self.0.get_mut(id).filter(|(s, _)| s.ends_at > now)?;
+        silence.starts_at = silence.starts_at.min(now);
+        (silence.ends_at, silence.updated_at) = (now, now);
+        Some(silence.clone())
+    }
+
+    /// Forgets what ended long ago; gives the ids.
+    pub fn collect(&mut self, now: Timestamp) -> Vec<String> {
+        let old = |(_, (s, _)): &(&String, &(Silence, Matchers))| {
+            s.ends_at.checked_add(KEPT_FOR).is_ok_and(|until| until <= now)
+        };
+        let gone: Vec<String> = self.0.iter().filter(old).map(|(id, _)| id.clone()).collect();
+        gone.iter().for_each(|id| drop(self.0.remove(id)));
+        gone
+    }
+
+    /// When a silence next begins or ends.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.all().flat_map(|s| [s.starts_at, s.ends_at]).filter(|at| *at > now).min()
+    }
+}
+
+fn check(silence: &Silence, now: Timestamp) -> Result<Matchers, String> {
+    if silence.starts_at >= silence.ends_at {
+        return Err("start time must be before end time".into());
+    }
+    if silence.ends_at < now {
+        return Err("end time can't be in the past".into());
+    }
+    if silence.matchers.is_empty() {
+        return Err("at least one matcher required".into());
+    }
+    if silence.matchers.len() > MATCHERS_MAX {
+        return Err(format!("more than {MATCHERS_MAX} matchers"));
+    }
+    let texts = silence.matchers.iter().flat_map(|m| [&m.name, &m.value]);
+    if texts.chain([&silence.created_by, &silence.comment]).any(|t| t.len() > TEXT_MAX) {
+        return Err(format!("a text is longer than {TEXT_MAX} bytes"));
+    }
+    if silence.matchers.iter().any(|m| m.name.is_empty()) {
+        return Err("a matcher has no label name".into());
+    }
+    let matchers = Matchers::of_silence(&silence.matchers)?;
+    if matchers.match_nothing_given() {
+        return Err("at least one matcher must not match the empty string".into());
+    }
+    Ok(matchers)
+}
+
+/// The past stays as it was.
+fn can_change(old: &Silence, new: &Silence, now: Timestamp) -> bool {
+    let same = old.matchers == new.matchers;
+    match (now < old.starts_at, now < old.ends_at) {
+        (true, _) => same && new.starts_at >= now,
+        (false, true) => same && new.starts_at.as_second() == old.starts_at.as_second() && new.ends_at >= now,
+        (false, false) => false,
+    }
+}
+
+/// A random UUID (version 4).
+pub fn new_id() -> String {
+    let n = (fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{n:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SilenceMatcher;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn silence(name: &str, value: &str, from: i64, to: i64) -> Silence {
+        let matcher = SilenceMatcher { name: name.into(), value: value.into(), is_regex: true, is_equal: true };
+        Silence {
+            id: String::new(),
+            matchers: vec![matcher],
+            starts_at: at(from),
+            ends_at: at(to),
+            updated_at: at(0),
+            created_by: "me".into(),
+            comment: "test".into(),
+        }
+    }
+
+    #[test]
+    fn it_holds_between_its_moments_and_can_be_ended() {
+        let mut all = Silences::default();
+        let stored = all.set(silence("a", "x.*", -50, 100), "1".into(), at(0)).unwrap();
+        assert_eq!((stored[0].id.as_str(), stored[0].starts_at), ("1", at(0)), "the past stays as it was");
+        let labels: Pairs = [("a".to_owned(), "xy".to_owned())].into();
+        assert_eq!(all.of(&labels, at(50)), ["1"]);
+        assert!(all.of(&labels, at(100)).is_empty() && all.of(&Pairs::new(), at(50)).is_empty());
+        assert_eq!(all.next_change(at(50)), Some(at(100)));
+        assert_eq!(all.expire("1", at(60)).unwrap()[0].ends_at, at(60));
+        assert!(all.of(&labels, at(60)).is_empty());
+        assert_eq!(all.expire("2", at(60)), Err(SilenceError::NotFound("2".into())));
+        assert_eq!(all.expire("1", at(70)), Ok(Vec::new()));
+        assert!(all.collect(at(61)).is_empty());
+        assert_eq!(all.collect(at(60) + KEPT_FOR), ["1"]);
+    }
+
+    #[test]
+    fn a_change_of_conditions_makes_a_new_one() {
+        let mut all = Silences::default();
+        all.set(silence("a", "x", 0, 100), "1".into(), at(0)).unwrap();
+        let longer = Silence { id: "1".into(), ..silence("a", "x", 0, 200) };
+        assert_eq!(all.set(longer, "2".into(), at(10)).unwrap()[0].id, "1");
+        let other = Silence { id: "1".into(), ..silence("a", "y", 0, 200) };
+        let stored = all.set(other, "2".into(), at(10)).unwrap();
+        let ids: Vec<&str> = stored.iter().map(|s| s.id.as_str()).collect();
+        assert_eq!((ids, stored[0].ends_at), (vec!["1", "2"], at(10)));
+    }
+
+    #[test]
+    fn what_can_not_work_is_refused() {
+        let mut all = Silences::default();
+        let mut check = |s: Silence, words: &str| {
+            let error = all.set(s, "1".into(), at(0)).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        };
+        check(silence("a", "x", 10, 10), "start time must be before end time");
+        check(silence("a", "x", -20, -10), "in the past");
+        check(silence("a", ".*", 0, 10), "must not match the empty string");
+        check(silence("a", "(", 0, 10), "error parsing regexp");
+        check(Silence { matchers: Vec::new(), ..silence("a", "x", 0, 10) }, "at least one matcher required");
+        check(Silence { id: "9".into(), ..silence("a", "x", 0, 10) }, "silence 9 not found");
+    }
+
+    #[test]
+    fn ids_are_uuids() {
+        let id = new_id();
+        assert_eq!(id.len(), 36);
+        assert!(id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+    }
+}
