@@ -23,9 +23,14 @@ use url::Url;
 pub use self::error::ConfigError;
 use crate::{
     discover::config::ClusterConfig,
-    notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig, RouteConfig},
+    dispatch::{
+        Routing,
+        config::{InhibitConfig, NamedIntervals, RouteConfig},
+    },
+    notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     query::QueryConfig,
     remote::RemoteWriteConfig,
+    rule,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
@@ -70,6 +75,18 @@ pub struct Config {
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
     pub receivers: Vec<ReceiverConfig>,
+    /// Alertmanager's `inhibit_rules`.
+    pub inhibit_rules: Vec<InhibitConfig>,
+    /// Alertmanager's `time_intervals`.
+    pub time_intervals: Vec<NamedIntervals>,
+    /// Their old name.
+    pub mute_time_intervals: Vec<NamedIntervals>,
+    /// Rule files, relative to this one, with `*`; without them the built-in rules count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_files: Option<Vec<String>>,
+    /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
+    #[serde(skip)]
+    pub is_drill: bool,
 }
 
 impl Default for Config {
@@ -90,6 +107,11 @@ impl Default for Config {
             global: GlobalConfig::default(),
             route: None,
             receivers: Vec::new(),
+            inhibit_rules: Vec::new(),
+            time_intervals: Vec::new(),
+            mute_time_intervals: Vec::new(),
+            rule_files: None,
+            is_drill: false,
         }
     }
 }
@@ -114,6 +136,17 @@ impl Config {
         serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))
     }
 
+    /// Who is told what, and when.
+    ///
+    /// # Errors
+    /// `(path, what is wrong)` for the first thing that can't work.
+    pub fn routing(&self) -> Result<Routing, (String, String)> {
+        let receivers: Vec<&str> = self.receivers.iter().map(|r| r.name.as_str()).collect();
+        let times =
+            [("time_intervals", &self.time_intervals[..]), ("mute_time_intervals", &self.mute_time_intervals[..])];
+        Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)
+    }
+
     /// Without a file: the current context of the kubeconfig, watched with every default.
     pub fn zero(cluster: &str, kubeconfig: Option<PathBuf>) -> Self {
         let cluster = ClusterConfig { kubeconfig, ..ClusterConfig::named(cluster) };
@@ -135,6 +168,31 @@ pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
     parse(path, &text, &|name| std::env::var(name).ok())
 }
 
+/// The rules that a configuration names: its files, relative to `base`, or the built-in ones.
+///
+/// # Errors
+/// All that is wrong with them, each with its file, line and column.
+pub fn rules(config: &Config) -> Result<Vec<rule::Group>, Vec<String>> {
+    let Some(patterns) = &config.rule_files else {
+        return rule::shipped::groups().map_err(|e| e.iter().map(ToString::to_string).collect());
+    };
+    let (mut groups, mut errors) = (Vec::new(), Vec::new());
+    for pattern in patterns {
+        match rule::file::expand(Path::new(""), pattern) {
+            Ok(files) => {
+                for file in files {
+                    match rule::file::load(&file) {
+                        Ok(read) => groups.extend(read),
+                        Err(found) => errors.extend(found.iter().map(ToString::to_string)),
+                    }
+                }
+            }
+            Err(error) => errors.push(format!("rule_files: {error}")),
+        }
+    }
+    if errors.is_empty() { Ok(groups) } else { Err(errors) }
+}
+
 /// Reads and checks a text; `env` answers for `${NAME}`.
 ///
 /// # Errors
@@ -153,7 +211,7 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     if config.route.is_none()
         && let [only] = &config.receivers[..]
     {
-        config.route = Some(RouteConfig { receiver: only.name.clone(), ..RouteConfig::default() });
+        config.route = Some(RouteConfig::to(&only.name));
     }
     let problems = validate::check(&config);
     if problems.is_empty() {
@@ -173,6 +231,9 @@ fn resolve(config: &mut Config, base: &Path) {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
+    }
+    for pattern in config.rule_files.iter_mut().flatten() {
+        *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     config.global.resolve_paths(base);
     config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));

@@ -1,10 +1,17 @@
-//! From diagnoses to messages: `incident` decides, `outbox` orders, this loop applies: one owner, no locks of its own.
+//! From diagnoses and alerts to messages: `incident` and `group` decide, `outbox` orders, this loop applies: one owner, no
+//! locks of its own.
 //!
 //! Order, never changed: decide → store the incident and its messages in one transaction → send → record the answer. So a
 //! crash may repeat a message and never loses one. Nothing here waits long for the store (a message is sent from memory
 //! where the disk hangs) and deciding never waits for a receiver: attempts run in tasks of their own.
 
+pub mod alerts;
 pub mod config;
+mod decide;
+mod deliver;
+pub mod desk;
+mod explain;
+pub mod group;
 pub mod incident;
 pub mod inhibit;
 pub mod matchers;
@@ -12,12 +19,13 @@ pub mod outbox;
 mod picture;
 mod rank;
 pub mod route;
+mod routing;
 mod shape;
 pub mod silence;
 pub mod times;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -31,22 +39,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::{
+    alerts::Table,
+    deliver::Failing,
+    desk::Request,
+    group::Groups,
+    incident::{Change, Open},
+    outbox::Outbox,
+    silence::Silences,
+};
+pub use self::{desk::Desk, routing::Routing};
 use crate::{
     clock::Clock,
-    model::{Diagnosis, Incident, Live, Notification, OutboxEntry, Told},
-    notify::{
-        Integration,
-        config::{NotificationsConfig, RouteConfig},
-        words,
-    },
-    store::{Delivery, DeliveryOutcome, Restored, Store},
-    telemetry::{Metrics, NotificationLabels},
+    model::{Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told},
+    notify::{Integration, config::RateLimit, words},
+    store::{Delivery, Restored, Store},
+    telemetry::Metrics,
 };
-use incident::{Change, Open, Pace};
-use outbox::Outbox;
-
-/// One delivery attempt, from the first file read to the last byte of the answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The store answers at once or says that it buffers; on a disk that hangs we go on after this, the write stays queued.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -57,47 +66,41 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// How often the clock is looked at while something is held.
 const TICK_HOLDING: Duration = Duration::from_millis(250);
 
-/// How often it is while incidents are open (updates, reminders).
-const TICK_OPEN: Duration = Duration::from_secs(5);
+/// How often it is otherwise: updates, reminders, ends of posted alerts, news of heartbeats.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The shortest pause before the outbox is looked at again.
 const TICK_OUTBOX_MIN: Duration = Duration::from_millis(20);
 
+/// However much is said, alerts are held against the diagnosis no more often than this.
+const DECIDE_REST: Duration = Duration::from_millis(100);
+
 /// Resolved incidents shown.
 const RESOLVED_SHOWN: usize = 20;
-
-/// When incidents are told, and how long delivery is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Updates and reminders.
-    pub pace: Pace,
-    /// A message that nobody took for so long is given up.
-    pub give_up_after: Duration,
-}
-
-impl Policy {
-    /// From the configuration; without a route its defaults count.
-    pub fn new(route: Option<&RouteConfig>, notifications: &NotificationsConfig) -> Self {
-        let defaults = RouteConfig::default();
-        let route = route.unwrap_or(&defaults);
-        let pace = Pace { group_interval: route.group_interval, repeat_interval: route.repeat_interval };
-        Self { pace, give_up_after: notifications.give_up_after }
-    }
-}
 
 /// What a reload may change.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where messages go.
     pub integrations: Vec<Integration>,
-    /// When.
-    pub policy: Policy,
+    /// How many, by receiver.
+    pub rate_limits: BTreeMap<String, RateLimit>,
+    /// To whom, and when.
+    pub routing: Routing,
+    /// A message that nobody took for so long is given up.
+    pub give_up_after: Duration,
+    /// A posted alert without an end ends after this.
+    pub resolve_timeout: Duration,
     /// Where people find dogwatch; empty: nowhere.
     pub external_url: String,
     /// Added to every alert.
     pub external_labels: BTreeMap<String, String>,
     /// The clusters watched; incidents of any other are closed.
     pub clusters: BTreeSet<Arc<str>>,
+    /// The rule groups that are evaluated, by key: before each has been heard of, nothing of them ends.
+    pub rule_groups: BTreeSet<Arc<str>>,
+    /// Everything is a drill, and says so.
+    pub drill: bool,
 }
 
 /// What dispatch needs.
@@ -115,6 +118,19 @@ pub struct Deps {
     pub settings: watch::Receiver<Arc<Settings>>,
 }
 
+/// What dispatch hears.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Diagnoses of clusters and of the watchdog itself.
+    pub diagnoses: mpsc::Receiver<Diagnosis>,
+    /// What rule groups say.
+    pub firing: mpsc::Receiver<Firing>,
+    /// What is handed in.
+    pub requests: mpsc::Receiver<Request>,
+    /// Findings from elsewhere (heartbeats, rules that fail); they join the diagnosis of their cluster.
+    pub findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
+}
+
 /// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -122,16 +138,24 @@ pub struct Dispatch {
     settings: Arc<Settings>,
     origin: String,
     open: Open,
+    groups: Groups,
+    table: Table,
+    silences: Silences,
     resolved: VecDeque<Incident>,
     latest: HashMap<Arc<str>, Diagnosis>,
+    findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
     outbox: Outbox,
     attempts: JoinSet<Delivery>,
-    failing: BTreeMap<String, String>,
+    failing: Failing,
+    memory: decide::Memory,
+    decide_at: Option<Instant>,
 }
 
 /// Why the loop woke.
 enum Action {
     Diagnosed(Diagnosis),
+    Evaluated(Firing),
+    Asked(Request),
     Attempted(Box<Delivery>),
     Reloaded,
     Tick,
@@ -145,30 +169,45 @@ impl Dispatch {
         let resolved = restored.incidents.iter().filter(|i| i.resolved_at.is_some()).take(RESOLVED_SHOWN).cloned();
         Self {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
+            groups: Groups::restore(restored.incidents.iter().cloned()),
+            table: Table::restore(restored.alerts.clone(), deps.clock.wall()),
+            silences: Silences::restore(restored.silences.clone()),
             resolved: resolved.collect(),
             outbox: Outbox::restore(restored.outbox.clone()),
             origin: restored.origin.clone(),
             deps,
             settings,
             latest: HashMap::new(),
+            findings: Vec::new(),
             attempts: JoinSet::new(),
-            failing: BTreeMap::new(),
+            failing: Failing::default(),
+            memory: decide::Memory::default(),
+            decide_at: None,
         }
     }
 
     /// Runs until `stop`, or until nobody can diagnose any more. Attempts in flight may end; what does not, and all that
     /// waits, is in the store's outbox for the next run.
-    pub async fn run(mut self, mut diagnoses: mpsc::Receiver<Diagnosis>, stop: CancellationToken) {
+    pub async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
+        self.findings = std::mem::take(&mut inputs.findings);
         self.reload().await;
         loop {
             self.start_attempts().await;
             self.publish();
-            match self.select(&mut diagnoses, &stop).await {
-                Action::Diagnosed(diagnosis) => self.diagnosed(diagnosis).await,
+            match self.select(&mut inputs, &stop).await {
+                Action::Diagnosed(diagnosis) => {
+                    self.latest.insert(diagnosis.cluster.clone(), diagnosis);
+                    self.decide_soon();
+                }
+                Action::Evaluated(firing) => self.evaluated(firing),
+                Action::Asked(request) => self.asked(request).await,
                 Action::Attempted(delivery) => self.attempted(&delivery),
                 Action::Reloaded => self.reload().await,
-                Action::Tick => self.tick().await,
+                Action::Tick => {}
                 Action::Stop => break,
+            }
+            if self.decide_at.is_some_and(|at| at <= self.deps.clock.mono()) {
+                self.decide().await;
             }
         }
         let deadline = Instant::now() + STOP_GRACE;
@@ -178,7 +217,7 @@ impl Dispatch {
         self.publish();
     }
 
-    async fn select(&mut self, diagnoses: &mut mpsc::Receiver<Diagnosis>, stop: &CancellationToken) -> Action {
+    async fn select(&mut self, inputs: &mut Inputs, stop: &CancellationToken) -> Action {
         let wake = self.wake_at();
         tokio::select! {
             biased;
@@ -192,47 +231,43 @@ impl Dispatch {
                 }
             },
             Ok(()) = self.deps.settings.changed() => Action::Reloaded,
-            diagnosis = diagnoses.recv() => diagnosis.map_or(Action::Stop, Action::Diagnosed),
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Action::Tick,
+            Some(request) = inputs.requests.recv() => Action::Asked(request),
+            Some(firing) = inputs.firing.recv() => Action::Evaluated(firing),
+            diagnosis = inputs.diagnoses.recv() => diagnosis.map_or(Action::Stop, Action::Diagnosed),
+            () = sleep_until(wake) => {
+                self.decide_soon();
+                Action::Tick
+            }
         }
     }
 
     /// When to look again without being asked.
-    fn wake_at(&self) -> Option<Instant> {
-        let now = self.deps.clock.wall();
+    fn wake_at(&self) -> Instant {
+        let (now, mono) = (self.deps.clock.wall(), self.deps.clock.mono());
         let outbox = self
             .outbox
             .next_at()
-            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default().clamp(TICK_OUTBOX_MIN, TICK_OPEN));
-        let incidents = match (self.open.is_holding(), self.open.incidents().next()) {
-            (true, _) => Some(TICK_HOLDING),
-            (false, Some(_)) => Some(TICK_OPEN),
-            (false, None) => None,
-        };
-        [outbox, incidents].into_iter().flatten().min().map(|pause| self.deps.clock.mono() + pause)
+            .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default().clamp(TICK_OUTBOX_MIN, TICK));
+        let holding = self.open.is_holding() || self.groups.is_waiting() || self.memory.is_holding();
+        let tick = if holding { TICK_HOLDING } else { TICK };
+        let pause = outbox.map_or(tick, |o| o.min(tick));
+        self.decide_at.map_or(mono + pause, |at| at.min(mono + pause))
     }
 
-    async fn diagnosed(&mut self, diagnosis: Diagnosis) {
-        let changes = self.open.step(&diagnosis, self.deps.clock.wall(), &self.settings.policy.pace);
-        self.latest.insert(diagnosis.cluster.clone(), diagnosis);
-        self.apply(changes).await;
-    }
-
-    /// Looks at the last diagnoses again: holds end and reminders fall due without new ones.
-    async fn tick(&mut self) {
-        let now = self.deps.clock.wall();
-        let pace = self.settings.policy.pace;
-        let changes = self.latest.values().flat_map(|d| self.open.step(d, now, &pace)).collect();
-        self.apply(changes).await;
+    /// What was heard is decided on together with what comes right after it.
+    fn decide_soon(&mut self) {
+        let soon = self.memory.decided_at.map_or_else(|| self.deps.clock.mono(), |at| at + DECIDE_REST);
+        self.decide_at.get_or_insert(soon);
     }
 
     async fn reload(&mut self) {
         self.settings = self.deps.settings.borrow_and_update().clone();
         self.latest.retain(|cluster, _| cluster.is_empty() || self.settings.clusters.contains(cluster));
-        let known: HashSet<Arc<str>> = self.settings.integrations.iter().map(|i| i.name.clone()).collect();
-        self.failing.retain(|receiver, _| known.contains(receiver.as_str()));
+        self.failing.retain(&self.settings.integrations);
+        self.table.retain_rules(&self.settings.rule_groups);
         let changes = self.open.retain_clusters(&self.settings.clusters, self.deps.clock.wall());
         self.apply(changes).await;
+        self.decide_soon();
     }
 
     /// Stores what changed with its messages in one transaction, and only then lets them go.
@@ -240,12 +275,20 @@ impl Dispatch {
         if changes.is_empty() {
             return;
         }
+        let now = self.deps.clock.wall();
         let mut incidents = Vec::new();
         let mut messages = Vec::new();
-        for Change { incident, told } in changes {
+        for Change { mut incident, told } in changes {
             if let Some(told) = told {
                 log(&incident, told);
-                messages.extend(self.messages(&incident, told));
+                let receivers = self.receivers(&incident, told, now);
+                if told != Told::Resolved {
+                    incident.told.extend(receivers.iter().cloned());
+                    if let Some(open) = self.incident_mut(incident.id) {
+                        open.told.clone_from(&incident.told);
+                    }
+                }
+                messages.extend(self.messages(&incident, told, &receivers, now));
             }
             if incident.resolved_at.is_some() {
                 self.resolved.push_front(incident.clone());
@@ -253,6 +296,10 @@ impl Dispatch {
             }
             incidents.push(incident);
         }
+        self.commit(incidents, messages).await;
+    }
+
+    async fn commit(&mut self, incidents: Vec<Incident>, messages: Vec<OutboxEntry>) {
         let commit = self.deps.store.commit(incidents, messages.clone());
         if timeout(STORE_WAIT_MAX, commit).await.is_err() {
             warn!("the store does not answer; messages are sent from memory");
@@ -266,105 +313,29 @@ impl Dispatch {
         }
     }
 
-    fn messages(&self, incident: &Incident, told: Told) -> Vec<OutboxEntry> {
-        let notification = Notification {
-            told,
-            sequence: incident.messages.saturating_sub(1),
-            at: incident.told_at.unwrap_or_else(|| self.deps.clock.wall()),
-            incident: incident.clone(),
-            external_url: self.settings.external_url.trim_end_matches('/').to_owned(),
-            external_labels: self.settings.external_labels.clone(),
-            origin: self.origin.clone(),
-        };
-        let wanted = self.settings.integrations.iter().filter(|i| i.wants(told));
-        wanted.map(|i| outbox::entry(&notification, &i.name, self.settings.policy.give_up_after)).collect()
-    }
-
-    /// Records that a message is never sent.
-    async fn discard(&mut self, entry: OutboxEntry, why: &str) -> Delivery {
-        warn!(receiver = entry.receiver, message = entry.id, "a notification is dropped: {why}");
-        self.count(&entry.receiver, DeliveryOutcome::Dropped);
-        let at = self.deps.clock.wall();
-        let delivery =
-            Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO };
-        // Not recorded in time: it stays queued in the store.
-        let _ = timeout(STORE_WAIT_MAX, self.deps.store.record_delivery(delivery.clone())).await;
-        delivery
-    }
-
-    async fn start_attempts(&mut self) {
-        for entry in self.outbox.due(self.deps.clock.wall()) {
-            let Some(integration) = self.settings.integrations.iter().find(|i| *i.name == *entry.receiver) else {
-                let delivery = self.discard(entry, "its receiver is no longer configured").await;
-                self.outbox.settle(&delivery);
-                continue;
-            };
-            let (store, clock) = (self.deps.store.clone(), self.deps.clock.clone());
-            self.attempts.spawn(attempt(entry, integration.clone(), store, clock));
+    fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
+        match self.open.incident_mut(id) {
+            Some(incident) => Some(incident),
+            None => self.groups.incident_mut(id),
         }
     }
 
-    fn attempted(&mut self, delivery: &Delivery) {
-        self.outbox.settle(delivery);
-        self.count(&delivery.entry.receiver, delivery.outcome);
-        self.deps.metrics.notification_seconds.observe(delivery.took.as_secs_f64());
-        let (receiver, message, answer) = (&delivery.entry.receiver, &delivery.entry.id, &delivery.answer);
-        match delivery.outcome {
-            DeliveryOutcome::Delivered => {
-                info!(receiver, message, answer, "notification delivered");
-                if self.failing.remove(receiver).is_some() {
-                    info!(receiver, "the receiver works again");
-                    self.outbox.hurry(receiver, self.deps.clock.wall());
-                }
-            }
-            DeliveryOutcome::Retried if self.failing.contains_key(receiver) => {
-                tracing::debug!(receiver, message, answer, "the receiver still fails");
-                self.failing.insert(receiver.clone(), answer.clone());
-            }
-            DeliveryOutcome::Retried => {
-                warn!(receiver, message, answer, "the receiver fails; the notification is tried again");
-                self.failing.insert(receiver.clone(), answer.clone());
-            }
-            DeliveryOutcome::Dropped => {
-                tracing::error!(receiver, message, answer, "a notification could not be delivered");
-                self.failing.insert(receiver.clone(), answer.clone());
-            }
-        }
-    }
-
-    fn count(&self, receiver: &str, outcome: DeliveryOutcome) {
-        let outcome = match outcome {
-            DeliveryOutcome::Delivered => "delivered",
-            DeliveryOutcome::Retried => "retried",
-            DeliveryOutcome::Dropped => "dropped",
-        };
-        let labels = NotificationLabels { receiver: receiver.to_owned(), outcome };
-        self.deps.metrics.notifications.get_or_create(&labels).inc();
+    fn all_open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.incidents().chain(self.groups.incidents())
     }
 
     /// Shows how things stand.
     fn publish(&self) {
         let pending = self.outbox.len();
         self.deps.metrics.outbox_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
-        let mut incidents: Vec<Incident> = self.open.incidents().cloned().collect();
+        let mut incidents: Vec<Incident> = self.all_open().cloned().collect();
         incidents.sort_by_key(|i| (std::cmp::Reverse(i.severity), std::cmp::Reverse(i.id)));
         incidents.extend(self.resolved.iter().cloned());
         let mut live = self.deps.live.write();
         live.incidents = incidents;
         live.outbox_pending = pending;
-        live.failing_receivers = self.failing.iter().map(|(r, why)| (r.clone(), why.clone())).collect();
+        live.failing_receivers = self.failing.shown();
     }
-}
-
-/// Sends, judges and records; the record is queued before the next attempt of the same message can begin.
-async fn attempt(entry: OutboxEntry, integration: Integration, store: Store, clock: Clock) -> Delivery {
-    let began = Instant::now();
-    let outcome = integration.send(&entry.notification, began + ATTEMPT_TIMEOUT).await;
-    let now: Timestamp = clock.wall();
-    let delivery = outbox::judge(entry, &outcome, now, began.elapsed(), &mut fastrand::Rng::new());
-    // A store that hangs has it queued all the same.
-    let _ = timeout(STORE_WAIT_MAX, store.record_delivery(delivery.clone())).await;
-    delivery
 }
 
 fn log(incident: &Incident, told: Told) {
@@ -377,4 +348,9 @@ fn log(incident: &Incident, told: Told) {
         Told::Reminder => info!(id, cluster, severity, "incident lasts: {headline}"),
         Told::Resolved => info!(id, cluster, severity, "incident resolved: {headline}"),
     }
+}
+
+/// Time since, never negative.
+fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }

@@ -29,8 +29,10 @@ pub use serve::serve;
 
 use crate::{
     clock::Clock,
+    dispatch::Desk,
     model::{Live, TargetKey},
     query::Engine,
+    rule::Board,
     store::Store,
     telemetry::{Metrics, process::Process},
 };
@@ -61,6 +63,10 @@ pub struct Web {
     pub reload: mpsc::Sender<()>,
     /// Where people find dogwatch; links begin with its path.
     pub external_url: String,
+    /// Where alerts, silences and acknowledgements are handed in.
+    pub desk: Desk,
+    /// How the rules stand.
+    pub rules: Board,
 }
 
 impl Web {

@@ -19,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,8 @@ pub struct Parts {
     pub schedule: mpsc::Sender<Command>,
     /// To the dispatcher.
     pub diagnoses: mpsc::Sender<Diagnosis>,
+    /// Counts changes of verdicts: rules look at once.
+    pub news: watch::Sender<u64>,
     /// Makes the vantage watcher look at once.
     pub look: Arc<Notify>,
     /// Makes a cluster's discovery read at once.
@@ -233,6 +235,7 @@ impl Ingest {
             target.verdict = change.to.clone();
         }
         self.parts.store.save_verdict(change);
+        self.parts.news.send_modify(|n| *n += 1);
     }
 
     fn update(&mut self, update: ClusterUpdate) {

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::model::{Notification, Told};
-use config::{GlobalConfig, ReceiverConfig, RouteConfig};
+use config::{GlobalConfig, ReceiverConfig};
 
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;
@@ -84,6 +84,11 @@ enum Way {
 }
 
 impl Integration {
+    /// The receiver that it belongs to.
+    pub fn receiver(&self) -> &str {
+        receiver_of(&self.name)
+    }
+
     /// Whether this kind of message is wanted here.
     pub fn wants(&self, told: Told) -> bool {
         told != Told::Resolved || self.send_resolved
@@ -101,6 +106,11 @@ impl Integration {
     }
 }
 
+/// The receiver in an integration's name: `ops` of `ops/email[0]`.
+pub fn receiver_of(integration: &str) -> &str {
+    integration.rsplit_once('/').map_or(integration, |(receiver, _)| receiver)
+}
+
 /// Chooses ring as the process's TLS provider, which reqwest asks for. Call once before the first message is sent;
 /// calling it again changes nothing.
 pub fn init() {
@@ -108,39 +118,23 @@ pub fn init() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Checks every receiver and flattens the routed one to its integrations.
+/// Checks every receiver and flattens them to their integrations.
 ///
 /// # Errors
 /// For the first thing that can't work. No secret file is read yet: it may come later, and rotate.
 pub fn integrations(
     global: &GlobalConfig,
     receivers: &[ReceiverConfig],
-    route: Option<&RouteConfig>,
 ) -> Result<Vec<Integration>, NotifyConfigError> {
-    let mut routed = None;
+    let mut all = Vec::new();
     for (i, receiver) in receivers.iter().enumerate() {
         if receivers[..i].iter().any(|r| r.name == receiver.name) {
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
             return Err(NotifyConfigError::new(format!("receivers[{i}].name"), message));
         }
-        let found = flatten(global, receiver, &format!("receivers[{i}]"))?;
-        if route.is_some_and(|r| r.receiver == receiver.name) {
-            routed = Some(found);
-        }
+        all.extend(flatten(global, receiver, &format!("receivers[{i}]"))?);
     }
-    match (route, routed) {
-        (Some(_), Some(integrations)) => Ok(integrations),
-        (Some(route), None) => {
-            let names: Vec<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
-            let message = format!("there is no receiver {:?}; there are: {}", route.receiver, names.join(", "));
-            Err(NotifyConfigError::new("route.receiver", message))
-        }
-        (None, _) if receivers.is_empty() => Ok(Vec::new()),
-        (None, _) => Err(NotifyConfigError::new(
-            "receivers",
-            format!("nothing is sent to them without a route; add `route: {{receiver: {}}}`", receivers[0].name),
-        )),
-    }
+    Ok(all)
 }
 
 fn flatten(global: &GlobalConfig, receiver: &ReceiverConfig, at: &str) -> Result<Vec<Integration>, NotifyConfigError> {

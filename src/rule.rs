@@ -28,18 +28,6 @@ pub use self::{
     file::{FileError, Group, Kind, Rule, read},
     step::{Active, Alerting, Phase},
 };
-use crate::model::Alert;
-
-/// What one evaluation of a group says: every alert of it that fires, and nothing else of it does.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Firing {
-    /// `file;group`: whose alerts these are.
-    pub source: Arc<str>,
-    /// When it was evaluated.
-    pub at: Timestamp,
-    /// What fires, for receivers: without an end.
-    pub alerts: Vec<Alert>,
-}
 
 /// How a rule fared when it was last evaluated.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -226,6 +226,8 @@ pub fn serve(address: &str, dir: &str) {
             clock,
             reload,
             external_url: String::new(),
+            desk: dogwatch::dispatch::Desk::new().0,
+            rules: dogwatch::rule::Board::default(),
         };
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         http::serve(listener, http::router(web), CancellationToken::new()).await;

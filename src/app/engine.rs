@@ -1,7 +1,7 @@
 //! All parts running under one configuration.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,13 +23,13 @@ use super::{
     own,
 };
 use crate::{
-    config::Config,
+    config::{self, Config},
     discover::config::ClusterConfig,
-    dispatch::{Deps, Dispatch, Policy, Settings},
+    dispatch::{Deps, Desk, Dispatch, Inputs, Settings},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
-    model::{Diagnosis, Failure, Job, Live, Observation, ProbeSpec, Reason, State, Target},
-    notify, probe, query, remote,
+    model::{Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target},
+    notify, probe, query, remote, rule,
     schedule::{Prober, Schedule},
     store::{Restored, Store},
     vantage::Watcher,
@@ -64,7 +64,7 @@ impl Engine {
     /// When the port can't be taken or a receiver's configuration can't be used.
     pub async fn start(config: &Config, shared: &Shared) -> anyhow::Result<Self> {
         notify::init();
-        let integrations = notify::integrations(&config.global, &config.receivers, config.route.as_ref())?;
+        let rules = config::rules(config).map_err(|errors| anyhow::anyhow!(errors.join("\n")))?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("can't listen on {}: is another dogwatch running? (--listen)", config.listen))?;
@@ -78,9 +78,15 @@ impl Engine {
             .external_url
             .as_ref()
             .map_or_else(|| format!("http://{listening}"), |u| u.as_str().trim_end_matches('/').into());
-        let diagnoses = parts.dispatch(integrations, &restored, external_url.clone());
-        parts.watch(restored, diagnoses, alive.clone());
-        parts.serve(listener, external_url);
+        let (firing, firing_in) = mpsc::channel(NEWS);
+        let troubles = rule::group::Troubles::default();
+        let findings = vec![troubles.findings()];
+        let sources = rules.iter().map(rule::Group::key).collect();
+        let (diagnoses, desk) = parts.dispatch(sources, firing_in, findings, &restored, external_url.clone())?;
+        let (news, news_in) = watch::channel(0);
+        parts.watch(restored, diagnoses, news, alive.clone());
+        let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
+        parts.serve(listener, external_url, desk, board);
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = own::run(
@@ -126,17 +132,26 @@ struct Start<'a> {
 impl Start<'_> {
     fn dispatch(
         &mut self,
-        integrations: Vec<notify::Integration>,
+        rule_groups: BTreeSet<Arc<str>>,
+        firing: mpsc::Receiver<Firing>,
+        findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
         restored: &Restored,
         external_url: String,
-    ) -> mpsc::Sender<Diagnosis> {
-        let (send, receive) = mpsc::channel(NEWS);
+    ) -> anyhow::Result<(mpsc::Sender<Diagnosis>, Desk)> {
+        let config = self.config;
+        let (send, diagnoses) = mpsc::channel(NEWS);
+        let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
         let settings = Settings {
-            integrations,
-            policy: Policy::new(self.config.route.as_ref(), &self.config.notifications),
+            integrations: notify::integrations(&config.global, &config.receivers)?,
+            rate_limits: limits.collect(),
+            routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
+            give_up_after: config.notifications.give_up_after,
+            resolve_timeout: config.global.resolve_timeout,
             external_url,
-            external_labels: self.config.external_labels.clone(),
-            clusters: self.config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
+            external_labels: config.external_labels.clone(),
+            clusters: config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
+            rule_groups,
+            drill: config.is_drill,
         };
         let (_, settings) = watch::channel(Arc::new(settings));
         let deps = Deps {
@@ -146,11 +161,46 @@ impl Start<'_> {
             clock: self.shared.clock.clone(),
             settings,
         };
-        self.tasks.spawn(Dispatch::new(deps, restored).run(receive, self.stop.clone()));
-        send
+        let (desk, requests) = Desk::new();
+        let inputs = Inputs { diagnoses, firing, requests, findings };
+        self.tasks.spawn(Dispatch::new(deps, restored).run(inputs, self.stop.clone()));
+        Ok((send, desk))
     }
 
-    fn watch(&mut self, restored: Restored, diagnoses: mpsc::Sender<Diagnosis>, alive: Arc<AtomicU64>) {
+    /// Rules over the history.
+    fn evaluate(
+        &mut self,
+        groups: Vec<rule::Group>,
+        (firing, troubles, news): (mpsc::Sender<Firing>, rule::group::Troubles, watch::Receiver<u64>),
+        external_url: &str,
+    ) -> rule::Board {
+        let board = rule::Board::default();
+        let engine = query::Engine::new(self.store.clone(), self.config.query.clone(), self.shared.metrics.clone());
+        let parts = rule::group::Parts {
+            context: rule::Context {
+                engine,
+                external_labels: self.config.external_labels.clone(),
+                external_url: external_url.to_owned(),
+            },
+            store: self.store.clone(),
+            board: board.clone(),
+            metrics: self.shared.metrics.clone(),
+            clock: self.shared.clock.clone(),
+            firing,
+            troubles,
+            news,
+        };
+        self.tasks.spawn(rule::group::run_all(groups, parts, self.stop.clone()));
+        board
+    }
+
+    fn watch(
+        &mut self,
+        restored: Restored,
+        diagnoses: mpsc::Sender<Diagnosis>,
+        news: watch::Sender<u64>,
+        alive: Arc<AtomicU64>,
+    ) {
         let shared = self.shared;
         let (reports, reports_in) = mpsc::channel(REPORTS);
         let (commands, commands_in) = mpsc::channel(NEWS);
@@ -199,6 +249,7 @@ impl Start<'_> {
             clock: shared.clock.clone(),
             schedule: commands,
             diagnoses,
+            news,
             look,
             doubt,
         };
@@ -222,7 +273,7 @@ impl Start<'_> {
         }
     }
 
-    fn serve(&mut self, listener: TcpListener, external_url: String) {
+    fn serve(&mut self, listener: TcpListener, external_url: String, desk: Desk, board: rule::Board) {
         let web = Web {
             live: self.shared.live.clone(),
             metrics: self.shared.metrics.clone(),
@@ -234,6 +285,8 @@ impl Start<'_> {
             clock: self.shared.clock.clone(),
             reload: self.shared.reload.clone(),
             external_url,
+            desk,
+            rules: board,
         };
         self.tasks.spawn(http::serve(listener, http::router(web), self.stop.clone()));
     }

@@ -8,8 +8,9 @@ use crate::{
     clock::Clock,
     config::Config,
     demo::{Ending, HookSink, Mailbox, PretendCluster, Stage, narrate},
+    dispatch::config::RouteConfig,
     model::Live,
-    notify::config::{GlobalConfig, ReceiverConfig, RouteConfig},
+    notify::config::{GlobalConfig, ReceiverConfig},
     schedule::Defaults,
     telemetry::Metrics,
 };
@@ -61,7 +62,7 @@ fn receivers(smarthost: &str, hook: &str) -> anyhow::Result<Config> {
         }],
         "webhook_configs": [{ "url": hook }],
     }))?;
-    let route = RouteConfig { receiver: receiver.name.clone(), ..RouteConfig::default() };
+    let route = RouteConfig::to(&receiver.name);
     Ok(Config { global: GlobalConfig::default(), receivers: vec![receiver], route: Some(route), ..Config::default() })
 }
 

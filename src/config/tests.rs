@@ -55,7 +55,7 @@ fn values_are_expanded_and_paths_resolved() {
 #[test]
 fn a_single_receiver_needs_no_route() {
     let text = "clusters: [{name: a}]\nreceivers: [{name: ops, webhook_configs: [{url: 'http://127.0.0.1/'}]}]";
-    assert_eq!(read(text).unwrap().route.unwrap().receiver, "ops");
+    assert_eq!(read(text).unwrap().route.unwrap().receiver.unwrap(), "ops");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
        | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, notifications, global, route, receivers
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, notifications, global, route, receivers, inhibit_rules, time_intervals, mute_time_intervals, rule_files
        |
      2 | zzz: 1
        | ^

@@ -17,11 +17,11 @@ use jiff::Timestamp;
 use super::{
     picture::Picture,
     rank,
-    shape::{has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
+    shape::{self, end, has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
 };
 use crate::{
     model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told, Topic},
-    notify::words::{NO_LONGER_WATCHED, in_words},
+    notify::words::NO_LONGER_WATCHED,
 };
 
 /// A new root waits this long at most for the picture to settle, so that two members killed together are one story.
@@ -57,6 +57,14 @@ pub struct Pace {
     pub repeat_interval: Duration,
 }
 
+/// How an incident is to be told, as routes and silences have it.
+pub struct Manners<'a> {
+    /// When.
+    pub pace: &'a dyn Fn(&Incident) -> Pace,
+    /// Not at all for now: its roots are silenced or inhibited, or its routes muted.
+    pub quiet: &'a dyn Fn(&Incident) -> bool,
+}
+
 /// An incident that must be stored, and told where `told` says why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -83,7 +91,7 @@ impl Open {
     /// Continues with what an earlier run left open; `last_id` is the highest id ever given.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>, last_id: i64) -> Self {
         let incidents: BTreeMap<i64, Incident> =
-            incidents.into_iter().filter(|i| i.resolved_at.is_none()).map(|i| (i.id, i)).collect();
+            incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_none()).map(|i| (i.id, i)).collect();
         let last_id = incidents.keys().next_back().copied().unwrap_or(0).max(last_id);
         let told_headline = incidents.values().map(|i| (i.id, i.headline.clone())).collect();
         Self { last_id, incidents, told_headline, ..Self::default() }
@@ -119,7 +127,7 @@ impl Open {
     }
 
     /// Takes a diagnosis (or the last one again, at a later time) and says what changed.
-    pub fn step(&mut self, diagnosis: &Diagnosis, now: Timestamp, pace: &Pace) -> Vec<Change> {
+    pub fn step(&mut self, diagnosis: &Diagnosis, now: Timestamp, manners: &Manners<'_>) -> Vec<Change> {
         if diagnosis.blind {
             self.held.remove(&diagnosis.cluster);
             self.missing.retain(|key, _| key.cluster != diagnosis.cluster);
@@ -135,7 +143,7 @@ impl Open {
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
-        ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, pace)).collect()
+        ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, manners)).collect()
     }
 
     /// Brings alerts that fire up to date, save for a severity that rises: that is news. Returns what changed in substance.
@@ -242,9 +250,9 @@ impl Open {
     }
 
     fn open(&mut self, finding: &Finding, now: Timestamp) -> i64 {
-        self.last_id += 1;
+        let id = self.next_id();
         let incident = Incident {
-            id: self.last_id,
+            id,
             cluster: finding.key.cluster.clone(),
             topic: finding.topic,
             started_at: finding.since.min(now),
@@ -257,9 +265,11 @@ impl Open {
             timeline: Vec::new(),
             group: None,
             acknowledged: None,
+            told: Default::default(),
+            first_told_at: None,
         };
-        self.incidents.insert(self.last_id, incident);
-        self.last_id
+        self.incidents.insert(id, incident);
+        id
     }
 
     /// Worse than what was told: a severity that rises, or a root that is new to the incident. What it has known as a
@@ -339,23 +349,29 @@ impl Open {
         verdict: Option<Told>,
         touched: &BTreeSet<i64>,
         now: Timestamp,
-        pace: &Pace,
+        manners: &Manners<'_>,
     ) -> Option<Change> {
         let incident = self.incidents.get_mut(&id)?;
         settle_shape(incident);
+        let pace = (manners.pace)(incident);
+        let quiet_now = (manners.quiet)(incident);
         let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
         let ending = incident.firing().any(|a| self.missing.contains_key(&a.finding.key));
         let told = match quiet_for {
+            // What was never told ends without a word; what was told is told to its end, silenced or not.
+            None if over => return self.close(id, now),
             _ if over => Some(Told::Resolved),
+            _ if quiet_now => None,
             None => Some(Told::Opened),
             Some(_) if verdict.is_some() => verdict,
             Some(_) if ending => None,
             Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
                 Some(Told::Update)
             }
-            Some(quiet) if quiet >= reminder_after(incident, pace) => Some(Told::Reminder),
+            Some(_) if incident.acknowledged.is_some() => None,
+            Some(quiet) if quiet >= reminder_after(incident, &pace) => Some(Told::Reminder),
             Some(_) => None,
         };
         match told {
@@ -364,28 +380,18 @@ impl Open {
         }
     }
 
+    /// An incident that nobody was told of is over.
+    fn close(&mut self, id: i64, now: Timestamp) -> Option<Change> {
+        let mut incident = self.incidents.remove(&id)?;
+        self.told_headline.remove(&id);
+        end(&mut incident, now);
+        Some(Change { incident, told: None })
+    }
+
     /// Counts the message and writes it into the timeline; an incident that is over leaves the open ones.
     fn tell(&mut self, id: i64, told: Told, now: Timestamp, why: &str) -> Option<Change> {
         let incident = self.incidents.get_mut(&id)?;
-        if told == Told::Resolved {
-            let end = incident.alerts.iter().filter_map(|a| a.ended_at).max().unwrap_or(now);
-            incident.resolved_at = Some(end.max(incident.started_at));
-            settle_shape(incident);
-        }
-        let line = match told {
-            _ if !why.is_empty() => why.to_owned(),
-            Told::Opened => "Told that it began".to_owned(),
-            Told::Worse => "Told that it got worse".to_owned(),
-            Told::Update => "Told what changed".to_owned(),
-            Told::Reminder => "Reminded that it lasts".to_owned(),
-            Told::Resolved => {
-                let lasted = incident.resolved_at.unwrap_or(now).duration_since(incident.started_at);
-                format!("Resolved after {}", in_words(Duration::try_from(lasted).unwrap_or_default()))
-            }
-        };
-        note(incident, now, line);
-        incident.messages += 1;
-        incident.told_at = Some(now);
+        shape::tell(incident, told, now, why);
         let incident = incident.clone();
         if told == Told::Resolved {
             self.incidents.remove(&id);
@@ -394,6 +400,17 @@ impl Open {
             self.told_headline.insert(id, incident.headline.clone());
         }
         Some(Change { incident, told: Some(told) })
+    }
+
+    /// The id of the next incident, whoever opens it.
+    pub fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// An open incident, to note who was told and who looks after it.
+    pub fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
+        self.incidents.get_mut(&id)
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     model::{Incident, Notification, OutboxEntry, Told},
     notify::{
-        Outcome,
+        Outcome, receiver_of,
         retry::{RETRY_AFTER_MAX, next_attempt},
         words::in_words,
     },
@@ -83,6 +83,11 @@ impl Outbox {
         let (lane, i, _) = waiting.min_by_key(|(_, _, e)| (!dispensable(e), e.notification.at))?;
         let lane = lane.clone();
         self.take(&lane, i)
+    }
+
+    /// Whether a message about an incident waits for any integration of a receiver.
+    pub fn waits(&self, incident: i64, receiver: &str) -> bool {
+        self.lanes.keys().any(|(id, integration)| *id == incident && receiver_of(integration) == receiver)
     }
 
     /// Takes what may be sent now; each must come back through [`Outbox::settle`].

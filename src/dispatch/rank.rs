@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use crate::model::{AlertName, Finding, IncidentAlert, Severity};
+use crate::model::{AlertName, Finding, IncidentAlert, Pairs, Severity};
 
 /// How much an alert explains; a higher one gives the incident its headline. The same order as a diagnosis has.
 pub(super) fn rank(alert: AlertName) -> u8 {
@@ -110,7 +110,12 @@ pub(super) fn share_host(a: &Finding, b: &Finding) -> bool {
 }
 
 fn hosts(finding: &Finding) -> impl Iterator<Item = &str> {
-    let label = |name| finding.labels.get(name).map(String::as_str);
+    hosts_of(&finding.labels)
+}
+
+/// The machines that labels name.
+pub(super) fn hosts_of(labels: &Pairs) -> impl Iterator<Item = &str> {
+    let label = |name| labels.get(name).map(String::as_str);
     [label("node"), label("host"), label("instance").map(without_port)].into_iter().flatten().filter(|h| !h.is_empty())
 }
 

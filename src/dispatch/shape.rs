@@ -8,7 +8,10 @@ use super::{
     incident::{ALERTS_MAX, Pace, SLOW_REMINDER},
     rank,
 };
-use crate::model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Topic};
+use crate::{
+    model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Told, Topic},
+    notify::words::in_words,
+};
 
 /// Adds a finding, or lets an ended alert fire again. Its end was told: then it is opened anew.
 pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<FindingKey>, now: Timestamp) {
@@ -76,6 +79,35 @@ pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool
 pub(super) fn reminder_after(incident: &Incident, pace: &Pace) -> Duration {
     let slow = incident.topic == Topic::Certificates && incident.severity < Severity::Critical;
     if slow { pace.repeat_interval.max(SLOW_REMINDER) } else { pace.repeat_interval }
+}
+
+/// Counts a message, writes it into the timeline, and ends what is over.
+pub(super) fn tell(incident: &mut Incident, told: Told, now: Timestamp, why: &str) {
+    if told == Told::Resolved {
+        end(incident, now);
+    }
+    let line = match told {
+        _ if !why.is_empty() => why.to_owned(),
+        Told::Opened => "Told that it began".to_owned(),
+        Told::Worse => "Told that it got worse".to_owned(),
+        Told::Update => "Told what changed".to_owned(),
+        Told::Reminder => "Reminded that it lasts".to_owned(),
+        Told::Resolved => {
+            let lasted = incident.resolved_at.unwrap_or(now).duration_since(incident.started_at);
+            format!("Resolved after {}", in_words(Duration::try_from(lasted).unwrap_or_default()))
+        }
+    };
+    note(incident, now, line);
+    incident.messages += 1;
+    incident.told_at = Some(now);
+    incident.first_told_at.get_or_insert(now);
+}
+
+/// It is over since its last alert ended.
+pub(super) fn end(incident: &mut Incident, now: Timestamp) {
+    let last = incident.alerts.iter().filter_map(|a| a.ended_at).max().unwrap_or(now);
+    incident.resolved_at = Some(last.max(incident.started_at));
+    settle_shape(incident);
 }
 
 /// Adds a line; a long story keeps its beginning and its end.

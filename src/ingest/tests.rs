@@ -73,6 +73,7 @@ impl Bench {
             clock: clock.clone(),
             schedule,
             diagnoses: send,
+            news: watch::Sender::new(0),
             look: Arc::new(Notify::new()),
             doubt: HashMap::new(),
         };

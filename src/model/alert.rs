@@ -1,6 +1,6 @@
 //! An alert as Prometheus and Alertmanager know it: a label set that fires, from a rule, from outside, or from ourselves.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,17 @@ pub fn fingerprint(labels: &Pairs) -> String {
         add(0xff);
     }
     format!("{hash:016x}")
+}
+
+/// What one evaluation of a rule group says: every alert of it that fires, and nothing else of it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    /// `file;group`: whose alerts these are.
+    pub source: Arc<str>,
+    /// When it was evaluated.
+    pub at: Timestamp,
+    /// What fires: without an end.
+    pub alerts: Vec<Alert>,
 }
 
 /// One condition of a silence, in the words of Alertmanager's API.

@@ -1,6 +1,9 @@
 //! Incidents: persisted groups of alerts with a diagnosis and a timeline, and the messages about them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +52,12 @@ pub struct Incident {
     /// Who has said that they look after it.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+    /// Receivers that were told that it began: they are told how it goes on and that it has ended.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
+    /// When it was first told.
+    #[serde(default)]
+    pub first_told_at: Option<Timestamp>,
 }
 
 /// A group of alerts that one route put together.

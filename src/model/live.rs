@@ -7,7 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{ClusterSnapshot, Incident, Observation, Sample, Target, TargetKey, TraceLine, Verdict};
+use super::{
+    Alert, ClusterSnapshot, Group, Incident, Observation, Sample, Silence, Target, TargetKey, TraceLine, Verdict,
+};
 
 /// A failed probe, kept so that "why did it fail?" has an answer after it has mended.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +77,29 @@ pub struct StoreHealth {
     pub message: String,
 }
 
+/// An alert as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveAlert {
+    /// The alert, with the labels that are added to every one.
+    pub alert: Arc<Alert>,
+    /// Its fingerprint.
+    pub fingerprint: Arc<str>,
+    /// When it was last said.
+    pub updated_at: Timestamp,
+    /// The groups that its routes put it into.
+    pub groups: Vec<Group>,
+    /// Silences in force that it satisfies, by id.
+    pub silenced_by: Vec<String>,
+    /// The fingerprint of the alert that inhibits it.
+    pub inhibited_by: Option<String>,
+    /// The time intervals that keep all of its routes quiet.
+    pub muted_by: Vec<String>,
+    /// The headline of what the diagnosis explains it by: it is listed there, not told by itself.
+    pub explained_by: Option<String>,
+    /// Its incident.
+    pub incident: Option<i64>,
+}
+
 /// Everything that the read-only surfaces show.
 #[derive(Clone, Debug, Default)]
 pub struct LiveState {
@@ -90,6 +115,10 @@ pub struct LiveState {
     pub reload_error: Option<String>,
     /// When the watchdog started.
     pub started_at: Option<Timestamp>,
+    /// What fires, by fingerprint.
+    pub alerts: Arc<Vec<LiveAlert>>,
+    /// Silences, ended ones among them.
+    pub silences: Arc<Vec<Silence>>,
     /// Messages that wait for a receiver.
     pub outbox_pending: usize,
     /// Receivers that fail now: `(receiver, why)`.

@@ -1,4 +1,4 @@
-//! `global:`, `receivers:`, `route:` and `notifications:` of the configuration, in Alertmanager's own schema, so that the
+//! `global:`, `receivers:` and `notifications:` of the configuration, in Alertmanager's own schema, so that the
 //! parts of an existing file can be pasted. A key that we don't act on is not accepted.
 //!
 //! Relative paths are made absolute by `resolve_paths` before anything here is used; files that hold secrets are
@@ -34,6 +34,9 @@ pub struct GlobalConfig {
     pub smtp_require_tls: bool,
     /// TLS from the first byte; default: where the port is 465.
     pub smtp_force_implicit_tls: Option<bool>,
+    /// A posted alert without an end ends after this.
+    #[serde(with = "duration")]
+    pub resolve_timeout: Duration,
 }
 
 impl Default for GlobalConfig {
@@ -47,6 +50,7 @@ impl Default for GlobalConfig {
             smtp_auth_password_file: None,
             smtp_require_tls: true,
             smtp_force_implicit_tls: None,
+            resolve_timeout: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -63,6 +67,9 @@ pub struct ReceiverConfig {
     /// Webhooks.
     #[serde(default)]
     pub webhook_configs: Vec<WebhookConfig>,
+    /// Updates and reminders beyond this are not sent; what begins, gets worse or ends always is (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// One entry of `email_configs:`.
@@ -242,24 +249,15 @@ pub struct WebhookTlsConfig {
     pub insecure_skip_verify: bool,
 }
 
-/// `route:`, one receiver for everything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How many messages a receiver takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RouteConfig {
-    /// Who is told.
-    pub receiver: String,
-    /// The least time between two messages about one incident that bring new facts but nothing worse.
-    #[serde(default = "group_interval", with = "duration")]
-    pub group_interval: Duration,
-    /// Reminder of an incident that lasts.
-    #[serde(default = "repeat_interval", with = "duration")]
-    pub repeat_interval: Duration,
-}
-
-impl Default for RouteConfig {
-    fn default() -> Self {
-        Self { receiver: String::new(), group_interval: group_interval(), repeat_interval: repeat_interval() }
-    }
+pub struct RateLimit {
+    /// So many …
+    pub messages: u32,
+    /// … in so long.
+    #[serde(with = "duration")]
+    pub per: Duration,
 }
 
 /// `notifications:`.
@@ -320,12 +318,4 @@ fn bearer() -> String {
 
 fn hmac_header() -> String {
     "X-Dogwatch-Signature-256".into()
-}
-
-fn group_interval() -> Duration {
-    Duration::from_secs(5 * 60)
-}
-
-fn repeat_interval() -> Duration {
-    Duration::from_secs(4 * 3600)
 }

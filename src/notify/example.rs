@@ -65,6 +65,8 @@ pub(crate) fn opened() -> Notification {
             timeline: Vec::new(),
             group: None,
             acknowledged: None,
+            told: Default::default(),
+            first_told_at: None,
         },
         external_url: "https://watch.example.org".into(),
         external_labels: [("vantage".to_owned(), "paris-1".to_owned())].into(),

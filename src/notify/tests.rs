@@ -27,51 +27,43 @@ const RECEIVERS: &str = "
 ";
 const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.example.org:587'}";
 
-fn build(global: &str, receivers: &str, route: Option<&str>) -> Result<Vec<String>, String> {
-    let route: Option<RouteConfig> = route.map(parse).transpose()?;
+fn build(global: &str, receivers: &str) -> Result<Vec<String>, String> {
     let receivers: Vec<ReceiverConfig> = parse(receivers)?;
-    let all = integrations(&parse(global)?, &receivers, route.as_ref()).map_err(|e| e.to_string())?;
+    let all = integrations(&parse(global)?, &receivers).map_err(|e| e.to_string())?;
     Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())
 }
 
 #[test]
-fn the_routed_receiver_is_flattened() {
-    let names = build(GLOBAL, RECEIVERS, Some("{receiver: ops}")).unwrap();
+fn receivers_are_flattened() {
+    let names = build(GLOBAL, RECEIVERS).unwrap();
     assert_eq!(names, ["ops/email[0]", "ops/webhook[0]", "ops/webhook[1] (no end)"]);
-    assert_eq!(build(GLOBAL, RECEIVERS, Some("{receiver: other}")).unwrap(), Vec::<String>::new());
-    assert_eq!(build("{}", "[]", None).unwrap(), Vec::<String>::new());
+    assert_eq!(build("{}", "[]").unwrap(), Vec::<String>::new());
 }
 
 #[test]
 fn what_cannot_work_is_said_with_its_place() {
-    let check = |global: &str, receivers: &str, route: Option<&str>, expected: &str| {
-        let error = build(global, receivers, route).unwrap_err();
+    let check = |global: &str, receivers: &str, expected: &str| {
+        let error = build(global, receivers).unwrap_err();
         assert!(error.contains(expected), "{error}");
     };
-    check(GLOBAL, RECEIVERS, None, "add `route: {receiver: ops}`");
-    check(GLOBAL, RECEIVERS, Some("{receiver: opps}"), "there is no receiver \"opps\"; there are: ops, other");
-    check("{}", RECEIVERS, None, "receivers[0].email_configs[0].from: no sender");
+    check("{}", RECEIVERS, "receivers[0].email_configs[0].from: no sender");
     let email = |entry: &str| format!("[{{name: x, email_configs: [{entry}]}}]");
-    check(GLOBAL, &email("{to: nobody}"), None, "receivers[0].email_configs[0].to: \"nobody\" is not a list");
-    check(GLOBAL, &email("{to: a@b.c, smarthost: mail}"), None, "smarthost: \"mail\" is not host:port");
-    check(GLOBAL, &email("{to: a@b.c, auth_username: u}"), None, "auth_username without auth_password");
-    check(GLOBAL, &email("{to: a@b.c, headers: {Subject: x}}"), None, "Subject is set by dogwatch itself");
-    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B }}'}}"), None, "templates are not supported");
-    check(GLOBAL, &email("{to: a@b.c, html: x}"), None, "html");
+    check(GLOBAL, &email("{to: nobody}"), "receivers[0].email_configs[0].to: \"nobody\" is not a list");
+    check(GLOBAL, &email("{to: a@b.c, smarthost: mail}"), "smarthost: \"mail\" is not host:port");
+    check(GLOBAL, &email("{to: a@b.c, auth_username: u}"), "auth_username without auth_password");
+    check(GLOBAL, &email("{to: a@b.c, headers: {Subject: x}}"), "Subject is set by dogwatch itself");
+    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B }}'}}"), "templates are not supported");
+    check(GLOBAL, &email("{to: a@b.c, html: x}"), "html");
     let hook = |entry: &str| format!("[{{name: x, webhook_configs: [{entry}]}}]");
-    check(GLOBAL, &hook("{}"), None, "receivers[0].webhook_configs[0].url: a webhook needs url or url_file");
-    check(GLOBAL, &hook("{url: 'http://a', url_file: b}"), None, "not both");
-    check(GLOBAL, &hook("{url: 'ftp://user:secret@a'}"), None, "the URL's scheme is ftp");
-    check(GLOBAL, &hook("{url: 'http://a', hmac: {secret_file: a, header: 'a b'}}"), None, "hmac.header");
-    check(GLOBAL, "[{name: x}, {name: x}]", None, "receivers[1].name: there are two receivers");
-    check(GLOBAL, RECEIVERS, Some("{receiver: ops, group_by: [cluster]}"), "group_by");
-    check(GLOBAL, RECEIVERS, Some("{receiver: ops, repeat_interval: 30}"), "not a duration");
+    check(GLOBAL, &hook("{}"), "receivers[0].webhook_configs[0].url: a webhook needs url or url_file");
+    check(GLOBAL, &hook("{url: 'http://a', url_file: b}"), "not both");
+    check(GLOBAL, &hook("{url: 'ftp://user:secret@a'}"), "the URL's scheme is ftp");
+    check(GLOBAL, &hook("{url: 'http://a', hmac: {secret_file: a, header: 'a b'}}"), "hmac.header");
+    check(GLOBAL, "[{name: x}, {name: x}]", "receivers[1].name: there are two receivers");
 }
 
 #[test]
 fn defaults() {
-    let route: RouteConfig = parse("{receiver: ops}").unwrap();
-    assert_eq!((route.group_interval, route.repeat_interval), (Duration::from_secs(300), Duration::from_secs(14_400)));
     let notifications: NotificationsConfig = parse("{}").unwrap();
     assert_eq!(notifications.give_up_after, Duration::from_secs(259_200));
     assert!(parse::<GlobalConfig>("{}").unwrap().smtp_require_tls);
@@ -94,7 +86,7 @@ fn relative_paths_are_made_absolute() {
 #[test]
 fn secrets_are_not_shown() {
     let receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
-    let all = integrations(&parse(GLOBAL).unwrap(), &receivers, Some(&parse("{receiver: ops}").unwrap())).unwrap();
+    let all = integrations(&parse(GLOBAL).unwrap(), &receivers).unwrap();
     assert!(!format!("{all:?} {receivers:?}").contains("secret@") && !format!("{all:?}").contains("T0/secret"));
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Board, Context, Firing, GroupState, Health, RuleState,
+    Board, Context, GroupState, Health, RuleState,
     eval::evaluate,
     file::{Group, Kind, Rule},
     restore,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    model::{Alert, AlertName, Finding, FindingKey, Labels, Sample, Severity, Topic, stale},
+    model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, Sample, Severity, Topic, stale},
     store::Store,
     telemetry::{Metrics, RuleGroupLabels},
 };

@@ -60,6 +60,8 @@ fn incident(id: i64, resolved: bool) -> Incident {
         timeline: Vec::new(),
         group: None,
         acknowledged: None,
+        told: Default::default(),
+        first_told_at: None,
     }
 }
 

@@ -4,12 +4,9 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use dogwatch::{
     clock::Clock,
-    dispatch::{Deps, Dispatch, Policy, Settings},
+    dispatch::{Deps, Desk, Dispatch, Inputs, Routing, Settings, config::RouteConfig},
     model::{AlertName, Diagnosis, Finding, FindingKey, Live, Severity, Topic},
-    notify::{
-        self,
-        config::{NotificationsConfig, ReceiverConfig},
-    },
+    notify::{self, config::ReceiverConfig},
     store::{DeliveryOutcome, StorageConfig, Store},
     telemetry::Metrics,
 };
@@ -35,10 +32,20 @@ struct Run {
 fn settings(receiver: &str) -> Settings {
     let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
     let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();
-    let route = serde_saphyr::from_str("{receiver: ops}").unwrap();
     Settings {
-        integrations: notify::integrations(&global, &receivers, Some(&route)).unwrap(),
-        policy: Policy::new(Some(&route), &NotificationsConfig::default()),
+        integrations: notify::integrations(&global, &receivers).unwrap(),
+        rate_limits: Default::default(),
+        routing: Routing::new(
+            Some(&RouteConfig::to("ops")),
+            &["ops"],
+            &[],
+            [("time_intervals", &[]), ("mute_time_intervals", &[])],
+        )
+        .unwrap(),
+        give_up_after: Duration::from_secs(3_600),
+        resolve_timeout: Duration::from_secs(300),
+        rule_groups: BTreeSet::new(),
+        drill: false,
         external_url: "https://watch.example.org/".into(),
         external_labels: Default::default(),
         clusters: BTreeSet::from(["prod".into(), "test".into()]),
@@ -53,7 +60,10 @@ fn start(data_dir: &Path, receiver: &str) -> Run {
     let deps = Deps { store: store.clone(), live: live.clone(), metrics, clock, settings: watched };
     let (diagnoses, inbox) = mpsc::channel(16);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(Dispatch::new(deps, &restored).run(inbox, stop.clone()));
+    let (_, firing) = mpsc::channel(1);
+    let (_, requests) = Desk::new();
+    let inputs = Inputs { diagnoses: inbox, firing, requests, findings: Vec::new() };
+    let task = tokio::spawn(Dispatch::new(deps, &restored).run(inputs, stop.clone()));
     Run { diagnoses, settings, stop, task, live, store }
 }
 

@@ -58,6 +58,8 @@ async fn start(state: LiveState) -> Served {
         clock,
         reload,
         external_url: "https://watch.example.org/dog/".to_owned(),
+        desk: dogwatch::dispatch::Desk::new().0,
+        rules: dogwatch::rule::Board::default(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -45,6 +45,8 @@ fn notification() -> Notification {
             timeline: Vec::new(),
             group: None,
             acknowledged: None,
+            told: Default::default(),
+            first_told_at: None,
         },
         external_url: String::new(),
         external_labels: Default::default(),
@@ -56,8 +58,7 @@ fn integration(receiver: &str) -> Integration {
     notify::init();
     let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
     let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();
-    let route = serde_saphyr::from_str("{receiver: ops}").unwrap();
-    notify::integrations(&global, &receivers, Some(&route)).unwrap().remove(0)
+    notify::integrations(&global, &receivers).unwrap().remove(0)
 }
 
 async fn send(receiver: &str) -> Outcome {

@@ -41,6 +41,8 @@ fn incident(id: i64) -> Incident {
         timeline: Vec::new(),
         group: None,
         acknowledged: None,
+        told: Default::default(),
+        first_told_at: None,
     }
 }
 

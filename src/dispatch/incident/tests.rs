@@ -31,7 +31,7 @@ impl Story {
     fn diagnose(&mut self, at: f64, unsettled: bool, blind: bool, findings: &[Finding]) -> Vec<String> {
         let findings = findings.to_vec();
         let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind };
-        self.last = self.open.step(&diagnosis, t(at), &PACE);
+        self.last = self.open.step(&diagnosis, t(at), &Manners { pace: &|_| PACE, quiet: &|_| false });
         told(&self.last)
     }
 

@@ -48,6 +48,8 @@ fn a_rule_is_played_over_what_was_and_held_against_the_incidents() {
         timeline: Vec::new(),
         group: None,
         acknowledged: None,
+        told: Default::default(),
+        first_told_at: None,
     };
     let incidents = [incident(1, 10, 20), incident(2, 40, 41)];
     let window = Window { from_ms: T0, to_ms: T0 + 3_600_000 };

@@ -52,6 +52,8 @@ impl Api {
             clock,
             reload,
             external_url: "https://watch.example.org".into(),
+            desk: dogwatch::dispatch::Desk::new().0,
+            rules: dogwatch::rule::Board::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

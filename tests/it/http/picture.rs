@@ -291,6 +291,8 @@ pub fn quorum_lost() -> Incident {
         told_at: Some(before(184)),
         group: None,
         acknowledged: None,
+        told: Default::default(),
+        first_told_at: None,
         timeline: vec![
             (before(190), "etcd 10.99.0.2:2379 fails: connection refused".to_owned()),
             (before(185), "opened: etcd has lost quorum: 2 of 3 members down".to_owned()),

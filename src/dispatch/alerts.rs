@@ -1,0 +1,238 @@
+//! What fires: the alerts of our own rules and those that others posted. Pure; the time is an argument.
+//!
+//! A rule group says all that it has, each time anew; a posted alert lives until its end, and its end moves with every post
+//! (Alertmanager's types.Alert.Merge).
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::model::{Alert, Pairs};
+
+/// Posted alerts kept; more come from a storm or a mistake.
+pub const POSTED_MAX: usize = 20_000;
+
+/// Alerts taken of one rule group.
+pub const RULE_ALERTS_MAX: usize = 10_000;
+
+/// Labels or annotations of one alert.
+const PAIRS_MAX: usize = 200;
+
+/// Bytes of all labels and annotations of one alert.
+const BYTES_MAX: usize = 100_000;
+
+/// Where an alert comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A rule group: its key, and when it was evaluated.
+    Rule(Arc<str>, Timestamp),
+    /// Somebody outside.
+    Posted,
+}
+
+/// An alert that fires.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The alert.
+    pub alert: Arc<Alert>,
+    /// Its fingerprint.
+    pub fingerprint: Arc<str>,
+    /// Whose it is.
+    pub origin: Origin,
+    /// When it was last said.
+    pub updated_at: Timestamp,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rules: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
+    posted: BTreeMap<Arc<str>, Entry>,
+}
+
+/// An alert as it is posted; what is not said follows from the time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Post {
+    /// Its identity.
+    pub labels: Pairs,
+    /// What is said of it.
+    pub annotations: Pairs,
+    /// When it began.
+    pub starts_at: Option<Timestamp>,
+    /// When it ended, or will unless it is posted again.
+    pub ends_at: Option<Timestamp>,
+    /// Where it comes from.
+    pub generator_url: String,
+}
+
+impl Post {
+    /// Completes and checks it: without an end it ends after `resolve_timeout`.
+    ///
+    /// # Errors
+    /// In Alertmanager's words.
+    pub fn complete(self, now: Timestamp, resolve_timeout: Duration) -> Result<Alert, String> {
+        let Self { mut labels, annotations, starts_at, ends_at, generator_url } = self;
+        labels.retain(|_, v| !v.is_empty());
+        if labels.is_empty() {
+            return Err("at least one label pair required".into());
+        }
+        if labels.len() > PAIRS_MAX || annotations.len() > PAIRS_MAX {
+            return Err(format!("more than {PAIRS_MAX} labels or annotations"));
+        }
+        if labels.iter().chain(&annotations).map(|(k, v)| k.len() + v.len()).sum::<usize>() > BYTES_MAX {
+            return Err(format!("labels and annotations are larger than {BYTES_MAX} bytes"));
+        }
+        if let Some(name) = labels.keys().chain(annotations.keys()).find(|n| n.is_empty() || n.contains('\0')) {
+            return Err(format!("invalid name {name:?}"));
+        }
+        let starts_at = starts_at.or(ends_at).unwrap_or(now);
+        let ends_at = ends_at.unwrap_or_else(|| now.checked_add(resolve_timeout).unwrap_or(Timestamp::MAX));
+        if ends_at < starts_at {
+            return Err("start time must be before end time".into());
+        }
+        Ok(Alert { labels, annotations, starts_at, ends_at: Some(ends_at), generator_url })
+    }
+}
+
+impl Table {
+    /// Continues with the posted alerts of an earlier run.
+    pub fn restore(posted: impl IntoIterator<Item = Alert>, now: Timestamp) -> Self {
+        let mut table = Self::default();
+        for alert in posted {
+            let fingerprint: Arc<str> = alert.fingerprint().into();
+            let entry = Entry {
+                alert: Arc::new(alert),
+                fingerprint: fingerprint.clone(),
+                origin: Origin::Posted,
+                updated_at: now,
+            };
+            table.posted.insert(fingerprint, entry);
+        }
+        table
+    }
+
+    /// What a rule group says now is all that it has; gives the number of alerts beyond the limit.
+    pub fn evaluated(&mut self, source: Arc<str>, at: Timestamp, alerts: Vec<Alert>) -> usize {
+        let beyond = alerts.len().saturating_sub(RULE_ALERTS_MAX);
+        let entry = |alert: Alert| {
+            let fingerprint: Arc<str> = alert.fingerprint().into();
+            let origin = Origin::Rule(source.clone(), at);
+            (fingerprint.clone(), Entry { alert: Arc::new(alert), fingerprint, origin, updated_at: at })
+        };
+        let entries = alerts.into_iter().take(RULE_ALERTS_MAX).map(entry).collect();
+        self.rules.insert(source, entries);
+        beyond
+    }
+
+    /// Whether a rule group has been evaluated.
+    pub fn knows(&self, source: &str) -> bool {
+        self.rules.contains_key(source)
+    }
+
+    /// Forgets the rule groups that are not among these.
+    pub fn retain_rules(&mut self, sources: &std::collections::BTreeSet<Arc<str>>) {
+        self.rules.retain(|source, _| sources.contains(source));
+    }
+
+    /// Takes a posted alert; gives what must be stored. `None`: it is one too many.
+    pub fn post(&mut self, mut alert: Alert, now: Timestamp) -> Option<Alert> {
+        let fingerprint: Arc<str> = alert.fingerprint().into();
+        match self.posted.get(&fingerprint) {
+            Some(old) if !old.alert.is_over(now) && old.alert.ends_at >= Some(alert.starts_at) => {
+                alert.starts_at = alert.starts_at.min(old.alert.starts_at);
+            }
+            Some(_) => {}
+            None if self.posted.len() >= POSTED_MAX => return None,
+            None => {}
+        }
+        let stored = alert.clone();
+        let entry =
+            Entry { alert: Arc::new(alert), fingerprint: fingerprint.clone(), origin: Origin::Posted, updated_at: now };
+        self.posted.insert(fingerprint, entry);
+        Some(stored)
+    }
+
+    /// Forgets posted alerts that are over; gives their fingerprints.
+    pub fn collect(&mut self, now: Timestamp) -> Vec<String> {
+        let over = |e: &&Entry| e.alert.is_over(now);
+        let gone: Vec<Arc<str>> = self.posted.values().filter(over).map(|e| e.fingerprint.clone()).collect();
+        gone.iter().for_each(|fingerprint| drop(self.posted.remove(fingerprint)));
+        gone.iter().map(ToString::to_string).collect()
+    }
+
+    /// All that fires. An alert that is both ours and posted is listed once, as ours.
+    pub fn firing(&self, now: Timestamp) -> Vec<Entry> {
+        let mut all: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
+        for (fingerprint, entry) in self.rules.values().flatten().chain(&self.posted) {
+            if !entry.alert.is_over(now) {
+                all.entry(fingerprint.clone()).or_insert_with(|| entry.clone());
+            }
+        }
+        all.into_values().collect()
+    }
+
+    /// When the next posted alert ends by itself.
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.posted.values().filter_map(|e| e.alert.ends_at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn post(name: &str, starts: Option<i64>, ends: Option<i64>) -> Post {
+        let labels = [("alertname".to_owned(), name.to_owned())].into();
+        Post { labels, starts_at: starts.map(at), ends_at: ends.map(at), ..Post::default() }
+    }
+
+    const TIMEOUT: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn what_a_post_does_not_say_follows_from_the_time() {
+        let check = |p: Post, starts: i64, ends: i64| {
+            let alert = p.complete(at(0), TIMEOUT).unwrap();
+            assert_eq!((alert.starts_at, alert.ends_at), (at(starts), Some(at(ends))));
+        };
+        check(post("a", None, None), 0, 300);
+        check(post("a", Some(-60), None), -60, 300);
+        check(post("a", None, Some(-10)), -10, -10);
+        assert!(post("a", Some(10), Some(0)).complete(at(0), TIMEOUT).is_err());
+        assert!(Post::default().complete(at(0), TIMEOUT).is_err());
+    }
+
+    #[test]
+    fn a_posted_alert_lives_until_its_end_which_moves() {
+        let mut table = Table::default();
+        let put = |table: &mut Table, now: i64, starts: i64, ends: Option<i64>| {
+            let alert = post("a", Some(starts), ends).complete(at(now), TIMEOUT).unwrap();
+            table.post(alert, at(now)).unwrap()
+        };
+        put(&mut table, 0, 0, None);
+        assert_eq!(put(&mut table, 100, 50, None).starts_at, at(0), "the earliest start stays");
+        assert_eq!(table.firing(at(399)).len(), 1);
+        assert!(table.firing(at(400)).is_empty());
+        put(&mut table, 200, 0, Some(200));
+        assert!(table.firing(at(200)).is_empty());
+        assert_eq!(table.collect(at(200)).len(), 1);
+        assert!(table.collect(at(200)).is_empty());
+        assert_eq!(put(&mut table, 500, 450, None).starts_at, at(450), "a new life has its own start");
+    }
+
+    #[test]
+    fn a_rule_group_says_all_that_it_has() {
+        let mut table = Table::default();
+        let alert = |name| post(name, Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap();
+        table.evaluated("g".into(), at(0), vec![alert("a"), alert("b")]);
+        table.evaluated("h".into(), at(0), vec![alert("a")]);
+        assert_eq!(table.firing(at(1)).len(), 2);
+        table.evaluated("g".into(), at(10), Vec::new());
+        assert_eq!(table.firing(at(11)).len(), 1);
+        table.retain_rules(&std::collections::BTreeSet::new());
+        assert!(table.firing(at(11)).is_empty() && !table.knows("g"));
+    }
+}

@@ -1,0 +1,487 @@
+//! One look at everything that is known: what the diagnosis explains, what stands for itself, who is told.
+//!
+//! Diagnosis, rules' alerts and posted alerts are held against each other on one snapshot. An alert of our own rules is
+//! not believed before its cluster has been diagnosed since it was evaluated; while the watchdog is cut off, nothing of
+//! that cluster begins or ends.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Dispatch, STORE_WAIT_MAX,
+    alerts::{Entry, Origin},
+    desk::Request,
+    elapsed,
+    explain::{Explained, explain},
+    group::{Member, Seen, finding},
+    incident::{Change, Manners, WAY_BACK},
+    inhibit::Snapshot,
+    picture::Picture,
+    route::Timers,
+    routing::{Routing, with},
+    shape::note,
+    silence::{self, Silences},
+};
+use crate::model::{
+    Alert, Diagnosis, Finding, Firing, Group, Incident, LiveAlert, Pairs, Silence, Told, Topic, fingerprint,
+};
+
+/// A picture that does not settle holds an alert of our own rules no longer than this.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+
+/// What the loop keeps of its last look.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// When it looked.
+    pub(super) decided_at: Option<Instant>,
+    /// Since when an alert is there.
+    seen: HashMap<Arc<str>, Timestamp>,
+    /// When an alert was last explained by the diagnosis.
+    explained: HashMap<Arc<str>, Timestamp>,
+    /// Alerts that wait for a diagnosis.
+    waiting: bool,
+}
+
+impl Memory {
+    /// Something waits for a diagnosis.
+    pub(super) fn is_holding(&self) -> bool {
+        self.waiting
+    }
+}
+
+/// All alerts, sorted by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    /// Consequences, by cluster, as findings.
+    consequences: BTreeMap<Arc<str>, Vec<Finding>>,
+    /// What stands for itself.
+    alone: Vec<Entry>,
+    /// Of these nothing is known for now, by fingerprint.
+    held: HashSet<Arc<str>>,
+    /// What explains an alert, by fingerprint.
+    explained_by: HashMap<Arc<str>, String>,
+}
+
+impl Dispatch {
+    pub(super) fn evaluated(&mut self, firing: Firing) {
+        for _ in 0..self.table.evaluated(firing.source, firing.at, firing.alerts) {
+            self.deps.metrics.drop_at("rule_alerts");
+        }
+        self.decide_soon();
+    }
+
+    /// Something was handed in: it is stored before the answer.
+    pub(super) async fn asked(&mut self, request: Request) {
+        let now = self.deps.clock.wall();
+        // Whoever asked may have gone; what was asked is done all the same.
+        match request {
+            Request::Post(posts, answer) => {
+                let mut errors = Vec::new();
+                let mut alerts = Vec::new();
+                for post in posts {
+                    match post.complete(now, self.settings.resolve_timeout) {
+                        Ok(alert) => match self.table.post(alert, now) {
+                            Some(stored) => alerts.push(stored),
+                            None => {
+                                self.deps.metrics.drop_at("posted_alerts");
+                                errors.push(format!("more than {} alerts", super::alerts::POSTED_MAX));
+                            }
+                        },
+                        Err(error) => errors.push(error),
+                    }
+                }
+                let commit = self.deps.store.commit_alerts(alerts, Vec::new());
+                let _ = timeout(STORE_WAIT_MAX, commit).await;
+                let _ = answer.send(errors);
+            }
+            Request::Silence(silence, answer) => {
+                let set = self.silences.set(silence, silence::new_id(), now);
+                let done = match set {
+                    Ok(changed) => {
+                        let id = changed.last().map(|s| s.id.clone()).unwrap_or_default();
+                        self.keep_silences(changed, Vec::new()).await;
+                        Ok(id)
+                    }
+                    Err(error) => Err(error),
+                };
+                let _ = answer.send(done);
+            }
+            Request::Expire(id, answer) => {
+                let done = match self.silences.expire(&id, now) {
+                    Ok(changed) => {
+                        self.keep_silences(changed, Vec::new()).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                };
+                let _ = answer.send(done);
+            }
+            Request::Acknowledge(id, by, answer) => {
+                let _ = answer.send(self.acknowledge(id, &by, now).await);
+            }
+        }
+        self.decide_soon();
+    }
+
+    async fn keep_silences(&mut self, changed: Vec<Silence>, gone: Vec<String>) {
+        if !changed.is_empty() || !gone.is_empty() {
+            let commit = self.deps.store.commit_silences(changed, gone);
+            let _ = timeout(STORE_WAIT_MAX, commit).await;
+        }
+        self.deps.live.write().silences = Arc::new(self.silences.all().cloned().collect());
+    }
+
+    async fn acknowledge(&mut self, id: i64, by: &str, now: Timestamp) -> bool {
+        let Some(incident) = self.incident_mut(id) else { return false };
+        incident.acknowledged = Some(crate::model::Acknowledged { at: now, by: by.to_owned() });
+        note(incident, now, format!("{by} looks after it"));
+        let incident = incident.clone();
+        self.commit(vec![incident], Vec::new()).await;
+        true
+    }
+
+    /// One look.
+    pub(super) async fn decide(&mut self) {
+        self.decide_at = None;
+        self.memory.decided_at = Some(self.deps.clock.mono());
+        let now = self.deps.clock.wall();
+        self.collect(now).await;
+        let diagnoses = self.diagnoses(now);
+        let sorted = self.sort(&diagnoses, now);
+        let changes = self.step(&diagnoses, &sorted, now);
+        self.apply(changes).await;
+        self.call_others(now).await;
+    }
+
+    /// Forgets what is over for good.
+    async fn collect(&mut self, now: Timestamp) {
+        let gone = self.table.collect(now);
+        if !gone.is_empty() {
+            let _ = timeout(STORE_WAIT_MAX, self.deps.store.commit_alerts(Vec::new(), gone)).await;
+        }
+        let gone = self.silences.collect(now);
+        if !gone.is_empty() || self.deps.live.read().silences.len() != self.silences.all().count() {
+            self.keep_silences(Vec::new(), gone).await;
+        }
+    }
+
+    /// The diagnoses with what was found elsewhere. Where nothing can be judged, nothing joins either.
+    fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Diagnosis> {
+        let mut all: BTreeMap<Arc<str>, Diagnosis> = self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
+        let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(self.failing.findings(now));
+        for finding in elsewhere {
+            let cluster = finding.key.cluster.clone();
+            let own =
+                || Diagnosis { cluster: Arc::default(), at: now, findings: Vec::new(), unsettled: false, blind: false };
+            if cluster.is_empty() {
+                all.entry(cluster.clone()).or_insert_with(own);
+            }
+            if let Some(diagnosis) = all.get_mut(&cluster).filter(|d| !d.blind) {
+                diagnosis.findings.push(finding);
+            }
+        }
+        all
+    }
+
+    fn sort(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, now: Timestamp) -> Sorted {
+        let pictures: BTreeMap<&str, Picture<'_>> = diagnoses.iter().map(|(c, d)| (&**c, Picture::new(d))).collect();
+        let mut sorted = Sorted::default();
+        let entries = self.table.firing(now);
+        let there: HashSet<Arc<str>> = entries.iter().map(|e| e.fingerprint.clone()).collect();
+        self.memory.seen.retain(|f, _| there.contains(f));
+        self.memory.explained.retain(|f, _| there.contains(f));
+        for entry in entries {
+            let since = *self.memory.seen.entry(entry.fingerprint.clone()).or_insert(now);
+            let (diagnosis, picture) =
+                (diagnoses.get(entry.alert.label("cluster")), pictures.get(entry.alert.label("cluster")));
+            let judged = diagnosis.filter(|d| !d.blind);
+            let ours = matches!(entry.origin, Origin::Rule(..));
+            let told = self.is_told(&entry);
+            if let (Some(_), Some(picture), false) = (judged, picture, told)
+                && let Some(how) = explain(&entry.alert, ours, picture)
+            {
+                self.memory.explained.insert(entry.fingerprint.clone(), now);
+                sorted.explained(entry, how, picture);
+                continue;
+            }
+            let watched = self.settings.clusters.contains(entry.alert.label("cluster"));
+            let just_explained =
+                self.memory.explained.get(&entry.fingerprint).is_some_and(|at| elapsed(*at, now) < WAY_BACK);
+            let believed = match (&entry.origin, judged) {
+                (Origin::Rule(_, at), Some(d)) => d.at >= *at && (!d.unsettled || elapsed(since, now) >= SETTLE_MAX),
+                (Origin::Rule(..), None) => !watched,
+                (Origin::Posted, _) => true,
+            };
+            if !told && (!believed || just_explained) || (told && ours && watched && judged.is_none()) {
+                sorted.held.insert(entry.fingerprint.clone());
+            }
+            sorted.alone.push(entry);
+        }
+        self.memory.waiting = !sorted.held.is_empty();
+        sorted
+    }
+
+    /// Whether an alert has an incident of its own already: it stays there.
+    fn is_told(&self, entry: &Entry) -> bool {
+        let labels = with(&entry.alert.labels, &self.settings.external_labels);
+        let routes = self.settings.routing.routes(&labels);
+        routes.iter().any(|r| self.groups.has(&r.group(&labels), &entry.fingerprint))
+    }
+
+    fn step(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, sorted: &Sorted, now: Timestamp) -> Vec<Change> {
+        let settings = self.settings.clone();
+        let external = &settings.external_labels;
+        let found = found(diagnoses, external);
+        let all: Vec<(&str, &Pairs)> = found
+            .iter()
+            .map(|(f, labels, _)| (f.as_str(), labels))
+            .chain(sorted.alone.iter().map(|e| (&*e.fingerprint, &e.alert.labels)))
+            .collect();
+        let inhibited = settings.routing.inhibitor.snapshot(&all);
+        let judge =
+            Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, external, now };
+        let pace = |i: &Incident| settings.routing.pace_of(i, external);
+        let quiet = |i: &Incident| judge.is_quiet(i);
+        let manners = Manners { pace: &pace, quiet: &quiet };
+        let mut changes = Vec::new();
+        for (cluster, diagnosis) in diagnoses {
+            let mut diagnosis = diagnosis.clone();
+            diagnosis.findings.extend(sorted.consequences.get(cluster).into_iter().flatten().cloned());
+            changes.extend(self.open.step(&diagnosis, now, &manners));
+        }
+        let complete = settings.rule_groups.iter().all(|g| self.table.knows(g));
+        let blind: BTreeSet<&str> =
+            settings.clusters.iter().map(|c| &**c).filter(|c| diagnoses.get(*c).is_none_or(|d| d.blind)).collect();
+        let there: HashSet<&str> = sorted.alone.iter().map(|e| &*e.fingerprint).collect();
+        let held = |f: &Finding| {
+            let subject = f.key.subject.as_str();
+            let missing = !there.contains(subject);
+            sorted.held.contains(subject) || (missing && (!complete || blind.contains(&*f.key.cluster)))
+        };
+        let timers = |g: &Group| {
+            let route = settings.routing.tree.as_ref().and_then(|t| t.by_key(&g.route));
+            route.map_or_else(Timers::default, |r| r.timers)
+        };
+        let seen = judge.seen(&sorted.alone);
+        let open = &mut self.open;
+        changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
+        let alerts = self.shown(&judge, sorted, &found);
+        self.deps.live.write().alerts = Arc::new(alerts);
+        changes
+    }
+
+    /// Every alert as it stands, for those that ask.
+    fn shown(&self, judge: &Judge<'_>, sorted: &Sorted, found: &[(String, Pairs, Finding)]) -> Vec<LiveAlert> {
+        let mut all = Vec::with_capacity(found.len() + sorted.alone.len());
+        for (fingerprint, labels, finding) in found {
+            let incident = self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == finding.key));
+            let alert = alert_of(finding, labels, &self.settings.external_url, incident.map(|i| i.id));
+            let cause = finding.caused_by.as_ref();
+            let explained =
+                cause.and_then(|c| found.iter().find(|(_, _, f)| f.key == *c)).map(|(_, _, f)| f.headline.clone());
+            all.push(judge.live(
+                Arc::new(alert),
+                fingerprint.as_str().into(),
+                judge.now,
+                explained,
+                incident.map(|i| i.id),
+            ));
+        }
+        let explained =
+            sorted.consequences.values().flatten().map(|f| (f.key.subject.as_str(), f)).collect::<HashMap<_, _>>();
+        for entry in self.table.firing(judge.now) {
+            let labels = with(&entry.alert.labels, judge.external);
+            let cause = sorted.explained_by.get(&entry.fingerprint).cloned();
+            let of_root = explained
+                .get(&*entry.fingerprint)
+                .and_then(|f| self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == f.key)).map(|i| i.id));
+            let of_group = || {
+                self.settings.routing.routes(&labels).iter().find_map(|r| self.groups.incident_of(&r.group(&labels)))
+            };
+            let incident = of_root.or_else(|| cause.is_none().then(of_group).flatten());
+            let alert = Alert { labels, ..(*entry.alert).clone() };
+            all.push(judge.live(Arc::new(alert), entry.fingerprint.clone(), entry.updated_at, cause, incident));
+        }
+        all
+    }
+
+    /// Tells those who are to hear of an incident that was told to others before: after an escalation, the end of a silence
+    /// or of a muted time, a new configuration.
+    async fn call_others(&mut self, now: Timestamp) {
+        let mut calls: Vec<(i64, Vec<String>, Vec<String>)> = Vec::new();
+        for incident in self.all_open().filter(|i| i.first_told_at.is_some()) {
+            let routed = self.receivers(incident, Told::Opened, now);
+            let mut lines = Vec::new();
+            let mut new: Vec<String> = routed.iter().filter(|r| !incident.told.contains(*r)).cloned().collect();
+            for (receiver, why) in self.escalations(incident, now) {
+                if !new.contains(&receiver) {
+                    lines.push(format!("Escalated to {receiver}: {why}"));
+                    new.push(receiver);
+                }
+            }
+            if !new.is_empty() {
+                calls.push((incident.id, new, lines));
+            }
+        }
+        for (id, receivers, lines) in calls {
+            let Some(incident) = self.incident_mut(id) else { continue };
+            incident.told.extend(receivers.iter().cloned());
+            lines.into_iter().for_each(|line| note(incident, now, line));
+            incident.messages += 1;
+            let incident = incident.clone();
+            let messages = self.messages(&incident, Told::Opened, &receivers, now);
+            self.commit(vec![incident], messages).await;
+        }
+    }
+
+    /// `(receiver, why)` of the steps that are due.
+    fn escalations(&self, incident: &Incident, now: Timestamp) -> Vec<(String, String)> {
+        use super::config::EscalateIf;
+        let Some(first) = incident.first_told_at.filter(|_| incident.firing().next().is_some()) else {
+            return Vec::new();
+        };
+        let routes = self.settings.routing.routes_of(incident, &self.settings.external_labels);
+        let mut due = Vec::new();
+        for route in routes {
+            for step in route.escalation.iter().filter(|s| elapsed(first, now) >= s.after) {
+                let needed = match step.unless {
+                    EscalateIf::NotAcknowledged => incident.acknowledged.is_none(),
+                    EscalateIf::NotAccepted => self.waits_for(&route.receiver, incident.id),
+                };
+                if needed && !incident.told.contains(&*step.receiver) {
+                    let after = crate::notify::words::in_words(step.after);
+                    let why = match step.unless {
+                        EscalateIf::NotAcknowledged => format!("nobody has acknowledged it within {after}"),
+                        EscalateIf::NotAccepted => format!("{} has not accepted it within {after}", route.receiver),
+                    };
+                    due.push((step.receiver.to_string(), why));
+                }
+            }
+        }
+        due
+    }
+}
+
+impl Sorted {
+    fn explained(&mut self, entry: Entry, how: Explained, picture: &Picture<'_>) {
+        let (key, by) = match how {
+            Explained::Same(key) => (key, false),
+            Explained::By(key) => (key, true),
+        };
+        let cause = picture.findings.get(&key).map(|f| f.headline.clone()).unwrap_or_default();
+        self.explained_by.insert(entry.fingerprint.clone(), cause);
+        if by {
+            let mut consequence = finding(&entry.alert, &entry.fingerprint);
+            consequence.key.cluster = key.cluster.clone();
+            (consequence.topic, consequence.caused_by) = (Topic::Outage, Some(key.clone()));
+            self.consequences.entry(key.cluster).or_default().push(consequence);
+        }
+    }
+}
+
+/// What is held against an alert or an incident.
+struct Judge<'a> {
+    routing: &'a Routing,
+    silences: &'a Silences,
+    inhibited: &'a Snapshot<'a>,
+    external: &'a Pairs,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn is_muted(&self, labels: &Pairs) -> bool {
+        !self.silences.of(labels, self.now).is_empty() || self.inhibited.inhibitor_of(labels).is_some()
+    }
+
+    /// Nobody is to hear of an incident for now.
+    fn is_quiet(&self, incident: &Incident) -> bool {
+        let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
+        let silent = |a: &crate::model::IncidentAlert| self.is_muted(&with(&a.finding.alert_labels(), self.external));
+        let silenced = roots.peek().is_some() && roots.all(silent);
+        silenced || self.routing.is_muted(incident, self.external, self.now)
+    }
+
+    /// What fires, by group.
+    fn seen(&self, alone: &[Entry]) -> Vec<Seen> {
+        let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
+        for entry in alone {
+            let labels = with(&entry.alert.labels, self.external);
+            let muted = self.is_muted(&labels);
+            let alert = Alert { labels, ..(*entry.alert).clone() };
+            for route in self.routing.routes(&alert.labels) {
+                let group = route.group(&alert.labels);
+                let new = || Seen {
+                    group: group.clone(),
+                    timers: route.timers,
+                    quiet: self.routing.muted_by(route, self.now).is_some(),
+                    members: Vec::new(),
+                };
+                let member = Member { finding: finding(&alert, &entry.fingerprint), muted };
+                groups.entry(group.clone()).or_insert_with(new).members.push(member);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    fn live(
+        &self,
+        alert: Arc<Alert>,
+        fingerprint: Arc<str>,
+        updated_at: Timestamp,
+        explained_by: Option<String>,
+        incident: Option<i64>,
+    ) -> LiveAlert {
+        let routes = self.routing.routes(&alert.labels);
+        let muted: Vec<Option<String>> = routes.iter().map(|r| self.routing.muted_by(r, self.now)).collect();
+        let all_muted = !muted.is_empty() && muted.iter().all(Option::is_some);
+        LiveAlert {
+            groups: routes.iter().map(|r| r.group(&alert.labels)).collect(),
+            silenced_by: self.silences.of(&alert.labels, self.now),
+            inhibited_by: self.inhibited.inhibitor_of(&alert.labels).map(str::to_owned),
+            muted_by: if all_muted { muted.into_iter().flatten().collect() } else { Vec::new() },
+            explained_by,
+            incident,
+            alert,
+            fingerprint,
+            updated_at,
+        }
+    }
+}
+
+/// The findings that fire, as alerts: `(fingerprint, labels, finding)`.
+fn found(diagnoses: &BTreeMap<Arc<str>, Diagnosis>, external: &Pairs) -> Vec<(String, Pairs, Finding)> {
+    let findings = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
+    let alert = |f: &Finding| {
+        let mut labels = with(&f.alert_labels(), external);
+        if !f.key.subject.is_empty() && !labels.values().any(|v| *v == f.key.subject) {
+            labels.insert("subject".into(), f.key.subject.clone());
+        }
+        (fingerprint(&labels), labels, f.clone())
+    };
+    findings.map(alert).collect()
+}
+
+/// A finding as an alert.
+fn alert_of(finding: &Finding, labels: &Pairs, external_url: &str, incident: Option<i64>) -> Alert {
+    let text = |key: &str, lines: &[String]| (!lines.is_empty()).then(|| (key.to_owned(), lines.join("\n")));
+    let annotations = [
+        Some(("summary".to_owned(), finding.headline.clone())),
+        text("description", &finding.evidence),
+        text("consequences", &finding.consequences),
+        text("still_works", &finding.still_works),
+        (!finding.first_step.is_empty()).then(|| ("first_step".to_owned(), finding.first_step.clone())),
+    ];
+    Alert {
+        labels: labels.clone(),
+        annotations: annotations.into_iter().flatten().collect(),
+        starts_at: finding.since,
+        ends_at: None,
+        generator_url: incident.map(|id| format!("{external_url}/incidents/{id}")).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,258 @@
+//! Messages: to whom, how many, and what becomes of each attempt.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use super::{Dispatch, STORE_WAIT_MAX, elapsed, outbox, routing::is_of_receivers};
+use crate::{
+    clock::Clock,
+    model::{AlertName, Finding, FindingKey, Incident, Notification, OutboxEntry, Severity, Told, Topic},
+    notify::{Integration, receiver_of},
+    store::{Delivery, DeliveryOutcome, Store},
+    telemetry::NotificationLabels,
+};
+
+/// One delivery attempt, from the first file read to the last byte of the answer.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A receiver that has failed for so long is told of through the others. A message that is refused for good is at once.
+const FAILING_AFTER: Duration = Duration::from_secs(60);
+
+/// Integrations that do not take their messages, and how many messages each receiver got lately.
+#[derive(Debug, Default)]
+pub(super) struct Failing {
+    by_integration: BTreeMap<String, Trouble>,
+    sent: HashMap<String, VecDeque<Timestamp>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    since: Timestamp,
+    why: String,
+    refused: bool,
+}
+
+impl Failing {
+    /// Forgets what is no longer configured.
+    pub(super) fn retain(&mut self, integrations: &[Integration]) {
+        self.by_integration.retain(|name, _| integrations.iter().any(|i| *i.name == *name));
+    }
+
+    /// `(integration, why)`.
+    pub(super) fn shown(&self) -> Vec<(String, String)> {
+        self.by_integration.iter().map(|(name, t)| (name.clone(), t.why.clone())).collect()
+    }
+
+    /// Receivers of which an integration fails.
+    fn receivers(&self) -> BTreeSet<&str> {
+        self.by_integration.keys().map(|name| receiver_of(name)).collect()
+    }
+
+    /// As findings of the watchdog itself.
+    pub(super) fn findings(&self, now: Timestamp) -> Vec<Finding> {
+        let grave = self.by_integration.iter().filter(|(_, t)| t.refused || elapsed(t.since, now) >= FAILING_AFTER);
+        grave.map(|(name, trouble)| finding(name, trouble)).collect()
+    }
+
+    /// Whether one more message fits into a receiver's limit; counts it.
+    fn fits(&mut self, receiver: &str, limit: (u32, Duration), needed: bool, now: Timestamp) -> bool {
+        let sent = self.sent.entry(receiver.to_owned()).or_default();
+        while sent.front().is_some_and(|at| elapsed(*at, now) >= limit.1 || *at > now) {
+            sent.pop_front();
+        }
+        let fits = needed || sent.len() < limit.0 as usize;
+        if fits {
+            sent.push_back(now);
+        }
+        fits
+    }
+}
+
+fn finding(name: &str, trouble: &Trouble) -> Finding {
+    let verb = if trouble.refused { "refuses messages" } else { "does not take messages" };
+    Finding {
+        key: FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: name.to_owned() },
+        severity: Severity::Critical,
+        topic: Topic::Watchdog,
+        headline: format!("the receiver {name} {verb}"),
+        since: trouble.since,
+        evidence: vec![trouble.why.clone()],
+        still_works: vec!["probing and history; messages wait in the outbox and are tried again".into()],
+        consequences: vec![format!("who counts on {} hears nothing, outages included", receiver_of(name))],
+        first_step: "look at the answer above; `dogwatch drill --receiver` proves when it works again".into(),
+        caused_by: None,
+        labels: [("receiver", receiver_of(name)), ("integration", name)]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        annotations: BTreeMap::new(),
+    }
+}
+
+impl Dispatch {
+    /// Who hears of an incident now: those that its routes name and those that were told before; of its end, those that
+    /// were told of its beginning. Of a receiver that fails the others hear.
+    pub(super) fn receivers(&self, incident: &Incident, told: Told, now: Timestamp) -> Vec<String> {
+        let settings = &self.settings;
+        let routed = settings.routing.receivers_of(incident, &settings.external_labels, now);
+        let mut all: Vec<String> = routed.iter().map(ToString::to_string).collect();
+        if told == Told::Resolved && !incident.told.is_empty() {
+            all.retain(|r| incident.told.contains(r));
+        }
+        all.extend(incident.told.iter().filter(|r| !routed.iter().any(|x| **x == **r)).cloned());
+        if is_of_receivers(incident) {
+            let failing = self.failing.receivers();
+            all.retain(|r| !failing.contains(r.as_str()));
+            if all.is_empty() {
+                let others = settings.integrations.iter().map(Integration::receiver).filter(|r| !failing.contains(r));
+                all = others.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect();
+            }
+        }
+        all
+    }
+
+    /// The messages to these receivers.
+    pub(super) fn messages(
+        &mut self,
+        incident: &Incident,
+        told: Told,
+        receivers: &[String],
+        now: Timestamp,
+    ) -> Vec<OutboxEntry> {
+        let mut incident = incident.clone();
+        if self.settings.drill {
+            incident.topic = Topic::Drill;
+        }
+        let notification = Notification {
+            told,
+            sequence: incident.messages.saturating_sub(1),
+            at: incident.told_at.unwrap_or(now),
+            incident,
+            external_url: self.settings.external_url.trim_end_matches('/').to_owned(),
+            external_labels: self.settings.external_labels.clone(),
+            origin: self.origin.clone(),
+        };
+        let settings = self.settings.clone();
+        let mut messages = Vec::new();
+        for receiver in receivers {
+            let needed = !matches!(told, Told::Update | Told::Reminder);
+            if let Some(limit) = settings.rate_limits.get(receiver)
+                && !self.failing.fits(receiver, (limit.messages, limit.per), needed, now)
+            {
+                self.deps.metrics.drop_at("receiver_rate_limit");
+                continue;
+            }
+            let wanted = settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told));
+            messages.extend(wanted.map(|i| outbox::entry(&notification, &i.name, settings.give_up_after)));
+        }
+        messages
+    }
+
+    /// Records that a message is never sent.
+    pub(super) async fn discard(&mut self, entry: OutboxEntry, why: &str) -> Delivery {
+        warn!(receiver = entry.receiver, message = entry.id, "a notification is dropped: {why}");
+        self.count(&entry.receiver, DeliveryOutcome::Dropped);
+        let at = self.deps.clock.wall();
+        let delivery =
+            Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO };
+        // Not recorded in time: it stays queued in the store.
+        let _ = timeout(STORE_WAIT_MAX, self.deps.store.record_delivery(delivery.clone())).await;
+        delivery
+    }
+
+    pub(super) async fn start_attempts(&mut self) {
+        for entry in self.outbox.due(self.deps.clock.wall()) {
+            let Some(integration) = self.settings.integrations.iter().find(|i| *i.name == *entry.receiver) else {
+                let delivery = self.discard(entry, "its receiver is no longer configured").await;
+                self.outbox.settle(&delivery);
+                continue;
+            };
+            let (store, clock) = (self.deps.store.clone(), self.deps.clock.clone());
+            self.attempts.spawn(attempt(entry, integration.clone(), store, clock));
+        }
+    }
+
+    pub(super) fn attempted(&mut self, delivery: &Delivery) {
+        self.outbox.settle(delivery);
+        self.count(&delivery.entry.receiver, delivery.outcome);
+        self.deps.metrics.notification_seconds.observe(delivery.took.as_secs_f64());
+        let (receiver, message, answer) = (&delivery.entry.receiver, &delivery.entry.id, &delivery.answer);
+        let known = self.failing.by_integration.contains_key(receiver);
+        match delivery.outcome {
+            DeliveryOutcome::Delivered => {
+                info!(receiver, message, answer, "notification delivered");
+                if self.failing.by_integration.remove(receiver).is_some() {
+                    info!(receiver, "the receiver works again");
+                    self.outbox.hurry(receiver, self.deps.clock.wall());
+                }
+                return;
+            }
+            DeliveryOutcome::Retried if known => {
+                tracing::debug!(receiver, message, answer, "the receiver still fails");
+            }
+            DeliveryOutcome::Retried => {
+                warn!(receiver, message, answer, "the receiver fails; the notification is tried again");
+            }
+            DeliveryOutcome::Dropped => {
+                tracing::error!(receiver, message, answer, "a notification could not be delivered");
+            }
+        }
+        let refused = delivery.outcome == DeliveryOutcome::Dropped;
+        let trouble = Trouble { since: delivery.at, why: String::new(), refused };
+        let trouble = self.failing.by_integration.entry(receiver.clone()).or_insert(trouble);
+        trouble.why.clone_from(answer);
+        trouble.refused |= refused;
+        self.decide_soon();
+    }
+
+    fn count(&self, receiver: &str, outcome: DeliveryOutcome) {
+        let outcome = match outcome {
+            DeliveryOutcome::Delivered => "delivered",
+            DeliveryOutcome::Retried => "retried",
+            DeliveryOutcome::Dropped => "dropped",
+        };
+        let labels = NotificationLabels { receiver: receiver.to_owned(), outcome };
+        self.deps.metrics.notifications.get_or_create(&labels).inc();
+    }
+
+    /// Whether a receiver has not accepted what it was told of an incident.
+    pub(super) fn waits_for(&self, receiver: &str, incident: i64) -> bool {
+        let refused = |(name, t): (&String, &Trouble)| t.refused && receiver_of(name) == receiver;
+        self.outbox.waits(incident, receiver) || self.failing.by_integration.iter().any(refused)
+    }
+}
+
+/// Sends, judges and records; the record is queued before the next attempt of the same message can begin.
+async fn attempt(entry: OutboxEntry, integration: Integration, store: Store, clock: Clock) -> Delivery {
+    let began = Instant::now();
+    let outcome = integration.send(&entry.notification, began + ATTEMPT_TIMEOUT).await;
+    let now: Timestamp = clock.wall();
+    let delivery = outbox::judge(entry, &outcome, now, began.elapsed(), &mut fastrand::Rng::new());
+    // A store that hangs has it queued all the same.
+    let _ = timeout(STORE_WAIT_MAX, store.record_delivery(delivery.clone())).await;
+    delivery
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_lets_what_is_needed_pass_and_forgets_what_is_old() {
+        let mut failing = Failing::default();
+        let at = |s: i64| Timestamp::from_second(1_700_000_000 + s).unwrap();
+        let limit = (2, Duration::from_secs(60));
+        assert!(failing.fits("ops", limit, false, at(0)));
+        assert!(failing.fits("ops", limit, true, at(1)));
+        assert!(!failing.fits("ops", limit, false, at(2)));
+        assert!(failing.fits("ops", limit, true, at(3)), "a new incident is never dropped");
+        assert!(failing.fits("db", limit, false, at(3)));
+        assert!(failing.fits("ops", limit, false, at(64)));
+    }
+}

@@ -1,0 +1,77 @@
+//! The desk: where API, pages and the command line hand something in. Every answer comes after the store has it.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{alerts::Post, silence::SilenceError};
+use crate::model::Silence;
+
+/// Requests that wait.
+pub const REQUESTS: usize = 256;
+
+/// What is handed in.
+#[derive(Debug)]
+pub enum Request {
+    /// Alerts from outside.
+    Post(Vec<Post>, oneshot::Sender<Vec<String>>),
+    /// A silence, new or changed.
+    Silence(Silence, oneshot::Sender<Result<String, SilenceError>>),
+    /// The end of a silence.
+    Expire(String, oneshot::Sender<Result<(), SilenceError>>),
+    /// Somebody looks after an incident: `(id, who)`.
+    Acknowledge(i64, String, oneshot::Sender<bool>),
+}
+
+/// dispatch does not answer: it is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("dogwatch is stopping and takes nothing any more")]
+pub struct Closed;
+
+/// The handle. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk(mpsc::Sender<Request>);
+
+impl Desk {
+    /// With the end that [`super::Dispatch`] reads.
+    pub fn new() -> (Self, mpsc::Receiver<Request>) {
+        let (send, receive) = mpsc::channel(REQUESTS);
+        (Self(send), receive)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Closed> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(request(answer)).await.map_err(|_| Closed)?;
+        answered.await.map_err(|_| Closed)
+    }
+
+    /// Takes alerts; gives why some were not taken. The others are in the store.
+    ///
+    /// # Errors
+    /// When dispatch is stopping.
+    pub async fn post(&self, alerts: Vec<Post>) -> Result<Vec<String>, Closed> {
+        self.ask(|answer| Request::Post(alerts, answer)).await
+    }
+
+    /// Takes a silence; gives its id.
+    ///
+    /// # Errors
+    /// When dispatch is stopping; within, when it can't work.
+    pub async fn silence(&self, silence: Silence) -> Result<Result<String, SilenceError>, Closed> {
+        self.ask(|answer| Request::Silence(silence, answer)).await
+    }
+
+    /// Ends a silence.
+    ///
+    /// # Errors
+    /// When dispatch is stopping; within, when there is none.
+    pub async fn expire(&self, id: &str) -> Result<Result<(), SilenceError>, Closed> {
+        self.ask(|answer| Request::Expire(id.to_owned(), answer)).await
+    }
+
+    /// Says who looks after an open incident; false: there is none with this id.
+    ///
+    /// # Errors
+    /// When dispatch is stopping.
+    pub async fn acknowledge(&self, id: i64, by: &str) -> Result<bool, Closed> {
+        self.ask(|answer| Request::Acknowledge(id, by.to_owned(), answer)).await
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+use crate::model::Pairs;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+const TIMERS: Timers = Timers {
+    group_wait: Duration::from_secs(10),
+    group_interval: Duration::from_secs(60),
+    repeat_interval: Duration::from_secs(600),
+};
+
+fn group() -> Group {
+    Group { route: "{}".into(), receiver: "ops".into(), labels: Pairs::new() }
+}
+
+/// `name:severity`, muted with a `!` in front.
+fn members(text: &str) -> Vec<Member> {
+    let member = |word: &str| {
+        let plain = word.trim_start_matches('!');
+        let (name, severity) = plain.split_once(':').unwrap_or((plain, "warning"));
+        let labels: Pairs =
+            [("alertname", name), ("severity", severity)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let alert = Alert {
+            labels,
+            annotations: Pairs::new(),
+            starts_at: at(10_000),
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        Member { finding: finding(&alert, name), muted: word.starts_with('!') }
+    };
+    text.split_whitespace().map(member).collect()
+}
+
+/// A story: at each time, what fires, and what is told.
+#[derive(Default)]
+struct Story {
+    groups: Groups,
+    last: i64,
+    quiet: bool,
+}
+
+impl Story {
+    fn at(&mut self, seconds: i64, firing: &str, told: Option<Told>) {
+        let seen = Seen { group: group(), timers: TIMERS, quiet: self.quiet, members: members(firing) };
+        let seen = if firing.is_empty() { Vec::new() } else { vec![seen] };
+        let last = &mut self.last;
+        let changes = self.groups.step(seen, at(seconds), &|f| f.headline == "held", &|_| TIMERS, &mut || {
+            *last += 1;
+            *last
+        });
+        let said: Vec<Told> = changes.iter().filter_map(|c| c.told).collect();
+        assert_eq!(said, told.into_iter().collect::<Vec<_>>(), "at {seconds}: {firing}");
+    }
+}
+
+#[test]
+fn a_group_waits_is_told_updated_reminded_and_ended() {
+    let mut story = Story::default();
+    story.at(0, "a", None);
+    story.at(9, "a b", None);
+    story.at(10, "a b", Some(Told::Opened));
+    story.at(20, "a b c", None);
+    story.at(70, "a b c", Some(Told::Update));
+    story.at(131, "a b c", None);
+    story.at(140, "b c", Some(Told::Update));
+    story.at(740, "b c", Some(Told::Reminder));
+    story.at(745, "", None);
+    story.at(800, "", Some(Told::Resolved));
+    story.at(900, "a", None);
+    assert_eq!(story.last, 1);
+}
+
+#[test]
+fn what_goes_before_the_wait_ends_is_never_told_and_what_comes_and_goes_not_each_time() {
+    let mut story = Story::default();
+    story.at(0, "a", None);
+    story.at(5, "", None);
+    story.at(11, "a", None);
+    story.at(21, "a", Some(Told::Opened));
+    story.at(30, "", None);
+    story.at(40, "a", None);
+    story.at(81, "a", None);
+}
+
+#[test]
+fn a_worse_severity_is_told_at_once() {
+    let mut story = Story::default();
+    story.at(0, "a", None);
+    story.at(10, "a", Some(Told::Opened));
+    story.at(11, "a b:critical", Some(Told::Worse));
+    story.at(12, "a b:critical c:critical", None);
+    story.at(13, "a:critical b:critical c:critical", None);
+}
+
+#[test]
+fn muted_alerts_open_nothing_and_are_no_news() {
+    let mut story = Story::default();
+    story.at(0, "!a", None);
+    story.at(10, "!a", None);
+    story.at(20, "a", None);
+    story.at(30, "a", Some(Told::Opened));
+    story.at(700, "!a !b", None);
+    story.at(701, "a !b", Some(Told::Reminder));
+    story.at(800, "", Some(Told::Resolved));
+}
+
+#[test]
+fn a_muted_route_waits_and_then_tells() {
+    let mut story = Story { quiet: true, ..Story::default() };
+    story.at(0, "a", None);
+    story.at(100, "a", None);
+    story.quiet = false;
+    story.at(101, "a", Some(Told::Opened));
+}
+
+#[test]
+fn what_nothing_is_known_of_neither_begins_nor_ends() {
+    let mut story = Story::default();
+    story.at(0, "held", None);
+    story.at(100, "held", None);
+    assert!(!story.groups.is_waiting());
+    story.at(100, "a", None);
+    story.at(110, "a held", Some(Told::Opened));
+    assert_eq!(story.groups.incidents().next().map(|i| i.alerts.len()), Some(1));
+}
+
+#[test]
+fn a_restart_repeats_and_forgets_nothing() {
+    let mut story = Story::default();
+    story.at(0, "a", None);
+    story.at(10, "a", Some(Told::Opened));
+    let open: Vec<Incident> = story.groups.incidents().cloned().collect();
+    let mut again = Story { groups: Groups::restore(open), last: 1, quiet: false };
+    again.at(20, "a", None);
+    again.at(80, "", Some(Told::Resolved));
+}

@@ -1,0 +1,124 @@
+//! Routes, inhibition and time intervals together: who is told of an incident, when, and whether now. Pure.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    config::{InhibitConfig, NamedIntervals, RouteConfig},
+    incident::Pace,
+    inhibit::Inhibitor,
+    route::{Known, Route, Tree},
+    times::Intervals,
+};
+use crate::model::{AlertName, Incident, Pairs};
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// `None`: nobody is told anything.
+    pub tree: Option<Tree>,
+    /// What explains what.
+    pub inhibitor: Inhibitor,
+    /// When.
+    pub intervals: Intervals,
+}
+
+impl Routing {
+    /// Checks a configuration; `times` are its time intervals with their keys.
+    ///
+    /// # Errors
+    /// `(path, what is wrong)`.
+    pub fn new(
+        route: Option<&RouteConfig>,
+        receivers: &[&str],
+        inhibit: &[InhibitConfig],
+        times: [(&str, &[NamedIntervals]); 2],
+    ) -> Result<Self, (String, String)> {
+        let [(first_key, first), (second_key, second)] = times;
+        let mut intervals = Intervals::new(first, first_key)?;
+        let more = Intervals::new(second, second_key)?;
+        intervals
+            .join(more)
+            .map_err(|name| (second_key.to_owned(), format!("time interval {name:?} is not unique")))?;
+        let known_receivers: BTreeSet<&str> = receivers.iter().copied().collect();
+        let known_intervals: BTreeSet<&str> = intervals.names().collect();
+        let known = Known { receivers: &known_receivers, intervals: &known_intervals };
+        let tree = match route {
+            Some(route) => Some(Tree::new(route, &known)?),
+            None if receivers.is_empty() => None,
+            None => {
+                let words = "nothing is sent to them without a route; add `route: {receiver: ";
+                return Err(("receivers".into(), format!("{words}{}}}`", receivers[0])));
+            }
+        };
+        Ok(Self { tree, inhibitor: Inhibitor::new(inhibit)?, intervals })
+    }
+
+    /// The routes that take an alert.
+    pub fn routes(&self, labels: &Pairs) -> Vec<&Route> {
+        self.tree.as_ref().map(|tree| tree.matches(labels)).unwrap_or_default()
+    }
+
+    /// The time interval that keeps a route quiet now, in words.
+    pub fn muted_by(&self, route: &Route, now: Timestamp) -> Option<String> {
+        if let Some(name) = self.intervals.holding(&route.mute, now) {
+            return Some(name.to_owned());
+        }
+        let inactive = !route.active.is_empty() && self.intervals.holding(&route.active, now).is_none();
+        inactive.then(|| route.active.join(", "))
+    }
+
+    /// The routes of an incident: those of its group, or of the alert that gives it its headline.
+    pub fn routes_of(&self, incident: &Incident, external: &Pairs) -> Vec<&Route> {
+        let Some(tree) = &self.tree else { return Vec::new() };
+        match &incident.group {
+            Some(group) => match tree.by_key(&group.route) {
+                Some(route) => vec![route],
+                // The configuration has changed: the group's labels say where it would go now.
+                None => tree.matches(&with(&group.labels, external)),
+            },
+            None => tree.matches(&labels_of(incident, external)),
+        }
+    }
+
+    /// How often an incident is told.
+    pub fn pace_of(&self, incident: &Incident, external: &Pairs) -> Pace {
+        let timers = self.routes_of(incident, external).first().map(|r| r.timers).unwrap_or_default();
+        Pace { group_interval: timers.group_interval, repeat_interval: timers.repeat_interval }
+    }
+
+    /// Whether every route of an incident is muted now.
+    pub fn is_muted(&self, incident: &Incident, external: &Pairs, now: Timestamp) -> bool {
+        let routes = self.routes_of(incident, external);
+        !routes.is_empty() && routes.iter().all(|r| self.muted_by(r, now).is_some())
+    }
+
+    /// The receivers that are to hear of an incident now, each once.
+    pub fn receivers_of(&self, incident: &Incident, external: &Pairs, now: Timestamp) -> Vec<Arc<str>> {
+        let mut receivers: Vec<Arc<str>> = Vec::new();
+        for route in self.routes_of(incident, external) {
+            if self.muted_by(route, now).is_none() && !receivers.contains(&route.receiver) {
+                receivers.push(route.receiver.clone());
+            }
+        }
+        receivers
+    }
+}
+
+/// The labels by which an incident of the diagnosis is routed: those of the alert that gives it its headline.
+pub fn labels_of(incident: &Incident, external: &Pairs) -> Pairs {
+    incident.alerts.first().map(|a| with(&a.finding.alert_labels(), external)).unwrap_or_default()
+}
+
+/// An alert's own labels win over those that are added to every alert.
+pub fn with(labels: &Pairs, external: &Pairs) -> Pairs {
+    let mut all = external.clone();
+    all.extend(labels.clone());
+    all
+}
+
+/// Whether an incident is about a receiver that fails.
+pub fn is_of_receivers(incident: &Incident) -> bool {
+    incident.alerts.first().is_some_and(|a| a.finding.key.alert == AlertName::ReceiverFailing)
+}
