@@ -1,6 +1,38 @@
-//! Templates of rules and messages: the subset of Go's text/template that Prometheus rules and Alertmanager's receivers use.
+//! Templates of rules and messages: the subset of Go's text/template that Prometheus' rules and Alertmanager's receivers use.
+//!
+//! `parse` reads (what is not supported is refused there, with its line and column), `eval` writes out, `functions` is one
+//! table of names, `number` writes numbers as Go does. Pure: what a template asks of its surroundings goes through [`Host`].
+//! Every template ends: text, nesting, steps, queries and output have limits.
 
-use std::collections::BTreeMap;
+mod eval;
+mod functions;
+mod layout;
+mod number;
+mod parse;
+mod printf;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use self::parse::Node;
+
+/// A longer template is none that a person wrote: Alertmanager's own file has 20 kB.
+pub const TEXT_MAX: usize = 256 << 10;
+
+/// Blocks within blocks, brackets within brackets: reading and writing recurse into each.
+pub const NESTING_MAX: usize = 50;
+
+/// What a rendering may write: a message is no book.
+pub const OUTPUT_MAX: usize = 1 << 20;
+
+/// Nodes that a rendering may visit.
+pub const STEPS_MAX: usize = 200_000;
+
+/// Queries that a rendering may make.
+pub const QUERIES_MAX: usize = 20;
 
 /// What templates work on.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +47,11 @@ pub enum Value {
     Float(f64),
     /// A text.
     Str(String),
-    /// A list.
+    /// A moment.
+    Time(Timestamp),
+    /// A list. Of alerts, `.Firing` and `.Resolved` are parts of it.
     List(Vec<Value>),
-    /// Fields or keys, sorted.
+    /// Fields or keys, sorted. A key that is not there is empty.
     Map(BTreeMap<String, Value>),
 }
 
@@ -28,6 +62,21 @@ pub trait Host {
     /// # Errors
     /// In words.
     fn query(&mut self, promql: &str) -> Result<Vec<QuerySample>, String>;
+
+    /// The time, for `since` and `now`.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A host without history: messages have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHistory;
+
+impl Host for NoHistory {
+    fn query(&mut self, _promql: &str) -> Result<Vec<QuerySample>, String> {
+        Err("there is no history to ask in a message's template".into())
+    }
 }
 
 /// One sample of a query's answer.
@@ -51,23 +100,56 @@ pub struct TemplateError {
     pub message: String,
 }
 
-/// A template that was read.
+/// A template that was read. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    text: String,
+    text: Arc<str>,
+    nodes: Arc<[Node]>,
+    library: Library,
+    variables: &'static [(&'static str, &'static str)],
 }
 
-/// Named templates (`define`), used by `template`.
+/// Named templates (`define`), used by `template`. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Library {}
+pub struct Library(Arc<BTreeMap<String, (Arc<str>, Arc<[Node]>)>>);
+
+/// The variables that Prometheus sets before an annotation, and the fields they stand for (rules/alerting.go).
+const OF_RULE: &[(&str, &str)] =
+    &[("labels", "Labels"), ("externalLabels", "ExternalLabels"), ("externalURL", "ExternalURL"), ("value", "Value")];
 
 impl Library {
-    /// Adds every `define` of a text.
+    /// Adds every `define` of a text; a later one replaces an earlier one of the same name.
     ///
     /// # Errors
     /// At the first thing that is not supported.
-    pub fn add(&mut self, _text: &str) -> Result<(), TemplateError> {
+    pub fn add(&mut self, text: &str) -> Result<(), TemplateError> {
+        let parsed = parse::parse(text, &[])?;
+        self.put(&text.into(), parsed.defined);
         Ok(())
+    }
+
+    fn put(&mut self, text: &Arc<str>, defined: Vec<(String, Vec<Node>)>) {
+        let mut all = (*self.0).clone();
+        for (name, nodes) in defined {
+            all.insert(name, (text.clone(), nodes.into()));
+        }
+        self.0 = Arc::new(all);
+    }
+
+    /// Checks that every `template` names one that is there.
+    ///
+    /// # Errors
+    /// At the first that does not.
+    pub fn check(&self) -> Result<(), TemplateError> {
+        self.0.values().try_for_each(|(text, nodes)| parse::check_names(text, nodes, self))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 }
 
@@ -77,22 +159,57 @@ impl Template {
     /// # Errors
     /// At the first thing that is not supported.
     pub fn of_rule(text: &str) -> Result<Self, TemplateError> {
-        Ok(Self { text: text.into() })
+        Self::read(text, &Library::default(), OF_RULE)
     }
 
     /// Reads a template of a receiver's message.
     ///
     /// # Errors
     /// At the first thing that is not supported, or that the library does not define.
-    pub fn of_message(text: &str, _library: &Library) -> Result<Self, TemplateError> {
-        Ok(Self { text: text.into() })
+    pub fn of_message(text: &str, library: &Library) -> Result<Self, TemplateError> {
+        Self::read(text, library, &[])
+    }
+
+    fn read(
+        text: &str,
+        library: &Library,
+        variables: &'static [(&'static str, &'static str)],
+    ) -> Result<Self, TemplateError> {
+        let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+        let parsed = parse::parse(text, &names)?;
+        let source: Arc<str> = text.into();
+        let mut library = library.clone();
+        if !parsed.defined.is_empty() {
+            library.put(&source, parsed.defined);
+        }
+        parse::check_names(text, &parsed.nodes, &library)?;
+        Ok(Self { text: source, nodes: parsed.nodes.into(), library, variables })
+    }
+
+    /// The text that it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Writes it out over `data` (`.`).
     ///
     /// # Errors
     /// In words, with the place.
-    pub fn render(&self, _data: &Value, _host: &mut dyn Host) -> Result<String, TemplateError> {
-        Ok(self.text.clone())
+    pub fn render(&self, data: &Value, host: &mut dyn Host) -> Result<String, TemplateError> {
+        eval::render(self, data, host)
     }
+}
+
+/// The place of a byte in a text: line and column from 1.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(at.min(text.len()))];
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |i| i + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+/// An error at a byte of a text.
+fn wrong(text: &str, at: usize, message: impl Into<String>) -> TemplateError {
+    let (line, column) = place(text, at);
+    TemplateError { line, column, message: message.into() }
 }
