@@ -100,6 +100,10 @@ pub struct Metrics {
     pub store_samples: Counter,
     /// Size of the database with its WAL.
     pub store_bytes: Gauge,
+    /// Bytes free where the history lies.
+    pub disk_free: Gauge,
+    /// Size of that file system, bytes.
+    pub disk_size: Gauge,
     /// Samples that remotes took.
     pub remote_samples: Family<RemoteLabels, Counter>,
     /// Samples that remotes refused for good.
@@ -157,6 +161,8 @@ impl Metrics {
             store_queue: Gauge::default(),
             store_samples: Counter::default(),
             store_bytes: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_size: Gauge::default(),
             store_damaged: Counter::default(),
             remote_samples: Family::default(),
             remote_refused: Family::default(),
@@ -215,6 +221,8 @@ impl Metrics {
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
         r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
+        r.register("disk_free_bytes", "Bytes free on the file system of the history", self.disk_free.clone());
+        r.register("disk_size_bytes", "Size of the file system of the history", self.disk_size.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
         r.register(

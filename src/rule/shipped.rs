@@ -5,7 +5,15 @@ use std::path::Path;
 use super::file::{self, FileError, Group};
 
 /// `(file, text)`.
-pub const FILES: &[(&str, &str)] = &[];
+pub const FILES: &[(&str, &str)] = &[
+    ("apiserver.yml", include_str!("../../alerts/apiserver.yml")),
+    ("certificates.yml", include_str!("../../alerts/certificates.yml")),
+    ("control-plane.yml", include_str!("../../alerts/control-plane.yml")),
+    ("etcd.yml", include_str!("../../alerts/etcd.yml")),
+    ("heartbeats.yml", include_str!("../../alerts/heartbeats.yml")),
+    ("nodes.yml", include_str!("../../alerts/nodes.yml")),
+    ("watchdog.yml", include_str!("../../alerts/watchdog.yml")),
+];
 
 /// Reads them.
 ///
