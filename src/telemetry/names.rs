@@ -32,7 +32,12 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_etcd_raft_term", "Raft term"),
     ("dogwatch_etcd_raft_index", "Raft index"),
     ("dogwatch_etcd_raft_applied_index", "Raft applied index"),
+    ("dogwatch_tls_verified", "1 if the presented chain and name could be verified"),
     ("dogwatch_certificate_expiry_timestamp_seconds", "Expiry of every certificate seen, as Unix time"),
+    (
+        "dogwatch_certificate_not_before_timestamp_seconds",
+        "Beginning of validity of every certificate seen, as Unix time",
+    ),
     ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
     ("dogwatch_discovery_age_seconds", "Seconds since a working API server was last read in full"),
     ("dogwatch_incidents_open", "Open incidents; without a cluster label: about the watchdog itself"),
