@@ -7,6 +7,7 @@ mod demo;
 mod output;
 mod probe;
 mod query;
+mod rules;
 mod run;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -28,7 +29,8 @@ Examples:
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
-  dogwatch query 'up == 0'             ask the history, in PromQL";
+  dogwatch query 'up == 0'             ask the history, in PromQL
+  dogwatch rules backtest new.yml      when would these rules have fired?";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -42,6 +44,9 @@ enum Command {
     /// Ask the history in PromQL; works while the watchdog runs and while it does not.
     #[command(after_help = QUERY_HELP)]
     Query(QueryArgs),
+    /// Test rule files, or play them over the history.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Copy the history to a file; works while the watchdog runs.
     Backup(BackupArgs),
     /// See an outage detected and told, on a pretend cluster in this process.
@@ -89,6 +94,47 @@ struct QueryArgs {
     /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
     #[arg(long, value_name = "DURATION")]
     step: Option<String>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum RulesCommand {
+    /// Run unit tests of rules, in promtool's format
+    Test(RulesTestArgs),
+    /// When would these rules have fired, and what really happened then?
+    #[command(after_help = BACKTEST_HELP)]
+    Backtest(BacktestArgs),
+    /// Print the built-in rules, one file or all
+    Show {
+        /// Which file, e.g. etcd.yml; default: all
+        file: Option<String>,
+    },
+}
+
+const BACKTEST_HELP: &str = "\
+Examples:
+  dogwatch rules backtest my-rules.yml --since 30d     a new rule, before it wakes anybody
+  dogwatch rules backtest --since 7d                   the rules that are in force";
+
+#[derive(Args, Clone, Debug)]
+struct RulesTestArgs {
+    /// Test files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct BacktestArgs {
+    #[command(flatten)]
+    history: HistoryArgs,
+    /// Rule files; default: those of the configuration
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// From how long ago on
+    #[arg(long, value_name = "DURATION", default_value = "30d")]
+    since: String,
     /// How to print
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
@@ -198,6 +244,7 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::main(args).await,
             Command::Probe(args) => probe::main(args).await,
             Command::Query(args) => query::main(args).await,
+            Command::Rules(command) => rules::main(command).await,
             Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,
             Command::Completions(args) => completions::main(&args),

@@ -27,6 +27,7 @@ use crate::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
     },
+    heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     query::QueryConfig,
     remote::RemoteWriteConfig,
@@ -84,6 +85,10 @@ pub struct Config {
     /// Rule files, relative to this one, with `*`; without them the built-in rules count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
+    /// Jobs that report in.
+    pub heartbeats: Vec<HeartbeatConfig>,
+    /// Who raises the alarm when dogwatch is silent.
+    pub dead_mans_switch: Vec<SwitchConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -111,6 +116,8 @@ impl Default for Config {
             time_intervals: Vec::new(),
             mute_time_intervals: Vec::new(),
             rule_files: None,
+            heartbeats: Vec::new(),
+            dead_mans_switch: Vec::new(),
             is_drill: false,
         }
     }
@@ -145,6 +152,21 @@ impl Config {
         let times =
             [("time_intervals", &self.time_intervals[..]), ("mute_time_intervals", &self.mute_time_intervals[..])];
         Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)
+    }
+
+    /// The part that Alertmanager's own tools read (`amtool config routes`): routes, receivers by name, inhibition, times.
+    pub fn routes_shown(&self) -> String {
+        fn plain(route: &RouteConfig) -> RouteConfig {
+            RouteConfig { escalation: None, routes: route.routes.iter().map(plain).collect(), ..route.clone() }
+        }
+        let names: Vec<_> = self.receivers.iter().map(|r| serde_json::json!({"name": r.name})).collect();
+        let shown = serde_json::json!({
+            "route": self.route.as_ref().map(plain),
+            "receivers": names,
+            "inhibit_rules": self.inhibit_rules,
+            "time_intervals": self.time_intervals.iter().chain(&self.mute_time_intervals).collect::<Vec<_>>(),
+        });
+        serde_saphyr::to_string(&shown).unwrap_or_default()
     }
 
     /// Without a file: the current context of the kubeconfig, watched with every default.
@@ -234,6 +256,10 @@ fn resolve(config: &mut Config, base: &Path) {
     }
     for pattern in config.rule_files.iter_mut().flatten() {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
+    }
+    heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);
+    for monitoring in config.clusters.iter_mut().filter_map(|c| c.monitoring.as_mut()) {
+        monitoring.token_file = base.join(&monitoring.token_file);
     }
     config.global.resolve_paths(base);
     config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));

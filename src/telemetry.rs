@@ -58,6 +58,13 @@ pub struct RemoteLabels {
     pub remote: String,
 }
 
+/// Labels of `dogwatch_dead_mans_switch_pings_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PingLabels {
+    /// `delivered`, `failed`, `withheld`.
+    pub outcome: &'static str,
+}
+
 /// Labels of `dogwatch_rule_*`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RuleGroupLabels {
@@ -100,6 +107,10 @@ pub struct Metrics {
     pub store_samples: Counter,
     /// Size of the database with its WAL.
     pub store_bytes: Gauge,
+    /// Bytes free where the history lies.
+    pub disk_free: Gauge,
+    /// Size of that file system, bytes.
+    pub disk_size: Gauge,
     /// Samples that remotes took.
     pub remote_samples: Family<RemoteLabels, Counter>,
     /// Samples that remotes refused for good.
@@ -116,6 +127,8 @@ pub struct Metrics {
     pub query_failures: Counter,
     /// Blocks of packed samples that could not be read.
     pub store_damaged: Counter,
+    /// Pings of others' dead man's switches.
+    pub switch_pings: Family<PingLabels, Counter>,
     /// Rules evaluated.
     pub rule_evaluations: Family<RuleGroupLabels, Counter>,
     /// Evaluations that failed.
@@ -157,6 +170,8 @@ impl Metrics {
             store_queue: Gauge::default(),
             store_samples: Counter::default(),
             store_bytes: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_size: Gauge::default(),
             store_damaged: Counter::default(),
             remote_samples: Family::default(),
             remote_refused: Family::default(),
@@ -165,6 +180,7 @@ impl Metrics {
             remote_lag: Family::default(),
             query_seconds: Histogram::new(SECONDS),
             query_failures: Counter::default(),
+            switch_pings: Family::default(),
             rule_evaluations: Family::default(),
             rule_failures: Family::default(),
             rule_missed: Family::default(),
@@ -215,6 +231,8 @@ impl Metrics {
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
         r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
+        r.register("disk_free_bytes", "Bytes free on the file system of the history", self.disk_free.clone());
+        r.register("disk_size_bytes", "Size of the file system of the history", self.disk_size.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
         r.register(
@@ -225,6 +243,7 @@ impl Metrics {
     }
 
     fn register_rules(&self, r: &mut Registry) {
+        r.register("dead_mans_switch_pings", "Pings of others' dead man's switches", self.switch_pings.clone());
         r.register("rule_evaluations", "Rules evaluated, by group", self.rule_evaluations.clone());
         r.register("rule_evaluation_failures", "Rules that could not be evaluated", self.rule_failures.clone());
         r.register("rule_group_missed_iterations", "Ticks that a rule group missed", self.rule_missed.clone());

@@ -72,10 +72,11 @@ fn reaches(root: AlertName, alert: &Alert, ours: bool) -> bool {
     let of_control_plane = CONTROL_PLANE.contains(&alert.label("job"))
         || ["Kube", "kube", "etcd", "API"].iter().any(|p| alert.name().starts_with(p));
     match root {
-        AlertName::ClusterUnreachable => ours || of_control_plane,
-        AlertName::EtcdQuorumLost | AlertName::ApiServersDown | AlertName::ControlPlaneHostDown => {
-            ours && alert.label("node").is_empty() || of_control_plane
+        // What our own rules see of the cluster they see through what is down; a node that is really lost is a finding.
+        AlertName::ClusterUnreachable | AlertName::EtcdQuorumLost | AlertName::ApiServersDown => {
+            ours || of_control_plane
         }
+        AlertName::ControlPlaneHostDown => of_control_plane,
         AlertName::NodesDown => {
             alert.labels.contains_key("node") || matches!(alert.label("job"), "kubelet" | "kube-proxy")
         }

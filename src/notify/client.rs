@@ -58,7 +58,18 @@ impl HttpClient {
     /// # Errors
     /// When a secret can't be read; in words that do not hold it.
     pub async fn post(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
-        let mut request = client.post(url);
+        self.dress(client.post(url)).await
+    }
+
+    /// A GET with credentials and headers.
+    ///
+    /// # Errors
+    /// As [`HttpClient::post`].
+    pub async fn get(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
+        self.dress(client.get(url)).await
+    }
+
+    async fn dress(&self, mut request: RequestBuilder) -> Result<RequestBuilder, String> {
         match &self.authorization {
             None => {}
             Some(Authorization::Scheme(scheme, credentials)) => {
@@ -120,6 +131,15 @@ fn same_host() -> redirect::Policy {
         let stays = from.is_some_and(|f| f.host() == attempt.url().host()) && !downgrade;
         if keeps_post && stays && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
     })
+}
+
+/// A secret URL that stands in the configuration or in a file.
+///
+/// # Errors
+/// When it can't be read or is none; in words that do not hold it.
+pub async fn read_url(url: Option<&Secret>, file: Option<&std::path::PathBuf>) -> Result<Url, String> {
+    let credential = Credential::from_either(url, file)?.ok_or("url or url_file is missing")?;
+    parse_url(&credential.read().await?)
 }
 
 /// A URL that may hold a secret: the error never shows it.

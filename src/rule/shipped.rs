@@ -5,7 +5,17 @@ use std::path::Path;
 use super::file::{self, FileError, Group};
 
 /// `(file, text)`.
-pub const FILES: &[(&str, &str)] = &[];
+pub const FILES: &[(&str, &str)] = &[
+    ("apiserver.yml", include_str!("../../alerts/apiserver.yml")),
+    ("certificates.yml", include_str!("../../alerts/certificates.yml")),
+    ("components.yml", include_str!("../../alerts/components.yml")),
+    ("etcd.yml", include_str!("../../alerts/etcd.yml")),
+    ("heartbeats.yml", include_str!("../../alerts/heartbeats.yml")),
+    ("nodes.yml", include_str!("../../alerts/nodes.yml")),
+    ("slo.yml", include_str!("../../alerts/slo.yml")),
+    ("targets.yml", include_str!("../../alerts/targets.yml")),
+    ("watchdog.yml", include_str!("../../alerts/watchdog.yml")),
+];
 
 /// Reads them.
 ///

@@ -98,6 +98,13 @@ impl Place {
         ["dogwatch.db", "dogwatch.db-wal", "dogwatch.db-shm"].map(|n| self.dir.join(n))
     }
 
+    /// Bytes that we may still use, and all bytes, of the file system that the directory is on.
+    pub fn room(&self) -> Option<(u64, u64)> {
+        let stat = nix::sys::statvfs::statvfs(&self.dir).ok()?;
+        let block = stat.fragment_size();
+        Some((stat.blocks_available().saturating_mul(block), stat.blocks().saturating_mul(block)))
+    }
+
     /// Takes the lock that keeps a second dogwatch away; it ends with the returned file.
     pub fn lock(&self) -> Result<File, Problem> {
         make_dir(&self.dir).map_err(|e| Problem::Other(format!("the data directory can't be made: {e}")))?;

@@ -337,7 +337,12 @@ impl Writer {
         if now >= self.size_at {
             self.size_at = now + SIZE_EVERY;
             let bytes: u64 = self.place.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
-            self.mailbox.metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            let metrics = &self.mailbox.metrics;
+            metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            if let Some((free, size)) = self.place.room() {
+                metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
+                metrics.disk_size.set(i64::try_from(size).unwrap_or(i64::MAX));
+            }
         }
     }
 }
