@@ -14,5 +14,6 @@ mod notify;
 mod promql;
 mod receivers;
 mod remote;
+mod rules_shipped;
 mod store;
 mod tidy;
