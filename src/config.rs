@@ -26,9 +26,11 @@ use crate::{
     dispatch::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
+        drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
+    notify::{self, Integration},
     query::QueryConfig,
     remote::RemoteWriteConfig,
     rule,
@@ -76,6 +78,8 @@ pub struct Config {
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
     pub receivers: Vec<ReceiverConfig>,
+    /// Alertmanager's `templates`: files with `define`s, with `*`.
+    pub templates: Vec<String>,
     /// Alertmanager's `inhibit_rules`.
     pub inhibit_rules: Vec<InhibitConfig>,
     /// Alertmanager's `time_intervals`.
@@ -89,6 +93,9 @@ pub struct Config {
     pub heartbeats: Vec<HeartbeatConfig>,
     /// Who raises the alarm when dogwatch is silent.
     pub dead_mans_switch: Vec<SwitchConfig>,
+    /// Drills on a schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -112,12 +119,14 @@ impl Default for Config {
             global: GlobalConfig::default(),
             route: None,
             receivers: Vec::new(),
+            templates: Vec::new(),
             inhibit_rules: Vec::new(),
             time_intervals: Vec::new(),
             mute_time_intervals: Vec::new(),
             rule_files: None,
             heartbeats: Vec::new(),
             dead_mans_switch: Vec::new(),
+            drill: None,
             is_drill: false,
         }
     }
@@ -152,6 +161,23 @@ impl Config {
         let times =
             [("time_intervals", &self.time_intervals[..]), ("mute_time_intervals", &self.mute_time_intervals[..])];
         Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)
+    }
+
+    /// Everybody who can be told.
+    ///
+    /// # Errors
+    /// `(path, what is wrong)` for the first thing that can't work.
+    pub fn integrations(&self) -> Result<Vec<Integration>, (String, String)> {
+        let wrong = |message: String| ("templates".to_owned(), message);
+        let mut library = notify::default_library().map_err(|e| wrong(e.to_string()))?;
+        for pattern in &self.templates {
+            for file in rule::file::expand(Path::new(""), pattern).map_err(wrong)? {
+                let text = std::fs::read_to_string(&file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+                library.add(&text).map_err(|e| wrong(format!("{}:{e}", file.display())))?;
+            }
+        }
+        library.check().map_err(|e| wrong(e.to_string()))?;
+        notify::integrations(&self.global, &self.receivers, &library).map_err(|e| (e.at, e.message))
     }
 
     /// The part that Alertmanager's own tools read (`amtool config routes`): routes, receivers by name, inhibition, times.
@@ -254,7 +280,7 @@ fn resolve(config: &mut Config, base: &Path) {
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
     }
-    for pattern in config.rule_files.iter_mut().flatten() {
+    for pattern in config.rule_files.iter_mut().flatten().chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);

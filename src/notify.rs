@@ -4,11 +4,23 @@
 //! lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message is rendered from its
 //! [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same `Message-ID`.
 
+mod alertmanager;
 pub mod client;
 pub mod config;
 mod credential;
+mod data;
+mod discord;
 pub mod email;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
+mod post;
+mod pushover;
 pub mod retry;
+mod service;
+mod slack;
+mod teams;
+mod telegram;
 pub mod webhook;
 pub mod words;
 
@@ -16,8 +28,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::model::{Notification, Told};
+use crate::{
+    model::{Notification, Told},
+    template::{Library, TemplateError},
+};
 use config::{GlobalConfig, ReceiverConfig};
+use service::{Place, Service};
 
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;
@@ -81,6 +97,7 @@ pub struct Integration {
 enum Way {
     Email(email::Email),
     Webhook(webhook::Webhook),
+    Service(Box<dyn Service>, client::HttpClient),
 }
 
 impl Integration {
@@ -94,12 +111,23 @@ impl Integration {
         told != Told::Resolved || self.send_resolved
     }
 
+    /// What would be sent, without secrets.
+    pub fn preview(&self, notification: &Notification) -> String {
+        let json = |v: serde_json::Value| serde_json::to_string_pretty(&v).unwrap_or_default();
+        match &*self.way {
+            Way::Email(email) => email.preview(notification),
+            Way::Webhook(webhook) => json(webhook.preview(notification)),
+            Way::Service(service, _) => json(service.preview(notification)),
+        }
+    }
+
     /// Makes one attempt, which ends by `deadline`.
     pub async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
         let attempt = async {
             match &*self.way {
                 Way::Email(email) => email.send(notification, deadline).await,
                 Way::Webhook(webhook) => webhook.send(notification, deadline).await,
+                Way::Service(service, http) => service::send(&**service, http, notification, deadline).await,
             }
         };
         tokio::time::timeout_at(deadline, attempt).await.unwrap_or_else(|_| Outcome::retry("no answer in time"))
@@ -125,6 +153,7 @@ pub fn init() {
 pub fn integrations(
     global: &GlobalConfig,
     receivers: &[ReceiverConfig],
+    library: &Library,
 ) -> Result<Vec<Integration>, NotifyConfigError> {
     let mut all = Vec::new();
     for (i, receiver) in receivers.iter().enumerate() {
@@ -132,26 +161,66 @@ pub fn integrations(
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
             return Err(NotifyConfigError::new(format!("receivers[{i}].name"), message));
         }
-        all.extend(flatten(global, receiver, &format!("receivers[{i}]"))?);
+        all.extend(flatten(global, receiver, &format!("receivers[{i}]"), library)?);
     }
     Ok(all)
 }
 
-fn flatten(global: &GlobalConfig, receiver: &ReceiverConfig, at: &str) -> Result<Vec<Integration>, NotifyConfigError> {
+/// The templates that every message may name; Alertmanager's own names are among them.
+///
+/// # Errors
+/// Never for what passed the tests.
+pub fn default_library() -> Result<Library, TemplateError> {
+    let mut library = Library::default();
+    library.add(include_str!("notify/default.tmpl"))?;
+    Ok(library)
+}
+
+fn flatten(
+    global: &GlobalConfig,
+    receiver: &ReceiverConfig,
+    at: &str,
+    library: &Library,
+) -> Result<Vec<Integration>, NotifyConfigError> {
     if receiver.name.trim().is_empty() {
         return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
     }
     let mut all = Vec::new();
+    let mut add = |kind: &str, i: usize, send_resolved: bool, way: Way| {
+        let name = format!("{}/{kind}[{i}]", receiver.name).into();
+        all.push(Integration { name, send_resolved, way: Arc::new(way) });
+    };
     for (i, config) in receiver.email_configs.iter().enumerate() {
-        let way = Way::Email(email::Email::new(global, config, &format!("{at}.email_configs[{i}]"))?);
-        let name = format!("{}/email[{i}]", receiver.name).into();
-        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+        let at = format!("{at}.email_configs[{i}]");
+        let place = Place { at: &at, receiver: &receiver.name, library };
+        add("email", i, config.send_resolved, Way::Email(email::Email::new(global, config, &place)?));
     }
     for (i, config) in receiver.webhook_configs.iter().enumerate() {
         let at = format!("{at}.webhook_configs[{i}]");
-        let way = Way::Webhook(webhook::Webhook::new(&receiver.name, config, &at)?);
-        let name = format!("{}/webhook[{i}]", receiver.name).into();
-        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+        add("webhook", i, config.send_resolved, Way::Webhook(webhook::Webhook::new(&receiver.name, config, &at)?));
+    }
+    macro_rules! services {
+        ($($configs:ident $kind:literal $make:expr;)*) => {$(
+            for (i, config) in receiver.$configs.iter().enumerate() {
+                let at = format!("{at}.{}[{i}]", stringify!($configs));
+                let place = Place { at: &at, receiver: &receiver.name, library };
+                let service = $make(config, &place)?;
+                let http = place.http(&config.http_config)?;
+                add($kind, i, config.send_resolved, Way::Service(Box::new(service), http));
+            }
+        )*};
+    }
+    services! {
+        slack_configs "slack" |c, p: &Place<'_>| slack::Slack::new(global, c, p);
+        msteams_configs "msteams" |c, p: &Place<'_>| teams::Teams::new(c, p);
+        msteamsv2_configs "msteamsv2" |c, p: &Place<'_>| teams::Teams::new(c, p);
+        discord_configs "discord" |c, p: &Place<'_>| discord::Discord::new(c, p);
+        telegram_configs "telegram" |c, p: &Place<'_>| telegram::Telegram::new(global, c, p);
+        pagerduty_configs "pagerduty" |c, p: &Place<'_>| pagerduty::Pagerduty::new(global, c, p);
+        opsgenie_configs "opsgenie" |c, p: &Place<'_>| opsgenie::Opsgenie::new(global, c, p);
+        pushover_configs "pushover" |c, p: &Place<'_>| pushover::Pushover::new(c, p);
+        ntfy_configs "ntfy" |c, p: &Place<'_>| ntfy::Ntfy::new(c, p);
+        alertmanager_configs "alertmanager" |c, p: &Place<'_>| alertmanager::Alertmanager::new(c, p);
     }
     Ok(all)
 }
@@ -170,7 +239,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[cfg(test)]
-pub(crate) mod example;
+pub mod example;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::Config;
 use crate::{
     discover::config::ClusterConfig,
-    heartbeat, notify,
+    heartbeat,
     query::{self, QueryConfig},
 };
 
@@ -76,8 +76,12 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
-    if let Err(error) = notify::integrations(&config.global, &config.receivers) {
-        say(&error.at, error.message);
+    let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
+    if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
+        say(&format!("drill.{key}"), why);
+    }
+    if let Err((at, message)) = config.integrations() {
+        say(&at, message);
     }
     for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
         say(&at, message);

@@ -4,6 +4,8 @@
 //! Relative paths are made absolute by `resolve_paths` before anything here is used; files that hold secrets are
 //! read when a message is sent, so that a rotated secret needs no reload.
 
+mod services;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -12,6 +14,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use self::services::{
+    AlertmanagerConfig, DiscordConfig, NtfyConfig, OpsgenieConfig, PagerdutyConfig, PushoverConfig, SlackConfig,
+    TeamsConfig, TelegramConfig,
+};
 use crate::model::{Secret, duration};
 
 /// `global:`, what every email receiver falls back on.
@@ -37,6 +43,20 @@ pub struct GlobalConfig {
     /// A posted alert without an end ends after this.
     #[serde(with = "duration")]
     pub resolve_timeout: Duration,
+    /// Slack's incoming webhook.
+    pub slack_api_url: Option<Secret>,
+    /// File with it.
+    pub slack_api_url_file: Option<PathBuf>,
+    /// PagerDuty's Events API.
+    pub pagerduty_url: Option<String>,
+    /// Opsgenie's API.
+    pub opsgenie_api_url: Option<String>,
+    /// Key of it.
+    pub opsgenie_api_key: Option<Secret>,
+    /// File with it.
+    pub opsgenie_api_key_file: Option<PathBuf>,
+    /// Telegram's API.
+    pub telegram_api_url: Option<String>,
 }
 
 impl Default for GlobalConfig {
@@ -51,6 +71,13 @@ impl Default for GlobalConfig {
             smtp_require_tls: true,
             smtp_force_implicit_tls: None,
             resolve_timeout: Duration::from_secs(5 * 60),
+            slack_api_url: None,
+            slack_api_url_file: None,
+            pagerduty_url: None,
+            opsgenie_api_url: None,
+            opsgenie_api_key: None,
+            opsgenie_api_key_file: None,
+            telegram_api_url: None,
         }
     }
 }
@@ -67,6 +94,36 @@ pub struct ReceiverConfig {
     /// Webhooks.
     #[serde(default)]
     pub webhook_configs: Vec<WebhookConfig>,
+    /// Slack.
+    #[serde(default)]
+    pub slack_configs: Vec<SlackConfig>,
+    /// Microsoft Teams.
+    #[serde(default)]
+    pub msteams_configs: Vec<TeamsConfig>,
+    /// Microsoft Teams, by its newer name.
+    #[serde(default)]
+    pub msteamsv2_configs: Vec<TeamsConfig>,
+    /// Discord.
+    #[serde(default)]
+    pub discord_configs: Vec<DiscordConfig>,
+    /// Telegram.
+    #[serde(default)]
+    pub telegram_configs: Vec<TelegramConfig>,
+    /// PagerDuty.
+    #[serde(default)]
+    pub pagerduty_configs: Vec<PagerdutyConfig>,
+    /// Opsgenie.
+    #[serde(default)]
+    pub opsgenie_configs: Vec<OpsgenieConfig>,
+    /// Pushover.
+    #[serde(default)]
+    pub pushover_configs: Vec<PushoverConfig>,
+    /// ntfy (ours).
+    #[serde(default)]
+    pub ntfy_configs: Vec<NtfyConfig>,
+    /// Other Alertmanagers (ours).
+    #[serde(default)]
+    pub alertmanager_configs: Vec<AlertmanagerConfig>,
     /// Updates and reminders beyond this are not sent; what begins, gets worse or ends always is (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
@@ -105,9 +162,15 @@ pub struct EmailConfig {
     /// How the mail server's certificate is judged.
     #[serde(default)]
     pub tls_config: EmailTlsConfig,
-    /// Further headers, taken literally (Alertmanager's templates are refused).
+    /// Further headers, and the subject; templates.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Instead of our HTML part; a template.
+    #[serde(default)]
+    pub html: Option<String>,
+    /// Instead of our text part; a template.
+    #[serde(default)]
+    pub text: Option<String>,
     /// Tell the end as well. True here, false in Alertmanager: who was woken wants to know that it is over.
     #[serde(default = "yes")]
     pub send_resolved: bool,
@@ -278,7 +341,23 @@ impl Default for NotificationsConfig {
 impl GlobalConfig {
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
-        resolve(base, [&mut self.smtp_auth_password_file]);
+        resolve(
+            base,
+            [&mut self.smtp_auth_password_file, &mut self.slack_api_url_file, &mut self.opsgenie_api_key_file],
+        );
+    }
+}
+
+impl HttpConfig {
+    /// Makes relative paths absolute.
+    pub fn resolve_paths(&mut self, base: &Path) {
+        let tls = &mut self.tls_config;
+        resolve(base, [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file]);
+        resolve(base, self.authorization.as_mut().map(|a| &mut a.credentials_file));
+        resolve(base, self.basic_auth.as_mut().map(|b| &mut b.password_file));
+        for path in self.http_headers.values_mut().flat_map(|h| &mut h.files) {
+            *path = base.join(&*path);
+        }
     }
 }
 
@@ -289,16 +368,22 @@ impl ReceiverConfig {
             resolve(base, [&mut email.auth_password_file, &mut email.tls_config.ca_file]);
         }
         for hook in &mut self.webhook_configs {
-            let http = &mut hook.http_config;
-            let tls = &mut http.tls_config;
-            resolve(base, [&mut hook.url_file, &mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file]);
-            resolve(base, http.authorization.as_mut().map(|a| &mut a.credentials_file));
-            resolve(base, http.basic_auth.as_mut().map(|b| &mut b.password_file));
-            let files = http.http_headers.values_mut().flat_map(|h| &mut h.files);
-            for path in files.chain(hook.hmac.as_mut().map(|h| &mut h.secret_file)) {
-                *path = base.join(&*path);
+            resolve(base, [&mut hook.url_file]);
+            hook.http_config.resolve_paths(base);
+            if let Some(hmac) = &mut hook.hmac {
+                hmac.secret_file = base.join(&hmac.secret_file);
             }
         }
+        self.slack_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        let teams = self.msteams_configs.iter_mut().chain(&mut self.msteamsv2_configs);
+        teams.for_each(|c| c.resolve_paths(base));
+        self.discord_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.telegram_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.pagerduty_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.opsgenie_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.pushover_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.ntfy_configs.iter_mut().for_each(|c| c.resolve_paths(base));
+        self.alertmanager_configs.iter_mut().for_each(|c| c.resolve_paths(base));
     }
 }
 

@@ -27,18 +27,18 @@ use super::{
     NotifyConfigError, Outcome,
     config::{EmailConfig, GlobalConfig},
     credential::{Credential, read_file},
+    service::{Place, Text},
     with_causes, words,
 };
 use crate::model::Notification;
 
 /// Headers that dogwatch sets itself, in lower case.
-const OWN_HEADERS: [&str; 14] = [
+const OWN_HEADERS: [&str; 13] = [
     "from",
     "to",
     "cc",
     "bcc",
     "sender",
-    "subject",
     "date",
     "message-id",
     "in-reply-to",
@@ -69,13 +69,21 @@ pub(super) struct Email {
     ca_file: Option<PathBuf>,
     server_name: String,
     insecure: bool,
-    headers: Vec<(HeaderName, String)>,
+    headers: Vec<(HeaderName, Text)>,
+    receiver: String,
+    subject: Text,
+    html: Text,
+    text: Text,
 }
 
 impl Email {
-    /// Checks the entry at `at` of the configuration.
-    pub(super) fn new(global: &GlobalConfig, config: &EmailConfig, at: &str) -> Result<Self, NotifyConfigError> {
-        let error = |key: &str, message: String| NotifyConfigError::new(format!("{at}.{key}"), message);
+    /// Checks an entry of the configuration.
+    pub(super) fn new(
+        global: &GlobalConfig,
+        config: &EmailConfig,
+        place: &Place<'_>,
+    ) -> Result<Self, NotifyConfigError> {
+        let error = |key: &str, message: String| place.wrong(key, message);
         let from = config.from.as_ref().or(global.smtp_from.as_ref());
         let from = from.ok_or_else(|| error("from", "no sender; set it here or as global.smtp_from".into()))?;
         let from = from.parse().map_err(|e| error("from", format!("{from:?} is not an address: {e}")))?;
@@ -103,7 +111,11 @@ impl Email {
             implicit_tls,
             ca_file: config.tls_config.ca_file.clone(),
             insecure: config.tls_config.insecure_skip_verify,
-            headers: headers(config).map_err(|message| error("headers", message))?,
+            headers: headers(config, place)?,
+            receiver: place.receiver.to_owned(),
+            subject: place.text("headers", subject(config))?,
+            html: place.text("html", config.html.as_ref())?,
+            text: place.text("text", config.text.as_ref())?,
         })
     }
 
@@ -156,6 +168,27 @@ impl Email {
         builder.build_rustls().map_err(|e| with_causes(&e))
     }
 
+    fn subject(&self, n: &Notification) -> String {
+        let text = self.subject.of(n, &self.receiver, || words::subject(n));
+        words::one_line(&text).into_owned()
+    }
+
+    /// The mail as it would be sent.
+    pub(super) fn preview(&self, n: &Notification) -> String {
+        match self.message(n) {
+            Ok(message) => {
+                let head = format!("From: {}\nTo: {}\nSubject: {}\n", self.from, self.to, self.subject(n));
+                let text = self.text.configured(n, &self.receiver).or_else(|| parts(n).ok().map(|(text, _)| text));
+                format!(
+                    "{head}\n{}\n({} bytes with its HTML part)",
+                    text.unwrap_or_default(),
+                    message.formatted().len()
+                )
+            }
+            Err(why) => format!("the mail could not be written: {why}"),
+        }
+    }
+
     /// Writes the message: headers, text part, HTML part.
     fn message(&self, n: &Notification) -> Result<Message, String> {
         let domain = self.from.email.domain();
@@ -163,7 +196,7 @@ impl Email {
         let mut builder = Message::builder()
             .from(self.from.clone())
             .mailbox(lettre::message::header::To::from(self.to.clone()))
-            .subject(words::subject(n))
+            .subject(self.subject(n))
             .date(n.at.into())
             .message_id(Some(message_id(n, n.sequence, domain)));
         if n.sequence > 0 {
@@ -177,10 +210,16 @@ impl Email {
             ("X-Dogwatch-Severity", n.incident.severity.to_string()),
         ];
         let own = own.into_iter().map(|(name, value)| (HeaderName::new_from_ascii_str(name), value));
-        for (name, value) in own.chain(self.headers.iter().cloned()) {
+        let more = self.headers.iter().map(|(name, text)| {
+            let value = text.of(n, &self.receiver, String::new);
+            (name.clone(), words::one_line(&value).into_owned())
+        });
+        for (name, value) in own.chain(more) {
             builder = builder.raw_header(HeaderValue::new(name, value));
         }
         let (text, html) = parts(n).map_err(|e| with_causes(&e))?;
+        let text = self.text.configured(n, &self.receiver).unwrap_or(text);
+        let html = self.html.configured(n, &self.receiver).unwrap_or(html);
         let body = MultiPart::alternative()
             .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text))
             .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(html));
@@ -260,19 +299,23 @@ fn auth(global: &GlobalConfig, config: &EmailConfig) -> Result<Option<(String, C
     }
 }
 
-fn headers(config: &EmailConfig) -> Result<Vec<(HeaderName, String)>, String> {
+/// The template of the subject, where one is given.
+fn subject(config: &EmailConfig) -> Option<&String> {
+    config.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("subject")).map(|(_, text)| text)
+}
+
+fn headers(config: &EmailConfig, place: &Place<'_>) -> Result<Vec<(HeaderName, Text)>, NotifyConfigError> {
+    let wrong = |message: String| place.wrong("headers", message);
     let check = |(name, value): (&String, &String)| {
         if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(format!("{name} is set by dogwatch itself"));
-        }
-        if value.contains("{{") {
-            return Err(format!("{name}: templates are not supported, the value is sent as it stands"));
+            return Err(wrong(format!("{name} is set by dogwatch itself")));
         }
         let header =
-            HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("{name:?} is not a header's name"))?;
-        Ok((header, words::one_line(value).into_owned()))
+            HeaderName::new_from_ascii(name.clone()).map_err(|_| wrong(format!("{name:?} is not a header's name")))?;
+        Ok((header, place.text("headers", Some(value))?))
     };
-    config.headers.iter().map(check).collect()
+    let others = config.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("subject"));
+    others.map(check).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Webhook: Alertmanager's version-4 JSON by HTTP POST, with credentials, headers and a signature where configured.
 //!
-//! The URL is a secret (many services put their token there): neither it nor a proxy's is ever in an answer. A client is
-//! made for each attempt, so that rotated files count at once and no idle connection is ever trusted.
+//! The POST itself, and what becomes of its answer, is `post`'s.
 
 pub mod body;
 
@@ -9,16 +8,15 @@ use std::{path::PathBuf, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use reqwest::{Response, Url};
 use sha2::Sha256;
 use tokio::time::Instant;
 
 use super::{
-    ANSWER_MAX, NotifyConfigError, Outcome,
+    NotifyConfigError, Outcome,
     client::{HttpClient, header_name, parse_url, secret_value},
     config::WebhookConfig,
     credential::Credential,
-    words,
+    post::{self, Request},
 };
 use crate::model::{Notification, Secret};
 
@@ -56,6 +54,11 @@ impl Webhook {
         })
     }
 
+    /// The message as it would be posted.
+    pub(super) fn preview(&self, notification: &Notification) -> serde_json::Value {
+        serde_json::to_value(body::of(notification, &self.receiver, self.max_alerts)).unwrap_or_default()
+    }
+
     /// Makes one attempt.
     pub(super) async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
         let body = match serde_json::to_vec(&body::of(notification, &self.receiver, self.max_alerts)) {
@@ -70,17 +73,8 @@ impl Webhook {
     async fn post(&self, body: Vec<u8>, limit: Duration) -> Result<Outcome, String> {
         let url = parse_url(&self.url.read().await?)?;
         let headers = self.request_headers(&body).await?;
-        let client = self.http.client(limit).await?;
-        let request = self.http.post(&client, url.clone()).await?.headers(headers).body(body);
-        match request.send().await {
-            Ok(response) => Ok(judge(response, &url).await),
-            Err(e) if e.is_timeout() => Err("no answer in time".into()),
-            Err(e) => {
-                let what = if e.is_connect() { "cannot connect" } else { "the request broke off" };
-                let host = url.host_str().unwrap_or_default();
-                Err(hide(&format!("{what} ({host}): {}", innermost(&e.without_url())), &url))
-            }
-        }
+        let answer = post::send(&self.http, Request { url, headers, body }, limit).await?;
+        Ok(answer.judge())
     }
 
     async fn request_headers(&self, body: &[u8]) -> Result<HeaderMap, String> {
@@ -92,51 +86,6 @@ impl Webhook {
         }
         Ok(map)
     }
-}
-
-/// The cause itself, without the layers of HTTP client around it.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut at = error;
-    while let Some(cause) = at.source() {
-        at = cause;
-    }
-    at.to_string()
-}
-
-/// 2xx is delivered. What time or an operator can mend (5xx, 429, 408, 425, refused credentials, a redirect that can't
-/// be followed) is tried again; any other answer says that this message will never be taken.
-async fn judge(mut response: Response, url: &Url) -> Outcome {
-    let status = response.status();
-    let after = retry_after(response.headers());
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > ANSWER_MAX {
-            break;
-        }
-    }
-    let said = words::one_line(String::from_utf8_lossy(&bytes).trim()).into_owned();
-    let answer = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
-    let answer = words::clip(&hide(&answer, url), ANSWER_MAX).to_owned();
-    match status.as_u16() {
-        200..=299 => Outcome::Delivered(answer),
-        300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 500.. => Outcome::Retry { why: answer, after },
-        _ => Outcome::Drop(answer),
-    }
-}
-
-/// Seconds; the other form, a date, is rare and not worth trusting a clock for.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// Takes everything of the URL that may be a secret out of a text.
-fn hide(text: &str, url: &Url) -> String {
-    const SHORTEST_SECRET: usize = 8;
-    let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
-    let segments = url.path_segments().into_iter().flatten();
-    let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "<secret>"))
 }
 
 fn sign(key: &Secret, body: &[u8]) -> Result<String, String> {

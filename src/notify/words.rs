@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Incident, IncidentAlert, Notification, Severity, Told};
+use crate::model::{Incident, IncidentAlert, Notification, Severity, Told, Topic};
 
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
@@ -31,13 +31,18 @@ pub fn subject(n: &Notification) -> String {
         Told::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
         Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
     };
-    let line = one_line(&format!("[{}] {sentence}", place(&n.incident))).into_owned();
+    let drill = if n.incident.topic == Topic::Drill { "[DRILL] " } else { "" };
+    let line = one_line(&format!("{drill}[{}] {sentence}", place(&n.incident))).into_owned();
     clip(&line, SUBJECT_MAX).to_owned()
 }
 
 /// The cluster, or the watchdog itself.
 pub fn place(incident: &Incident) -> &str {
-    if incident.cluster.is_empty() { "dogwatch" } else { &incident.cluster }
+    match (incident.cluster.is_empty(), &incident.group) {
+        (false, _) => &incident.cluster,
+        (true, Some(_)) => "alerts",
+        (true, None) => "dogwatch",
+    }
 }
 
 fn and_more(incident: &Incident) -> String {
@@ -180,7 +185,35 @@ fn status(n: &Notification) -> (&'static str, &'static str) {
     }
 }
 
+/// The text of a message for services that take no more than text: all that the mail says, without its subject.
+pub fn plain(n: &Notification) -> String {
+    let page = page(n);
+    let mut out = vec![page.when];
+    let mut section = |title: &str, lines: &[String]| {
+        if !lines.is_empty() {
+            out.push(String::new());
+            out.push(format!("{title}:"));
+            out.extend(lines.iter().map(|l| format!("- {l}")));
+        }
+    };
+    section("What to do first", &Vec::from_iter((!page.first_step.is_empty()).then_some(page.first_step)));
+    section("What still works", &page.still_works);
+    section("What was seen", &page.evidence);
+    section("Because of it", &page.consequences);
+    let others: Vec<String> = page.others.iter().map(|(what, when)| format!("{what} ({when})")).collect();
+    section("Also in this incident", &others);
+    if !page.link.is_empty() {
+        out.extend([String::new(), page.link]);
+    }
+    out.join("\n")
+}
+
 fn when(n: &Notification) -> String {
+    let drill = if n.incident.topic == Topic::Drill { "This is a drill: nothing is broken. " } else { "" };
+    format!("{drill}{}", lasting(n))
+}
+
+fn lasting(n: &Notification) -> String {
     let began = moment(n.incident.started_at);
     let lasted = in_words(lasted(n));
     match n.incident.resolved_at {

@@ -4,7 +4,8 @@ use crate::notify::example;
 fn email(yaml: &str) -> Email {
     let config: EmailConfig = serde_saphyr::from_str(yaml).unwrap();
     let global = GlobalConfig { smtp_from: Some("Dogwatch <watch@example.org>".into()), ..GlobalConfig::default() };
-    Email::new(&global, &config, "here").unwrap()
+    Email::new(&global, &config, &Place { at: "here", receiver: "ops", library: &crate::template::Library::default() })
+        .unwrap()
 }
 
 fn formatted(n: &Notification) -> String {

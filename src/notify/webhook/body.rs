@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     model::{IncidentAlert, Notification, Told},
-    notify::words,
+    notify::{data, words},
 };
 
 /// What Alertmanager says for "not over".
@@ -63,17 +63,16 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     let mut alerts: Vec<AlertBody> = incident.alerts.iter().map(|a| alert(a, n)).collect();
     let shown = if max_alerts == 0 { alerts.len() } else { max_alerts.min(alerts.len()) };
     let truncated_alerts = alerts.len() - shown;
-    let common_labels = common(alerts.iter().map(|a| &a.labels));
-    let common_annotations = common(alerts.iter().map(|a| &a.annotations));
+    let common_labels = data::common(alerts.iter().map(|a| &a.labels));
+    let common_annotations = data::common(alerts.iter().map(|a| &a.annotations));
     alerts.truncate(shown);
-    let cluster = (!incident.cluster.is_empty()).then(|| ("cluster".to_owned(), incident.cluster.to_string()));
     Body {
         version: "4",
-        group_key: format!("dogwatch/{}/{}", n.origin, incident.id),
+        group_key: group_key(n),
         truncated_alerts,
-        status: status(incident.firing().next().is_none()),
+        status: data::status(incident.firing().next().is_none()),
         receiver: receiver.to_owned(),
-        group_labels: cluster.into_iter().collect(),
+        group_labels: data::group_labels(n),
         common_labels,
         common_annotations,
         external_url: n.external_url.clone(),
@@ -91,57 +90,29 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     }
 }
 
-fn status(over: bool) -> &'static str {
-    if over { "resolved" } else { "firing" }
+/// Of a group as Alertmanager writes it, with the incident behind it: what a group begins anew is another thread.
+fn group_key(n: &Notification) -> String {
+    let incident = &n.incident;
+    match &incident.group {
+        None => format!("dogwatch/{}/{}", n.origin, incident.id),
+        Some(group) => {
+            let labels: Vec<String> = group.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+            format!("{}:{{{}}}", group.route, labels.join(", "))
+        }
+    }
 }
 
 fn alert(alert: &IncidentAlert, n: &Notification) -> AlertBody {
-    let finding = &alert.finding;
-    let labels = labels(alert, n);
-    let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
-    let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
-    let annotations = [
-        ("summary", finding.headline.clone()),
-        ("description", description.join("\n")),
-        ("still_works", finding.still_works.join("\n")),
-        ("consequences", finding.consequences.join("\n")),
-        ("first_step", finding.first_step.clone()),
-    ];
-    let annotations = annotations.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v));
+    let labels = data::labels(alert, n);
     AlertBody {
-        status: status(alert.ended_at.is_some()),
+        status: data::status(alert.ended_at.is_some()),
         fingerprint: fingerprint(&labels),
         labels,
-        annotations: annotations.collect(),
-        starts_at: finding.since.to_string(),
+        annotations: data::annotations(alert),
+        starts_at: alert.finding.since.to_string(),
         ends_at: alert.ended_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
         generator_url: words::link(n),
     }
-}
-
-/// The finding's own labels win over the configured ones; `subject` is added where nothing else says of whom it is, so
-/// that two alerts never look like one.
-fn labels(alert: &IncidentAlert, n: &Notification) -> BTreeMap<String, String> {
-    let finding = &alert.finding;
-    let mut labels = n.external_labels.clone();
-    labels.extend(finding.labels.clone());
-    if !labels.values().any(|v| *v == finding.key.subject) {
-        labels.insert("subject".into(), finding.key.subject.clone());
-    }
-    labels.insert("alertname".into(), finding.key.alert.to_string());
-    labels.insert("severity".into(), finding.severity.to_string());
-    labels.insert("cluster".into(), finding.key.cluster.to_string());
-    labels.retain(|_, value| !value.is_empty());
-    labels
-}
-
-/// What all have in common.
-fn common<'a>(mut maps: impl Iterator<Item = &'a BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    let Some(mut common) = maps.next().cloned() else { return BTreeMap::new() };
-    for map in maps {
-        common.retain(|key, value| map.get(key) == Some(value));
-    }
-    common
 }
 
 /// FNV-1a over the sorted labels. The severity is left out: an alert that gets worse stays the same alert.

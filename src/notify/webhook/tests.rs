@@ -1,5 +1,8 @@
+use reqwest::Url;
+
 use super::*;
 use crate::notify::example;
+use crate::notify::post::hide;
 
 fn json(n: &Notification, max: usize) -> serde_json::Value {
     serde_json::to_value(body::of(n, "ops", max)).unwrap()
