@@ -111,6 +111,7 @@ fn of_tls(s: &mut Sheet<'_>, tls: &TlsFacts) {
     if let Some(version) = &tls.version {
         s.put("probe_tls_version_info", &[("version", version)], 1.0);
     }
+    s.flag("dogwatch_tls_verified", &[], tls.verified);
     if let Some(earliest) = tls.chain.iter().map(|c| c.not_after).min() {
         s.put("probe_ssl_earliest_cert_expiry", &[], unix(earliest));
     }
@@ -119,14 +120,17 @@ fn of_tls(s: &mut Sheet<'_>, tls: &TlsFacts) {
 
 fn of_certificates(s: &mut Sheet<'_>, certificates: &[CertificateFact]) {
     // A chain may hold two certificates of one name (a renewed one): the earlier expiry is the one that hurts.
-    let mut seen: std::collections::BTreeMap<(&str, &str, &str), Timestamp> = std::collections::BTreeMap::new();
+    let mut seen: std::collections::BTreeMap<(&str, &str, &str), (Timestamp, Timestamp)> =
+        std::collections::BTreeMap::new();
     for c in certificates {
-        let expiry = seen.entry((&c.subject, &c.issuer, &c.source)).or_insert(c.not_after);
-        *expiry = (*expiry).min(c.not_after);
+        let life = (c.not_after, c.not_before);
+        let kept = seen.entry((&c.subject, &c.issuer, &c.source)).or_insert(life);
+        *kept = life.min(*kept);
     }
-    for ((subject, issuer, source), expiry) in seen {
+    for ((subject, issuer, source), (not_after, not_before)) in seen {
         let more = [("subject", subject), ("issuer", issuer), ("source", source)];
-        s.put("dogwatch_certificate_expiry_timestamp_seconds", &more, unix(expiry));
+        s.put("dogwatch_certificate_expiry_timestamp_seconds", &more, unix(not_after));
+        s.put("dogwatch_certificate_not_before_timestamp_seconds", &more, unix(not_before));
     }
 }
 

@@ -8,10 +8,12 @@ use super::file::{self, FileError, Group};
 pub const FILES: &[(&str, &str)] = &[
     ("apiserver.yml", include_str!("../../alerts/apiserver.yml")),
     ("certificates.yml", include_str!("../../alerts/certificates.yml")),
-    ("control-plane.yml", include_str!("../../alerts/control-plane.yml")),
+    ("components.yml", include_str!("../../alerts/components.yml")),
     ("etcd.yml", include_str!("../../alerts/etcd.yml")),
     ("heartbeats.yml", include_str!("../../alerts/heartbeats.yml")),
     ("nodes.yml", include_str!("../../alerts/nodes.yml")),
+    ("slo.yml", include_str!("../../alerts/slo.yml")),
+    ("targets.yml", include_str!("../../alerts/targets.yml")),
     ("watchdog.yml", include_str!("../../alerts/watchdog.yml")),
 ];
 

@@ -32,7 +32,12 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_etcd_raft_term", "Raft term"),
     ("dogwatch_etcd_raft_index", "Raft index"),
     ("dogwatch_etcd_raft_applied_index", "Raft applied index"),
+    ("dogwatch_tls_verified", "1 if the presented chain and name could be verified"),
     ("dogwatch_certificate_expiry_timestamp_seconds", "Expiry of every certificate seen, as Unix time"),
+    (
+        "dogwatch_certificate_not_before_timestamp_seconds",
+        "Beginning of validity of every certificate seen, as Unix time",
+    ),
     ("dogwatch_heartbeat_up", "0 while the heartbeat is late, failed or running too long"),
     ("dogwatch_heartbeat_state", "How the heartbeat stands, one-hot"),
     ("dogwatch_heartbeat_last_seen_timestamp_seconds", "When the heartbeat last succeeded, as Unix time"),

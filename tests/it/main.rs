@@ -16,5 +16,6 @@ mod promql;
 mod receivers;
 mod remote;
 mod rules;
+mod rules_shipped;
 mod store;
 mod tidy;

@@ -1,67 +1,11 @@
-//! The shipped rules and the routes, held against Prometheus' and Alertmanager's own tools.
+//! Routes, held against Alertmanager's own tool.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
-use dogwatch::{
-    config,
-    model::{AlertName, Pairs},
-    rule::{Kind, shipped, test},
-};
+use dogwatch::{config, model::Pairs};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn files(dir: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join(dir)).unwrap();
-    let mut files: Vec<PathBuf> =
-        entries.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "yml")).collect();
-    files.sort();
-    files
-}
-
-fn promtool(args: &[&str], files: &[PathBuf]) {
-    let out = Command::new("promtool").args(args).args(files).output().expect("Debian's prometheus has promtool");
-    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    assert!(out.status.success(), "promtool {args:?}: {said}");
-}
-
-#[test]
-fn promtool_and_dogwatch_pass_the_same_tests() {
-    promtool(&["check", "rules", "--lint=all"], &files("alerts"));
-    let tests = files("tests/rules");
-    promtool(&["test", "rules"], &tests);
-    for file in tests {
-        let report = test::run(&file).unwrap();
-        assert!(report.failed.is_empty() && report.passed > 0, "{}", test::in_words(&file, &report));
-    }
-}
-
-#[test]
-fn every_alert_has_its_texts_its_runbook_and_a_test() {
-    let tests: String = files("tests/rules").iter().map(|f| fs::read_to_string(f).unwrap()).collect();
-    let runbook = |name: &str| root().join(format!("docs/runbooks/{name}.md"));
-    let groups = shipped::groups().unwrap();
-    assert_eq!(shipped::FILES.len(), files("alerts").len(), "each file of alerts/ is built in");
-    let mut names = BTreeSet::new();
-    for rule in groups.iter().flat_map(|g| &g.rules) {
-        if !matches!(rule.kind, Kind::Alerting { .. }) {
-            continue;
-        }
-        let label = rule.labels.iter().find(|(name, _)| name == "severity").map(|(_, l)| l.text.as_str());
-        assert!(matches!(label, Some("critical" | "warning" | "info")), "{}", rule.name);
-        for text in ["summary", "description", "runbook_url"] {
-            assert!(rule.annotation_texts.contains_key(text), "{} has no {text}", rule.name);
-        }
-        assert!(rule.annotation_texts["runbook_url"].ends_with(&format!("/docs/runbooks/{}.md", rule.name)));
-        assert!(runbook(&rule.name).is_file(), "{} has no runbook", rule.name);
-        assert!(tests.contains(&format!("alertname: {}\n", rule.name)), "{} has no test", rule.name);
-        names.insert(rule.name.clone());
-    }
-    for name in AlertName::ALL {
-        assert!(runbook(&name.to_string()).is_file(), "{name} has no runbook");
-    }
-    assert!(names.len() > 40);
 }
 
 const ROUTES: &str = "
