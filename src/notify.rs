@@ -1,14 +1,30 @@
-//! Receivers: one file each (`email`, `webhook`), one attempt at a time, answered with [`Outcome`].
+//! Receivers: one file each, one attempt at a time, answered with [`Outcome`].
 //!
-//! Never decides whether, when or how often a message is sent (that is `dispatch`'s), never keeps a connection, and never
-//! lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message is rendered from its
-//! [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same `Message-ID`.
+//! Email speaks SMTP; all others are a `post::Service`: what to send and what answers mean, without IO, delivered by the
+//! one `post`. Never decides whether, when or how often a message is sent (that is `dispatch`'s), never keeps a
+//! connection, and never lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message
+//! is rendered from its [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same
+//! `Message-ID`; a template that fails costs its text, never the message.
 
+mod alertmanager;
 pub mod client;
 pub mod config;
 mod credential;
+mod data;
+mod discord;
 pub mod email;
+mod markup;
+mod message;
+mod msteams;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
+mod post;
+mod pushover;
 pub mod retry;
+mod slack;
+mod telegram;
+mod view;
 pub mod webhook;
 pub mod words;
 
@@ -16,8 +32,17 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::model::{Notification, Told};
-use config::{GlobalConfig, ReceiverConfig};
+pub use self::data::library;
+use self::{
+    client::HttpClient,
+    config::{ByHttp, GlobalConfig, ReceiverConfig},
+    message::Check,
+    post::{Post, Service},
+};
+use crate::{
+    model::{Notification, Told},
+    template::Library,
+};
 
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;
@@ -42,6 +67,15 @@ impl Outcome {
     /// A retry without a wish.
     pub(crate) fn retry(why: impl Into<String>) -> Self {
         Self::Retry { why: why.into(), after: None }
+    }
+
+    /// The same with other words.
+    pub(crate) fn map(self, f: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Delivered(text) => Self::Delivered(f(text)),
+            Self::Retry { why, after } => Self::Retry { why: f(why), after },
+            Self::Drop(text) => Self::Drop(f(text)),
+        }
     }
 
     /// The receiver's words or ours, within [`ANSWER_MAX`].
@@ -80,13 +114,27 @@ pub struct Integration {
 #[derive(Debug)]
 enum Way {
     Email(email::Email),
-    Webhook(webhook::Webhook),
+    Http(Post),
 }
 
 impl Integration {
     /// The receiver that it belongs to.
     pub fn receiver(&self) -> &str {
         receiver_of(&self.name)
+    }
+
+    /// How it is reached: `email`, `webhook`, `slack`, …
+    pub fn kind(&self) -> &str {
+        let kind = self.name.rsplit_once('/').map_or(&*self.name, |(_, kind)| kind);
+        kind.split('[').next().unwrap_or(kind)
+    }
+
+    /// What would be sent, as it would be sent, without its secrets. Reads no file and sends nothing.
+    pub fn preview(&self, notification: &Notification) -> String {
+        match &*self.way {
+            Way::Email(email) => email.preview(notification),
+            Way::Http(post) => post.preview(notification),
+        }
     }
 
     /// Whether this kind of message is wanted here.
@@ -99,7 +147,7 @@ impl Integration {
         let attempt = async {
             match &*self.way {
                 Way::Email(email) => email.send(notification, deadline).await,
-                Way::Webhook(webhook) => webhook.send(notification, deadline).await,
+                Way::Http(post) => post.send(notification, deadline).await,
             }
         };
         tokio::time::timeout_at(deadline, attempt).await.unwrap_or_else(|_| Outcome::retry("no answer in time"))
@@ -118,13 +166,14 @@ pub fn init() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Checks every receiver and flattens them to their integrations.
+/// Checks every receiver and flattens them to their integrations. Texts may use the templates of `library`.
 ///
 /// # Errors
 /// For the first thing that can't work. No secret file is read yet: it may come later, and rotate.
 pub fn integrations(
     global: &GlobalConfig,
     receivers: &[ReceiverConfig],
+    library: &Library,
 ) -> Result<Vec<Integration>, NotifyConfigError> {
     let mut all = Vec::new();
     for (i, receiver) in receivers.iter().enumerate() {
@@ -132,28 +181,72 @@ pub fn integrations(
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
             return Err(NotifyConfigError::new(format!("receivers[{i}].name"), message));
         }
-        all.extend(flatten(global, receiver, &format!("receivers[{i}]"))?);
+        let at = format!("receivers[{i}]");
+        if receiver.name.trim().is_empty() {
+            return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+        }
+        Flatten { global, receiver, at, library, all: &mut all }.flatten()?;
     }
     Ok(all)
 }
 
-fn flatten(global: &GlobalConfig, receiver: &ReceiverConfig, at: &str) -> Result<Vec<Integration>, NotifyConfigError> {
-    if receiver.name.trim().is_empty() {
-        return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+/// One receiver on its way to integrations.
+struct Flatten<'a> {
+    global: &'a GlobalConfig,
+    receiver: &'a ReceiverConfig,
+    at: String,
+    library: &'a Library,
+    all: &'a mut Vec<Integration>,
+}
+
+impl Flatten<'_> {
+    fn flatten(&mut self) -> Result<(), NotifyConfigError> {
+        let (global, receiver) = (self.global, self.receiver);
+        for (i, config) in receiver.email_configs.iter().enumerate() {
+            let at = format!("{}.email_configs[{i}]", self.at);
+            let check = Check { at: &at, library: self.library };
+            let way = Way::Email(email::Email::new(global, config, &receiver.name, check)?);
+            self.push("email", i, config.send_resolved, way);
+        }
+        self.http("webhook", &receiver.webhook_configs, webhook::Webhook::new)?;
+        self.http("slack", &receiver.slack_configs, |c, check| slack::Slack::new(global, c, check))?;
+        self.http("msteams", &receiver.msteams_configs, msteams::Teams::new)?;
+        self.http("msteamsv2", &receiver.msteamsv2_configs, msteams::Teams::new)?;
+        self.http("discord", &receiver.discord_configs, discord::Discord::new)?;
+        self.http("telegram", &receiver.telegram_configs, |c, check| telegram::Telegram::new(global, c, check))?;
+        self.http("pagerduty", &receiver.pagerduty_configs, |c, check| pagerduty::PagerDuty::new(global, c, check))?;
+        self.http("opsgenie", &receiver.opsgenie_configs, |c, check| opsgenie::Opsgenie::new(global, c, check))?;
+        self.http("pushover", &receiver.pushover_configs, pushover::Pushover::new)?;
+        self.http("ntfy", &receiver.ntfy_configs, ntfy::Ntfy::new)?;
+        self.http("alertmanager", &receiver.alertmanager_configs, alertmanager::Alertmanager::new)
     }
-    let mut all = Vec::new();
-    for (i, config) in receiver.email_configs.iter().enumerate() {
-        let way = Way::Email(email::Email::new(global, config, &format!("{at}.email_configs[{i}]"))?);
-        let name = format!("{}/email[{i}]", receiver.name).into();
-        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+
+    fn http<C: ByHttp, S: Service + 'static>(
+        &mut self,
+        kind: &str,
+        configs: &[C],
+        build: impl Fn(&C, Check<'_>) -> Result<S, NotifyConfigError>,
+    ) -> Result<(), NotifyConfigError> {
+        for (i, config) in configs.iter().enumerate() {
+            let at = format!("{}.{kind}_configs[{i}]", self.at);
+            let service = Box::new(build(config, Check { at: &at, library: self.library })?);
+            let (http, from) = match config.http_config() {
+                Some(own) => (own, at.as_str()),
+                None => (&self.global.http_config, "global"),
+            };
+            let http = HttpClient::new(http)
+                .map_err(|(key, message)| NotifyConfigError::new(format!("{from}.http_config{key}"), message))?;
+            let (receiver, library) = (self.receiver.name.clone(), self.library.clone());
+            let post = Post { service, http, timeout: config.timeout(), receiver, library };
+            self.push(kind, i, config.send_resolved(), Way::Http(post));
+        }
+        Ok(())
     }
-    for (i, config) in receiver.webhook_configs.iter().enumerate() {
-        let at = format!("{at}.webhook_configs[{i}]");
-        let way = Way::Webhook(webhook::Webhook::new(&receiver.name, config, &at)?);
-        let name = format!("{}/webhook[{i}]", receiver.name).into();
-        all.push(Integration { name, send_resolved: config.send_resolved, way: Arc::new(way) });
+
+    fn push(&mut self, kind: &str, i: usize, send_resolved: bool, way: Way) {
+        let name = format!("{}/{kind}[{i}]", self.receiver.name).into();
+        self.all.push(Integration { name, send_resolved, way: Arc::new(way) });
     }
-    Ok(all)
 }
 
 /// An error with its causes, each said once.

@@ -142,7 +142,7 @@ impl Start<'_> {
         let (send, diagnoses) = mpsc::channel(NEWS);
         let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
         let settings = Settings {
-            integrations: notify::integrations(&config.global, &config.receivers)?,
+            integrations: notify::integrations(&config.global, &config.receivers, &Default::default())?,
             rate_limits: limits.collect(),
             routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
             give_up_after: config.notifications.give_up_after,

@@ -76,7 +76,7 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
-    if let Err(error) = notify::integrations(&config.global, &config.receivers) {
+    if let Err(error) = notify::integrations(&config.global, &config.receivers, &Default::default()) {
         say(&error.at, error.message);
     }
     if let Err((at, message)) = config.routing() {

@@ -5,10 +5,16 @@ use std::{borrow::Cow, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Incident, IncidentAlert, Notification, Severity, Told};
+use crate::model::{Incident, IncidentAlert, Notification, Severity, Told, Topic};
 
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
+
+/// In front of the subject of a drill.
+pub const DRILL: &str = "[DRILL] ";
+
+/// What the text of a drill begins with.
+pub const DRILL_NOTICE: &str = "This is a drill: nothing is broken.";
 
 /// The longest subject; mail programs show far less.
 const SUBJECT_MAX: usize = 200;
@@ -31,8 +37,14 @@ pub fn subject(n: &Notification) -> String {
         Told::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
         Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
     };
-    let line = one_line(&format!("[{}] {sentence}", place(&n.incident))).into_owned();
+    let mark = if is_drill(&n.incident) { DRILL } else { "" };
+    let line = one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
     clip(&line, SUBJECT_MAX).to_owned()
+}
+
+/// Whether nothing is broken.
+pub fn is_drill(incident: &Incident) -> bool {
+    incident.topic == Topic::Drill
 }
 
 /// The cluster, or the watchdog itself.
@@ -107,6 +119,8 @@ pub fn clip(text: &str, max: usize) -> &str {
 /// Everything that the email templates show.
 #[derive(Debug, Serialize)]
 pub struct Page {
+    /// That it is a drill; empty where it is none.
+    pub notice: &'static str,
     /// `PROBLEM`, `WORSE`, `STILL`, `UPDATE`, `RESOLVED`.
     pub status: &'static str,
     /// Colour of the status bar.
@@ -141,6 +155,7 @@ pub fn page(n: &Notification) -> Page {
     let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f))).unwrap_or_default();
     let (status, colour) = status(n);
     Page {
+        notice: if is_drill(incident) { DRILL_NOTICE } else { "" },
         status,
         colour,
         place: place(incident).to_owned(),

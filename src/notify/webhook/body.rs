@@ -1,12 +1,13 @@
 //! Alertmanager's webhook message, version 4, with one field of ours (`dogwatch`) at the top. Pure.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::{
-    model::{IncidentAlert, Notification, Told},
-    notify::words,
+    model::{Notification, Pairs, Told},
+    notify::{
+        view::{AlertView, View},
+        words,
+    },
 };
 
 /// What Alertmanager says for "not over".
@@ -21,9 +22,9 @@ pub struct Body {
     truncated_alerts: usize,
     status: &'static str,
     receiver: String,
-    group_labels: BTreeMap<String, String>,
-    common_labels: BTreeMap<String, String>,
-    common_annotations: BTreeMap<String, String>,
+    group_labels: Pairs,
+    common_labels: Pairs,
+    common_annotations: Pairs,
     #[serde(rename = "externalURL")]
     external_url: String,
     alerts: Vec<AlertBody>,
@@ -34,8 +35,8 @@ pub struct Body {
 #[serde(rename_all = "camelCase")]
 struct AlertBody {
     status: &'static str,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
+    labels: Pairs,
+    annotations: Pairs,
     starts_at: String,
     ends_at: String,
     #[serde(rename = "generatorURL")]
@@ -55,29 +56,26 @@ struct Ours {
     severity: String,
     started_at: String,
     resolved_at: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drill: bool,
 }
 
 /// Builds the message; of more than `max_alerts` alerts (0: no limit) the rest is only counted.
 pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     let incident = &n.incident;
-    let mut alerts: Vec<AlertBody> = incident.alerts.iter().map(|a| alert(a, n)).collect();
-    let shown = if max_alerts == 0 { alerts.len() } else { max_alerts.min(alerts.len()) };
-    let truncated_alerts = alerts.len() - shown;
-    let common_labels = common(alerts.iter().map(|a| &a.labels));
-    let common_annotations = common(alerts.iter().map(|a| &a.annotations));
-    alerts.truncate(shown);
-    let cluster = (!incident.cluster.is_empty()).then(|| ("cluster".to_owned(), incident.cluster.to_string()));
+    let view = View::of(n);
+    let shown = if max_alerts == 0 { view.alerts.len() } else { max_alerts.min(view.alerts.len()) };
     Body {
         version: "4",
-        group_key: format!("dogwatch/{}/{}", n.origin, incident.id),
-        truncated_alerts,
-        status: status(incident.firing().next().is_none()),
+        truncated_alerts: view.alerts.len() - shown,
+        status: view.status(),
+        group_key: view.group_key,
         receiver: receiver.to_owned(),
-        group_labels: cluster.into_iter().collect(),
-        common_labels,
-        common_annotations,
+        group_labels: view.group_labels,
+        common_labels: view.common_labels,
+        common_annotations: view.common_annotations,
         external_url: n.external_url.clone(),
-        alerts,
+        alerts: view.alerts.into_iter().take(shown).map(alert).collect(),
         dogwatch: Ours {
             incident: incident.id,
             sequence: n.sequence,
@@ -87,72 +85,19 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             severity: incident.severity.to_string(),
             started_at: incident.started_at.to_string(),
             resolved_at: incident.resolved_at.map(|at| at.to_string()),
+            drill: words::is_drill(incident),
         },
     }
 }
 
-fn status(over: bool) -> &'static str {
-    if over { "resolved" } else { "firing" }
-}
-
-fn alert(alert: &IncidentAlert, n: &Notification) -> AlertBody {
-    let finding = &alert.finding;
-    let labels = labels(alert, n);
-    let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
-    let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
-    let annotations = [
-        ("summary", finding.headline.clone()),
-        ("description", description.join("\n")),
-        ("still_works", finding.still_works.join("\n")),
-        ("consequences", finding.consequences.join("\n")),
-        ("first_step", finding.first_step.clone()),
-    ];
-    let annotations = annotations.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v));
+fn alert(alert: AlertView) -> AlertBody {
     AlertBody {
-        status: status(alert.ended_at.is_some()),
-        fingerprint: fingerprint(&labels),
-        labels,
-        annotations: annotations.collect(),
-        starts_at: finding.since.to_string(),
-        ends_at: alert.ended_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
-        generator_url: words::link(n),
+        status: alert.status(),
+        labels: alert.labels,
+        annotations: alert.annotations,
+        starts_at: alert.starts_at.to_string(),
+        ends_at: alert.ends_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
+        generator_url: alert.generator_url,
+        fingerprint: alert.fingerprint,
     }
-}
-
-/// The finding's own labels win over the configured ones; `subject` is added where nothing else says of whom it is, so
-/// that two alerts never look like one.
-fn labels(alert: &IncidentAlert, n: &Notification) -> BTreeMap<String, String> {
-    let finding = &alert.finding;
-    let mut labels = n.external_labels.clone();
-    labels.extend(finding.labels.clone());
-    if !labels.values().any(|v| *v == finding.key.subject) {
-        labels.insert("subject".into(), finding.key.subject.clone());
-    }
-    labels.insert("alertname".into(), finding.key.alert.to_string());
-    labels.insert("severity".into(), finding.severity.to_string());
-    labels.insert("cluster".into(), finding.key.cluster.to_string());
-    labels.retain(|_, value| !value.is_empty());
-    labels
-}
-
-/// What all have in common.
-fn common<'a>(mut maps: impl Iterator<Item = &'a BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    let Some(mut common) = maps.next().cloned() else { return BTreeMap::new() };
-    for map in maps {
-        common.retain(|key, value| map.get(key) == Some(value));
-    }
-    common
-}
-
-/// FNV-1a over the sorted labels. The severity is left out: an alert that gets worse stays the same alert.
-fn fingerprint(labels: &BTreeMap<String, String>) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    for (name, value) in labels.iter().filter(|(name, _)| *name != "severity") {
-        for text in [name, value] {
-            text.bytes().for_each(&mut add);
-            add(0xff);
-        }
-    }
-    format!("{hash:016x}")
 }

@@ -1,0 +1,175 @@
+//! What templates of messages see: Alertmanager's data (template/template.go, `Data`), and ours under `.Incident`. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    markup,
+    view::{AlertView, View},
+    words,
+};
+use crate::{
+    model::{Notification, Pairs},
+    template::{Library, TemplateError, Value},
+};
+
+/// Longer than any service takes.
+const TEXT_MAX: usize = 15_000;
+
+/// The templates that Alertmanager's configuration names, in our own words.
+const DEFAULT: &str = include_str!("default.tmpl");
+
+/// Our templates, and after them those of `templates:`, which may replace them.
+///
+/// # Errors
+/// At the first text that can't be used: its index, and what is wrong with it.
+pub fn library<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Library, (usize, TemplateError)> {
+    let mut library = Library::default();
+    // Ours is checked by a test; an error here would only mean that its names are unknown.
+    let _ = library.add(DEFAULT);
+    let mut last = 0;
+    for (i, text) in texts.into_iter().enumerate() {
+        library.add(text).map_err(|e| (i, e))?;
+        last = i;
+    }
+    library.check().map_err(|e| (last, e))?;
+    Ok(library)
+}
+
+/// `.` of a message's template.
+pub(super) fn of(n: &Notification, receiver: &str) -> Value {
+    let view = View::of(n);
+    map([
+        ("Receiver", string(receiver)),
+        ("Status", string(view.status())),
+        ("GroupLabels", pairs(&view.group_labels)),
+        ("CommonLabels", pairs(&view.common_labels)),
+        ("CommonAnnotations", pairs(&view.common_annotations)),
+        ("ExternalURL", string(&n.external_url)),
+        ("Alerts", Value::List(view.alerts.iter().map(alert).collect())),
+        ("Incident", incident(n)),
+    ])
+}
+
+fn alert(alert: &AlertView) -> Value {
+    map([
+        ("Status", string(alert.status())),
+        ("Labels", pairs(&alert.labels)),
+        ("Annotations", pairs(&alert.annotations)),
+        ("StartsAt", Value::Time(alert.starts_at)),
+        ("EndsAt", Value::Time(alert.ends_at.unwrap_or_else(never))),
+        ("GeneratorURL", string(&alert.generator_url)),
+        ("Fingerprint", string(&alert.fingerprint)),
+    ])
+}
+
+/// What Alertmanager has no place for.
+fn incident(n: &Notification) -> Value {
+    let page = words::page(n);
+    let lines = |lines: &[String]| Value::List(lines.iter().map(|l| string(l)).collect());
+    map([
+        ("Id", Value::Int(n.incident.id)),
+        ("Cluster", string(words::place(&n.incident))),
+        ("Subject", string(&words::subject(n))),
+        ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX))),
+        ("Headline", string(&page.headline)),
+        ("Severity", string(&n.incident.severity.to_string())),
+        ("Since", Value::Time(n.incident.started_at)),
+        ("When", string(&page.when)),
+        ("Evidence", lines(&page.evidence)),
+        ("StillWorks", lines(&page.still_works)),
+        ("Consequences", lines(&page.consequences)),
+        ("FirstStep", string(&page.first_step)),
+        ("Link", string(&page.link)),
+        ("Sequence", Value::Int(i64::from(n.sequence))),
+        ("Told", string(&format!("{:?}", n.told).to_lowercase())),
+        ("Drill", Value::Bool(words::is_drill(&n.incident))),
+    ])
+}
+
+/// The same with every text escaped for HTML, so that no label can add a tag. What Go's html/template does by context,
+/// this does for text and quoted attributes.
+pub(super) fn for_html(value: &Value) -> Value {
+    match value {
+        Value::Str(text) => Value::Str(markup::escape_html(text).into_owned()),
+        Value::List(items) => Value::List(items.iter().map(for_html).collect()),
+        Value::Map(fields) => Value::Map(fields.iter().map(|(k, v)| (k.clone(), for_html(v))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Go's zero time, which Alertmanager has for "not over".
+fn never() -> Timestamp {
+    const SECONDS: i64 = -62_135_596_800;
+    Timestamp::from_second(SECONDS).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Map(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<BTreeMap<_, _>>())
+}
+
+fn string(text: &str) -> Value {
+    Value::Str(text.to_owned())
+}
+
+fn pairs(of: &Pairs) -> Value {
+    Value::Map(of.iter().map(|(k, v)| (k.clone(), string(v))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        notify::example,
+        template::{NoHistory, Template},
+    };
+
+    fn render(text: &str, n: &Notification) -> String {
+        let library = library([]).unwrap();
+        let template = Template::of_message(text, &library).unwrap();
+        template.render(&of(n, "ops"), &mut NoHistory).unwrap()
+    }
+
+    #[test]
+    fn what_alertmanagers_templates_see() {
+        let check = |text: &str, expected: &str| assert_eq!(render(text, &example::opened()), expected, "{text}");
+        check("{{ .Status }} {{ .Receiver }} {{ .ExternalURL }}", "firing ops https://watch.example.org");
+        check(
+            "{{ .GroupLabels.cluster }} {{ .CommonLabels.severity }} {{ .CommonLabels.alertname }}",
+            "prod critical ",
+        );
+        check("{{ .Alerts | len }} {{ .Alerts.Firing | len }} {{ .Alerts.Resolved | len }}", "2 2 0");
+        check("{{ range .Alerts.Firing }}{{ .Labels.alertname }} {{ end }}", "EtcdQuorumLost ApiServersDown ");
+        check("{{ (index .Alerts 0).StartsAt.Format \"15:04:05\" }}", "14:02:11");
+        check(
+            "{{ .Incident.Id }} {{ .Incident.FirstStep }}",
+            "12 Start etcd on 10.0.0.2 or 10.0.0.3: one more member restores quorum",
+        );
+        check("{{ template \"slack.default.title\" . }}", "[prod] etcd has lost quorum: 2 of 3 members down");
+        assert_eq!(render("{{ .Status }}", &example::resolved()), "resolved");
+    }
+
+    #[test]
+    fn every_default_template_can_be_written() {
+        let mut names = Vec::new();
+        for part in DEFAULT.split("define \"").skip(1) {
+            names.push(part.split('"').next().unwrap());
+        }
+        assert!(names.len() > 30);
+        for name in names {
+            let on = if name.contains("list") || name.contains("instances") { ".Alerts" } else { "." };
+            for n in [example::opened(), example::resolved()] {
+                render(&format!("{{{{ template \"{name}\" {on} }}}}"), &n);
+            }
+        }
+    }
+
+    #[test]
+    fn templates_of_the_user_replace_ours_and_errors_say_which() {
+        let ours = library(["{{ define \"slack.default.title\" }}mine{{ end }}"]).unwrap();
+        let template = Template::of_message("{{ template \"slack.default.title\" . }}", &ours).unwrap();
+        assert_eq!(template.render(&of(&example::opened(), "ops"), &mut NoHistory).unwrap(), "mine");
+        assert_eq!(library(["", "{{ nope }}"]).unwrap_err().0, 1);
+    }
+}
