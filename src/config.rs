@@ -27,12 +27,16 @@ use crate::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
     },
-    notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
+    notify::{
+        self,
+        config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
+    },
     query::QueryConfig,
     remote::RemoteWriteConfig,
     rule,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
+    template::Library,
     vantage::VantageConfig,
 };
 
@@ -75,6 +79,8 @@ pub struct Config {
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
     pub receivers: Vec<ReceiverConfig>,
+    /// Alertmanager's `templates`: files with `define`, relative to this one, with `*`; messages may name what is in them.
+    pub templates: Vec<String>,
     /// Alertmanager's `inhibit_rules`.
     pub inhibit_rules: Vec<InhibitConfig>,
     /// Alertmanager's `time_intervals`.
@@ -107,6 +113,7 @@ impl Default for Config {
             global: GlobalConfig::default(),
             route: None,
             receivers: Vec::new(),
+            templates: Vec::new(),
             inhibit_rules: Vec::new(),
             time_intervals: Vec::new(),
             mute_time_intervals: Vec::new(),
@@ -166,6 +173,30 @@ pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
     }
     let text = std::fs::read_to_string(path).map_err(|e| whole(format!("can't be read: {e}")))?;
     parse(path, &text, &|name| std::env::var(name).ok())
+}
+
+/// The templates that messages may name: ours and those of the configuration's files.
+///
+/// # Errors
+/// `(path, what is wrong)`, for the first file that can't be used.
+pub fn templates(config: &Config) -> Result<Library, (String, String)> {
+    let mut files = Vec::new();
+    for (i, pattern) in config.templates.iter().enumerate() {
+        let at = || format!("templates[{i}]");
+        for path in rule::file::expand(Path::new(""), pattern).map_err(|e| (at(), e))? {
+            let wrong = |what: String| (at(), format!("{}: {what}", path.display()));
+            let size = std::fs::metadata(&path).map_err(|e| wrong(format!("can't be read: {e}")))?.len();
+            if size > FILE_MAX {
+                return Err(wrong(format!("is larger than {FILE_MAX} bytes: this is no template")));
+            }
+            let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("can't be read: {e}")))?;
+            files.push((i, path.display().to_string(), text));
+        }
+    }
+    notify::library(files.iter().map(|(_, _, text)| text.as_str())).map_err(|(n, error)| {
+        let (i, path) = files.get(n).map_or((0, ""), |(i, path, _)| (*i, path));
+        (format!("templates[{i}]"), format!("{path}:{error}"))
+    })
 }
 
 /// The rules that a configuration names: its files, relative to `base`, or the built-in ones.
@@ -232,7 +263,7 @@ fn resolve(config: &mut Config, base: &Path) {
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
     }
-    for pattern in config.rule_files.iter_mut().flatten() {
+    for pattern in config.rule_files.iter_mut().flatten().chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     config.global.resolve_paths(base);

@@ -141,10 +141,12 @@ impl Start<'_> {
         let config = self.config;
         let (send, diagnoses) = mpsc::channel(NEWS);
         let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
+        let located = |(at, message): (String, String)| anyhow::anyhow!("{at}: {message}");
+        let templates = config::templates(config).map_err(located)?;
         let settings = Settings {
-            integrations: notify::integrations(&config.global, &config.receivers, &Default::default())?,
+            integrations: notify::integrations(&config.global, &config.receivers, &templates)?,
             rate_limits: limits.collect(),
-            routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
+            routing: config.routing().map_err(located)?,
             give_up_after: config.notifications.give_up_after,
             resolve_timeout: config.global.resolve_timeout,
             external_url,

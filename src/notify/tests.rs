@@ -1,3 +1,5 @@
+mod services;
+
 use std::time::Duration;
 
 use super::{config::*, *};
@@ -29,7 +31,7 @@ const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.ex
 
 fn build(global: &str, receivers: &str) -> Result<Vec<String>, String> {
     let receivers: Vec<ReceiverConfig> = parse(receivers)?;
-    let all = integrations(&parse(global)?, &receivers).map_err(|e| e.to_string())?;
+    let all = integrations(&parse(global)?, &receivers, &library([]).unwrap()).map_err(|e| e.to_string())?;
     Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())
 }
 
@@ -51,9 +53,9 @@ fn what_cannot_work_is_said_with_its_place() {
     check(GLOBAL, &email("{to: nobody}"), "receivers[0].email_configs[0].to: \"nobody\" is not a list");
     check(GLOBAL, &email("{to: a@b.c, smarthost: mail}"), "smarthost: \"mail\" is not host:port");
     check(GLOBAL, &email("{to: a@b.c, auth_username: u}"), "auth_username without auth_password");
-    check(GLOBAL, &email("{to: a@b.c, headers: {Subject: x}}"), "Subject is set by dogwatch itself");
-    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B }}'}}"), "templates are not supported");
-    check(GLOBAL, &email("{to: a@b.c, html: x}"), "html");
+    check(GLOBAL, &email("{to: a@b.c, headers: {Date: x}}"), "Date is set by dogwatch itself");
+    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B | nope }}'}}"), "headers.X-A: 1:9: ");
+    check(GLOBAL, &email("{to: a@b.c, html: '', text: ''}"), "can't both be empty");
     let hook = |entry: &str| format!("[{{name: x, webhook_configs: [{entry}]}}]");
     check(GLOBAL, &hook("{}"), "receivers[0].webhook_configs[0].url: a webhook needs url or url_file");
     check(GLOBAL, &hook("{url: 'http://a', url_file: b}"), "not both");
@@ -74,7 +76,7 @@ fn relative_paths_are_made_absolute() {
     let mut receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
     receivers[0].resolve_paths("/etc/dogwatch".as_ref());
     let hooks = &receivers[0].webhook_configs;
-    let http = &hooks[0].http_config;
+    let http = hooks[0].http_config.as_ref().unwrap();
     let credentials = http.authorization.as_ref().unwrap().credentials_file.as_ref().unwrap();
     assert_eq!(credentials.to_str(), Some("/etc/dogwatch/token"));
     assert_eq!(http.http_headers["X-Scope"].files[0].to_str(), Some("/etc/dogwatch/c"));
@@ -86,7 +88,7 @@ fn relative_paths_are_made_absolute() {
 #[test]
 fn secrets_are_not_shown() {
     let receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
-    let all = integrations(&parse(GLOBAL).unwrap(), &receivers).unwrap();
+    let all = integrations(&parse(GLOBAL).unwrap(), &receivers, &library([]).unwrap()).unwrap();
     assert!(!format!("{all:?} {receivers:?}").contains("secret@") && !format!("{all:?}").contains("T0/secret"));
 }
 
