@@ -187,9 +187,9 @@ fn escape_angles(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// What Discord's and Teams' Markdown would take for markup. Brackets need none: without `](` there is no link.
+/// What Discord's and Teams' Markdown would take for markup. Of a link only the middle is: brackets stay as they are.
 pub(super) fn escape_markdown(text: &str) -> Cow<'_, str> {
-    escape(text, |c| match c {
+    let escaped = escape(text, |c| match c {
         '\\' => Some("\\\\"),
         '*' => Some("\\*"),
         '_' => Some("\\_"),
@@ -197,9 +197,9 @@ pub(super) fn escape_markdown(text: &str) -> Cow<'_, str> {
         '`' => Some("\\`"),
         '|' => Some("\\|"),
         '<' => Some("\\<"),
-        ']' => Some("\\]"),
         _ => None,
-    })
+    });
+    if escaped.contains("](") { Cow::Owned(escaped.replace("](", "\\](")) } else { escaped }
 }
 
 fn escape(text: &str, with: fn(char) -> Option<&'static str>) -> Cow<'_, str> {

@@ -14,5 +14,6 @@ mod notify;
 mod promql;
 mod receivers;
 mod remote;
+mod services;
 mod store;
 mod tidy;
