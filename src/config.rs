@@ -27,16 +27,14 @@ use crate::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
     },
-    notify::{
-        self,
-        config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
-    },
+    heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+    notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
+    notify::{self, Integration},
     query::QueryConfig,
     remote::RemoteWriteConfig,
     rule,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
-    template::Library,
     vantage::VantageConfig,
 };
 
@@ -79,7 +77,7 @@ pub struct Config {
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
     pub receivers: Vec<ReceiverConfig>,
-    /// Alertmanager's `templates`: files with `define`, relative to this one, with `*`; messages may name what is in them.
+    /// Alertmanager's `templates`: files with `define`s, with `*`.
     pub templates: Vec<String>,
     /// Alertmanager's `inhibit_rules`.
     pub inhibit_rules: Vec<InhibitConfig>,
@@ -90,6 +88,10 @@ pub struct Config {
     /// Rule files, relative to this one, with `*`; without them the built-in rules count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
+    /// Jobs that report in.
+    pub heartbeats: Vec<HeartbeatConfig>,
+    /// Who raises the alarm when dogwatch is silent.
+    pub dead_mans_switch: Vec<SwitchConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -118,6 +120,8 @@ impl Default for Config {
             time_intervals: Vec::new(),
             mute_time_intervals: Vec::new(),
             rule_files: None,
+            heartbeats: Vec::new(),
+            dead_mans_switch: Vec::new(),
             is_drill: false,
         }
     }
@@ -154,6 +158,38 @@ impl Config {
         Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)
     }
 
+    /// Everybody who can be told.
+    ///
+    /// # Errors
+    /// `(path, what is wrong)` for the first thing that can't work.
+    pub fn integrations(&self) -> Result<Vec<Integration>, (String, String)> {
+        let wrong = |message: String| ("templates".to_owned(), message);
+        let mut library = notify::default_library().map_err(|e| wrong(e.to_string()))?;
+        for pattern in &self.templates {
+            for file in rule::file::expand(Path::new(""), pattern).map_err(wrong)? {
+                let text = std::fs::read_to_string(&file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+                library.add(&text).map_err(|e| wrong(format!("{}:{e}", file.display())))?;
+            }
+        }
+        library.check().map_err(|e| wrong(e.to_string()))?;
+        notify::integrations(&self.global, &self.receivers, &library).map_err(|e| (e.at, e.message))
+    }
+
+    /// The part that Alertmanager's own tools read (`amtool config routes`): routes, receivers by name, inhibition, times.
+    pub fn routes_shown(&self) -> String {
+        fn plain(route: &RouteConfig) -> RouteConfig {
+            RouteConfig { escalation: None, routes: route.routes.iter().map(plain).collect(), ..route.clone() }
+        }
+        let names: Vec<_> = self.receivers.iter().map(|r| serde_json::json!({"name": r.name})).collect();
+        let shown = serde_json::json!({
+            "route": self.route.as_ref().map(plain),
+            "receivers": names,
+            "inhibit_rules": self.inhibit_rules,
+            "time_intervals": self.time_intervals.iter().chain(&self.mute_time_intervals).collect::<Vec<_>>(),
+        });
+        serde_saphyr::to_string(&shown).unwrap_or_default()
+    }
+
     /// Without a file: the current context of the kubeconfig, watched with every default.
     pub fn zero(cluster: &str, kubeconfig: Option<PathBuf>) -> Self {
         let cluster = ClusterConfig { kubeconfig, ..ClusterConfig::named(cluster) };
@@ -173,30 +209,6 @@ pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
     }
     let text = std::fs::read_to_string(path).map_err(|e| whole(format!("can't be read: {e}")))?;
     parse(path, &text, &|name| std::env::var(name).ok())
-}
-
-/// The templates that messages may name: ours and those of the configuration's files.
-///
-/// # Errors
-/// `(path, what is wrong)`, for the first file that can't be used.
-pub fn templates(config: &Config) -> Result<Library, (String, String)> {
-    let mut files = Vec::new();
-    for (i, pattern) in config.templates.iter().enumerate() {
-        let at = || format!("templates[{i}]");
-        for path in rule::file::expand(Path::new(""), pattern).map_err(|e| (at(), e))? {
-            let wrong = |what: String| (at(), format!("{}: {what}", path.display()));
-            let size = std::fs::metadata(&path).map_err(|e| wrong(format!("can't be read: {e}")))?.len();
-            if size > FILE_MAX {
-                return Err(wrong(format!("is larger than {FILE_MAX} bytes: this is no template")));
-            }
-            let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("can't be read: {e}")))?;
-            files.push((i, path.display().to_string(), text));
-        }
-    }
-    notify::library(files.iter().map(|(_, _, text)| text.as_str())).map_err(|(n, error)| {
-        let (i, path) = files.get(n).map_or((0, ""), |(i, path, _)| (*i, path));
-        (format!("templates[{i}]"), format!("{path}:{error}"))
-    })
 }
 
 /// The rules that a configuration names: its files, relative to `base`, or the built-in ones.
@@ -265,6 +277,10 @@ fn resolve(config: &mut Config, base: &Path) {
     }
     for pattern in config.rule_files.iter_mut().flatten().chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
+    }
+    heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);
+    for monitoring in config.clusters.iter_mut().filter_map(|c| c.monitoring.as_mut()) {
+        monitoring.token_file = base.join(&monitoring.token_file);
     }
     config.global.resolve_paths(base);
     config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));

@@ -6,9 +6,11 @@
 
 mod api;
 mod api_v1;
+mod api_v2;
 mod guard;
 pub mod metrics;
 pub mod page;
+mod ping;
 mod serve;
 pub mod words;
 
@@ -30,6 +32,7 @@ pub use serve::serve;
 use crate::{
     clock::Clock,
     dispatch::Desk,
+    heartbeat::Pulse,
     model::{Live, TargetKey},
     query::Engine,
     rule::Board,
@@ -67,6 +70,12 @@ pub struct Web {
     pub desk: Desk,
     /// How the rules stand.
     pub rules: Board,
+    /// Heartbeats, and who may post for which cluster.
+    pub pulse: Pulse,
+    /// Routes as Alertmanager's tools read them.
+    pub routes: Arc<str>,
+    /// The receivers' names.
+    pub receivers: Arc<[String]>,
 }
 
 impl Web {
@@ -90,6 +99,10 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/state", get(api::state))
         .route("/api/dogwatch/v1/incidents", get(api::incidents))
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
+        .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge))
+        .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
+        .merge(api_v2::router())
+        .merge(ping::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn(guard::guard))
@@ -194,7 +207,7 @@ async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
     let path = uri.path();
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
         ));
     }
     lost(&web, &format!("There is no page at {path}."))

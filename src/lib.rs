@@ -13,6 +13,7 @@ pub mod discover;
 pub mod dispatch;
 pub mod exposition;
 pub mod health;
+pub mod heartbeat;
 pub mod http;
 pub mod ingest;
 pub mod model;

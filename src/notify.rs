@@ -32,7 +32,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub use self::data::library;
+pub use self::data::default_library;
 use self::{
     client::HttpClient,
     config::{ByHttp, GlobalConfig, ReceiverConfig},

@@ -58,6 +58,13 @@ pub struct RemoteLabels {
     pub remote: String,
 }
 
+/// Labels of `dogwatch_dead_mans_switch_pings_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PingLabels {
+    /// `delivered`, `failed`, `withheld`.
+    pub outcome: &'static str,
+}
+
 /// Labels of `dogwatch_rule_*`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RuleGroupLabels {
@@ -120,6 +127,8 @@ pub struct Metrics {
     pub query_failures: Counter,
     /// Blocks of packed samples that could not be read.
     pub store_damaged: Counter,
+    /// Pings of others' dead man's switches.
+    pub switch_pings: Family<PingLabels, Counter>,
     /// Rules evaluated.
     pub rule_evaluations: Family<RuleGroupLabels, Counter>,
     /// Evaluations that failed.
@@ -171,6 +180,7 @@ impl Metrics {
             remote_lag: Family::default(),
             query_seconds: Histogram::new(SECONDS),
             query_failures: Counter::default(),
+            switch_pings: Family::default(),
             rule_evaluations: Family::default(),
             rule_failures: Family::default(),
             rule_missed: Family::default(),
@@ -233,6 +243,7 @@ impl Metrics {
     }
 
     fn register_rules(&self, r: &mut Registry) {
+        r.register("dead_mans_switch_pings", "Pings of others' dead man's switches", self.switch_pings.clone());
         r.register("rule_evaluations", "Rules evaluated, by group", self.rule_evaluations.clone());
         r.register("rule_evaluation_failures", "Rules that could not be evaluated", self.rule_failures.clone());
         r.register("rule_group_missed_iterations", "Ticks that a rule group missed", self.rule_missed.clone());

@@ -215,6 +215,12 @@ pub fn serve(address: &str, dir: &str) {
         let (store, _) = Store::open(dir.into(), StorageConfig::default(), metrics.clone(), clock.clone());
         let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
         let (reload, _reloads) = tokio::sync::mpsc::channel(1);
+        let pulse = dogwatch::heartbeat::Pulse::new(
+            Vec::new(),
+            Default::default(),
+            &[],
+            (store.clone(), Live::default(), clock.clone()),
+        );
         let web = Web {
             live: Live::default(),
             metrics,
@@ -228,6 +234,9 @@ pub fn serve(address: &str, dir: &str) {
             external_url: String::new(),
             desk: dogwatch::dispatch::Desk::new().0,
             rules: dogwatch::rule::Board::default(),
+            pulse,
+            routes: "".into(),
+            receivers: Arc::new([]),
         };
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         http::serve(listener, http::router(web), CancellationToken::new()).await;

@@ -26,6 +26,7 @@ use crate::{
     config::{self, Config},
     discover::config::ClusterConfig,
     dispatch::{Deps, Desk, Dispatch, Inputs, Settings},
+    heartbeat::{self, Pulse},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
     model::{Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target},
@@ -80,13 +81,14 @@ impl Engine {
             .map_or_else(|| format!("http://{listening}"), |u| u.as_str().trim_end_matches('/').into());
         let (firing, firing_in) = mpsc::channel(NEWS);
         let troubles = rule::group::Troubles::default();
-        let findings = vec![troubles.findings()];
+        let pulse = parts.pulse(&restored);
+        let findings = vec![troubles.findings(), pulse.findings()];
         let sources = rules.iter().map(rule::Group::key).collect();
         let (diagnoses, desk) = parts.dispatch(sources, firing_in, findings, &restored, external_url.clone())?;
         let (news, news_in) = watch::channel(0);
         parts.watch(restored, diagnoses, news, alive.clone());
         let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
-        parts.serve(listener, external_url, desk, board);
+        parts.serve(listener, external_url, (desk, board, pulse));
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = own::run(
@@ -141,12 +143,10 @@ impl Start<'_> {
         let config = self.config;
         let (send, diagnoses) = mpsc::channel(NEWS);
         let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
-        let located = |(at, message): (String, String)| anyhow::anyhow!("{at}: {message}");
-        let templates = config::templates(config).map_err(located)?;
         let settings = Settings {
-            integrations: notify::integrations(&config.global, &config.receivers, &templates)?,
+            integrations: config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
             rate_limits: limits.collect(),
-            routing: config.routing().map_err(located)?,
+            routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
             give_up_after: config.notifications.give_up_after,
             resolve_timeout: config.global.resolve_timeout,
             external_url,
@@ -167,6 +167,21 @@ impl Start<'_> {
         let inputs = Inputs { diagnoses, firing, requests, findings };
         self.tasks.spawn(Dispatch::new(deps, restored).run(inputs, self.stop.clone()));
         Ok((send, desk))
+    }
+
+    /// Jobs that report in, and the pings to others.
+    fn pulse(&mut self, restored: &Restored) -> Pulse {
+        let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
+        let monitoring = self.config.clusters.iter().filter_map(monitored).collect();
+        let parts = (self.store.clone(), self.shared.live.clone(), self.shared.clock.clone());
+        let pulse = Pulse::new(self.config.heartbeats.clone(), monitoring, &restored.heartbeats, parts);
+        self.tasks.spawn(pulse.clone().run(self.stop.clone()));
+        for switch in &self.config.dead_mans_switch {
+            let (live, metrics) = (self.shared.live.clone(), self.shared.metrics.clone());
+            let clock = self.shared.clock.clone();
+            self.tasks.spawn(heartbeat::switch::run(switch.clone(), live, metrics, clock, self.stop.clone()));
+        }
+        pulse
     }
 
     /// Rules over the history.
@@ -275,7 +290,7 @@ impl Start<'_> {
         }
     }
 
-    fn serve(&mut self, listener: TcpListener, external_url: String, desk: Desk, board: rule::Board) {
+    fn serve(&mut self, listener: TcpListener, external_url: String, (desk, rules, pulse): (Desk, rule::Board, Pulse)) {
         let web = Web {
             live: self.shared.live.clone(),
             metrics: self.shared.metrics.clone(),
@@ -288,7 +303,10 @@ impl Start<'_> {
             reload: self.shared.reload.clone(),
             external_url,
             desk,
-            rules: board,
+            rules,
+            pulse,
+            routes: self.config.routes_shown().into(),
+            receivers: self.config.receivers.iter().map(|r| r.name.clone()).collect(),
         };
         self.tasks.spawn(http::serve(listener, http::router(web), self.stop.clone()));
     }

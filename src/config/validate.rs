@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::Config;
 use crate::{
     discover::config::ClusterConfig,
-    notify,
+    heartbeat,
     query::{self, QueryConfig},
 };
 
@@ -25,7 +25,7 @@ type Problems = Vec<(String, String)>;
 pub(super) fn check(config: &Config) -> Problems {
     let mut problems = Problems::new();
     let mut say = |place: &str, message: String| problems.push((place.to_string(), message));
-    if config.clusters.is_empty() {
+    if config.clusters.is_empty() && config.heartbeats.is_empty() {
         say("clusters", "there is nothing to watch: name at least one cluster".into());
     }
     let mut names = BTreeSet::new();
@@ -76,13 +76,11 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
-    match super::templates(config) {
-        Ok(library) => {
-            if let Err(error) = notify::integrations(&config.global, &config.receivers, &library) {
-                say(&error.at, error.message);
-            }
-        }
-        Err((at, message)) => say(&at, message),
+    if let Err((at, message)) = config.integrations() {
+        say(&at, message);
+    }
+    for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
+        say(&at, message);
     }
     if let Err((at, message)) = config.routing() {
         say(&at, message);

@@ -114,6 +114,7 @@ impl PretendCluster {
             // It has none, and the machine's own, if it runs one, is not part of the play.
             kube_proxy: ComponentConfig { enabled: false, ..ComponentConfig::default() },
             labels: Default::default(),
+            monitoring: None,
         }
     }
 

@@ -40,6 +40,31 @@ pub struct ClusterConfig {
     /// Labels added to every series of the cluster.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The monitoring inside, which sends its alerts here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringConfig>,
+}
+
+/// `monitoring:`: the Prometheus or Alertmanager inside a cluster sends its alerts here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitoringConfig {
+    /// The file with the bearer token by which it is known.
+    pub token_file: PathBuf,
+    /// The alert that always fires; kube-prometheus has it.
+    #[serde(default = "watchdog")]
+    pub alert: String,
+    /// Without it for so long, the monitoring inside is silent. Prometheus says it again every minute or so.
+    #[serde(default = "silent_after", with = "duration")]
+    pub silent_after: Duration,
+}
+
+fn watchdog() -> String {
+    "Watchdog".into()
+}
+
+fn silent_after() -> Duration {
+    Duration::from_secs(600)
 }
 
 impl ClusterConfig {
@@ -62,6 +87,7 @@ impl ClusterConfig {
             controller_manager: ComponentConfig::default(),
             kube_proxy: ComponentConfig::default(),
             labels: BTreeMap::new(),
+            monitoring: None,
         }
     }
 }

@@ -126,6 +126,32 @@ pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Respons
     Json(IncidentView { incident, deliveries, deliveries_error }).into_response()
 }
 
+/// `GET /api/dogwatch/v1/heartbeats`
+pub async fn heartbeats(State(web): State<Web>) -> Response {
+    Json(serde_json::json!({"heartbeats": web.pulse.views()})).into_response()
+}
+
+/// Who says that he looks after an incident.
+#[derive(Default, serde::Deserialize)]
+pub struct AcknowledgeBody {
+    #[serde(default)]
+    by: String,
+}
+
+/// The longest name of somebody.
+const NAME_MAX: usize = 200;
+
+/// `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
+pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
+    let by = body.map(|Json(body)| body.by).unwrap_or_default();
+    let by = crate::notify::words::clip(by.trim(), NAME_MAX);
+    match web.desk.acknowledge(id, if by.is_empty() { "somebody" } else { by }).await {
+        Ok(true) => Json(serde_json::json!({"acknowledged": id})).into_response(),
+        Ok(false) => not_found(format!("There is no open incident {id}.")),
+        Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),
+    }
+}
+
 /// The incident with this id, among those that are open or were lately resolved.
 pub fn find_incident(web: &Web, id: &str) -> Option<Incident> {
     let id: i64 = id.parse().ok()?;

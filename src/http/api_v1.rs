@@ -1,13 +1,14 @@
 //! Prometheus' HTTP API v1, as of Prometheus 3.5: what Grafana, promtool, vmalert and every other client of Prometheus
 //! asks (prometheus.io/docs/prometheus/latest/querying/api, web/api/v1/api.go).
 //!
-//! Only reads. Alerts and rules are those of the diagnosis until rule files are evaluated here.
+//! Only reads. Rules are those of the rule files, and what the diagnosis can find as one group more.
 
 mod answer;
 mod federate;
 mod live;
 mod meta;
 mod params;
+mod rules;
 mod status;
 
 use std::time::Duration;
@@ -21,11 +22,8 @@ use axum::{
     routing::{any, get},
 };
 
-pub use self::answer::Failed;
-use self::{
-    answer::{Done, Json},
-    params::Params,
-};
+use self::answer::{Done, Json};
+pub use self::{answer::Failed, params::Params};
 use super::Web;
 use crate::{
     model::{Labels, METRIC_NAME, Matcher},
@@ -55,8 +53,8 @@ pub fn router() -> Router<Web> {
         .route("/targets/metadata", get(live::targets_metadata))
         .route("/scrape_pools", get(live::scrape_pools))
         .route("/alertmanagers", get(live::alertmanagers))
-        .route("/alerts", get(live::alerts))
-        .route("/rules", get(live::rules))
+        .route("/alerts", get(rules::alerts))
+        .route("/rules", get(rules::rules))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))
         .route("/status/buildinfo", get(status::buildinfo))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -32,7 +32,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 
 /// The middleware around every route.
 pub async fn guard(request: Request, next: Next) -> Response {
-    let mut response = if request.method() == Method::POST && is_foreign(request.headers()) {
+    let mut response = if !request.method().is_safe() && is_foreign(request.headers()) {
         (StatusCode::FORBIDDEN, "A page of another site may not ask for this.\n").into_response()
     } else {
         tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {

@@ -57,6 +57,7 @@ impl Picture {
     pub fn take(live: &Live, now: Timestamp) -> Self {
         let state = live.read();
         let mut slices = vec![own_samples(&state, now)];
+        slices.push(state.heartbeats.clone());
         for cluster in state.clusters.values() {
             slices.push(cluster.samples.clone());
             slices.extend(cluster.targets.values().map(|t| t.samples.clone()));

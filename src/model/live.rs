@@ -115,6 +115,8 @@ pub struct LiveState {
     pub reload_error: Option<String>,
     /// When the watchdog started.
     pub started_at: Option<Timestamp>,
+    /// Series of the heartbeats.
+    pub heartbeats: Arc<[Sample]>,
     /// What fires, by fingerprint.
     pub alerts: Arc<Vec<LiveAlert>>,
     /// Silences, ended ones among them.

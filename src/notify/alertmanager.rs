@@ -22,8 +22,8 @@ use super::{
 };
 use crate::model::{AlertName, Pairs, Severity};
 
-/// Six reminders at the default `repeat_interval` of 4 h.
-const ENDS_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// Reminders of certificates come once a day, all others are more frequent by default; and an hour to arrive.
+const ENDS_AFTER: Duration = Duration::from_secs(25 * 3_600);
 
 /// Where alerts are posted, under each Alertmanager's own URL.
 const PATH: &str = "api/v2/alerts";

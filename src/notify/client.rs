@@ -1,5 +1,5 @@
-//! An HTTP client as `http_config:` describes it: credentials, headers, TLS, proxy, redirects. Of receivers and
-//! of remote_write.
+//! An HTTP client as `http_config:` describes it: credentials, headers, TLS, proxy, redirects. Of receivers, of
+//! remote_write and of dead man's switches.
 //!
 //! Secrets and certificates are read when they are used, so that files can rotate.
 
@@ -59,6 +59,14 @@ impl HttpClient {
     /// When a secret can't be read; in words that do not hold it.
     pub async fn post(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
         self.request(client, Method::POST, url).await
+    }
+
+    /// A GET with credentials and headers.
+    ///
+    /// # Errors
+    /// As [`HttpClient::post`].
+    pub async fn get(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
+        self.request(client, Method::GET, url).await
     }
 
     /// A request with credentials and headers.
@@ -128,6 +136,15 @@ fn same_host() -> redirect::Policy {
         let stays = from.is_some_and(|f| f.host() == attempt.url().host()) && !downgrade;
         if keeps_post && stays && attempt.previous().len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
     })
+}
+
+/// A secret URL that stands in the configuration or in a file.
+///
+/// # Errors
+/// When it can't be read or is none; in words that do not hold it.
+pub async fn read_url(url: Option<&Secret>, file: Option<&std::path::PathBuf>) -> Result<Url, String> {
+    let credential = Credential::from_either(url, file)?.ok_or("url or url_file is missing")?;
+    parse_url(&credential.read().await?)
 }
 
 /// A URL that may hold a secret: the error never shows it.

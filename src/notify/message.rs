@@ -72,7 +72,7 @@ impl<'a> Message<'a> {
 
     /// Identifies the incident for ever, and to nobody what it is about.
     pub fn key(&self) -> String {
-        format!("dogwatch/{}/{}", self.n.origin, self.n.incident.id)
+        format!("dogwatch-{}-{}", self.n.origin, self.n.incident.id)
     }
 
     /// A configured text, or the default.

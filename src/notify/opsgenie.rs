@@ -173,8 +173,7 @@ impl Service for Opsgenie {
 
     fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
         let alerts = format!("{}/v2/alerts", self.api);
-        // The slashes of the alias would end the path's segment.
-        let alias: String = url::form_urlencoded::byte_serialize(m.key().as_bytes()).collect();
+        let alias = m.key();
         let at = |what: &str| format!("{alerts}/{alias}/{what}?identifierType=alias");
         let mut calls = Vec::new();
         if m.is_over() {

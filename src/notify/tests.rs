@@ -31,7 +31,7 @@ const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.ex
 
 fn build(global: &str, receivers: &str) -> Result<Vec<String>, String> {
     let receivers: Vec<ReceiverConfig> = parse(receivers)?;
-    let all = integrations(&parse(global)?, &receivers, &library([]).unwrap()).map_err(|e| e.to_string())?;
+    let all = integrations(&parse(global)?, &receivers, &default_library().unwrap()).map_err(|e| e.to_string())?;
     Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())
 }
 
@@ -88,7 +88,7 @@ fn relative_paths_are_made_absolute() {
 #[test]
 fn secrets_are_not_shown() {
     let receivers: Vec<ReceiverConfig> = parse(RECEIVERS).unwrap();
-    let all = integrations(&parse(GLOBAL).unwrap(), &receivers, &library([]).unwrap()).unwrap();
+    let all = integrations(&parse(GLOBAL).unwrap(), &receivers, &default_library().unwrap()).unwrap();
     assert!(!format!("{all:?} {receivers:?}").contains("secret@") && !format!("{all:?}").contains("T0/secret"));
 }
 

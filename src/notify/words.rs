@@ -49,7 +49,11 @@ pub fn is_drill(incident: &Incident) -> bool {
 
 /// The cluster, or the watchdog itself.
 pub fn place(incident: &Incident) -> &str {
-    if incident.cluster.is_empty() { "dogwatch" } else { &incident.cluster }
+    match (incident.cluster.is_empty(), &incident.group) {
+        (false, _) => &incident.cluster,
+        (true, Some(_)) => "alerts",
+        (true, None) => "dogwatch",
+    }
 }
 
 fn and_more(incident: &Incident) -> String {

@@ -33,7 +33,7 @@ fn settings(receiver: &str) -> Settings {
     let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
     let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();
     Settings {
-        integrations: notify::integrations(&global, &receivers, &notify::library([]).unwrap()).unwrap(),
+        integrations: notify::integrations(&global, &receivers, &notify::default_library().unwrap()).unwrap(),
         rate_limits: Default::default(),
         routing: Routing::new(
             Some(&RouteConfig::to("ops")),

@@ -47,6 +47,12 @@ async fn start(state: LiveState) -> Served {
     *live.write() = state;
     let (reload, reloads) = mpsc::channel(1);
     let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
+    let pulse = dogwatch::heartbeat::Pulse::new(
+        Vec::new(),
+        Default::default(),
+        &[],
+        (store.clone(), live.clone(), clock.clone()),
+    );
     let web = Web {
         live: live.clone(),
         metrics,
@@ -60,6 +66,9 @@ async fn start(state: LiveState) -> Served {
         external_url: "https://watch.example.org/dog/".to_owned(),
         desk: dogwatch::dispatch::Desk::new().0,
         rules: dogwatch::rule::Board::default(),
+        pulse,
+        routes: "".into(),
+        receivers: Arc::new([]),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -58,7 +58,7 @@ pub fn integration(receiver: &str) -> Integration {
     notify::init();
     let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
     let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();
-    notify::integrations(&global, &receivers, &notify::library([]).unwrap()).unwrap().remove(0)
+    notify::integrations(&global, &receivers, &notify::default_library().unwrap()).unwrap().remove(0)
 }
 
 async fn send(receiver: &str) -> Outcome {

@@ -183,7 +183,7 @@ async fn an_opsgenie_alert_is_created_changed_and_closed() {
         assert_eq!(send(&entry, &n).await, Outcome::Delivered("202 Accepted, requestId r".into()));
     }
     let lines: Vec<String> = server.got().iter().map(|hook| hook.line.clone()).collect();
-    let alias = "dogwatch%2Fabc%2F7";
+    let alias = "dogwatch-abc-7";
     assert_eq!(
         lines,
         [
@@ -209,7 +209,7 @@ async fn the_global_http_config_counts_where_there_is_none() {
         "{{slack_api_url: '{}', http_config: {{authorization: {{credentials: g}}}}}}",
         server.url("/slack")
     ));
-    let library = dogwatch::notify::library([]).unwrap();
+    let library = dogwatch::notify::default_library().unwrap();
     let all: Vec<_> = receivers.unwrap();
     for integration in dogwatch::notify::integrations(&global.unwrap(), &all, &library).unwrap() {
         integration.send(&notification(), Instant::now() + Duration::from_secs(10)).await;
@@ -285,7 +285,7 @@ async fn real_alertmanagers_know_the_alert_until_it_is_over() {
         assert_eq!(found["annotations"]["first_step"], "start etcd-2");
         let ends: jiff::Timestamp = found["endsAt"].as_str().unwrap().parse().unwrap();
         // Alertmanager keeps milliseconds.
-        assert_eq!(ends.duration_since(n.at).as_secs_f64().round(), 86_400.0);
+        assert_eq!(ends.duration_since(n.at).as_secs_f64().round(), 90_000.0);
     }
 
     // A milder or graver severity is another alert there: only the latest fires.

@@ -1,12 +1,12 @@
-//! What is so now: targets, alerts, rules.
+//! What is so now: targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{Answered, Failed, Json, Params, Web, matchers, meta};
-use crate::model::{AlertName, IncidentAlert, LiveState, LiveTarget, ProbeSpec, State as Verdict};
+use super::{Answered, Failed, Json, Params, Web, meta};
+use crate::model::{LiveState, LiveTarget, ProbeSpec, State as Verdict};
 
 /// `/targets`
 pub async fn targets(State(web): State<Web>, params: Params) -> Answered {
@@ -118,120 +118,3 @@ pub async fn scrape_pools(State(web): State<Web>) -> Answered {
 pub async fn alertmanagers() -> Answered {
     Ok(Json::value(&json!({"activeAlertmanagers": [], "droppedAlertmanagers": []})).done())
 }
-
-/// Alerts that fire, of all open incidents.
-fn firing(web: &Web) -> Vec<IncidentAlert> {
-    let live = web.live.read();
-    let open = live.incidents.iter().filter(|i| i.resolved_at.is_none());
-    open.flat_map(|i| i.firing().cloned()).collect()
-}
-
-fn alert(a: &IncidentAlert) -> Value {
-    let f = &a.finding;
-    let mut labels: BTreeMap<&str, String> = f.labels.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-    labels.insert("alertname", f.key.alert.to_string());
-    labels.insert("severity", f.severity.to_string());
-    if !f.key.cluster.is_empty() {
-        labels.insert("cluster", f.key.cluster.to_string());
-    }
-    json!({
-        "labels": labels,
-        "annotations": {"summary": f.headline, "description": f.evidence.join("\n"), "first_step": f.first_step},
-        "state": "firing",
-        "activeAt": f.since.to_string(),
-        "value": "1e+00",
-    })
-}
-
-/// `/alerts`
-pub async fn alerts(State(web): State<Web>) -> Answered {
-    let alerts: Vec<Value> = firing(&web).iter().map(alert).collect();
-    Ok(Json::value(&json!({"alerts": alerts})).done())
-}
-
-/// `/rules`: what the diagnosis can find, as one group of alerting rules; each is inactive or has its alerts.
-pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
-    let of_kind = match params.text("type").to_ascii_lowercase().as_str() {
-        "" | "alert" => true,
-        "record" => false,
-        other => {
-            return Err(Failed::bad(format!("invalid parameter \"type\": not supported value {other:?}")));
-        }
-    };
-    let without_alerts = params.flag("exclude_alerts")?;
-    page(&params)?;
-    // The rules have no labels of their own: matchers find them by what they lack.
-    let sets = matchers(&params)?;
-    let matched = sets.is_empty() || sets.iter().any(|set| set.iter().all(|m| m.matches("")));
-    let asked = |name: &str, value: &str| params.all(name).next().is_none() || params.all(name).any(|v| v == value);
-    let wanted = of_kind && matched && asked("rule_group[]", GROUP) && asked("file[]", FILE);
-    let now = web.clock.wall().to_string();
-    let firing = firing(&web);
-    let names = AlertName::ALL.into_iter().filter(|n| wanted && asked("rule_name[]", &n.to_string()));
-    let rules: Vec<Value> = names.map(|name| rule(name, &firing, without_alerts, &now)).collect();
-    if rules.is_empty() {
-        return Ok(Json::value(&json!({"groups": []})).done());
-    }
-    let group = json!({
-        "name": GROUP,
-        "file": FILE,
-        "rules": rules,
-        "interval": 2,
-        "limit": 0,
-        "evaluationTime": 0.0,
-        "lastEvaluation": now,
-    });
-    Ok(Json::value(&json!({"groups": [group]})).done())
-}
-
-fn rule(name: AlertName, firing: &[IncidentAlert], without_alerts: bool, now: &str) -> Value {
-    let of: Vec<&IncidentAlert> = firing.iter().filter(|a| a.finding.key.alert == name).collect();
-    let state = if of.is_empty() { "inactive" } else { "firing" };
-    let alerts = (!without_alerts).then(|| of.into_iter().map(alert).collect::<Vec<_>>());
-    json!({
-        "type": "alerting",
-        "name": name.to_string(),
-        "query": "",
-        "duration": 0,
-        "keepFiringFor": 0,
-        "labels": {},
-        "annotations": {},
-        "state": state,
-        "alerts": alerts,
-        "health": "ok",
-        "evaluationTime": 0.0,
-        "lastEvaluation": now,
-    })
-}
-
-/// Pages of groups: there is one group, so that the first page is the last and no token is ever given out.
-fn page(params: &Params) -> Result<(), Failed> {
-    let wrong = |name, why: String| Err(Failed::bad(format!("invalid parameter {name:?}: {why}")));
-    let (limit, token) = (params.text("group_limit"), params.text("group_next_token"));
-    if limit.is_empty() && !token.is_empty() {
-        return wrong(
-            "group_next_token",
-            "group_limit needs to be present in order to paginate over the groups".into(),
-        );
-    }
-    match limit.parse::<i64>() {
-        Ok(1..) => {}
-        Ok(_) => return wrong("group_limit", "group_limit needs to be greater than 0".into()),
-        Err(_) if limit.is_empty() => {}
-        Err(_) => {
-            let why =
-                format!("group_limit needs to be a valid number: strconv.ParseInt: parsing {limit:?}: invalid syntax");
-            return wrong("group_limit", why);
-        }
-    }
-    if !token.is_empty() {
-        let why = format!("invalid group_next_token '{token}'. were rule groups changed?");
-        return wrong("group_next_token", why);
-    }
-    Ok(())
-}
-
-/// The one group.
-const GROUP: &str = "dogwatch";
-/// Where its rules stand.
-const FILE: &str = "the diagnosis built into dogwatch";

@@ -229,7 +229,7 @@ pub struct AlertmanagerConfig {
     /// Each Alertmanager, without `/api/v2/alerts`. All are told each time.
     pub urls: Vec<Url>,
     /// The alerts end by themselves so long after the last message about them: longer than the route's
-    /// `repeat_interval`, whose reminders renew them; default: 24h.
+    /// `repeat_interval`, whose reminders renew them; default: 25h.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub ends_after: Option<Duration>,
 }

@@ -4,7 +4,7 @@ use crate::notify::example;
 fn email(yaml: &str) -> Email {
     let config: EmailConfig = serde_saphyr::from_str(yaml).unwrap();
     let global = GlobalConfig { smtp_from: Some("Dogwatch <watch@example.org>".into()), ..GlobalConfig::default() };
-    let library = crate::notify::library([]).unwrap();
+    let library = crate::notify::default_library().unwrap();
     Email::new(&global, &config, "ops", Check { at: "here", library: &library }).unwrap()
 }
 

@@ -25,7 +25,7 @@ const BARE: &str = "
 
 fn integrations_of(receivers: &str) -> Vec<Integration> {
     let receivers: Vec<ReceiverConfig> = parse(receivers).unwrap();
-    integrations(&parse(GLOBAL).unwrap(), &receivers, &library([]).unwrap()).unwrap()
+    integrations(&parse(GLOBAL).unwrap(), &receivers, &default_library().unwrap()).unwrap()
 }
 
 /// The preview of the only integration.

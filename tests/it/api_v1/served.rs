@@ -41,6 +41,12 @@ impl Api {
         *live.write() = state;
         let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
         let (reload, _) = mpsc::channel(1);
+        let pulse = dogwatch::heartbeat::Pulse::new(
+            Vec::new(),
+            Default::default(),
+            &[],
+            (store.clone(), live.clone(), clock.clone()),
+        );
         let web = Web {
             live,
             metrics,
@@ -54,6 +60,9 @@ impl Api {
             external_url: "https://watch.example.org".into(),
             desk: dogwatch::dispatch::Desk::new().0,
             rules: dogwatch::rule::Board::default(),
+            pulse,
+            routes: "".into(),
+            receivers: Arc::new([]),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
