@@ -87,8 +87,10 @@ impl<'a> Message<'a> {
 
     /// The first line: the configured one or the subject; of a drill, it says so.
     pub fn title(&self, key: &str, template: Option<&String>) -> String {
-        let title = self.text(key, template, || words::subject(self.n));
+        let title = self.text(key, template, String::new);
         let title = words::one_line(title.trim()).into_owned();
+        // None was configured, it failed, or it says nothing: services refuse a message without.
+        let title = if title.is_empty() { words::subject(self.n) } else { title };
         if words::is_drill(&self.n.incident) && !title.starts_with(words::DRILL) {
             return format!("{}{title}", words::DRILL);
         }

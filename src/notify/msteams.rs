@@ -117,6 +117,9 @@ fn own_blocks(m: &Message<'_>) -> Vec<Value> {
                 text.push_str(&line);
             }
         }
+        if text.is_empty() {
+            break;
+        }
         blocks.push(json!({
             "type": "TextBlock", "text": section.title, "weight": "Bolder", "wrap": true, "spacing": "Medium",
         }));

@@ -127,6 +127,11 @@ fn texts_of_an_existing_file() {
     );
     check("opsgenie_configs: [{api_key: k, priority: P9}]", "/priority", "P1");
     check(
+        "opsgenie_configs: [{api_key: k, message: '{{ .CommonLabels.nothing }}'}]",
+        "/message",
+        "[prod] etcd has lost quorum: 2 of 3 members down",
+    );
+    check(
         "telegram_configs: [{bot_token: t, chat_id: 1, message: '<b>{{ .CommonLabels.cluster }}</b>'}]",
         "/text",
         "<b>prod</b>",
