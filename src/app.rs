@@ -1,6 +1,7 @@
 //! The wiring: parts, tasks, channels, signals, reload. It alone knows every part; it decides nothing.
 
 mod cluster;
+pub mod drill;
 mod engine;
 mod own;
 mod systemd;

@@ -1,14 +1,19 @@
 //! The command line: arguments, and one file a subcommand. The only room that prints.
 
+mod ask;
 mod backup;
 mod check;
 mod completions;
 mod demo;
+mod drill;
+mod incidents;
 mod output;
 mod probe;
 mod query;
 mod rules;
 mod run;
+mod silence;
+mod status;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -30,7 +35,8 @@ Examples:
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
   dogwatch query 'up == 0'             ask the history, in PromQL
-  dogwatch rules backtest new.yml      when would these rules have fired?";
+  dogwatch rules backtest new.yml      when would these rules have fired?
+  dogwatch drill                       prove that alarms reach you";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,6 +50,16 @@ enum Command {
     /// Ask the history in PromQL; works while the watchdog runs and while it does not.
     #[command(after_help = QUERY_HELP)]
     Query(QueryArgs),
+    /// How everything stands, asked from the running watchdog.
+    Status(AskArgs),
+    /// Incidents: the open ones and the latest that ended, or one with its timeline and deliveries.
+    Incidents(IncidentsArgs),
+    /// Silences: planned quiet.
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+    /// A synthetic outage through probe, diagnosis, route and receiver, with proof of delivery.
+    #[command(after_help = DRILL_HELP)]
+    Drill(DrillArgs),
     /// Test rule files, or play them over the history.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -94,6 +110,96 @@ struct QueryArgs {
     /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
     #[arg(long, value_name = "DURATION")]
     step: Option<String>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+/// Where the running watchdog answers.
+#[derive(Args, Clone, Debug)]
+struct AskArgs {
+    /// The configuration that says where it listens; default: ./dogwatch.yml where there is one
+    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Its address; default: `listen` of the configuration
+    #[arg(long, env = "DOGWATCH_URL", value_name = "URL")]
+    url: Option<url::Url>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Args, Clone, Debug)]
+struct IncidentsArgs {
+    #[command(flatten)]
+    ask: AskArgs,
+    /// One of them
+    #[arg(value_name = "ID")]
+    id: Option<i64>,
+    /// Say that you look after it: no further escalation, no reminders
+    #[arg(long, requires = "id", value_name = "NAME")]
+    acknowledge: Option<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum SilenceCommand {
+    /// Make one
+    Add(SilenceAddArgs),
+    /// List those in force and to come
+    List(AskArgs),
+    /// End one now
+    Expire {
+        #[command(flatten)]
+        ask: AskArgs,
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+struct SilenceAddArgs {
+    #[command(flatten)]
+    ask: AskArgs,
+    /// Conditions, all of which must hold: alertname=X cluster=prod node=~"w.*"
+    #[arg(value_name = "MATCHER", required = true)]
+    matchers: Vec<String>,
+    /// How long
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h")]
+    duration: String,
+    /// From when on, RFC 3339; default: now
+    #[arg(long, value_name = "TIME")]
+    start: Option<jiff::Timestamp>,
+    /// Who
+    #[arg(long, env = "USER", value_name = "NAME", default_value = "somebody")]
+    author: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    comment: String,
+}
+
+const DRILL_HELP: &str = "\
+A pretend cluster breaks in this process; the watchdog's own code finds it, routes it by your configuration and sends it
+to your receivers, marked as a drill; then it mends, and the end is sent too. Exit status 0 only with every proof.
+
+Examples:
+  dogwatch drill -c dogwatch.yml                     everybody who would be told of a critical outage
+  dogwatch drill -c dogwatch.yml --receiver oncall   one receiver, whatever the routes say
+  dogwatch drill -c dogwatch.yml --dry-run           print what would be sent, send nothing";
+
+#[derive(Args, Clone, Debug)]
+struct DrillArgs {
+    /// The configuration; default: ./dogwatch.yml
+    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only this receiver
+    #[arg(long, value_name = "NAME")]
+    receiver: Option<String>,
+    /// Print what would be sent, send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Stay, and repeat at these times (five fields of cron, UTC) until a proof is missing; `drill:` in the configuration lets the watchdog itself do it
+    #[arg(long, value_name = "CRON", conflicts_with = "dry_run")]
+    schedule: Option<String>,
     /// How to print
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
@@ -244,6 +350,10 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::main(args).await,
             Command::Probe(args) => probe::main(args).await,
             Command::Query(args) => query::main(args).await,
+            Command::Status(args) => status::main(args).await,
+            Command::Incidents(args) => incidents::main(args).await,
+            Command::Silence(command) => silence::main(command).await,
+            Command::Drill(args) => drill::main(args).await,
             Command::Rules(command) => rules::main(command).await,
             Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,

@@ -26,6 +26,7 @@ use crate::{
     dispatch::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
+        drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
@@ -92,6 +93,9 @@ pub struct Config {
     pub heartbeats: Vec<HeartbeatConfig>,
     /// Who raises the alarm when dogwatch is silent.
     pub dead_mans_switch: Vec<SwitchConfig>,
+    /// Drills on a schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -122,6 +126,7 @@ impl Default for Config {
             rule_files: None,
             heartbeats: Vec::new(),
             dead_mans_switch: Vec::new(),
+            drill: None,
             is_drill: false,
         }
     }

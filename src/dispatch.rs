@@ -10,6 +10,7 @@ pub mod config;
 mod decide;
 mod deliver;
 pub mod desk;
+pub mod drill;
 mod explain;
 pub mod group;
 pub mod incident;

@@ -263,7 +263,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-#[cfg(test)]
-pub(crate) mod example;
+pub mod example;
 #[cfg(test)]
 mod tests;

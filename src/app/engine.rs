@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared,
     cluster::{ClusterTask, Dialers},
-    own,
+    drill, own,
 };
 use crate::{
     config::{self, Config},
@@ -29,10 +29,11 @@ use crate::{
     heartbeat::{self, Pulse},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
-    model::{Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target},
-    notify, probe, query, remote, rule,
+    model::{Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target, Told},
+    notify::{self, Integration},
+    probe, query, remote, rule,
     schedule::{Prober, Schedule},
-    store::{Restored, Store},
+    store::{DeliveryRecord, Restored, Store, StoreError},
     vantage::Watcher,
 };
 
@@ -52,6 +53,7 @@ pub struct Engine {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     store: Store,
+    integrations: Vec<Integration>,
     alive: Arc<AtomicU64>,
     seen: AtomicU64,
     /// Where it listens: the port is known even if the configuration said 0.
@@ -65,6 +67,7 @@ impl Engine {
     /// When the port can't be taken or a receiver's configuration can't be used.
     pub async fn start(config: &Config, shared: &Shared) -> anyhow::Result<Self> {
         notify::init();
+        let integrations = config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
         let rules = config::rules(config).map_err(|errors| anyhow::anyhow!(errors.join("\n")))?;
         let listener = TcpListener::bind(config.listen)
             .await
@@ -82,9 +85,15 @@ impl Engine {
         let (firing, firing_in) = mpsc::channel(NEWS);
         let troubles = rule::group::Troubles::default();
         let pulse = parts.pulse(&restored);
-        let findings = vec![troubles.findings(), pulse.findings()];
+        let mut findings = vec![troubles.findings(), pulse.findings()];
+        if let Some(drill) = &config.drill {
+            let (tell, told) = watch::channel(Arc::default());
+            parts.tasks.spawn(drill::scheduled(config.clone(), drill.clone(), tell, parts.stop.clone()));
+            findings.push(told);
+        }
         let sources = rules.iter().map(rule::Group::key).collect();
-        let (diagnoses, desk) = parts.dispatch(sources, firing_in, findings, &restored, external_url.clone())?;
+        let (diagnoses, desk) =
+            parts.dispatch(integrations.clone(), sources, firing_in, findings, &restored, external_url.clone())?;
         let (news, news_in) = watch::channel(0);
         parts.watch(restored, diagnoses, news, alive.clone());
         let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
@@ -101,7 +110,22 @@ impl Engine {
         );
         parts.tasks.spawn(own);
         let (stop, tasks) = (parts.stop, parts.tasks);
-        Ok(Self { stop, tasks, store, alive, seen: AtomicU64::new(0), listening })
+        Ok(Self { stop, tasks, store, integrations, alive, seen: AtomicU64::new(0), listening })
+    }
+
+    /// The deliveries of one incident so far.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn deliveries(&self, incident: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.store.deliveries(incident).await
+    }
+
+    /// The integrations of these receivers that want to hear of a beginning, or of an end.
+    pub fn integrations(&self, receivers: &BTreeSet<String>, began: bool) -> Vec<String> {
+        let told = if began { Told::Opened } else { Told::Resolved };
+        let wanted = self.integrations.iter().filter(|i| receivers.contains(i.receiver()) && i.wants(told));
+        wanted.map(|i| i.name.to_string()).collect()
     }
 
     /// Whether the loop that owns the picture has turned since the last call.
@@ -134,6 +158,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn dispatch(
         &mut self,
+        integrations: Vec<Integration>,
         rule_groups: BTreeSet<Arc<str>>,
         firing: mpsc::Receiver<Firing>,
         findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
@@ -144,7 +169,7 @@ impl Start<'_> {
         let (send, diagnoses) = mpsc::channel(NEWS);
         let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
         let settings = Settings {
-            integrations: config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
+            integrations,
             rate_limits: limits.collect(),
             routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
             give_up_after: config.notifications.give_up_after,

@@ -76,6 +76,10 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
         say("external_url", "must begin with http:// or https://".into());
     }
+    let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
+    if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
+        say(&format!("drill.{key}"), why);
+    }
     if let Err((at, message)) = config.integrations() {
         say(&at, message);
     }

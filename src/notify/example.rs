@@ -1,4 +1,4 @@
-//! One incident, for tests.
+//! One incident, for previews and tests.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic};
 
+#[allow(clippy::unwrap_used)] // Of constants in this file and in tests.
 pub(crate) fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
 }
@@ -28,7 +29,7 @@ pub(crate) fn finding(alert: AlertName, subject: &str, headline: &str) -> Findin
 }
 
 /// etcd has lost quorum, and what it did to the API servers.
-pub(crate) fn opened() -> Notification {
+pub fn opened() -> Notification {
     let quorum = Finding {
         evidence: vec![
             "etcd-2 (10.0.0.2:2379) refuses connections since 14:02:11 UTC".into(),
@@ -75,7 +76,7 @@ pub(crate) fn opened() -> Notification {
 }
 
 /// The same, twelve minutes later.
-pub(crate) fn resolved() -> Notification {
+pub fn resolved() -> Notification {
     let mut n = opened();
     n.told = Told::Resolved;
     n.sequence = 1;

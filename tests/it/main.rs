@@ -2,6 +2,7 @@
 // A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alerting;
 mod api_v1;
 mod cli;
 mod clients;
@@ -14,6 +15,7 @@ mod notify;
 mod promql;
 mod receivers;
 mod remote;
+mod rules;
 mod services;
 mod store;
 mod tidy;

@@ -1,0 +1,272 @@
+//! A drill: a pretend cluster breaks, and the watchdog's own parts find it, route it by the real configuration and send it
+//! to the real receivers, marked as a drill, with proof of each delivery. It has a store and a port of its own, so that it
+//! never touches the history, the silences or the incidents of the watchdog that runs.
+//!
+//! On a schedule, a proof that is missing becomes a finding of the watchdog itself.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Shared};
+use crate::{
+    clock::Clock,
+    config::Config,
+    demo::PretendCluster,
+    dispatch::config::RouteConfig,
+    dispatch::drill::{DrillConfig, next},
+    model::{AlertName, Finding, FindingKey, Incident, Live, Severity, State, Topic},
+    notify::receiver_of,
+    schedule::Defaults,
+    store::{DeliveryOutcome, DeliveryRecord},
+    telemetry::Metrics,
+};
+
+/// The pretend cluster is up within this.
+const UP_WITHIN: Duration = Duration::from_secs(30);
+
+/// The outage is found, routed and delivered within this; a receiver that is slower has not proved anything.
+const PROOF_WITHIN: Duration = Duration::from_secs(90);
+
+/// Conditions are looked at this often.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What one receiver did with one message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Proof {
+    /// The integration.
+    pub receiver: String,
+    /// `began` or `ended`.
+    pub what: &'static str,
+    /// Whether it took it.
+    pub delivered: bool,
+    /// Its own words: SMTP reply with queue id, HTTP status.
+    pub answer: String,
+    /// Seconds from the outage (or its end) to the receiver's answer.
+    pub seconds: f64,
+}
+
+/// How a drill went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Seconds from the outage to the incident.
+    pub found_after_seconds: f64,
+    /// The incident's headline.
+    pub headline: String,
+    /// Every message.
+    pub proofs: Vec<Proof>,
+    /// Why it is no proof that alarms arrive; `None`: it is one.
+    pub problem: Option<String>,
+}
+
+/// Plays one.
+///
+/// # Errors
+/// When it can't be played at all.
+pub async fn run(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
+    let dir = TempDir::new()?;
+    let clock = Clock::system();
+    let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
+    let (reload, _asked) = tokio::sync::mpsc::channel(1);
+    let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload };
+    let engine =
+        Engine::start(&staged(config, only, &cluster, &dir.0), &shared).await.context("the drill can't start")?;
+    let played = play(&engine, &shared.live, &cluster).await;
+    engine.stop().await;
+    played
+}
+
+/// The real configuration over the pretend cluster, which has the name of the first real one, so that routes know it.
+fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &std::path::Path) -> Config {
+    let mut pretend = cluster.config();
+    if let Some(first) = config.clusters.first() {
+        pretend.name.clone_from(&first.name);
+        pretend.labels.clone_from(&first.labels);
+    }
+    let mut external_labels = config.external_labels.clone();
+    external_labels.insert("drill".into(), "true".into());
+    Config {
+        data_dir: dir.join("data"),
+        listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        external_url: config.external_url.clone(),
+        external_labels,
+        defaults: Defaults { interval: Duration::from_secs(2), timeout: Duration::from_secs(1) },
+        clusters: vec![pretend],
+        global: config.global.clone(),
+        templates: config.templates.clone(),
+        receivers: config.receivers.clone(),
+        route: only.map(RouteConfig::to).or_else(|| config.route.clone()),
+        inhibit_rules: config.inhibit_rules.clone(),
+        time_intervals: config.time_intervals.clone(),
+        mute_time_intervals: config.mute_time_intervals.clone(),
+        rule_files: Some(Vec::new()),
+        is_drill: true,
+        ..Config::default()
+    }
+}
+
+async fn play(engine: &Engine, live: &Live, cluster: &PretendCluster) -> anyhow::Result<Report> {
+    let all_up = || {
+        let live = live.read();
+        let targets = || live.clusters.values().flat_map(|c| c.targets.values());
+        targets().filter(|t| t.verdict.state == State::Up).count() >= cluster.targets()
+    };
+    anyhow::ensure!(
+        wait(UP_WITHIN, async || all_up()).await,
+        "the pretend cluster did not come up within {UP_WITHIN:?}"
+    );
+    let begun = Instant::now();
+    for member in [1, 2] {
+        cluster.kill_etcd(member).await;
+    }
+    let mut report = Report::default();
+    let open = || live.read().incidents.iter().find(|i| i.told_at.is_some() && i.resolved_at.is_none()).cloned();
+    if !wait(PROOF_WITHIN, async || open().is_some()).await {
+        report.problem = Some(format!("no incident was told within {PROOF_WITHIN:?}: routes may be muted now"));
+        return Ok(report);
+    }
+    let Some(incident) = open() else { return Ok(report) };
+    (report.found_after_seconds, report.headline) = (begun.elapsed().as_secs_f64(), incident.headline.clone());
+    if incident.told.is_empty() {
+        report.problem = Some("no receiver is routed to: nobody would be told of an outage".into());
+        return Ok(report);
+    }
+    prove(engine, &incident, "began", begun, &mut report).await?;
+    cluster.mend_etcd().await?;
+    let mended = Instant::now();
+    let over = || live.read().incidents.iter().find(|i| i.id == incident.id && i.resolved_at.is_some()).cloned();
+    if wait(PROOF_WITHIN, async || over().is_some()).await
+        && let Some(incident) = over()
+    {
+        prove(engine, &incident, "ended", mended, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Waits until every receiver has answered the last message about an incident.
+async fn prove(
+    engine: &Engine,
+    incident: &Incident,
+    what: &'static str,
+    since: Instant,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let began = what == "began";
+    let mut seen: BTreeMap<String, (DeliveryRecord, f64)> = BTreeMap::new();
+    let expected = engine.integrations(&incident.told, began);
+    wait(PROOF_WITHIN, async || {
+        let records = engine.deliveries(incident.id).await.unwrap_or_default();
+        for r in records.into_iter().filter(|r| (r.sequence + 1 == incident.messages) || (began && r.sequence == 0)) {
+            let known = seen.get(&r.receiver).is_some_and(|(old, _)| old.outcome == DeliveryOutcome::Delivered);
+            if !known {
+                seen.insert(r.receiver.clone(), (r, since.elapsed().as_secs_f64()));
+            }
+        }
+        expected.iter().all(|name| seen.get(name).is_some_and(|(r, _)| r.outcome != DeliveryOutcome::Retried))
+    })
+    .await;
+    for name in expected {
+        let (delivered, answer, seconds) = match seen.remove(&name) {
+            Some((r, seconds)) => (r.outcome == DeliveryOutcome::Delivered, r.answer, seconds),
+            None => (false, format!("no answer within {PROOF_WITHIN:?}"), since.elapsed().as_secs_f64()),
+        };
+        if !delivered && report.problem.is_none() {
+            report.problem = Some(format!("{} did not take the message: {answer}", receiver_of(&name)));
+        }
+        report.proofs.push(Proof { receiver: name, what, delivered, answer, seconds });
+    }
+    Ok(())
+}
+
+async fn wait(limit: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while !condition().await {
+        if begun.elapsed() > limit {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
+/// Plays drills on their schedule until told to stop; a proof that is missing is a finding until the next one. Boxed, since
+/// a drill starts an engine, and an engine plays drills.
+pub fn scheduled(
+    config: Config,
+    drill: DrillConfig,
+    findings: watch::Sender<Arc<Vec<Finding>>>,
+    stop: CancellationToken,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        loop {
+            let now = Timestamp::now();
+            let Ok(at) = next(&drill.schedule, drill.timezone.as_deref(), now) else { return };
+            let pause = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            tracing::info!("a drill begins");
+            // On a thread of its own: a drill need not move between threads, and this task must.
+            let (config, receiver, handle) =
+                (config.clone(), drill.receiver.clone(), tokio::runtime::Handle::current());
+            let playing = move || handle.block_on(run(&config, receiver.as_deref()));
+            let Some(played) = stop.run_until_cancelled(tokio::task::spawn_blocking(playing)).await else { return };
+            let problem = match played {
+                Ok(Ok(report)) => report.problem,
+                Ok(Err(error)) => Some(format!("{error:#}")),
+                Err(_) => Some("the drill broke off; the log says why".into()),
+            };
+            match &problem {
+                None => tracing::info!("the drill's proof is there"),
+                Some(why) => tracing::error!("the drill's proof is missing: {why}"),
+            }
+            findings.send_replace(Arc::new(problem.into_iter().map(|why| failed(&why, at)).collect()));
+        }
+    })
+}
+
+fn failed(why: &str, since: Timestamp) -> Finding {
+    Finding {
+        key: FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
+        severity: Severity::Critical,
+        topic: Topic::Watchdog,
+        headline: "the drill's proof of delivery is missing: alarms may not arrive".into(),
+        since,
+        evidence: vec![why.to_owned()],
+        still_works: vec!["probing and history".into()],
+        consequences: vec!["an outage may be told to nobody".into()],
+        first_step: "run `dogwatch drill` by hand: it shows where the path ends".into(),
+        caused_by: None,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    }
+}
+
+/// A directory that goes with the value.
+struct TempDir(PathBuf);
+
+impl TempDir {
+    fn new() -> anyhow::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let dir = std::env::temp_dir().join(format!("dogwatch-drill-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        // What can't be removed is in the system's temporary directory, which is emptied.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

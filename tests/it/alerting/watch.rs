@@ -1,0 +1,112 @@
+//! The real program on a configuration, killed and started again on the same data.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::receivers::eventually;
+
+/// The token in the file `token`.
+pub const TOKEN: &str = "0123456789abcdef-token";
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A kubeconfig of a cluster that refuses every connection.
+const KUBECONFIG: &str = "apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: u, user: {token: t}}]
+";
+
+/// See the module. Ends with the value.
+pub struct Watch {
+    pub url: String,
+    dir: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Watch {
+    /// Starts it; without clusters or heartbeats a heartbeat that is never due is added, since something must be watched.
+    pub async fn start(config: &str) -> Self {
+        dogwatch::notify::init();
+        let dir = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let something = if config.contains("clusters:") || config.contains("heartbeats:") {
+            ""
+        } else {
+            "heartbeats: [{name: never, every: 10000h, token_file: token}]\n"
+        };
+        let text = format!("data_dir: data\nlisten: 127.0.0.1:{port}\n{something}{config}\n");
+        std::fs::write(dir.path().join("dogwatch.yml"), text).unwrap();
+        std::fs::write(dir.path().join("token"), TOKEN).unwrap();
+        std::fs::write(dir.path().join("kubeconfig"), KUBECONFIG).unwrap();
+        let mut watch = Self { url: format!("http://127.0.0.1:{port}"), dir, child: None };
+        watch.start_again().await;
+        watch
+    }
+
+    /// Starts it on the same data.
+    pub async fn start_again(&mut self) {
+        let log = File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+        command.args(["run", "-c", "dogwatch.yml"]).current_dir(self.dir.path());
+        let child = command.stdout(log.try_clone().unwrap()).stderr(Stdio::from(log)).spawn().unwrap();
+        self.child = Some(child);
+        let ready = format!("{}/-/ready", self.url);
+        eventually("dogwatch is ready", async || reqwest::get(&ready).await.is_ok_and(|r| r.status() == 200)).await;
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Runs a command of it.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+        let out = command.args(args).current_dir(self.dir.path()).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Posts alerts, which must be taken.
+    pub async fn post(&self, alerts: Value) {
+        assert_eq!(self.status("/api/v2/alerts", alerts).await, 200);
+    }
+
+    /// The status of a POST.
+    pub async fn status(&self, path: &str, body: Value) -> u16 {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.url)).body(body.to_string());
+        request.header("content-type", "application/json").send().await.unwrap().status().as_u16()
+    }
+
+    /// The first value of a query's answer.
+    pub async fn query(&self, promql: &str) -> Option<f64> {
+        let body = reqwest::get(format!("{}/api/v1/query?query={promql}", self.url)).await.ok()?.text().await.ok()?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("the watchdog's log, newest first:\n{}", tail.join("\n"));
+        }
+    }
+}
