@@ -1,8 +1,10 @@
-//! Receivers: one file each (`email`, `webhook`), one attempt at a time, answered with [`Outcome`].
+//! Receivers: one file each, one attempt at a time, answered with [`Outcome`].
 //!
-//! Never decides whether, when or how often a message is sent (that is `dispatch`'s), never keeps a connection, and never
-//! lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message is rendered from its
-//! [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same `Message-ID`.
+//! Email speaks SMTP; all others are a `post::Service`: what to send and what answers mean, without IO, delivered by the
+//! one `post`. Never decides whether, when or how often a message is sent (that is `dispatch`'s), never keeps a
+//! connection, and never lets a secret into an answer. Files with secrets are read at each attempt. Invariant: a message
+//! is rendered from its [`Notification`] alone, so that one sent an hour late, or twice, says the same under the same
+//! `Message-ID`; a template that fails costs its text, never the message.
 
 mod alertmanager;
 pub mod client;
@@ -11,16 +13,18 @@ mod credential;
 mod data;
 mod discord;
 pub mod email;
+mod markup;
+mod message;
+mod msteams;
 mod ntfy;
 mod opsgenie;
 mod pagerduty;
 mod post;
 mod pushover;
 pub mod retry;
-mod service;
 mod slack;
-mod teams;
 mod telegram;
+mod view;
 pub mod webhook;
 pub mod words;
 
@@ -28,12 +32,17 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+pub use self::data::default_library;
+use self::{
+    client::HttpClient,
+    config::{ByHttp, GlobalConfig, ReceiverConfig},
+    message::Check,
+    post::{Post, Service},
+};
 use crate::{
     model::{Notification, Told},
-    template::{Library, TemplateError},
+    template::Library,
 };
-use config::{GlobalConfig, ReceiverConfig};
-use service::{Place, Service};
 
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;
@@ -58,6 +67,15 @@ impl Outcome {
     /// A retry without a wish.
     pub(crate) fn retry(why: impl Into<String>) -> Self {
         Self::Retry { why: why.into(), after: None }
+    }
+
+    /// The same with other words.
+    pub(crate) fn map(self, f: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Delivered(text) => Self::Delivered(f(text)),
+            Self::Retry { why, after } => Self::Retry { why: f(why), after },
+            Self::Drop(text) => Self::Drop(f(text)),
+        }
     }
 
     /// The receiver's words or ours, within [`ANSWER_MAX`].
@@ -96,8 +114,7 @@ pub struct Integration {
 #[derive(Debug)]
 enum Way {
     Email(email::Email),
-    Webhook(webhook::Webhook),
-    Service(Box<dyn Service>, client::HttpClient),
+    Http(Post),
 }
 
 impl Integration {
@@ -106,19 +123,23 @@ impl Integration {
         receiver_of(&self.name)
     }
 
+    /// How it is reached: `email`, `webhook`, `slack`, …
+    pub fn kind(&self) -> &str {
+        let kind = self.name.rsplit_once('/').map_or(&*self.name, |(_, kind)| kind);
+        kind.split('[').next().unwrap_or(kind)
+    }
+
+    /// What would be sent, as it would be sent, without its secrets. Reads no file and sends nothing.
+    pub fn preview(&self, notification: &Notification) -> String {
+        match &*self.way {
+            Way::Email(email) => email.preview(notification),
+            Way::Http(post) => post.preview(notification),
+        }
+    }
+
     /// Whether this kind of message is wanted here.
     pub fn wants(&self, told: Told) -> bool {
         told != Told::Resolved || self.send_resolved
-    }
-
-    /// What would be sent, without secrets.
-    pub fn preview(&self, notification: &Notification) -> String {
-        let json = |v: serde_json::Value| serde_json::to_string_pretty(&v).unwrap_or_default();
-        match &*self.way {
-            Way::Email(email) => email.preview(notification),
-            Way::Webhook(webhook) => json(webhook.preview(notification)),
-            Way::Service(service, _) => json(service.preview(notification)),
-        }
     }
 
     /// Makes one attempt, which ends by `deadline`.
@@ -126,8 +147,7 @@ impl Integration {
         let attempt = async {
             match &*self.way {
                 Way::Email(email) => email.send(notification, deadline).await,
-                Way::Webhook(webhook) => webhook.send(notification, deadline).await,
-                Way::Service(service, http) => service::send(&**service, http, notification, deadline).await,
+                Way::Http(post) => post.send(notification, deadline).await,
             }
         };
         tokio::time::timeout_at(deadline, attempt).await.unwrap_or_else(|_| Outcome::retry("no answer in time"))
@@ -146,7 +166,7 @@ pub fn init() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Checks every receiver and flattens them to their integrations.
+/// Checks every receiver and flattens them to their integrations. Texts may use the templates of `library`.
 ///
 /// # Errors
 /// For the first thing that can't work. No secret file is read yet: it may come later, and rotate.
@@ -161,68 +181,72 @@ pub fn integrations(
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
             return Err(NotifyConfigError::new(format!("receivers[{i}].name"), message));
         }
-        all.extend(flatten(global, receiver, &format!("receivers[{i}]"), library)?);
+        let at = format!("receivers[{i}]");
+        if receiver.name.trim().is_empty() {
+            return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+        }
+        Flatten { global, receiver, at, library, all: &mut all }.flatten()?;
     }
     Ok(all)
 }
 
-/// The templates that every message may name; Alertmanager's own names are among them.
-///
-/// # Errors
-/// Never for what passed the tests.
-pub fn default_library() -> Result<Library, TemplateError> {
-    let mut library = Library::default();
-    library.add(include_str!("notify/default.tmpl"))?;
-    Ok(library)
+/// One receiver on its way to integrations.
+struct Flatten<'a> {
+    global: &'a GlobalConfig,
+    receiver: &'a ReceiverConfig,
+    at: String,
+    library: &'a Library,
+    all: &'a mut Vec<Integration>,
 }
 
-fn flatten(
-    global: &GlobalConfig,
-    receiver: &ReceiverConfig,
-    at: &str,
-    library: &Library,
-) -> Result<Vec<Integration>, NotifyConfigError> {
-    if receiver.name.trim().is_empty() {
-        return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+impl Flatten<'_> {
+    fn flatten(&mut self) -> Result<(), NotifyConfigError> {
+        let (global, receiver) = (self.global, self.receiver);
+        for (i, config) in receiver.email_configs.iter().enumerate() {
+            let at = format!("{}.email_configs[{i}]", self.at);
+            let check = Check { at: &at, library: self.library };
+            let way = Way::Email(email::Email::new(global, config, &receiver.name, check)?);
+            self.push("email", i, config.send_resolved, way);
+        }
+        self.http("webhook", &receiver.webhook_configs, webhook::Webhook::new)?;
+        self.http("slack", &receiver.slack_configs, |c, check| slack::Slack::new(global, c, check))?;
+        self.http("msteams", &receiver.msteams_configs, msteams::Teams::new)?;
+        self.http("msteamsv2", &receiver.msteamsv2_configs, msteams::Teams::new)?;
+        self.http("discord", &receiver.discord_configs, discord::Discord::new)?;
+        self.http("telegram", &receiver.telegram_configs, |c, check| telegram::Telegram::new(global, c, check))?;
+        self.http("pagerduty", &receiver.pagerduty_configs, |c, check| pagerduty::PagerDuty::new(global, c, check))?;
+        self.http("opsgenie", &receiver.opsgenie_configs, |c, check| opsgenie::Opsgenie::new(global, c, check))?;
+        self.http("pushover", &receiver.pushover_configs, pushover::Pushover::new)?;
+        self.http("ntfy", &receiver.ntfy_configs, ntfy::Ntfy::new)?;
+        self.http("alertmanager", &receiver.alertmanager_configs, alertmanager::Alertmanager::new)
     }
-    let mut all = Vec::new();
-    let mut add = |kind: &str, i: usize, send_resolved: bool, way: Way| {
-        let name = format!("{}/{kind}[{i}]", receiver.name).into();
-        all.push(Integration { name, send_resolved, way: Arc::new(way) });
-    };
-    for (i, config) in receiver.email_configs.iter().enumerate() {
-        let at = format!("{at}.email_configs[{i}]");
-        let place = Place { at: &at, receiver: &receiver.name, library };
-        add("email", i, config.send_resolved, Way::Email(email::Email::new(global, config, &place)?));
+
+    fn http<C: ByHttp, S: Service + 'static>(
+        &mut self,
+        kind: &str,
+        configs: &[C],
+        build: impl Fn(&C, Check<'_>) -> Result<S, NotifyConfigError>,
+    ) -> Result<(), NotifyConfigError> {
+        for (i, config) in configs.iter().enumerate() {
+            let at = format!("{}.{kind}_configs[{i}]", self.at);
+            let service = Box::new(build(config, Check { at: &at, library: self.library })?);
+            let (http, from) = match config.http_config() {
+                Some(own) => (own, at.as_str()),
+                None => (&self.global.http_config, "global"),
+            };
+            let http = HttpClient::new(http)
+                .map_err(|(key, message)| NotifyConfigError::new(format!("{from}.http_config{key}"), message))?;
+            let (receiver, library) = (self.receiver.name.clone(), self.library.clone());
+            let post = Post { service, http, timeout: config.timeout(), receiver, library };
+            self.push(kind, i, config.send_resolved(), Way::Http(post));
+        }
+        Ok(())
     }
-    for (i, config) in receiver.webhook_configs.iter().enumerate() {
-        let at = format!("{at}.webhook_configs[{i}]");
-        add("webhook", i, config.send_resolved, Way::Webhook(webhook::Webhook::new(&receiver.name, config, &at)?));
+
+    fn push(&mut self, kind: &str, i: usize, send_resolved: bool, way: Way) {
+        let name = format!("{}/{kind}[{i}]", self.receiver.name).into();
+        self.all.push(Integration { name, send_resolved, way: Arc::new(way) });
     }
-    macro_rules! services {
-        ($($configs:ident $kind:literal $make:expr;)*) => {$(
-            for (i, config) in receiver.$configs.iter().enumerate() {
-                let at = format!("{at}.{}[{i}]", stringify!($configs));
-                let place = Place { at: &at, receiver: &receiver.name, library };
-                let service = $make(config, &place)?;
-                let http = place.http(&config.http_config)?;
-                add($kind, i, config.send_resolved, Way::Service(Box::new(service), http));
-            }
-        )*};
-    }
-    services! {
-        slack_configs "slack" |c, p: &Place<'_>| slack::Slack::new(global, c, p);
-        msteams_configs "msteams" |c, p: &Place<'_>| teams::Teams::new(c, p);
-        msteamsv2_configs "msteamsv2" |c, p: &Place<'_>| teams::Teams::new(c, p);
-        discord_configs "discord" |c, p: &Place<'_>| discord::Discord::new(c, p);
-        telegram_configs "telegram" |c, p: &Place<'_>| telegram::Telegram::new(global, c, p);
-        pagerduty_configs "pagerduty" |c, p: &Place<'_>| pagerduty::Pagerduty::new(global, c, p);
-        opsgenie_configs "opsgenie" |c, p: &Place<'_>| opsgenie::Opsgenie::new(global, c, p);
-        pushover_configs "pushover" |c, p: &Place<'_>| pushover::Pushover::new(c, p);
-        ntfy_configs "ntfy" |c, p: &Place<'_>| ntfy::Ntfy::new(c, p);
-        alertmanager_configs "alertmanager" |c, p: &Place<'_>| alertmanager::Alertmanager::new(c, p);
-    }
-    Ok(all)
 }
 
 /// An error with its causes, each said once.

@@ -1,62 +1,104 @@
-//! Other Alertmanagers: alerts are forwarded to each of them (POST /api/v2/alerts); a cluster of them tells each once.
+//! Other Alertmanagers: the incident's alerts as Prometheus sends them, to each of them, so that a cluster of
+//! Alertmanagers tells its receivers once.
 //!
-//! An alert that lasts is said again with every reminder, so its end lies beyond the longest one; its real end is told.
+//! An alert carries its end: `ends_after` from the message, which the route's reminders push on; so that an Alertmanager
+//! forgets what a lost dogwatch said, and Alertmanager's own `resolve_timeout` (for alerts without an end) never counts.
+//! Prometheus says every minute "ends in 4 minutes" (rules/manager.go); dogwatch speaks when something changes and in
+//! `repeat_interval`, hence hours. Consequences are named in their cause and not alerts of their own: one that was sent
+//! before its cause was known ends with the message that knows it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::{
     NotifyConfigError,
     config::AlertmanagerConfig,
-    data,
-    post::Request,
-    service::{Making, Place, Service},
-    words,
+    credential::Credential,
+    message::{Check, Message},
+    post::{Call, Service, Vault},
+    view::{AlertView, View},
 };
-use crate::model::Notification;
+use crate::model::{AlertName, Pairs, Severity};
 
-/// Nothing is said about a lasting incident for longer than this (a day between the reminders of certificates, and a bit).
-const LASTS: Duration = Duration::from_secs(25 * 3_600);
+/// Reminders of certificates come once a day, all others are more frequent by default; and an hour to arrive.
+const ENDS_AFTER: Duration = Duration::from_secs(25 * 3_600);
+
+/// Where alerts are posted, under each Alertmanager's own URL.
+const PATH: &str = "api/v2/alerts";
 
 /// A checked entry of `alertmanager_configs:`.
 #[derive(Debug)]
-pub struct Alertmanager {
-    urls: Vec<Url>,
+pub(super) struct Alertmanager {
+    urls: Vec<String>,
+    ends_after: Duration,
 }
 
 impl Alertmanager {
-    /// Checks the entry.
-    pub fn new(c: &AlertmanagerConfig, place: &Place<'_>) -> Result<Self, NotifyConfigError> {
-        if c.urls.is_empty() {
-            return Err(place.wrong("urls", "name at least one Alertmanager: http://am-1:9093"));
+    /// Checks an entry.
+    pub fn new(config: &AlertmanagerConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
+        if config.urls.is_empty() {
+            return Err(check.error("urls", "give the URL of at least one Alertmanager, e.g. http://127.0.0.1:9093"));
         }
-        let url = |text: &String| place.url("urls", &format!("{}/api/v2/alerts", text.trim_end_matches('/')));
-        Ok(Self { urls: c.urls.iter().map(url).collect::<Result<_, _>>()? })
+        for (i, url) in config.urls.iter().enumerate() {
+            let at = format!("urls[{i}]");
+            if !matches!(url.scheme(), "http" | "https") {
+                return Err(check.error(&at, "must begin with http:// or https://"));
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                return Err(check.error(&at, "credentials belong into http_config"));
+            }
+            if url.path().trim_end_matches('/').ends_with(PATH) {
+                return Err(check.error(&at, format!("leave {PATH} out: it is added")));
+            }
+        }
+        let urls = config.urls.iter().map(|url| format!("{}/{PATH}", url.as_str().trim_end_matches('/'))).collect();
+        Ok(Self { urls, ends_after: config.ends_after.filter(|d| !d.is_zero()).unwrap_or(ENDS_AFTER) })
+    }
+
+    fn alerts(&self, m: &Message<'_>) -> Vec<Value> {
+        let at = m.n.at;
+        let mut posts = Vec::new();
+        for (alert, known) in View::of(m.n).alerts.iter().zip(&m.n.incident.alerts) {
+            let ends = if alert.is_consequence { alert.ends_at.or(Some(at)) } else { alert.ends_at };
+            posts.push(post(alert, &alert.labels, ends.unwrap_or_else(|| at + self.ends_after)));
+            // Another severity is another alert there: what it was before it got worse is over.
+            if m.n.sequence > 0 && known.finding.key.alert != AlertName::Other {
+                let others = [Severity::Critical, Severity::Warning, Severity::Info];
+                for other in others.into_iter().filter(|s| *s != known.finding.severity) {
+                    let mut labels = alert.labels.clone();
+                    labels.insert("severity".to_owned(), other.to_string());
+                    posts.push(post(alert, &labels, ends.unwrap_or(at)));
+                }
+            }
+        }
+        posts
     }
 }
 
 impl Service for Alertmanager {
-    fn requests<'a>(&'a self, n: &'a Notification) -> Making<'a> {
-        Box::pin(async {
-            let body = self.preview(n);
-            Ok(self.urls.iter().map(|url| Request::json(url.clone(), &body)).collect())
-        })
+    fn secrets(&self) -> Vec<&Credential> {
+        Vec::new()
     }
 
-    fn preview(&self, n: &Notification) -> Value {
-        let until = n.at.checked_add(LASTS).unwrap_or(Timestamp::MAX);
-        let alert = |a: &crate::model::IncidentAlert| {
-            json!({
-                "labels": data::labels(a, n),
-                "annotations": data::annotations(a),
-                "startsAt": a.finding.since.to_string(),
-                "endsAt": a.ended_at.or(n.incident.resolved_at).unwrap_or(until).to_string(),
-                "generatorURL": words::link(n),
-            })
-        };
-        n.incident.alerts.iter().map(alert).collect()
+    fn calls(&self, m: &Message<'_>, _vault: &Vault) -> Result<Vec<Call>, String> {
+        let alerts = self.alerts(m);
+        self.urls.iter().map(|url| Call::json(url, &alerts)).collect()
     }
+
+    fn one_suffices(&self) -> bool {
+        true
+    }
+}
+
+/// An end before the beginning is refused with all alerts of the request.
+fn post(alert: &AlertView, labels: &Pairs, ends_at: Timestamp) -> Value {
+    json!({
+        "labels": labels,
+        "annotations": alert.annotations,
+        "startsAt": alert.starts_at.to_string(),
+        "endsAt": ends_at.max(alert.starts_at).to_string(),
+        "generatorURL": alert.generator_url,
+    })
 }

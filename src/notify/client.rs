@@ -1,11 +1,11 @@
-//! An HTTP client as `http_config:` describes it: credentials, headers, TLS, proxy, redirects. Of webhooks and of
-//! remote_write.
+//! An HTTP client as `http_config:` describes it: credentials, headers, TLS, proxy, redirects. Of receivers, of
+//! remote_write and of dead man's switches.
 //!
 //! Secrets and certificates are read when they are used, so that files can rotate.
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, Identity, Proxy, RequestBuilder, Url, redirect};
 
 use super::{
@@ -58,7 +58,7 @@ impl HttpClient {
     /// # Errors
     /// When a secret can't be read; in words that do not hold it.
     pub async fn post(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
-        self.dress(client.post(url)).await
+        self.request(client, Method::POST, url).await
     }
 
     /// A GET with credentials and headers.
@@ -66,10 +66,15 @@ impl HttpClient {
     /// # Errors
     /// As [`HttpClient::post`].
     pub async fn get(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
-        self.dress(client.get(url)).await
+        self.request(client, Method::GET, url).await
     }
 
-    async fn dress(&self, mut request: RequestBuilder) -> Result<RequestBuilder, String> {
+    /// A request with credentials and headers.
+    ///
+    /// # Errors
+    /// As [`HttpClient::post`].
+    pub async fn request(&self, client: &Client, method: Method, url: Url) -> Result<RequestBuilder, String> {
+        let mut request = client.request(method, url);
         match &self.authorization {
             None => {}
             Some(Authorization::Scheme(scheme, credentials)) => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::client::parse_url;
 use crate::model::Secret;
 
 /// The most that is read of a file that holds one secret: far more than any token, far less than a mistaken path.
@@ -27,6 +28,17 @@ impl Credential {
             (Some(secret), None) => Ok(Some(Self::Inline(secret.clone()))),
             (None, Some(path)) => Ok(Some(Self::File(path.clone()))),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// A URL that stands in the configuration must be one; what is in a file is seen when it is used.
+    ///
+    /// # Errors
+    /// In words that do not show it.
+    pub(super) fn check_url(&self) -> Result<(), String> {
+        match self {
+            Self::Inline(url) => parse_url(url).map(drop),
+            Self::File(_) => Ok(()),
         }
     }
 

@@ -1,125 +1,170 @@
-//! A notification as templates see it: Alertmanager's data (template/template.go), and ours under `.Incident`. Pure.
+//! What templates of messages see: Alertmanager's data (template/template.go, `Data`), and ours under `.Incident`. Pure.
 
 use std::collections::BTreeMap;
 
-use super::words;
+use jiff::Timestamp;
+
+use super::{
+    markup,
+    view::{AlertView, View},
+    words,
+};
 use crate::{
-    model::{IncidentAlert, Notification, Pairs},
-    template::Value,
+    model::{Notification, Pairs},
+    template::{Library, TemplateError, Value},
 };
 
-fn text(t: impl Into<String>) -> Value {
-    Value::Str(t.into())
+/// Longer than any service takes.
+const TEXT_MAX: usize = 15_000;
+
+/// The templates that Alertmanager's configuration names, in our own words.
+const DEFAULT: &str = include_str!("default.tmpl");
+
+/// The templates that every message may name, Alertmanager's own names among them. Those of the configuration are added
+/// to it and may replace them.
+///
+/// # Errors
+/// Never, as a test shows.
+pub fn default_library() -> Result<Library, TemplateError> {
+    let mut library = Library::default();
+    library.add(DEFAULT)?;
+    library.check()?;
+    Ok(library)
 }
 
-fn pairs(map: &Pairs) -> Value {
-    Value::Map(map.iter().map(|(k, v)| (k.clone(), text(v))).collect())
+/// `.` of a message's template.
+pub(super) fn of(n: &Notification, receiver: &str) -> Value {
+    let view = View::of(n);
+    map([
+        ("Receiver", string(receiver)),
+        ("Status", string(view.status())),
+        ("GroupLabels", pairs(&view.group_labels)),
+        ("CommonLabels", pairs(&view.common_labels)),
+        ("CommonAnnotations", pairs(&view.common_annotations)),
+        ("ExternalURL", string(&n.external_url)),
+        ("Alerts", Value::List(view.alerts.iter().map(alert).collect())),
+        ("Incident", incident(n)),
+    ])
 }
 
-fn lines(all: &[String]) -> Value {
-    Value::List(all.iter().map(text).collect())
+fn alert(alert: &AlertView) -> Value {
+    map([
+        ("Status", string(alert.status())),
+        ("Labels", pairs(&alert.labels)),
+        ("Annotations", pairs(&alert.annotations)),
+        ("StartsAt", Value::Time(alert.starts_at)),
+        ("EndsAt", Value::Time(alert.ends_at.unwrap_or_else(never))),
+        ("GeneratorURL", string(&alert.generator_url)),
+        ("Fingerprint", string(&alert.fingerprint)),
+    ])
+}
+
+/// What Alertmanager has no place for.
+fn incident(n: &Notification) -> Value {
+    let page = words::page(n);
+    let lines = |lines: &[String]| Value::List(lines.iter().map(|l| string(l)).collect());
+    map([
+        ("Id", Value::Int(n.incident.id)),
+        ("Cluster", string(words::place(&n.incident))),
+        ("Subject", string(&words::subject(n))),
+        ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX))),
+        ("Headline", string(&page.headline)),
+        ("Severity", string(&n.incident.severity.to_string())),
+        ("Since", Value::Time(n.incident.started_at)),
+        ("When", string(&page.when)),
+        ("Evidence", lines(&page.evidence)),
+        ("StillWorks", lines(&page.still_works)),
+        ("Consequences", lines(&page.consequences)),
+        ("FirstStep", string(&page.first_step)),
+        ("Link", string(&page.link)),
+        ("Sequence", Value::Int(i64::from(n.sequence))),
+        ("Told", string(&format!("{:?}", n.told).to_lowercase())),
+        ("Drill", Value::Bool(words::is_drill(&n.incident))),
+    ])
+}
+
+/// The same with every text escaped for HTML, so that no label can add a tag. What Go's html/template does by context,
+/// this does for text and quoted attributes.
+pub(super) fn for_html(value: &Value) -> Value {
+    match value {
+        Value::Str(text) => Value::Str(markup::escape_html(text).into_owned()),
+        Value::List(items) => Value::List(items.iter().map(for_html).collect()),
+        Value::Map(fields) => Value::Map(fields.iter().map(|(k, v)| (k.clone(), for_html(v))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Go's zero time, which Alertmanager has for "not over".
+fn never() -> Timestamp {
+    const SECONDS: i64 = -62_135_596_800;
+    Timestamp::from_second(SECONDS).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    Value::Map(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+    Value::Map(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<BTreeMap<_, _>>())
 }
 
-/// The labels of an alert as a receiver gets them: its own win over those that are added to every alert; `subject` is
-/// added where nothing else says of whom it is, so that two alerts never look like one.
-pub fn labels(alert: &IncidentAlert, n: &Notification) -> Pairs {
-    let finding = &alert.finding;
-    let mut labels = n.external_labels.clone();
-    labels.extend(finding.alert_labels());
-    if finding.key.alert != crate::model::AlertName::Other && !labels.values().any(|v| *v == finding.key.subject) {
-        labels.insert("subject".into(), finding.key.subject.clone());
-    }
-    labels.retain(|_, value| !value.is_empty());
-    labels
+fn string(text: &str) -> Value {
+    Value::Str(text.to_owned())
 }
 
-/// Its annotations: what was said of it, and what the diagnosis adds.
-pub fn annotations(alert: &IncidentAlert) -> Pairs {
-    let finding = &alert.finding;
-    let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
-    let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
-    let ours = [
-        ("summary", finding.headline.clone()),
-        ("description", description.join("\n")),
-        ("still_works", finding.still_works.join("\n")),
-        ("consequences", finding.consequences.join("\n")),
-        ("first_step", finding.first_step.clone()),
-    ];
-    let mut all: Pairs = ours.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.to_owned(), v)).collect();
-    all.extend(finding.annotations.clone());
-    all
+fn pairs(of: &Pairs) -> Value {
+    Value::Map(of.iter().map(|(k, v)| (k.clone(), string(v))).collect())
 }
 
-/// What all have in common.
-pub fn common<'a>(mut maps: impl Iterator<Item = &'a Pairs>) -> Pairs {
-    let Some(mut common) = maps.next().cloned() else { return BTreeMap::new() };
-    for map in maps {
-        common.retain(|key, value| map.get(key) == Some(value));
-    }
-    common
-}
-
-/// The labels by which the alerts were put together.
-pub fn group_labels(n: &Notification) -> Pairs {
-    match &n.incident.group {
-        Some(group) => group.labels.clone(),
-        None => (!n.incident.cluster.is_empty())
-            .then(|| ("cluster".to_owned(), n.incident.cluster.to_string()))
-            .into_iter()
-            .collect(),
-    }
-}
-
-/// `firing` or `resolved`.
-pub fn status(over: bool) -> &'static str {
-    if over { "resolved" } else { "firing" }
-}
-
-/// Everything that a message's template may name.
-pub fn of(n: &Notification, receiver: &str) -> Value {
-    let incident = &n.incident;
-    let all: Vec<(Pairs, Pairs)> = incident.alerts.iter().map(|a| (labels(a, n), annotations(a))).collect();
-    let alert = |(a, (labels, annotations)): (&IncidentAlert, &(Pairs, Pairs))| {
-        map([
-            ("Status", text(status(a.ended_at.is_some()))),
-            ("Labels", pairs(labels)),
-            ("Annotations", pairs(annotations)),
-            ("StartsAt", Value::Time(a.finding.since)),
-            ("EndsAt", a.ended_at.map_or(Value::Nil, Value::Time)),
-            ("GeneratorURL", text(words::link(n))),
-            ("Fingerprint", text(crate::model::fingerprint(labels))),
-        ])
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        notify::example,
+        template::{NoHistory, Template},
     };
-    let page = words::page(n);
-    map([
-        ("Receiver", text(receiver)),
-        ("Status", text(status(incident.firing().next().is_none()))),
-        ("Alerts", Value::List(incident.alerts.iter().zip(&all).map(alert).collect())),
-        ("GroupLabels", pairs(&group_labels(n))),
-        ("CommonLabels", pairs(&common(all.iter().map(|(l, _)| l)))),
-        ("CommonAnnotations", pairs(&common(all.iter().map(|(_, a)| a)))),
-        ("ExternalURL", text(&n.external_url)),
-        (
-            "Incident",
-            map([
-                ("Id", Value::Int(incident.id)),
-                ("Subject", text(words::subject(n))),
-                ("Headline", text(page.headline)),
-                ("Severity", text(incident.severity.to_string())),
-                ("Cluster", text(page.place)),
-                ("When", text(page.when)),
-                ("Evidence", lines(&page.evidence)),
-                ("StillWorks", lines(&page.still_works)),
-                ("Consequences", lines(&page.consequences)),
-                ("FirstStep", text(page.first_step)),
-                ("Link", text(page.link)),
-                ("Told", text(page.status)),
-                ("Text", text(words::plain(n))),
-            ]),
-        ),
-    ])
+
+    fn render(text: &str, n: &Notification) -> String {
+        let library = default_library().unwrap();
+        let template = Template::of_message(text, &library).unwrap();
+        template.render(&of(n, "ops"), &mut NoHistory).unwrap()
+    }
+
+    #[test]
+    fn what_alertmanagers_templates_see() {
+        let check = |text: &str, expected: &str| assert_eq!(render(text, &example::opened()), expected, "{text}");
+        check("{{ .Status }} {{ .Receiver }} {{ .ExternalURL }}", "firing ops https://watch.example.org");
+        check(
+            "{{ .GroupLabels.cluster }} {{ .CommonLabels.severity }} {{ .CommonLabels.alertname }}",
+            "prod critical ",
+        );
+        check("{{ .Alerts | len }} {{ .Alerts.Firing | len }} {{ .Alerts.Resolved | len }}", "2 2 0");
+        check("{{ range .Alerts.Firing }}{{ .Labels.alertname }} {{ end }}", "EtcdQuorumLost ApiServersDown ");
+        check("{{ (index .Alerts 0).StartsAt.Format \"15:04:05\" }}", "14:02:11");
+        check(
+            "{{ .Incident.Id }} {{ .Incident.FirstStep }}",
+            "12 Start etcd on 10.0.0.2 or 10.0.0.3: one more member restores quorum",
+        );
+        check("{{ template \"slack.default.title\" . }}", "[prod] etcd has lost quorum: 2 of 3 members down");
+        assert_eq!(render("{{ .Status }}", &example::resolved()), "resolved");
+    }
+
+    #[test]
+    fn every_default_template_can_be_written() {
+        let mut names = Vec::new();
+        for part in DEFAULT.split("define \"").skip(1) {
+            names.push(part.split('"').next().unwrap());
+        }
+        assert!(names.len() > 30);
+        for name in names {
+            let on = if name.contains("list") || name.contains("instances") { ".Alerts" } else { "." };
+            for n in [example::opened(), example::resolved()] {
+                render(&format!("{{{{ template \"{name}\" {on} }}}}"), &n);
+            }
+        }
+    }
+
+    #[test]
+    fn templates_of_the_user_replace_ours() {
+        let mut ours = default_library().unwrap();
+        ours.add("{{ define \"slack.default.title\" }}mine{{ end }}").unwrap();
+        let template = Template::of_message("{{ template \"slack.default.title\" . }}", &ours).unwrap();
+        assert_eq!(template.render(&of(&example::opened(), "ops"), &mut NoHistory).unwrap(), "mine");
+    }
 }

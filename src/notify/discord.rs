@@ -1,81 +1,103 @@
-//! Discord: a webhook with one embed.
+//! Discord: a message with one embed, by a webhook, which answers with the message's id (`wait=true`).
 
 use serde_json::{Value, json};
 
 use super::{
-    NotifyConfigError,
+    NotifyConfigError, Outcome,
     client::parse_url,
     config::DiscordConfig,
     credential::Credential,
-    post::Request,
-    service::{Making, Place, Service, Text, colour, cut},
-    words,
+    markup,
+    message::{Check, Message},
+    post::{Call, Reply, Service, Vault, seconds_up},
+    slack::given,
 };
-use crate::model::Notification;
+use crate::model::Secret;
 
-/// Limits of an embed (discord.com/developers/docs/resources/message#embed-object-embed-limits).
+// <https://discord.com/developers/docs/resources/message#embed-object-embed-limits>, and 6,000 in all.
 const TITLE_MAX: usize = 256;
-/// Of its description.
-const TEXT_MAX: usize = 4_096;
-/// Of the message before it.
+const DESCRIPTION_MAX: usize = 4_096;
+const FOOTER_MAX: usize = 1_000;
+/// <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 const CONTENT_MAX: usize = 2_000;
+/// Likewise.
+const USERNAME_MAX: usize = 80;
 
 /// A checked entry of `discord_configs:`.
 #[derive(Debug)]
-pub struct Discord {
-    receiver: String,
+pub(super) struct Discord {
     url: Credential,
-    title: Text,
-    message: Text,
-    content: Text,
-    username: Text,
-    avatar_url: Option<String>,
+    config: DiscordConfig,
 }
 
 impl Discord {
-    /// Checks the entry.
-    pub fn new(c: &DiscordConfig, place: &Place<'_>) -> Result<Self, NotifyConfigError> {
-        Ok(Self {
-            receiver: place.receiver.to_owned(),
-            url: place.secret("webhook_url", c.webhook_url.as_ref(), c.webhook_url_file.as_ref())?,
-            title: place.text("title", c.title.as_ref())?,
-            message: place.text("message", c.message.as_ref())?,
-            content: place.text("content", c.content.as_ref())?,
-            username: place.text("username", c.username.as_ref())?,
-            avatar_url: c.avatar_url.clone(),
-        })
+    /// Checks an entry.
+    pub fn new(config: &DiscordConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
+        let url = Credential::from_either(config.webhook_url.as_ref(), config.webhook_url_file.as_ref())
+            .and_then(|found| found.ok_or("Discord needs webhook_url or webhook_url_file"))
+            .map_err(|e| check.error("webhook_url", e))?;
+        url.check_url().map_err(|e| check.error("webhook_url", e))?;
+        check.templates([
+            ("content", &config.content),
+            ("title", &config.title),
+            ("message", &config.message),
+            ("username", &config.username),
+            ("avatar_url", &config.avatar_url),
+        ])?;
+        Ok(Self { url, config: config.clone() })
     }
 }
 
 impl Service for Discord {
-    fn requests<'a>(&'a self, n: &'a Notification) -> Making<'a> {
-        Box::pin(async {
-            let mut url = parse_url(&self.url.read().await?)?;
-            // With an answer: the message's id is the proof.
-            url.query_pairs_mut().append_pair("wait", "true");
-            Ok(vec![Request::json(url, &self.preview(n))])
-        })
+    fn secrets(&self) -> Vec<&Credential> {
+        vec![&self.url]
     }
 
-    fn preview(&self, n: &Notification) -> Value {
-        let color = u32::from_str_radix(colour(n).trim_start_matches('#'), 16).unwrap_or(0);
-        let mut embed = json!({
-            "title": cut(&self.title.of(n, &self.receiver, || words::subject(n)), TITLE_MAX),
-            "description": cut(&self.message.of(n, &self.receiver, || words::plain(n)), TEXT_MAX),
-            "color": color,
-        });
-        let link = words::link(n);
-        if !link.is_empty() {
-            embed["url"] = link.into();
-        }
-        let content = self.content.configured(n, &self.receiver).unwrap_or_default();
-        let mut body = json!({"content": cut(&content, CONTENT_MAX), "embeds": [embed]});
-        if let Some(name) = self.username.configured(n, &self.receiver) {
-            body["username"] = name.into();
-        }
-        if let Some(url) = &self.avatar_url {
-            body["avatar_url"] = url.as_str().into();
-        }
-        body
+    fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+        let c = &self.config;
+        let title = m.title("title", c.title.as_ref());
+        let text = m.body("message", c.message.as_ref(), &markup::MARKDOWN, DESCRIPTION_MAX);
+        let content = m.maybe("content", c.content.as_ref());
+        let username = m.text("username", c.username.as_ref(), || "dogwatch".into());
+        let body = given(json!({
+            // Only a configured `content` may ring a bell for everybody.
+            "allowed_mentions": content.is_none().then(|| json!({"parse": []})),
+            "content": content.map(|text| markup::clip(&text, CONTENT_MAX).into_owned()),
+            "username": markup::clip(&username, USERNAME_MAX),
+            "avatar_url": m.maybe("avatar_url", c.avatar_url.as_ref()),
+            "embeds": [given(json!({
+                "title": markup::clip(&title, TITLE_MAX),
+                "url": m.page.link,
+                "description": markup::clip(&text, DESCRIPTION_MAX),
+                "color": number(m.page.colour),
+                "timestamp": m.n.at.to_string(),
+                "footer": {"text": markup::clip(&m.page.footer, FOOTER_MAX)},
+            }))],
+        }));
+        let url = match parse_url(&Secret::new(vault.get(&self.url))) {
+            Ok(mut url) => {
+                url.query_pairs_mut().append_pair("wait", "true");
+                url.into()
+            }
+            // Of a preview.
+            Err(_) => format!("{}?wait=true", vault.get(&self.url)),
+        };
+        Ok(vec![Call::json(url, &body)?])
     }
+
+    /// A webhook that is not found may have been made anew by the time that its file says so.
+    fn judge(&self, reply: &Reply) -> Outcome {
+        let said = reply.json();
+        match reply.status.as_u16() {
+            200..=299 => reply.delivered("message", said.get("id").and_then(Value::as_str)),
+            429 => reply.again(said.get("retry_after").and_then(Value::as_f64).and_then(seconds_up)),
+            404 => reply.again(None),
+            _ => reply.judge(),
+        }
+    }
+}
+
+/// `0xc62828` of `#c62828`.
+fn number(colour: &str) -> u32 {
+    u32::from_str_radix(colour.trim_start_matches('#'), 16).unwrap_or_default()
 }

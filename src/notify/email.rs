@@ -24,13 +24,14 @@ use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    NotifyConfigError, Outcome,
+    ANSWER_MAX, NotifyConfigError, Outcome,
     config::{EmailConfig, GlobalConfig},
     credential::{Credential, read_file},
-    service::{Place, Text},
+    markup::{HTML, PLAIN},
+    message::{self, Check},
     with_causes, words,
 };
-use crate::model::Notification;
+use crate::{model::Notification, template::Library};
 
 /// Headers that dogwatch sets itself, in lower case.
 const OWN_HEADERS: [&str; 13] = [
@@ -69,21 +70,24 @@ pub(super) struct Email {
     ca_file: Option<PathBuf>,
     server_name: String,
     insecure: bool,
-    headers: Vec<(HeaderName, Text)>,
+    /// Templates; `Subject` is not among them.
+    headers: Vec<(HeaderName, String)>,
+    subject: Option<String>,
+    html: Option<String>,
+    text: Option<String>,
     receiver: String,
-    subject: Text,
-    html: Text,
-    text: Text,
+    library: Library,
 }
 
 impl Email {
-    /// Checks an entry of the configuration.
+    /// Checks an entry.
     pub(super) fn new(
         global: &GlobalConfig,
         config: &EmailConfig,
-        place: &Place<'_>,
+        receiver: &str,
+        check: Check<'_>,
     ) -> Result<Self, NotifyConfigError> {
-        let error = |key: &str, message: String| place.wrong(key, message);
+        let error = |key: &str, message: String| check.error(key, message);
         let from = config.from.as_ref().or(global.smtp_from.as_ref());
         let from = from.ok_or_else(|| error("from", "no sender; set it here or as global.smtp_from".into()))?;
         let from = from.parse().map_err(|e| error("from", format!("{from:?} is not an address: {e}")))?;
@@ -99,31 +103,55 @@ impl Email {
         let require_tls =
             config.require_tls.unwrap_or(global.smtp_require_tls) || (auth.is_some() && !is_loopback(&host));
         let implicit_tls = config.force_implicit_tls.or(global.smtp_force_implicit_tls).unwrap_or(port == SMTPS_PORT);
+        let (subject, headers) = headers(config).map_err(|message| error("headers", message))?;
+        for (name, text) in &config.headers {
+            check.template(&format!("headers.{name}"), text)?;
+        }
+        check.templates([("html", &config.html), ("text", &config.text)])?;
+        if [&config.html, &config.text].iter().all(|part| part.as_deref() == Some("")) {
+            return Err(error("text", "html and text can't both be empty".into()));
+        }
+        let tls = config.tls_config.as_ref().unwrap_or(&global.smtp_tls_config);
         Ok(Self {
             from,
             to,
-            server_name: config.tls_config.server_name.clone().unwrap_or_else(|| host.clone()),
+            server_name: tls.server_name.clone().unwrap_or_else(|| host.clone()),
             host,
             port,
             hello: ClientId::Domain(hello),
             auth,
             require_tls,
             implicit_tls,
-            ca_file: config.tls_config.ca_file.clone(),
-            insecure: config.tls_config.insecure_skip_verify,
-            headers: headers(config, place)?,
-            receiver: place.receiver.to_owned(),
-            subject: place.text("headers", subject(config))?,
-            html: place.text("html", config.html.as_ref())?,
-            text: place.text("text", config.text.as_ref())?,
+            ca_file: tls.ca_file.clone(),
+            insecure: tls.insecure_skip_verify,
+            headers,
+            subject,
+            html: config.html.clone(),
+            text: config.text.clone(),
+            receiver: receiver.to_owned(),
+            library: check.library.clone(),
         })
     }
 
     /// Makes one attempt.
     pub(super) async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
         match self.message(notification) {
-            Ok(message) => self.deliver(&message, deadline).await.unwrap_or_else(|outcome| outcome),
+            Ok((message, problems)) => {
+                let outcome = self.deliver(&message, deadline).await.unwrap_or_else(|outcome| outcome);
+                outcome.map(|text| words::clip(&[vec![text], problems].concat().join("; "), ANSWER_MAX).to_owned())
+            }
             Err(why) => Outcome::Drop(format!("the message could not be written: {why}")),
+        }
+    }
+
+    /// The mail as it would be sent, without its HTML part where it has a text, and which templates failed.
+    pub(super) fn preview(&self, n: &Notification) -> String {
+        match (self.message(n), self.parts(&message::Message::new(n, &self.receiver, &self.library))) {
+            (Ok((mail, problems)), Ok((text, html))) => {
+                let problems: String = problems.iter().map(|p| format!("{p}\n")).collect();
+                format!("{problems}{}\n{}", mail.headers(), text.or(html).unwrap_or_default())
+            }
+            (Err(why), _) | (_, Err(why)) => format!("the message could not be written: {why}\n"),
         }
     }
 
@@ -168,35 +196,15 @@ impl Email {
         builder.build_rustls().map_err(|e| with_causes(&e))
     }
 
-    fn subject(&self, n: &Notification) -> String {
-        let text = self.subject.of(n, &self.receiver, || words::subject(n));
-        words::one_line(&text).into_owned()
-    }
-
-    /// The mail as it would be sent.
-    pub(super) fn preview(&self, n: &Notification) -> String {
-        match self.message(n) {
-            Ok(message) => {
-                let head = format!("From: {}\nTo: {}\nSubject: {}\n", self.from, self.to, self.subject(n));
-                let text = self.text.configured(n, &self.receiver).or_else(|| parts(n).ok().map(|(text, _)| text));
-                format!(
-                    "{head}\n{}\n({} bytes with its HTML part)",
-                    text.unwrap_or_default(),
-                    message.formatted().len()
-                )
-            }
-            Err(why) => format!("the mail could not be written: {why}"),
-        }
-    }
-
-    /// Writes the message: headers, text part, HTML part.
-    fn message(&self, n: &Notification) -> Result<Message, String> {
+    /// Writes the message (headers, text part, HTML part), and tells which templates failed.
+    fn message(&self, n: &Notification) -> Result<(Message, Vec<String>), String> {
+        let m = message::Message::new(n, &self.receiver, &self.library);
         let domain = self.from.email.domain();
         let first = message_id(n, 0, domain);
         let mut builder = Message::builder()
             .from(self.from.clone())
             .mailbox(lettre::message::header::To::from(self.to.clone()))
-            .subject(self.subject(n))
+            .subject(m.title("Subject", self.subject.as_ref()))
             .date(n.at.into())
             .message_id(Some(message_id(n, n.sequence, domain)));
         if n.sequence > 0 {
@@ -210,20 +218,36 @@ impl Email {
             ("X-Dogwatch-Severity", n.incident.severity.to_string()),
         ];
         let own = own.into_iter().map(|(name, value)| (HeaderName::new_from_ascii_str(name), value));
-        let more = self.headers.iter().map(|(name, text)| {
-            let value = text.of(n, &self.receiver, String::new);
-            (name.clone(), words::one_line(&value).into_owned())
+        let configured = self.headers.iter().map(|(name, text)| {
+            let value = m.text("headers", Some(text), String::new);
+            (name.clone(), words::one_line(value.trim()).into_owned())
         });
-        for (name, value) in own.chain(more) {
+        for (name, value) in own.chain(configured).filter(|(_, value)| !value.is_empty()) {
             builder = builder.raw_header(HeaderValue::new(name, value));
         }
-        let (text, html) = parts(n).map_err(|e| with_causes(&e))?;
-        let text = self.text.configured(n, &self.receiver).unwrap_or(text);
-        let html = self.html.configured(n, &self.receiver).unwrap_or(html);
-        let body = MultiPart::alternative()
-            .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text))
-            .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(html));
-        builder.multipart(body).map_err(|e| e.to_string())
+        let plain = |text| SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text);
+        let rich = |html| SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
+        let message = match self.parts(&m)? {
+            (Some(text), Some(html)) => {
+                builder.multipart(MultiPart::alternative().singlepart(plain(text)).singlepart(rich(html)))
+            }
+            (Some(text), None) => builder.singlepart(plain(text)),
+            (None, Some(html)) => builder.singlepart(rich(html)),
+            (None, None) => return Err("neither html nor text".into()),
+        };
+        Ok((message.map_err(|e| e.to_string())?, m.problems()))
+    }
+
+    /// The text and the HTML part: ours, or the configured ones; an empty template means that there is none.
+    fn parts(&self, m: &message::Message<'_>) -> Result<(Option<String>, Option<String>), String> {
+        let (text, html) = parts(m.n).map_err(|e| with_causes(&e))?;
+        let wanted = |part: &Option<String>| part.as_deref() != Some("");
+        let noticed = |part: String| m.noticed(&part, &PLAIN);
+        let own_text =
+            self.text.as_ref().and_then(|t| Some(m.text("text", Some(t), String::new)).filter(|t| !t.is_empty()));
+        let own_html = m.html_part("html", self.html.as_ref()).filter(|html| !html.is_empty());
+        let text = wanted(&self.text).then(|| own_text.map_or(text, noticed));
+        Ok((text, wanted(&self.html).then(|| own_html.map_or(html, |html| m.noticed(&html, &HTML)))))
     }
 }
 
@@ -299,23 +323,24 @@ fn auth(global: &GlobalConfig, config: &EmailConfig) -> Result<Option<(String, C
     }
 }
 
-/// The template of the subject, where one is given.
-fn subject(config: &EmailConfig) -> Option<&String> {
-    config.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("subject")).map(|(_, text)| text)
-}
+/// The template of the subject, where one is given, and those of the further headers.
+type Headers = (Option<String>, Vec<(HeaderName, String)>);
 
-fn headers(config: &EmailConfig, place: &Place<'_>) -> Result<Vec<(HeaderName, Text)>, NotifyConfigError> {
-    let wrong = |message: String| place.wrong("headers", message);
-    let check = |(name, value): (&String, &String)| {
+fn headers(config: &EmailConfig) -> Result<Headers, String> {
+    let (mut subject, mut all) = (None, Vec::new());
+    for (name, template) in &config.headers {
+        if name.eq_ignore_ascii_case("subject") {
+            subject = Some(template.clone());
+            continue;
+        }
         if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(wrong(format!("{name} is set by dogwatch itself")));
+            return Err(format!("{name} is set by dogwatch itself"));
         }
         let header =
-            HeaderName::new_from_ascii(name.clone()).map_err(|_| wrong(format!("{name:?} is not a header's name")))?;
-        Ok((header, place.text("headers", Some(value))?))
-    };
-    let others = config.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("subject"));
-    others.map(check).collect()
+            HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("{name:?} is not a header's name"))?;
+        all.push((header, template.clone()));
+    }
+    Ok((subject, all))
 }
 
 #[cfg(test)]

@@ -1,112 +1,172 @@
-//! PagerDuty: Events API v2 (developer.pagerduty.com/docs/events-api-v2): trigger and resolve under one dedup_key.
+//! PagerDuty by the Events API v2: one incident here is one `dedup_key` there; acknowledged here, acknowledged there.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{
-    NotifyConfigError,
-    client::parse_url,
-    config::{GlobalConfig, PagerdutyConfig},
+    NotifyConfigError, Outcome,
+    config::{GlobalConfig, PagerDutyConfig},
     credential::Credential,
-    post::Request,
-    service::{Making, Place, Service, Text, cut, dedup_key, is_over},
+    markup,
+    message::{Check, Message},
+    post::{Call, Reply, Service, Vault},
+    slack::given,
     words,
 };
-use crate::model::{Notification, Secret};
+use crate::model::{Severity, Told};
 
-/// Events API v2.
+/// The public API.
 const API: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// Of `payload.summary`.
+/// The longest summary: <https://developer.pagerduty.com/docs/send-alert-event>.
 const SUMMARY_MAX: usize = 1_024;
 
-/// An event may have 512 kB; details beyond this say nothing more to anybody.
-const DETAIL_MAX: usize = 10_000;
+/// The largest event, likewise; below it, for what the proxy of the API may add.
+const EVENT_MAX: usize = 500_000;
+
+/// What PagerDuty knows.
+const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
 
 /// A checked entry of `pagerduty_configs:`.
 #[derive(Debug)]
-pub struct Pagerduty {
-    receiver: String,
+pub(super) struct PagerDuty {
     url: String,
     key: Credential,
-    texts: BTreeMap<&'static str, Text>,
-    details: BTreeMap<String, Text>,
+    config: PagerDutyConfig,
 }
 
-impl Pagerduty {
-    /// Checks the entry.
-    pub fn new(global: &GlobalConfig, c: &PagerdutyConfig, place: &Place<'_>) -> Result<Self, NotifyConfigError> {
-        let url = c.url.as_ref().or(global.pagerduty_url.as_ref()).map_or(API, String::as_str);
-        place.url("url", url)?;
-        let texts = [
+impl PagerDuty {
+    /// Checks an entry.
+    pub fn new(global: &GlobalConfig, config: &PagerDutyConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
+        let c = config;
+        if c.service_key.is_some() || c.service_key_file.is_some() {
+            let message = "the Events API v1 is not supported: give the service an integration \"Events API v2\" and put \
+                           its key into routing_key or routing_key_file";
+            return Err(check.error("service_key", message));
+        }
+        let key = Credential::from_either(c.routing_key.as_ref(), c.routing_key_file.as_ref())
+            .and_then(|found| found.ok_or("PagerDuty needs routing_key or routing_key_file"))
+            .map_err(|e| check.error("routing_key", e))?;
+        check.templates([
+            ("client", &c.client),
+            ("client_url", &c.client_url),
             ("description", &c.description),
-            ("severity", &c.severity),
             ("source", &c.source),
+            ("severity", &c.severity),
             ("class", &c.class),
             ("component", &c.component),
             ("group", &c.group),
-            ("client", &c.client),
-            ("client_url", &c.client_url),
-        ];
-        let texts = texts.into_iter().map(|(key, text)| Ok((key, place.text(key, text.as_ref())?)));
-        let details = c.details.iter().map(|(key, text)| Ok((key.clone(), place.text("details", Some(text))?)));
-        Ok(Self {
-            receiver: place.receiver.to_owned(),
-            url: url.to_owned(),
-            key: place.secret("routing_key", c.routing_key.as_ref(), c.routing_key_file.as_ref())?,
-            texts: texts.collect::<Result<_, NotifyConfigError>>()?,
-            details: details.collect::<Result<_, NotifyConfigError>>()?,
-        })
+        ])?;
+        for (name, text) in &c.details {
+            check.template(&format!("details.{name}"), text)?;
+        }
+        for (i, image) in c.images.iter().enumerate() {
+            for (key, text) in [("src", &image.src), ("alt", &image.alt), ("href", &image.href)] {
+                check.template(&format!("images[{i}].{key}"), text)?;
+            }
+        }
+        for (i, link) in c.links.iter().enumerate() {
+            check.template(&format!("links[{i}].href"), &link.href)?;
+            check.template(&format!("links[{i}].text"), &link.text)?;
+        }
+        let url = c.url.as_ref().or(global.pagerduty_url.as_ref()).map_or(API, |url| url.as_str()).to_owned();
+        Ok(Self { url, key, config: config.clone() })
     }
 
-    fn text(&self, key: &str, n: &Notification) -> Option<String> {
-        self.texts.get(key).and_then(|t| t.configured(n, &self.receiver))
+    fn payload(&self, m: &Message<'_>) -> Value {
+        let c = &self.config;
+        let incident = &m.n.incident;
+        let root = incident.alerts.first().map(|a| &a.finding);
+        let severity = m.text("severity", c.severity.as_ref(), || incident.severity.to_string()).to_lowercase();
+        let severity = SEVERITIES.into_iter().find(|s| *s == severity).map_or_else(
+            // Others refuse the whole event.
+            || Severity::of_label(&severity).to_string(),
+            str::to_owned,
+        );
+        let source = m.text("source", c.source.as_ref(), || words::place(incident).to_owned());
+        let class = || root.map(|f| f.name()).unwrap_or_default();
+        let component = || root.and_then(|f| f.labels.get("job").cloned()).unwrap_or_default();
+        given(json!({
+            "summary": markup::clip(&m.title("description", c.description.as_ref()), SUMMARY_MAX),
+            "source": if source.is_empty() { "dogwatch" } else { &source },
+            "severity": severity,
+            "timestamp": incident.started_at.to_string(),
+            "class": m.text("class", c.class.as_ref(), class),
+            "component": m.text("component", c.component.as_ref(), component),
+            "group": m.text("group", c.group.as_ref(), || words::place(incident).to_owned()),
+            "custom_details": self.details(m),
+        }))
+    }
+
+    /// What we have to say, and what was configured; a configured name wins.
+    fn details(&self, m: &Message<'_>) -> BTreeMap<String, String> {
+        let mut details: BTreeMap<String, String> = markup::sections(&m.page)
+            .into_iter()
+            .map(|section| (section.title.to_owned(), section.lines.join("\n")))
+            .chain([("When".to_owned(), m.page.when.clone()), ("Message".to_owned(), m.page.footer.clone())])
+            .collect();
+        if !m.page.notice.is_empty() {
+            details.insert("Drill".to_owned(), m.page.notice.to_owned());
+        }
+        for (name, text) in &self.config.details {
+            details.insert(name.clone(), m.text(&format!("details.{name}"), Some(text), String::new));
+        }
+        details
+    }
+
+    fn event(&self, m: &Message<'_>, key: &str) -> Value {
+        let c = &self.config;
+        let text = |key, text: &String| m.text(key, Some(text), String::new);
+        let images = c.images.iter().map(|i| {
+            json!({"src": text("images.src", &i.src), "alt": text("images.alt", &i.alt), "href": text("images.href", &i.href)})
+        });
+        let links =
+            c.links.iter().map(|l| json!({"href": text("links.href", &l.href), "text": text("links.text", &l.text)}));
+        let has = |name: &'static str| move |item: &Value| item.get(name).and_then(Value::as_str) != Some("");
+        given(json!({
+            "routing_key": key,
+            "event_action": action(m),
+            "dedup_key": m.key(),
+            "payload": self.payload(m),
+            "client": m.text("client", c.client.as_ref(), || "dogwatch".into()),
+            "client_url": m.text("client_url", c.client_url.as_ref(), || m.page.link.clone()),
+            "images": images.filter(has("src")).collect::<Vec<_>>(),
+            "links": links.filter(has("href")).collect::<Vec<_>>(),
+        }))
     }
 }
 
-impl Service for Pagerduty {
-    fn requests<'a>(&'a self, n: &'a Notification) -> Making<'a> {
-        Box::pin(async {
-            let mut body = self.preview(n);
-            body["routing_key"] = self.key.read().await?.reveal().into();
-            Ok(vec![Request::json(parse_url(&Secret::new(&*self.url))?, &body)])
-        })
+impl Service for PagerDuty {
+    fn secrets(&self) -> Vec<&Credential> {
+        vec![&self.key]
     }
 
-    fn preview(&self, n: &Notification) -> Value {
-        let mut body = json!({
-            "routing_key": "<secret>",
-            "dedup_key": dedup_key(n),
-            "event_action": if is_over(n) { "resolve" } else { "trigger" },
-        });
-        if is_over(n) {
-            return body;
+    fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+        let mut event = self.event(m, vault.get(&self.key));
+        if event.to_string().len() > EVENT_MAX
+            && let Some(details) = event.pointer_mut("/payload/custom_details")
+        {
+            *details = json!({"error": format!("left out: the event was larger than {EVENT_MAX} bytes")});
         }
-        let mut details = serde_json::Map::new();
-        details.insert("text".into(), cut(&words::plain(n), DETAIL_MAX).into());
-        for (key, text) in &self.details {
-            details.insert(key.clone(), cut(&text.of(n, &self.receiver, String::new), DETAIL_MAX).into());
+        Ok(vec![Call::json(&self.url, &event)?])
+    }
+
+    /// 400: the event will never be taken, be it for its form or for its key; 429 and 5xx: later.
+    fn judge(&self, reply: &Reply) -> Outcome {
+        let said = reply.json();
+        match reply.status.as_u16() {
+            200..=299 => reply.delivered("dedup_key", said.get("dedup_key").and_then(Value::as_str)),
+            _ => reply.judge(),
         }
-        let mut payload = json!({
-            "summary": cut(&self.text("description", n).unwrap_or_else(|| words::subject(n)), SUMMARY_MAX),
-            "source": self.text("source", n).unwrap_or_else(|| words::place(&n.incident).to_owned()),
-            "severity": self.text("severity", n).unwrap_or_else(|| n.incident.severity.to_string()),
-            "timestamp": n.incident.started_at.to_string(),
-            "custom_details": details,
-        });
-        for key in ["class", "component", "group"] {
-            if let Some(value) = self.text(key, n) {
-                payload[key] = value.into();
-            }
-        }
-        body["payload"] = payload;
-        body["client"] = self.text("client", n).unwrap_or_else(|| "dogwatch".into()).into();
-        let link = self.text("client_url", n).unwrap_or_else(|| words::link(n));
-        if !link.is_empty() {
-            body["client_url"] = link.as_str().into();
-            body["links"] = json!([{"href": link, "text": "incident"}]);
-        }
-        body
+    }
+}
+
+/// Somebody who looks after it is not called again by what is only news.
+fn action(m: &Message<'_>) -> &'static str {
+    match m.n.told {
+        _ if m.is_over() => "resolve",
+        Told::Update | Told::Reminder if m.n.incident.acknowledged.is_some() => "acknowledge",
+        _ => "trigger",
     }
 }

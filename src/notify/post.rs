@@ -1,105 +1,366 @@
-//! One POST, judged: what webhooks and every service share. The URL is a secret (many services put their token there):
-//! neither it nor a proxy's is ever in an answer. A client is made for each attempt, so that rotated files count at once
-//! and no idle connection is ever trusted.
+//! Delivery by HTTP, one way for all services: a service says what to send and what the answers mean, both without IO;
+//! this reads the secrets, sends, and keeps them out of every answer.
+//!
+//! A client is made for each attempt, so that rotated files count at once and no idle connection is ever trusted.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use http::{HeaderMap, StatusCode, header};
-use reqwest::{Response, Url};
+use futures_util::future::join_all;
+use http::{HeaderMap, Method, StatusCode, header};
+use reqwest::{Client, Response, Url};
+use serde::Serialize;
+use tokio::time::Instant;
 
-use super::{ANSWER_MAX, Outcome, client::HttpClient, words};
+use super::{
+    ANSWER_MAX, Outcome,
+    client::{HttpClient, header_name, parse_url, secret_value},
+    credential::Credential,
+    message::Message,
+    words,
+};
+use crate::{
+    model::{Notification, Secret},
+    template::Library,
+};
 
-/// What is posted.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Where.
-    pub url: Url,
-    /// Besides those of `http_config`.
-    pub headers: HeaderMap,
-    /// What.
-    pub body: Vec<u8>,
-}
+/// The most that is read of an answer: far more than any service says.
+const REPLY_MAX: usize = 16 << 10;
 
-impl Request {
-    /// JSON.
-    pub fn json(url: Url, body: &serde_json::Value) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        Self { url, headers, body: body.to_string().into_bytes() }
+/// Shorter parts of a URL are words, not keys.
+const SHORTEST_SECRET: usize = 8;
+
+/// What stands for a secret in answers and previews.
+const HIDDEN: &str = "<secret>";
+
+/// A service that is reached by HTTP.
+pub(super) trait Service: fmt::Debug + Send + Sync {
+    /// What must be read before a message can be written.
+    fn secrets(&self) -> Vec<&Credential>;
+
+    /// The requests that tell a message, in their order.
+    ///
+    /// # Errors
+    /// In words, when it can't be written.
+    fn calls(&self, message: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String>;
+
+    /// What an answer means.
+    fn judge(&self, reply: &Reply) -> Outcome {
+        reply.judge()
+    }
+
+    /// A simpler form of a request that was refused for its form.
+    fn simpler(&self, _refused: &Call, _reply: &Reply) -> Option<Call> {
+        None
+    }
+
+    /// All requests are made at once, and one that is taken is enough; else one after the other, each must be taken.
+    fn one_suffices(&self) -> bool {
+        false
     }
 }
 
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Answer {
+/// The secrets of one attempt, as they were read; in a preview none was.
+#[derive(Debug, Default)]
+pub(super) struct Vault(Vec<(Credential, Secret)>);
+
+impl Vault {
+    async fn open(credentials: Vec<&Credential>) -> Result<Self, String> {
+        let mut all = Vec::new();
+        for credential in credentials {
+            all.push((credential.clone(), credential.read().await?));
+        }
+        Ok(Self(all))
+    }
+
+    /// A secret, or `<secret>` in a preview.
+    pub fn get(&self, credential: &Credential) -> &str {
+        self.0.iter().find(|(c, _)| c == credential).map_or(HIDDEN, |(_, secret)| secret.reveal())
+    }
+
+    /// Takes every secret out of a text.
+    fn hide(&self, text: &str) -> String {
+        let secrets = self.0.iter().filter(|(_, secret)| !secret.reveal().is_empty());
+        secrets.fold(text.to_owned(), |text, (_, secret)| match parse_url(secret) {
+            Ok(url) => hide_url(&text, &url),
+            Err(_) => text.replace(secret.reveal(), HIDDEN),
+        })
+    }
+}
+
+/// A request.
+#[derive(Clone)]
+pub(super) struct Call {
+    method: Method,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Call {
+    /// A POST of JSON.
+    pub fn json(url: impl Into<String>, body: &impl Serialize) -> Result<Self, String> {
+        let body = serde_json::to_vec(body).map_err(|e| e.to_string())?;
+        Ok(Self::post(url.into(), "application/json", body))
+    }
+
+    /// A POST of a form.
+    pub fn form(url: impl Into<String>, fields: &[(&str, String)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes();
+        Self::post(url.into(), "application/x-www-form-urlencoded", body)
+    }
+
+    fn post(url: String, kind: &str, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, url, headers: vec![("Content-Type".to_owned(), kind.to_owned())], body }
+    }
+
+    /// A PUT instead.
+    pub fn put(mut self) -> Self {
+        self.method = Method::PUT;
+        self
+    }
+
+    /// A further header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The same with another body.
+    pub fn with_json(&self, body: &serde_json::Value) -> Self {
+        Self { body: body.to_string().into_bytes(), ..self.clone() }
+    }
+
+    fn headers(&self) -> Result<HeaderMap, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            map.insert(header_name(name)?, secret_value(name, value)?);
+        }
+        Ok(map)
+    }
+
+    /// For people: method, URL, headers, body.
+    fn shown(&self) -> String {
+        let mut out = format!("{} {}\n", self.method, self.url);
+        for (name, value) in &self.headers {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+        let body = match serde_json::from_slice::<serde_json::Value>(&self.body) {
+            Ok(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
+            Err(_) => {
+                let fields = url::form_urlencoded::parse(&self.body).map(|(k, v)| format!("{k}={v}"));
+                fields.collect::<Vec<_>>().join("\n")
+            }
+        };
+        format!("{out}\n{body}\n")
+    }
+
+    /// Where it goes, without what may be secret.
+    fn host(&self) -> String {
+        let url = Url::parse(&self.url).ok();
+        let host = url.as_ref().and_then(|u| Some((u.host_str()?, u.port())));
+        host.map_or_else(String::new, |(h, p)| p.map_or_else(|| h.to_owned(), |p| format!("{h}:{p}")))
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
     /// Status.
     pub status: StatusCode,
-    /// The pause that was asked for.
-    pub after: Option<Duration>,
-    /// The beginning of the body.
-    pub said: String,
-    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
 }
 
-/// Posts once, within `limit`.
-///
-/// # Errors
-/// Why there is no answer, in words that hold no secret.
-pub async fn send(http: &HttpClient, request: Request, limit: Duration) -> Result<Answer, String> {
-    let client = http.client(limit).await?;
-    let Request { url, headers, body } = request;
-    let built = http.post(&client, url.clone()).await?.headers(headers).body(body);
-    match built.send().await {
-        Ok(response) => Ok(read(response, url).await),
-        Err(e) if e.is_timeout() => Err("no answer in time".into()),
-        Err(e) => {
-            let what = if e.is_connect() { "cannot connect" } else { "the request broke off" };
-            let host = url.host_str().unwrap_or_default();
-            Err(hide(&format!("{what} ({host}): {}", innermost(&e.without_url())), &url))
+impl Reply {
+    async fn read(mut response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > REPLY_MAX {
+                break;
+            }
         }
+        Self { status, headers, body }
     }
-}
 
-async fn read(mut response: Response, url: Url) -> Answer {
-    let (status, after) = (response.status(), retry_after(response.headers()));
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        // Twice what is kept: services say their wishes in JSON.
-        if bytes.len() > ANSWER_MAX * 2 {
-            break;
-        }
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
-    let said = words::one_line(String::from_utf8_lossy(&bytes).trim()).into_owned();
-    Answer { status, after, said, url }
-}
 
-impl Answer {
-    /// Status and words, without secrets.
-    pub fn text(&self) -> String {
-        let text =
-            if self.said.is_empty() { self.status.to_string() } else { format!("{}: {}", self.status, self.said) };
-        words::clip(&hide(&text, &self.url), ANSWER_MAX).to_owned()
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The body on one line.
+    pub fn said(&self) -> String {
+        words::one_line(String::from_utf8_lossy(&self.body).trim()).into_owned()
+    }
+
+    /// `429 Too Many Requests: slow down`.
+    pub fn answer(&self) -> String {
+        let said = self.said();
+        if said.is_empty() { self.status.to_string() } else { format!("{}: {said}", self.status) }
+    }
+
+    /// Taken, with the proof: `202 Accepted, dedup_key x`. Without a value the answer itself is the proof.
+    pub fn delivered(&self, what: &str, proof: Option<&str>) -> Outcome {
+        Outcome::Delivered(match proof {
+            Some(proof) => words::one_line(&format!("{}, {what} {proof}", self.status)).into_owned(),
+            None => self.answer(),
+        })
+    }
+
+    /// To be tried again, after what was asked for: by the header, or else by the service's own field.
+    pub fn again(&self, after: Option<Duration>) -> Outcome {
+        Outcome::Retry { why: self.answer(), after: retry_after(&self.headers).or(after) }
     }
 
     /// 2xx is delivered. What time or an operator can mend (5xx, 429, 408, 425, refused credentials, a redirect that can't
     /// be followed) is tried again; any other answer says that this message will never be taken.
     pub fn judge(&self) -> Outcome {
-        let answer = self.text();
         match self.status.as_u16() {
-            200..=299 => Outcome::Delivered(answer),
-            300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 500.. => {
-                Outcome::Retry { why: answer, after: self.after.or_else(|| self.wish()) }
-            }
-            _ => Outcome::Drop(answer),
+            200..=299 => Outcome::Delivered(self.answer()),
+            300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 500.. => self.again(None),
+            _ => Outcome::Drop(self.answer()),
+        }
+    }
+}
+
+/// Seconds, some services' with a fraction, rounded up; the other form, a date, is rare and not worth trusting a clock for.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    seconds_up(seconds)
+}
+
+/// A pause of so many seconds, rounded up; `None`: that is none.
+pub(super) fn seconds_up(seconds: f64) -> Option<Duration> {
+    (seconds >= 0.0 && seconds.is_finite()).then(|| Duration::from_secs(seconds.ceil() as u64))
+}
+
+/// A service with its way of being reached.
+#[derive(Debug)]
+pub(super) struct Post {
+    /// What is said, and what answers mean.
+    pub service: Box<dyn Service>,
+    /// How it is reached.
+    pub http: HttpClient,
+    /// Of one attempt; `None`: as long as dispatch allows.
+    pub timeout: Option<Duration>,
+    /// The receiver's name, for templates.
+    pub receiver: String,
+    /// What templates may name.
+    pub library: Library,
+}
+
+impl Post {
+    /// Makes one attempt.
+    pub async fn send(&self, n: &Notification, deadline: Instant) -> Outcome {
+        let vault = match Vault::open(self.service.secrets()).await {
+            Ok(vault) => vault,
+            Err(why) => return Outcome::retry(why),
+        };
+        let (calls, problems) = self.calls(n, &vault);
+        let outcome = match calls {
+            Ok(calls) => self.deliver(&calls, deadline).await,
+            Err(why) => Outcome::Drop(format!("the message could not be written: {why}")),
+        };
+        outcome.map(|text| {
+            let text = [vec![text], problems].concat().join("; ");
+            words::clip(&vault.hide(&text), ANSWER_MAX).to_owned()
+        })
+    }
+
+    /// What would be sent, without its secrets.
+    pub fn preview(&self, n: &Notification) -> String {
+        let (calls, problems) = self.calls(n, &Vault::default());
+        let notes = problems.into_iter().map(|p| format!("{p}\n"));
+        match calls {
+            Ok(calls) => notes.chain(calls.iter().map(Call::shown)).collect::<Vec<_>>().join("\n"),
+            Err(why) => format!("the message could not be written: {why}\n"),
         }
     }
 
-    /// The pause that Discord and Telegram ask for in their JSON.
-    fn wish(&self) -> Option<Duration> {
-        let json: serde_json::Value = serde_json::from_str(&self.said).ok()?;
-        let seconds = json.get("retry_after").or_else(|| json.pointer("/parameters/retry_after"))?.as_f64()?;
-        Duration::try_from_secs_f64(seconds).ok()
+    fn calls(&self, n: &Notification, vault: &Vault) -> (Result<Vec<Call>, String>, Vec<String>) {
+        let message = Message::new(n, &self.receiver, &self.library);
+        let calls = self.service.calls(&message, vault);
+        (calls, message.problems())
+    }
+
+    async fn deliver(&self, calls: &[Call], deadline: Instant) -> Outcome {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = self.timeout.map_or(left, |t| t.min(left));
+        let client = match self.http.client(limit).await {
+            Ok(client) => client,
+            Err(why) => return Outcome::retry(why),
+        };
+        if self.service.one_suffices() {
+            let outcomes = join_all(calls.iter().map(|call| self.attempt(&client, call))).await;
+            return any(calls.iter().map(Call::host).zip(outcomes).collect());
+        }
+        let mut last = Outcome::Drop("there is nothing to send".into());
+        for call in calls {
+            last = self.attempt(&client, call).await;
+            if !matches!(last, Outcome::Delivered(_)) {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn attempt(&self, client: &Client, call: &Call) -> Outcome {
+        let mut reply = match self.exchange(client, call).await {
+            Ok(reply) => reply,
+            Err(why) => return Outcome::retry(why),
+        };
+        if let Some(simpler) = self.service.simpler(call, &reply) {
+            reply = match self.exchange(client, &simpler).await {
+                Ok(reply) => reply,
+                Err(why) => return Outcome::retry(why),
+            };
+        }
+        self.service.judge(&reply)
+    }
+
+    /// `Err` is a reason to try again.
+    async fn exchange(&self, client: &Client, call: &Call) -> Result<Reply, String> {
+        let url = parse_url(&Secret::new(call.url.as_str()))?;
+        let request = self.http.request(client, call.method.clone(), url).await?;
+        match request.headers(call.headers()?).body(call.body.clone()).send().await {
+            Ok(response) => Ok(Reply::read(response).await),
+            Err(e) if e.is_timeout() => Err("no answer in time".into()),
+            Err(e) => {
+                let what = if e.is_connect() { "cannot connect" } else { "the request broke off" };
+                Err(format!("{what} ({}): {}", call.host(), innermost(&e.without_url())))
+            }
+        }
+    }
+}
+
+/// One that was taken is enough; who did not take it is said. Without any, a reason to try again counts more than a refusal.
+fn any(outcomes: Vec<(String, Outcome)>) -> Outcome {
+    let words = |taken: bool| {
+        let some = outcomes.iter().filter(|(_, o)| matches!(o, Outcome::Delivered(_)) == taken);
+        some.map(|(host, o)| format!("{host}: {}", o.answer())).collect::<Vec<_>>().join("; ")
+    };
+    let (taken, failed) = (words(true), words(false));
+    if !taken.is_empty() {
+        return Outcome::Delivered(if failed.is_empty() { taken } else { format!("{taken}; not taken by {failed}") });
+    }
+    let asked = outcomes.iter().filter_map(|(_, o)| match o {
+        Outcome::Retry { after, .. } => Some(*after),
+        _ => None,
+    });
+    match asked.reduce(|a, b| a.max(b)) {
+        Some(after) => Outcome::Retry { why: failed, after },
+        None => Outcome::Drop(failed),
     }
 }
 
@@ -112,16 +373,13 @@ fn innermost(error: &dyn std::error::Error) -> String {
     at.to_string()
 }
 
-/// Seconds; the other form, a date, is rare and not worth trusting a clock for.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// Takes everything of the URL that may be a secret out of a text.
-pub(super) fn hide(text: &str, url: &Url) -> String {
-    const SHORTEST_SECRET: usize = 8;
+/// Takes everything of a URL that may be a secret out of a text.
+fn hide_url(text: &str, url: &Url) -> String {
     let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
     let segments = url.path_segments().into_iter().flatten();
     let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "<secret>"))
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
 }
+
+#[cfg(test)]
+mod tests;

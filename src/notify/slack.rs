@@ -1,94 +1,202 @@
-//! Slack: an incoming webhook with one attachment.
+//! Slack: a message with one attachment, by an incoming webhook or by `chat.postMessage`.
+//!
+//! The attachment is Alertmanager's, so that a pasted configuration looks as it did.
 
 use serde_json::{Value, json};
 
 use super::{
-    NotifyConfigError,
-    client::parse_url,
-    config::{GlobalConfig, SlackConfig},
+    NotifyConfigError, Outcome,
+    config::{GlobalConfig, SlackAction, SlackConfig},
     credential::Credential,
-    post::Request,
-    service::{Making, Place, Service, Text, colour, cut},
-    words,
+    markup,
+    message::{Check, Message},
+    post::{Call, Reply, Service, Vault},
 };
-use crate::model::Notification;
 
-/// Slack cuts longer texts (api.slack.com/reference/messaging/attachments).
-const TEXT_MAX: usize = 8_000;
-/// A title is one line.
-const TITLE_MAX: usize = 1_000;
+/// The longest title: <https://api.slack.com/reference/messaging/attachments#legacy_fields>.
+const TITLE_MAX: usize = 1_024;
+
+/// Our own text: Slack folds long attachments, and the page has the rest.
+const OWN_TEXT_MAX: usize = 3_000;
+
+/// The longest configured text; Slack cuts messages at 40,000 characters
+/// (<https://api.slack.com/methods/chat.postMessage#truncating>), title and footer included.
+const TEXT_MAX: usize = 30_000;
+
+/// Errors of a message that will never be taken; all others are tried again (credentials, channels, limits).
+/// <https://api.slack.com/methods/chat.postMessage#errors>
+const HOPELESS: [&str; 9] = [
+    "invalid_payload",
+    "invalid_attachments",
+    "invalid_arguments",
+    "invalid_blocks",
+    "msg_too_long",
+    "no_text",
+    "too_many_attachments",
+    "attachment_payload_limit_exceeded",
+    "invalid_json",
+];
 
 /// A checked entry of `slack_configs:`.
 #[derive(Debug)]
-pub struct Slack {
-    receiver: String,
+pub(super) struct Slack {
     url: Credential,
-    channel: Option<String>,
-    icon_emoji: Option<String>,
-    icon_url: Option<String>,
-    texts: [Text; 8],
+    config: SlackConfig,
 }
 
 impl Slack {
-    /// Checks the entry.
-    pub fn new(global: &GlobalConfig, c: &SlackConfig, place: &Place<'_>) -> Result<Self, NotifyConfigError> {
-        let own = Credential::from_either(c.api_url.as_ref(), c.api_url_file.as_ref())
-            .map_err(|e| place.wrong("api_url", e))?;
-        let url = match own {
-            Some(own) => own,
-            None => Credential::from_either(global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref())
-                .map_err(|e| place.wrong("api_url", e))?
-                .ok_or_else(|| {
-                    place.wrong("api_url", "no webhook; give api_url, api_url_file or global.slack_api_url")
-                })?,
-        };
-        Ok(Self {
-            receiver: place.receiver.to_owned(),
-            url,
-            channel: c.channel.clone(),
-            icon_emoji: c.icon_emoji.clone(),
-            icon_url: c.icon_url.clone(),
-            texts: [
-                place.text("title", c.title.as_ref())?,
-                place.text("text", c.text.as_ref())?,
-                place.text("color", c.color.as_ref())?,
-                place.text("title_link", c.title_link.as_ref())?,
-                place.text("pretext", c.pretext.as_ref())?,
-                place.text("fallback", c.fallback.as_ref())?,
-                place.text("footer", c.footer.as_ref())?,
-                place.text("username", c.username.as_ref())?,
-            ],
-        })
+    /// Checks an entry.
+    pub fn new(global: &GlobalConfig, config: &SlackConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
+        let own = Credential::from_either(config.api_url.as_ref(), config.api_url_file.as_ref());
+        let own = own.map_err(|e| check.error("api_url", e))?;
+        let global = Credential::from_either(global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref());
+        let global = global.map_err(|e| NotifyConfigError::new("global.slack_api_url", e))?;
+        let url = own.or(global).ok_or_else(|| {
+            check.error("api_url", "Slack needs api_url or api_url_file, here or as global.slack_api_url")
+        })?;
+        url.check_url().map_err(|e| check.error("api_url", e))?;
+        let c = config;
+        check.templates([
+            ("channel", &c.channel),
+            ("username", &c.username),
+            ("color", &c.color),
+            ("title", &c.title),
+            ("title_link", &c.title_link),
+            ("pretext", &c.pretext),
+            ("text", &c.text),
+            ("footer", &c.footer),
+            ("fallback", &c.fallback),
+            ("callback_id", &c.callback_id),
+            ("icon_emoji", &c.icon_emoji),
+            ("icon_url", &c.icon_url),
+            ("image_url", &c.image_url),
+            ("thumb_url", &c.thumb_url),
+        ])?;
+        for (i, field) in c.fields.iter().enumerate() {
+            check.template(&format!("fields[{i}].title"), &field.title)?;
+            check.template(&format!("fields[{i}].value"), &field.value)?;
+        }
+        for (i, action) in c.actions.iter().enumerate() {
+            check_action(action, &format!("actions[{i}]"), check)?;
+        }
+        Ok(Self { url, config: config.clone() })
+    }
+
+    fn attachment(&self, m: &Message<'_>) -> Value {
+        let c = &self.config;
+        let title = m.title("title", c.title.as_ref());
+        let text = m.body("text", c.text.as_ref(), &markup::SLACK, OWN_TEXT_MAX);
+        let link = m.text("title_link", c.title_link.as_ref(), || m.page.link.clone());
+        let fallback = || if link.is_empty() { title.clone() } else { format!("{title} | {link}") };
+        let formatted = if c.mrkdwn_in.is_empty() { vec!["fallback", "pretext", "text"] } else { strs(&c.mrkdwn_in) };
+        let fields = c.fields.iter().map(|field| {
+            json!({
+                "title": m.text("fields.title", Some(&field.title), String::new),
+                "value": m.text("fields.value", Some(&field.value), String::new),
+                "short": field.short.unwrap_or(c.short_fields),
+            })
+        });
+        let attachment = json!({
+            "title": markup::clip(&title, TITLE_MAX),
+            "title_link": link,
+            "pretext": m.maybe("pretext", c.pretext.as_ref()),
+            "text": markup::clip(&text, TEXT_MAX),
+            "fallback": m.text("fallback", c.fallback.as_ref(), fallback),
+            "callback_id": m.maybe("callback_id", c.callback_id.as_ref()),
+            "fields": fields.collect::<Vec<_>>(),
+            "actions": c.actions.iter().map(|a| action(a, m)).collect::<Vec<_>>(),
+            "image_url": m.maybe("image_url", c.image_url.as_ref()),
+            "thumb_url": m.maybe("thumb_url", c.thumb_url.as_ref()),
+            "footer": m.text("footer", c.footer.as_ref(), || m.page.footer.clone()),
+            "color": m.text("color", c.color.as_ref(), || m.page.colour.to_owned()),
+            "mrkdwn_in": formatted,
+            "ts": m.n.at.as_second(),
+        });
+        given(attachment)
     }
 }
 
 impl Service for Slack {
-    fn requests<'a>(&'a self, n: &'a Notification) -> Making<'a> {
-        Box::pin(async { Ok(vec![Request::json(parse_url(&self.url.read().await?)?, &self.preview(n))]) })
+    fn secrets(&self) -> Vec<&Credential> {
+        vec![&self.url]
     }
 
-    fn preview(&self, n: &Notification) -> Value {
-        let [title, text, color, link, pretext, fallback, footer, username] = &self.texts;
-        let plain = |t: &Text| t.configured(n, &self.receiver);
-        let title = title.of(n, &self.receiver, || words::subject(n));
-        let attachment = json!({
-            "title": cut(&title, TITLE_MAX),
-            "title_link": plain(link).unwrap_or_else(|| words::link(n)),
-            "text": cut(&text.of(n, &self.receiver, || words::plain(n)), TEXT_MAX),
-            "color": plain(color).unwrap_or_else(|| colour(n).to_owned()),
-            "pretext": plain(pretext).unwrap_or_default(),
-            "fallback": plain(fallback).unwrap_or(title),
-            "footer": plain(footer).unwrap_or_default(),
-            "mrkdwn_in": ["fallback", "pretext", "text"],
-        });
-        let mut body =
-            json!({"attachments": [attachment], "username": plain(username).unwrap_or_else(|| "dogwatch".into())});
-        for (key, value) in [("channel", &self.channel), ("icon_emoji", &self.icon_emoji), ("icon_url", &self.icon_url)]
-        {
-            if let Some(value) = value {
-                body[key] = value.as_str().into();
-            }
-        }
-        body
+    fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+        let c = &self.config;
+        let body = given(json!({
+            "channel": m.maybe("channel", c.channel.as_ref()),
+            "username": m.maybe("username", c.username.as_ref()),
+            "icon_emoji": m.maybe("icon_emoji", c.icon_emoji.as_ref()),
+            "icon_url": m.maybe("icon_url", c.icon_url.as_ref()),
+            "link_names": c.link_names.then_some(true),
+            "attachments": [self.attachment(m)],
+        }));
+        Ok(vec![Call::json(vault.get(&self.url), &body)?])
     }
+
+    /// A webhook says `ok`; the API says 200 whatever happened, and in JSON what did. A webhook's 404 and 410 (no such
+    /// channel, archived, switched off) are mended in Slack.
+    fn judge(&self, reply: &Reply) -> Outcome {
+        let said = reply.json();
+        let error = said.get("error").and_then(Value::as_str);
+        match (reply.status.as_u16(), said.get("ok").and_then(Value::as_bool)) {
+            (200, Some(true)) => reply.delivered("ts", said.get("ts").and_then(Value::as_str)),
+            (200, Some(false)) if error.is_some_and(|e| HOPELESS.contains(&e)) => Outcome::Drop(reply.answer()),
+            (200, Some(false)) | (404 | 410, _) => reply.again(None),
+            _ => reply.judge(),
+        }
+    }
+}
+
+fn check_action(action: &SlackAction, at: &str, check: Check<'_>) -> Result<(), NotifyConfigError> {
+    let SlackAction { kind, text, url, style, name, value, confirm } = action;
+    if kind.is_empty() || text.is_empty() {
+        return Err(check.error(at, "an action needs type and text"));
+    }
+    if url.is_none() && name.is_none() {
+        return Err(check.error(at, "an action needs url or name"));
+    }
+    let mut texts = vec![("type", Some(kind)), ("text", Some(text)), ("url", url.as_ref()), ("style", style.as_ref())];
+    texts.extend([("name", name.as_ref()), ("value", value.as_ref())]);
+    if let Some(c) = confirm {
+        texts.extend([("confirm.text", Some(&c.text)), ("confirm.title", c.title.as_ref())]);
+        texts.extend([("confirm.ok_text", c.ok_text.as_ref()), ("confirm.dismiss_text", c.dismiss_text.as_ref())]);
+    }
+    texts.iter().filter_map(|(k, t)| Some((k, (*t)?))).try_for_each(|(k, t)| check.template(&format!("{at}.{k}"), t))
+}
+
+/// A button with a page is nothing for an app: name, value and question are left out, as Alertmanager does.
+fn action(action: &SlackAction, m: &Message<'_>) -> Value {
+    let text = |key, text: &str| m.text(key, Some(&text.to_owned()), String::new);
+    let maybe = |key, text: &Option<String>| m.maybe(key, text.as_ref());
+    let app = action.url.is_none();
+    let confirm = action.confirm.as_ref().filter(|_| app).map(|c| {
+        given(json!({
+            "text": text("actions.confirm.text", &c.text),
+            "title": maybe("actions.confirm.title", &c.title),
+            "ok_text": maybe("actions.confirm.ok_text", &c.ok_text),
+            "dismiss_text": maybe("actions.confirm.dismiss_text", &c.dismiss_text),
+        }))
+    });
+    given(json!({
+        "type": text("actions.type", &action.kind),
+        "text": text("actions.text", &action.text),
+        "url": maybe("actions.url", &action.url),
+        "style": maybe("actions.style", &action.style),
+        "name": maybe("actions.name", &action.name).filter(|_| app),
+        "value": maybe("actions.value", &action.value).filter(|_| app),
+        "confirm": confirm,
+    }))
+}
+
+fn strs(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
+}
+
+/// Without what was not given: services take a null for a value.
+pub(super) fn given(mut value: Value) -> Value {
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|_, v| !v.is_null() && v.as_str() != Some("") && v.as_array().is_none_or(|a| !a.is_empty()));
+    }
+    value
 }

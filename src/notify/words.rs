@@ -10,6 +10,12 @@ use crate::model::{Incident, IncidentAlert, Notification, Severity, Told, Topic}
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
 
+/// In front of the subject of a drill.
+pub const DRILL: &str = "[DRILL] ";
+
+/// What the text of a drill begins with.
+pub const DRILL_NOTICE: &str = "This is a drill: nothing is broken.";
+
 /// The longest subject; mail programs show far less.
 const SUBJECT_MAX: usize = 200;
 
@@ -31,9 +37,14 @@ pub fn subject(n: &Notification) -> String {
         Told::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
         Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
     };
-    let drill = if n.incident.topic == Topic::Drill { "[DRILL] " } else { "" };
-    let line = one_line(&format!("{drill}[{}] {sentence}", place(&n.incident))).into_owned();
+    let mark = if is_drill(&n.incident) { DRILL } else { "" };
+    let line = one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
     clip(&line, SUBJECT_MAX).to_owned()
+}
+
+/// Whether nothing is broken.
+pub fn is_drill(incident: &Incident) -> bool {
+    incident.topic == Topic::Drill
 }
 
 /// The cluster, or the watchdog itself.
@@ -112,6 +123,8 @@ pub fn clip(text: &str, max: usize) -> &str {
 /// Everything that the email templates show.
 #[derive(Debug, Serialize)]
 pub struct Page {
+    /// That it is a drill; empty where it is none.
+    pub notice: &'static str,
     /// `PROBLEM`, `WORSE`, `STILL`, `UPDATE`, `RESOLVED`.
     pub status: &'static str,
     /// Colour of the status bar.
@@ -146,6 +159,7 @@ pub fn page(n: &Notification) -> Page {
     let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f))).unwrap_or_default();
     let (status, colour) = status(n);
     Page {
+        notice: if is_drill(incident) { DRILL_NOTICE } else { "" },
         status,
         colour,
         place: place(incident).to_owned(),
@@ -185,35 +199,7 @@ fn status(n: &Notification) -> (&'static str, &'static str) {
     }
 }
 
-/// The text of a message for services that take no more than text: all that the mail says, without its subject.
-pub fn plain(n: &Notification) -> String {
-    let page = page(n);
-    let mut out = vec![page.when];
-    let mut section = |title: &str, lines: &[String]| {
-        if !lines.is_empty() {
-            out.push(String::new());
-            out.push(format!("{title}:"));
-            out.extend(lines.iter().map(|l| format!("- {l}")));
-        }
-    };
-    section("What to do first", &Vec::from_iter((!page.first_step.is_empty()).then_some(page.first_step)));
-    section("What still works", &page.still_works);
-    section("What was seen", &page.evidence);
-    section("Because of it", &page.consequences);
-    let others: Vec<String> = page.others.iter().map(|(what, when)| format!("{what} ({when})")).collect();
-    section("Also in this incident", &others);
-    if !page.link.is_empty() {
-        out.extend([String::new(), page.link]);
-    }
-    out.join("\n")
-}
-
 fn when(n: &Notification) -> String {
-    let drill = if n.incident.topic == Topic::Drill { "This is a drill: nothing is broken. " } else { "" };
-    format!("{drill}{}", lasting(n))
-}
-
-fn lasting(n: &Notification) -> String {
     let began = moment(n.incident.started_at);
     let lasted = in_words(lasted(n));
     match n.incident.resolved_at {

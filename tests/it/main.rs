@@ -17,5 +17,6 @@ mod receivers;
 mod remote;
 mod rules;
 mod rules_shipped;
+mod services;
 mod store;
 mod tidy;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::receivers::{HookServer, MailServer, Pki};
 
-fn notification() -> Notification {
+pub fn notification() -> Notification {
     let at = "2026-11-23T14:02:15Z".parse().unwrap();
     let finding = Finding {
         key: FindingKey { cluster: "prod".into(), alert: AlertName::EtcdQuorumLost, subject: String::new() },
@@ -54,7 +54,7 @@ fn notification() -> Notification {
     }
 }
 
-fn integration(receiver: &str) -> Integration {
+pub fn integration(receiver: &str) -> Integration {
     notify::init();
     let receivers: Vec<ReceiverConfig> = serde_saphyr::from_str(&format!("[{{name: ops, {receiver}}}]")).unwrap();
     let global = serde_saphyr::from_str("{smtp_from: watch@example.org}").unwrap();

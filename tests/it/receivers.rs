@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -95,6 +95,8 @@ impl MailServer {
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Hook {
+    /// `POST /path?query`.
+    pub line: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -163,8 +165,8 @@ impl HookServer {
     }
 }
 
-async fn take(State(server): State<HookServer>, headers: HeaderMap, body: Bytes) -> Response {
-    server.got.lock().unwrap().push(Hook { headers, body });
+async fn take(State(server): State<HookServer>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    server.got.lock().unwrap().push(Hook { line: format!("{method} {uri}"), headers, body });
     server.answer.lock().unwrap().clone().into_response()
 }
 

@@ -4,13 +4,13 @@ use crate::notify::example;
 fn email(yaml: &str) -> Email {
     let config: EmailConfig = serde_saphyr::from_str(yaml).unwrap();
     let global = GlobalConfig { smtp_from: Some("Dogwatch <watch@example.org>".into()), ..GlobalConfig::default() };
-    Email::new(&global, &config, &Place { at: "here", receiver: "ops", library: &crate::template::Library::default() })
-        .unwrap()
+    let library = crate::notify::default_library().unwrap();
+    Email::new(&global, &config, "ops", Check { at: "here", library: &library }).unwrap()
 }
 
 fn formatted(n: &Notification) -> String {
     let email = email("{to: 'a@example.org, Bee <b@example.org>', smarthost: 'mail:25', headers: {X-Team: ops}}");
-    String::from_utf8(email.message(n).unwrap().formatted()).unwrap()
+    String::from_utf8(email.message(n).unwrap().0.formatted()).unwrap()
 }
 
 fn header<'a>(message: &'a str, name: &str) -> Vec<&'a str> {

@@ -1,12 +1,13 @@
 //! Alertmanager's webhook message, version 4, with one field of ours (`dogwatch`) at the top. Pure.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::{
-    model::{IncidentAlert, Notification, Told},
-    notify::{data, words},
+    model::{Notification, Pairs, Told},
+    notify::{
+        view::{AlertView, View},
+        words,
+    },
 };
 
 /// What Alertmanager says for "not over".
@@ -21,9 +22,9 @@ pub struct Body {
     truncated_alerts: usize,
     status: &'static str,
     receiver: String,
-    group_labels: BTreeMap<String, String>,
-    common_labels: BTreeMap<String, String>,
-    common_annotations: BTreeMap<String, String>,
+    group_labels: Pairs,
+    common_labels: Pairs,
+    common_annotations: Pairs,
     #[serde(rename = "externalURL")]
     external_url: String,
     alerts: Vec<AlertBody>,
@@ -34,8 +35,8 @@ pub struct Body {
 #[serde(rename_all = "camelCase")]
 struct AlertBody {
     status: &'static str,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
+    labels: Pairs,
+    annotations: Pairs,
     starts_at: String,
     ends_at: String,
     #[serde(rename = "generatorURL")]
@@ -55,28 +56,26 @@ struct Ours {
     severity: String,
     started_at: String,
     resolved_at: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drill: bool,
 }
 
 /// Builds the message; of more than `max_alerts` alerts (0: no limit) the rest is only counted.
 pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     let incident = &n.incident;
-    let mut alerts: Vec<AlertBody> = incident.alerts.iter().map(|a| alert(a, n)).collect();
-    let shown = if max_alerts == 0 { alerts.len() } else { max_alerts.min(alerts.len()) };
-    let truncated_alerts = alerts.len() - shown;
-    let common_labels = data::common(alerts.iter().map(|a| &a.labels));
-    let common_annotations = data::common(alerts.iter().map(|a| &a.annotations));
-    alerts.truncate(shown);
+    let view = View::of(n);
+    let shown = if max_alerts == 0 { view.alerts.len() } else { max_alerts.min(view.alerts.len()) };
     Body {
         version: "4",
-        group_key: group_key(n),
-        truncated_alerts,
-        status: data::status(incident.firing().next().is_none()),
+        truncated_alerts: view.alerts.len() - shown,
+        status: view.status(),
+        group_key: view.group_key,
         receiver: receiver.to_owned(),
-        group_labels: data::group_labels(n),
-        common_labels,
-        common_annotations,
+        group_labels: view.group_labels,
+        common_labels: view.common_labels,
+        common_annotations: view.common_annotations,
         external_url: n.external_url.clone(),
-        alerts,
+        alerts: view.alerts.into_iter().take(shown).map(alert).collect(),
         dogwatch: Ours {
             incident: incident.id,
             sequence: n.sequence,
@@ -86,44 +85,19 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             severity: incident.severity.to_string(),
             started_at: incident.started_at.to_string(),
             resolved_at: incident.resolved_at.map(|at| at.to_string()),
+            drill: words::is_drill(incident),
         },
     }
 }
 
-/// Of a group as Alertmanager writes it, with the incident behind it: what a group begins anew is another thread.
-fn group_key(n: &Notification) -> String {
-    let incident = &n.incident;
-    match &incident.group {
-        None => format!("dogwatch/{}/{}", n.origin, incident.id),
-        Some(group) => {
-            let labels: Vec<String> = group.labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-            format!("{}:{{{}}}", group.route, labels.join(", "))
-        }
-    }
-}
-
-fn alert(alert: &IncidentAlert, n: &Notification) -> AlertBody {
-    let labels = data::labels(alert, n);
+fn alert(alert: AlertView) -> AlertBody {
     AlertBody {
-        status: data::status(alert.ended_at.is_some()),
-        fingerprint: fingerprint(&labels),
-        labels,
-        annotations: data::annotations(alert),
-        starts_at: alert.finding.since.to_string(),
-        ends_at: alert.ended_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
-        generator_url: words::link(n),
+        status: alert.status(),
+        labels: alert.labels,
+        annotations: alert.annotations,
+        starts_at: alert.starts_at.to_string(),
+        ends_at: alert.ends_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
+        generator_url: alert.generator_url,
+        fingerprint: alert.fingerprint,
     }
-}
-
-/// FNV-1a over the sorted labels. The severity is left out: an alert that gets worse stays the same alert.
-fn fingerprint(labels: &BTreeMap<String, String>) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    for (name, value) in labels.iter().filter(|(name, _)| *name != "severity") {
-        for text in [name, value] {
-            text.bytes().for_each(&mut add);
-            add(0xff);
-        }
-    }
-    format!("{hash:016x}")
 }

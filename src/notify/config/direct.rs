@@ -1,0 +1,109 @@
+//! `email_configs:` and `webhook_configs:`.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{HttpConfig, yes};
+use crate::model::{Secret, duration};
+
+/// One entry of `email_configs:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailConfig {
+    /// Recipients, separated by commas.
+    pub to: String,
+    /// Instead of `global.smtp_from`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Instead of `global.smtp_smarthost`.
+    #[serde(default)]
+    pub smarthost: Option<String>,
+    /// Instead of `global.smtp_hello`.
+    #[serde(default)]
+    pub hello: Option<String>,
+    /// Instead of `global.smtp_auth_username`.
+    #[serde(default)]
+    pub auth_username: Option<String>,
+    /// Instead of `global.smtp_auth_password`.
+    #[serde(default)]
+    pub auth_password: Option<Secret>,
+    /// Instead of `global.smtp_auth_password_file`.
+    #[serde(default)]
+    pub auth_password_file: Option<PathBuf>,
+    /// Instead of `global.smtp_require_tls`. A password never goes in the clear to another machine, whatever this says.
+    #[serde(default)]
+    pub require_tls: Option<bool>,
+    /// Instead of `global.smtp_force_implicit_tls`.
+    #[serde(default)]
+    pub force_implicit_tls: Option<bool>,
+    /// How the mail server's certificate is judged; instead of `global.smtp_tls_config`.
+    #[serde(default)]
+    pub tls_config: Option<EmailTlsConfig>,
+    /// Further headers, `Subject` among them where it is to be another one: templates.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The HTML part, a template; empty: none. Default: dogwatch's own.
+    #[serde(default)]
+    pub html: Option<String>,
+    /// The text part, a template; empty: none. Default: dogwatch's own, as in the HTML part.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Tell the end as well. True here, false in Alertmanager: who was woken wants to know that it is over.
+    #[serde(default = "yes")]
+    pub send_resolved: bool,
+}
+
+/// How a mail server's certificate is judged. No client certificate: lettre can't present one from a PEM file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmailTlsConfig {
+    /// Trusted besides the machine's own CAs.
+    pub ca_file: Option<PathBuf>,
+    /// The name expected in the certificate; default: the smarthost's.
+    pub server_name: Option<String>,
+    /// Accept any certificate.
+    pub insecure_skip_verify: bool,
+}
+
+/// One entry of `webhook_configs:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Where to POST. A secret, since many services put their token there.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// File with the URL.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// Tell the end as well; default: true.
+    #[serde(default)]
+    pub send_resolved: Option<bool>,
+    /// No more alerts than this in one message, the rest is counted; 0: all.
+    #[serde(default)]
+    pub max_alerts: usize,
+    /// Of one attempt; an attempt never takes longer than dispatch allows.
+    #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Credentials, headers, TLS, proxy; instead of `global.http_config`.
+    #[serde(default)]
+    pub http_config: Option<HttpConfig>,
+    /// Sign the body (ours, not in Alertmanager).
+    #[serde(default)]
+    pub hmac: Option<HmacConfig>,
+}
+
+/// Signature of the body, as GitHub makes it: `sha256=<hex of HMAC-SHA256>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HmacConfig {
+    /// File with the key; white space at its end is no part of the key.
+    pub secret_file: PathBuf,
+    /// The header that carries the signature.
+    #[serde(default = "hmac_header")]
+    pub header: String,
+}
+
+fn hmac_header() -> String {
+    "X-Dogwatch-Signature-256".into()
+}
