@@ -6,6 +6,7 @@
 //! where the disk hangs) and deciding never waits for a receiver: attempts run in tasks of their own.
 
 pub mod alerts;
+mod asked;
 pub mod config;
 mod decide;
 mod deliver;
@@ -15,6 +16,7 @@ mod explain;
 pub mod group;
 pub mod incident;
 pub mod inhibit;
+mod judge;
 pub mod matchers;
 pub mod outbox;
 mod picture;

@@ -1,7 +1,9 @@
-//! The text format in which programs expose metrics (version 0.0.4), read line by line. Pure.
+//! The formats in which programs expose metrics (text 0.0.4 and OpenMetrics 1.0), read line by line. Pure.
 //!
 //! What is no sample is left out and counted; nothing is refused as a whole.
 //! Source: prometheus.io/docs/instrumenting/exposition_formats.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -93,6 +95,102 @@ fn value(text: &str) -> Option<f64> {
     }
 }
 
+/// Which format a text is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text 0.0.4: times are milliseconds.
+    Text,
+    /// OpenMetrics 1.0: times are seconds, values may have exemplars, the end is told.
+    OpenMetrics,
+}
+
+/// What a scrape gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scraped {
+    /// What is kept.
+    pub samples: Vec<Sample>,
+    /// Samples in the text, kept or not.
+    pub seen: usize,
+}
+
+/// Longer lines are no metric's.
+const LINE_MAX: usize = 64 << 10;
+
+/// Reads a text and keeps what `keep` takes by its name; what is not kept is not read any further. All series get the `base`
+/// labels; their own of the same name become `exported_…`.
+///
+/// # Errors
+/// When more than `max` series are kept, a kept line can't be read, or OpenMetrics' end is missing; in words.
+pub fn scrape(
+    text: &str,
+    format: Format,
+    at: Timestamp,
+    base: &[(Arc<str>, Arc<str>)],
+    max: usize,
+    keep: &dyn Fn(&str) -> bool,
+) -> Result<Scraped, String> {
+    let mut scraped = Scraped::default();
+    // Names come in runs: each is looked up once.
+    let mut last = ("", false);
+    for line in text.lines() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        scraped.seen += 1;
+        let end = line.find(|c: char| c == '{' || c.is_whitespace()).unwrap_or(line.len());
+        let name = &line[..end];
+        if name != last.0 {
+            last = (name, keep(name) && !(format == Format::OpenMetrics && name.ends_with("_created")));
+        }
+        if !last.1 {
+            continue;
+        }
+        if scraped.samples.len() >= max {
+            return Err(format!("more than {max} series are kept; shorten the keep-list or raise max_series"));
+        }
+        let clip = || line.chars().take(80).collect::<String>();
+        if line.len() > LINE_MAX {
+            return Err(format!("a line is longer than {LINE_MAX} bytes: {}", clip()));
+        }
+        scraped.samples.push(kept(line, format, at, base).ok_or_else(|| format!("a line can't be read: {}", clip()))?);
+    }
+    if format == Format::OpenMetrics && text.trim_end().lines().next_back() != Some("# EOF") {
+        return Err("the text broke off: OpenMetrics ends with # EOF".into());
+    }
+    Ok(scraped)
+}
+
+fn kept(line: &str, format: Format, at: Timestamp, base: &[(Arc<str>, Arc<str>)]) -> Option<Sample> {
+    let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
+    let (name, rest) = line.split_at(end);
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let rest = match rest.strip_prefix('{') {
+        Some(inner) => labels(inner, &mut pairs)?,
+        None => rest,
+    };
+    // An exemplar follows the value; it is not kept.
+    let rest = if format == Format::OpenMetrics { rest.split(" # ").next()? } else { rest };
+    let mut fields = rest.split_whitespace();
+    let value = value(fields.next()?)?;
+    let at = match (fields.next(), format) {
+        (None, _) => at,
+        (Some(ms), Format::Text) => Timestamp::from_millisecond(ms.parse().ok()?).ok()?,
+        #[allow(clippy::cast_possible_truncation)] // Saturates, and is then out of range.
+        (Some(s), Format::OpenMetrics) => Timestamp::from_millisecond((s.parse::<f64>().ok()? * 1e3) as i64).ok()?,
+    };
+    if fields.next().is_some() {
+        return None;
+    }
+    let taken = |label: &str| base.iter().any(|(name, _)| **name == *label);
+    let own = pairs.into_iter().map(|(label, value)| {
+        let label = if taken(&label) { format!("exported_{label}") } else { label };
+        (Arc::from(label), Arc::from(value))
+    });
+    let all: Vec<(Arc<str>, Arc<str>)> = base.iter().cloned().chain(own).collect();
+    Some(Sample { labels: Labels::new(name, all), at, value })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -128,7 +226,36 @@ job{job="own"} NaN
         assert_eq!(read.odd_lines, 3);
     }
 
+    fn scraped(text: &str, format: Format) -> Result<Vec<String>, String> {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let base: Vec<(Arc<str>, Arc<str>)> = vec![("job".into(), "etcd".into())];
+        let keep = |name: &str| name.starts_with("a_");
+        let read = scrape(text, format, at, &base, 3, &keep)?;
+        Ok(read.samples.iter().map(|s| format!("{} {} {}", s.labels, s.value, s.at.as_second())).collect())
+    }
+
+    #[test]
+    fn a_scrape_keeps_what_is_asked_for() {
+        let text = "# TYPE a_total counter\na_total{job=\"own\"} 3\nb nonsense nonsense nonsense\na_x 1\n";
+        assert_eq!(
+            scraped(text, Format::Text).unwrap(),
+            [r#"a_total{exported_job="own",job="etcd"} 3 1700000000"#, r#"a_x{job="etcd"} 1 1700000000"#]
+        );
+        let open = "a_total 3 1600000000.5 # {trace_id=\"x\"} 1.0\na_total_created 1\na_c_created 2\n# EOF\n";
+        assert_eq!(scraped(open, Format::OpenMetrics).unwrap(), [r#"a_total{job="etcd"} 3 1600000000"#]);
+        assert!(scraped("a_total 3\n", Format::OpenMetrics).unwrap_err().contains("broke off"));
+        assert!(scraped("a_1 1\na_2 1\na_3 1\na_4 1\n", Format::Text).unwrap_err().contains("more than 3 series"));
+        assert!(scraped("a_1 x\n", Format::Text).unwrap_err().contains("can't be read"));
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_scraped_is_read_without_a_panic(text in "[a-z{}=\",\\\\ 0-9\n#.+]{0,200}") {
+            let _ = scraped(&text, Format::Text);
+            let _ = scraped(&text, Format::OpenMetrics);
+        }
+
+
         #[test]
         fn whatever_comes_is_read_without_a_panic(text in "[a-z{}=\",\\\\ 0-9\n#.+]{0,200}") {
             let _ = read(&text, Timestamp::UNIX_EPOCH, &[]);

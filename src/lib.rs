@@ -25,6 +25,7 @@ pub mod query;
 pub mod remote;
 pub mod rule;
 pub mod schedule;
+pub mod scrape;
 pub mod store;
 pub mod telemetry;
 pub mod template;

@@ -111,7 +111,10 @@ pub struct Template {
 
 /// Named templates (`define`), used by `template`. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Library(Arc<BTreeMap<String, (Arc<str>, Arc<[Node]>)>>);
+pub struct Library(Arc<BTreeMap<String, Defined>>);
+
+/// The text that a template stands in, and what was read of it.
+type Defined = (Arc<str>, Arc<[Node]>);
 
 /// The variables that Prometheus sets before an annotation, and the fields they stand for (rules/alerting.go).
 const OF_RULE: &[(&str, &str)] =

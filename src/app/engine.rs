@@ -33,6 +33,7 @@ use crate::{
     notify::{self, Integration},
     probe, query, remote, rule,
     schedule::{Prober, Schedule},
+    scrape,
     store::{DeliveryRecord, Restored, Store, StoreError},
     vantage::Watcher,
 };
@@ -273,6 +274,20 @@ impl Start<'_> {
                 members: members_in,
             };
             self.tasks.spawn(task.run(self.stop.clone()));
+        }
+        for config in &self.config.clusters {
+            let Some(scraping) = &config.scrape else { continue };
+            let (name, known): (Arc<str>, Dialers) = (config.name.as_str().into(), dialers.clone());
+            let parts = scrape::Parts {
+                cluster: name.clone(),
+                config: scraping.clone(),
+                dialer: Box::new(move || known.get(&name)),
+                live: shared.live.clone(),
+                store: self.store.clone(),
+                metrics: shared.metrics.clone(),
+                clock: shared.clock.clone(),
+            };
+            self.tasks.spawn(scrape::run(parts, self.stop.clone()));
         }
         let watcher = Watcher::new(self.config.vantage.clone(), shared.clock.clone());
         self.tasks.spawn(watcher.run(looks, look.clone(), self.stop.clone()));

@@ -7,6 +7,7 @@ use crate::{
     discover::config::ClusterConfig,
     heartbeat,
     query::{self, QueryConfig},
+    scrape::config as scrape,
 };
 
 /// Probing more often serves nobody, more rarely is no watching.
@@ -107,6 +108,9 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     }
     if etcd.cert_file.is_some() != etcd.key_file.is_some() {
         say(&format!("{at}.etcd"), "cert_file and key_file belong together: give both or none".into());
+    }
+    if let Some((key, why)) = cluster.scrape.as_ref().and_then(scrape::problem) {
+        say(&format!("{at}.scrape.{key}"), why);
     }
     let kubelet = &cluster.kubelet;
     let paces = [

@@ -115,6 +115,7 @@ impl PretendCluster {
             kube_proxy: ComponentConfig { enabled: false, ..ComponentConfig::default() },
             labels: Default::default(),
             monitoring: None,
+            scrape: None,
         }
     }
 

@@ -43,6 +43,42 @@ pub struct ClusterConfig {
     /// The monitoring inside, which sends its alerts here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<MonitoringConfig>,
+    /// Scrape the components' own metrics; off where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrape: Option<ScrapeConfig>,
+}
+
+/// `scrape:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScrapeConfig {
+    /// How often.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// Of one scrape.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// Names or expressions of the metrics that are kept, instead of the default list.
+    pub keep: Vec<String>,
+    /// Expressions of those that are not, even so.
+    pub drop: Vec<String>,
+    /// A longer answer is not read: the scrape fails.
+    pub max_bytes: usize,
+    /// More kept series of one target: the scrape fails.
+    pub max_series: usize,
+}
+
+impl Default for ScrapeConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+            keep: Vec::new(),
+            drop: Vec::new(),
+            max_bytes: 64 << 20,
+            max_series: 50_000,
+        }
+    }
 }
 
 /// `monitoring:`: the Prometheus or Alertmanager inside a cluster sends its alerts here.
@@ -88,6 +124,7 @@ impl ClusterConfig {
             kube_proxy: ComponentConfig::default(),
             labels: BTreeMap::new(),
             monitoring: None,
+            scrape: None,
         }
     }
 }

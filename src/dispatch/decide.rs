@@ -16,21 +16,17 @@ use tokio::time::{Instant, timeout};
 use super::{
     Dispatch, STORE_WAIT_MAX,
     alerts::{Entry, Origin},
-    desk::Request,
     elapsed,
     explain::{Explained, explain},
-    group::{Member, Seen, finding},
+    group::finding,
     incident::{Change, Manners, WAY_BACK},
-    inhibit::Snapshot,
+    judge::{Judge, alert_of, found},
     picture::Picture,
     route::Timers,
-    routing::{Routing, with},
+    routing::with,
     shape::note,
-    silence::{self, Silences},
 };
-use crate::model::{
-    Alert, Diagnosis, Finding, Firing, Group, Incident, LiveAlert, Pairs, Silence, Told, Topic, fingerprint,
-};
+use crate::model::{Alert, Diagnosis, Finding, Group, Incident, LiveAlert, Pairs, Told, Topic};
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -69,83 +65,6 @@ struct Sorted {
 }
 
 impl Dispatch {
-    pub(super) fn evaluated(&mut self, firing: Firing) {
-        for _ in 0..self.table.evaluated(firing.source, firing.at, firing.alerts) {
-            self.deps.metrics.drop_at("rule_alerts");
-        }
-        self.decide_soon();
-    }
-
-    /// Something was handed in: it is stored before the answer.
-    pub(super) async fn asked(&mut self, request: Request) {
-        let now = self.deps.clock.wall();
-        // Whoever asked may have gone; what was asked is done all the same.
-        match request {
-            Request::Post(posts, answer) => {
-                let mut errors = Vec::new();
-                let mut alerts = Vec::new();
-                for post in posts {
-                    match post.complete(now, self.settings.resolve_timeout) {
-                        Ok(alert) => match self.table.post(alert, now) {
-                            Some(stored) => alerts.push(stored),
-                            None => {
-                                self.deps.metrics.drop_at("posted_alerts");
-                                errors.push(format!("more than {} alerts", super::alerts::POSTED_MAX));
-                            }
-                        },
-                        Err(error) => errors.push(error),
-                    }
-                }
-                let commit = self.deps.store.commit_alerts(alerts, Vec::new());
-                let _ = timeout(STORE_WAIT_MAX, commit).await;
-                let _ = answer.send(errors);
-            }
-            Request::Silence(silence, answer) => {
-                let set = self.silences.set(silence, silence::new_id(), now);
-                let done = match set {
-                    Ok(changed) => {
-                        let id = changed.last().map(|s| s.id.clone()).unwrap_or_default();
-                        self.keep_silences(changed, Vec::new()).await;
-                        Ok(id)
-                    }
-                    Err(error) => Err(error),
-                };
-                let _ = answer.send(done);
-            }
-            Request::Expire(id, answer) => {
-                let done = match self.silences.expire(&id, now) {
-                    Ok(changed) => {
-                        self.keep_silences(changed, Vec::new()).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                };
-                let _ = answer.send(done);
-            }
-            Request::Acknowledge(id, by, answer) => {
-                let _ = answer.send(self.acknowledge(id, &by, now).await);
-            }
-        }
-        self.decide_soon();
-    }
-
-    async fn keep_silences(&mut self, changed: Vec<Silence>, gone: Vec<String>) {
-        if !changed.is_empty() || !gone.is_empty() {
-            let commit = self.deps.store.commit_silences(changed, gone);
-            let _ = timeout(STORE_WAIT_MAX, commit).await;
-        }
-        self.deps.live.write().silences = Arc::new(self.silences.all().cloned().collect());
-    }
-
-    async fn acknowledge(&mut self, id: i64, by: &str, now: Timestamp) -> bool {
-        let Some(incident) = self.incident_mut(id) else { return false };
-        incident.acknowledged = Some(crate::model::Acknowledged { at: now, by: by.to_owned() });
-        note(incident, now, format!("{by} looks after it"));
-        let incident = incident.clone();
-        self.commit(vec![incident], Vec::new()).await;
-        true
-    }
-
     /// One look.
     pub(super) async fn decide(&mut self) {
         self.decide_at = None;
@@ -382,106 +301,5 @@ impl Sorted {
             (consequence.topic, consequence.caused_by) = (Topic::Outage, Some(key.clone()));
             self.consequences.entry(key.cluster).or_default().push(consequence);
         }
-    }
-}
-
-/// What is held against an alert or an incident.
-struct Judge<'a> {
-    routing: &'a Routing,
-    silences: &'a Silences,
-    inhibited: &'a Snapshot<'a>,
-    external: &'a Pairs,
-    now: Timestamp,
-}
-
-impl Judge<'_> {
-    fn is_muted(&self, labels: &Pairs) -> bool {
-        !self.silences.of(labels, self.now).is_empty() || self.inhibited.inhibitor_of(labels).is_some()
-    }
-
-    /// Nobody is to hear of an incident for now.
-    fn is_quiet(&self, incident: &Incident) -> bool {
-        let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
-        let silent = |a: &crate::model::IncidentAlert| self.is_muted(&with(&a.finding.alert_labels(), self.external));
-        let silenced = roots.peek().is_some() && roots.all(silent);
-        silenced || self.routing.is_muted(incident, self.external, self.now)
-    }
-
-    /// What fires, by group.
-    fn seen(&self, alone: &[Entry]) -> Vec<Seen> {
-        let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
-        for entry in alone {
-            let labels = with(&entry.alert.labels, self.external);
-            let muted = self.is_muted(&labels);
-            let alert = Alert { labels, ..(*entry.alert).clone() };
-            for route in self.routing.routes(&alert.labels) {
-                let group = route.group(&alert.labels);
-                let new = || Seen {
-                    group: group.clone(),
-                    timers: route.timers,
-                    quiet: self.routing.muted_by(route, self.now).is_some(),
-                    members: Vec::new(),
-                };
-                let member = Member { finding: finding(&alert, &entry.fingerprint), muted };
-                groups.entry(group.clone()).or_insert_with(new).members.push(member);
-            }
-        }
-        groups.into_values().collect()
-    }
-
-    fn live(
-        &self,
-        alert: Arc<Alert>,
-        fingerprint: Arc<str>,
-        updated_at: Timestamp,
-        explained_by: Option<String>,
-        incident: Option<i64>,
-    ) -> LiveAlert {
-        let routes = self.routing.routes(&alert.labels);
-        let muted: Vec<Option<String>> = routes.iter().map(|r| self.routing.muted_by(r, self.now)).collect();
-        let all_muted = !muted.is_empty() && muted.iter().all(Option::is_some);
-        LiveAlert {
-            groups: routes.iter().map(|r| r.group(&alert.labels)).collect(),
-            silenced_by: self.silences.of(&alert.labels, self.now),
-            inhibited_by: self.inhibited.inhibitor_of(&alert.labels).map(str::to_owned),
-            muted_by: if all_muted { muted.into_iter().flatten().collect() } else { Vec::new() },
-            explained_by,
-            incident,
-            alert,
-            fingerprint,
-            updated_at,
-        }
-    }
-}
-
-/// The findings that fire, as alerts: `(fingerprint, labels, finding)`.
-fn found(diagnoses: &BTreeMap<Arc<str>, Diagnosis>, external: &Pairs) -> Vec<(String, Pairs, Finding)> {
-    let findings = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
-    let alert = |f: &Finding| {
-        let mut labels = with(&f.alert_labels(), external);
-        if !f.key.subject.is_empty() && !labels.values().any(|v| *v == f.key.subject) {
-            labels.insert("subject".into(), f.key.subject.clone());
-        }
-        (fingerprint(&labels), labels, f.clone())
-    };
-    findings.map(alert).collect()
-}
-
-/// A finding as an alert.
-fn alert_of(finding: &Finding, labels: &Pairs, external_url: &str, incident: Option<i64>) -> Alert {
-    let text = |key: &str, lines: &[String]| (!lines.is_empty()).then(|| (key.to_owned(), lines.join("\n")));
-    let annotations = [
-        Some(("summary".to_owned(), finding.headline.clone())),
-        text("description", &finding.evidence),
-        text("consequences", &finding.consequences),
-        text("still_works", &finding.still_works),
-        (!finding.first_step.is_empty()).then(|| ("first_step".to_owned(), finding.first_step.clone())),
-    ];
-    Alert {
-        labels: labels.clone(),
-        annotations: annotations.into_iter().flatten().collect(),
-        starts_at: finding.since,
-        ends_at: None,
-        generator_url: incident.map(|id| format!("{external_url}/incidents/{id}")).unwrap_or_default(),
     }
 }

@@ -99,12 +99,12 @@ impl Dispatch {
     /// Who hears of an incident now: those that its routes name and those that were told before; of its end, those that
     /// were told of its beginning. Of a receiver that fails the others hear.
     pub(super) fn receivers(&self, incident: &Incident, told: Told, now: Timestamp) -> Vec<String> {
+        if told == Told::Resolved && incident.first_told_at.is_some() {
+            return incident.told.iter().cloned().collect();
+        }
         let settings = &self.settings;
         let routed = settings.routing.receivers_of(incident, &settings.external_labels, now);
         let mut all: Vec<String> = routed.iter().map(ToString::to_string).collect();
-        if told == Told::Resolved && !incident.told.is_empty() {
-            all.retain(|r| incident.told.contains(r));
-        }
         all.extend(incident.told.iter().filter(|r| !routed.iter().any(|x| **x == **r)).cloned());
         if is_of_receivers(incident) {
             let failing = self.failing.receivers();

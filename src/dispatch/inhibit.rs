@@ -39,7 +39,7 @@ impl Inhibitor {
     /// What fires, prepared for questions.
     pub fn snapshot<'a>(&'a self, firing: &[(&'a str, &'a Pairs)]) -> Snapshot<'a> {
         let sources = |rule: &'a Rule| {
-            let mut by_equal: HashMap<Vec<&'a str>, Vec<Source<'a>>> = HashMap::new();
+            let mut by_equal = Sources::new();
             for (fingerprint, labels) in firing.iter().filter(|(_, labels)| rule.source.matches(labels)) {
                 let source = Source { fingerprint, two_sided: rule.target.matches(labels) };
                 by_equal.entry(values(rule, labels)).or_default().push(source);
@@ -61,8 +61,11 @@ struct Source<'a> {
     two_sided: bool,
 }
 
+/// What fires and may explain, by the labels that must agree.
+type Sources<'a> = HashMap<Vec<&'a str>, Vec<Source<'a>>>;
+
 /// See [`Inhibitor::snapshot`].
-pub struct Snapshot<'a>(Vec<(&'a Rule, HashMap<Vec<&'a str>, Vec<Source<'a>>>)>);
+pub struct Snapshot<'a>(Vec<(&'a Rule, Sources<'a>)>);
 
 impl Snapshot<'_> {
     /// The fingerprint of an alert that explains this one; `None`: it is to be told.

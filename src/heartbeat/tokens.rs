@@ -28,11 +28,14 @@ enum Owner {
     Cluster(Arc<str>),
 }
 
+/// When the files were read, and whose each hash is.
+type Read = (Instant, BTreeMap<[u8; 32], Owner>);
+
 /// All tokens, as hashes.
 #[derive(Debug)]
 pub struct Tokens {
     files: Vec<(PathBuf, Owner)>,
-    read: Mutex<Option<(Instant, BTreeMap<[u8; 32], Owner>)>>,
+    read: Mutex<Option<Read>>,
 }
 
 impl Tokens {

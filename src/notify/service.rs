@@ -53,11 +53,10 @@ pub async fn send(service: &dyn Service, http: &HttpClient, n: &Notification, de
             Err(why) => Outcome::retry(why),
         };
         said.push(format!("{host}: {}", outcome.answer()));
-        let better = match (&best, &outcome) {
-            (None, _) | (_, Outcome::Delivered(_)) => true,
-            (Some(Outcome::Drop(_)), Outcome::Retry { .. }) => true,
-            _ => false,
-        };
+        let better = matches!(
+            (&best, &outcome),
+            (None, _) | (_, Outcome::Delivered(_)) | (Some(Outcome::Drop(_)), Outcome::Retry { .. })
+        );
         if better {
             best = Some(outcome);
         }

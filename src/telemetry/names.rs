@@ -44,6 +44,12 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_heartbeat_expected_by_timestamp_seconds", "When the next success is late, as Unix time"),
     ("dogwatch_heartbeat_duration_seconds", "Duration of the last run from start to success"),
     ("dogwatch_in_cluster_monitoring_up", "0 while the monitoring inside the cluster is silent"),
+    ("dogwatch_scrape_success", "1 if the component's own metrics could be scraped"),
+    ("scrape_duration_seconds", "Duration of the scrape"),
+    ("scrape_samples_scraped", "Samples that the component exposed"),
+    ("scrape_samples_post_metric_relabeling", "Samples of them that were kept"),
+    ("ALERTS", "1 for each pending or firing alert of a rule"),
+    ("ALERTS_FOR_STATE", "Since when the alert is active, as Unix time"),
     ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
     ("dogwatch_discovery_age_seconds", "Seconds since a working API server was last read in full"),
     ("dogwatch_incidents_open", "Open incidents; without a cluster label: about the watchdog itself"),
@@ -63,7 +69,7 @@ mod tests {
     fn every_name_is_there_once_and_well_formed() {
         for (i, (name, text)) in GAUGES.iter().enumerate() {
             assert!(GAUGES[..i].iter().all(|(n, _)| n != name), "{name} twice");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{name}");
             assert!(!name.ends_with("_total"), "{name} is a gauge");
             assert!(!text.is_empty() && !text.contains(['\n', '\\']), "{name}: {text}");
         }

@@ -1,5 +1,7 @@
 //! Text to nodes (text/template/parse). What is not supported is refused here, not when the alert fires.
 
+mod words;
+
 use super::{Library, NESTING_MAX, TEXT_MAX, TemplateError, Value, functions, wrong};
 
 /// A part of a template.
@@ -85,7 +87,7 @@ pub fn parse(text: &str, variables: &[&str]) -> Result<Parsed, TemplateError> {
     let (nodes, end) = parser.block(true)?;
     match end {
         End::Text => Ok(Parsed { nodes, defined: parser.defined }),
-        End::End(at) => Err(wrong(text, at, "unexpected {{end}}")),
+        End::Closed(at) => Err(wrong(text, at, "unexpected {{end}}")),
         End::Else(at) => Err(wrong(text, at, "unexpected {{else}}")),
     }
 }
@@ -115,7 +117,7 @@ pub fn check_names(text: &str, nodes: &[Node], library: &Library) -> Result<(), 
 /// What ended a block.
 enum End {
     Text,
-    End(usize),
+    Closed(usize),
     Else(usize),
 }
 
@@ -179,7 +181,7 @@ impl<'a> Parser<'a> {
                 "end" => {
                     self.at += 3;
                     self.close()?;
-                    break End::End(word_at);
+                    break End::Closed(word_at);
                 }
                 "else" => {
                     self.at += 4;
@@ -304,7 +306,7 @@ impl<'a> Parser<'a> {
         let (nodes, end) = self.block(false)?;
         (self.variables, self.ranges) = (outer, ranges);
         match end {
-            End::End(_) => {
+            End::Closed(_) => {
                 self.defined.push((name, nodes));
                 Ok(())
             }
@@ -345,15 +347,6 @@ impl<'a> Parser<'a> {
             "with" => Node::With(pipe, body, otherwise),
             _ => Node::Range(pipe, body, otherwise),
         })
-    }
-
-    /// A quoted name.
-    fn name(&mut self) -> Result<String, TemplateError> {
-        self.blank();
-        match self.constant()? {
-            Some(Value::Str(name)) => Ok(name),
-            _ => Err(self.wrong("a quoted name is missing")),
-        }
     }
 
     fn pipe(&mut self) -> Result<Pipe, TemplateError> {
@@ -435,140 +428,5 @@ impl<'a> Parser<'a> {
             Some(Word::Constant(_) | Word::Dot) if !first => Err(wrong(self.text, at, "a non-function in a pipeline")),
             Some(_) => Ok(Command { at, words }),
         }
-    }
-
-    fn word(&mut self) -> Result<Word, TemplateError> {
-        let rest = self.rest();
-        if rest.starts_with('(') {
-            self.at += 1;
-            let pipe = self.pipe()?;
-            self.blank();
-            if !self.rest().starts_with(')') {
-                return Err(self.wrong("unclosed left paren"));
-            }
-            self.at += 1;
-            return Ok(Word::Pipe(pipe, self.fields()));
-        }
-        if let Some(after) = rest.strip_prefix('$') {
-            let _ = after;
-            self.at += 1;
-            let name = self.keyword().to_owned();
-            if !self.variables.contains(&name) {
-                let near =
-                    functions::nearest(&name, self.variables.iter().map(String::as_str).filter(|v| !v.is_empty()));
-                return Err(wrong(self.text, self.at - 1, format!("undefined variable \"${name}\"{near}")));
-            }
-            self.at += name.len();
-            return Ok(Word::Variable(name, self.fields()));
-        }
-        if rest.starts_with('.') && !rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-            let fields = self.fields();
-            if fields.is_empty() {
-                self.at += 1;
-                return Ok(Word::Dot);
-            }
-            return Ok(Word::Field(fields));
-        }
-        if let Some(value) = self.constant()? {
-            return Ok(Word::Constant(value));
-        }
-        let name = self.keyword();
-        if name.is_empty() {
-            let what: String = rest.chars().take(1).collect();
-            return Err(self.wrong(format!("unexpected {what:?} in an action")));
-        }
-        if !functions::is_known(name) {
-            let near = functions::nearest(name, functions::names());
-            return Err(self.wrong(format!("function {name:?} not defined{near}")));
-        }
-        self.at += name.len();
-        Ok(Word::Function(name.to_owned()))
-    }
-
-    /// `.A.B` from here on.
-    fn fields(&mut self) -> Vec<String> {
-        let mut fields = Vec::new();
-        while let Some(after) = self.rest().strip_prefix('.') {
-            let end = after.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(after.len());
-            if end == 0 {
-                break;
-            }
-            fields.push(after[..end].to_owned());
-            self.at += 1 + end;
-        }
-        fields
-    }
-
-    fn constant(&mut self) -> Result<Option<Value>, TemplateError> {
-        let rest = self.rest();
-        match rest.as_bytes().first() {
-            Some(b'"') => self.quoted().map(Some),
-            Some(b'`') => {
-                let Some(end) = rest[1..].find('`') else { return Err(self.wrong("unterminated raw quoted string")) };
-                self.at += end + 2;
-                Ok(Some(Value::Str(rest[1..=end].to_owned())))
-            }
-            Some(c)
-                if c.is_ascii_digit()
-                    || (b"+-.".contains(c) && rest[1..].starts_with(|d: char| d.is_ascii_digit() || d == '.')) =>
-            {
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
-                let text = rest[..end].replace('_', "");
-                let value = match (text.parse::<i64>(), text.parse::<f64>()) {
-                    (Ok(n), _) => Value::Int(n),
-                    (Err(_), Ok(f)) => Value::Float(f),
-                    _ => return Err(self.wrong(format!("bad number syntax: {text:?}"))),
-                };
-                self.at += end;
-                Ok(Some(value))
-            }
-            _ => {
-                let value = match self.keyword() {
-                    "true" => Value::Bool(true),
-                    "false" => Value::Bool(false),
-                    "nil" => Value::Nil,
-                    _ => return Ok(None),
-                };
-                self.at += self.keyword().len();
-                Ok(Some(value))
-            }
-        }
-    }
-
-    /// A quoted text with Go's escapes.
-    fn quoted(&mut self) -> Result<Value, TemplateError> {
-        let start = self.at;
-        let mut text = String::new();
-        let mut chars = self.rest()[1..].char_indices();
-        while let Some((i, c)) = chars.next() {
-            let escaped = match c {
-                '"' => {
-                    self.at = start + i + 2;
-                    return Ok(Value::Str(text));
-                }
-                '\n' => break,
-                '\\' => chars.next().map(|(_, c)| c),
-                c => {
-                    text.push(c);
-                    continue;
-                }
-            };
-            let code = |n: usize, chars: &mut std::str::CharIndices<'_>| {
-                let digits: String = chars.by_ref().take(n).map(|(_, c)| c).collect();
-                u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
-            };
-            let c = match escaped {
-                Some('n') => Some('\n'),
-                Some('t') => Some('\t'),
-                Some('r') => Some('\r'),
-                Some(c @ ('"' | '\\' | '\'')) => Some(c),
-                Some('x') => code(2, &mut chars),
-                Some('u') => code(4, &mut chars),
-                Some('U') => code(8, &mut chars),
-                _ => None,
-            };
-            text.push(c.ok_or_else(|| wrong(self.text, start + i + 1, "unknown escape in a quoted string"))?);
-        }
-        Err(self.wrong("unterminated quoted string"))
     }
 }

@@ -197,7 +197,7 @@ async fn what_a_receiver_refuses_for_good_holds_up_nothing() {
     run.diagnose(&[quorum()]).await;
     server.wait_for(2).await;
     run.pending(0).await;
-    let id = run.live.read().incidents[0].id;
+    let id = run.live.read().incidents.iter().find(|i| &*i.cluster == "prod").unwrap().id;
     let deliveries = run.store.deliveries(id).await.unwrap();
     let outcomes: Vec<_> = deliveries.iter().map(|d| (d.outcome, d.answer.as_str())).collect();
     let refused = (DeliveryOutcome::Dropped, "400 Bad Request: no such channel");

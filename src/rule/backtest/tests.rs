@@ -56,7 +56,7 @@ fn a_rule_is_played_over_what_was_and_held_against_the_incidents() {
     let report = run(&groups, &store, &QueryConfig::default(), &incidents, window);
     let down = &report.rules[0];
     assert_eq!((down.rule.as_str(), down.error.as_deref(), down.episodes.len()), ("Down", None, 1));
-    assert_eq!(down.episodes[0].from.as_millisecond(), T0 + 750_000 - 30_000 + 0);
+    assert_eq!(down.episodes[0].from.as_millisecond(), T0 + 720_000);
     assert_eq!(down.incidents, [1]);
     assert_eq!(report.rules[1].episodes.len(), 0);
     assert_eq!(report.unnoticed, [2]);

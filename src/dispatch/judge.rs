@@ -1,0 +1,115 @@
+//! Silences, inhibition and time intervals held against alerts and incidents, on one snapshot. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    alerts::Entry,
+    group::{Member, Seen, finding},
+    inhibit::Snapshot,
+    routing::{Routing, with},
+    silence::Silences,
+};
+use crate::model::{Alert, Diagnosis, Finding, Group, Incident, IncidentAlert, LiveAlert, Pairs, fingerprint};
+
+/// What is held against an alert or an incident.
+pub(super) struct Judge<'a> {
+    pub(super) routing: &'a Routing,
+    pub(super) silences: &'a Silences,
+    pub(super) inhibited: &'a Snapshot<'a>,
+    pub(super) external: &'a Pairs,
+    pub(super) now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn is_muted(&self, labels: &Pairs) -> bool {
+        !self.silences.of(labels, self.now).is_empty() || self.inhibited.inhibitor_of(labels).is_some()
+    }
+
+    /// Nobody is to hear of an incident for now.
+    pub(super) fn is_quiet(&self, incident: &Incident) -> bool {
+        let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
+        let silent = |a: &IncidentAlert| self.is_muted(&with(&a.finding.alert_labels(), self.external));
+        let silenced = roots.peek().is_some() && roots.all(silent);
+        silenced || self.routing.is_muted(incident, self.external, self.now)
+    }
+
+    /// What fires, by group.
+    pub(super) fn seen(&self, alone: &[Entry]) -> Vec<Seen> {
+        let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
+        for entry in alone {
+            let labels = with(&entry.alert.labels, self.external);
+            let muted = self.is_muted(&labels);
+            let alert = Alert { labels, ..(*entry.alert).clone() };
+            for route in self.routing.routes(&alert.labels) {
+                let group = route.group(&alert.labels);
+                let new = || Seen {
+                    group: group.clone(),
+                    timers: route.timers,
+                    quiet: self.routing.muted_by(route, self.now).is_some(),
+                    members: Vec::new(),
+                };
+                let member = Member { finding: finding(&alert, &entry.fingerprint), muted };
+                groups.entry(group.clone()).or_insert_with(new).members.push(member);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    pub(super) fn live(
+        &self,
+        alert: Arc<Alert>,
+        fingerprint: Arc<str>,
+        updated_at: Timestamp,
+        explained_by: Option<String>,
+        incident: Option<i64>,
+    ) -> LiveAlert {
+        let routes = self.routing.routes(&alert.labels);
+        let muted: Vec<Option<String>> = routes.iter().map(|r| self.routing.muted_by(r, self.now)).collect();
+        let all_muted = !muted.is_empty() && muted.iter().all(Option::is_some);
+        LiveAlert {
+            groups: routes.iter().map(|r| r.group(&alert.labels)).collect(),
+            silenced_by: self.silences.of(&alert.labels, self.now),
+            inhibited_by: self.inhibited.inhibitor_of(&alert.labels).map(str::to_owned),
+            muted_by: if all_muted { muted.into_iter().flatten().collect() } else { Vec::new() },
+            explained_by,
+            incident,
+            alert,
+            fingerprint,
+            updated_at,
+        }
+    }
+}
+
+/// The findings that fire, as alerts: `(fingerprint, labels, finding)`.
+pub(super) fn found(diagnoses: &BTreeMap<Arc<str>, Diagnosis>, external: &Pairs) -> Vec<(String, Pairs, Finding)> {
+    let findings = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
+    let alert = |f: &Finding| {
+        let mut labels = with(&f.alert_labels(), external);
+        if !f.key.subject.is_empty() && !labels.values().any(|v| *v == f.key.subject) {
+            labels.insert("subject".into(), f.key.subject.clone());
+        }
+        (fingerprint(&labels), labels, f.clone())
+    };
+    findings.map(alert).collect()
+}
+
+/// A finding as an alert.
+pub(super) fn alert_of(finding: &Finding, labels: &Pairs, external_url: &str, incident: Option<i64>) -> Alert {
+    let text = |key: &str, lines: &[String]| (!lines.is_empty()).then(|| (key.to_owned(), lines.join("\n")));
+    let annotations = [
+        Some(("summary".to_owned(), finding.headline.clone())),
+        text("description", &finding.evidence),
+        text("consequences", &finding.consequences),
+        text("still_works", &finding.still_works),
+        (!finding.first_step.is_empty()).then(|| ("first_step".to_owned(), finding.first_step.clone())),
+    ];
+    Alert {
+        labels: labels.clone(),
+        annotations: annotations.into_iter().flatten().collect(),
+        starts_at: finding.since,
+        ends_at: None,
+        generator_url: incident.map(|id| format!("{external_url}/incidents/{id}")).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,233 @@
+//! A component's own /metrics, scraped: what rules and dashboards need of it, under its own names, with the target's labels.
+//!
+//! Off unless a cluster's `scrape:` asks for it. Only targets that are up are asked, a few at a time, apart from the probes,
+//! which never wait for a scrape; a scrape that fails changes no verdict. What is not on the keep-list costs no allocation.
+//! Labels that the component gives and dogwatch sets itself become `exported_…` (Prometheus' `honor_labels: false`); series
+//! that are gone get a stale marker, all of a target's when its scrape fails.
+//!
+//! API servers' series bear `job="apiserver"`, as kube-prometheus names them, so that published rules find them; a kubelet's
+//! bear `metrics_path="/metrics"`.
+
+pub mod config;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use self::config::{Keep, ScrapeConfig};
+use crate::{
+    clock::Clock,
+    dial::{Ask, Auth, Dialer, Trust},
+    exposition::{self, Format},
+    model::{Facts, Job, KubeletVia, Labels, Live, LiveTarget, ProbeSpec, Sample, State, Target, TargetKey, stale},
+    store::Store,
+    telemetry::Metrics,
+};
+
+/// Scrapes of one cluster at once: an API server's body is some megabytes.
+const AT_ONCE: usize = 4;
+
+/// What a cluster's scraping works with.
+pub struct Parts {
+    /// The cluster.
+    pub cluster: Arc<str>,
+    /// How.
+    pub config: ScrapeConfig,
+    /// Gives the dialer once the kubeconfig is loaded.
+    pub dialer: Box<dyn Fn() -> Option<Dialer> + Send + Sync>,
+    /// The targets.
+    pub live: Live,
+    /// Where samples go.
+    pub store: Store,
+    /// Own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// What was written of each target last.
+type Written = HashMap<TargetKey, HashSet<Labels>>;
+
+/// Scrapes until told to stop.
+pub async fn run(parts: Parts, stop: CancellationToken) {
+    let keep = Arc::new(Keep::new(&parts.config));
+    let mut written = Written::new();
+    let mut complained: HashSet<TargetKey> = HashSet::new();
+    let mut tick = tokio::time::interval(parts.config.interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        let Some(dialer) = (parts.dialer)() else { continue };
+        let places = places(&parts);
+        written.retain(|key, before| {
+            let there = places.iter().any(|p| p.target.key == *key);
+            if !there {
+                end(&parts.store, before, parts.clock.wall());
+            }
+            there
+        });
+        let scrapes = places.into_iter().map(|place| scrape(place, &dialer, &parts, keep.clone()));
+        let mut done = stream::iter(scrapes).buffer_unordered(AT_ONCE);
+        while let Some(Some(scraped)) = stop.run_until_cancelled(done.next()).await {
+            remember(&parts, &mut written, &mut complained, scraped);
+        }
+    }
+}
+
+/// Where a target's metrics are.
+struct Place {
+    target: Arc<Target>,
+    ask: Ask,
+}
+
+/// How a scrape ended.
+struct Scraped {
+    target: Arc<Target>,
+    at: Timestamp,
+    took: Duration,
+    outcome: Result<exposition::Scraped, String>,
+}
+
+/// The targets that are up, and whom to ask for their metrics.
+fn places(parts: &Parts) -> Vec<Place> {
+    let live = parts.live.read();
+    let Some(cluster) = live.clusters.get(&parts.cluster) else { return Vec::new() };
+    let up = || cluster.targets.values().filter(|t| t.verdict.state == State::Up);
+    let single = |t: &&LiveTarget| matches!(t.target.spec, ProbeSpec::ApiServer { advertised: false, .. });
+    let has_single = up().any(|t| single(&t));
+    let api: Option<Url> = up().find_map(|t| match &t.target.spec {
+        ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
+        _ => None,
+    });
+    let place = |t: &LiveTarget| {
+        let ask = match &t.target.spec {
+            // Behind a load balancer each scrape would be of another server: its counters would jump.
+            ProbeSpec::ApiServer { advertised: true, .. } if has_single => return None,
+            ProbeSpec::ApiServer { base, .. } => Ask::get(at(base, "/metrics"), Trust::Cluster, Auth::Cluster),
+            ProbeSpec::Etcd { metrics: Some(url), .. } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::None),
+            ProbeSpec::Etcd { client, .. } => Ask::get(at(client, "/metrics"), Trust::Etcd, Auth::Etcd),
+            // kube-proxy's metrics are on a port of its own, which listens on the node alone.
+            ProbeSpec::Healthz { .. } if t.target.key.job == Job::KubeProxy => return None,
+            ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
+            ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
+        };
+        Some(Place { target: t.target.clone(), ask: Ask { max_bytes: parts.config.max_bytes, reuse: true, ..ask } })
+    };
+    up().filter_map(place).collect()
+}
+
+/// The way on which the probe found the kubelet.
+fn kubelet(t: &LiveTarget, base: &Url, node: &str, api: Option<&Url>) -> Option<Ask> {
+    let direct = matches!(
+        t.last.as_ref().map(|o| &o.facts),
+        Some(Facts::Kubelet(k)) if k.via == KubeletVia::Direct && k.direct_status == Some(200)
+    );
+    if direct {
+        return Some(Ask::get(at(base, "/metrics"), Trust::Observe, Auth::Cluster));
+    }
+    Some(Ask::get(at(api?, &format!("/api/v1/nodes/{node}/proxy/metrics")), Trust::Cluster, Auth::Cluster))
+}
+
+fn at(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(path);
+    url.set_query(None);
+    url
+}
+
+async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, keep: Arc<Keep>) -> Scraped {
+    let (started, begun) = (parts.clock.wall(), Instant::now());
+    let deadline = parts.clock.mono() + parts.config.timeout;
+    let Place { target, ask } = place;
+    let exchange = dialer.exchange(ask, deadline).await;
+    let (labels, limit) = (base(&target), parts.config.max_series);
+    let outcome = match exchange.outcome {
+        Err(failure) => Err(failure.to_string()),
+        Ok(answer) if answer.status != 200 => Err(format!("HTTP {}", answer.status)),
+        Ok(answer) if answer.cut => {
+            Err(format!("the answer is longer than {} bytes, or broke off", parts.config.max_bytes))
+        }
+        Ok(answer) => {
+            let kind = answer.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            let format = if kind.contains("openmetrics") { Format::OpenMetrics } else { Format::Text };
+            // Megabytes of text: not on a thread that probes wait for.
+            let read = tokio::task::spawn_blocking(move || {
+                let text = String::from_utf8_lossy(&answer.body);
+                exposition::scrape(&text, format, started, &labels, limit, &|name| keep.takes(name))
+            });
+            read.await.unwrap_or_else(|_| Err("reading it broke off".into()))
+        }
+    };
+    Scraped { target, at: started, took: begun.elapsed(), outcome }
+}
+
+/// The labels that a target's scraped series bear.
+fn base(target: &Target) -> Vec<(Arc<str>, Arc<str>)> {
+    let mut labels: BTreeMap<Arc<str>, Arc<str>> =
+        target.labels.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect();
+    labels.insert("cluster".into(), target.key.cluster.clone());
+    labels.insert("job".into(), job(target.key.job).into());
+    labels.insert("instance".into(), target.key.instance.clone());
+    if let Some(node) = &target.node {
+        labels.insert("node".into(), node.clone());
+    }
+    if target.key.job == Job::Kubelet {
+        labels.insert("metrics_path".into(), "/metrics".into());
+    }
+    labels.into_iter().collect()
+}
+
+/// The job that published rules look for.
+fn job(job: Job) -> &'static str {
+    if job == Job::KubeApiserver { "apiserver" } else { job.as_str() }
+}
+
+/// Writes what was scraped, how it went, and the end of what is gone.
+fn remember(parts: &Parts, written: &mut Written, complained: &mut HashSet<TargetKey>, scraped: Scraped) {
+    let Scraped { target, at, took, outcome } = scraped;
+    let labels = base(&target);
+    let own = |name: &str, value: f64| Sample { labels: Labels::new(name, labels.iter().cloned()), at, value };
+    let mut samples = vec![
+        own("dogwatch_scrape_success", f64::from(u8::from(outcome.is_ok()))),
+        own("scrape_duration_seconds", took.as_secs_f64()),
+    ];
+    if job(target.key.job) != target.key.job.as_str() {
+        // Under the name that published rules know; under our own the probe has written it.
+        samples.push(own("up", f64::from(u8::from(outcome.is_ok()))));
+    }
+    let mut now = HashSet::new();
+    match outcome {
+        Ok(read) => {
+            complained.remove(&target.key);
+            #[allow(clippy::cast_precision_loss)] // Counts of lines.
+            samples.extend([
+                own("scrape_samples_scraped", read.seen as f64),
+                own("scrape_samples_post_metric_relabeling", read.samples.len() as f64),
+            ]);
+            now.extend(read.samples.iter().map(|s| s.labels.clone()));
+            samples.extend(read.samples);
+        }
+        Err(why) => {
+            parts.metrics.drop_at("scrape");
+            if complained.insert(target.key.clone()) {
+                tracing::warn!(target = %target.key, why, "its metrics can't be scraped");
+            }
+        }
+    }
+    let before = written.insert(target.key.clone(), now).unwrap_or_default();
+    let after = written.get(&target.key);
+    let gone = before.iter().filter(|l| after.is_none_or(|a| !a.contains(*l)));
+    samples.extend(gone.map(|l| Sample { labels: l.clone(), at, value: stale() }));
+    parts.store.append(&samples);
+}
+
+fn end(store: &Store, series: &HashSet<Labels>, at: Timestamp) {
+    let samples: Vec<Sample> = series.iter().map(|l| Sample { labels: l.clone(), at, value: stale() }).collect();
+    store.append(&samples);
+}
