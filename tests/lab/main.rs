@@ -17,5 +17,6 @@ mod exposition;
 mod nodes;
 mod outage;
 mod own;
+mod scrape;
 mod sink;
 mod watch;

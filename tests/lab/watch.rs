@@ -189,6 +189,17 @@ impl Drop for Watch<'_> {
     }
 }
 
+impl Watch<'_> {
+    /// The series that a query finds in the history.
+    pub fn query(&self, promql: &str) -> usize {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+        command.args(["query", "--data-dir"]).arg(self.dir.path().join("data")).args(["--output", "json", promql]);
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        answer["result"].as_array().map_or(0, Vec::len)
+    }
+}
+
 fn configuration(lab: &Lab, kubeconfig: &Path, sink: &Sink) -> String {
     let pki = |name| lab.pki(name).display().to_string();
     format!(
@@ -199,6 +210,7 @@ clusters:
   - name: lab
     kubeconfig: {}
     etcd: {{ca_file: {}, cert_file: {}, key_file: {}}}
+    scrape: {{interval: 5s, timeout: 4s}}
 receivers:
   - name: oncall
     webhook_configs: [{{url: \"http://127.0.0.1:{}/hook\"}}]
