@@ -182,7 +182,7 @@ fn due_by(terms: &Terms, base: Timestamp, blind: &[Blind]) -> (Timestamp, Option
         Expect::Cron(..) => (terms.after(plus(base, CLOCKS_APART)), CLOCKS_APART),
     };
     let earliest = due.checked_sub(early).unwrap_or(Timestamp::MIN);
-    let second = terms.overdue(terms.after(due));
+    let second = terms.overdue(terms.after(plus(due, early)));
     let (mut at, mut at_most, mut excused) = (due, second, None);
     for b in blind.iter().filter(|b| b.loses() && b.to > base) {
         if b.from <= terms.overdue(at) && b.to >= earliest {
