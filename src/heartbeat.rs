@@ -1,51 +1,73 @@
 //! Jobs that report in, and the monitoring inside the clusters: silence is the alarm. And the other way round: dogwatch
 //! reports to somebody else's alarm, so that its own silence is noticed.
 //!
-//! `judge` decides (pure, time is an argument), `keep` remembers, `tokens` knows who may speak for whom, `switch` pings
-//! others. A ping is answered after the store has it. Never accuses anybody of a silence in which the watchdog itself
-//! could not hear: after a start, and after it was cut off, a deadline is no nearer than the job's grace.
+//! `judge` decides and `words` tells (both pure, time is an argument), `keep` remembers pings, `listening` the times in
+//! which nobody could be heard, `tokens` knows who may speak for whom, `switch` pings others. What was pinged is in the
+//! store before it is answered, in the order in which it was taken. Never accuses anybody of a silence in which the
+//! watchdog itself did not listen.
 
 pub mod config;
 mod judge;
 mod keep;
+mod listening;
+mod series;
 pub mod switch;
-mod tokens;
+#[cfg(test)]
+mod tests;
+pub mod tokens;
+mod words;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
-pub use self::judge::Standing;
 use self::{
     config::{HeartbeatConfig, MonitoringConfig},
-    judge::Sight,
+    judge::Terms,
     keep::State,
+    listening::Listening,
     tokens::Tokens,
 };
+pub use self::{judge::Standing, keep::PINGS_MAX, listening::Blind};
 use crate::{
     clock::Clock,
-    model::{Finding, Labels, Live, Pairs, Sample},
-    store::Store,
+    model::{Finding, Live, Pairs, Sample},
+    store::{Durability, Store},
 };
 
-/// Bytes of a ping's body that are kept as evidence, as healthchecks.io does; more is cut.
+/// Bytes of a ping's body that are kept as evidence, as healthchecks.io does: its end, where the error stands.
 pub const BODY_MAX: usize = 10_000;
 
-/// Pings that are kept of one job.
-pub const PINGS_MAX: usize = 20;
+/// Bytes of the name by which a client calls itself that are kept.
+const USER_AGENT_MAX: usize = 200;
 
 /// How often it is judged.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How often the series are written where nothing changes.
 const SAMPLES_EVERY: Duration = Duration::from_secs(15);
+
+/// How often it is written that the watchdog listens. After a kill so much more may seem to have been missed: together
+/// with a quick restart less than what callers bridge by trying again.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Under which name it is kept when the watchdog listened; no heartbeat's name begins with a colon.
+const LISTENING: &str = ":listening";
+
+/// Under which name the signs of life of a cluster's monitoring are kept.
+fn monitoring_name(cluster: &str) -> String {
+    format!(":monitoring/{cluster}")
+}
 
 /// What a ping says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,9 +93,22 @@ pub struct Ping {
     /// The exit status, where it was given.
     #[serde(default)]
     pub exit_status: Option<u8>,
-    /// What came with it, cut at [`BODY_MAX`].
+    /// Seconds since the start of the run that it ends.
+    #[serde(default)]
+    pub duration_seconds: Option<f64>,
+    /// What came with it, its last [`BODY_MAX`] bytes.
     #[serde(default)]
     pub body: String,
+    /// What sent it, as it calls itself.
+    #[serde(default)]
+    pub user_agent: String,
+}
+
+impl Ping {
+    /// Without words.
+    pub fn new(at: Timestamp, kind: Kind) -> Self {
+        Self { at, kind, exit_status: None, duration_seconds: None, body: String::new(), user_agent: String::new() }
+    }
 }
 
 /// A heartbeat as it is shown.
@@ -85,12 +120,22 @@ pub struct View {
     pub cluster: Option<String>,
     /// How it stands.
     pub state: Standing,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is expected, in words.
+    pub expected: String,
+    /// When it was last heard at all.
+    pub last_seen: Option<Timestamp>,
     /// When it last succeeded.
     pub last_success: Option<Timestamp>,
     /// When the next success is due at the latest.
     pub due_by: Timestamp,
+    /// Since when a run has been under way.
+    pub running_since: Option<Timestamp>,
     /// Seconds from start to success, the last time both were told.
     pub duration_seconds: Option<f64>,
+    /// The watchdog did not listen in this time, so that a report may be lost: the next one is waited for.
+    pub missed: Option<Blind>,
     /// The last pings, newest first.
     pub pings: Vec<Ping>,
 }
@@ -101,15 +146,29 @@ pub struct Pulse(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    jobs: Vec<HeartbeatConfig>,
+    jobs: Vec<(HeartbeatConfig, Terms)>,
     monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
-    tokens: Tokens,
-    states: Mutex<BTreeMap<String, State>>,
+    tokens: Arc<Tokens>,
+    memory: Mutex<Memory>,
     store: Store,
     live: Live,
     clock: Clock,
     findings: watch::Sender<Arc<Vec<Finding>>>,
-    news: tokio::sync::Notify,
+    news: Notify,
+}
+
+/// What outlives a restart.
+#[derive(Debug)]
+struct Memory {
+    states: BTreeMap<String, State>,
+    listening: Listening,
+}
+
+/// What one look found.
+#[derive(Debug, Default)]
+struct Look {
+    findings: Vec<Finding>,
+    samples: Vec<Sample>,
 }
 
 /// A token that nobody has.
@@ -117,29 +176,20 @@ struct Inner {
 pub struct Unknown;
 
 impl Pulse {
-    /// With what an earlier run remembered, `(name, text)`.
+    /// With what an earlier run remembered, `(name, text)`. Reads the tokens' files.
     pub fn new(
         jobs: Vec<HeartbeatConfig>,
         monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
         restored: &[(String, String)],
         (store, live, clock): (Store, Live, Clock),
     ) -> Self {
-        let tokens = Tokens::new(&jobs, &monitoring);
-        let now = clock.wall();
-        let states = keep::restore(&jobs, &monitoring, restored, now);
-        let findings = watch::Sender::new(Arc::default());
-        let news = tokio::sync::Notify::new();
-        Self(Arc::new(Inner {
-            jobs,
-            monitoring,
-            tokens,
-            states: Mutex::new(states),
-            store,
-            live,
-            clock,
-            findings,
-            news,
-        }))
+        let tokens = Arc::new(Tokens::new(&jobs, &monitoring));
+        let memory = Mutex::new(restore(&jobs, &monitoring, restored, &store, clock.wall()));
+        // Configurations are checked when they are loaded: none is left out here.
+        let jobs = jobs.into_iter().filter_map(|job| Some((Terms::new(&job).ok()?, job)));
+        let jobs = jobs.map(|(terms, job)| (job, terms)).collect();
+        let (findings, news) = (watch::Sender::new(Arc::default()), Notify::new());
+        Self(Arc::new(Inner { jobs, monitoring, tokens, memory, store, live, clock, findings, news }))
     }
 
     /// What is late, failed or silent, new after each change.
@@ -147,30 +197,34 @@ impl Pulse {
         self.0.findings.subscribe()
     }
 
-    fn states(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, State>> {
-        self.0.states.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a ping; returns when the store has it.
+    /// Takes a ping (its time is set here); returns when the store has it, or says that it is kept in memory alone.
     ///
     /// # Errors
     /// When nobody has the token.
-    pub async fn ping(&self, token: &str, kind: Kind, exit_status: Option<u8>, body: String) -> Result<(), Unknown> {
-        let job = self.0.tokens.job_of(token).await.ok_or(Unknown)?;
-        let ping = Ping { at: self.0.clock.wall(), kind, exit_status, body };
-        self.remember(&job, |state| state.take(ping)).await;
-        Ok(())
+    pub async fn ping(&self, token: &str, mut ping: Ping) -> Result<Durability, Unknown> {
+        let job = self.0.tokens.job_of(token).ok_or(Unknown)?;
+        ping.at = self.0.clock.wall();
+        ping.user_agent.truncate(ping.user_agent.floor_char_boundary(USER_AGENT_MAX));
+        let durability = self.remember(&job, ping).await;
+        tracing::debug!(heartbeat = job, "pinged");
+        durability.ok_or(Unknown)
     }
 
-    async fn remember(&self, name: &str, change: impl FnOnce(&mut State)) {
-        let text = {
-            let mut states = self.states();
-            let Some(state) = states.get_mut(name) else { return };
-            change(state);
-            serde_json::to_string(state).unwrap_or_default()
+    async fn remember(&self, name: &str, ping: Ping) -> Option<Durability> {
+        let written = {
+            let mut memory = self.memory();
+            let state = memory.states.get_mut(name)?;
+            state.take(ping);
+            // Under the lock: what is written last is what was taken last.
+            self.0.store.commit_heartbeat(name, &json(state))
         };
-        self.0.store.commit_heartbeat(name, &text).await;
+        let durability = written.await;
         self.0.news.notify_one();
+        Some(durability)
     }
 
     /// The cluster for which a bearer token speaks; `None` where no cluster has one and none is asked for.
@@ -179,7 +233,7 @@ impl Pulse {
     /// Why the request is not taken, in words.
     pub async fn cluster_of(&self, bearer: Option<&str>) -> Result<Option<Arc<str>>, String> {
         match bearer {
-            Some(token) => match self.0.tokens.cluster_of(token).await {
+            Some(token) => match self.0.tokens.cluster_of(token) {
                 Some(cluster) => Ok(Some(cluster)),
                 None => Err("this token is of no cluster: see clusters[].monitoring.token_file".into()),
             },
@@ -204,122 +258,180 @@ impl Pulse {
         }
         // Its end is told when Prometheus stops in order: that is no sign of life.
         if ends_at.is_none_or(|end| end > now) {
-            let ping = Ping { at: now, kind: Kind::Success, exit_status: None, body: String::new() };
-            self.remember(&keep::monitoring_name(cluster), |state| state.take(ping)).await;
+            self.remember(&monitoring_name(cluster), Ping::new(now, Kind::Success)).await;
         }
         true
     }
 
-    /// Every heartbeat as it stands.
+    /// Every heartbeat as it stands, in the order of the configuration.
     pub fn views(&self) -> Vec<View> {
         let now = self.0.clock.wall();
-        let sight = self.sight();
-        let states = self.states();
-        let view = |config: &HeartbeatConfig| {
-            let state = states.get(&config.name)?;
-            let judged = judge::judge(config, state, now, sight);
+        let memory = self.memory();
+        let blind = memory.listening.times(now);
+        let view = |(config, terms): &(HeartbeatConfig, Terms)| {
+            let state = memory.states.get(&config.name)?;
+            let judged = judge::judge(terms, state, now, &blind);
             Some(View {
                 name: config.name.clone(),
                 cluster: config.cluster.clone(),
                 state: judged.standing,
+                since: judged.since,
+                expected: words::expected(config),
+                last_seen: state.last_seen,
                 last_success: state.last_success,
                 due_by: judged.due_by,
+                running_since: state.started_at,
                 duration_seconds: state.duration,
+                missed: judged.excused,
                 pings: state.pings.iter().rev().cloned().collect(),
             })
         };
         self.0.jobs.iter().filter_map(view).collect()
     }
 
-    /// Since when the watchdog could hear.
-    fn sight(&self) -> Sight {
-        let live = self.0.live.read();
-        let started = live.started_at.unwrap_or_else(|| self.0.clock.wall());
-        if !live.vantage.ok {
-            return Sight::Blind;
-        }
-        Sight::Since(live.vantage.since.map_or(started, |since| since.max(started)))
+    /// Since when the watchdog has been cut off, where it is.
+    fn cut_off(&self) -> Option<Timestamp> {
+        let vantage = &self.0.live.read().vantage;
+        vantage.since.filter(|_| !vantage.ok)
     }
 
-    /// Judges until told to stop.
+    /// Judges, and reads tokens again, until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let mut written = self.0.clock.mono();
-        let mut before: Vec<Sample> = Vec::new();
-        let mut first = true;
-        loop {
-            let (findings, samples) = self.look();
-            self.0.findings.send_if_modified(|old| {
-                let changed = **old != findings;
-                if changed {
-                    *old = Arc::new(findings);
+        let judging = async {
+            let mut written = Written::default();
+            let mut tick = tokio::time::interval(TICK);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => {}
+                    () = self.0.news.notified() => {}
                 }
-                changed
-            });
-            let values = |s: &[Sample]| s.iter().map(|s| (s.labels.clone(), s.value)).collect::<Vec<_>>();
-            let now = self.0.clock.mono();
-            if first || values(&before) != values(&samples) || now.duration_since(written) >= SAMPLES_EVERY {
-                self.0.store.append(&samples);
-                (written, first) = (now, false);
-                self.0.live.write().heartbeats = samples.clone().into();
-                before = samples;
+                self.turn(&mut written);
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.0.news.notified() => {}
-                () = tokio::time::sleep(TICK) => {}
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = judging => {}
+            () = self.read_tokens() => {}
+        }
+        let memory = self.memory();
+        drop(self.0.store.commit_heartbeat(LISTENING, &json(&memory.listening)));
+    }
+
+    /// A disk that hangs holds up nothing but the tokens' change.
+    async fn read_tokens(&self) {
+        loop {
+            tokio::time::sleep(tokens::READ_EVERY).await;
+            let tokens = self.0.tokens.clone();
+            if tokio::task::spawn_blocking(move || tokens.read_files()).await.is_err() {
+                tracing::error!("the tokens could not be read again");
             }
         }
     }
 
-    fn look(&self) -> (Vec<Finding>, Vec<Sample>) {
-        let now = self.0.clock.wall();
-        let sight = self.sight();
-        let states = self.states();
-        let (mut findings, mut samples) = (Vec::new(), Vec::new());
-        for config in &self.0.jobs {
-            let Some(state) = states.get(&config.name) else { continue };
-            let judged = judge::judge(config, state, now, sight);
-            findings.extend(judge::finding(config, state, &judged, now));
-            samples.extend(series(config, state, &judged, now));
+    fn turn(&self, written: &mut Written) {
+        let (now, mono) = (self.0.clock.wall(), self.0.clock.mono());
+        let cut_off = self.cut_off();
+        let look = {
+            let mut memory = self.memory();
+            let news = memory.listening.look(now, mono, cut_off);
+            if news || written.alive_at.is_none_or(|at| mono.duration_since(at) >= ALIVE_EVERY) {
+                written.alive_at = Some(mono);
+                drop(self.0.store.commit_heartbeat(LISTENING, &json(&memory.listening)));
+            }
+            for (name, state) in &mut memory.states {
+                if state.clamp(now) {
+                    drop(self.0.store.commit_heartbeat(name, &json(state)));
+                }
+            }
+            self.look(&memory, now)
+        };
+        self.0.findings.send_if_modified(|old| {
+            let changed = **old != look.findings;
+            if changed {
+                *old = Arc::new(look.findings);
+            }
+            changed
+        });
+        let same = |a: &Sample, b: &Sample| a.value.to_bits() == b.value.to_bits() && a.labels == b.labels;
+        let unchanged = written.samples.len() == look.samples.len()
+            && written.samples.iter().zip(&look.samples).all(|(a, b)| same(a, b));
+        if !unchanged || written.samples_at.is_none_or(|at| mono.duration_since(at) >= SAMPLES_EVERY) {
+            self.0.store.append(&look.samples);
+            self.0.live.write().heartbeats = look.samples.clone().into();
+            (written.samples, written.samples_at) = (look.samples, Some(mono));
+        }
+    }
+
+    fn look(&self, memory: &Memory, now: Timestamp) -> Look {
+        let blind = memory.listening.times(now);
+        let mut look = Look::default();
+        for (config, terms) in &self.0.jobs {
+            let Some(state) = memory.states.get(&config.name) else { continue };
+            let judged = judge::judge(terms, state, now, &blind);
+            look.findings.extend(words::finding(config, state, &judged));
+            look.samples.extend(series::of_heartbeat(config, state, &judged, now));
         }
         for (cluster, config) in &self.0.monitoring {
-            let Some(state) = states.get(&keep::monitoring_name(cluster)) else { continue };
-            let silent = judge::silence(config, state, now, sight);
-            let labels = Labels::new("dogwatch_in_cluster_monitoring_up", [("cluster", &**cluster)]);
-            samples.push(Sample { labels, at: now, value: if silent.is_some() { 0.0 } else { 1.0 } });
-            findings.extend(silent.map(|since| judge::silent(cluster, config, since, now)));
+            let Some(state) = memory.states.get(&monitoring_name(cluster)) else { continue };
+            let silent = judge::silence(config.silent_after, state, now, &blind);
+            look.samples.push(series::of_monitoring(cluster, silent.is_some(), now));
+            look.findings.extend(silent.map(|since| words::silent(cluster, config, state.last_success, since)));
         }
-        (findings, samples)
+        look
     }
 }
 
-/// A heartbeat's series (the contract).
-fn series(config: &HeartbeatConfig, state: &State, judged: &judge::Judged, at: Timestamp) -> Vec<Sample> {
-    let mut base: Vec<(&str, &str)> = config.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    base.push(("heartbeat", &config.name));
-    base.extend(config.cluster.as_deref().map(|c| ("cluster", c)));
-    let mut samples = Vec::new();
-    let mut put = |name: &str, more: &[(&str, &str)], value: f64| {
-        let labels = Labels::new(name, base.iter().chain(more).copied());
-        samples.push(Sample { labels, at, value });
-    };
-    let up = !matches!(judged.standing, Standing::Late | Standing::Failed | Standing::TooLong);
-    put("dogwatch_heartbeat_up", &[], f64::from(u8::from(up)));
-    for standing in Standing::ALL {
-        put(
-            "dogwatch_heartbeat_state",
-            &[("state", standing.as_str())],
-            f64::from(u8::from(standing == judged.standing)),
-        );
+/// What was last written, and when.
+#[derive(Debug, Default)]
+struct Written {
+    alive_at: Option<Instant>,
+    samples_at: Option<Instant>,
+    samples: Vec<Sample>,
+}
+
+/// As it is stored. Plain structs of plain fields: there is nothing in them that JSON can't say.
+fn json(thing: &impl Serialize) -> String {
+    serde_json::to_string(thing).unwrap_or_default()
+}
+
+/// What is configured, with what an earlier run remembered of it. What is new, and what is no longer configured, is written
+/// down at once: a job that never reports must not begin anew with each start.
+fn restore(
+    jobs: &[HeartbeatConfig],
+    monitoring: &BTreeMap<Arc<str>, MonitoringConfig>,
+    restored: &[(String, String)],
+    store: &Store,
+    now: Timestamp,
+) -> Memory {
+    fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Option<T> {
+        let wrong = |error: &serde_json::Error| tracing::warn!(name, %error, "a heartbeat's memory can't be read");
+        serde_json::from_str(text).inspect_err(wrong).ok()
     }
-    #[allow(clippy::cast_precision_loss)] // Seconds since 1970 are exact.
-    let unix = |at: Timestamp| at.as_second() as f64;
-    if let Some(last) = state.last_success {
-        put("dogwatch_heartbeat_last_seen_timestamp_seconds", &[], unix(last));
+    let known: BTreeMap<&str, &str> = restored.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let mut listening: Listening = known.get(LISTENING).and_then(|text| read(LISTENING, text)).unwrap_or_default();
+    listening.resume(now);
+    drop(store.commit_heartbeat(LISTENING, &json(&listening)));
+    let configured = jobs.iter().map(|j| (j.name.clone(), words::expected(j)));
+    let configured: BTreeMap<String, String> =
+        configured.chain(monitoring.keys().map(|c| (monitoring_name(c), String::new()))).collect();
+    let mut states = BTreeMap::new();
+    for (name, expects) in &configured {
+        let (mut state, mut new) = match known.get(name.as_str()).and_then(|text| read::<State>(name, text)) {
+            Some(state) => (state, false),
+            None => (State::new(expects, now), true),
+        };
+        new |= state.adopt(expects, now);
+        if new {
+            drop(store.commit_heartbeat(name, &json(&state)));
+        }
+        states.insert(name.clone(), state);
     }
-    put("dogwatch_heartbeat_expected_by_timestamp_seconds", &[], unix(judged.due_by));
-    if let Some(seconds) = state.duration {
-        put("dogwatch_heartbeat_duration_seconds", &[], seconds);
+    for (name, text) in known.iter().filter(|(name, _)| **name != LISTENING && !configured.contains_key(**name)) {
+        if let Some(mut state) = read::<State>(name, text).filter(|state| !state.retired) {
+            state.retired = true;
+            drop(store.commit_heartbeat(name, &json(&state)));
+        }
     }
-    samples
+    Memory { states, listening }
 }

@@ -126,7 +126,8 @@ fn page_answer(rendered: Result<String, minijinja::Error>) -> Response {
 
 async fn home(State(web): State<Web>) -> Response {
     let frame = web.frame();
-    let view = page::Home::new(&web.live.read(), &web.metrics, web.clock.wall());
+    let now = web.clock.wall();
+    let view = page::Home::new(&web.live.read(), &web.metrics, now).with_heartbeats(&web.pulse.views(), now);
     page_answer(view.render(&frame))
 }
 

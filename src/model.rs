@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod cluster;
+pub mod cron;
 pub mod duration;
 pub mod finding;
 pub mod incident;

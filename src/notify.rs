@@ -250,7 +250,7 @@ impl Flatten<'_> {
 }
 
 /// An error with its causes, each said once.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {

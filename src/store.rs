@@ -300,16 +300,17 @@ impl Store {
         self.durable(Op::Silences(silences, gone)).await
     }
 
-    /// Keeps what is known of a heartbeat; waits like `commit`.
-    pub async fn commit_heartbeat(&self, name: &str, state: &str) -> Durability {
-        self.durable(Op::Heartbeat(name.into(), state.into())).await
+    /// Keeps what is known of a heartbeat. It has its place in the order of writing when this returns; who awaits what is
+    /// returned waits like `commit`.
+    pub fn commit_heartbeat(&self, name: &str, state: &str) -> impl Future<Output = Durability> + Send + use<> {
+        self.durable(Op::Heartbeat(name.into(), state.into()))
     }
 
-    async fn durable(&self, op: Op) -> Durability {
+    fn durable(&self, op: Op) -> impl Future<Output = Durability> + Send + use<> {
         let (ack, done) = oneshot::channel();
         self.0.mailbox.push(op, Some(ack));
         // No answer: the writer has ended, and nothing more can be made durable.
-        done.await.unwrap_or(Durability::Buffered)
+        async { done.await.unwrap_or(Durability::Buffered) }
     }
 
     /// Whether history is being written.

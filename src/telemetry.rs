@@ -61,7 +61,7 @@ pub struct RemoteLabels {
 /// Labels of `dogwatch_dead_mans_switch_pings_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct PingLabels {
-    /// `delivered`, `failed`, `withheld`.
+    /// `delivered`; `withheld`: the watchdog does not really watch; `fail`: that was told; `failed`: nobody was reached.
     pub outcome: &'static str,
 }
 
@@ -243,7 +243,11 @@ impl Metrics {
     }
 
     fn register_rules(&self, r: &mut Registry) {
-        r.register("dead_mans_switch_pings", "Pings of others' dead man's switches", self.switch_pings.clone());
+        r.register(
+            "dead_mans_switch_pings",
+            "Pings of others' dead man's switches, by outcome",
+            self.switch_pings.clone(),
+        );
         r.register("rule_evaluations", "Rules evaluated, by group", self.rule_evaluations.clone());
         r.register("rule_evaluation_failures", "Rules that could not be evaluated", self.rule_failures.clone());
         r.register("rule_group_missed_iterations", "Ticks that a rule group missed", self.rule_missed.clone());

@@ -1,6 +1,10 @@
 //! `dogwatch check`: the configuration, and what it refers to.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::ExitCode};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anstyle::AnsiColor;
 
@@ -9,6 +13,7 @@ use crate::{
     clock::Clock,
     config::Config,
     dial::{DialConfig, Dialer},
+    heartbeat::tokens,
 };
 
 /// Says that all is fine, or all that is not; exit status 1 then.
@@ -32,6 +37,8 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
             errors.push(format!("cluster {}: {error}", cluster.name));
         }
     }
+    let unfit = |file: &PathBuf| tokens::check(file).err().map(|why| format!("{}: {why}", file.display()));
+    errors.extend(token_files(&config).filter_map(unfit));
     let yellow = output::style(AnsiColor::Yellow);
     for warning in warnings(&config) {
         output::say(&format!("{yellow}warning:{yellow:#} {warning}"));
@@ -41,12 +48,17 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let green = output::style(AnsiColor::Green);
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    output::say(&format!(
-        "{green}{shown} is fine:{green:#} {}, {}",
-        count(config.clusters.len(), "cluster"),
-        count(config.receivers.len(), "receiver")
-    ));
+    let mut parts = vec![count(config.clusters.len(), "cluster"), count(config.receivers.len(), "receiver")];
+    if !config.heartbeats.is_empty() {
+        parts.push(count(config.heartbeats.len(), "heartbeat"));
+    }
+    output::say(&format!("{green}{shown} is fine:{green:#} {}", parts.join(", ")));
     Ok(ExitCode::SUCCESS)
+}
+
+fn token_files(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    let monitoring = config.clusters.iter().filter_map(|c| c.monitoring.as_ref());
+    config.heartbeats.iter().map(|h| &h.token_file).chain(monitoring.map(|m| &m.token_file))
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -54,15 +66,11 @@ fn warnings(config: &Config) -> Vec<String> {
     if config.receivers.is_empty() {
         warnings.push("no receiver is configured: outages are told to nobody".into());
     }
-    for cluster in &config.clusters {
-        for file in [&cluster.kubeconfig, &cluster.etcd.key_file].into_iter().flatten() {
-            if others_may_read(file) {
-                warnings.push(format!(
-                    "{} holds a secret and everybody on this machine may read it: chmod 600",
-                    file.display()
-                ));
-            }
-        }
+    let of_clusters = config.clusters.iter().flat_map(|c| [&c.kubeconfig, &c.etcd.key_file]).flatten();
+    let switches = config.dead_mans_switch.iter().filter_map(|s| s.url_file.as_ref());
+    for file in of_clusters.chain(token_files(config)).chain(switches).filter(|file| others_may_read(file)) {
+        warnings
+            .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
     }
     if !config.listen.ip().is_loopback() {
         warnings.push(format!("{} can be reached from other machines and asks for no password", config.listen));

@@ -84,9 +84,7 @@ pub(super) fn check(config: &Config) -> Problems {
     if let Err((at, message)) = config.integrations() {
         say(&at, message);
     }
-    for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
-        say(&at, message);
-    }
+    check_heartbeats(config, &mut say);
     if let Err((at, message)) = config.routing() {
         say(&at, message);
     }
@@ -129,8 +127,37 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     for name in cluster.labels.keys().filter(|n| !is_label(n)) {
         say(&format!("{at}.labels.{name}"), format!("{name:?} is not a label name: use letters, digits and '_'"));
     }
+    if cluster.monitoring.as_ref().is_some_and(|m| m.silent_after.is_zero()) {
+        say(&format!("{at}.monitoring.silent_after"), "must be longer than nothing".into());
+    }
     for name in ["cluster", "job", "instance", "node"].into_iter().filter(|n| cluster.labels.contains_key(*n)) {
         say(&format!("{at}.labels.{name}"), format!("{name:?} is set by dogwatch itself: choose another label"));
+    }
+}
+
+fn check_heartbeats(config: &Config, say: &mut impl FnMut(&str, String)) {
+    for (i, job) in config.heartbeats.iter().enumerate() {
+        let at = format!("heartbeats[{i}]");
+        if !is_name(&job.name) {
+            let why = format!("{:?} is not a name: use letters, digits, '.', '_' and '-'", job.name);
+            say(&format!("{at}.name"), why);
+        }
+        if let Some(cluster) = job.cluster.as_ref().filter(|c| !config.clusters.iter().any(|known| known.name == **c)) {
+            let why = format!("there is no cluster {cluster:?}; leave it out where the job belongs to none");
+            say(&format!("{at}.cluster"), why);
+        }
+        for name in job.labels.keys() {
+            if heartbeat::config::OWN_LABELS.contains(&name.as_str()) {
+                let why = format!("{name:?} is set by dogwatch itself: choose another label");
+                say(&format!("{at}.labels.{name}"), why);
+            } else if !is_label(name) {
+                let why = format!("{name:?} is not a label name: use letters, digits and '_'");
+                say(&format!("{at}.labels.{name}"), why);
+            }
+        }
+    }
+    for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
+        say(&at, message);
     }
 }
 

@@ -1,10 +1,9 @@
 //! When drills are played, and for whom. Pure; playing them is the program's.
 
-use std::str::FromStr;
-
-use croner::Cron;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::model::cron::{self, Cron};
 
 /// `drill:` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,16 +35,6 @@ impl DrillConfig {
 /// # Errors
 /// When it is no schedule; in words.
 pub fn next(schedule: &str, zone: Option<&str>, after: Timestamp) -> Result<Timestamp, String> {
-    if schedule.split_whitespace().count() != 5 {
-        return Err("a schedule has five fields: minute hour day month weekday".into());
-    }
-    let cron = Cron::from_str(schedule).map_err(|e| format!("{schedule:?} is not a schedule: {e}"))?;
-    let zone = match zone {
-        None => TimeZone::UTC,
-        Some(name) => {
-            TimeZone::get(name).map_err(|_| format!("unknown time zone {name}; write it like Europe/Paris"))?
-        }
-    };
-    let at = cron.find_next_occurrence(&after.to_zoned(zone), false).map_err(|e| e.to_string())?;
-    Ok(at.timestamp())
+    let (cron, zone) = (Cron::parse(schedule)?, cron::zone(zone)?);
+    cron.after(after, &zone).ok_or_else(|| format!("{schedule:?} is never due again"))
 }

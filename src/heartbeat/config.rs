@@ -3,19 +3,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
-use croner::Cron;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::judge::Terms;
 pub use crate::discover::config::MonitoringConfig;
 use crate::{
     model::{Secret, Severity, duration},
-    notify::config::HttpConfig,
+    notify::{client, config::HttpConfig},
 };
+
+/// Pinging more often than this tells nobody more.
+const SWITCH_EVERY_MIN: Duration = Duration::from_secs(10);
+
+/// Labels that a heartbeat's series and alerts have of their own.
+pub const OWN_LABELS: [&str; 5] = ["heartbeat", "cluster", "state", "severity", "alertname"];
 
 /// One entry of `heartbeats:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +76,9 @@ pub struct SwitchConfig {
     /// How often.
     #[serde(default = "minute", with = "duration")]
     pub every: Duration,
+    /// Where dogwatch knows why it does not watch, say so at once at `<url>/fail`, instead of only falling silent.
+    #[serde(default)]
+    pub fail: bool,
     /// Credentials, TLS, proxy.
     #[serde(default)]
     pub http_config: HttpConfig,
@@ -82,69 +89,62 @@ fn minute() -> Duration {
 }
 
 impl HeartbeatConfig {
-    /// The schedule, read.
-    pub(super) fn cron(&self) -> Option<(Cron, TimeZone)> {
-        let cron = Cron::from_str(self.schedule.as_ref()?).ok()?;
-        let zone = self.timezone.as_ref().map_or(Some(TimeZone::UTC), |name| TimeZone::get(name).ok())?;
-        Some((cron, zone))
-    }
-
+    /// What is wrong with it: `(key, why)`.
     fn problem(&self) -> Option<(&'static str, String)> {
-        match (&self.every, &self.schedule) {
-            (Some(_), Some(_)) => return Some(("every", "give every or schedule, not both".into())),
-            (None, None) => return Some(("", "when is it due? Give every: 24h or schedule: \"0 3 * * *\"".into())),
-            (Some(every), None) if every.is_zero() => return Some(("every", "must be longer than nothing".into())),
-            (_, Some(text)) => {
-                if text.split_whitespace().count() != 5 {
-                    return Some(("schedule", "a schedule has five fields: minute hour day month weekday".into()));
-                }
-                if let Err(e) = Cron::from_str(text) {
-                    return Some(("schedule", format!("{text:?} is not a schedule: {e}")));
-                }
-            }
-            _ => {}
+        if self.severity == Severity::Info {
+            return Some(("severity", "must be critical or warning: a job that may fail needs no heartbeat".into()));
         }
-        if self.timezone.as_ref().is_some_and(|name| TimeZone::get(name).is_err()) {
-            return Some(("timezone", "unknown time zone; write it like Europe/Paris".into()));
-        }
-        if self.timezone.is_some() && self.schedule.is_none() {
-            return Some(("timezone", "belongs to a schedule".into()));
-        }
-        None
+        Terms::new(self).err()
     }
 }
 
-/// What is wrong with the heartbeats, each with its path.
+impl SwitchConfig {
+    /// What is wrong with it: `(key, why)`, the key with its dot.
+    fn problem(&self) -> Option<(String, String)> {
+        let url = match (&self.url, &self.url_file) {
+            (Some(_), Some(_)) => Err("give url or url_file, not both".into()),
+            (None, None) => return Some((String::new(), "who is pinged? Give url or url_file".into())),
+            (Some(url), None) => client::check_url(url),
+            (None, Some(_)) => Ok(()),
+        };
+        if let Err(why) = url {
+            return Some((".url".into(), why));
+        }
+        if self.every < SWITCH_EVERY_MIN {
+            return Some((".every".into(), "must be at least 10s".into()));
+        }
+        client::HttpClient::new(&self.http_config).err().map(|(key, why)| (format!(".http_config{key}"), why))
+    }
+}
+
+/// What is wrong with heartbeats and switches, each with its path. Names, labels and clusters are not looked at here.
 pub fn problems(jobs: &[HeartbeatConfig], switches: &[SwitchConfig]) -> Vec<(String, String)> {
     let mut names = BTreeSet::new();
     let mut all = Vec::new();
     for (i, job) in jobs.iter().enumerate() {
         let at = format!("heartbeats[{i}]");
-        if job.name.is_empty() || !names.insert(&job.name) {
-            all.push((
-                format!("{at}.name"),
-                format!("there are two heartbeats called {:?}, or it has no name", job.name),
-            ));
+        if !names.insert(&job.name) {
+            let why = format!("there are two heartbeats called {:?}; give each its own name", job.name);
+            all.push((format!("{at}.name"), why));
         }
-        if let Some((key, message)) = job.problem() {
-            all.push((if key.is_empty() { at } else { format!("{at}.{key}") }, message));
+        if let Some((key, why)) = job.problem() {
+            all.push((if key.is_empty() { at } else { format!("{at}.{key}") }, why));
         }
     }
-    for (i, switch) in switches.iter().enumerate() {
-        if switch.url.is_some() == switch.url_file.is_some() {
-            all.push((format!("dead_mans_switch[{i}].url"), "give url or url_file".into()));
-        }
-        if switch.every < Duration::from_secs(10) {
-            all.push((format!("dead_mans_switch[{i}].every"), "must be at least 10s".into()));
-        }
-    }
+    let switches = switches.iter().enumerate().filter_map(|(i, s)| Some((i, s.problem()?)));
+    all.extend(switches.map(|(i, (key, why))| (format!("dead_mans_switch[{i}]{key}"), why)));
     all
 }
 
 /// Makes relative paths absolute.
 pub fn resolve_paths(jobs: &mut [HeartbeatConfig], switches: &mut [SwitchConfig], base: &Path) {
-    let files = jobs.iter_mut().map(|j| &mut j.token_file);
-    for path in files.chain(switches.iter_mut().filter_map(|s| s.url_file.as_mut())) {
-        *path = base.join(&*path);
+    for job in jobs {
+        job.token_file = base.join(&job.token_file);
+    }
+    for switch in switches {
+        switch.http_config.resolve_paths(base);
+        if let Some(file) = &mut switch.url_file {
+            *file = base.join(&*file);
+        }
     }
 }

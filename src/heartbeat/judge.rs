@@ -1,28 +1,39 @@
 //! How a heartbeat stands. Pure; the time is an argument.
+//!
+//! One standing at a time, the most certain first: it said itself that it **failed**; it runs **too long**; it is
+//! **late**; else it runs, is well, or is new. It follows from what was pinged alone, so that a restart judges as before.
+//!
+//! Never held against a job:
+//! - *Time in which the watchdog did not listen* ([`Blind`]). Where a report may have been lost in it, the next one is
+//!   waited for; but once only, since of two reports in a row that nobody heard there were rather none, unless the
+//!   watchdog was away all the while.
+//! - *Clocks a little apart*: a report up to [`CLOCKS_APART`] before its scheduled minute is that minute's.
+//! - *A run under way* that began in time: with a `max_duration` it has so long, whatever the deadline of its success
+//!   says. Without one it runs too long, rather than being late, from that deadline on.
 
-use std::{collections::BTreeMap, time::Duration};
+#[cfg(test)]
+mod tests;
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use super::{
-    Kind,
-    config::{HeartbeatConfig, MonitoringConfig},
+    config::HeartbeatConfig,
     keep::State,
+    listening::{Blind, RETRIED},
 };
-use crate::{
-    model::{AlertName, Finding, FindingKey, Severity, Topic},
-    notify::words,
-};
+use crate::model::cron::{self, Cron};
 
-/// Lines of evidence that a finding quotes.
-const EVIDENCE_LINES: usize = 10;
+/// A report so long before its scheduled minute is taken for that minute's: half of the finest schedule.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
 
 /// How a heartbeat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It has never reported, and need not have.
+    /// It has never succeeded, and need not have.
     New,
     /// In time.
     Ok,
@@ -52,15 +63,69 @@ impl Standing {
             Standing::TooLong => "too_long",
         }
     }
+
+    /// Whether somebody should look.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Standing::Late | Standing::Failed | Standing::TooLong)
+    }
 }
 
-/// Whether the watchdog can hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// It is cut off: silence says nothing.
-    Blind,
-    /// Since then it could.
-    Since(Timestamp),
+/// When a success is due after another.
+#[derive(Clone, Debug)]
+enum Expect {
+    /// So long after it at the latest.
+    Every(Duration),
+    /// At every occurrence of a schedule.
+    Cron(Cron, TimeZone),
+}
+
+/// What a heartbeat must keep to: its configuration, read once.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    expect: Expect,
+    grace: Duration,
+    max_duration: Option<Duration>,
+}
+
+impl Terms {
+    /// From a configuration.
+    ///
+    /// # Errors
+    /// The key that can't work, and why.
+    pub fn new(config: &HeartbeatConfig) -> Result<Self, (&'static str, String)> {
+        let expect = match (config.every, &config.schedule) {
+            (Some(_), Some(_)) => return Err(("every", "give every or schedule, not both".into())),
+            (None, None) => return Err(("", "when is it due? Give every: 24h or schedule: \"0 3 * * *\"".into())),
+            (Some(every), None) if every < Duration::from_secs(1) => {
+                return Err(("every", "must be at least 1s".into()));
+            }
+            (Some(_), None) if config.timezone.is_some() => {
+                return Err(("timezone", "belongs to a schedule; every counts from the last success".into()));
+            }
+            (Some(every), None) => Expect::Every(every),
+            (None, Some(schedule)) => {
+                let cron = Cron::parse(schedule).map_err(|why| ("schedule", why))?;
+                Expect::Cron(cron, cron::zone(config.timezone.as_deref()).map_err(|why| ("timezone", why))?)
+            }
+        };
+        if config.max_duration.is_some_and(|d| d.is_zero()) {
+            return Err(("max_duration", "must be longer than nothing".into()));
+        }
+        Ok(Self { expect, grace: config.grace, max_duration: config.max_duration })
+    }
+
+    /// The first moment after `at` at which a success is due.
+    fn after(&self, at: Timestamp) -> Timestamp {
+        match &self.expect {
+            Expect::Every(every) => plus(at, *every),
+            Expect::Cron(cron, zone) => cron.after(at, zone).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// A success that was due then is missing after this.
+    fn overdue(&self, due: Timestamp) -> Timestamp {
+        plus(due, self.grace)
+    }
 }
 
 /// A judgement.
@@ -68,149 +133,90 @@ pub enum Sight {
 pub struct Judged {
     /// How it stands.
     pub standing: Standing,
-    /// When the next success is late.
+    /// When the next success is missing; grace is in it.
     pub due_by: Timestamp,
-    /// When what is wrong began.
+    /// When it began to stand so.
     pub since: Timestamp,
+    /// A report may have been lost in this time: the one after it is waited for.
+    pub excused: Option<Blind>,
 }
 
-/// Judges one.
-pub fn judge(config: &HeartbeatConfig, state: &State, now: Timestamp, sight: Sight) -> Judged {
-    let base = state.last_success.unwrap_or(state.since);
-    let due = due(config, base);
-    let mut due_by = later(due, config.grace);
-    if let Sight::Since(at) = sight {
-        // What could not be heard may have been said: it gets its grace anew.
-        due_by = due_by.max(later(at, config.grace));
+/// Judges one. `blind` is in the order of time, and no time in it ends after `now`.
+pub fn judge(terms: &Terms, state: &State, now: Timestamp, blind: &[Blind]) -> Judged {
+    let base = state.last_success.unwrap_or(state.since).max(state.since);
+    let (mut due_by, excused) = due_by(terms, base, blind);
+    let in_time = |start: &Timestamp| *start <= due_by;
+    let (began, started) = (state.began_at.filter(in_time), state.started_at.filter(in_time));
+    if let (Some(began), Some(longest)) = (began, terms.max_duration) {
+        due_by = due_by.max(plus(began, longest));
     }
-    let too_long_at = state.started_at.map(|at| config.max_duration.map_or(due_by.max(at), |max| later(at, max)));
-    let late = now >= due_by && sight != Sight::Blind;
-    let (standing, since) = match (state.failed_at, too_long_at, late) {
-        (Some(at), _, _) => (Standing::Failed, at),
-        (None, Some(at), _) if now >= at && sight != Sight::Blind => (Standing::TooLong, at),
-        (None, Some(_), _) => (Standing::Running, now),
-        (None, None, true) => (Standing::Late, due_by),
-        (None, None, false) if state.last_success.is_none() => (Standing::New, now),
-        (None, None, false) => (Standing::Ok, now),
+    let judged = |standing, since| Judged { standing, due_by, since, excused };
+    if let Some(at) = state.failed_at {
+        return judged(Standing::Failed, at);
+    }
+    let limit = match terms.max_duration {
+        Some(longest) => state.started_at.map(|start| (start, plus(start, longest))),
+        None => started.map(|start| (start, due_by)),
     };
-    Judged { standing, due_by, since }
+    if let Some((start, limit)) = limit {
+        let limit = after_short(limit, blind);
+        // Its end may have been told to nobody.
+        let lost = blind.iter().any(|b| b.loses() && b.to > start && b.from <= limit);
+        if now > limit && !lost {
+            return judged(Standing::TooLong, limit);
+        }
+    }
+    match (state.started_at, state.last_success) {
+        _ if now > due_by => judged(Standing::Late, due_by),
+        (Some(start), _) => judged(Standing::Running, start),
+        (None, Some(success)) if success >= state.since => judged(Standing::Ok, success),
+        _ => judged(Standing::New, state.since),
+    }
 }
 
-/// When the success after the one at `base` is due.
-fn due(config: &HeartbeatConfig, base: Timestamp) -> Timestamp {
-    if let Some(every) = config.every {
-        return later(base, every);
+/// When a success after `base` is missing, and the blind time that moved this.
+fn due_by(terms: &Terms, base: Timestamp, blind: &[Blind]) -> (Timestamp, Option<Blind>) {
+    // A report comes around its due time: before it as much as after it; at a scheduled minute not before.
+    let (due, early) = match terms.expect {
+        Expect::Every(_) => (terms.after(base), terms.grace),
+        Expect::Cron(..) => (terms.after(plus(base, CLOCKS_APART)), CLOCKS_APART),
+    };
+    let earliest = due.checked_sub(early).unwrap_or(Timestamp::MIN);
+    let second = terms.overdue(terms.after(plus(due, early)));
+    let (mut at, mut at_most, mut excused) = (due, second, None);
+    for b in blind.iter().filter(|b| b.loses() && b.to > base) {
+        if b.from <= terms.overdue(at) && b.to >= earliest {
+            (at, excused) = (at.max(terms.after(b.to)), Some(*b));
+        }
+        if b.from <= at_most {
+            // Still away when the second was overdue: whoever reports can be heard only now.
+            let heard = if b.to >= second { terms.after(b.to) } else { b.to };
+            at_most = at_most.max(terms.overdue(heard));
+        }
     }
-    let next = config.cron().and_then(|(cron, zone)| cron.find_next_occurrence(&base.to_zoned(zone), false).ok());
-    next.map_or(Timestamp::MAX, |at| at.timestamp())
+    (after_short(terms.overdue(at).min(at_most), blind), excused)
+}
+
+/// A short pause in listening around a deadline: who tries again gets through soon after it.
+fn after_short(deadline: Timestamp, blind: &[Blind]) -> Timestamp {
+    let around = |b: &&Blind| !b.loses() && b.from <= deadline;
+    blind.iter().filter(around).map(|b| plus(b.to, RETRIED)).fold(deadline, Timestamp::max)
+}
+
+/// Since when the monitoring inside a cluster is silent: it speaks all the time, so that it has `silent_after` from when it
+/// was last heard, or could first be heard again.
+pub fn silence(silent_after: Duration, state: &State, now: Timestamp, blind: &[Blind]) -> Option<Timestamp> {
+    let heard = state.last_success.unwrap_or(state.since).max(state.since);
+    let mut silent = plus(heard, silent_after);
+    for b in blind.iter().filter(|b| b.to > heard) {
+        if b.from <= silent {
+            silent = silent.max(plus(b.to, silent_after));
+        }
+    }
+    (now > silent).then_some(silent)
 }
 
 /// Saturates, since a configured duration may be absurd.
-fn later(at: Timestamp, by: Duration) -> Timestamp {
+fn plus(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
-
-/// What is wrong with it, for people.
-pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged, now: Timestamp) -> Option<Finding> {
-    let ago = |at: Timestamp| words::in_words(Duration::try_from(now.duration_since(at)).unwrap_or_default());
-    let name = &config.name;
-    // Words that don't change from second to second: a headline that counts would be news every second.
-    let expected = match (&config.every, &config.schedule) {
-        (Some(every), _) => format!("expected every {}", words::in_words(*every)),
-        (None, Some(schedule)) => format!("expected at {schedule} {}", config.timezone.as_deref().unwrap_or("UTC")),
-        (None, None) => String::new(),
-    };
-    let last = state
-        .last_success
-        .map_or_else(|| "it has never succeeded".into(), |at| format!("last success {}", words::moment(at)));
-    let (alert, headline, step) = match judged.standing {
-        Standing::Late => (
-            AlertName::HeartbeatLate,
-            format!("the job {name} is late: {last}, {expected}"),
-            "look whether it ran at all, and whether it reaches the watchdog; then run it by hand",
-        ),
-        Standing::Failed => (
-            AlertName::HeartbeatFailed,
-            format!("the job {name} failed; {last}"),
-            "read what it said (below, and on the page), then its own log",
-        ),
-        Standing::TooLong => (
-            AlertName::HeartbeatTooLong,
-            format!("the job {name} runs too long: it has begun and not ended"),
-            "see whether it still makes progress before you end it",
-        ),
-        Standing::New | Standing::Ok | Standing::Running => return None,
-    };
-    let mut evidence = vec![format!("{last}, {expected}, with a grace of {}", words::in_words(config.grace))];
-    if let Some(at) = state.started_at {
-        evidence.push(format!(
-            "it began at {} ({} ago when this was seen)",
-            words::moment(at),
-            ago(at.min(judged.since))
-        ));
-    }
-    if let Some(ping) = state.pings.iter().rev().find(|p| p.kind != Kind::Start && !p.body.trim().is_empty()) {
-        let lines: Vec<&str> = ping.body.lines().filter(|l| !l.trim().is_empty()).collect();
-        let skip = lines.len().saturating_sub(EVIDENCE_LINES);
-        evidence.extend(lines[skip..].iter().map(|l| words::clip(l, 300).to_owned()));
-    }
-    if let Some(status) = state.pings.back().and_then(|p| p.exit_status).filter(|s| *s != 0) {
-        evidence.push(format!("exit status {status}"));
-    }
-    let mut labels: BTreeMap<String, String> = config.labels.clone();
-    labels.insert("heartbeat".into(), name.clone());
-    Some(Finding {
-        key: FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
-        severity: config.severity,
-        topic: Topic::Heartbeats,
-        headline,
-        since: judged.since,
-        evidence,
-        still_works: Vec::new(),
-        consequences: vec!["what the job is for (a backup, a renewal, a drill) is missing".into()],
-        first_step: step.into(),
-        caused_by: None,
-        labels,
-        annotations: BTreeMap::new(),
-    })
-}
-
-/// Since when the monitoring inside a cluster is silent.
-pub fn silence(config: &MonitoringConfig, state: &State, now: Timestamp, sight: Sight) -> Option<Timestamp> {
-    let Sight::Since(heard) = sight else { return None };
-    let base = state.last_success.unwrap_or(state.since).max(heard);
-    let silent = later(base, config.silent_after);
-    (now >= silent).then_some(silent)
-}
-
-/// The silence of a cluster's monitoring, for people.
-pub fn silent(cluster: &str, config: &MonitoringConfig, since: Timestamp, _now: Timestamp) -> Finding {
-    let after = words::in_words(config.silent_after);
-    Finding {
-        key: FindingKey {
-            cluster: cluster.into(),
-            alert: AlertName::InClusterMonitoringSilent,
-            subject: String::new(),
-        },
-        severity: Severity::Warning,
-        topic: Topic::Heartbeats,
-        headline: format!("the monitoring inside is silent: no {} for {after}", config.alert),
-        since,
-        evidence: vec![format!(
-            "the alert {} always fires there and is sent here; it has not come for {after}",
-            config.alert
-        )],
-        still_works: vec!["what dogwatch sees itself".into()],
-        consequences: vec![
-            "nobody is told of what only the monitoring inside sees: applications, volumes, jobs".into(),
-        ],
-        first_step: "look at Prometheus and Alertmanager in the cluster, and at the way from there to the watchdog"
-            .into(),
-        caused_by: None,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,90 +1,112 @@
 //! What is remembered of one heartbeat. Pure; it is stored as JSON, whose fields may only grow.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Kind, PINGS_MAX, Ping,
-    config::{HeartbeatConfig, MonitoringConfig},
-};
+use super::{Kind, Ping};
+
+/// Pings that are kept of one job.
+pub const PINGS_MAX: usize = 20;
+
+/// Bytes of bodies that are kept of one job: the newest in full. All that is kept is written with each ping.
+const BODIES_MAX_BYTES: usize = 30_000;
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct State {
-    /// When it was first configured.
+    /// Since when it has been configured as it is.
     pub since: Timestamp,
+    /// What was expected of it then, in words; other words are a new beginning.
+    pub expects: String,
+    /// It was not configured any more when the watchdog last started.
+    pub retired: bool,
+    /// The newest ping of any kind.
+    pub last_seen: Option<Timestamp>,
     /// When it last said that it begins, where it has not ended since.
-    #[serde(default)]
     pub started_at: Option<Timestamp>,
+    /// When it first said so since its last end: who begins again and again gets no more time.
+    pub began_at: Option<Timestamp>,
     /// When it last succeeded.
-    #[serde(default)]
     pub last_success: Option<Timestamp>,
-    /// When it failed, where it has not succeeded since.
-    #[serde(default)]
+    /// When it first failed since its last success.
     pub failed_at: Option<Timestamp>,
-    /// Seconds from the last start to its success.
-    #[serde(default)]
+    /// Seconds from start to success, the last time both were told.
     pub duration: Option<f64>,
     /// The last pings, oldest first.
-    #[serde(default)]
     pub pings: VecDeque<Ping>,
 }
 
 impl State {
     /// Nothing was heard yet.
-    pub fn new(since: Timestamp) -> Self {
-        Self { since, started_at: None, last_success: None, failed_at: None, duration: None, pings: VecDeque::new() }
+    pub fn new(expects: &str, now: Timestamp) -> Self {
+        Self { since: now, expects: expects.into(), ..Self::default() }
+    }
+
+    /// Puts it under what is configured now. True: that is new.
+    pub fn adopt(&mut self, expects: &str, now: Timestamp) -> bool {
+        let new = self.retired || self.expects != expects;
+        if new {
+            (self.since, self.expects, self.retired) = (now, expects.into(), false);
+        }
+        new
     }
 
     /// Takes a ping in.
-    pub fn take(&mut self, ping: Ping) {
+    pub fn take(&mut self, mut ping: Ping) {
+        let at = ping.at;
+        self.last_seen = Some(at);
+        if matches!(ping.kind, Kind::Success | Kind::Fail) {
+            self.began_at = None;
+            let ran = self.started_at.take().map(|start| at.duration_since(start).as_secs_f64().max(0.0));
+            ping.duration_seconds = ran;
+        }
         match ping.kind {
-            Kind::Start => self.started_at = Some(ping.at),
+            Kind::Start => {
+                self.started_at = Some(at);
+                self.began_at.get_or_insert(at);
+            }
             Kind::Success => {
-                if let Some(started) = self.started_at.take() {
-                    self.duration = Some(ping.at.duration_since(started).as_secs_f64().max(0.0));
-                }
-                (self.last_success, self.failed_at) = (Some(ping.at), None);
+                (self.last_success, self.failed_at) = (Some(at), None);
+                self.duration = ping.duration_seconds.or(self.duration);
             }
-            Kind::Fail => {
-                self.started_at = None;
-                self.failed_at.get_or_insert(ping.at);
-            }
+            Kind::Fail => drop(self.failed_at.get_or_insert(at)),
             Kind::Log => {}
         }
         self.pings.push_back(ping);
         while self.pings.len() > PINGS_MAX {
             self.pings.pop_front();
         }
+        let mut left = BODIES_MAX_BYTES;
+        for ping in self.pings.iter_mut().rev() {
+            if ping.body.len() > left {
+                ping.body = String::new();
+            }
+            left -= ping.body.len();
+        }
     }
-}
 
-/// Under which name the signs of life of a cluster's monitoring are kept; no heartbeat's name has a colon in front.
-pub fn monitoring_name(cluster: &str) -> String {
-    format!(":monitoring/{cluster}")
-}
+    /// After the clock was set back: what lies in the future happened now. True: something did.
+    pub fn clamp(&mut self, now: Timestamp) -> bool {
+        let times = [
+            Some(&mut self.since),
+            self.last_seen.as_mut(),
+            self.started_at.as_mut(),
+            self.began_at.as_mut(),
+            self.last_success.as_mut(),
+            self.failed_at.as_mut(),
+        ];
+        let mut changed = false;
+        for at in times.into_iter().flatten().filter(|at| **at > now) {
+            (*at, changed) = (now, true);
+        }
+        changed
+    }
 
-/// What is configured, with what an earlier run remembered of it.
-pub fn restore(
-    jobs: &[HeartbeatConfig],
-    monitoring: &BTreeMap<Arc<str>, MonitoringConfig>,
-    restored: &[(String, String)],
-    now: Timestamp,
-) -> BTreeMap<String, State> {
-    let names = jobs.iter().map(|j| j.name.clone()).chain(monitoring.keys().map(|c| monitoring_name(c)));
-    let known = |name: &str| {
-        let text = restored.iter().find(|(n, _)| n == name).map(|(_, text)| text)?;
-        serde_json::from_str(text)
-            .map_err(|error| tracing::warn!(name, %error, "a heartbeat's memory can't be read"))
-            .ok()
-    };
-    names
-        .map(|name| (known(&name).unwrap_or_else(|| State::new(now)), name))
-        .map(|(state, name)| (name, state))
-        .collect()
+    /// The newest ping that satisfies a condition.
+    pub fn newest(&self, is: impl Fn(&Ping) -> bool) -> Option<&Ping> {
+        self.pings.iter().rev().find(|p| is(p))
+    }
 }

@@ -1,16 +1,24 @@
 //! The dead man's switch out: somebody else's alarm is kept quiet by our pings, and goes off when they stop. They stop when
-//! dogwatch does not really watch: not probing, not storing, not able to notify.
+//! dogwatch does not really watch: not probing, not storing, not able to notify, cut off. Where it is asked to, it says why
+//! at `<url>/fail`, as at healthchecks.io. The URL is a secret: it is never shown, not even in part.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
 
-use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::config::SwitchConfig;
 use crate::{
     clock::Clock,
-    model::Live,
-    notify::client::{HttpClient, read_url},
+    model::{Live, LiveState},
+    notify::{
+        self,
+        client::{HttpClient, read_url},
+    },
     telemetry::{Metrics, PingLabels},
 };
 
@@ -23,109 +31,139 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Attempts of one ping.
 const ATTEMPTS: usize = 3;
 
-/// A probe must have ended within this, however long the intervals.
-const PROBED_WITHIN: Duration = Duration::from_secs(60);
+/// The first ping comes this long after the start: by then the first probes have ended and the store has been judged.
+const SETTLE: Duration = Duration::from_secs(5);
 
-/// A message may wait so long for a receiver that fails.
-const NOTIFYING_WITHIN: Duration = Duration::from_secs(300);
+/// A probe must have begun within twice the shortest interval and this.
+const PROBED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// A receiver may fail for so long; messages may wait for so long.
+const NOTIFYING_WITHIN: SignedDuration = SignedDuration::from_secs(300);
 
 /// What is looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// Now.
     pub now: Timestamp,
     /// Since when the watchdog runs.
     pub started_at: Option<Timestamp>,
-    /// When the newest probe began; `None`: nothing was probed yet.
+    /// Clusters are configured.
+    pub has_clusters: bool,
+    /// When the newest probe began whose result was taken in; `None`: there is none yet.
     pub probed_at: Option<Timestamp>,
-    /// The longest interval of a probe.
+    /// The shortest interval of a probe.
     pub interval: Duration,
+    /// The watchdog is cut off.
+    pub cut_off: bool,
     /// History is being written.
     pub storing: bool,
-    /// Since when messages wait while every receiver fails.
-    pub mute_since: Option<Timestamp>,
-    /// There is something to watch.
-    pub has_targets: bool,
+    /// The receiver that has failed longest, and since when.
+    pub failing: Option<(String, Timestamp)>,
+    /// Since when there has always been a message that waits.
+    pub waiting_since: Option<Timestamp>,
 }
 
 /// Whether the watchdog really watches.
 ///
 /// # Errors
 /// Why it does not, in words.
-pub fn fit(view: &View) -> Result<(), &'static str> {
-    let since = |at: Timestamp| Duration::try_from(view.now.duration_since(at)).unwrap_or_default();
-    let probed = view.probed_at.or(view.started_at);
-    if view.has_targets && probed.is_none_or(|at| since(at) > view.interval * 2 + PROBED_WITHIN) {
-        return Err("nothing is being probed");
+pub fn fit(view: &View) -> Result<(), String> {
+    let since = |at: Timestamp| view.now.duration_since(at);
+    if view.cut_off {
+        return Err("the watchdog is cut off from the network".into());
+    }
+    let patience = SignedDuration::try_from(view.interval * 2).unwrap_or(SignedDuration::MAX) + PROBED_WITHIN;
+    if view.has_clusters && view.probed_at.or(view.started_at).is_none_or(|at| since(at) > patience) {
+        return Err("nothing is being probed".into());
     }
     if !view.storing {
-        return Err("history is not being written");
+        return Err("history is not being written".into());
     }
-    if view.mute_since.is_some_and(|at| since(at) > NOTIFYING_WITHIN) {
-        return Err("no receiver takes messages");
+    match &view.failing {
+        Some((receiver, at)) if since(*at) > NOTIFYING_WITHIN => {
+            return Err(format!("the receiver {receiver} takes no messages"));
+        }
+        _ => {}
     }
-    Ok(())
+    match view.waiting_since {
+        Some(at) if since(at) > NOTIFYING_WITHIN => Err("messages are not delivered".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Since when what is only ever seen as it is now has been so.
+#[derive(Debug, Default)]
+struct Trouble {
+    failing: BTreeMap<String, Timestamp>,
+    waiting_since: Option<Timestamp>,
+}
+
+impl Trouble {
+    fn view(&mut self, live: &LiveState, now: Timestamp) -> View {
+        let failing = live.failing_receivers.iter().map(|(name, _)| name);
+        self.failing = failing.map(|n| (n.clone(), self.failing.get(n).copied().unwrap_or(now))).collect();
+        self.waiting_since = (live.outbox_pending > 0).then(|| self.waiting_since.unwrap_or(now));
+        let targets = || live.clusters.values().flat_map(|c| c.targets.values());
+        View {
+            now,
+            started_at: live.started_at,
+            has_clusters: !live.clusters.is_empty(),
+            probed_at: targets().filter_map(|t| t.last.as_ref().map(|o| o.started)).max(),
+            interval: targets().map(|t| t.target.interval).min().unwrap_or_default(),
+            cut_off: live.vantage.since.is_some() && !live.vantage.ok,
+            storing: live.store.ok,
+            failing: self.failing.iter().min_by_key(|(_, at)| **at).map(|(n, at)| (n.clone(), *at)),
+            waiting_since: self.waiting_since,
+        }
+    }
 }
 
 /// Pings until told to stop.
 pub async fn run(config: SwitchConfig, live: Live, metrics: Arc<Metrics>, clock: Clock, stop: CancellationToken) {
     let client = match HttpClient::new(&config.http_config) {
         Ok(client) => client,
+        // Checked with the configuration already.
         Err((key, why)) => return tracing::error!("dead_mans_switch{key}: {why}"),
     };
-    let mut mute_since = None;
-    let mut unfit = false;
-    let mut tick = tokio::time::interval(config.every);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut trouble = Trouble::default();
+    let mut told = None;
+    let mut tick = tokio::time::interval_at(Instant::now() + SETTLE, config.every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
-        let view = look(&live, clock.wall(), &mut mute_since);
-        let outcome = match fit(&view) {
-            Err(why) => {
-                if !unfit {
-                    tracing::error!("the dead man's switch is not pinged: {why}");
-                }
-                unfit = true;
-                "withheld"
+        let view = trouble.view(&live.read(), clock.wall());
+        let unfit = fit(&view).err();
+        if told != unfit {
+            match &unfit {
+                Some(why) => tracing::error!("the dead man's switch is not pinged: {why}"),
+                None => tracing::info!("the dead man's switch is pinged again"),
             }
-            Ok(()) => {
-                unfit = false;
-                match stop.run_until_cancelled(ping(&client, &config)).await {
-                    None => return,
-                    Some(Ok(())) => "delivered",
-                    Some(Err(why)) => {
-                        tracing::warn!("the dead man's switch can't be pinged: {why}");
-                        "failed"
-                    }
-                }
+            told.clone_from(&unfit);
+        }
+        if unfit.is_some() && !config.fail {
+            metrics.switch_pings.get_or_create(&PingLabels { outcome: "withheld" }).inc();
+            continue;
+        }
+        let outcome = match stop.run_until_cancelled(ping(&client, &config, unfit.as_deref())).await {
+            None => return,
+            Some(Ok(())) if unfit.is_some() => "fail",
+            Some(Ok(())) => "delivered",
+            Some(Err(why)) => {
+                tracing::warn!("the dead man's switch can't be pinged: {why}");
+                "failed"
             }
         };
         metrics.switch_pings.get_or_create(&PingLabels { outcome }).inc();
     }
 }
 
-fn look(live: &Live, now: Timestamp, mute_since: &mut Option<Timestamp>) -> View {
-    let live = live.read();
-    let targets = || live.clusters.values().flat_map(|c| c.targets.values());
-    let mute = live.outbox_pending > 0 && !live.failing_receivers.is_empty();
-    *mute_since = if mute { Some(mute_since.unwrap_or(now)) } else { None };
-    View {
-        now,
-        started_at: live.started_at,
-        probed_at: targets().filter_map(|t| t.last.as_ref().map(|o| o.started)).max(),
-        interval: targets().map(|t| t.target.interval).max().unwrap_or_default(),
-        storing: live.store.ok || live.store.since.is_none(),
-        mute_since: *mute_since,
-        has_targets: targets().next().is_some(),
-    }
-}
-
-async fn ping(client: &HttpClient, config: &SwitchConfig) -> Result<(), String> {
+/// One ping, or the word of why there is none, with a few attempts.
+async fn ping(client: &HttpClient, config: &SwitchConfig, unfit: Option<&str>) -> Result<(), String> {
     let mut last = String::new();
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             tokio::time::sleep(AGAIN).await;
         }
-        match once(client, config).await {
+        match once(client, config, unfit).await {
             Ok(()) => return Ok(()),
             Err(why) => last = why,
         }
@@ -133,37 +171,19 @@ async fn ping(client: &HttpClient, config: &SwitchConfig) -> Result<(), String> 
     Err(last)
 }
 
-async fn once(client: &HttpClient, config: &SwitchConfig) -> Result<(), String> {
-    let url = read_url(config.url.as_ref(), config.url_file.as_ref()).await?;
-    let request = client.get(&client.client(TIMEOUT).await?, url).await?;
-    // The URL is a secret: errors are told without it.
-    let response = request.send().await.map_err(|e| e.without_url().to_string())?;
-    if response.status().is_success() { Ok(()) } else { Err(format!("answered {}", response.status())) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_pings_only_while_it_really_watches() {
-        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let ago = |s: i64| Some(now - jiff::SignedDuration::from_secs(s));
-        let good = View {
-            now,
-            started_at: ago(1_000),
-            probed_at: ago(5),
-            interval: Duration::from_secs(10),
-            storing: true,
-            mute_since: None,
-            has_targets: true,
-        };
-        assert_eq!(fit(&good), Ok(()));
-        assert_eq!(fit(&View { probed_at: ago(100), ..good }), Err("nothing is being probed"));
-        assert_eq!(fit(&View { probed_at: None, started_at: ago(30), ..good }), Ok(()));
-        assert_eq!(fit(&View { probed_at: None, has_targets: false, ..good }), Ok(()));
-        assert_eq!(fit(&View { storing: false, ..good }), Err("history is not being written"));
-        assert_eq!(fit(&View { mute_since: ago(200), ..good }), Ok(()));
-        assert_eq!(fit(&View { mute_since: ago(400), ..good }), Err("no receiver takes messages"));
-    }
+async fn once(client: &HttpClient, config: &SwitchConfig, unfit: Option<&str>) -> Result<(), String> {
+    let mut url = read_url(config.url.as_ref(), config.url_file.as_ref()).await?;
+    let connection = client.client(TIMEOUT).await?;
+    let request = match unfit {
+        None => client.get(&connection, url).await?,
+        Some(why) => {
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.pop_if_empty().push("fail");
+            }
+            client.post(&connection, url).await?.body(why.to_owned())
+        }
+    };
+    // Errors are told without the URL.
+    let response = request.send().await.map_err(|e| notify::with_causes(&e.without_url()))?;
+    if response.status().is_success() { Ok(()) } else { Err(format!("the answer was {}", response.status())) }
 }

@@ -3,6 +3,7 @@
 //! A view is plain text and numbers, bounded by the named limits below; everything that a cluster said is escaped by
 //! the templates. No scripts, no fonts, no request to anywhere else.
 
+mod heartbeats;
 mod home;
 mod incident;
 mod target;

@@ -1,67 +1,136 @@
 //! `/ping/<token>[/start|/fail|/log|/<exit status>]`: jobs report in, as to healthchecks.io. GET, HEAD or POST; what a POST
 //! brings is kept as evidence. Answered after the store has it. The token is never logged and never shown.
 
+use std::time::Duration;
+
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use super::Web;
-use crate::heartbeat::{BODY_MAX, Kind};
+use crate::{
+    heartbeat::{BODY_MAX, Kind, Ping},
+    store::Durability,
+};
 
-/// More than this is not even read: a job that pours its log in is told so.
-const READ_MAX: usize = 1 << 20;
+/// So much of a body is read for its end; of a longer one, as much is read.
+const READ_MAX: usize = 16 << 20;
 
-/// The paths.
+/// A body must come within this; a ping counts all the same, with what came of it.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// The paths. All are one: whatever stands under `/ping/` may hold a token and must not reach a page that quotes it.
 pub fn router() -> Router<Web> {
-    Router::new()
-        .route("/ping/{token}", get(plain).post(plain))
-        .route("/ping/{token}/{what}", get(with_status).post(with_status))
+    Router::new().route("/ping/{*what}", get(take).post(take))
 }
 
-async fn plain(State(web): State<Web>, Path(token): Path<String>, body: Body) -> Response {
-    take(&web, &token, Kind::Success, None, body).await
-}
-
-async fn with_status(State(web): State<Web>, Path((token, what)): Path<(String, String)>, body: Body) -> Response {
-    let (kind, exit_status) = match what.as_str() {
-        "start" => (Kind::Start, None),
-        "fail" => (Kind::Fail, None),
-        "log" => (Kind::Log, None),
-        number => match number.parse::<u8>() {
-            Ok(0) => (Kind::Success, Some(0)),
-            Ok(status) => (Kind::Fail, Some(status)),
-            Err(_) => {
-                let text = "What follows the token is start, fail, log or an exit status from 0 to 255.\n";
-                return (StatusCode::BAD_REQUEST, text).into_response();
-            }
-        },
+async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderMap, body: Body) -> Response {
+    let (token, what) = what.split_once('/').unwrap_or((&what, ""));
+    let Some((kind, exit_status)) = meaning(what.trim_end_matches('/')) else {
+        let text = "What follows the token is start, fail, log or an exit status from 0 to 255.\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
     };
-    take(&web, &token, kind, exit_status, body).await
-}
-
-async fn take(web: &Web, token: &str, kind: Kind, exit_status: Option<u8>, body: Body) -> Response {
-    let bytes = match Limited::new(body, READ_MAX).collect().await {
-        Ok(read) => read.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let text = "More than a megabyte came with the ping; send its end only: tail -c 10000.\n";
-            return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
-        }
-        Err(_) => return (StatusCode::BAD_REQUEST, "The body broke off.\n").into_response(),
-    };
-    if bytes.len() > BODY_MAX {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (tail, cut) = read(body).await;
+    if cut {
         web.metrics.drop_at("ping_body");
     }
-    // The end of a log says more than its beginning, but a cut must not begin in the middle of a character.
-    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(BODY_MAX)..]).into_owned();
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-    match web.pulse.ping(token, kind, exit_status, text).await {
-        Ok(()) => "OK\n".into_response(),
+    let body = text(&tail);
+    let ping = Ping { exit_status, body, user_agent: agent.to_owned(), ..Ping::new(web.clock.wall(), kind) };
+    match web.pulse.ping(token, ping).await {
+        Ok(Durability::Durable) => "OK\n".into_response(),
+        // A success for the caller, whose job is not to blame for our disk.
+        Ok(Durability::Buffered) => {
+            let text = "OK, but only in memory: the watchdog can't write to its disk now.\n";
+            (StatusCode::ACCEPTED, text).into_response()
+        }
         Err(_) => (StatusCode::NOT_FOUND, "No job has this token.\n").into_response(),
+    }
+}
+
+/// What the last part of the path says.
+fn meaning(what: &str) -> Option<(Kind, Option<u8>)> {
+    match what {
+        "" => Some((Kind::Success, None)),
+        "start" => Some((Kind::Start, None)),
+        "fail" => Some((Kind::Fail, None)),
+        "log" => Some((Kind::Log, None)),
+        number => match number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit()))? {
+            0 => Some((Kind::Success, Some(0))),
+            status => Some((Kind::Fail, Some(status))),
+        },
+    }
+}
+
+/// The end of a body, and whether anything was left out. Whatever goes wrong on the way, the ping itself has arrived.
+async fn read(mut body: Body) -> (Vec<u8>, bool) {
+    let (mut tail, mut read, mut ended) = (Vec::new(), 0, false);
+    let reading = async {
+        while read < READ_MAX {
+            let Some(Ok(frame)) = body.frame().await else { break };
+            let Ok(data) = frame.into_data() else { continue };
+            read += data.len();
+            tail.extend_from_slice(&data);
+            // Now and then, so that little is moved.
+            if tail.len() > 8 * BODY_MAX {
+                tail.drain(..tail.len() - BODY_MAX);
+            }
+        }
+        ended = body.is_end_stream();
+    };
+    // What came in time is kept.
+    let _ = tokio::time::timeout(READ_WITHIN, reading).await;
+    tail.drain(..tail.len().saturating_sub(BODY_MAX));
+    (tail, read > BODY_MAX || !ended)
+}
+
+/// As text: what can't be shown becomes a replacement character or nothing. A cut through a character leaves no trace.
+fn text(bytes: &[u8]) -> String {
+    let begin = bytes.iter().take(3).take_while(|b| **b & 0xc0 == 0x80).count();
+    let text = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default());
+    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    // Replacement characters are longer than what they replace.
+    let from = text.ceil_char_boundary(text.len().saturating_sub(BODY_MAX));
+    text.get(from..).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_mean_what_they_mean_at_healthchecks() {
+        let check = |what, expected| assert_eq!(meaning(what), expected, "{what}");
+        check("", Some((Kind::Success, None)));
+        check("start", Some((Kind::Start, None)));
+        check("fail", Some((Kind::Fail, None)));
+        check("log", Some((Kind::Log, None)));
+        check("0", Some((Kind::Success, Some(0))));
+        check("255", Some((Kind::Fail, Some(255))));
+        for other in ["256", "-1", "+1", "1.0", "starts", "Start", "start/fail", " "] {
+            check(other, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_body_the_end_is_kept() {
+        let check = async |body: Vec<u8>, expected: &str, cut: bool| {
+            let (tail, was_cut) = read(Body::from(body)).await;
+            assert_eq!((text(&tail).as_str(), was_cut), (expected, cut));
+        };
+        check(vec![], "", false).await;
+        check(b"done\r\n\x1b[31mred\x00\tend".to_vec(), "done\n[31mred\tend", false).await;
+        check(vec![b'x'; BODY_MAX], &"x".repeat(BODY_MAX), false).await;
+        check([&[b'x'; 300_000][..], b"the end"].concat(), &format!("{}the end", "x".repeat(BODY_MAX - 7)), true).await;
+        check("é".repeat(BODY_MAX).into_bytes(), &"é".repeat(BODY_MAX / 2), true).await;
+        check(["é".repeat(BODY_MAX).as_bytes(), b"x"].concat(), &format!("{}x", "é".repeat(BODY_MAX / 2 - 1)), true)
+            .await;
+        assert!(text(&[0xff; BODY_MAX]).len() <= BODY_MAX);
     }
 }

@@ -147,6 +147,14 @@ pub async fn read_url(url: Option<&Secret>, file: Option<&std::path::PathBuf>) -
     parse_url(&credential.read().await?)
 }
 
+/// Whether a secret URL is one.
+///
+/// # Errors
+/// Why not, in words that do not hold it.
+pub fn check_url(url: &Secret) -> Result<(), String> {
+    parse_url(url).map(drop)
+}
+
 /// A URL that may hold a secret: the error never shows it.
 pub(super) fn parse_url(url: &Secret) -> Result<Url, String> {
     let parsed = Url::parse(url.reveal()).map_err(|e| format!("not a URL: {e}"))?;

@@ -40,8 +40,15 @@ pub const GAUGES: &[(&str, &str)] = &[
     ),
     ("dogwatch_heartbeat_up", "0 while the heartbeat is late, failed or running too long"),
     ("dogwatch_heartbeat_state", "How the heartbeat stands, one-hot"),
-    ("dogwatch_heartbeat_last_seen_timestamp_seconds", "When the heartbeat last succeeded, as Unix time"),
-    ("dogwatch_heartbeat_expected_by_timestamp_seconds", "When the next success is late, as Unix time"),
+    (
+        "dogwatch_heartbeat_last_seen_timestamp_seconds",
+        "When the heartbeat was last heard, whatever it said, as Unix time",
+    ),
+    ("dogwatch_heartbeat_last_success_timestamp_seconds", "When the heartbeat last succeeded, as Unix time"),
+    (
+        "dogwatch_heartbeat_expected_by_timestamp_seconds",
+        "When the next success is due at the latest, grace included, as Unix time",
+    ),
     ("dogwatch_heartbeat_duration_seconds", "Duration of the last run from start to success"),
     ("dogwatch_in_cluster_monitoring_up", "0 while the monitoring inside the cluster is silent"),
     ("dogwatch_scrape_success", "1 if the component's own metrics could be scraped"),

@@ -91,7 +91,7 @@ receivers:
         let error = parse(&pasted.replace(from, to)).unwrap_err();
         assert!(error.contains(expected), "{error}");
     };
-    check("routing_key: k", "routing_key: k, images: []", "dogwatch.yml:9:");
+    check("routing_key: k", "routing_key: k, picture: x", "dogwatch.yml:9:");
     check("group_wait: 30s", "group_waits: 30s", "did you mean `group_wait`?");
     check("slack.default.title", "slack.mine.title", "template \"slack.mine.title\" is not defined");
     check("[offhours]", "[nights]", "undefined time interval");

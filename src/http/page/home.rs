@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX, incident::Card, job_title, path,
-    render, target_path,
+    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX, heartbeats::Heartbeats,
+    incident::Card, job_title, path, render, target_path,
 };
 use crate::{
+    heartbeat,
     http::words::{count, latency, plural},
     model::{Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, State},
     telemetry::{Metrics, ProbeLabels},
@@ -33,6 +34,7 @@ pub struct Home {
     incidents: Vec<Card>,
     more_incidents: usize,
     clusters: Vec<Cluster>,
+    heartbeats: Option<Heartbeats>,
     resolved: Vec<Resolved>,
     own: Vec<Own>,
 }
@@ -113,9 +115,24 @@ impl Home {
             incidents: open.iter().take(INCIDENTS_MAX).map(|i| Card::new(i, now)).collect(),
             more_incidents: open.len().saturating_sub(INCIDENTS_MAX),
             clusters: state.clusters.iter().map(|(name, c)| cluster(name, c, now)).collect(),
+            heartbeats: None,
             resolved: resolved(state, now),
             own: own(state, metrics, now),
         }
+    }
+
+    /// With the jobs that report in, where there are any.
+    pub fn with_heartbeats(mut self, views: &[heartbeat::View], now: Timestamp) -> Self {
+        if views.is_empty() {
+            return self;
+        }
+        let heartbeats = Heartbeats::new(views, now);
+        if let Some(line) = self.line.as_mut().filter(|line| self.clusters.is_empty() && line.tone != Tone::Bad) {
+            *line = Line { tone: if heartbeats.is_bad() { Tone::Bad } else { Tone::Good }, text: heartbeats.line() };
+            self.title = line.text.trim_end_matches('.').to_owned();
+        }
+        self.heartbeats = Some(heartbeats);
+        self
     }
 
     /// The page.

@@ -300,3 +300,39 @@ pub fn quorum_lost() -> Incident {
         ],
     }
 }
+
+/// Jobs that report in: one of each kind.
+pub fn heartbeats() -> Vec<dogwatch::heartbeat::View> {
+    use dogwatch::heartbeat::{Blind, Kind, Ping, Standing, View};
+    let view = |name: &str, state, since, success: Option<u64>| View {
+        name: name.to_owned(),
+        cluster: Some("prod".to_owned()),
+        state,
+        since: before(since),
+        expected: "every 1 day".to_owned(),
+        last_seen: success.map(before),
+        last_success: success.map(before),
+        due_by: now() + Duration::from_secs(7 * 3600),
+        running_since: None,
+        duration_seconds: success.map(|_| 192.4),
+        missed: None,
+        pings: Vec::new(),
+    };
+    let ping = Ping {
+        exit_status: Some(28),
+        body: "snapshot saved\nupload: <script> no space left on device\n\n".to_owned(),
+        ..Ping::new(before(3_000), Kind::Fail)
+    };
+    vec![
+        view("etcd-backup", Standing::Ok, 14_000, Some(14_000)),
+        View { running_since: Some(before(70)), ..view("restore-drill", Standing::Running, 70, Some(90_000)) },
+        view("velero", Standing::Late, 5_400, Some(100_000)),
+        View { pings: vec![ping], ..view("registry-sync", Standing::Failed, 3_000, Some(90_000)) },
+        View { running_since: Some(before(9_000)), ..view("vault-snapshot", Standing::TooLong, 1_800, Some(95_000)) },
+        View { cluster: None, ..view("certificate-renewal", Standing::New, 600, None) },
+        View {
+            missed: Some(Blind { from: before(20_000), to: before(16_000) }),
+            ..view("git-mirror", Standing::Ok, 90_000, Some(90_000))
+        },
+    ]
+}

@@ -1,0 +1,125 @@
+//! The section of the first page that shows the jobs that report in.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Moment;
+use crate::{
+    heartbeat::{Kind, Standing, View},
+    http::words::{count, lasting, plural},
+};
+
+/// The most heartbeats listed: what needs a person comes first.
+const ROWS_MAX: usize = 100;
+
+/// Bytes of what a job said that are shown.
+const SAID_MAX_BYTES: usize = 200;
+
+/// Jobs that report in.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Heartbeats {
+    summary: String,
+    /// The stylesheet's class of the summary.
+    tone: &'static str,
+    rows: Vec<Row>,
+    more: String,
+    #[serde(skip)]
+    count: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    name: String,
+    cluster: String,
+    /// The stylesheet's class, as of a target's state.
+    class: &'static str,
+    state: &'static str,
+    since: Moment,
+    /// Before the time since when: `for 3 h` of what is wrong or runs, `3 h ago` of a success.
+    lasts: bool,
+    words: String,
+    lasted: String,
+}
+
+impl Heartbeats {
+    /// As they stand.
+    pub fn new(views: &[View], now: Timestamp) -> Self {
+        let mut sorted: Vec<&View> = views.iter().collect();
+        sorted.sort_by_key(|v| !v.state.is_bad());
+        let bad = views.iter().filter(|v| v.state.is_bad()).count();
+        let summary = match (bad, views.len()) {
+            (0, 1) => "in time".to_owned(),
+            (0, all) => format!("all {} in time", count(all as u64)),
+            (bad, all) => format!("{} of {} not in time", count(bad as u64), count(all as u64)),
+        };
+        let more = match views.len().saturating_sub(ROWS_MAX) {
+            0 => String::new(),
+            n => format!("and {} more, listed in /api/dogwatch/v1/heartbeats", count(n as u64)),
+        };
+        let rows = sorted.into_iter().take(ROWS_MAX).map(|v| row(v, now)).collect();
+        Self { summary, tone: if bad > 0 { "bad" } else { "plain" }, rows, more, count: views.len() }
+    }
+
+    /// The line above everything where there is no cluster.
+    pub fn line(&self) -> String {
+        format!("{}: {}.", plural(self.count, "heartbeat", "heartbeats"), self.summary)
+    }
+
+    /// Whether any is not in time.
+    pub fn is_bad(&self) -> bool {
+        self.tone == "bad"
+    }
+}
+
+fn row(v: &View, now: Timestamp) -> Row {
+    let moment = |at: Timestamp| Moment::new(at, now).text;
+    let due = format!("the next success is due by {}", moment(v.due_by));
+    let (class, state, words) = match v.state {
+        Standing::New => {
+            ("unknown", "new", format!("has not reported yet; its first success is due by {}", moment(v.due_by)))
+        }
+        Standing::Ok => ("up", "ok", due),
+        Standing::Running => ("up", "running", due),
+        Standing::Late => ("down", "late", missing(v, &moment)),
+        Standing::Failed => ("down", "failed", failure(v)),
+        Standing::TooLong => {
+            let began = v.running_since.map(|at| format!("it began at {}", moment(at)));
+            ("down", "too long", format!("{} and has not ended", began.unwrap_or_else(|| "it has begun".into())))
+        }
+    };
+    let missed = v.missed.map(|b| {
+        let (from, to) = (moment(b.from), moment(b.to));
+        format!("; the watchdog did not listen from {from} to {to}, a report may be lost")
+    });
+    let lasted = v.duration_seconds.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()).map(lasting);
+    Row {
+        name: v.name.clone(),
+        cluster: v.cluster.clone().unwrap_or_default(),
+        class,
+        state,
+        since: Moment::new(v.since, now),
+        lasts: v.state != Standing::Ok,
+        words: words + missed.as_deref().unwrap_or_default(),
+        lasted: lasted.unwrap_or_default(),
+    }
+}
+
+fn missing(v: &View, moment: &impl Fn(Timestamp) -> String) -> String {
+    match v.last_success {
+        Some(at) => format!("last success {}, expected {}", moment(at), v.expected),
+        None => format!("it has never reported a success, expected {}", v.expected),
+    }
+}
+
+/// What a failure said: its exit status and its last words.
+fn failure(v: &View) -> String {
+    let Some(ping) = v.pings.iter().find(|p| p.kind == Kind::Fail) else { return "it said that it failed".into() };
+    let status = match ping.exit_status {
+        Some(status) => format!("exit status {status}"),
+        None => "it said that it failed".into(),
+    };
+    match ping.body.lines().map(str::trim).rfind(|l| !l.is_empty()) {
+        Some(said) => format!("{status}: {}", &said[..said.floor_char_boundary(SAID_MAX_BYTES)]),
+        None => status,
+    }
+}
