@@ -11,7 +11,7 @@ use anstyle::AnsiColor;
 use super::{CheckArgs, output};
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     dial::{DialConfig, Dialer},
     heartbeat::tokens,
 };
@@ -24,7 +24,7 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(errors) => return Ok(output::fail(&errors)),
     };
-    let mut errors = Vec::new();
+    let mut errors = config::rules(&config).err().unwrap_or_default();
     for cluster in &config.clusters {
         let dial = DialConfig {
             kubeconfig: cluster.kubeconfig.clone(),
