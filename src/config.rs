@@ -29,6 +29,7 @@ use crate::{
         drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+    model::nothing,
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -41,6 +42,8 @@ use crate::{
 
 /// Larger than this is no configuration: hundreds of clusters fit.
 const FILE_MAX: u64 = 1 << 20;
+/// In `rule_files`: the rules that are part of the program.
+const BUILTIN: &str = "builtin";
 /// The port that dogwatch listens on by default.
 pub const PORT: u16 = 9559;
 
@@ -77,21 +80,28 @@ pub struct Config {
     /// Alertmanager's `route`; with a single receiver it may be left out.
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub receivers: Vec<ReceiverConfig>,
     /// Alertmanager's `templates`: files with `define`s, with `*`.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub templates: Vec<String>,
     /// Alertmanager's `inhibit_rules`.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub inhibit_rules: Vec<InhibitConfig>,
     /// Alertmanager's `time_intervals`.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub time_intervals: Vec<NamedIntervals>,
     /// Their old name.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub mute_time_intervals: Vec<NamedIntervals>,
-    /// Rule files, relative to this one, with `*`; without them the built-in rules count.
+    /// Rule files, relative to this one, with `*`; `builtin` stands for the built-in rules, which count without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
     /// Jobs that report in.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub heartbeats: Vec<HeartbeatConfig>,
     /// Who raises the alarm when dogwatch is silent.
+    #[serde(deserialize_with = "nothing::is_default")]
     pub dead_mans_switch: Vec<SwitchConfig>,
     /// Drills on a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,23 +231,24 @@ pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
 /// # Errors
 /// All that is wrong with them, each with its file, line and column.
 pub fn rules(config: &Config) -> Result<Vec<rule::Group>, Vec<String>> {
-    let Some(patterns) = &config.rule_files else {
-        return rule::shipped::groups().map_err(|e| e.iter().map(ToString::to_string).collect());
-    };
+    let default = [BUILTIN.to_owned()];
     let (mut groups, mut errors) = (Vec::new(), Vec::new());
-    for pattern in patterns {
+    let mut take = |read: Result<Vec<rule::Group>, Vec<rule::FileError>>| match read {
+        Ok(read) => groups.extend(read),
+        Err(found) => errors.extend(found.iter().map(ToString::to_string)),
+    };
+    let mut missing = Vec::new();
+    for pattern in config.rule_files.as_deref().unwrap_or(&default) {
+        if pattern == BUILTIN {
+            take(rule::shipped::groups());
+            continue;
+        }
         match rule::file::expand(Path::new(""), pattern) {
-            Ok(files) => {
-                for file in files {
-                    match rule::file::load(&file) {
-                        Ok(read) => groups.extend(read),
-                        Err(found) => errors.extend(found.iter().map(ToString::to_string)),
-                    }
-                }
-            }
-            Err(error) => errors.push(format!("rule_files: {error}")),
+            Ok(files) => files.iter().for_each(|file| take(rule::file::load(file))),
+            Err(error) => missing.push(format!("rule_files: {error}")),
         }
     }
+    errors.append(&mut missing);
     if errors.is_empty() { Ok(groups) } else { Err(errors) }
 }
 
@@ -280,7 +291,8 @@ fn resolve(config: &mut Config, base: &Path) {
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
     }
-    for pattern in config.rule_files.iter_mut().flatten().chain(&mut config.templates) {
+    let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != BUILTIN);
+    for pattern in rule_files.chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);

@@ -11,6 +11,7 @@ pub mod finding;
 pub mod incident;
 pub mod live;
 pub mod matcher;
+pub mod nothing;
 pub mod observation;
 pub mod re2;
 pub mod sample;

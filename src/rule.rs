@@ -23,11 +23,20 @@ use std::{
 
 use jiff::Timestamp;
 
+use crate::{model::Matcher, promql::Window};
+
 pub use self::{
     eval::Context,
     file::{FileError, Group, Kind, Rule, read},
     step::{Active, Alerting, Phase},
 };
+
+/// The conditions of every selector in the rules: what they ask the history for.
+pub fn selectors(groups: &[Group]) -> Vec<Vec<Matcher>> {
+    let window = Window { start_ms: 0, end_ms: 0, step_ms: 0, lookback_ms: 0 };
+    let rules = groups.iter().flat_map(|g| &g.rules);
+    rules.flat_map(|rule| rule.query.selections(&window)).map(|selection| selection.matchers).collect()
+}
 
 /// How a rule fared when it was last evaluated.
 #[derive(Clone, Debug, Default, PartialEq)]

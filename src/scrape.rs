@@ -1,12 +1,13 @@
 //! A component's own /metrics, scraped: what rules and dashboards need of it, under its own names, with the target's labels.
 //!
-//! Off unless a cluster's `scrape:` asks for it. Only targets that are up are asked, a few at a time, apart from the probes,
-//! which never wait for a scrape; a scrape that fails changes no verdict. What is not on the keep-list costs no allocation.
+//! Off unless a cluster's `scrape:` asks for it. Only targets that answered the last probe are asked, well or not, a few at
+//! a time, apart from the probes, which never wait for a scrape; a scrape that fails changes no verdict. What is not on the keep-list costs no allocation.
 //! Labels that the component gives and dogwatch sets itself become `exported_…` (Prometheus' `honor_labels: false`); series
 //! that are gone get a stale marker, all of a target's when its scrape fails.
 //!
-//! API servers' series bear `job="apiserver"`, as kube-prometheus names them, so that published rules find them; a kubelet's
-//! bear `metrics_path="/metrics"`.
+//! The loaded rules have a say: the metrics they use are kept too, and API servers' series bear the job that they look for
+//! (`kube-apiserver`, or kube-prometheus' `apiserver`), so that published rules find them unchanged. A kubelet's bear
+//! `metrics_path="/metrics"`.
 
 pub mod config;
 
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::config::{Keep, ScrapeConfig};
+use self::config::{Keep, ScrapeConfig, Wanted};
 use crate::{
     clock::Clock,
     dial::{Ask, Auth, Dialer, Trust},
@@ -40,6 +41,8 @@ pub struct Parts {
     pub cluster: Arc<str>,
     /// How.
     pub config: ScrapeConfig,
+    /// What the loaded rules ask for.
+    pub wanted: Wanted,
     /// Gives the dialer once the kubeconfig is loaded.
     pub dialer: Box<dyn Fn() -> Option<Dialer> + Send + Sync>,
     /// The targets.
@@ -52,12 +55,16 @@ pub struct Parts {
     pub clock: Clock,
 }
 
+/// The labels that all scraped series of a target bear.
+type Base = Vec<(Arc<str>, Arc<str>)>;
+
 /// What was written of each target last.
 type Written = HashMap<TargetKey, HashSet<Labels>>;
 
 /// Scrapes until told to stop.
 pub async fn run(parts: Parts, stop: CancellationToken) {
-    let keep = Arc::new(Keep::new(&parts.config));
+    let keep = Arc::new(Keep::new(&parts.config, &parts.wanted));
+    let jobs = parts.wanted.api_server_jobs(&parts.config);
     let mut written = Written::new();
     let mut complained: HashSet<TargetKey> = HashSet::new();
     let mut tick = tokio::time::interval(parts.config.interval);
@@ -65,6 +72,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         let Some(dialer) = (parts.dialer)() else { continue };
         let places = places(&parts);
+        parts.store.append(&down(&parts, &jobs));
         written.retain(|key, before| {
             let there = places.iter().any(|p| p.target.key == *key);
             if !there {
@@ -72,7 +80,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
             }
             there
         });
-        let scrapes = places.into_iter().map(|place| scrape(place, &dialer, &parts, keep.clone()));
+        let scrapes = places.into_iter().map(|place| scrape(place, &dialer, &parts, &jobs, keep.clone()));
         let mut done = stream::iter(scrapes).buffer_unordered(AT_ONCE);
         while let Some(Some(scraped)) = stop.run_until_cancelled(done.next()).await {
             remember(&parts, &mut written, &mut complained, scraped);
@@ -89,19 +97,26 @@ struct Place {
 /// How a scrape ended.
 struct Scraped {
     target: Arc<Target>,
+    /// The labels of its series: a set for each job that it is written as.
+    bases: Vec<Base>,
     at: Timestamp,
     took: Duration,
     outcome: Result<exposition::Scraped, String>,
 }
 
-/// The targets that are up, and whom to ask for their metrics.
+/// An etcd member without a leader is down and has most to tell; one that is silent would only hold up the others.
+fn answers(t: &LiveTarget) -> bool {
+    t.last.as_ref().is_some_and(|last| last.answered)
+}
+
+/// The targets that answer, and whom to ask for their metrics.
 fn places(parts: &Parts) -> Vec<Place> {
     let live = parts.live.read();
     let Some(cluster) = live.clusters.get(&parts.cluster) else { return Vec::new() };
-    let up = || cluster.targets.values().filter(|t| t.verdict.state == State::Up);
+    let all = || cluster.targets.values().filter(|t| answers(t));
     let single = |t: &&LiveTarget| matches!(t.target.spec, ProbeSpec::ApiServer { advertised: false, .. });
-    let has_single = up().any(|t| single(&t));
-    let api: Option<Url> = up().find_map(|t| match &t.target.spec {
+    let has_single = all().any(|t| single(&t));
+    let api: Option<Url> = all().filter(|t| t.verdict.state == State::Up).find_map(|t| match &t.target.spec {
         ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
         _ => None,
     });
@@ -119,7 +134,19 @@ fn places(parts: &Parts) -> Vec<Place> {
         };
         Some(Place { target: t.target.clone(), ask: Ask { max_bytes: parts.config.max_bytes, reuse: true, ..ask } })
     };
-    up().filter_map(place).collect()
+    all().filter_map(place).collect()
+}
+
+/// API servers that are silent are not scraped; under a job that only scrapes write, this is their `up`.
+fn down(parts: &Parts, jobs: &[String]) -> Vec<Sample> {
+    let live = parts.live.read();
+    let targets = live.clusters.get(&parts.cluster).into_iter().flat_map(|c| c.targets.values());
+    let silent = |t: &&LiveTarget| t.verdict.state == State::Down && !answers(t);
+    let down = targets.filter(|t| t.target.key.job == Job::KubeApiserver).filter(silent);
+    let others = || jobs.iter().filter(|job| *job != Job::KubeApiserver.as_str());
+    let at = parts.clock.wall();
+    let up = |t: &LiveTarget, job: &String| Sample { labels: Labels::new("up", base(&t.target, job)), at, value: 0.0 };
+    down.flat_map(|t| others().map(move |job| up(t, job))).collect()
 }
 
 /// The way on which the probe found the kubelet.
@@ -141,12 +168,17 @@ fn at(base: &Url, path: &str) -> Url {
     url
 }
 
-async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, keep: Arc<Keep>) -> Scraped {
+async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, jobs: &[String], keep: Arc<Keep>) -> Scraped {
     let (started, begun) = (parts.clock.wall(), Instant::now());
     let deadline = parts.clock.mono() + parts.config.timeout;
     let Place { target, ask } = place;
     let exchange = dialer.exchange(ask, deadline).await;
-    let (labels, limit) = (base(&target), parts.config.max_series);
+    let limit = parts.config.max_series;
+    let bases: Vec<Base> = match target.key.job {
+        Job::KubeApiserver => jobs.iter().map(|job| base(&target, job)).collect(),
+        other => vec![base(&target, other.as_str())],
+    };
+    let of = bases.clone();
     let outcome = match exchange.outcome {
         Err(failure) => Err(failure.to_string()),
         Ok(answer) if answer.status != 200 => Err(format!("HTTP {}", answer.status)),
@@ -159,20 +191,27 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, keep: Arc<Keep>) -
             // Megabytes of text: not on a thread that probes wait for.
             let read = tokio::task::spawn_blocking(move || {
                 let text = String::from_utf8_lossy(&answer.body);
-                exposition::scrape(&text, format, started, &labels, limit, &|name| keep.takes(name))
+                let read =
+                    |base: &Base| exposition::scrape(&text, format, started, base, limit, &|name| keep.takes(name));
+                let mut all = exposition::Scraped::default();
+                for read in of.iter().map(read) {
+                    let read = read?;
+                    all.seen = read.seen;
+                    all.samples.extend(read.samples);
+                }
+                Ok(all)
             });
             read.await.unwrap_or_else(|_| Err("reading it broke off".into()))
         }
     };
-    Scraped { target, at: started, took: begun.elapsed(), outcome }
+    Scraped { target, bases, at: started, took: begun.elapsed(), outcome }
 }
 
-/// The labels that a target's scraped series bear.
-fn base(target: &Target) -> Vec<(Arc<str>, Arc<str>)> {
+fn base(target: &Target, job: &str) -> Base {
     let mut labels: BTreeMap<Arc<str>, Arc<str>> =
         target.labels.iter().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect();
     labels.insert("cluster".into(), target.key.cluster.clone());
-    labels.insert("job".into(), job(target.key.job).into());
+    labels.insert("job".into(), job.into());
     labels.insert("instance".into(), target.key.instance.clone());
     if let Some(node) = &target.node {
         labels.insert("node".into(), node.clone());
@@ -183,33 +222,29 @@ fn base(target: &Target) -> Vec<(Arc<str>, Arc<str>)> {
     labels.into_iter().collect()
 }
 
-/// The job that published rules look for.
-fn job(job: Job) -> &'static str {
-    if job == Job::KubeApiserver { "apiserver" } else { job.as_str() }
-}
-
 /// Writes what was scraped, how it went, and the end of what is gone.
 fn remember(parts: &Parts, written: &mut Written, complained: &mut HashSet<TargetKey>, scraped: Scraped) {
-    let Scraped { target, at, took, outcome } = scraped;
-    let labels = base(&target);
-    let own = |name: &str, value: f64| Sample { labels: Labels::new(name, labels.iter().cloned()), at, value };
-    let mut samples = vec![
-        own("dogwatch_scrape_success", f64::from(u8::from(outcome.is_ok()))),
-        own("scrape_duration_seconds", took.as_secs_f64()),
-    ];
-    if job(target.key.job) != target.key.job.as_str() {
-        // Under the name that published rules know; under our own the probe has written it.
-        samples.push(own("up", f64::from(u8::from(outcome.is_ok()))));
+    let Scraped { target, bases, at, took, outcome } = scraped;
+    let mut samples = Vec::new();
+    for base in &bases {
+        let own = |name: &str, value: f64| Sample { labels: Labels::new(name, base.iter().cloned()), at, value };
+        samples.push(own("dogwatch_scrape_success", f64::from(u8::from(outcome.is_ok()))));
+        samples.push(own("scrape_duration_seconds", took.as_secs_f64()));
+        if base.iter().any(|(name, job)| &**name == "job" && **job != *target.key.job.as_str()) {
+            // Under the name that published rules know; under our own the probe has written it.
+            samples.push(own("up", f64::from(u8::from(outcome.is_ok()))));
+        }
+        if let Ok(read) = &outcome {
+            #[allow(clippy::cast_precision_loss)] // Counts of lines.
+            let (seen, kept) = (read.seen as f64, (read.samples.len() / bases.len()) as f64);
+            samples.push(own("scrape_samples_scraped", seen));
+            samples.push(own("scrape_samples_post_metric_relabeling", kept));
+        }
     }
     let mut now = HashSet::new();
     match outcome {
         Ok(read) => {
             complained.remove(&target.key);
-            #[allow(clippy::cast_precision_loss)] // Counts of lines.
-            samples.extend([
-                own("scrape_samples_scraped", read.seen as f64),
-                own("scrape_samples_post_metric_relabeling", read.samples.len() as f64),
-            ]);
             now.extend(read.samples.iter().map(|s| s.labels.clone()));
             samples.extend(read.samples);
         }

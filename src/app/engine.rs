@@ -96,7 +96,8 @@ impl Engine {
         let (diagnoses, desk) =
             parts.dispatch(integrations.clone(), sources, firing_in, findings, &restored, external_url.clone())?;
         let (news, news_in) = watch::channel(0);
-        parts.watch(restored, diagnoses, news, alive.clone());
+        let wanted = scrape::config::Wanted::by(&rule::selectors(&rules));
+        parts.watch(restored, wanted, (diagnoses, news), alive.clone());
         let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
         parts.serve(listener, external_url, (desk, board, pulse));
         parts.send();
@@ -240,8 +241,8 @@ impl Start<'_> {
     fn watch(
         &mut self,
         restored: Restored,
-        diagnoses: mpsc::Sender<Diagnosis>,
-        news: watch::Sender<u64>,
+        wanted: scrape::config::Wanted,
+        (diagnoses, news): (mpsc::Sender<Diagnosis>, watch::Sender<u64>),
         alive: Arc<AtomicU64>,
     ) {
         let shared = self.shared;
@@ -281,6 +282,7 @@ impl Start<'_> {
             let parts = scrape::Parts {
                 cluster: name.clone(),
                 config: scraping.clone(),
+                wanted: wanted.clone(),
                 dialer: Box::new(move || known.get(&name)),
                 live: shared.live.clone(),
                 store: self.store.clone(),

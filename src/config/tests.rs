@@ -227,3 +227,11 @@ fn the_configurations_of_the_documentation_are_accepted() {
     }
     assert_eq!(remotes, [1, 4]);
 }
+
+#[test]
+fn a_key_with_nothing_after_it_is_an_empty_list() {
+    let receivers = "receivers:\n  - {name: ops, webhook_configs: [{url: 'http://127.0.0.1/'}]}\n";
+    let text =
+        format!("clusters: [{{name: a}}]\n{receivers}inhibit_rules:\nroute: {{receiver: ops, routes: , matchers: }}\n");
+    assert!(read(&text).unwrap().inhibit_rules.is_empty());
+}

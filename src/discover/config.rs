@@ -58,10 +58,14 @@ pub struct ScrapeConfig {
     /// Of one scrape.
     #[serde(with = "duration")]
     pub timeout: Duration,
-    /// Names or expressions of the metrics that are kept, instead of the default list.
+    /// Names or expressions of the metrics that are kept, instead of the default list and what the loaded rules use.
     pub keep: Vec<String>,
     /// Expressions of those that are not, even so.
     pub drop: Vec<String>,
+    /// The `job` of API servers' scraped series. Without it: the one that the loaded rules look for, `kube-apiserver`
+    /// (kubernetes-mixin) or `apiserver` (kube-prometheus); both if they look for both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apiserver_job: Option<String>,
     /// A longer answer is not read: the scrape fails.
     pub max_bytes: usize,
     /// More kept series of one target: the scrape fails.
@@ -75,6 +79,7 @@ impl Default for ScrapeConfig {
             timeout: Duration::from_secs(10),
             keep: Vec::new(),
             drop: Vec::new(),
+            apiserver_job: None,
             max_bytes: 64 << 20,
             max_series: 50_000,
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::duration;
+use crate::model::{duration, nothing};
 
 /// One node of the route tree; what it does not say it takes from its parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,13 +15,13 @@ pub struct RouteConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiver: Option<String>,
     /// Conditions: `severity="critical"`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub matchers: Vec<String>,
     /// Conditions in the old form: equal.
-    #[serde(rename = "match", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "match", skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub equal: BTreeMap<String, String>,
     /// Conditions in the old form: expressions.
-    #[serde(rename = "match_re", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "match_re", skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub regex: BTreeMap<String, String>,
     /// Later siblings are tried too.
     #[serde(rename = "continue", skip_serializing_if = "is_false")]
@@ -39,16 +39,16 @@ pub struct RouteConfig {
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub repeat_interval: Option<Duration>,
     /// Nothing is told in these.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub mute_time_intervals: Vec<String>,
     /// Nothing is told outside of these.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub active_time_intervals: Vec<String>,
     /// Who is told when the receiver does not react (ours, not in Alertmanager).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Vec<EscalationConfig>>,
     /// More particular routes, the first that matches wins.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub routes: Vec<RouteConfig>,
 }
 
@@ -93,25 +93,25 @@ pub enum EscalateIf {
 #[serde(deny_unknown_fields, default)]
 pub struct InhibitConfig {
     /// What explains.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub source_matchers: Vec<String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub source_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub source_match_re: BTreeMap<String, String>,
     /// What is explained by it, and not told.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub target_matchers: Vec<String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub target_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
     pub target_match_re: BTreeMap<String, String>,
     /// Labels in which both must agree.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub equal: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ pub struct NamedIntervals {
     /// What routes call it.
     pub name: String,
     /// Any of these.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     pub time_intervals: Vec<IntervalConfig>,
 }
 

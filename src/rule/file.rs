@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::{
-    model::duration::prometheus as duration,
+    model::{duration::prometheus as duration, nothing},
     promql::{self, Query, ValueType},
     template::Template,
 };
@@ -119,7 +119,7 @@ impl Group {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     groups: Vec<RawGroup>,
     #[serde(default, rename = "apiVersion")]
     _api_version: Option<String>,
@@ -134,7 +134,7 @@ struct RawFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSpec {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     groups: Vec<RawGroup>,
 }
 
@@ -148,9 +148,9 @@ struct RawGroup {
     query_offset: Option<Spanned<String>>,
     #[serde(default)]
     limit: usize,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     labels: BTreeMap<String, Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     rules: Vec<Spanned<RawRule>>,
 }
 
@@ -166,9 +166,9 @@ struct RawRule {
     hold: Option<Spanned<String>>,
     #[serde(default)]
     keep_firing_for: Option<Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     labels: BTreeMap<String, Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     annotations: BTreeMap<String, Spanned<String>>,
 }
 

@@ -19,7 +19,7 @@ use super::{
     step::{Alerting, Phase},
 };
 use crate::{
-    model::{Labels, Pairs, Sample, duration::prometheus as duration, stale},
+    model::{Labels, Pairs, Sample, duration::prometheus as duration, nothing, stale},
     promql,
     query::{Engine, Memory, QueryConfig, Source},
     telemetry::Metrics,
@@ -34,15 +34,15 @@ const STEPS_MAX: i64 = 1_000_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     rule_files: Vec<String>,
     #[serde(default)]
     evaluation_interval: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     group_eval_order: Vec<String>,
     #[serde(default)]
     fuzzy_compare: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     tests: Vec<RawTest>,
 }
 
@@ -53,13 +53,13 @@ struct RawTest {
     name: String,
     #[serde(default)]
     interval: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     input_series: Vec<RawSeries>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     alert_rule_test: Vec<AlertTest>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     promql_expr_test: Vec<ExprTest>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nothing::is_default")]
     external_labels: Pairs,
     #[serde(default)]
     external_url: String,

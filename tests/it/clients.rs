@@ -2,7 +2,6 @@
 //! Grafana's data source asks from the browser.
 
 use std::{
-    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,7 +9,10 @@ use std::{
 use dogwatch::{clock::Clock, model::LiveState};
 use jiff::Timestamp;
 
-use crate::api_v1::{Api, client};
+use crate::{
+    api_v1::{Api, client},
+    peers::peer,
+};
 
 async fn api() -> Api {
     let api = Api::start(Clock::system(), LiveState::default()).await;
@@ -133,13 +135,6 @@ async fn vmalert_evaluates_rules_on_it() {
     until("a firing alert", &format!("http://127.0.0.1:{port}/api/v1/alerts"), fires).await;
 }
 
-/// The virtual environment that tests/run makes.
-fn python() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache"));
-    cache.join("dogwatch-tests/venv/bin/python")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn pythons_client_reads_it() {
     let api = api().await;
@@ -158,7 +153,7 @@ data = p.custom_query_range("sum(up)", end - timedelta(minutes=5), end, "60s")
 assert len(data[0]["values"]) >= 5, data
 print("read", len(data[0]["values"]))
 "#;
-    let said = output(&python().display().to_string(), args(&["-c", script, &api.url])).await;
+    let said = output(&peer("venv/bin/python").display().to_string(), args(&["-c", script, &api.url])).await;
     assert!(said.starts_with("read "), "{said}");
 }
 

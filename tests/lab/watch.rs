@@ -45,6 +45,8 @@ pub const WHOLE: [(&str, usize); 5] =
 pub enum Setup<'a> {
     /// By a configuration with etcd's certificates and the receivers, and this kubeconfig.
     Configured(&'a Path),
+    /// The same, with this kubeconfig and this rule file instead of the built-in rules.
+    Ruled(&'a Path, &'a Path),
     /// By `$KUBECONFIG` and nothing else.
     Zero(&'a Path),
 }
@@ -72,13 +74,16 @@ impl<'a> Watch<'a> {
     pub fn start(lab: &'a Lab, setup: Setup<'_>) -> Self {
         let dir = TempDir::with_prefix("dogwatch-lab-").unwrap();
         let sink = Sink::start(lab, dir.path());
-        let kubeconfig = match setup {
-            Setup::Configured(kubeconfig) => {
-                let text = configuration(lab, kubeconfig, &sink);
+        let kubeconfig = match &setup {
+            Setup::Configured(kubeconfig) | Setup::Ruled(kubeconfig, _) => {
+                let mut text = configuration(lab, kubeconfig, &sink);
+                if let Setup::Ruled(_, rules) = &setup {
+                    text += &format!("rule_files: [{}]\n", rules.display());
+                }
                 fs::write(dir.path().join("dogwatch.yml"), text).unwrap();
                 None
             }
-            Setup::Zero(kubeconfig) => Some(kubeconfig.to_owned()),
+            Setup::Zero(kubeconfig) => Some((*kubeconfig).to_owned()),
         };
         let process = spawn(lab, dir.path(), kubeconfig.as_deref());
         let watch = Self { lab, dir, kubeconfig, process, sink, begun: Timestamp::now(), acts: Vec::new() };

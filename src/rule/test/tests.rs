@@ -76,3 +76,11 @@ fn what_is_wrong_in_a_file_is_said() {
     let report = report(RULES, "tests: [{input_series: [{series: 'up{', values: '1'}]}]").unwrap();
     assert!(report.failed[0].1.contains("parse error"), "{report:?}");
 }
+
+#[test]
+fn an_empty_list_may_be_written_as_nothing() {
+    let rules =
+        "groups:\n- name: g\n  rules:\n  - {alert: A, expr: up == 0, labels: , annotations: }\n- {name: h, rules: }\n";
+    let tests = "tests:\n- input_series:\n  alert_rule_test:\n  - {eval_time: 1m, alertname: A, exp_alerts: }\n";
+    assert!(report(rules, tests).unwrap().failed.is_empty());
+}

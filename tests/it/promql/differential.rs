@@ -40,10 +40,7 @@ impl Drop for Prometheus {
 }
 
 fn program() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"));
-    let unpacked = cache.join("dogwatch-tests/prometheus-3/usr/bin/prometheus");
-    std::env::var_os("PROMETHEUS").map_or(unpacked, PathBuf::from)
+    std::env::var_os("PROMETHEUS").map_or_else(|| crate::peers::peer("prometheus-3/usr/bin/prometheus"), PathBuf::from)
 }
 
 async fn peer(dir: &std::path::Path, client: &reqwest::Client) -> (Prometheus, String) {
