@@ -1,12 +1,13 @@
 //! What others may ask of the watchdog over HTTP: pages for people, `/metrics` for Prometheus, JSON for programs.
 //!
-//! The whole URL map is in [`router`]. Everything but `POST /-/reload` only reads; nothing here makes a probe, a verdict
-//! or a notification wait. Answers are made from the shared live picture alone, except an incident's deliveries, which
+//! The whole URL map is in [`router`] and in the routers it merges. What people and programs hand in (acknowledgements,
+//! silences, alerts, pings, a reload) goes to its owner; nothing here makes a probe, a verdict or a notification wait. Answers are made from the shared live picture alone, except an incident's deliveries, which
 //! the store remembers.
 
 mod api;
 mod api_v1;
 mod api_v2;
+mod forms;
 mod guard;
 pub mod metrics;
 pub mod page;
@@ -101,6 +102,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
+        .merge(forms::router())
         .merge(api_v2::router())
         .merge(ping::router())
         .fallback(nothing_here)

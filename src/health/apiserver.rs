@@ -91,7 +91,7 @@ fn all_down(p: &Picture<'_>) -> Finding {
     finding.labels = labels(&failing);
     finding.evidence = failing.iter().flat_map(|t| evidence(t)).collect();
     finding.evidence.extend(p.scene.advertised.map(TargetView::line));
-    finding.consequences.push("nothing can be created, changed or scheduled; `kubectl` fails".into());
+    finding.consequences.push("nothing can be created, changed or scheduled; kubectl fails".into());
     finding.first_step = first_step(p, &failing, how);
     finding.caused_by = cause(p, &failing);
     finding

@@ -138,14 +138,10 @@ pub struct AcknowledgeBody {
     by: String,
 }
 
-/// The longest name of somebody.
-const NAME_MAX: usize = 200;
-
 /// `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    let by = crate::notify::words::clip(by.trim(), NAME_MAX);
-    match web.desk.acknowledge(id, if by.is_empty() { "somebody" } else { by }).await {
+    match web.desk.acknowledge(id, &super::forms::who(&by)).await {
         Ok(true) => Json(serde_json::json!({"acknowledged": id})).into_response(),
         Ok(false) => not_found(format!("There is no open incident {id}.")),
         Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),

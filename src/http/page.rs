@@ -1,11 +1,13 @@
 //! The pages: views made of the live picture, rendered by templates that are part of the program.
 //!
 //! A view is plain text and numbers, bounded by the named limits below; everything that a cluster said is escaped by
-//! the templates. No scripts, no fonts, no request to anywhere else.
+//! the templates. No scripts, no fonts, no request to anywhere else; what people press are plain forms (`forms`).
 
+mod alerts;
 mod heartbeats;
 mod home;
 mod incident;
+mod silences;
 mod target;
 
 use std::{sync::LazyLock, time::Duration};
@@ -15,8 +17,10 @@ use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Ser
 use serde::Serialize;
 use url::Url;
 
+pub use alerts::AlertsPage;
 pub use home::Home;
-pub use incident::{CARD_LINES_MAX, IncidentPage};
+pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage};
+pub use silences::{SilenceForm, SilencesPage};
 pub use target::TargetPage;
 
 use super::words;
@@ -62,6 +66,10 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "home.html" => Some(include_str!("templates/home.html").to_owned()),
             "target.html" => Some(include_str!("templates/target.html").to_owned()),
             "incident.html" => Some(include_str!("templates/incident.html").to_owned()),
+            "alerts.html" => Some(include_str!("templates/alerts.html").to_owned()),
+            "silences.html" => Some(include_str!("templates/silences.html").to_owned()),
+            "silence.html" => Some(include_str!("templates/silence.html").to_owned()),
+            "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
         })
@@ -85,15 +93,19 @@ pub struct Frame {
 impl Frame {
     /// For a page made at `now`, reached through `external_url`.
     pub fn new(external_url: &str, now: Timestamp) -> Self {
-        let root = Url::parse(external_url).map(|u| u.path().trim_end_matches('/').to_owned()).unwrap_or_default();
         let now = Moment::new(now, now);
-        Self { root, now, version: env!("CARGO_PKG_VERSION"), refresh: REFRESH.as_secs() }
+        Self { root: root(external_url), now, version: env!("CARGO_PKG_VERSION"), refresh: REFRESH.as_secs() }
     }
 
     /// The same for a page that does not change any more.
     pub fn still(self) -> Self {
         Self { refresh: 0, ..self }
     }
+}
+
+/// What every path begins with: the path of `external_url`, without a slash at the end.
+pub fn root(external_url: &str) -> String {
+    Url::parse(external_url).map(|u| u.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
 /// A time: for machines, for people, and how long ago.

@@ -199,6 +199,7 @@ async fn an_opsgenie_alert_is_created_changed_and_closed() {
 
 #[tokio::test]
 async fn the_global_http_config_counts_where_there_is_none() {
+    dogwatch::notify::init();
     let server = HookServer::start().await;
     let receivers = serde_saphyr::from_str(&format!(
         "[{{name: ops, slack_configs: [{{}}, {{http_config: {{basic_auth: {{username: u, password: p}}}}}}]}}, {{name: b, \

@@ -78,7 +78,7 @@ fn all_api_servers_with_etcd_fine() {
     critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     "#);
 }
 
@@ -91,7 +91,7 @@ fn all_api_servers_and_then_the_schedulers_without_them() {
     critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
       - all 3 schedulers are down: new pods are not placed
     ApiServersDown <- SchedulerNoLeader: all 3 schedulers are down: new pods are not placed
     "#);
@@ -105,7 +105,7 @@ fn the_only_api_server() {
     }), @r#"
     critical ApiServersDown: the API server is down: 10.99.0.1:6443 refuses connections
       + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     "#);
 }
 

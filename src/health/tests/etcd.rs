@@ -171,7 +171,7 @@ fn api_servers_fail_on_an_etcd_that_is_well() {
     critical ApiServersDown: all 3 API servers fail on etcd, though etcd itself is well
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     "#);
 }
 

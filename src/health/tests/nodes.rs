@@ -94,7 +94,7 @@ fn a_silent_kubelet_while_no_api_server_can_be_asked() {
     critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
       + etcd is healthy (3 of 3)
       + 4 of 5 kubelets answer
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     critical NodeDown: no answer from node n02: its kubelet is silent, and its lease can't be read
       + etcd is healthy (3 of 3)
       + 4 of 5 kubelets answer
@@ -113,7 +113,7 @@ fn kubelets_asked_by_proxy_are_unknown_without_an_api_server() {
     }), @r#"
     critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
       + etcd is healthy (3 of 3)
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     "#);
 }
 

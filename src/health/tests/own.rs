@@ -58,7 +58,7 @@ fn serving_certificates_expired() {
     critical ApiServersDown: all 3 API servers are down: they present an expired certificate; etcd is fine
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
-      - nothing can be created, changed or scheduled; `kubectl` fails
+      - nothing can be created, changed or scheduled; kubectl fails
     ApiServersDown <- CertificateExpiring: certificate CN=kube-apiserver of 3 API servers expired on 2026-11-23
     "#);
 }

@@ -33,6 +33,8 @@ pub struct Card {
     consequences: Lines,
     also: Lines,
     first_step: Vec<Piece>,
+    /// Who looks after it, since when.
+    acknowledged: Option<(String, Moment)>,
 }
 
 impl Card {
@@ -63,6 +65,7 @@ impl Card {
             consequences: Lines::cut(consequences, limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
             first_step: root.map(|f| pieces(&f.first_step)).unwrap_or_default(),
+            acknowledged: incident.acknowledged.as_ref().map(|a| (a.by.clone(), Moment::new(a.at, now))),
         }
     }
 }
@@ -148,6 +151,30 @@ impl IncidentPage {
     pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
         let frame = if self.resolved.is_some() { frame.still() } else { frame };
         render("incident.html", &frame, self)
+    }
+}
+
+/// The form by which somebody takes an incident upon themselves.
+#[derive(Clone, Debug, Serialize)]
+pub struct AcknowledgeForm {
+    id: i64,
+    href: String,
+    headline: String,
+}
+
+impl AcknowledgeForm {
+    /// For an incident.
+    pub fn new(incident: &Incident, now: Timestamp) -> Self {
+        let Card { id, href, headline, .. } = Card::new(incident, now);
+        Self { id, href, headline }
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When a template is wrong, which the tests rule out.
+    pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
+        render("acknowledge.html", &frame.still(), self)
     }
 }
 

@@ -1,0 +1,143 @@
+//! What people press on the pages: acknowledge an incident, make a silence, end one. Plain forms, no scripts.
+//!
+//! A form that was taken leads to the page that shows it (303), one that was not comes back as it was filled in, with the
+//! reason. Pages with a form never reload themselves. Requests from pages of other sites are refused by `guard`.
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use jiff::Timestamp;
+
+use super::{
+    Web, api,
+    api_v1::Params,
+    lost, page,
+    page::{AcknowledgeForm, AlertsPage, SilenceForm, SilencesPage},
+    page_answer,
+};
+use crate::{
+    dispatch::{desk::Closed, matchers},
+    model::{Silence, duration::prometheus as duration},
+};
+
+/// Bytes of a form.
+const BODY_MAX: usize = 256 << 10;
+
+/// The longest name of somebody.
+const NAME_MAX: usize = 200;
+
+/// The paths.
+pub fn router() -> Router<Web> {
+    Router::new()
+        .route("/alerts", get(alerts))
+        .route("/silences", get(silences).post(make_silence))
+        .route("/silences/new", get(new_silence))
+        .route("/silences/{id}/expire", post(expire))
+        .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+}
+
+async fn alerts(State(web): State<Web>) -> Response {
+    let all = web.live.read().alerts.clone();
+    page_answer(AlertsPage::new(&all, web.clock.wall()).render(&web.frame()))
+}
+
+async fn silences(State(web): State<Web>) -> Response {
+    let all = web.live.read().silences.clone();
+    page_answer(SilencesPage::new(&all, web.clock.wall()).render(&web.frame()))
+}
+
+async fn new_silence(State(web): State<Web>, params: Params) -> Response {
+    let incident = api::find_incident(&web, params.text("incident"));
+    let form = incident.as_ref().map_or_else(SilenceForm::empty, SilenceForm::of);
+    page_answer(form.render(web.frame()))
+}
+
+async fn make_silence(State(web): State<Web>, params: Params) -> Response {
+    let text = |name: &str| params.text(name).trim().to_owned();
+    let mut form = SilenceForm {
+        matchers: text("matchers"),
+        duration: text("duration"),
+        starts: text("starts"),
+        by: text("by"),
+        comment: text("comment"),
+        error: String::new(),
+    };
+    form.error = match read(&form, web.clock.wall()) {
+        Err(why) => why,
+        Ok(silence) => match web.desk.silence(silence).await {
+            Ok(Ok(_)) => return shown(&web, "/silences"),
+            Ok(Err(error)) => error.to_string(),
+            Err(closed) => return stopping(closed),
+        },
+    };
+    (StatusCode::BAD_REQUEST, page_answer(form.render(web.frame()))).into_response()
+}
+
+/// The silence that a form asks for.
+fn read(form: &SilenceForm, now: Timestamp) -> Result<Silence, String> {
+    let conditions: Vec<String> =
+        form.matchers.lines().map(str::trim).filter(|l| !l.is_empty()).map(Into::into).collect();
+    let matchers = matchers::parse_all(&conditions)?.to_silence();
+    let starts_at = match form.starts.as_str() {
+        "" => now,
+        text => text.parse().map_err(|_| format!("{text:?} is not a time; write it like 2026-11-24T22:00:00Z"))?,
+    };
+    let lasts = duration(&form.duration)?;
+    let ends_at = starts_at.checked_add(lasts).map_err(|_| "it would end too far in the future".to_owned())?;
+    if form.by.is_empty() {
+        return Err("say who silences it".into());
+    }
+    Ok(Silence {
+        id: String::new(),
+        matchers,
+        starts_at,
+        ends_at,
+        updated_at: now,
+        created_by: form.by.clone(),
+        comment: form.comment.clone(),
+    })
+}
+
+async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    match web.desk.expire(&id).await {
+        Ok(Ok(())) => shown(&web, "/silences"),
+        Ok(Err(error)) => lost(&web, &error.to_string()),
+        Err(closed) => stopping(closed),
+    }
+}
+
+async fn ask_acknowledge(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    match api::find_incident(&web, &id) {
+        Some(incident) => page_answer(AcknowledgeForm::new(&incident, web.clock.wall()).render(web.frame())),
+        None => lost(&web, &api::no_incident(&id)),
+    }
+}
+
+async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
+    match web.desk.acknowledge(id, &who(params.text("by"))).await {
+        Ok(true) => shown(&web, &format!("/incidents/{id}")),
+        Ok(false) => lost(&web, &format!("There is no open incident {id}.")),
+        Err(closed) => stopping(closed),
+    }
+}
+
+/// A name as it is kept.
+pub fn who(name: &str) -> String {
+    match name.trim() {
+        "" => "somebody".to_owned(),
+        name => crate::notify::words::clip(name, NAME_MAX).to_owned(),
+    }
+}
+
+fn shown(web: &Web, path: &str) -> Response {
+    Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
+}
+
+fn stopping(closed: Closed) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{closed}\n")).into_response()
+}
