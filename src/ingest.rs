@@ -33,7 +33,9 @@ use crate::{
         diagnosis::diagnose,
         own::{self, OwnView},
     },
-    model::{Diagnosis, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange},
+    model::{
+        Diagnosis, Job, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange,
+    },
     schedule::{Command, Report},
     store::Store,
     telemetry::Metrics,
@@ -233,6 +235,11 @@ impl Ingest {
             && let Some(target) = live.targets.get_mut(&change.key)
         {
             target.verdict = change.to.clone();
+        }
+        if change.key.job == Job::Etcd
+            && let Some(cluster) = self.clusters.get(&change.key.cluster)
+        {
+            self.parts.store.append(&cluster.quorum_samples(self.parts.clock.wall()));
         }
         self.parts.store.save_verdict(change);
         self.parts.news.send_modify(|n| *n += 1);

@@ -1,11 +1,11 @@
-//! A drill: a pretend cluster breaks, and the watchdog's own parts find it, route it by the real configuration and send it
-//! to the real receivers, marked as a drill, with proof of each delivery. It has a store and a port of its own, so that it
+//! A drill: a pretend cluster breaks, and the watchdog's own parts find it by probes and by a rule, route it by the real
+//! configuration and send it to the real receivers, marked as a drill, with proof of each delivery. It has a store and a port of its own, so that it
 //! never touches the history, the silences or the incidents of the watchdog that runs.
 //!
 //! On a schedule, a proof that is missing becomes a finding of the watchdog itself.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     pin::Pin,
     sync::Arc,
@@ -38,6 +38,17 @@ const UP_WITHIN: Duration = Duration::from_secs(30);
 /// The outage is found, routed and delivered within this; a receiver that is slower has not proved anything.
 const PROOF_WITHIN: Duration = Duration::from_secs(90);
 
+/// The rule of a drill: what the diagnosis finds too, so that it is told once; its label tells its alert apart.
+const RULES: &str = "groups:
+  - name: drill
+    interval: 1s
+    rules:
+      - alert: EtcdQuorumLost
+        expr: dogwatch_etcd_quorum_margin < 0
+        labels: {severity: critical, drill_rule: \"true\"}
+        annotations: {summary: \"etcd of {{ $labels.cluster }} has lost quorum\"}
+";
+
 /// Conditions are looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -61,6 +72,8 @@ pub struct Proof {
 pub struct Report {
     /// Seconds from the outage to the incident.
     pub found_after_seconds: f64,
+    /// Seconds from the outage to the alert of the drill's rule.
+    pub rule_after_seconds: f64,
     /// The incident's headline.
     pub headline: String,
     /// Every message.
@@ -79,6 +92,7 @@ pub async fn run(config: &Config, only: Option<&str>) -> anyhow::Result<Report> 
     let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
     let (reload, _asked) = tokio::sync::mpsc::channel(1);
     let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload };
+    std::fs::write(dir.0.join("drill.yml"), RULES).context("the drill's rule can't be written")?;
     let engine =
         Engine::start(&staged(config, only, &cluster, &dir.0), &shared).await.context("the drill can't start")?;
     let played = play(&engine, &shared.live, &cluster).await;
@@ -109,7 +123,7 @@ fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &s
         inhibit_rules: config.inhibit_rules.clone(),
         time_intervals: config.time_intervals.clone(),
         mute_time_intervals: config.mute_time_intervals.clone(),
-        rule_files: Some(Vec::new()),
+        rule_files: Some(vec![dir.join("drill.yml").display().to_string()]),
         is_drill: true,
         ..Config::default()
     }
@@ -141,29 +155,38 @@ async fn play(engine: &Engine, live: &Live, cluster: &PretendCluster) -> anyhow:
         report.problem = Some("no receiver is routed to: nobody would be told of an outage".into());
         return Ok(report);
     }
-    prove(engine, &incident, "began", begun, &mut report).await?;
+    let ruled = || live.read().alerts.iter().any(|a| a.alert.label("drill_rule") == "true");
+    if wait(PROOF_WITHIN, async || ruled()).await {
+        report.rule_after_seconds = begun.elapsed().as_secs_f64();
+    } else {
+        report.problem = Some(format!("the rule did not fire within {PROOF_WITHIN:?}; the probes found the outage"));
+    }
+    let told = engine.integrations(&incident.told, true);
+    let took = prove(engine, &incident, "began", told, begun, &mut report).await;
     cluster.mend_etcd().await?;
     let mended = Instant::now();
     let over = || live.read().incidents.iter().find(|i| i.id == incident.id && i.resolved_at.is_some()).cloned();
     if wait(PROOF_WITHIN, async || over().is_some()).await
         && let Some(incident) = over()
     {
-        prove(engine, &incident, "ended", mended, &mut report).await?;
+        // Who did not take the beginning has not got the end yet either; that is said already.
+        let told = engine.integrations(&incident.told, false).into_iter().filter(|name| took.contains(name)).collect();
+        prove(engine, &incident, "ended", told, mended, &mut report).await;
     }
     Ok(report)
 }
 
-/// Waits until every receiver has answered the last message about an incident.
+/// Waits until every one of `expected` has answered the last message about an incident; gives those that took it.
 async fn prove(
     engine: &Engine,
     incident: &Incident,
     what: &'static str,
+    expected: Vec<String>,
     since: Instant,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> BTreeSet<String> {
     let began = what == "began";
     let mut seen: BTreeMap<String, (DeliveryRecord, f64)> = BTreeMap::new();
-    let expected = engine.integrations(&incident.told, began);
     wait(PROOF_WITHIN, async || {
         let records = engine.deliveries(incident.id).await.unwrap_or_default();
         for r in records.into_iter().filter(|r| (r.sequence + 1 == incident.messages) || (began && r.sequence == 0)) {
@@ -175,6 +198,7 @@ async fn prove(
         expected.iter().all(|name| seen.get(name).is_some_and(|(r, _)| r.outcome != DeliveryOutcome::Retried))
     })
     .await;
+    let mut took = BTreeSet::new();
     for name in expected {
         let (delivered, answer, seconds) = match seen.remove(&name) {
             Some((r, seconds)) => (r.outcome == DeliveryOutcome::Delivered, r.answer, seconds),
@@ -183,9 +207,12 @@ async fn prove(
         if !delivered && report.problem.is_none() {
             report.problem = Some(format!("{} did not take the message: {answer}", receiver_of(&name)));
         }
+        if delivered {
+            took.insert(name.clone());
+        }
         report.proofs.push(Proof { receiver: name, what, delivered, answer, seconds });
     }
-    Ok(())
+    took
 }
 
 async fn wait(limit: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool {
@@ -216,10 +243,8 @@ pub fn scheduled(
                 return;
             }
             tracing::info!("a drill begins");
-            // On a thread of its own: a drill need not move between threads, and this task must.
-            let (config, receiver, handle) =
-                (config.clone(), drill.receiver.clone(), tokio::runtime::Handle::current());
-            let playing = move || handle.block_on(run(&config, receiver.as_deref()));
+            let (config, receiver) = (config.clone(), drill.receiver.clone());
+            let playing = move || aside(&config, receiver.as_deref());
             let Some(played) = stop.run_until_cancelled(tokio::task::spawn_blocking(playing)).await else { return };
             let problem = match played {
                 Ok(Ok(report)) => report.problem,
@@ -233,6 +258,13 @@ pub fn scheduled(
             findings.send_replace(Arc::new(problem.into_iter().map(|why| failed(&why, at)).collect()));
         }
     })
+}
+
+/// Plays one on this thread alone, and says nothing in the log: nobody who reads there that etcd is down would know that
+/// this is a drill.
+fn aside(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::new(), || runtime.block_on(run(config, only)))
 }
 
 fn failed(why: &str, since: Timestamp) -> Finding {

@@ -77,7 +77,10 @@ fn as_text(report: &Report) -> String {
             format!("{:.1} s", p.seconds),
         ]);
     }
-    let found = format!("found and told after {:.1} s: {}\n\n", report.found_after_seconds, report.headline);
+    let found = format!(
+        "found and told after {:.1} s, by a rule after {:.1} s: {}\n\n",
+        report.found_after_seconds, report.rule_after_seconds, report.headline
+    );
     let verdict =
         if report.problem.is_none() { format!("\n{green}every proof is there{green:#}") } else { String::new() };
     format!("{}{table}{verdict}", if report.headline.is_empty() { String::new() } else { found })

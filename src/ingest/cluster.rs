@@ -231,11 +231,20 @@ impl Cluster {
         (targets > 0).then(|| Quorum { members: targets.max(listed).max(remembered), healthy, alive })
     }
 
+    /// Labels that the cluster's series bear.
+    fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.watched.values().next().map_or(&NONE, |w| &w.target.labels)
+    }
+
+    /// How etcd stands now.
+    pub fn quorum_samples(&self, now: Timestamp) -> Vec<Sample> {
+        self.quorum().map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
+    }
+
     /// The series of the cluster as a whole.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
-        let empty = BTreeMap::new();
-        let labels = self.watched.values().next().map_or(&empty, |w| &w.target.labels);
-        samples::of_cluster(&self.name, labels, &self.snapshot, &self.own_certificates, self.quorum(), now)
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, &self.own_certificates, self.quorum(), now)
     }
 
     /// As the read-only surfaces show it.

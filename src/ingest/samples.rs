@@ -196,6 +196,32 @@ impl Quorum {
     }
 }
 
+fn put_quorum(s: &mut Sheet<'_>, q: Quorum) {
+    let job = [("job", Job::Etcd.as_str())];
+    #[allow(clippy::cast_precision_loss)] // A handful of members.
+    for (name, value) in [
+        ("dogwatch_etcd_members", q.members as f64),
+        ("dogwatch_etcd_members_healthy", q.healthy as f64),
+        ("dogwatch_etcd_quorum_margin", q.margin() as f64),
+    ] {
+        s.put(name, &job, value);
+    }
+}
+
+/// How etcd stands as a whole, by itself: rules must not wait for it until all of the cluster's series are written.
+pub fn of_quorum(
+    cluster: &str,
+    labels: &std::collections::BTreeMap<String, String>,
+    quorum: Quorum,
+    now: Timestamp,
+) -> Vec<Sample> {
+    let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    base.push(("cluster", cluster));
+    let mut s = Sheet { base, at: now, samples: Vec::with_capacity(3) };
+    put_quorum(&mut s, quorum);
+    s.samples
+}
+
 /// The series of a cluster as a whole: nodes and leases as the API server last told, our own certificates, quorum.
 pub fn of_cluster(
     cluster: &str,
@@ -210,15 +236,7 @@ pub fn of_cluster(
     let mut s = Sheet { base, at: now, samples: Vec::with_capacity(snapshot.nodes.len() * 10 + 16) };
     of_certificates(&mut s, own);
     if let Some(q) = quorum {
-        let job = [("job", Job::Etcd.as_str())];
-        #[allow(clippy::cast_precision_loss)] // A handful of members.
-        for (name, value) in [
-            ("dogwatch_etcd_members", q.members as f64),
-            ("dogwatch_etcd_members_healthy", q.healthy as f64),
-            ("dogwatch_etcd_quorum_margin", q.margin() as f64),
-        ] {
-            s.put(name, &job, value);
-        }
+        put_quorum(&mut s, q);
     }
     let Some(read_at) = snapshot.read_at else { return s.samples.into() };
     s.seconds("dogwatch_discovery_age_seconds", &[], since(read_at, now));

@@ -1,5 +1,6 @@
 //! Alerting end to end, with the real program and real peers: amtool, Prometheus, Alertmanager, curl; and `kill -9`.
 
+mod drill;
 mod manners;
 mod watch;
 
