@@ -109,7 +109,9 @@ fn one(verb: char, flags: &Flags, value: &Value) -> String {
         ('v', Value::Int(n)) => signed(n.to_string(), *n >= 0, flags),
         ('v', other) => plain(other),
         ('T', other) => type_of(other).into(),
-        ('q', Value::Str(s)) => format!("{s:?}"),
+        ('q', Value::Str(s)) => {
+            format!("{:?}", s.chars().take(flags.precision.unwrap_or(usize::MAX)).collect::<String>())
+        }
         ('t', Value::Bool(b)) => b.to_string(),
         ('d', Value::Int(n)) => signed(n.to_string(), *n >= 0, flags),
         ('x', Value::Int(n)) => format!("{n:x}"),

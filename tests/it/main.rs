@@ -21,4 +21,5 @@ mod rules_published;
 mod rules_shipped;
 mod services;
 mod store;
+mod templates;
 mod tidy;

@@ -90,13 +90,18 @@ impl Parser<'_> {
             {
                 let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
                 let text = rest[..end].replace('_', "");
-                let value = match (text.parse::<i64>(), text.parse::<f64>()) {
-                    (Ok(n), _) => Value::Int(n),
-                    (Err(_), Ok(f)) => Value::Float(f),
-                    _ => return Err(self.wrong(format!("bad number syntax: {text:?}"))),
-                };
+                let number = integer(&text).map(Value::Int).or_else(|| text.parse().ok().map(Value::Float));
+                let value = number.ok_or_else(|| self.wrong(format!("bad number syntax: {text:?}")))?;
                 self.at += end;
                 Ok(Some(value))
+            }
+            Some(b'\'') => {
+                let mut inside = rest[1..].chars();
+                let (Some(c), Some('\'')) = (inside.next().filter(|c| !"\\'\n".contains(*c)), inside.next()) else {
+                    return Err(self.wrong("malformed character constant: write it like 'a'"));
+                };
+                self.at += c.len_utf8() + 2;
+                Ok(Some(Value::Int(i64::from(u32::from(c)))))
             }
             _ => {
                 let value = match self.keyword() {
@@ -147,4 +152,24 @@ impl Parser<'_> {
         }
         Err(self.wrong("unterminated quoted string"))
     }
+}
+
+/// A whole number as Go writes it: decimal, `0x1f`, `0b101`, `0o17` or `017`.
+fn integer(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = match lower.get(..2) {
+        Some("0x") => (16, &lower[2..]),
+        Some("0b") => (2, &lower[2..]),
+        Some("0o") => (8, &lower[2..]),
+        Some(_) if lower.starts_with('0') => (8, &lower[1..]),
+        _ => (10, &*lower),
+    };
+    // A second sign is none of Go's.
+    let digits = digits.strip_prefix(|c| "+-".contains(c)).map_or(Some(digits), |_| None)?;
+    i64::from_str_radix(&format!("{}{digits}", if negative { "-" } else { "" }), radix).ok()
 }
