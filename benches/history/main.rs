@@ -1,7 +1,7 @@
 //! How much the history takes, how long it answers, and whether its housekeeping is felt: measured, beside a real
 //! Prometheus on the same data in the same run.
 //!
-//!     cargo bench --bench history -- [size] [queries] [months] [lateness]
+//!     cargo bench --bench history -- [size] [queries] [months] [lateness] [rules]
 //!
 //! Needs Debian's `prometheus` (promtool too). Prints figures and ratios; asserts nothing about time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
@@ -10,6 +10,7 @@ mod lateness;
 mod months;
 mod peer;
 mod queries;
+mod rules;
 mod size;
 mod world;
 
@@ -32,6 +33,9 @@ fn main() {
     }
     if wanted("lateness") {
         lateness::run();
+    }
+    if wanted("rules") {
+        rules::run();
     }
 }
 

@@ -84,7 +84,7 @@ fn facts(job: Job) -> Facts {
             alarms: Vec::new(),
             errors: Vec::new(),
         })),
-        Job::Kubelet => Facts::Kubelet(KubeletFacts { via: KubeletVia::Direct, direct_status: Some(200) }),
+        Job::Kubelet => Facts::Kubelet(KubeletFacts { via: KubeletVia::Proxy, direct_status: None }),
         _ => Facts::None,
     }
 }

@@ -1,9 +1,14 @@
 //! Who is told, when, and what people press: escalation, rate limits, muted times, and the forms of the pages.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::watch::Watch;
 use crate::receivers::{HookServer, eventually};
+
+/// A receiver counts as failing after a minute.
+const FAILING_WITHIN: Duration = Duration::from_secs(100);
 
 const TIMES: &str = "group_by: [job], group_wait: 100ms, group_interval: 500ms, repeat_interval: 1h";
 
@@ -147,4 +152,24 @@ async fn a_muted_route_is_quiet_and_says_so() {
     let alerts: Value = serde_json::from_str(&page(&watch, "/api/v2/alerts?filter=job=quiet").await).unwrap();
     assert_eq!(alerts[0]["status"]["mutedBy"], json!(["always"]), "{alerts}");
     assert!(page(&watch, "/alerts").await.contains("muted by always"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_is_replaced_and_told_of_through_the_others() {
+    let (gone, sink) = (HookServer::start().await, HookServer::start().await);
+    gone.stop().await;
+    let receivers = receivers(&sink).replace(&sink.url("/ops"), &gone.url("/ops"));
+    let escalation = "escalation: [{after: 2s, if: not_accepted, receiver: boss}]";
+    let watch = Watch::start(&format!("route: {{receiver: ops, {TIMES}, {escalation}}}\n{receivers}")).await;
+    watch.post(alert("Unheard", "a")).await;
+    eventually("the boss hears of it", async || has(&sink, "/boss", "Unheard", "firing")).await;
+    let told = tokio::time::timeout(FAILING_WITHIN, async {
+        while !has(&sink, "/boss", "ReceiverFailing", "firing") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    told.await.expect("the receiver's failure is told through the other");
+    gone.start_again().await;
+    eventually("nothing is lost", async || has(&gone, "/ops", "Unheard", "firing")).await;
+    eventually("its end is told", async || has(&sink, "/boss", "ReceiverFailing", "resolved")).await;
 }
