@@ -154,7 +154,9 @@ async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(St
 async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
     let Some(incident) = api::find_incident(&web, &id) else { return lost(&web, &api::no_incident(&id)) };
     let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
-    page_answer(page::IncidentPage::new(&incident, deliveries, web.clock.wall()).render(web.frame()))
+    let alerts = web.live.read().alerts.clone();
+    let view = page::IncidentPage::new(&incident, deliveries, web.clock.wall()).silenced_by(&alerts);
+    page_answer(view.render(web.frame()))
 }
 
 async fn style() -> impl IntoResponse {

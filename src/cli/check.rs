@@ -14,6 +14,7 @@ use crate::{
     config::{self, Config},
     dial::{DialConfig, Dialer},
     heartbeat::tokens,
+    rule,
 };
 
 /// Says that all is fine, or all that is not; exit status 1 then.
@@ -63,6 +64,11 @@ fn token_files(config: &Config) -> impl Iterator<Item = &PathBuf> {
 
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
+    for pattern in &config.templates {
+        if let Err(why) = rule::file::expand(Path::new(""), pattern) {
+            warnings.push(format!("templates: {why}"));
+        }
+    }
     if config.receivers.is_empty() {
         warnings.push("no receiver is configured: outages are told to nobody".into());
     }

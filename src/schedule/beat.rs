@@ -115,8 +115,11 @@ impl Beat {
             self.habit = (self.habit * FADE).max(took);
             self.rising = self.failures >= SETTLED && !self.rising;
             if !self.rising {
+                // What was planned to confirm failures is not needed; a neighbour's doubt still wants its answer.
+                if self.failures > 0 {
+                    self.extra = None;
+                }
                 self.failures = 0;
-                self.extra = None;
             } else {
                 self.hurry(now + QUICK);
             }
@@ -142,11 +145,10 @@ impl Beat {
         self.extra = Some(self.extra.map_or(at, |e| e.min(at)));
     }
 
-    /// A neighbour is in doubt: probe now, unless one has started within the last [`QUICK`].
+    /// A neighbour is in doubt: probe now, or [`QUICK`] after the last start. What that one saw may have been the moment
+    /// before both went down.
     pub fn bring_forward(&mut self, now: Instant) {
-        if self.last_start.is_none_or(|s| now.saturating_duration_since(s) >= QUICK) {
-            self.hurry(now);
-        }
+        self.hurry(self.last_start.map_or(now, |s| now.max(s + QUICK)));
     }
 
     /// How long a probe may run before it is called late; `None` where lateness says nothing (a guess, or known down).
@@ -201,6 +203,21 @@ mod tests {
             assert!(!b.finish(false, 0, t0 + k * S, t0 + k * S + S / 100));
         }
         assert_eq!(b.next(), t0 + 10 * S, "down: back to the regular beat");
+    }
+
+    #[test]
+    fn a_neighbour_that_was_well_a_moment_ago_is_asked_again() {
+        let t0 = Instant::now();
+        let mut b = beat(t0);
+        b.start(t0, 1.0);
+        b.bring_forward(t0 + S / 5);
+        b.finish(true, 0, t0, t0 + S / 4);
+        assert_eq!(b.next(), t0 + S, "its success may be of the moment before");
+        b.start(t0 + S, 0.0);
+        b.finish(true, 0, t0 + S, t0 + S + S / 100);
+        assert_eq!(b.next(), t0 + 10 * S);
+        b.bring_forward(t0 + 3 * S);
+        assert_eq!(b.next(), t0 + 3 * S);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Home {
         Self {
             title,
             line,
-            incidents: open.iter().take(INCIDENTS_MAX).map(|i| Card::new(i, now)).collect(),
+            incidents: open.iter().take(INCIDENTS_MAX).map(|i| Card::new(i, now).silenced_by(&state.alerts)).collect(),
             more_incidents: open.len().saturating_sub(INCIDENTS_MAX),
             clusters: state.clusters.iter().map(|(name, c)| cluster(name, c, now)).collect(),
             heartbeats: None,

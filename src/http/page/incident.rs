@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
     http::words,
-    model::{Incident, IncidentAlert, Severity},
+    model::{Incident, IncidentAlert, LiveAlert, Severity},
     store::{DeliveryOutcome, DeliveryRecord},
 };
 
@@ -35,12 +35,21 @@ pub struct Card {
     first_step: Vec<Piece>,
     /// Who looks after it, since when.
     acknowledged: Option<(String, Moment)>,
+    /// Everything in it that fires is silenced.
+    silenced: bool,
 }
 
 impl Card {
     /// For the first page.
     pub fn new(incident: &Incident, now: Timestamp) -> Self {
         Self::with_limit(incident, now, CARD_LINES_MAX)
+    }
+
+    /// The same, with what the alerts say of silences.
+    pub fn silenced_by(self, alerts: &[LiveAlert]) -> Self {
+        let mut mine = alerts.iter().filter(|a| a.incident == Some(self.id)).peekable();
+        let silenced = mine.peek().is_some() && mine.all(|a| !a.silenced_by.is_empty());
+        Self { silenced, ..self }
     }
 
     fn with_limit(incident: &Incident, now: Timestamp, limit: usize) -> Self {
@@ -66,6 +75,7 @@ impl Card {
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
             first_step: root.map(|f| pieces(&f.first_step)).unwrap_or_default(),
             acknowledged: incident.acknowledged.as_ref().map(|a| (a.by.clone(), Moment::new(a.at, now))),
+            silenced: false,
         }
     }
 }
@@ -142,6 +152,11 @@ impl IncidentPage {
             older_deliveries,
             deliveries_error,
         }
+    }
+
+    /// The same, with what the alerts say of silences.
+    pub fn silenced_by(self, alerts: &[LiveAlert]) -> Self {
+        Self { card: self.card.silenced_by(alerts), ..self }
     }
 
     /// The page.
