@@ -33,7 +33,8 @@ pub fn read(text: &str, at: Timestamp, more: &[(&str, &str)]) -> Read {
     read
 }
 
-fn sample(line: &str, at: Timestamp, more: &[(&str, &str)]) -> Option<Sample> {
+/// A line's name, labels, value and time. An exemplar follows the value in OpenMetrics; it is not kept.
+fn parts(line: &str, format: Format, at: Timestamp) -> Option<(&str, Vec<(String, String)>, f64, Timestamp)> {
     let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
     let (name, rest) = line.split_at(end);
     let mut pairs: Vec<(String, String)> = Vec::new();
@@ -41,15 +42,20 @@ fn sample(line: &str, at: Timestamp, more: &[(&str, &str)]) -> Option<Sample> {
         Some(inner) => labels(inner, &mut pairs)?,
         None => rest,
     };
+    let rest = if format == Format::OpenMetrics { rest.split(" # ").next()? } else { rest };
     let mut fields = rest.split_whitespace();
     let value = value(fields.next()?)?;
-    let at = match fields.next() {
-        Some(ms) => Timestamp::from_millisecond(ms.parse().ok()?).ok()?,
-        None => at,
+    let at = match (fields.next(), format) {
+        (None, _) => at,
+        (Some(ms), Format::Text) => Timestamp::from_millisecond(ms.parse().ok()?).ok()?,
+        #[allow(clippy::cast_possible_truncation)] // Saturates, and is then out of range.
+        (Some(s), Format::OpenMetrics) => Timestamp::from_millisecond((s.parse::<f64>().ok()? * 1e3) as i64).ok()?,
     };
-    if name.is_empty() || fields.next().is_some() {
-        return None;
-    }
+    (!name.is_empty() && fields.next().is_none()).then_some((name, pairs, value, at))
+}
+
+fn sample(line: &str, at: Timestamp, more: &[(&str, &str)]) -> Option<Sample> {
+    let (name, mut pairs, value, at) = parts(line, Format::Text, at)?;
     for (label, value) in more {
         if !pairs.iter().any(|(l, _)| l == label) {
             pairs.push(((*label).into(), (*value).into()));
@@ -162,26 +168,7 @@ pub fn scrape(
 }
 
 fn kept(line: &str, format: Format, at: Timestamp, base: &[(Arc<str>, Arc<str>)]) -> Option<Sample> {
-    let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
-    let (name, rest) = line.split_at(end);
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let rest = match rest.strip_prefix('{') {
-        Some(inner) => labels(inner, &mut pairs)?,
-        None => rest,
-    };
-    // An exemplar follows the value; it is not kept.
-    let rest = if format == Format::OpenMetrics { rest.split(" # ").next()? } else { rest };
-    let mut fields = rest.split_whitespace();
-    let value = value(fields.next()?)?;
-    let at = match (fields.next(), format) {
-        (None, _) => at,
-        (Some(ms), Format::Text) => Timestamp::from_millisecond(ms.parse().ok()?).ok()?,
-        #[allow(clippy::cast_possible_truncation)] // Saturates, and is then out of range.
-        (Some(s), Format::OpenMetrics) => Timestamp::from_millisecond((s.parse::<f64>().ok()? * 1e3) as i64).ok()?,
-    };
-    if fields.next().is_some() {
-        return None;
-    }
+    let (name, pairs, value, at) = parts(line, format, at)?;
     let taken = |label: &str| base.iter().any(|(name, _)| **name == *label);
     let own = pairs.into_iter().map(|(label, value)| {
         let label = if taken(&label) { format!("exported_{label}") } else { label };
