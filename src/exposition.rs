@@ -33,8 +33,11 @@ pub fn read(text: &str, at: Timestamp, more: &[(&str, &str)]) -> Read {
     read
 }
 
-/// A line's name, labels, value and time. An exemplar follows the value in OpenMetrics; it is not kept.
-fn parts(line: &str, format: Format, at: Timestamp) -> Option<(&str, Vec<(String, String)>, f64, Timestamp)> {
+/// A line's name, labels, value and time.
+type Parts<'a> = (&'a str, Vec<(String, String)>, f64, Timestamp);
+
+/// Reads a line. An exemplar follows the value in OpenMetrics; it is not kept.
+fn parts(line: &str, format: Format, at: Timestamp) -> Option<Parts<'_>> {
     let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
     let (name, rest) = line.split_at(end);
     let mut pairs: Vec<(String, String)> = Vec::new();
