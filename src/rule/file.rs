@@ -1,6 +1,9 @@
 //! A rule file as Prometheus has it (model/rulefmt), read and checked: every error has its line and column.
 //!
-//! A `PrometheusRule` of the Prometheus operator is taken too: its `spec` is such a file.
+//! A `PrometheusRule` of the Prometheus operator is taken too, since its `spec` is such a file, and a list of them, as
+//! `kubectl get prometheusrules -A -o yaml` gives it.
+
+mod pattern;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +16,7 @@ use std::{
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+pub use self::pattern::expand;
 use crate::{
     model::{duration::prometheus as duration, nothing},
     promql::{self, Query, ValueType},
@@ -125,10 +129,23 @@ struct RawFile {
     _api_version: Option<String>,
     #[serde(default)]
     kind: Option<Spanned<String>>,
-    #[serde(default, rename = "metadata")]
-    _metadata: Option<serde_json::Value>,
+    #[serde(default)]
+    metadata: Option<serde_json::Value>,
     #[serde(default)]
     spec: Option<RawSpec>,
+    #[serde(default, rename = "status")]
+    _status: Option<serde_json::Value>,
+    /// Of a list: objects like this one.
+    #[serde(default, deserialize_with = "nothing::is_default")]
+    items: Vec<RawFile>,
+}
+
+impl RawFile {
+    /// `namespace/name`, which tells the objects of a list apart.
+    fn object(&self) -> String {
+        let text = |key: &str| self.metadata.as_ref().and_then(|m| m[key].as_str()).unwrap_or_default();
+        format!("{}/{}", text("namespace"), text("name"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -206,64 +223,16 @@ pub fn read(path: &Path, text: &str) -> Result<Vec<Group>, Vec<FileError>> {
             return Err(vec![FileError { path: path.into(), place, message }]);
         }
     };
-    if let Some(kind) = raw.kind.as_ref().filter(|k| k.value != "PrometheusRule") {
-        reader.wrong(kind, "is not a rule file; of Kubernetes' objects only PrometheusRule is".into());
-    }
-    let mut names = BTreeSet::new();
-    let groups: Vec<RawGroup> = raw.groups.into_iter().chain(raw.spec.into_iter().flat_map(|s| s.groups)).collect();
-    let mut read = Vec::with_capacity(groups.len());
-    for group in groups {
-        if group.name.value.is_empty() {
-            reader.wrong(&group.name, "a group needs a name".into());
+    let mut read = Vec::new();
+    if raw.kind.as_ref().is_some_and(|k| matches!(k.value.as_str(), "List" | "PrometheusRuleList")) {
+        for object in raw.items {
+            let file: Arc<str> = format!("{}#{}", path.display(), object.object()).into();
+            read.extend(reader.object(object).into_iter().map(|group| Group { file: file.clone(), ..group }));
         }
-        if !names.insert(group.name.value.clone()) {
-            reader.wrong(&group.name, format!("groupname: {:?} is repeated in the same file", group.name.value));
-        }
-        read.push(reader.group(group));
+    } else {
+        read = reader.object(raw);
     }
     if reader.errors.is_empty() { Ok(read) } else { Err(reader.errors) }
-}
-
-/// The files that a pattern names, sorted: relative to `base`, `*` and `?` in the last part of the path.
-///
-/// # Errors
-/// When there is none, or the directory can't be read; in words.
-pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
-    let whole = base.join(pattern);
-    let last = whole.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    if !last.contains(['*', '?']) {
-        return Ok(vec![whole]);
-    }
-    let dir = whole.parent().unwrap_or(base);
-    let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: can't be read: {e}", dir.display()))?;
-    let named = |name: &str| wildcard(last.as_bytes(), name.as_bytes()) && !name.starts_with('.');
-    let paths = entries.flatten().filter(|e| named(&e.file_name().to_string_lossy())).map(|e| e.path());
-    let mut files: Vec<PathBuf> = paths.filter(|p| p.is_file()).collect();
-    files.sort();
-    if files.is_empty() { Err(format!("{}: there is no such file", whole.display())) } else { Ok(files) }
-}
-
-/// Whether a name fits a pattern with `*` and `?`. Takes time with the product of both lengths at the worst.
-fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                (p, n) = (at + 1, from + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 struct Reader<'a> {
@@ -276,6 +245,26 @@ impl Reader<'_> {
     fn wrong<T>(&mut self, at: &Spanned<T>, message: String) {
         let place = Some((at.referenced.line() as usize, at.referenced.column() as usize));
         self.errors.push(FileError { path: self.path.into(), place, message });
+    }
+
+    /// The groups of a file, or of one object.
+    fn object(&mut self, raw: RawFile) -> Vec<Group> {
+        if let Some(kind) = raw.kind.as_ref().filter(|k| k.value != "PrometheusRule") {
+            self.wrong(kind, "is not a rule file; of Kubernetes' objects only PrometheusRule is".into());
+        }
+        let mut names = BTreeSet::new();
+        let groups: Vec<RawGroup> = raw.groups.into_iter().chain(raw.spec.into_iter().flat_map(|s| s.groups)).collect();
+        let mut read = Vec::with_capacity(groups.len());
+        for group in groups {
+            if group.name.value.is_empty() {
+                self.wrong(&group.name, "a group needs a name".into());
+            }
+            if !names.insert(group.name.value.clone()) {
+                self.wrong(&group.name, format!("groupname: {:?} is repeated in the same file", group.name.value));
+            }
+            read.push(self.group(group));
+        }
+        read
     }
 
     /// An error at a line and column (from 1) inside of a scalar: of a block the first line is the next one.

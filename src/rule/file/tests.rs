@@ -70,3 +70,21 @@ fn errors_have_their_place() {
     assert!(errors("groups:\n- name: g\n  rulez: []\n")[0].starts_with("r.yml:3:3: "));
     assert!(errors("groups:\n- name: g\n- name: g\n")[0].contains("is repeated"));
 }
+
+#[test]
+fn a_list_of_objects_is_what_kubectl_gives() {
+    let object = |name: &str, expr: &str| {
+        format!(
+            "- apiVersion: monitoring.coreos.com/v1\n  kind: PrometheusRule\n  metadata: {{namespace: m, name: {name}}}\n  spec: \
+             {{groups: [{{name: g, rules: [{{alert: A, expr: {expr}}}]}}]}}\n"
+        )
+    };
+    let list = |items: &str| format!("apiVersion: v1\nkind: List\nmetadata: {{resourceVersion: ''}}\nitems:\n{items}");
+    let groups = read(Path::new("r.yml"), &list(&(object("a", "up") + &object("b", "up")))).unwrap();
+    let keys: Vec<_> = groups.iter().map(Group::key).collect();
+    assert_eq!(keys, ["r.yml#m/a;g".into(), Arc::<str>::from("r.yml#m/b;g")], "groups of the same name are two");
+    assert_eq!(
+        errors(&list("- {kind: Pod}\n")),
+        ["r.yml:5:10: is not a rule file; of Kubernetes' objects only PrometheusRule is"]
+    );
+}
