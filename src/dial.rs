@@ -75,7 +75,14 @@ pub struct Ask {
     pub reuse: bool,
     /// Read no more than this.
     pub max_bytes: usize,
+    /// The media types that are wanted.
+    pub accept: &'static str,
+    /// The body may come packed by gzip; `Answer::headers` says whether it did, and unpacking it is the asker's.
+    pub gzip: bool,
 }
+
+/// What a health page or an API may answer in.
+const PROBE_ACCEPT: &str = "application/json, */*";
 
 /// The cap on a body for probes: 1 MiB, far more than any health page.
 pub const PROBE_BODY_MAX: usize = 1 << 20;
@@ -83,7 +90,8 @@ pub const PROBE_BODY_MAX: usize = 1 << 20;
 impl Ask {
     /// A `GET` on a fresh connection with the probe's cap.
     pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
-        Self { url, method: Method::GET, body: Bytes::new(), trust, auth, reuse: false, max_bytes: PROBE_BODY_MAX }
+        let (accept, max_bytes) = (PROBE_ACCEPT, PROBE_BODY_MAX);
+        Self { url, method: Method::GET, body: Bytes::new(), trust, auth, reuse: false, max_bytes, accept, gzip: false }
     }
 }
 

@@ -9,6 +9,7 @@
 //! (`kube-apiserver`, or kube-prometheus' `apiserver`), so that published rules find them unchanged. A kubelet's bear
 //! `metrics_path="/metrics"`.
 
+mod body;
 pub mod config;
 
 use std::{
@@ -132,7 +133,8 @@ fn places(parts: &Parts) -> Vec<Place> {
             ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
             ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
         };
-        Some(Place { target: t.target.clone(), ask: Ask { max_bytes: parts.config.max_bytes, reuse: true, ..ask } })
+        let ask = Ask { max_bytes: parts.config.max_bytes, reuse: true, accept: body::ACCEPT, gzip: true, ..ask };
+        Some(Place { target: t.target.clone(), ask })
     };
     all().filter_map(place).collect()
 }
@@ -173,7 +175,7 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, jobs: &[String], k
     let deadline = parts.clock.mono() + parts.config.timeout;
     let Place { target, ask } = place;
     let exchange = dialer.exchange(ask, deadline).await;
-    let limit = parts.config.max_series;
+    let (limit, max_bytes) = (parts.config.max_series, parts.config.max_bytes);
     let bases: Vec<Base> = match target.key.job {
         Job::KubeApiserver => jobs.iter().map(|job| base(&target, job)).collect(),
         other => vec![base(&target, other.as_str())],
@@ -182,15 +184,14 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, jobs: &[String], k
     let outcome = match exchange.outcome {
         Err(failure) => Err(failure.to_string()),
         Ok(answer) if answer.status != 200 => Err(format!("HTTP {}", answer.status)),
-        Ok(answer) if answer.cut => {
-            Err(format!("the answer is longer than {} bytes, or broke off", parts.config.max_bytes))
-        }
+        Ok(answer) if answer.cut => Err(format!("{}, or broke off", body::too_long(max_bytes))),
         Ok(answer) => {
             let kind = answer.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
             let format = if kind.contains("openmetrics") { Format::OpenMetrics } else { Format::Text };
             // Megabytes of text: not on a thread that probes wait for.
             let read = tokio::task::spawn_blocking(move || {
-                let text = String::from_utf8_lossy(&answer.body);
+                let body = body::plain(&answer, max_bytes)?;
+                let text = String::from_utf8_lossy(&body);
                 let read =
                     |base: &Base| exposition::scrape(&text, format, started, base, limit, &|name| keep.takes(name));
                 let mut all = exposition::Scraped::default();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Uri,
-    header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT},
 };
 use http_body_util::Full;
 use tokio::time::Instant;
@@ -133,7 +133,10 @@ fn request(access: &Access, ask: &Ask) -> Result<Request<Full<Bytes>>, Failure> 
         .uri(uri)
         .header(HOST, host)
         .header(USER_AGENT, AGENT)
-        .header(ACCEPT, "application/json, */*");
+        .header(ACCEPT, ask.accept);
+    if ask.gzip {
+        request = request.header(ACCEPT_ENCODING, "gzip");
+    }
     if !ask.body.is_empty() {
         request = request.header(CONTENT_TYPE, "application/json");
     }
