@@ -193,7 +193,9 @@ impl<'a> TargetView<'a> {
         };
         let why = if verdict.message.is_empty() { String::new() } else { format!(": {}", verdict.message) };
         let healthy = self.last_success.filter(|_| verdict.state == State::Down);
-        let healthy = healthy.map(|at| format!("; last healthy {}", words::time(at))).unwrap_or_default();
+        // A success since then is no end yet: the verdict waits for more of them.
+        let when = |at| if at > verdict.since { "answered well again" } else { "last healthy" };
+        let healthy = healthy.map(|at| format!("; {} {}", when(at), words::time(at))).unwrap_or_default();
         let (job, since) = (words::job(self.job(), 1), words::time(verdict.since));
         format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }

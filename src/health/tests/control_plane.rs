@@ -309,3 +309,13 @@ fn a_dropped_port_in_full() {
     {"instance": "10.99.0.2:6443", "job": "kube-apiserver"}
     "#);
 }
+
+#[test]
+fn one_good_probe_is_not_called_healthy_before_the_outage() {
+    let mut world = World::new(2);
+    world.down("kube-apiserver 10.99.0.2", Reason::Refused, -9);
+    world.entries.iter_mut().filter(|e| e.verdict.state == State::Down).for_each(|e| e.again = Some(at(-1)));
+    let line = "API server 10.99.0.2:6443 refuses connections since 2026-11-23 05:59:51 UTC: \
+                connection refused by 10.99.0.2:6443; answered well again 2026-11-23 05:59:59 UTC";
+    assert_eq!(world.diagnose().findings[0].evidence, [line]);
+}

@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) target: Target,
     pub(super) verdict: Verdict,
     pub(super) last: Observation,
+    /// A probe went well since it is down.
+    pub(super) again: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -142,7 +144,7 @@ impl World {
         };
         let verdict =
             Verdict { state: State::Up, since: at(-days(3)), reason: None, message: "answers and is healthy".into() };
-        self.entries.push(Entry { target, verdict, last });
+        self.entries.push(Entry { target, verdict, last, again: None });
     }
 
     /// The entries that match `job` and `host` (`""`: all of it), e.g. `etcd 10.99.0.2`.
@@ -255,9 +257,10 @@ impl Entry {
     }
 
     fn view(&self) -> TargetView<'_> {
-        let last_success = (self.verdict.state == State::Down)
+        let before = (self.verdict.state == State::Down)
             .then(|| self.verdict.since.checked_sub(Duration::from_secs(10)).unwrap_or(Timestamp::MIN));
-        TargetView { target: &self.target, verdict: &self.verdict, last: Some(&self.last), last_success }
+        let (last, last_success) = (Some(&self.last), self.again.or(before));
+        TargetView { target: &self.target, verdict: &self.verdict, last, last_success }
     }
 }
 
