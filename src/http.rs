@@ -22,7 +22,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use tokio::sync::mpsc;
@@ -37,6 +37,7 @@ use crate::{
     model::{Live, TargetKey},
     query::Engine,
     rule::Board,
+    runbook::{self, Runbook},
     store::Store,
     telemetry::{Metrics, process::Process},
 };
@@ -91,6 +92,9 @@ pub fn router(web: Web) -> Router {
         .route("/", get(home))
         .route("/targets/{cluster}/{job}/{instance}", get(target))
         .route("/incidents/{id}", get(incident))
+        .route("/runbooks", get(to_runbooks))
+        .route("/runbooks/", get(runbooks))
+        .route("/runbooks/{alert}", get(one_runbook))
         .route("/style.css", get(style))
         .route("/favicon.svg", get(icon))
         .route("/metrics", get(exposition))
@@ -157,6 +161,25 @@ async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
     let alerts = web.live.read().alerts.clone();
     let view = page::IncidentPage::new(&incident, deliveries, web.clock.wall()).silenced_by(&alerts);
     page_answer(view.render(web.frame()))
+}
+
+async fn to_runbooks(State(web): State<Web>) -> Redirect {
+    Redirect::permanent(&format!("{}/runbooks/", web.frame().root))
+}
+
+async fn runbooks(State(web): State<Web>) -> Response {
+    shown_runbook(&web, runbook::index(), "There are no runbooks.")
+}
+
+async fn one_runbook(State(web): State<Web>, Path(alert): Path<String>) -> Response {
+    shown_runbook(&web, runbook::of(&alert), &format!("There is no runbook {alert:?}."))
+}
+
+fn shown_runbook(web: &Web, book: Option<Runbook>, otherwise: &str) -> Response {
+    match book {
+        Some(book) => page_answer(page::runbook(web.frame(), book)),
+        None => lost(web, otherwise),
+    }
 }
 
 async fn style() -> impl IntoResponse {

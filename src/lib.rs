@@ -24,6 +24,7 @@ pub mod promql;
 pub mod query;
 pub mod remote;
 pub mod rule;
+pub mod runbook;
 pub mod schedule;
 pub mod scrape;
 pub mod store;

@@ -85,8 +85,10 @@ fn whole(found: &Value) -> String {
         if i["resolved_at"].is_null() { "open".to_owned() } else { format!("ended {}", time(&i["resolved_at"])) };
     out.push(format!("incident {}, {}, since {} UTC, {until}", i["id"], text(&i["severity"]), time(&i["started_at"])));
     let root = &i["alerts"][0]["finding"];
-    if let Some(step) = root["first_step"].as_str().filter(|s| !s.is_empty()) {
-        out.push(format!("\nWhat to do first\n  {step}"));
+    let step = root["first_step"].as_str().filter(|s| !s.is_empty()).map(|step| format!("\n  {step}"));
+    let runbook = found["runbook_url"].as_str().map(|url| format!("\n  Runbook: {url}"));
+    if step.is_some() || runbook.is_some() {
+        out.push(format!("\nWhat to do first{}{}", step.unwrap_or_default(), runbook.unwrap_or_default()));
     }
     for (title, key) in
         [("What still works", "still_works"), ("What was seen", "evidence"), ("Because of it", "consequences")]

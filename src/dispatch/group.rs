@@ -58,7 +58,6 @@ pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
     let text = |name: &str| alert.annotations.get(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
     let headline =
         text("summary").or_else(|| text("message")).or_else(|| text("title")).or_else(|| text("description"));
-    let runbook = text("runbook_url").or_else(|| text("runbook"));
     let said: Vec<String> =
         text("description").into_iter().flat_map(|d| d.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
     let shown = alert.labels.iter().filter(|(k, _)| !matches!(k.as_str(), "alertname" | "severity"));
@@ -76,9 +75,7 @@ pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
         evidence: said.into_iter().chain([labels.join(", ")]).filter(|l| !l.is_empty()).collect(),
         still_works: Vec::new(),
         consequences: Vec::new(),
-        first_step: text("first_step")
-            .or_else(|| runbook.map(|url| format!("read the runbook: {url}")))
-            .unwrap_or_default(),
+        first_step: text("first_step").unwrap_or_default(),
         caused_by: None,
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),

@@ -11,7 +11,10 @@ use super::{
     routing::{Routing, with},
     silence::Silences,
 };
-use crate::model::{Alert, Diagnosis, Finding, Group, Incident, IncidentAlert, LiveAlert, Pairs, fingerprint};
+use crate::{
+    model::{Alert, Diagnosis, Finding, Group, Incident, IncidentAlert, LiveAlert, Pairs, fingerprint},
+    runbook,
+};
 
 /// What is held against an alert or an incident.
 pub(super) struct Judge<'a> {
@@ -104,6 +107,8 @@ pub(super) fn alert_of(finding: &Finding, labels: &Pairs, external_url: &str, in
         text("consequences", &finding.consequences),
         text("still_works", &finding.still_works),
         (!finding.first_step.is_empty()).then(|| ("first_step".to_owned(), finding.first_step.clone())),
+        runbook::link(&finding.name(), &finding.annotations, external_url)
+            .map(|url| (runbook::ANNOTATION.to_owned(), url)),
     ];
     Alert {
         labels: labels.clone(),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Web;
 use crate::{
     model::{self, Incident, LiveState, LiveTarget, Reason},
+    runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
 
@@ -79,6 +80,8 @@ struct FailureView {
 #[derive(Serialize)]
 struct IncidentView {
     incident: Incident,
+    /// Of the finding that explains it.
+    runbook_url: Option<String>,
     deliveries: Vec<DeliveryView>,
     /// Why the deliveries can't be told, where they can't.
     deliveries_error: Option<String>,
@@ -123,7 +126,10 @@ pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Respons
         Ok(records) => (records.into_iter().map(DeliveryView::new).collect(), None),
         Err(e) => (Vec::new(), Some(e.to_string())),
     };
-    Json(IncidentView { incident, deliveries, deliveries_error }).into_response()
+    let root = incident.alerts.first().map(|a| &a.finding);
+    let base = web.external_url.trim_end_matches('/');
+    let runbook_url = root.and_then(|f| runbook::link(&f.name(), &f.annotations, base));
+    Json(IncidentView { incident, runbook_url, deliveries, deliveries_error }).into_response()
 }
 
 /// `GET /api/dogwatch/v1/heartbeats`

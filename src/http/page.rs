@@ -24,7 +24,10 @@ pub use silences::{SilenceForm, SilencesPage};
 pub use target::TargetPage;
 
 use super::words;
-use crate::model::{Job, TargetKey};
+use crate::{
+    model::{Job, TargetKey},
+    runbook::Runbook,
+};
 
 /// Pages reload themselves this often: about the interval of the probes.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -69,6 +72,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "alerts.html" => Some(include_str!("templates/alerts.html").to_owned()),
             "silences.html" => Some(include_str!("templates/silences.html").to_owned()),
             "silence.html" => Some(include_str!("templates/silence.html").to_owned()),
+            "runbook.html" => Some(include_str!("templates/runbook.html").to_owned()),
             "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
@@ -167,6 +171,20 @@ pub fn lost(frame: &Frame, what: &str) -> Result<String, minijinja::Error> {
         what: &'a str,
     }
     render("lost.html", frame, &Lost { what })
+}
+
+/// A runbook's page.
+///
+/// # Errors
+/// When a template is wrong, which the tests rule out.
+pub fn runbook(frame: Frame, book: Runbook) -> Result<String, minijinja::Error> {
+    #[derive(Serialize)]
+    struct View {
+        title: String,
+        html: String,
+    }
+    let Runbook { title, html } = book;
+    render("runbook.html", &frame.still(), &View { title, html })
 }
 
 /// The path of a target's page, each part encoded.

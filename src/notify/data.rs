@@ -76,6 +76,7 @@ fn incident(n: &Notification) -> Value {
         ("StillWorks", lines(&page.still_works)),
         ("Consequences", lines(&page.consequences)),
         ("FirstStep", string(&page.first_step)),
+        ("Runbook", string(&page.runbook)),
         ("Link", string(&page.link)),
         ("Sequence", Value::Int(i64::from(n.sequence))),
         ("Told", string(&format!("{:?}", n.told).to_lowercase())),

@@ -38,7 +38,9 @@ pub(super) struct Section {
 
 /// The parts of a page, what helps first at the beginning.
 pub(super) fn sections(page: &Page) -> Vec<Section> {
-    let first_step = (!page.first_step.is_empty()).then(|| page.first_step.clone()).into_iter().collect();
+    let runbook = (!page.runbook.is_empty()).then(|| format!("Runbook: {}", page.runbook));
+    let first_step =
+        (!page.first_step.is_empty()).then(|| page.first_step.clone()).into_iter().chain(runbook).collect();
     let others = page.others.iter().map(|(headline, when)| format!("{headline} ({when})")).collect();
     let all = [
         ("What to do first", first_step),

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{AlertName, IncidentAlert, Notification, Pairs, fingerprint};
+use crate::{
+    model::{AlertName, IncidentAlert, Notification, Pairs, fingerprint},
+    runbook,
+};
 
 /// Everything.
 #[derive(Clone, Debug)]
@@ -90,6 +93,9 @@ fn alert(alert: &IncidentAlert, n: &Notification) -> AlertView {
     let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
     let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
     let mut annotations = finding.annotations.clone();
+    if let Some(url) = words::runbook(finding, n) {
+        annotations.entry(runbook::ANNOTATION.to_owned()).or_insert(url);
+    }
     for (name, value) in [
         ("summary", finding.headline.clone()),
         ("description", description.join("\n")),

@@ -5,7 +5,10 @@ use std::{borrow::Cow, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Incident, IncidentAlert, Notification, Severity, Told, Topic};
+use crate::{
+    model::{Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic},
+    runbook,
+};
 
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
@@ -143,6 +146,8 @@ pub struct Page {
     pub consequences: Vec<String>,
     /// What to do first; empty once it is over.
     pub first_step: String,
+    /// Where it is written what to do; empty once it is over, or where nobody wrote it.
+    pub runbook: String,
     /// Other problems of the incident: `(headline, since or until)`.
     pub others: Vec<(String, String)>,
     /// The incident's place on the page; empty without `external_url`.
@@ -169,10 +174,16 @@ pub fn page(n: &Notification) -> Page {
         evidence: lines(|f| &f.evidence),
         consequences: lines(|f| &f.consequences),
         first_step: root.filter(|_| !resolved).map(|f| f.first_step.clone()).unwrap_or_default(),
+        runbook: root.filter(|_| !resolved).and_then(|f| runbook(f, n)).unwrap_or_default(),
         others: others(incident),
         link: link(n),
         footer: footer(n),
     }
+}
+
+/// Where an alert's runbook is; ours needs `external_url`.
+pub fn runbook(finding: &Finding, n: &Notification) -> Option<String> {
+    runbook::link(&finding.name(), &finding.annotations, &n.external_url).filter(|url| url.starts_with("http"))
 }
 
 /// Where people look at the incident; empty without `external_url`.

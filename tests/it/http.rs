@@ -165,8 +165,27 @@ async fn state_is_told_as_json() {
 
     let one: serde_json::Value = serde_json::from_str(&served.get("/api/dogwatch/v1/incidents/7").await.body).unwrap();
     assert_eq!(one["incident"]["id"], 7);
+    assert_eq!(one["runbook_url"], "https://watch.example.org/dog/runbooks/EtcdQuorumLost");
     assert_eq!(one["deliveries"], serde_json::json!([]));
     assert_eq!(one["deliveries_error"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn runbooks_are_served_and_linked() {
+    let served = start(picture::outage()).await;
+    for page in ["/", "/incidents/7"] {
+        let body = served.get(page).await.body;
+        assert!(body.contains("dog&#x2f;runbooks&#x2f;EtcdQuorumLost\">Read the runbook</a>"), "{page}: {body}");
+    }
+    let book = served.get("/runbooks/EtcdQuorumLost").await;
+    assert_eq!(book.status, 200);
+    assert!(book.body.contains("<h1>EtcdQuorumLost</h1>") && book.body.contains("<h2>What to do first</h2>"));
+    assert!(book.body.contains("<a href=\"ControlPlaneHostDown\">"), "{}", book.body);
+    assert!(served.get("/runbooks/").await.body.contains("<a href=\"EtcdQuorumLost\">"));
+    let to_list = served.get("/runbooks").await;
+    assert!(to_list.status == 308 && to_list.head.contains("location: /dog/runbooks/"), "{}", to_list.head);
+    let lost = served.get("/runbooks/Nothing").await;
+    assert!(lost.status == 404 && lost.body.contains("There is no runbook"), "{}", lost.body);
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Frame, Moment, path, render};
-use crate::model::{ALERTNAME, LiveAlert, Severity};
+use crate::{
+    model::{ALERTNAME, LiveAlert, Severity},
+    runbook,
+};
 
 /// Alerts listed: what is told comes first.
 const ROWS_MAX: usize = 500;
@@ -28,6 +31,8 @@ struct Row {
     /// Who is told, or why nobody is.
     words: String,
     href: Option<String>,
+    /// A path of ours, or somebody's link.
+    runbook: Option<String>,
 }
 
 impl AlertsPage {
@@ -71,6 +76,7 @@ fn row(a: &LiveAlert, now: Timestamp) -> Row {
         since: Moment::new(a.alert.starts_at, now),
         quiet,
         words,
+        runbook: runbook::link(a.alert.name(), &a.alert.annotations, ""),
         href: a.incident.map(|id| path(&["incidents", &id.to_string()])),
     }
 }

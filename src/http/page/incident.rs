@@ -7,6 +7,7 @@ use super::{Frame, Lines, Moment, path, render};
 use crate::{
     http::words,
     model::{Incident, IncidentAlert, LiveAlert, Severity},
+    runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
 
@@ -33,6 +34,8 @@ pub struct Card {
     consequences: Lines,
     also: Lines,
     first_step: Vec<Piece>,
+    /// A path of ours, or somebody's link.
+    runbook: Option<String>,
     /// Who looks after it, since when.
     acknowledged: Option<(String, Moment)>,
     /// Everything in it that fires is silenced.
@@ -74,6 +77,7 @@ impl Card {
             consequences: Lines::cut(consequences, limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
             first_step: root.map(|f| pieces(&f.first_step)).unwrap_or_default(),
+            runbook: root.and_then(|f| runbook::link(&f.name(), &f.annotations, "")),
             acknowledged: incident.acknowledged.as_ref().map(|a| (a.by.clone(), Moment::new(a.at, now))),
             silenced: false,
         }
@@ -196,7 +200,7 @@ impl AcknowledgeForm {
 fn alert(alert: &IncidentAlert, now: Timestamp) -> AlertView {
     let finding = &alert.finding;
     AlertView {
-        name: finding.key.alert.to_string(),
+        name: finding.name(),
         subject: finding.key.subject.clone(),
         severity: finding.severity,
         headline: finding.headline.clone(),
