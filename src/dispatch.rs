@@ -54,7 +54,7 @@ use self::{
 pub use self::{desk::Desk, routing::Routing};
 use crate::{
     clock::Clock,
-    model::{Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told},
+    model::{AlertName, Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told, findings_of},
     notify::{Integration, config::RateLimit, words},
     store::{Delivery, Restored, Store},
     telemetry::Metrics,
@@ -169,6 +169,8 @@ impl Dispatch {
     /// Continues where an earlier run on the same database ended.
     pub fn new(mut deps: Deps, restored: &Restored) -> Self {
         let settings = deps.settings.borrow_and_update().clone();
+        let outbox = Outbox::restore(restored.outbox.clone());
+        let failed = findings_of(&restored.incidents, AlertName::ReceiverFailing);
         let resolved = restored.incidents.iter().filter(|i| i.resolved_at.is_some()).take(RESOLVED_SHOWN).cloned();
         Self {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
@@ -176,14 +178,14 @@ impl Dispatch {
             table: Table::restore(restored.alerts.clone(), deps.clock.wall()),
             silences: Silences::restore(restored.silences.clone()),
             resolved: resolved.collect(),
-            outbox: Outbox::restore(restored.outbox.clone()),
+            failing: Failing::restore(failed, &outbox),
+            outbox,
             origin: restored.origin.clone(),
             deps,
             settings,
             latest: HashMap::new(),
             findings: Vec::new(),
             attempts: JoinSet::new(),
-            failing: Failing::default(),
             memory: decide::Memory::default(),
             decide_at: None,
         }

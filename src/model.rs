@@ -22,7 +22,7 @@ pub mod verdict;
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, Silence, SilenceMatcher, fingerprint};
 pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeCondition, NodeFact, Taint};
 pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
-pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told};
+pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
 pub use observation::{

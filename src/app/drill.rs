@@ -30,6 +30,7 @@ use crate::{
     schedule::Defaults,
     store::{DeliveryOutcome, DeliveryRecord},
     telemetry::Metrics,
+    vantage::VantageConfig,
 };
 
 /// The pretend cluster is up within this.
@@ -114,6 +115,7 @@ fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &s
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
         external_url: config.external_url.clone(),
         external_labels,
+        vantage: VantageConfig::nobody(),
         defaults: Defaults { interval: Duration::from_secs(2), timeout: Duration::from_secs(1) },
         clusters: vec![pretend],
         global: config.global.clone(),

@@ -29,7 +29,10 @@ use crate::{
     heartbeat::{self, Pulse},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
-    model::{Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target, Told},
+    model::{
+        AlertName, Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target, Told,
+        findings_of,
+    },
     notify::{self, Integration},
     probe, query, remote, rule,
     schedule::{Prober, Schedule},
@@ -84,11 +87,13 @@ impl Engine {
             .as_ref()
             .map_or_else(|| format!("http://{listening}"), |u| u.as_str().trim_end_matches('/').into());
         let (firing, firing_in) = mpsc::channel(NEWS);
-        let troubles = rule::group::Troubles::default();
+        let before = |alert| findings_of(&restored.incidents, alert);
+        let troubles = rule::group::Troubles::restore(before(AlertName::RuleFailing), &rules);
         let pulse = parts.pulse(&restored);
         let mut findings = vec![troubles.findings(), pulse.findings()];
         if let Some(drill) = &config.drill {
-            let (tell, told) = watch::channel(Arc::default());
+            // A proof that was missing is, until the next drill gives it.
+            let (tell, told) = watch::channel(Arc::new(before(AlertName::DrillFailed)));
             parts.tasks.spawn(drill::scheduled(config.clone(), drill.clone(), tell, parts.stop.clone()));
             findings.push(told);
         }

@@ -13,6 +13,7 @@ use crate::{
     notify::config::{GlobalConfig, ReceiverConfig},
     schedule::Defaults,
     telemetry::Metrics,
+    vantage::VantageConfig,
 };
 
 /// Plays the outage once. Everything lives in a directory that is removed afterwards.
@@ -27,6 +28,7 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
         listen: args.listen,
         defaults: Defaults { interval: std::time::Duration::from_secs(5), timeout: std::time::Duration::from_secs(3) },
         clusters: vec![cluster.config()],
+        vantage: VantageConfig::nobody(),
         ..receivers(&mailbox.address().to_string(), &sink.url())?
     };
     let (reload, _asked) = tokio::sync::mpsc::channel(1);

@@ -90,7 +90,8 @@ impl Dispatch {
         }
     }
 
-    /// The diagnoses with what was found elsewhere. Where nothing can be judged, nothing joins either.
+    /// The diagnoses with what was found elsewhere. Where nothing can be judged, nothing joins either. A drill tells of its
+    /// pretend cluster alone: what is found of the watchdog itself would have nobody to tell its end.
     fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Diagnosis> {
         let mut all: BTreeMap<Arc<str>, Diagnosis> = self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
         let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(self.failing.findings(now));
@@ -105,6 +106,7 @@ impl Dispatch {
                 diagnosis.findings.push(finding);
             }
         }
+        all.retain(|cluster, _| !self.settings.drill || !cluster.is_empty());
         all
     }
 

@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{Dispatch, STORE_WAIT_MAX, elapsed, outbox, routing::is_of_receivers};
+use super::{
+    Dispatch, STORE_WAIT_MAX, elapsed,
+    outbox::{self, Outbox},
+    routing::is_of_receivers,
+};
 use crate::{
     clock::Clock,
     model::{AlertName, Finding, FindingKey, Incident, Notification, OutboxEntry, Severity, Told, Topic},
@@ -40,6 +44,16 @@ struct Trouble {
 }
 
 impl Failing {
+    /// Continues with the receivers that failed in an earlier run, by its findings: a restart proves nothing of them. Of
+    /// whom no message waits, the last one was refused.
+    pub(super) fn restore(findings: Vec<Finding>, outbox: &Outbox) -> Self {
+        let trouble = |f: Finding| {
+            let refused = !outbox.has(&f.key.subject);
+            (f.key.subject, Trouble { since: f.since, why: f.evidence.into_iter().next().unwrap_or_default(), refused })
+        };
+        Self { by_integration: findings.into_iter().map(trouble).collect(), sent: HashMap::new() }
+    }
+
     /// Forgets what is no longer configured.
     pub(super) fn retain(&mut self, integrations: &[Integration]) {
         self.by_integration.retain(|name, _| integrations.iter().any(|i| *i.name == *name));

@@ -90,6 +90,11 @@ impl Outbox {
         self.lanes.keys().any(|(id, integration)| *id == incident && receiver_of(integration) == receiver)
     }
 
+    /// Whether any message waits for an integration.
+    pub fn has(&self, integration: &str) -> bool {
+        self.lanes.keys().any(|(_, of)| **of == *integration)
+    }
+
     /// Takes what may be sent now; each must come back through [`Outbox::settle`].
     pub fn due(&mut self, now: Timestamp) -> Vec<OutboxEntry> {
         let mut due = Vec::new();

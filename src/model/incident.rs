@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Severity, Topic};
+use super::{AlertName, Finding, Severity, Topic};
 
 /// A finding in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,14 @@ impl Incident {
     pub fn firing(&self) -> impl Iterator<Item = &IncidentAlert> {
         self.alerts.iter().filter(|a| a.ended_at.is_none())
     }
+}
+
+/// The findings of one name that fire in these incidents: what their source knew before a restart, and would say again
+/// only when something happens.
+pub fn findings_of(incidents: &[Incident], alert: AlertName) -> Vec<Finding> {
+    let open = incidents.iter().filter(|i| i.resolved_at.is_none());
+    let findings = open.flat_map(Incident::firing).map(|a| &a.finding);
+    findings.filter(|f| f.key.alert == alert).cloned().collect()
 }
 
 /// Why a message is written.

@@ -34,6 +34,9 @@ const NEWS_SETTLE: Duration = Duration::from_millis(50);
 /// However often verdicts change, a group is evaluated no more often than this beside its ticks.
 const NEWS_REST: Duration = Duration::from_secs(1);
 
+/// The label of a finding that names its group.
+const RULE_GROUP: &str = "rule_group";
+
 /// What groups work with. Cheap to clone.
 #[derive(Clone)]
 pub struct Parts {
@@ -62,13 +65,20 @@ pub struct Troubles {
     told: watch::Sender<Arc<Vec<Finding>>>,
 }
 
-impl Default for Troubles {
-    fn default() -> Self {
-        Self { by_group: Arc::default(), told: watch::Sender::new(Arc::default()) }
-    }
-}
-
 impl Troubles {
+    /// Continues with those of an earlier run, each until its group is evaluated; of groups that are gone nothing is left.
+    pub fn restore(findings: Vec<Finding>, groups: &[Group]) -> Self {
+        let keys: BTreeSet<Arc<str>> = groups.iter().map(Group::key).collect();
+        let mut by_group: BTreeMap<Arc<str>, Vec<Finding>> = BTreeMap::new();
+        for finding in findings {
+            if let Some(key) = finding.labels.get(RULE_GROUP).and_then(|group| keys.get(group.as_str())) {
+                by_group.entry(key.clone()).or_default().push(finding);
+            }
+        }
+        let told = watch::Sender::new(Arc::new(by_group.values().flatten().cloned().collect()));
+        Self { by_group: Arc::new(Mutex::new(by_group)), told }
+    }
+
     /// The findings, new after each change.
     pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
         self.told.subscribe()
@@ -286,7 +296,7 @@ fn trouble(group: &str, rule: &Rule, since: Timestamp, error: &str) -> Finding {
         consequences: vec![format!("what {} would tell is not told; alerts of it that fired go on firing", rule.name)],
         first_step: format!("run the expression by hand: dogwatch query '{}'", rule.expr.trim()),
         caused_by: None,
-        labels: [("rule".to_owned(), rule.name.clone()), ("rule_group".to_owned(), group.to_owned())].into(),
+        labels: [("rule".to_owned(), rule.name.clone()), (RULE_GROUP.to_owned(), group.to_owned())].into(),
         annotations: BTreeMap::new(),
     }
 }
@@ -314,5 +324,18 @@ mod tests {
         assert!(!wait.is_zero() && wait <= interval);
         let (full, _) = next_tick("a;b", interval, now + wait, Duration::ZERO);
         assert_eq!(full, interval, "on the tick, the next one is a whole interval away");
+    }
+
+    #[test]
+    fn a_rule_that_failed_fails_until_its_group_is_evaluated() {
+        let text = "groups: [{name: g, rules: [{record: a, expr: b}]}]";
+        let groups = super::super::file::read(std::path::Path::new("r.yml"), text).unwrap();
+        let (key, rule) = (groups[0].key(), &groups[0].rules[0]);
+        let known = trouble(&key, rule, Timestamp::UNIX_EPOCH, "many-to-many");
+        let gone = trouble("r.yml;gone", rule, Timestamp::UNIX_EPOCH, "many-to-many");
+        let troubles = Troubles::restore(vec![known.clone(), gone], &groups);
+        assert_eq!(**troubles.findings().borrow(), [known]);
+        troubles.put(&key, Vec::new());
+        assert_eq!(**troubles.findings().borrow(), []);
     }
 }

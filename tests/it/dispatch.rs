@@ -69,7 +69,11 @@ fn start(data_dir: &Path, receiver: &str) -> Run {
 
 impl Run {
     async fn diagnose(&self, findings: &[Finding]) {
-        let (cluster, at) = ("prod".into(), Timestamp::now());
+        self.diagnose_of("prod", findings).await;
+    }
+
+    async fn diagnose_of(&self, cluster: &str, findings: &[Finding]) {
+        let (cluster, at) = (cluster.into(), Timestamp::now());
         let diagnosis = Diagnosis { cluster, at, findings: findings.to_vec(), unsettled: false, blind: false };
         self.diagnoses.send(diagnosis).await.unwrap();
     }
@@ -202,6 +206,30 @@ async fn what_a_receiver_refuses_for_good_holds_up_nothing() {
     let outcomes: Vec<_> = deliveries.iter().map(|d| (d.outcome, d.answer.as_str())).collect();
     let refused = (DeliveryOutcome::Dropped, "400 Bad Request: no such channel");
     assert_eq!(outcomes, [refused, (DeliveryOutcome::Delivered, "200 OK")]);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_failed_is_not_well_by_a_restart() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.answer(400, &[], "no such channel");
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[member()]).await;
+    let own = |run: &Run| run.live.read().incidents.iter().find(|i| i.cluster.is_empty()).cloned();
+    eventually("its failure is an incident", async || own(&run).is_some()).await;
+    run.end().await;
+
+    let run = start(dir.path(), &hook(&server));
+    let failing = vec![("ops/webhook[0]".to_owned(), "400 Bad Request: no such channel".to_owned())];
+    eventually("it is known again", async || run.live.read().failing_receivers == failing).await;
+    // The watchdog finds nothing wrong with itself, and goes on saying so.
+    run.diagnose_of("", &[]).await;
+    server.answer(200, &[], "");
+    run.diagnose(&[quorum()]).await;
+    eventually("a message that it takes ends it", async || own(&run).unwrap().resolved_at.is_some()).await;
+    let outage = run.live.read().incidents[0].id;
+    let taken = run.store.deliveries(outage).await.unwrap();
+    assert!(taken.iter().any(|d| d.outcome == DeliveryOutcome::Delivered), "not before it was taken: {taken:?}");
     run.end().await;
 }
 
