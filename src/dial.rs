@@ -16,6 +16,7 @@ mod http1;
 mod kubeconfig;
 mod pool;
 mod steps;
+mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

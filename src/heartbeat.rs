@@ -32,8 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    config::{HeartbeatConfig, MonitoringConfig},
-    judge::Terms,
+    config::{HeartbeatConfig, MonitoringConfig, Terms},
     keep::State,
     listening::Listening,
     tokens::Tokens,

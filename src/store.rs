@@ -13,6 +13,7 @@ mod history;
 mod index;
 mod keep;
 mod mailbox;
+mod meta;
 mod pending;
 mod read;
 mod schema;
@@ -34,7 +35,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use self::{
-    mailbox::{Mailbox, read_lock, write_lock},
+    head::{read_lock, write_lock},
+    mailbox::Mailbox,
     pending::Op,
     schema::Place,
     writer::Writer,
@@ -412,7 +414,7 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.0.mailbox.readers.with(|db| history::note(db, key))
+        self.0.mailbox.readers.with(|db| meta::note(db, key))
     }
 
     /// Keeps a small text for a part; in order with later operations, durable within a second.

@@ -7,6 +7,7 @@
 mod apiserver;
 mod certificates;
 mod etcd;
+mod exchange;
 mod health;
 mod server;
 #[cfg(test)]

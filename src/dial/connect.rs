@@ -11,7 +11,6 @@ use hyper_util::{
     rt::TokioIo,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     time::{Instant, timeout, timeout_at},
 };
@@ -21,19 +20,13 @@ use super::{
     endpoint::Endpoint,
     failure,
     steps::Steps,
+    stream::BoxedStream,
     tls::{Ca, Handshake},
 };
 use crate::model::{Failure, Reason};
 
 /// The most addresses of one name that are tried; a balancer's name has two or three.
 const ADDRESSES_MAX: usize = 8;
-
-/// Anything that bytes flow through.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
-
-/// A stream of any kind: TCP, through a proxy, TLS.
-pub(super) type BoxedStream = Box<dyn Stream>;
 
 /// Whether and by which proxy an endpoint is dialled.
 #[derive(Debug)]

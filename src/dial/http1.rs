@@ -15,16 +15,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Answer,
-    connect::BoxedStream,
     endpoint::Endpoint,
     failure::{self, ClientAuth, Spoken},
-    pool::Pool,
     steps::Steps,
+    stream::BoxedStream,
 };
 use crate::model::{Failure, Reason, TlsFacts};
 
 /// How long the connection's task may take to say why it ended, once hyper has told that it did.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The longest life of a connection, before jitter.
+const AGE_MAX: Duration = Duration::from_secs(300);
 
 /// An open connection; closed when dropped.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl Connection {
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|e| failure::answering(&e, &endpoint, auth))?;
         let driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        Ok(Self { endpoint, sender, driver, tls, auth, opened: Instant::now(), use_until: Pool::use_until() })
+        Ok(Self { endpoint, sender, driver, tls, auth, opened: Instant::now(), use_until: use_until() })
     }
 
     /// What its handshake told.
@@ -156,4 +158,10 @@ impl Connection {
         }
         failure::answering(&error, &self.endpoint, self.auth)
     }
+}
+
+/// When a connection opened now should be closed: the age limit, less up to a fifth by chance, so that handshakes
+/// of connections that began together drift apart.
+fn use_until() -> Instant {
+    Instant::now() + AGE_MAX.mul_f64(fastrand::f64().mul_add(-0.2, 1.0))
 }

@@ -15,8 +15,6 @@ use super::{Auth, Trust, endpoint::Endpoint, http1::Connection};
 
 /// The most idle connections: 5,000 kubelets and some room. Each costs a file descriptor and some 40 KiB.
 const IDLE_MAX: usize = 8192;
-/// The longest life of a connection, before jitter.
-const AGE_MAX: Duration = Duration::from_secs(300);
 /// The longest rest between two uses: servers and NAT tables forget connections after some minutes.
 const IDLE_FOR: Duration = Duration::from_secs(90);
 /// How often connections that nobody asks for any more are looked for.
@@ -56,12 +54,6 @@ impl Idle {
 }
 
 impl Pool {
-    /// When a connection opened now should be closed: the age limit, less up to a fifth by chance, so that handshakes
-    /// of connections that began together drift apart.
-    pub(super) fn use_until() -> Instant {
-        Instant::now() + AGE_MAX.mul_f64(fastrand::f64().mul_add(-0.2, 1.0))
-    }
-
     /// Takes the idle connection of this key, if it is still good.
     pub(super) fn take(&self, key: &Key) -> Option<Connection> {
         let idle = self.lock().idle.remove(key)?;

@@ -25,10 +25,10 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     certificate,
-    connect::{BoxedStream, Stream},
     endpoint::Endpoint,
     failure::{self, ClientAuth},
     steps::Steps,
+    stream::{BoxedStream, Stream},
 };
 use crate::model::{CertificateFact, Failure, Reason, TlsFacts};
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::{
     picture::Picture,
     rank,
-    shape::{self, end, has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
+    shape::{self, Pace, end, has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
 };
 use crate::{
     model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told, Topic},
@@ -41,21 +41,6 @@ pub const RELATED_WINDOW: Duration = Duration::from_secs(5 * 60);
 
 /// Open incidents of one cluster and topic; a further root joins the newest: nobody reads fifty threads.
 pub const OPEN_PER_CLUSTER_MAX: usize = 50;
-
-/// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
-pub const ALERTS_MAX: usize = 500;
-
-/// Certificates are no emergency until they are: reminded no more often than this unless critical.
-pub const SLOW_REMINDER: Duration = Duration::from_secs(24 * 3600);
-
-/// When things are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Between messages about new facts that are not worse.
-    pub group_interval: Duration,
-    /// Between reminders.
-    pub repeat_interval: Duration,
-}
 
 /// How an incident is to be told, as routes and silences have it.
 pub struct Manners<'a> {

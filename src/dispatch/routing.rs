@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     config::{InhibitConfig, NamedIntervals, RouteConfig},
-    incident::Pace,
     inhibit::Inhibitor,
     route::{Known, Route, Tree},
+    shape::Pace,
     times::Intervals,
 };
 use crate::model::{AlertName, Incident, Pairs};

@@ -4,14 +4,26 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    incident::{ALERTS_MAX, Pace, SLOW_REMINDER},
-    rank,
-};
+use super::rank;
 use crate::{
     model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Told, Topic},
     notify::words::in_words,
 };
+
+/// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
+pub const ALERTS_MAX: usize = 500;
+
+/// Certificates are no emergency until they are: reminded no more often than this unless critical.
+pub const SLOW_REMINDER: Duration = Duration::from_secs(24 * 3600);
+
+/// When things are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between messages about new facts that are not worse.
+    pub group_interval: Duration,
+    /// Between reminders.
+    pub repeat_interval: Duration,
+}
 
 /// Adds a finding, or lets an ended alert fire again. Its end was told: then it is opened anew.
 pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<FindingKey>, now: Timestamp) {

@@ -6,12 +6,16 @@ use std::{
     time::Duration,
 };
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::judge::Terms;
 pub use crate::discover::config::MonitoringConfig;
 use crate::{
-    model::{Secret, Severity, duration},
+    model::{
+        Secret, Severity,
+        cron::{self, Cron},
+        duration,
+    },
     notify::{client, config::HttpConfig},
 };
 
@@ -95,6 +99,51 @@ impl HeartbeatConfig {
             return Some(("severity", "must be critical or warning: a job that may fail needs no heartbeat".into()));
         }
         Terms::new(self).err()
+    }
+}
+
+/// When a success is due after another.
+#[derive(Clone, Debug)]
+pub(super) enum Expect {
+    /// So long after it at the latest.
+    Every(Duration),
+    /// At every occurrence of a schedule.
+    Cron(Cron, TimeZone),
+}
+
+/// What a heartbeat must keep to: its configuration, read once.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub(super) expect: Expect,
+    pub(super) grace: Duration,
+    pub(super) max_duration: Option<Duration>,
+}
+
+impl Terms {
+    /// From a configuration.
+    ///
+    /// # Errors
+    /// The key that can't work, and why.
+    pub fn new(config: &HeartbeatConfig) -> Result<Self, (&'static str, String)> {
+        let expect = match (config.every, &config.schedule) {
+            (Some(_), Some(_)) => return Err(("every", "give every or schedule, not both".into())),
+            (None, None) => return Err(("", "when is it due? Give every: 24h or schedule: \"0 3 * * *\"".into())),
+            (Some(every), None) if every < Duration::from_secs(1) => {
+                return Err(("every", "must be at least 1s".into()));
+            }
+            (Some(_), None) if config.timezone.is_some() => {
+                return Err(("timezone", "belongs to a schedule; every counts from the last success".into()));
+            }
+            (Some(every), None) => Expect::Every(every),
+            (None, Some(schedule)) => {
+                let cron = Cron::parse(schedule).map_err(|why| ("schedule", why))?;
+                Expect::Cron(cron, cron::zone(config.timezone.as_deref()).map_err(|why| ("timezone", why))?)
+            }
+        };
+        if config.max_duration.is_some_and(|d| d.is_zero()) {
+            return Err(("max_duration", "must be longer than nothing".into()));
+        }
+        Ok(Self { expect, grace: config.grace, max_duration: config.max_duration })
     }
 }
 

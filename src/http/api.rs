@@ -107,6 +107,9 @@ struct ApiError {
     error: String,
 }
 
+/// The longest name of somebody.
+const NAME_MAX: usize = 200;
+
 /// `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());
@@ -147,10 +150,18 @@ pub struct AcknowledgeBody {
 /// `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    match web.desk.acknowledge(id, &super::forms::who(&by)).await {
+    match web.desk.acknowledge(id, &who(&by)).await {
         Ok(true) => Json(serde_json::json!({"acknowledged": id})).into_response(),
         Ok(false) => not_found(format!("There is no open incident {id}.")),
         Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),
+    }
+}
+
+/// A name as it is kept.
+pub fn who(name: &str) -> String {
+    match name.trim() {
+        "" => "somebody".to_owned(),
+        name => crate::notify::words::clip(name, NAME_MAX).to_owned(),
     }
 }
 

@@ -27,9 +27,6 @@ use crate::{
 /// Bytes of a form.
 const BODY_MAX: usize = 256 << 10;
 
-/// The longest name of somebody.
-const NAME_MAX: usize = 200;
-
 /// The paths.
 pub fn router() -> Router<Web> {
     Router::new()
@@ -119,18 +116,10 @@ async fn ask_acknowledge(State(web): State<Web>, Path(id): Path<String>) -> Resp
 }
 
 async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
-    match web.desk.acknowledge(id, &who(params.text("by"))).await {
+    match web.desk.acknowledge(id, &api::who(params.text("by"))).await {
         Ok(true) => shown(&web, &format!("/incidents/{id}")),
         Ok(false) => lost(&web, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),
-    }
-}
-
-/// A name as it is kept.
-pub fn who(name: &str) -> String {
-    match name.trim() {
-        "" => "somebody".to_owned(),
-        name => crate::notify::words::clip(name, NAME_MAX).to_owned(),
     }
 }
 

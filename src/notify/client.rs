@@ -10,7 +10,7 @@ use reqwest::{Certificate, Client, Identity, Proxy, RequestBuilder, Url, redirec
 
 use super::{
     config::{HttpConfig, WebhookTlsConfig},
-    credential::{Credential, read_file},
+    credential::{Credential, parse_url, read_file},
     with_causes,
 };
 use crate::model::Secret;
@@ -153,15 +153,6 @@ pub async fn read_url(url: Option<&Secret>, file: Option<&std::path::PathBuf>) -
 /// Why not, in words that do not hold it.
 pub fn check_url(url: &Secret) -> Result<(), String> {
     parse_url(url).map(drop)
-}
-
-/// A URL that may hold a secret: the error never shows it.
-pub(super) fn parse_url(url: &Secret) -> Result<Url, String> {
-    let parsed = Url::parse(url.reveal()).map_err(|e| format!("not a URL: {e}"))?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(parsed),
-        other => Err(format!("the URL's scheme is {other}; it must be http or https")),
-    }
 }
 
 pub(super) fn secret_value(name: &str, value: &str) -> Result<HeaderValue, String> {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::client::parse_url;
+use reqwest::Url;
+
 use crate::model::Secret;
 
 /// The most that is read of a file that holds one secret: far more than any token, far less than a mistaken path.
@@ -58,6 +59,15 @@ impl Credential {
                 Ok(Secret::new(text))
             }
         }
+    }
+}
+
+/// A URL that may hold a secret: the error never shows it.
+pub(super) fn parse_url(url: &Secret) -> Result<Url, String> {
+    let parsed = Url::parse(url.reveal()).map_err(|e| format!("not a URL: {e}"))?;
+    match parsed.scheme() {
+        "http" | "https" => Ok(parsed),
+        other => Err(format!("the URL's scheme is {other}; it must be http or https")),
     }
 }
 

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     NotifyConfigError, Outcome,
-    client::parse_url,
     config::DiscordConfig,
-    credential::Credential,
+    credential::{Credential, parse_url},
     markup,
     message::{Check, Message},
     post::{Call, Reply, Service, Vault, seconds_up},

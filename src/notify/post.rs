@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::{
     ANSWER_MAX, Outcome,
-    client::{HttpClient, header_name, parse_url, secret_value},
-    credential::Credential,
+    client::{HttpClient, header_name, secret_value},
+    credential::{Credential, parse_url},
     message::Message,
     words,
 };

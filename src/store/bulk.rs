@@ -9,10 +9,9 @@ use rusqlite::Connection;
 
 use super::{
     StorageConfig, StoreError,
-    head::Head,
+    head::{Head, write_lock},
     history,
     keep::{Bench, Keep, bound},
-    mailbox::write_lock,
     schema::{self, Place, Problem},
     spans::{Content, SAMPLES, Spans},
 };

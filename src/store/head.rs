@@ -4,7 +4,10 @@
 //! first and into the file second misses nothing (and may see a sample twice, at the same time with the same value).
 //! A full or failing disk changes nothing here; only [`SAMPLES_MAX`] does.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use super::{HistoryStats, index::Index};
 use crate::{
@@ -248,4 +251,14 @@ impl Head {
         self.index.stats(&mut stats);
         stats
     }
+}
+
+/// To look at the head.
+pub fn read_lock(head: &RwLock<Head>) -> RwLockReadGuard<'_, Head> {
+    head.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// To change the head.
+pub fn write_lock(head: &RwLock<Head>) -> RwLockWriteGuard<'_, Head> {
+    head.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,14 +8,13 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags};
 
 use super::{
     StoreError, batch,
     cache::Cache,
-    head::Head,
-    keep::{ROLLED_UNTIL, number},
-    mailbox::read_lock,
+    head::{Head, read_lock},
+    meta::{ROLLED_UNTIL, number},
     spans::{self, FIVE_MINUTES, HOURS, SAMPLES, Tier},
 };
 use crate::{
@@ -107,11 +106,6 @@ pub fn load(db: &Connection) -> rusqlite::Result<Head> {
     }
     head.rolled_until = number(db, ROLLED_UNTIL)?;
     Ok(head)
-}
-
-/// A small text kept in `meta`.
-pub fn note(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    db.query_row("SELECT value FROM meta WHERE key = ?1", [format!("note/{key}")], |r| r.get(0)).optional()
 }
 
 /// Series with their samples in a range; see `Store::select`.

@@ -13,14 +13,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
-pub use self::retain::ROLLED_UNTIL;
 use self::retain::Retain;
 use super::{
     StorageConfig,
-    head::Head,
-    mailbox::{read_lock, write_lock},
+    head::{Head, read_lock, write_lock},
+    meta::{number, set_number},
     spans::{Content, SAMPLES, SLOT_MS, Spans, windows},
 };
 
@@ -227,19 +226,6 @@ pub fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<()
 
 fn floor(at_ms: i64, window_ms: i64) -> i64 {
     at_ms - at_ms.rem_euclid(window_ms)
-}
-
-/// A number kept in `meta`.
-pub fn number(db: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
-    let text: Option<String> =
-        db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |r| r.get(0)).optional()?;
-    Ok(text.and_then(|t| t.parse().ok()))
-}
-
-fn set_number(db: &Connection, key: &str, number: i64) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
-        .execute(params![key, number.to_string()])
-        .map(drop)
 }
 
 /// Gives free pages back to the file system. True where there are more.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use tokio::sync::oneshot;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{
     Durability,
     batch::Row,
-    head::{Head, Taken},
+    head::{Head, Taken, write_lock},
     history::Readers,
     pending::Op,
     schema::Place,
@@ -57,16 +57,6 @@ pub struct Mailbox {
     pub head: RwLock<Head>,
     /// For everybody who reads.
     pub readers: Readers,
-}
-
-/// To look at the head.
-pub fn read_lock(head: &RwLock<Head>) -> RwLockReadGuard<'_, Head> {
-    head.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// To change the head.
-pub fn write_lock(head: &RwLock<Head>) -> RwLockWriteGuard<'_, Head> {
-    head.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// To change what is under a mutex.

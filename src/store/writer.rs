@@ -11,10 +11,10 @@ use rusqlite::Connection;
 use super::{
     Durability, StorageConfig,
     batch::{self, Row},
-    head::Taken,
+    head::{Taken, write_lock},
     history,
     keep::{Bench, Keep},
-    mailbox::{Mailbox, SAMPLES_MAX, lock, write_lock},
+    mailbox::{Mailbox, SAMPLES_MAX, lock},
     pending::Pending,
     schema::{self, Place, Problem},
 };

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     SIZE,
+    exchange::{Asked, Reply},
     health::{self, Check, passing},
-    server::{Asked, Reply},
     world::{Role, World},
 };
 

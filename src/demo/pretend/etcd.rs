@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     SIZE,
-    server::{Asked, Reply},
+    exchange::{Asked, Reply},
     world::{Role, World},
 };
 

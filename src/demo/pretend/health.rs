@@ -1,6 +1,6 @@
 //! The health pages that all of Kubernetes' components share (`k8s.io/apiserver/pkg/server/healthz`).
 
-use super::server::{Asked, Reply};
+use super::exchange::{Asked, Reply};
 
 /// One check of a page.
 #[derive(Clone, Copy, Debug)]

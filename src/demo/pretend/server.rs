@@ -8,9 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use http::{Response, header};
-use http_body_util::Full;
-use hyper::{body::Bytes, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -21,7 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    apiserver, etcd, health,
+    apiserver, etcd,
+    exchange::{Asked, Reply},
+    health,
     world::{Role, World},
 };
 
@@ -192,54 +192,5 @@ async fn answer(part: &Part, asked: &Asked) -> Reply {
         Role::Etcd(i) => etcd::answer(&part.world, i, asked).await,
         Role::Scheduler(_) | Role::ControllerManager(_) => health::component(asked),
         Role::Kubelet(_) => health::kubelet(asked),
-    }
-}
-
-/// A request, as far as the components look at it.
-#[derive(Debug)]
-pub struct Asked {
-    pub path: String,
-    pub query: String,
-    /// It came with a client certificate that this component trusts.
-    pub known: bool,
-}
-
-impl Asked {
-    /// The first value of a query parameter; an empty one where it has none.
-    pub fn parameter(&self, name: &str) -> Option<String> {
-        self.parameters(name).next()
-    }
-
-    /// Every value of a query parameter.
-    pub fn parameters(&self, name: &str) -> impl Iterator<Item = String> {
-        url::form_urlencoded::parse(self.query.as_bytes()).filter(move |(k, _)| k == name).map(|(_, v)| v.into_owned())
-    }
-}
-
-/// An answer.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub kind: &'static str,
-    pub body: String,
-}
-
-impl Reply {
-    /// Plain text.
-    pub fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, kind: "text/plain; charset=utf-8", body: body.into() }
-    }
-
-    /// JSON.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, kind: "application/json", body: body.to_string() }
-    }
-
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
-        *response.status_mut() =
-            http::StatusCode::from_u16(self.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(self.kind));
-        response
     }
 }

@@ -1,7 +1,8 @@
 use super::*;
-use crate::model::Severity;
 use crate::{
+    dispatch::shape::ALERTS_MAX,
     model::AlertName::{self as A, *},
+    model::Severity,
     notify::example,
 };
 

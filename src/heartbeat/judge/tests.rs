@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::heartbeat::{Kind, Ping, words};
+use crate::heartbeat::{Kind, Ping, config::HeartbeatConfig, words};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

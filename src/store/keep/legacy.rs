@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 use super::{Bench, Content, Spans, bound};
 use crate::{
     pack::Points,
-    store::{mailbox::write_lock, spans::SAMPLES},
+    store::{head::write_lock, spans::SAMPLES},
 };
 
 /// Some series. True when nothing is left.

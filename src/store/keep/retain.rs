@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
-use super::{Bench, Content, Spans, number, set_number};
+use super::{Bench, Content, Spans};
 use crate::store::{
-    mailbox::{read_lock, write_lock},
+    head::{read_lock, write_lock},
+    meta::{ROLLED_UNTIL, number, set_number},
     spans::{FIVE_MINUTES, HOURS, Row, SAMPLES, Tier, rows},
 };
 
@@ -19,8 +20,6 @@ const SHARE: i64 = 20;
 const DAY_MS: i64 = 86_400_000;
 /// Verdict changes, resolved incidents and deliveries are small and tell what happened: they stay as long as rollups.
 const STORY_KEPT: Duration = Duration::from_secs(730 * 86_400);
-/// In `meta`: up to where anything is rolled up.
-pub const ROLLED_UNTIL: &str = "rolled_until";
 
 /// A round over all series.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ impl Retain {
         }
         spans.settle(&t)?;
         if let Some(until) = self.rolled_until {
-            set_number(&t, super::retain::ROLLED_UNTIL, until)?;
+            set_number(&t, ROLLED_UNTIL, until)?;
         }
         let gone = {
             let mut head = write_lock(bench.head);

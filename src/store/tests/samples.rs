@@ -9,9 +9,8 @@ use crate::{
     model::{Labels, Matcher, stale},
     pack::{Points, Want},
     store::{
-        head::Head,
+        head::{Head, read_lock},
         keep::{Bench, Keep},
-        mailbox::read_lock,
     },
 };
 
