@@ -4,6 +4,7 @@
 //! (see `store`) is serde-serialisable and may only grow fields that have defaults.
 
 pub mod alert;
+pub mod cause;
 pub mod cluster;
 pub mod cron;
 pub mod duration;
@@ -20,8 +21,9 @@ pub mod target;
 pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, Silence, SilenceMatcher, fingerprint};
+pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeCondition, NodeFact, Taint};
-pub use finding::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
+pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};

@@ -5,11 +5,8 @@
 
 use std::time::Duration;
 
-use super::{
-    picture::Picture,
-    rank::{self, hosts_of},
-};
-use crate::model::{Alert, AlertName, Finding, FindingKey, Severity, Topic};
+use super::{picture::Picture, rank::hosts_of};
+use crate::model::{Alert, AlertName, Finding, FindingKey, Reach, Severity, Topic};
 
 /// An alert may have been seen so long before its cause: rules look at other moments than probes.
 const SLACK: Duration = Duration::from_secs(60);
@@ -40,7 +37,7 @@ const CONTROL_PLANE: [&str; 9] = [
 /// but the cluster.
 pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Option<Explained> {
     let name = alert.name();
-    let known = AlertName::ALL.into_iter().find(|a| a.to_string() == name);
+    let known = AlertName::known(name);
     let mut findings = picture.findings.values().copied();
     if let Some(same) = findings.find(|f| Some(f.key.alert) == known && agree(alert, f)) {
         return Some(Explained::Same(same.key.clone()));
@@ -52,7 +49,7 @@ pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Optio
         alert.starts_at >= earliest
     };
     let candidates = || picture.findings.values().copied().filter(outage).filter(follows);
-    let kin = candidates().find(|f| known.is_some_and(|k| rank::kin(k, f.key.alert)));
+    let kin = candidates().find(|f| known.is_some_and(|k| k.is_kin(f.key.alert)));
     let host = candidates().find(|f| hosts_of(&alert.labels).any(|h| hosts_of(&f.labels).any(|g| g == h)));
     let wide = picture.roots().filter(outage).filter(follows).find(|f| reaches(f.key.alert, alert, ours));
     kin.or(host).or(wide).and_then(by)
@@ -71,16 +68,12 @@ fn agree(alert: &Alert, finding: &Finding) -> bool {
 fn reaches(root: AlertName, alert: &Alert, ours: bool) -> bool {
     let of_control_plane = CONTROL_PLANE.contains(&alert.label("job"))
         || ["Kube", "kube", "etcd", "API"].iter().any(|p| alert.name().starts_with(p));
-    match root {
+    match root.cause().reach {
         // What our own rules see of the cluster they see through what is down; a node that is really lost is a finding.
-        AlertName::ClusterUnreachable | AlertName::EtcdQuorumLost | AlertName::ApiServersDown => {
-            ours || of_control_plane
-        }
-        AlertName::ControlPlaneHostDown => of_control_plane,
-        AlertName::NodesDown => {
-            alert.labels.contains_key("node") || matches!(alert.label("job"), "kubelet" | "kube-proxy")
-        }
-        _ => false,
+        Reach::Cluster => ours || of_control_plane,
+        Reach::ControlPlane => of_control_plane,
+        Reach::Nodes => alert.labels.contains_key("node") || matches!(alert.label("job"), "kubelet" | "kube-proxy"),
+        Reach::Host => false,
     }
 }
 

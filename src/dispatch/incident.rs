@@ -225,7 +225,7 @@ impl Open {
             root.is_some_and(|root| root.key == finding.key)
         };
         let akin = |a: &IncidentAlert| {
-            rank::kin(a.finding.key.alert, finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
+            a.finding.key.alert.is_kin(finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
         };
         let related = |i: &&Incident| {
             let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
@@ -266,7 +266,7 @@ impl Open {
             same && (a.ended_at.is_none() || a.finding.caused_by.is_some())
         };
         let relief = |a: &IncidentAlert| {
-            a.finding.severity >= finding.severity && rank::is_relief(a.finding.key.alert, finding.key.alert)
+            a.finding.severity >= finding.severity && finding.key.alert.is_relief_after(a.finding.key.alert)
         };
         let ending = |a: &IncidentAlert| match a.ended_at {
             Some(at) => elapsed(at, now) <= WAY_BACK,

@@ -1,50 +1,10 @@
-//! Which of several findings explains most, and which belong together. The only place that knows one alert from another.
+//! Which of several findings explains most, and which belong together; what is known of each name is `model::cause`'s.
 
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use crate::model::{AlertName, Finding, IncidentAlert, Pairs, Severity};
-
-/// How much an alert explains; a higher one gives the incident its headline. The same order as a diagnosis has.
-pub(super) fn rank(alert: AlertName) -> u8 {
-    use AlertName as A;
-    match alert {
-        A::WatchdogCutOff => 24,
-        A::ClusterUnreachable => 23,
-        A::EtcdQuorumLost => 22,
-        A::ControlPlaneHostDown => 21,
-        A::ApiServersDown => 20,
-        A::ApiServerAddressDown => 19,
-        A::EtcdAlarm => 18,
-        A::EtcdMemberDown => 17,
-        A::NodesDown => 16,
-        A::SchedulerNoLeader => 15,
-        A::ControllerManagerNoLeader => 14,
-        A::ApiServerDown => 13,
-        A::NodeDown => 12,
-        A::EtcdMemberUnhealthy => 11,
-        A::ApiServerUnhealthy => 10,
-        A::KubeletDown => 9,
-        A::NodeNotReady => 8,
-        A::ComponentDown => 7,
-        A::KubeletUnreachable => 6,
-        A::CredentialsRefused => 5,
-        A::CertificateUntrusted => 4,
-        A::CertificateExpiring => 3,
-        A::TargetFlapping => 2,
-        A::ClusterNotWatched | A::StoreFailing => 1,
-        A::InClusterMonitoringSilent
-        | A::HeartbeatLate
-        | A::HeartbeatFailed
-        | A::HeartbeatTooLong
-        | A::RuleFailing
-        | A::ReceiverFailing
-        | A::DrillFailed
-        | A::Drill
-        | A::Other => 0,
-    }
-}
+use crate::model::{Finding, IncidentAlert, Pairs, Severity};
 
 /// Orders the alerts of an incident, root first: what fires before what ended, roots before consequences, then the
 /// worst, the one that explains most, the newest.
@@ -65,43 +25,13 @@ pub(super) fn worst(alerts: &[IncidentAlert]) -> Option<&IncidentAlert> {
     alerts.iter().max_by_key(key)
 }
 
-fn weight(finding: &Finding) -> (Severity, u8) {
-    (finding.severity, rank(finding.key.alert))
+fn weight(finding: &Finding) -> (Severity, usize) {
+    (finding.severity, finding.key.alert.rank())
 }
 
 /// `a` explains more than `b`, or is worse.
 pub(super) fn outweighs(a: &Finding, b: &Finding) -> bool {
     weight(a) > weight(b)
-}
-
-/// Components whose troubles grow out of each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Etcd,
-    ApiServer,
-    Nodes,
-}
-
-fn family(alert: AlertName) -> Option<Family> {
-    use AlertName as A;
-    match alert {
-        A::EtcdQuorumLost | A::EtcdMemberDown | A::EtcdMemberUnhealthy | A::EtcdAlarm => Some(Family::Etcd),
-        A::ApiServersDown | A::ApiServerDown | A::ApiServerUnhealthy | A::ApiServerAddressDown => {
-            Some(Family::ApiServer)
-        }
-        A::NodesDown | A::NodeDown => Some(Family::Nodes),
-        _ => None,
-    }
-}
-
-/// One grows out of the other, however long ago that began. Two single nodes are no kin: they fail for their own reasons.
-pub(super) fn kin(a: AlertName, b: AlertName) -> bool {
-    family(a).is_some() && family(a) == family(b) && (a, b) != (AlertName::NodeDown, AlertName::NodeDown)
-}
-
-/// `new` is what is left of `told`: quorum is back, one member is still down.
-pub(super) fn is_relief(told: AlertName, new: AlertName) -> bool {
-    family(told).is_some() && family(told) == family(new) && rank(told) > rank(new)
 }
 
 /// Both are about one machine.

@@ -4,6 +4,7 @@
 //! works, and whether the picture is still settling. A finding with a cause points to a root, never to another consequence.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
@@ -23,8 +24,8 @@ use super::{
     scene::Scene,
 };
 use crate::model::{
-    AlertName, CertificateFact, ClusterSnapshot, Diagnosis, Finding, FindingKey, Job, Observation, State, Target,
-    Topic, Verdict,
+    AlertName, CertificateFact, ClusterSnapshot, Diagnosis, Finding, FindingKey, Job, Observation, Severity, State,
+    Target, Topic, Verdict,
 };
 
 /// A target as it stands.
@@ -169,36 +170,8 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
 }
 
 /// Where a finding is told: roots first, the one that explains most before the others.
-fn place(f: &Finding) -> (bool, usize, std::cmp::Reverse<crate::model::Severity>, &FindingKey) {
-    use AlertName::*;
-    const ORDER: [AlertName; 24] = [
-        WatchdogCutOff,
-        ClusterUnreachable,
-        EtcdQuorumLost,
-        ControlPlaneHostDown,
-        ApiServersDown,
-        ApiServerAddressDown,
-        EtcdAlarm,
-        EtcdMemberDown,
-        NodesDown,
-        SchedulerNoLeader,
-        ControllerManagerNoLeader,
-        ApiServerDown,
-        NodeDown,
-        EtcdMemberUnhealthy,
-        ApiServerUnhealthy,
-        KubeletDown,
-        NodeNotReady,
-        ComponentDown,
-        KubeletUnreachable,
-        CredentialsRefused,
-        CertificateUntrusted,
-        CertificateExpiring,
-        TargetFlapping,
-        StoreFailing,
-    ];
-    let rank = ORDER.iter().position(|&a| a == f.key.alert).unwrap_or(ORDER.len());
-    (f.caused_by.is_some(), rank, std::cmp::Reverse(f.severity), &f.key)
+fn place(f: &Finding) -> (bool, Reverse<usize>, Reverse<Severity>, &FindingKey) {
+    (f.caused_by.is_some(), Reverse(f.key.alert.rank()), Reverse(f.severity), &f.key)
 }
 
 /// Makes every cause a root that exists: chains are followed to their end, what points nowhere or in a circle is cut.
@@ -228,14 +201,7 @@ fn tell_consequences(findings: &mut [Finding]) {
     for f in findings.iter() {
         // Its members, its nodes and what failed to answer are the finding itself, and in its evidence.
         let Some(root) = &f.caused_by else { continue };
-        let same = root.alert == f.key.alert
-            || matches!(
-                (root.alert, f.key.alert),
-                (AlertName::EtcdQuorumLost, AlertName::EtcdMemberDown | AlertName::EtcdMemberUnhealthy)
-                    | (AlertName::NodesDown | AlertName::ClusterUnreachable | AlertName::ControlPlaneHostDown, _)
-                    | (_, AlertName::CertificateExpiring)
-            );
-        if !same {
+        if !root.alert.holds(f.key.alert) {
             told.entry(root.clone()).or_default().push(f.headline.clone());
         }
     }
@@ -262,10 +228,7 @@ fn unsettled(p: &Picture<'_>, findings: &[Finding]) -> bool {
         return true;
     }
     // One kubelet in thousands is always in doubt somewhere: that holds up no word about the control plane.
-    let about_nodes = |f: &Finding| {
-        use AlertName::*;
-        matches!(f.key.alert, NodeDown | NodesDown | KubeletDown | KubeletUnreachable | ClusterUnreachable)
-    };
+    let about_nodes = |f: &Finding| f.key.alert.cause().of_nodes;
     if node_doubt && (findings.is_empty() || findings.iter().any(about_nodes)) {
         return true;
     }

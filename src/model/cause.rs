@@ -1,0 +1,264 @@
+//! The names of all that can be found, and what is known of each: one table, a row for each name.
+//!
+//! The enum is made from the table, so that a name without its row does not compile. Whoever must tell one name from
+//! another asks here; nothing else lists names.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Components whose troubles grow out of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Members and their quorum.
+    Etcd,
+    /// One, several or all API servers.
+    ApiServer,
+    /// One or many nodes.
+    Nodes,
+}
+
+/// Which of its consequences a finding holds in its own evidence: they are not told a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Those of its own name.
+    Itself,
+    /// These, and those of its own name.
+    These(&'static [AlertName]),
+    /// All of them.
+    Everything,
+}
+
+/// Which alerts of rules and from outside a finding takes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those about the same machine alone.
+    Host,
+    /// Those of the control plane.
+    ControlPlane,
+    /// All that is seen of the cluster through what is down.
+    Cluster,
+    /// Those about nodes.
+    Nodes,
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// It explains others, the more the higher its row stands; else it stands for itself.
+    pub explains: bool,
+    /// What it grows out of and into.
+    pub family: Option<Family>,
+    /// Two of this name have their own reasons each, though they are one family.
+    pub apart: bool,
+    /// What its evidence tells already.
+    pub holds: Holds,
+    /// It is told in words among the consequences of its cause.
+    pub told_with_cause: bool,
+    /// What it takes along.
+    pub reach: Reach,
+    /// It is judged from kubelets and nodes: while one of them is in doubt, so is this.
+    pub of_nodes: bool,
+}
+
+/// Explains others.
+const ROOT: Cause = Cause { explains: true, ..ALONE };
+
+/// Stands for itself.
+const ALONE: Cause = Cause {
+    explains: false,
+    family: None,
+    apart: false,
+    holds: Holds::Itself,
+    told_with_cause: true,
+    reach: Reach::Host,
+    of_nodes: false,
+};
+
+macro_rules! table {
+    ($($(#[$doc:meta])+ $name:ident: $cause:expr;)+) => {
+        /// The `alertname` of a finding. Kept stable: routes, silences and dashboards name them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum AlertName {
+            $($(#[$doc])+ $name,)+
+            /// An alert of a rule or from outside; its own name is in its labels.
+            Other,
+        }
+
+        impl AlertName {
+            /// All that the diagnosis can find, the one that explains most first.
+            pub const ALL: [AlertName; [$(AlertName::$name),+].len()] = [$(AlertName::$name),+];
+
+            /// What is known of it.
+            pub const fn cause(self) -> Cause {
+                match self {
+                    $(AlertName::$name => $cause,)+
+                    AlertName::Other => ALONE,
+                }
+            }
+        }
+    };
+}
+
+table! {
+    /// The watchdog is cut off; it accuses no cluster.
+    WatchdogCutOff: ROOT;
+    /// Nothing of a cluster can be reached while the watchdog's own references answer.
+    ClusterUnreachable: Cause { holds: Holds::Everything, reach: Reach::Cluster, of_nodes: true, ..ROOT };
+    /// etcd has lost quorum.
+    EtcdQuorumLost: Cause {
+        family: Some(Family::Etcd),
+        holds: Holds::These(&[AlertName::EtcdMemberDown, AlertName::EtcdMemberUnhealthy]),
+        reach: Reach::Cluster,
+        ..ROOT
+    };
+    /// All that runs on one control-plane host is silent.
+    ControlPlaneHostDown: Cause { holds: Holds::Everything, reach: Reach::ControlPlane, ..ROOT };
+    /// Every API server is down.
+    ApiServersDown: Cause { family: Some(Family::ApiServer), reach: Reach::Cluster, ..ROOT };
+    /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
+    ApiServerAddressDown: Cause { family: Some(Family::ApiServer), ..ROOT };
+    /// etcd raised NOSPACE or CORRUPT.
+    EtcdAlarm: Cause { family: Some(Family::Etcd), ..ROOT };
+    /// An etcd member is down, quorum is kept.
+    EtcdMemberDown: Cause { family: Some(Family::Etcd), ..ROOT };
+    /// Many nodes at once.
+    NodesDown: Cause {
+        family: Some(Family::Nodes),
+        holds: Holds::Everything,
+        reach: Reach::Nodes,
+        of_nodes: true,
+        ..ROOT
+    };
+    /// No scheduler holds a fresh lease.
+    SchedulerNoLeader: ROOT;
+    /// No controller-manager holds a fresh lease.
+    ControllerManagerNoLeader: ROOT;
+    /// One or more of several API servers are down.
+    ApiServerDown: Cause { family: Some(Family::ApiServer), ..ROOT };
+    /// A node is lost: kubelet silent and lease stale.
+    NodeDown: Cause { family: Some(Family::Nodes), apart: true, of_nodes: true, ..ROOT };
+    /// A member that answers, but is not well (no leader seen, health false).
+    EtcdMemberUnhealthy: Cause { family: Some(Family::Etcd), ..ROOT };
+    /// An API server answers and says that it is not healthy or not ready.
+    ApiServerUnhealthy: Cause { family: Some(Family::ApiServer), ..ROOT };
+    /// The kubelet is down while its node presumably still runs containers.
+    KubeletDown: Cause { of_nodes: true, ..ROOT };
+    /// The kubelet answers, the API server calls the node NotReady.
+    NodeNotReady: ROOT;
+    /// One scheduler, controller-manager or kube-proxy is down.
+    ComponentDown: ROOT;
+    /// The kubelet can't be reached from here, yet its lease is fresh.
+    KubeletUnreachable: Cause { of_nodes: true, ..ROOT };
+    /// Our credentials are refused.
+    CredentialsRefused: ROOT;
+    /// A certificate can't be trusted (wrong CA or name).
+    CertificateUntrusted: ROOT;
+    /// A certificate runs out or has run out.
+    CertificateExpiring: Cause { told_with_cause: false, ..ROOT };
+    /// A target changes too often.
+    TargetFlapping: ROOT;
+    /// The watchdog's own store fails.
+    StoreFailing: ALONE;
+    /// A configured cluster can't be watched at all: its kubeconfig can't be used.
+    ClusterNotWatched: ALONE;
+    /// A job has not reported in time.
+    HeartbeatLate: ALONE;
+    /// A job reported its own failure.
+    HeartbeatFailed: ALONE;
+    /// A job has begun and not ended in time.
+    HeartbeatTooLong: ALONE;
+    /// The monitoring inside a cluster no longer sends its always-firing alert.
+    InClusterMonitoringSilent: ALONE;
+    /// A rule can't be evaluated.
+    RuleFailing: ALONE;
+    /// A receiver does not take its messages.
+    ReceiverFailing: ALONE;
+    /// The proof of a scheduled drill is missing.
+    DrillFailed: ALONE;
+    /// A drill: nothing is broken.
+    Drill: ALONE;
+}
+
+impl AlertName {
+    /// The name that an alert has in its label; `None`: it is none of ours.
+    pub fn known(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.to_string() == text)
+    }
+
+    /// How much it explains; 0: nothing. Higher gives an incident its headline, and is told first.
+    pub const fn rank(self) -> usize {
+        if self.cause().explains { Self::ALL.len() - self as usize } else { 0 }
+    }
+
+    /// One grows out of the other, however long ago that began.
+    pub fn is_kin(self, other: Self) -> bool {
+        let (a, b) = (self.cause(), other.cause());
+        a.family.is_some() && a.family == b.family && !(self == other && a.apart)
+    }
+
+    /// This is what is left of `told`: quorum is back, one member is still down.
+    pub fn is_relief_after(self, told: Self) -> bool {
+        let (new, old) = (self.cause(), told.cause());
+        old.family.is_some() && old.family == new.family && told.rank() > self.rank()
+    }
+
+    /// Whether its evidence tells of this consequence already, or nobody wants to hear of it there.
+    pub fn holds(self, consequence: Self) -> bool {
+        let held = match self.cause().holds {
+            Holds::Itself => false,
+            Holds::These(names) => names.contains(&consequence),
+            Holds::Everything => true,
+        };
+        held || self == consequence || !consequence.cause().told_with_cause
+    }
+}
+
+impl fmt::Display for AlertName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AlertName::{self, *};
+
+    #[test]
+    fn a_higher_row_explains_more_and_what_stands_alone_explains_nothing() {
+        for pair in AlertName::ALL.windows(2) {
+            assert!(pair[0].rank() > pair[1].rank() || pair[1].rank() == 0, "{pair:?}");
+        }
+        assert_eq!((StoreFailing.rank(), Other.rank()), (0, 0));
+        assert!(TargetFlapping.rank() > 0);
+        assert_eq!(AlertName::known("EtcdAlarm"), Some(EtcdAlarm));
+        assert_eq!(AlertName::known("Other"), None);
+    }
+
+    #[test]
+    fn families_grow_out_of_each_other() {
+        let check = |a: AlertName, b: AlertName, kin: bool, relief: bool| {
+            assert_eq!((a.is_kin(b), b.is_kin(a), b.is_relief_after(a)), (kin, kin, relief), "{a} {b}");
+        };
+        check(EtcdQuorumLost, EtcdMemberDown, true, true);
+        check(EtcdMemberDown, EtcdQuorumLost, true, false);
+        check(ApiServerDown, ApiServerDown, true, false);
+        check(NodesDown, NodeDown, true, true);
+        check(NodeDown, NodeDown, false, false);
+        check(EtcdAlarm, ApiServersDown, false, false);
+        check(KubeletDown, KubeletDown, false, false);
+    }
+
+    #[test]
+    fn what_the_evidence_holds_is_not_told_twice() {
+        let check = |root: AlertName, consequence: AlertName, held: bool| {
+            assert_eq!(root.holds(consequence), held, "{root} {consequence}");
+        };
+        check(EtcdQuorumLost, EtcdMemberDown, true);
+        check(EtcdQuorumLost, EtcdAlarm, false);
+        check(EtcdQuorumLost, ApiServersDown, false);
+        check(NodesDown, ApiServersDown, true);
+        check(ApiServerDown, ApiServerDown, true);
+        check(ApiServersDown, CertificateExpiring, true);
+    }
+}
