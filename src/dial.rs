@@ -1,10 +1,11 @@
 //! Connections to clusters: kubeconfig credentials, TLS that remembers what it saw, and one HTTP exchange with the
 //! duration of every phase. The only room that opens sockets to a cluster; `probe` and `discover` ask it.
 //!
-//! Never follows a redirect, never sends credentials to a server whose certificate did not verify (a client certificate
-//! excepted: its key never leaves), never reads past a cap, never outlives a deadline.
+//! Follows redirects on the same host only, never sends credentials to a server whose certificate did not verify (a client
+//! certificate excepted: its key never leaves), never reads past a cap, never outlives a deadline.
 
 mod access;
+mod again;
 mod certificate;
 mod connect;
 mod credentials;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unpack;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -74,11 +76,11 @@ pub struct Ask {
     pub auth: Auth,
     /// A connection kept alive may be used; false: accepting a connection is part of what is asked.
     pub reuse: bool,
-    /// Read no more than this.
+    /// Read no more than this, packed or not.
     pub max_bytes: usize,
     /// The media types that are wanted.
     pub accept: &'static str,
-    /// The body may come packed by gzip; `Answer::headers` says whether it did, and unpacking it is the asker's.
+    /// Asks for a body packed by gzip; it is unpacked before it is given, whoever asked for it.
     pub gzip: bool,
 }
 
@@ -103,7 +105,7 @@ pub struct Answer {
     pub status: u16,
     /// Headers.
     pub headers: HeaderMap,
-    /// Body, at most `max_bytes`.
+    /// Body, unpacked, at most `max_bytes`.
     pub body: Bytes,
     /// The body was longer than the cap, or the connection broke before its end.
     pub cut: bool,

@@ -9,7 +9,6 @@
 //! (`kube-apiserver`, or kube-prometheus' `apiserver`), so that published rules find them unchanged. A kubelet's bear
 //! `metrics_path="/metrics"`.
 
-mod body;
 pub mod config;
 
 use std::{
@@ -110,6 +109,14 @@ fn answers(t: &LiveTarget) -> bool {
     t.last.as_ref().is_some_and(|last| last.answered)
 }
 
+/// Both formats are read; text first, since every component has it. Weights as in RFC 9110, section 12.4.2.
+const ACCEPT: &str = "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5, */*;q=0.1";
+
+/// Says that there is more than `scrape.max_bytes` allows.
+fn too_long(max_bytes: usize) -> String {
+    format!("the answer is longer than {max_bytes} bytes (scrape.max_bytes)")
+}
+
 /// The targets that answer, and whom to ask for their metrics.
 fn places(parts: &Parts) -> Vec<Place> {
     let live = parts.live.read();
@@ -133,7 +140,7 @@ fn places(parts: &Parts) -> Vec<Place> {
             ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
             ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
         };
-        let ask = Ask { max_bytes: parts.config.max_bytes, reuse: true, accept: body::ACCEPT, gzip: true, ..ask };
+        let ask = Ask { max_bytes: parts.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
         Some(Place { target: t.target.clone(), ask })
     };
     all().filter_map(place).collect()
@@ -184,14 +191,13 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, jobs: &[String], k
     let outcome = match exchange.outcome {
         Err(failure) => Err(failure.to_string()),
         Ok(answer) if answer.status != 200 => Err(format!("HTTP {}", answer.status)),
-        Ok(answer) if answer.cut => Err(format!("{}, or broke off", body::too_long(max_bytes))),
+        Ok(answer) if answer.cut => Err(format!("{}, or broke off", too_long(max_bytes))),
         Ok(answer) => {
             let kind = answer.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
             let format = if kind.contains("openmetrics") { Format::OpenMetrics } else { Format::Text };
             // Megabytes of text: not on a thread that probes wait for.
             let read = tokio::task::spawn_blocking(move || {
-                let body = body::plain(&answer, max_bytes)?;
-                let text = String::from_utf8_lossy(&body);
+                let text = String::from_utf8_lossy(&answer.body);
                 let read =
                     |base: &Base| exposition::scrape(&text, format, started, base, limit, &|name| keep.takes(name));
                 let mut all = exposition::Scraped::default();

@@ -176,11 +176,15 @@ impl Access {
         self.stamps.iter().any(|(path, then)| stamp(path) != *then)
     }
 
-    /// The path prefix of the advertised server, for URLs that are it.
-    pub(super) fn prefix_for(&self, url: &Url) -> &str {
+    /// A URL as it is asked: with the path prefix of the advertised server, where it is that one's.
+    pub(super) fn full(&self, url: &Url) -> Url {
         let same =
             url.host() == self.server.host() && url.port_or_known_default() == self.server.port_or_known_default();
-        if same { &self.prefix } else { "" }
+        let mut url = url.clone();
+        if same && !self.prefix.is_empty() {
+            url.set_path(&format!("{}{}", self.prefix, url.path()));
+        }
+        url
     }
 
     /// SNI for an API server dialled as `dialled`, and the names that its certificate may carry: endpoints found by

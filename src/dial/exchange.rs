@@ -9,10 +9,21 @@ use http::{
 };
 use http_body_util::Full;
 use tokio::time::Instant;
+use url::Url;
 
 use super::{
-    Answer, Ask, Auth, Exchange, Trust, access::Access, connect, credentials::Credentials, endpoint::Endpoint,
-    failure::ClientAuth, http1::Connection, pool::Key, steps::Steps, tls::Handshake,
+    Answer, Ask, Auth, Exchange, Trust,
+    access::Access,
+    again::{self, Next},
+    connect,
+    credentials::Credentials,
+    endpoint::Endpoint,
+    failure::{ClientAuth, Spoken},
+    http1::Connection,
+    pool::Key,
+    steps::Steps,
+    tls::Handshake,
+    unpack,
 };
 use crate::model::{Failure, Reason};
 
@@ -39,9 +50,44 @@ pub(super) async fn run(credentials: &Arc<Credentials>, ask: Ask, deadline: Inst
     Exchange { outcome, phases: steps.phases, tls: steps.tls, trace: steps.trace, duration }
 }
 
+/// Asks, and goes on where the answer sends us, while there is time.
 async fn attempt(credentials: &Arc<Credentials>, ask: &Ask, steps: &mut Steps) -> Result<Answer, Failure> {
-    let endpoint = Endpoint::of(&ask.url)?;
     let access = credentials.current(ask.auth == Auth::Cluster, steps.deadline()).await;
+    let mut url = access.full(&ask.url);
+    for _ in 0..again::TIMES_MAX {
+        let answer = unpack::answer(once(credentials, &access, ask, &url, steps).await?, ask.max_bytes).await?;
+        match again::next(ask, &url, &answer) {
+            Next::Done => return Ok(answer),
+            Next::Elsewhere => {
+                let place = answer.leads_to().unwrap_or_default();
+                steps.note(format_args!("it sends us to {place}, which is somebody else: not followed"));
+                return Ok(answer);
+            }
+            Next::There(place) => {
+                steps.note(format_args!("it sends us to {}", again::spoken(&place)));
+                url = place;
+            }
+            Next::Later(wait) if wait >= steps.left() => return Ok(answer),
+            Next::Later(wait) => {
+                steps.note(format_args!("it throttles us: asked again in {}", Spoken(wait)));
+                tokio::time::sleep(wait).await;
+            }
+        }
+        steps.anew();
+    }
+    // The last word, whatever it is.
+    unpack::answer(once(credentials, &access, ask, &url, steps).await?, ask.max_bytes).await
+}
+
+/// One request and its answer.
+async fn once(
+    credentials: &Arc<Credentials>,
+    access: &Arc<Access>,
+    ask: &Ask,
+    url: &Url,
+    steps: &mut Steps,
+) -> Result<Answer, Failure> {
+    let endpoint = Endpoint::of(url)?;
     let key = Key { endpoint: endpoint.clone(), auth: ask.auth, trust: ask.trust };
     let kept = if ask.reuse { credentials.pool().take(&key) } else { None };
     if let Some(mut connection) = kept {
@@ -49,9 +95,9 @@ async fn attempt(credentials: &Arc<Credentials>, ask: &Ask, steps: &mut Steps) -
         steps.tls = connection.tls().cloned();
         // Half the time: a connection that a NAT has forgotten is silent, and a fresh one must still have its chance.
         let limit = Instant::now() + steps.left() / 2;
-        match converse(&mut connection, &access, ask, limit, steps).await {
+        match converse(&mut connection, access, ask, url, limit, steps).await {
             Ok(answer) => {
-                keep(credentials, &access, key, connection, &answer);
+                keep(credentials, access, key, connection, &answer);
                 return Ok(answer);
             }
             Err(failure) => {
@@ -60,11 +106,11 @@ async fn attempt(credentials: &Arc<Credentials>, ask: &Ask, steps: &mut Steps) -
             }
         }
     }
-    let mut connection = open(&endpoint, &access, ask, steps).await?;
+    let mut connection = open(&endpoint, access, ask, steps).await?;
     let limit = steps.deadline();
-    let answer = converse(&mut connection, &access, ask, limit, steps).await?;
+    let answer = converse(&mut connection, access, ask, url, limit, steps).await?;
     if ask.reuse {
-        keep(credentials, &access, key, connection, &answer);
+        keep(credentials, access, key, connection, &answer);
     }
     Ok(answer)
 }
@@ -111,10 +157,11 @@ async fn converse(
     connection: &mut Connection,
     access: &Access,
     ask: &Ask,
+    url: &Url,
     limit: Instant,
     steps: &mut Steps,
 ) -> Result<Answer, Failure> {
-    let mut request = request(access, ask)?;
+    let mut request = request(ask, url)?;
     // The verdict is known by now.
     if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust) {
         request.headers_mut().extend(access.headers().await?);
@@ -122,9 +169,8 @@ async fn converse(
     connection.ask(request, ask.max_bytes, limit, steps).await
 }
 
-fn request(access: &Access, ask: &Ask) -> Result<Request<Full<Bytes>>, Failure> {
-    let url = &ask.url;
-    let path = format!("{}{}", access.prefix_for(url), &url[url::Position::BeforePath..url::Position::AfterQuery]);
+fn request(ask: &Ask, url: &Url) -> Result<Request<Full<Bytes>>, Failure> {
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let unusable = |e: http::Error| Failure::new(Reason::Body, format!("{url} can't be asked: {e}"));
     let uri: Uri = path.parse().map_err(|e: http::uri::InvalidUri| unusable(e.into()))?;
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
