@@ -3,28 +3,34 @@
 //! Pure: no IO, no clock, no state besides [`Head`]'s; time is an argument and the same input gives the same words.
 //! Invariants: one lost probe never makes a target `Down`; what can't be known is `Unknown` and accuses nobody; a
 //! consequence names its cause, and every cause named is among the findings; nothing here panics on odd input.
+//!
+//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `words`), the scene, the subjects (`network`, `etcd`,
+//! `apiserver`, `leaders`, `hosts`, `nodes`: judged once), the picture (who explains whom), the findings (what is said), the
+//! diagnosis (what is told, in which order).
 
 pub mod diagnosis;
 pub mod own;
 pub mod vantage;
 pub mod verdict;
+pub mod view;
 
 mod apiserver;
-mod certificates;
-mod components;
-mod credentials;
 mod etcd;
+mod findings;
 mod hosts;
 mod leaders;
 mod network;
 mod nodes;
-mod pulse;
+mod picture;
 mod scene;
+mod time;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use diagnosis::{ClusterView, TargetView, diagnose};
+pub use diagnosis::diagnose;
+pub use etcd::{Quorum, quorum};
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Head, Outcome, Thresholds};
+pub use view::{ClusterView, TargetView};

@@ -29,9 +29,9 @@ pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget,
 pub use matcher::{MatchOp, Matcher};
 pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdVia, Facts, Failure, KubeletFacts,
-    KubeletVia, Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
+    Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
 };
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
-pub use target::{Job, ProbeSpec, Target, TargetKey};
+pub use target::{Job, KubeletVia, ProbeSpec, Target, TargetKey};
 pub use verdict::{State, Verdict, VerdictChange};

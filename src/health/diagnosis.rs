@@ -10,125 +10,14 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
-
-use super::{
-    apiserver::{self, Servers},
-    certificates, components, credentials,
-    etcd::{self, Etcd},
-    hosts::{self, LostHost},
-    leaders::{self, Lead},
-    network,
-    nodes::{self, Trouble},
-    pulse,
-    scene::Scene,
-};
-use crate::model::{
-    AlertName, CertificateFact, ClusterSnapshot, Diagnosis, Finding, FindingKey, Job, Observation, Severity, State,
-    Target, Topic, Verdict,
-};
-
-/// A target as it stands.
-#[derive(Clone, Copy, Debug)]
-pub struct TargetView<'a> {
-    /// What it is.
-    pub target: &'a Target,
-    /// Its confirmed verdict.
-    pub verdict: &'a Verdict,
-    /// The newest observation.
-    pub last: Option<&'a Observation>,
-    /// When it last succeeded.
-    pub last_success: Option<Timestamp>,
-}
-
-/// A cluster as it stands. Guesses that never answered are not among the targets.
-#[derive(Clone, Debug)]
-pub struct ClusterView<'a> {
-    /// Its name.
-    pub cluster: &'a Arc<str>,
-    /// Wall time.
-    pub now: Timestamp,
-    /// Its targets, in any order.
-    pub targets: Vec<TargetView<'a>>,
-    /// What an API server last told.
-    pub snapshot: &'a ClusterSnapshot,
-    /// Our own client certificates.
-    pub own_certificates: &'a [CertificateFact],
-    /// False while the watchdog is cut off.
-    pub vantage_ok: bool,
-}
-
-/// Two targets probed every 10 s may notice the same event so far apart, and a bit: a cause may seem younger than its
-/// consequence by as much.
-const SLACK: Duration = Duration::from_secs(15);
+use super::{findings, picture::Picture, view::ClusterView};
+use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Job, Severity, State, Topic};
 
 /// Neighbours of a target that went down are probed at once: so long their answers are waited for, and no longer.
 const NEIGHBOURS_WITHIN: Duration = Duration::from_secs(4);
 
 /// How many of its consequences a finding tells in words.
 const CONSEQUENCES_MAX: usize = 8;
-
-/// What began at `since` may be a consequence of what began at `cause`.
-pub(super) fn follows(since: Timestamp, cause: Timestamp) -> bool {
-    !leaders::later(cause, since, SLACK)
-}
-
-/// The parts of the picture that explain one another, each judged once.
-pub(super) struct Picture<'a> {
-    pub(super) scene: Scene<'a>,
-    pub(super) etcd: Etcd<'a>,
-    pub(super) api: Servers<'a>,
-    pub(super) leads: Vec<Lead<'a>>,
-    /// Lost control-plane hosts.
-    pub(super) hosts: Vec<LostHost<'a>>,
-    /// Nodes in trouble, by name.
-    pub(super) troubles: BTreeMap<&'a str, Trouble<'a>>,
-}
-
-impl<'a> Picture<'a> {
-    fn new(mut scene: Scene<'a>, unreachable: bool) -> Self {
-        scene.unreachable = unreachable;
-        scene.leases_recent &= !unreachable;
-        let etcd = Etcd::new(&scene);
-        let api = Servers::new(&scene);
-        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job)).collect();
-        let hosts = if unreachable { Vec::new() } else { hosts::lost(&scene) };
-        let troubles = nodes::troubles(&scene, &api);
-        Self { scene, etcd, api, leads, hosts, troubles }
-    }
-
-    /// The lost host that a target ran on.
-    pub(super) fn lost_host(&self, target: &TargetView<'_>) -> Option<FindingKey> {
-        let host = self.hosts.iter().find(|h| h.has(target))?;
-        Some(self.scene.key(AlertName::ControlPlaneHostDown, host.id))
-    }
-
-    /// What explains that these fail, which work through the API servers: their hosts, etcd, or the API servers.
-    pub(super) fn cause_of_components(&self, targets: &[&TargetView<'_>], since: Timestamp) -> Option<FindingKey> {
-        let hosts: Option<Vec<_>> = targets.iter().map(|t| self.lost_host(t)).collect();
-        if let Some(host) = hosts.and_then(|h| h.into_iter().next()) {
-            return Some(host);
-        }
-        let after = |cause: Option<Timestamp>| cause.is_some_and(|cause| follows(since, cause));
-        if after(self.etcd.lost) {
-            Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
-        } else if after(self.api.all_failing()) {
-            Some(self.scene.key(AlertName::ApiServersDown, ""))
-        } else if !targets.is_empty() && targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
-            Some(self.scene.key(AlertName::ApiServerDown, ""))
-        } else {
-            None
-        }
-    }
-
-    /// Where the API server on the same host is down: what stood on that one alone (kubeadm's default) gives up its
-    /// lease and restarts until it is back.
-    fn api_server_beside_is_down(&self, target: &TargetView<'_>, since: Timestamp) -> bool {
-        let beside = self.scene.job(Job::KubeApiserver).iter().filter(|t| t.host() == target.host());
-        let down: Vec<_> = beside.filter(|t| t.is_broken() && t.verdict.state == State::Down).collect();
-        target.job() != Job::Etcd && down.iter().any(|t| follows(since, t.verdict.since))
-    }
-}
 
 /// Says what is wrong with a cluster.
 pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
@@ -142,27 +31,17 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
     if diagnosis.blind {
         return diagnosis;
     }
-    let scene = Scene::new(view);
-    let unreachable = network::unreachable(&scene);
-    let root = unreachable.as_ref().map(|f| f.key.clone());
-    let picture = Picture::new(scene, root.is_some());
-    let mut findings = Vec::from_iter(unreachable);
-    findings.extend(hosts::findings(&picture));
-    findings.extend(etcd::findings(&picture));
-    findings.extend(apiserver::findings(&picture));
-    findings.extend(leaders::findings(&picture));
-    findings.extend(nodes::findings(&picture));
-    findings.extend(components::findings(&picture));
-    findings.extend(credentials::findings(&picture.scene));
-    findings.extend(certificates::findings(&picture));
-    if let Some(root) = root {
+    let picture = Picture::new(view);
+    let mut findings = findings::all(&picture);
+    if picture.silence.is_some() {
+        let root = picture.scene.key(AlertName::ClusterUnreachable, "");
         for f in findings.iter_mut().filter(|f| f.topic == Topic::Outage && f.key != root) {
             f.caused_by = Some(root.clone());
         }
     }
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);
-    pulse::tell(&picture, &mut findings);
+    findings::tell_what_works(&picture, &mut findings);
     findings.sort_by(|a, b| place(a).cmp(&place(b)));
     diagnosis.unsettled = unsettled(&picture, &findings);
     diagnosis.findings = findings;

@@ -9,19 +9,44 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    TargetView,
-    leaders::later,
-    scene::{How, Scene},
+    scene::Scene,
+    time::later,
+    view::{ClusterView, How, TargetView},
     words,
 };
 use crate::model::{AlertName, EtcdMember, EtcdVia, FindingKey, Job, ReadThrough, Reason, State};
 
-mod findings;
-
-pub(super) use findings::findings;
-
 /// By then the loss of quorum shows in every answer that needs it: elections take 1 to 2 s, reads time out after 2 s.
 const LOSS_SHOWS_AFTER: Duration = Duration::from_secs(5);
+
+/// How etcd's votes stand, as the series of the cluster tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// Voting members.
+    pub members: usize,
+    /// Of them, healthy as seen from here.
+    pub healthy: usize,
+    /// Of them, alive: without quorum none is healthy, yet those that answer count when the next one comes back.
+    pub alive: usize,
+}
+
+impl Quorum {
+    /// How many more members may be lost before quorum is; negative: it is lost.
+    pub fn margin(self) -> i64 {
+        i64::try_from(self.alive).unwrap_or(i64::MAX) - i64::try_from(majority(self.members)).unwrap_or(0)
+    }
+}
+
+/// How many of so many votes decide.
+fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// How etcd's votes stand; `None` where no member is watched.
+pub fn quorum(view: &ClusterView<'_>) -> Option<Quorum> {
+    let scene = Scene::new(view, false);
+    (!scene.job(Job::Etcd).is_empty()).then(|| Etcd::new(&scene).votes())
+}
 
 /// How a member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +63,15 @@ pub(super) enum Health {
 
 /// A member, from the list or, where there is none, from a target.
 pub(super) struct Member<'a> {
-    name: String,
+    pub(super) name: String,
     /// `host:port` of its client URL.
-    place: String,
+    pub(super) place: String,
     pub(super) target: Option<&'a TargetView<'a>>,
     pub(super) health: Health,
     pub(super) since: Timestamp,
-    voter: bool,
+    pub(super) voter: bool,
     /// Added to the list, never started.
-    unborn: bool,
+    pub(super) unborn: bool,
 }
 
 impl Member<'_> {
@@ -75,7 +100,7 @@ impl Member<'_> {
     }
 
     /// What identifies its findings: where it is, since names are not known before a list is.
-    fn subject(&self) -> &str {
+    pub(super) fn subject(&self) -> &str {
         if self.place.is_empty() { &self.name } else { &self.place }
     }
 }
@@ -105,10 +130,21 @@ impl<'a> Etcd<'a> {
         let total = voters().count();
         let tally = |health| voters().filter(|m| m.health == health).count();
         let (dead, sick) = (tally(Health::Dead), tally(Health::Sick));
-        let quorum = total / 2 + 1;
+        let quorum = majority(total);
         let mut etcd = Self { total, quorum, dead, sick, lost: None, proof: None, inferred: false, members, strays };
         etcd.judge_quorum(scene);
         etcd
+    }
+
+    /// See [`Quorum`].
+    fn votes(&self) -> Quorum {
+        let count = |f: &dyn Fn(&TargetView<'_>) -> bool| {
+            self.members.iter().filter(|m| m.voter && m.target.is_some_and(f)).count()
+        };
+        // A suspicion is not confirmed: until then it is as it was.
+        let healthy = |t: &TargetView<'_>| matches!(t.verdict.state, State::Up | State::Suspect);
+        let alive = |t: &TargetView<'_>| healthy(t) || t.last.is_some_and(|o| o.answered);
+        Quorum { members: self.total, healthy: count(&healthy), alive: count(&alive) }
     }
 
     /// Members that may be counted on.

@@ -1,65 +1,26 @@
 //! Nothing of the cluster answers while the watchdog itself is not cut off.
 
-use std::collections::BTreeSet;
+use super::view::{ClusterView, TargetView};
+use crate::model::State;
 
-use super::{
-    TargetView,
-    scene::{How, Scene, earliest},
-    words,
-};
-use crate::model::{AlertName, Finding, Severity, State};
-
-/// One finding for a cluster of which no packet comes back. A refusal, a hang or any answer means that a host lives.
-pub(super) fn unreachable(scene: &Scene<'_>) -> Option<Finding> {
-    let targets: Vec<_> = scene.view.targets.iter().filter(|t| !t.by_proxy()).collect();
-    let unasked = |t: &TargetView| t.verdict.state == State::Unknown && t.verdict.reason.is_none();
-    let silent: Vec<_> = targets.iter().copied().filter(|t| t.is_silent()).collect();
-    let down: Vec<_> = silent.iter().copied().filter(|t| t.is_down()).collect();
-    if down.is_empty() || targets.iter().any(|t| !t.is_silent() && !unasked(t)) {
-        return None;
-    }
-    let hosts: BTreeSet<_> = silent.iter().map(|t| t.host()).collect();
-    let mut finding = scene.finding(AlertName::ClusterUnreachable, "", Severity::Critical, headline(&silent, &hosts));
-    finding.since = earliest(&down, scene.now);
-    finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
-    if down.len() > EVIDENCE_MAX {
-        finding.evidence.push(format!("and {} more", down.len() - EVIDENCE_MAX));
-    }
-    finding.evidence.push("the watchdog's own network works".into());
-    finding.consequences.push("what runs there may be fine or not: it can't be seen from here".into());
-    let host = hosts.first().copied().unwrap_or("HOST");
-    finding.first_step = if down.iter().all(|t| t.how() == How::Dns) {
-        format!("`dig {host}` on the watchdog's machine and elsewhere: is it the name server, or the record?")
-    } else {
-        format!(
-            "from the watchdog's machine: `ip route get {host}`, `mtr {host}`; then routers, VPN and firewalls on the way; \
-             ask the site whether it has power"
-        )
-    };
-    Some(finding)
+/// A cluster of which no packet comes back. A refusal, a hang or any answer means that a host lives.
+pub(super) struct Silence<'a> {
+    /// Every silent target, confirmed or on the way there.
+    pub(super) silent: Vec<&'a TargetView<'a>>,
+    /// Of them, those that are confirmed.
+    pub(super) down: Vec<&'a TargetView<'a>>,
 }
 
-fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
-    let names: Vec<_> = hosts.iter().collect();
-    if silent.iter().all(|t| t.how() == How::Dns) {
-        let verb = if names.len() == 1 { "does" } else { "do" };
-        return format!("nothing of the cluster can be reached: {} {verb} not resolve", words::list(&names, 2));
-    }
-    let guess = "the network between the watchdog and the cluster is broken, or the cluster has no power";
-    match silent {
-        [one] => format!(
-            "the cluster can't be reached from here: its only known address {} {}",
-            one.instance(),
-            one.how().says(1)
-        ),
-        _ => format!(
-            "nothing of the cluster can be reached from here: {} on {} {} silent; {guess}",
-            words::count(silent.len(), "target", "targets"),
-            words::count(hosts.len(), "host", "hosts"),
-            words::is(silent.len())
-        ),
+impl<'a> Silence<'a> {
+    /// `None` where anything shows a sign of life, or nothing is confirmed yet.
+    pub(super) fn of(view: &'a ClusterView<'a>) -> Option<Self> {
+        let unasked = |t: &TargetView| t.verdict.state == State::Unknown && t.verdict.reason.is_none();
+        let targets = || view.targets.iter().filter(|t| !t.by_proxy());
+        if targets().any(|t| !t.is_silent() && !unasked(t)) {
+            return None;
+        }
+        let silent: Vec<_> = targets().filter(|t| t.is_silent()).collect();
+        let down: Vec<_> = silent.iter().copied().filter(|t| t.is_down()).collect();
+        (!down.is_empty()).then_some(Self { silent, down })
     }
 }
-
-/// How many silent targets are named: the rest is as silent.
-const EVIDENCE_MAX: usize = 10;

@@ -8,17 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    TargetView,
     apiserver::Servers,
-    leaders::{CLOCK_MARGIN, SaturatingAge, api_back, later},
-    scene::{How, Scene},
+    scene::Scene,
+    time::{CLOCK_MARGIN, SaturatingAge, later},
+    view::{How, TargetView},
     words,
 };
 use crate::model::{Job, NodeCondition, NodeFact};
-
-mod findings;
-
-pub(super) use findings::findings;
 
 /// What the node controller allows (`--node-monitor-grace-period`).
 const LEASE_STALE: Duration = Duration::from_secs(40);
@@ -49,11 +45,12 @@ pub(super) struct Trouble<'a> {
     pub(super) kind: Kind,
     /// The lease will soon tell more.
     pub(super) undecided: bool,
-    since: Timestamp,
-    headline: String,
-    evidence: Vec<String>,
-    control: bool,
-    target: Option<&'a TargetView<'a>>,
+    pub(super) since: Timestamp,
+    pub(super) headline: String,
+    pub(super) evidence: Vec<String>,
+    /// It is a control-plane node.
+    pub(super) control: bool,
+    pub(super) target: Option<&'a TargetView<'a>>,
 }
 
 /// Cordoned or on its way out: someone is at it.
@@ -93,7 +90,7 @@ fn conditions_count(scene: &Scene<'_>, api: &Servers<'_>) -> bool {
     let Some(read) = scene.view.snapshot.read_at else { return false };
     match api.all_failing() {
         Some(since) => since.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
-        None => api_back(scene) && scene.now.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
+        None => scene.api_back() && scene.now.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
     }
 }
 

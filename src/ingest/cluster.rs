@@ -9,9 +9,9 @@ use std::{
 use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
-use super::samples::{self, Quorum};
+use super::samples;
 use crate::{
-    health::{Head, Outcome, Thresholds, diagnosis::ClusterView, diagnosis::TargetView},
+    health::{self, ClusterView, Head, Outcome, TargetView, Thresholds},
     model::{
         CertificateFact, ClusterSnapshot, EtcdMember, Facts, FailedProbe, Job, LiveCluster, LiveTarget, Observation,
         Sample, State, Target, TargetKey, Verdict, VerdictChange,
@@ -213,24 +213,6 @@ impl Cluster {
         }
     }
 
-    /// How etcd stands, where any member is known.
-    pub fn quorum(&self) -> Option<Quorum> {
-        let mut listed = 0;
-        let (mut targets, mut healthy, mut alive) = (0, 0, 0);
-        for w in self.watched.values().filter(|w| w.target.key.job == Job::Etcd) {
-            let state = w.head.verdict().state;
-            targets += 1;
-            healthy += usize::from(matches!(state, State::Up | State::Suspect));
-            alive +=
-                usize::from(matches!(state, State::Up | State::Suspect) || w.last.as_ref().is_some_and(|o| o.answered));
-            if let Some(Facts::Etcd(facts)) = w.last.as_ref().map(|o| &o.facts) {
-                listed = listed.max(facts.members.iter().filter(|m| !m.learner).count());
-            }
-        }
-        let remembered = self.snapshot.etcd_members.iter().filter(|m| !m.learner).count();
-        (targets > 0).then(|| Quorum { members: targets.max(listed).max(remembered), healthy, alive })
-    }
-
     /// Labels that the cluster's series bear.
     fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
@@ -239,12 +221,14 @@ impl Cluster {
 
     /// How etcd stands now.
     pub fn quorum_samples(&self, now: Timestamp) -> Vec<Sample> {
-        self.quorum().map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
+        let quorum = health::quorum(&self.view(now, true));
+        quorum.map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
     }
 
     /// The series of the cluster as a whole.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, &self.own_certificates, self.quorum(), now)
+        let quorum = health::quorum(&self.view(now, true));
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, &self.own_certificates, quorum, now)
     }
 
     /// As the read-only surfaces show it.

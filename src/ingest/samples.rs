@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{
-    CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, Observation, Sample, State,
-    Target, TlsFacts,
+use crate::{
+    health::Quorum,
+    model::{
+        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, Observation, Sample,
+        State, Target, TlsFacts,
+    },
 };
 
 /// Collects the samples of one moment under common labels.
@@ -176,24 +179,6 @@ fn of_etcd(s: &mut Sheet<'_>, e: &EtcdFacts) {
     s.number("dogwatch_etcd_raft_term", e.raft_term);
     s.number("dogwatch_etcd_raft_index", e.raft_index);
     s.number("dogwatch_etcd_raft_applied_index", e.raft_applied_index);
-}
-
-/// How etcd stands as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quorum {
-    /// Voting members.
-    pub members: usize,
-    /// Of them, healthy as seen from here.
-    pub healthy: usize,
-    /// Of them, alive: without quorum none is healthy, yet those that answer count when the next one comes back.
-    pub alive: usize,
-}
-
-impl Quorum {
-    /// How many more members may be lost before quorum is; negative: it is lost.
-    pub fn margin(self) -> i64 {
-        i64::try_from(self.alive).unwrap_or(i64::MAX) - i64::try_from(self.members / 2 + 1).unwrap_or(0)
-    }
 }
 
 fn put_quorum(s: &mut Sheet<'_>, q: Quorum) {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EtcdMember, Target};
+use super::{EtcdMember, KubeletVia, Target};
 
 /// The typed reason of a failed probe; its `Display` is the `reason` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -196,16 +196,6 @@ pub struct ApiServerFacts {
     pub draining: bool,
     /// The only failing checks are etcd's: the server itself is fine.
     pub etcd_only: bool,
-}
-
-/// The way by which a kubelet was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KubeletVia {
-    /// On its own port.
-    Direct,
-    /// Through `/api/v1/nodes/<node>/proxy/healthz`.
-    Proxy,
 }
 
 /// What a kubelet told.

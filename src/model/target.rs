@@ -5,8 +5,6 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::KubeletVia;
-
 /// The component that a target is; its `Display` is the `job` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +62,16 @@ impl fmt::Display for TargetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.cluster, self.job, self.instance)
     }
+}
+
+/// The way by which a kubelet was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KubeletVia {
+    /// On its own port.
+    Direct,
+    /// Through `/api/v1/nodes/<node>/proxy/healthz`.
+    Proxy,
 }
 
 /// How a target is probed.

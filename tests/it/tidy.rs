@@ -110,6 +110,187 @@ fn rooms_import_only_what_the_table_allows() {
     assert!(wrong.is_empty(), "outside the table of ARCHITECTURE.md:\n{}", wrong.join("\n"));
 }
 
+/// Folders whose files import each other in a circle, since what they are about recurses.
+const CIRCLES: [(&str, &str); 2] = [
+    ("app", "a drill is an engine, and an engine runs drills"),
+    ("promql", "an expression holds expressions, and so do the files that evaluate them"),
+];
+
+/// The code of a file: without comments, and without the unit tests at its end.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().map(|l| l.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// Every path in a text that begins with `crate`, `self` or `super`, with the braces of `use` taken apart.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    fn tree(rest: &str, so_far: &[String], into: &mut Vec<Vec<String>>) -> usize {
+        let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let mut at = word.len();
+        let mut path = so_far.to_vec();
+        path.extend((!word.is_empty()).then_some(word));
+        let Some(after) = rest[at..].strip_prefix("::") else {
+            into.push(path);
+            return at;
+        };
+        at += "::".len();
+        let Some(mut group) = after.strip_prefix('{') else { return at + tree(after, &path, into) };
+        at += 1;
+        while !group.is_empty() && !group.starts_with('}') {
+            let skip = match group.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+                true => tree(group, &path, into),
+                false => group.chars().next().map_or(0, char::len_utf8),
+            };
+            (group, at) = (&group[skip..], at + skip);
+        }
+        at + 1
+    }
+    let mut found = Vec::new();
+    for start in ["crate::", "self::", "super::"] {
+        for (at, _) in text.match_indices(start) {
+            let inner = text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            if !inner {
+                tree(&text[at..], &[], &mut found);
+            }
+        }
+    }
+    found
+}
+
+/// The modules of `src` by their path (`["health", "etcd"]`), with their code; unit tests are left out.
+fn modules() -> BTreeMap<Vec<String>, String> {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let module = |file: &PathBuf| {
+        let names: Vec<String> =
+            file.strip_prefix(&src).unwrap().with_extension("").iter().map(|p| p.to_string_lossy().into()).collect();
+        let text = code(&fs::read_to_string(file).unwrap());
+        (!names.iter().any(|n| n == "tests")).then_some((names, text))
+    };
+    files.iter().filter_map(module).collect()
+}
+
+/// Where a path leads, seen from the module `from`: the longest module of its room, or, where a name is only handed on by
+/// its parent (`pub use child::Name`), the child that has it.
+fn leads(from: &[String], path: &[String], modules: &BTreeMap<Vec<String>, String>) -> Option<Vec<String>> {
+    let mut at = match path.first()?.as_str() {
+        "crate" => Vec::new(),
+        _ => from.to_vec(),
+    };
+    let mut rest = path.iter().skip_while(|s| ["crate", "self"].contains(&s.as_str())).peekable();
+    while rest.next_if(|s| *s == "super").is_some() {
+        at.pop();
+    }
+    while let Some(name) = rest.peek() {
+        at.push((*name).clone());
+        if modules.contains_key(&at) {
+            rest.next();
+            continue;
+        }
+        at.pop();
+        let handed = modules.get(&at).map(|text| handed_on(text)).unwrap_or_default();
+        if let Some(path) = handed.into_iter().find(|p| p.len() > 1 && p.last() == Some(*name)) {
+            at.push(path[0].clone());
+        }
+        break;
+    }
+    modules.contains_key(&at).then_some(at)
+}
+
+/// What a module hands on of its children: `pub use child::{A, B}` as `child::A`, `child::B`.
+fn handed_on(text: &str) -> Vec<Vec<String>> {
+    let uses = text.match_indices("use ").filter(|(at, _)| {
+        let line = text[..*at].rsplit('\n').next().unwrap_or_default();
+        line.starts_with("pub")
+    });
+    let each = uses.flat_map(|(at, word)| {
+        let end = text[at..].find(';').map_or(text.len(), |end| at + end);
+        let tree = text[at + word.len()..end].trim_start_matches("self::");
+        paths(&format!("self::{tree}"))
+    });
+    each.map(|path| path.into_iter().skip(1).collect()).collect()
+}
+
+/// The first circle among these, as the names on the way round.
+fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(
+        at: &str,
+        graph: &BTreeMap<String, BTreeSet<String>>,
+        way: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> bool {
+        if way.iter().any(|w| w == at) {
+            way.push(at.to_string());
+            return true;
+        }
+        if !done.contains(at) {
+            way.push(at.to_string());
+            if graph.get(at).into_iter().flatten().any(|next| visit(next, graph, way, done)) {
+                return true;
+            }
+            way.pop();
+            done.insert(at.to_string());
+        }
+        false
+    }
+    let mut done = BTreeSet::new();
+    graph.keys().find_map(|start| {
+        let mut way = Vec::new();
+        let found = visit(start, graph, &mut way, &mut done);
+        found.then(|| way.split_off(way.iter().position(|w| Some(w) == way.last()).unwrap_or(0)))
+    })
+}
+
+/// Files of one folder stand in layers: what is in a file's own folder counts as its part, and a child may use its parent.
+#[test]
+fn no_circle_between_the_files_of_a_folder() {
+    let modules = modules();
+    let mut folders: BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (from, text) in &modules {
+        for to in paths(text).iter().filter_map(|path| leads(from, path, &modules)) {
+            let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+            if let (true, Some(a), Some(b)) = (shared > 0, from.get(shared), to.get(shared)) {
+                folders.entry(from[..shared].to_vec()).or_default().entry(a.clone()).or_default().insert(b.clone());
+            }
+        }
+    }
+    assert!(folders.len() > 20, "the imports were not found: {}", folders.len());
+    let circles: BTreeMap<String, String> =
+        folders.iter().filter_map(|(folder, graph)| Some((folder.join("/"), circle(graph)?.join(" → ")))).collect();
+    let listed = |folder: &str| CIRCLES.iter().any(|(known, _)| *known == folder);
+    let new: Vec<_> = circles.iter().filter(|(folder, _)| !listed(folder)).collect();
+    assert!(new.is_empty(), "these files import each other in a circle: {new:?}");
+    let opened: Vec<_> = CIRCLES.iter().filter(|(folder, _)| !circles.contains_key(*folder)).collect();
+    assert!(opened.is_empty(), "no circle is left there, so they go from the list: {opened:?}");
+}
+
+#[test]
+fn circles_are_found() {
+    let module = |name: &str, text: &str| (name.split('/').map(String::from).collect::<Vec<_>>(), text.to_string());
+    let modules = BTreeMap::from([
+        module("a", "mod b;\nmod c;\npub use b::{One, Two};"),
+        module("a/b", "use super::{c::{self, Three}, One};"),
+        module("a/c", "fn f() -> super::Two { crate::x::y() }"),
+    ]);
+    let names = |path: &str| path.split('/').map(String::from).collect::<Vec<_>>();
+    let to = |from: &str| -> Vec<String> {
+        let leads = |p: &Vec<String>| leads(&names(from), p, &modules).map(|m| m.join("/"));
+        paths(&modules[&names(from)]).iter().filter_map(leads).collect()
+    };
+    assert_eq!(to("a/b"), ["a/c", "a/c", "a/b"]);
+    assert_eq!(to("a/c"), ["a/b"]);
+    let graph = |pairs: &[(&str, &str)]| {
+        let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (a, b) in pairs {
+            graph.entry((*a).into()).or_default().insert((*b).into());
+        }
+        circle(&graph).map(|way| way.join(" "))
+    };
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("a", "c")]), None);
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(), Some("b c b"));
+}
+
 #[test]
 fn files_are_short() {
     let long: Vec<String> = all()

@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dogwatch::{
     exposition,
+    health::Quorum,
     http::metrics::{Format, Picture, exposition as write},
-    ingest::samples::{Quorum, of_cluster, of_observation, of_verdict},
+    ingest::samples::{of_cluster, of_observation, of_verdict},
     model::*,
     telemetry::{ClusterLabels, Metrics, NotificationLabels, ProbeLabels, process::Process},
 };

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Etcd, Health, Member};
 use crate::{
     health::{
-        TargetView,
-        diagnosis::Picture,
-        scene::{NAMED, labels},
+        etcd::{Etcd, Health, Member},
+        picture::Picture,
+        view::{NAMED, TargetView, labels},
         words,
     },
     model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity},
 };
 
 /// Everything that is wrong with etcd.
-pub(in crate::health) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(quorum(p));
     all.extend(out_of_reach(p));

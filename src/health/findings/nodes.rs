@@ -2,9 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use super::{Kind, Trouble};
 use crate::{
-    health::{diagnosis::Picture, scene::labels, words},
+    health::{
+        nodes::{Kind, Trouble},
+        picture::Picture,
+        view::labels,
+        words,
+    },
     model::{AlertName, Finding, Job, Severity},
 };
 
@@ -20,7 +24,7 @@ const SINGLES_MAX: usize = 100;
 const HEADLINE_NAMES: usize = 3;
 
 /// What is said of nodes: each one in trouble, and many at once as one.
-pub(in crate::health) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     // Those of a lost control-plane host are told with it.
     let host = |t: &Trouble| t.target.and_then(|t| p.lost_host(t));
     let by_themselves: Vec<_> = p.troubles.iter().filter(|(_, t)| host(t).is_none()).collect();

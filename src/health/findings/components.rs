@@ -1,12 +1,14 @@
 //! What runs beside: kube-proxies, etcd processes outside the member list, and targets that flap.
 
-use super::{
-    TargetView,
-    diagnosis::Picture,
-    scene::{by_how, earliest, labels},
-    words,
+use crate::{
+    health::{
+        leaders, nodes,
+        picture::Picture,
+        view::{TargetView, by_how, earliest, labels},
+        words,
+    },
+    model::{AlertName, Finding, Job, Severity, State},
 };
-use crate::model::{AlertName, Finding, Job, Severity, State};
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let mut all: Vec<_> = proxies(p).into_iter().chain(strays(p)).collect();
@@ -19,9 +21,8 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
     let targets = p.scene.job(Job::KubeProxy);
     let explained = |t: &TargetView| {
         p.lost_host(t).is_some()
-            || t.node().is_some_and(|n| {
-                p.troubles.contains_key(n) || p.scene.node(n).is_some_and(super::nodes::in_maintenance)
-            })
+            || t.node()
+                .is_some_and(|n| p.troubles.contains_key(n) || p.scene.node(n).is_some_and(nodes::in_maintenance))
     };
     let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !explained(t)).collect();
     if down.is_empty() {
@@ -80,7 +81,7 @@ fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
         ),
     };
     // What restarts again and again for want of etcd or of an API server does not flap by itself.
-    let electing = super::leaders::ELECTING.contains(&target.job()) || target.job() == Job::KubeApiserver;
+    let electing = leaders::ELECTING.contains(&target.job()) || target.job() == Job::KubeApiserver;
     finding.caused_by = p.cause_of_components(&[target], target.verdict.since).filter(|_| electing);
     finding
 }

@@ -1,13 +1,12 @@
 //! What still works: the first relief at 3 a.m., said only where it is known.
 
-use super::diagnosis::Picture;
 use crate::{
-    health::words,
+    health::{etcd::Health, leaders::Lead, picture::Picture, view::TargetView, words},
     model::{AlertName, Finding, Job, ReadThrough, Topic},
 };
 
 /// Writes it into every outage, save into those of which nothing can be known.
-pub(super) fn tell(p: &Picture<'_>, findings: &mut [Finding]) {
+pub(in crate::health) fn tell(p: &Picture<'_>, findings: &mut [Finding]) {
     let lines: Vec<_> = [api(p), etcd(p), kubelets(p), leaders(p)].into_iter().flatten().collect();
     for f in findings.iter_mut().filter(|f| f.topic == Topic::Outage && f.key.alert != AlertName::ClusterUnreachable) {
         f.still_works.clone_from(&lines);
@@ -39,14 +38,13 @@ fn etcd(p: &Picture<'_>) -> Option<String> {
     if let Some(proof) = &etcd.proof {
         return Some(format!("etcd keeps quorum: {proof}"));
     }
-    let known = etcd.members.iter().any(|m| m.health == super::etcd::Health::Well);
+    let known = etcd.members.iter().any(|m| m.health == Health::Well);
     if etcd.is_well() {
         Some(format!("etcd is healthy ({} of {})", etcd.total, etcd.total))
     } else if known && etcd.dead + etcd.sick > 0 {
         Some(format!("etcd keeps quorum ({} of {})", etcd.alive(), etcd.total))
     } else {
-        let read =
-            |t: &&super::TargetView| t.is_up() && t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
+        let read = |t: &&TargetView| t.is_up() && t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
         p.scene.api.iter().any(read).then(|| "etcd serves reads".into())
     }
 }
@@ -65,6 +63,6 @@ fn kubelets(p: &Picture<'_>) -> Option<String> {
 }
 
 fn leaders(p: &Picture<'_>) -> Option<String> {
-    let leading = |lead: &&super::leaders::Lead| lead.surely_leads(p);
+    let leading = |lead: &&Lead| lead.surely_leads;
     (p.leads.iter().filter(leading).count() == p.leads.len()).then(|| "scheduler and controller-manager lead".into())
 }

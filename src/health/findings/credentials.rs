@@ -2,12 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    TargetView,
-    scene::{How, NAMED, Scene, earliest, labels},
-    words,
+use crate::{
+    health::{
+        scene::Scene,
+        view::{NAMED, TargetView, earliest, labels},
+        words,
+    },
+    model::{AlertName, Finding, Job, Severity, State, Topic},
 };
-use crate::model::{AlertName, Finding, Job, Severity, State, Topic};
 
 /// One finding for each kind of component that refuses us.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -20,7 +22,7 @@ fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     let refusing: Vec<_> = all
         .iter()
         .copied()
-        .filter(|t| refuses_us(t) && !t.by_proxy() && !(accepted && may_be_starting(t, scene.now)))
+        .filter(|t| t.refuses_us() && !t.by_proxy() && !(accepted && may_be_starting(t, scene.now)))
         .collect();
     let first = refusing.first()?;
     let n = refusing.len();
@@ -59,11 +61,6 @@ fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     }
     finding.first_step = step;
     Some(finding)
-}
-
-/// Confirmed to refuse us, by an answer or, with TLS client certificates, in the handshake.
-pub(super) fn refuses_us(t: &TargetView<'_>) -> bool {
-    matches!(t.verdict.state, State::Unknown | State::Down) && t.verdict.reason.is_some() && t.how() == How::Credentials
 }
 
 /// A kube-apiserver answers 403 to everybody in its first seconds, until it has read its RBAC. Where others accept us,

@@ -5,14 +5,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    TargetView, credentials,
-    diagnosis::Picture,
-    leaders::SaturatingAge,
-    scene::{How, NAMED, Scene, earliest, labels},
-    words,
+use crate::{
+    health::{
+        picture::Picture,
+        scene::Scene,
+        time::SaturatingAge,
+        view::{How, NAMED, TargetView, earliest, labels},
+        words,
+    },
+    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic},
 };
-use crate::model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A warning this long before the end…
@@ -121,7 +123,7 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
 /// Once it has run out, what comes of it is the news, and names the certificate as the reason: it is not told twice.
 fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
     let refused = |job: Job| {
-        let refusing = p.scene.job(job).iter().any(|t| credentials::refuses_us(t));
+        let refusing = p.scene.job(job).iter().any(|t| t.refuses_us());
         refusing.then(|| p.scene.key(AlertName::CredentialsRefused, job.as_str()))
     };
     match source {

@@ -1,0 +1,31 @@
+//! What is said: one file a subject, each from the same picture. Nothing is judged here; who is told first is decided above.
+
+mod apiserver;
+mod certificates;
+mod components;
+mod credentials;
+mod etcd;
+mod hosts;
+mod leaders;
+mod network;
+mod nodes;
+mod pulse;
+
+pub(super) use pulse::tell as tell_what_works;
+
+use super::picture::Picture;
+use crate::model::Finding;
+
+/// Everything that is wrong with a cluster; a cause may point to another consequence still.
+pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
+    let mut all = network::findings(p);
+    all.extend(hosts::findings(p));
+    all.extend(etcd::findings(p));
+    all.extend(apiserver::findings(p));
+    all.extend(leaders::findings(p));
+    all.extend(nodes::findings(p));
+    all.extend(components::findings(p));
+    all.extend(credentials::findings(&p.scene));
+    all.extend(certificates::findings(p));
+    all
+}

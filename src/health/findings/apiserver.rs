@@ -1,0 +1,232 @@
+//! What is said of API servers: all fail, some do, one is unwell, the advertised address fails alone; and what explains it.
+
+use crate::{
+    health::{
+        etcd::{Health, Member},
+        picture::Picture,
+        time::follows,
+        view::{How, NAMED, TargetView, by_how, earliest, labels, same_how},
+        words,
+    },
+    model::{AlertName, Finding, FindingKey, Job, Severity},
+};
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let servers = &p.api;
+    let mut all = Vec::new();
+    match servers.all_failing() {
+        Some(_) => all.push(all_down(p)),
+        None => {
+            if !servers.down.is_empty() {
+                all.push(some_down(p));
+            }
+            all.extend(servers.sick.iter().map(|t| unhealthy(p, t)));
+        }
+    }
+    all.extend(address(p));
+    all
+}
+
+fn all_down(p: &Picture<'_>) -> Finding {
+    let servers = &p.api;
+    let failing: Vec<_> = servers.down.iter().chain(&servers.sick).copied().collect();
+    let all = words::all(servers.total, Job::KubeApiserver);
+    let how = same_how(&failing);
+    let what = match how {
+        Some(how) if failing.len() > 1 && (how.is_sickness() || how.is_silence()) => {
+            format!("{all} {}{}", how.says(failing.len()), host_words(p, &failing))
+        }
+        Some(how) if failing.len() > 1 => format!("{all} are down: they {}", how.says(failing.len())),
+        Some(how) if how.is_sickness() => format!("{all} {}", by_how(&failing)),
+        _ if failing.len() > 1 => format!("{all} are down: {}", by_how(&failing)),
+        _ => format!("{all} is down: {}{}", by_how(&failing), host_words(p, &failing)),
+    };
+    let etcd = match (p.etcd.is_well(), how) {
+        (false, _) => "",
+        (true, Some(How::EtcdFails)) => ", though etcd itself is well",
+        (true, _) => "; etcd is fine",
+    };
+    let mut finding = p.scene.finding(AlertName::ApiServersDown, "", Severity::Critical, format!("{what}{etcd}"));
+    finding.since = earliest(&failing, p.scene.now);
+    finding.labels = labels(&failing);
+    finding.evidence = failing.iter().flat_map(|t| evidence(t)).collect();
+    finding.evidence.extend(p.scene.advertised.map(TargetView::line));
+    finding.consequences.push("nothing can be created, changed or scheduled; kubectl fails".into());
+    finding.first_step = first_step(p, &failing, how);
+    finding.caused_by = cause(p, &failing);
+    finding
+}
+
+fn some_down(p: &Picture<'_>) -> Finding {
+    let servers = &p.api;
+    let n = servers.down.len();
+    let remaining = servers.total.saturating_sub(n + servers.sick.len());
+    let address = p.scene.advertised.filter(|_| servers.address_up && remaining == 0);
+    let headline = match address {
+        Some(url) => format!(
+            "{} can't be used from here, though the advertised address {} answers: {}",
+            words::of(n, servers.total, Job::KubeApiserver),
+            url.instance(),
+            by_how(&servers.down)
+        ),
+        None => format!(
+            "{} {} down: {}{}",
+            words::of(n, servers.total, Job::KubeApiserver),
+            words::is(n),
+            by_how(&servers.down),
+            host_words(p, &servers.down)
+        ),
+    };
+    let critical = address.is_none() && servers.total >= 3 && remaining <= 1;
+    let severity = if critical { Severity::Critical } else { Severity::Warning };
+    let mut finding = p.scene.finding(AlertName::ApiServerDown, "", severity, headline);
+    finding.since = earliest(&servers.down, p.scene.now);
+    finding.labels = labels(&servers.down);
+    finding.evidence = servers.down.iter().flat_map(|t| evidence(t)).collect();
+    if remaining == 1 && address.is_none() {
+        finding.consequences.push("one more lost API server stops the cluster's control".into());
+    }
+    finding.first_step = first_step(p, &servers.down, same_how(&servers.down));
+    finding.caused_by = cause(p, &servers.down);
+    finding
+}
+
+fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
+    let instance = target.instance();
+    let checks = target.failed_checks();
+    let headline = match target.how() {
+        How::EtcdFails if p.etcd.is_well() => {
+            format!("API server {instance} fails on etcd, though etcd itself is well")
+        }
+        How::EtcdFails => format!("API server {instance} fails on etcd"),
+        _ if checks.is_empty() => format!("API server {instance} is not healthy: {}", target.verdict.message),
+        _ => format!(
+            "API server {instance} is not healthy: {} {} {}",
+            if checks.len() == 1 { "check" } else { "checks" },
+            words::list(&checks, NAMED),
+            if checks.len() == 1 { "fails" } else { "fail" }
+        ),
+    };
+    let mut finding = p.scene.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
+    finding.since = target.verdict.since;
+    finding.labels = labels(&[target]);
+    finding.evidence = evidence(target);
+    finding.first_step = first_step(p, &[target], Some(target.how()));
+    finding.caused_by = cause(p, &[target]);
+    finding
+}
+
+/// The advertised URL fails while what is behind it answers.
+fn address(p: &Picture<'_>) -> Option<Finding> {
+    let (servers, target) = (&p.api, p.scene.advertised?);
+    // A load balancer passes a sick server's answer on: then the server is told, not the address.
+    let passed_on = target.how().is_sickness() && servers.up < servers.total;
+    if !target.is_broken() || servers.up == 0 || passed_on {
+        return None;
+    }
+    let address = target.instance();
+    let behind = match servers.up {
+        up if up == servers.total => words::all(up, Job::KubeApiserver),
+        up => words::of(up, servers.total, Job::KubeApiserver),
+    };
+    let verb = if servers.up == 1 { "answers" } else { "answer" };
+    let headline =
+        format!("the advertised address {address} {}, though {behind} behind it {verb}", target.how().says(1));
+    let mut finding = p.scene.finding(AlertName::ApiServerAddressDown, address, Severity::Critical, headline);
+    finding.since = target.verdict.since;
+    finding.labels = labels(&[target]);
+    finding.evidence = vec![target.line()];
+    finding
+        .consequences
+        .push(format!("whoever uses {address} can't reach the cluster: users, and nodes that joined by it"));
+    finding.first_step = format!(
+        "look at what stands in front of the API servers: load balancer, virtual IP, DNS of {}; its backends answer",
+        target.host()
+    );
+    Some(finding)
+}
+
+fn evidence(target: &TargetView<'_>) -> Vec<String> {
+    let mut lines = vec![target.line()];
+    let checks = target.failed_checks();
+    if !checks.is_empty() {
+        lines.push(format!("{}: failing checks: {}", target.instance(), words::list(&checks, CHECKS_NAMED)));
+    }
+    if target.api_facts().is_some_and(|f| f.draining) {
+        lines.push(format!("{} was draining: it was told to stop", target.instance()));
+    }
+    lines
+}
+
+/// Silence of a host that lives: packets are dropped.
+fn host_words(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> &'static str {
+    match targets {
+        targets if !targets.iter().all(|t| t.how().is_silence() && p.scene.host_lives(t)) => "",
+        [_] => ", though its host answers",
+        _ => ", though their hosts answer",
+    }
+}
+
+/// What explains that all of these fail; `None` where at least one fails for no reason that is seen.
+fn cause(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
+    let causes: Option<Vec<_>> = targets.iter().map(|t| explanation(p, t)).collect();
+    // The one that explains most comes first in the enumeration of alerts.
+    causes?.into_iter().min()
+}
+
+fn explanation(p: &Picture<'_>, target: &TargetView<'_>) -> Option<FindingKey> {
+    let (how, since) = (target.how(), target.verdict.since);
+    if let Some(host) = p.lost_host(target) {
+        return Some(host);
+    }
+    if let Some(lost) = p.etcd.lost {
+        // Started anew, an API server without etcd exits: it refuses.
+        let exits = matches!(how, How::Refused | How::Hangs | How::Wrong | How::Sick) && follows(since, lost);
+        return (how == How::EtcdFails || exits).then(|| p.scene.key(AlertName::EtcdQuorumLost, ""));
+    }
+    // kubeadm's API servers know only the etcd member on their own host.
+    if !matches!(how, How::EtcdFails | How::Refused) {
+        return None;
+    }
+    let own = |m: &&Member| m.target.is_some_and(|t| p.scene.machine(t) == p.scene.machine(target));
+    p.etcd.members.iter().filter(own).find_map(|m| match m.health {
+        Health::Dead | Health::Sick => m.key(&p.scene).filter(|_| follows(since, m.since)),
+        Health::Well | Health::Unknown => None,
+    })
+}
+
+fn first_step(p: &Picture<'_>, targets: &[&TargetView<'_>], how: Option<How>) -> String {
+    let Some(first) = targets.first() else { return String::new() };
+    let host = p.scene.machine(first);
+    match how {
+        Some(How::EtcdFails) => format!(
+            "ssh {host}: the API server's log (`crictl logs $(crictl ps -q --name kube-apiserver)`) and the way from it to \
+             etcd: --etcd-servers, certificates, port 2379"
+        ),
+        Some(How::Silent) if p.scene.host_lives(first) => format!(
+            "packets to {} are dropped: firewall rules on {host} (`nft list ruleset`, `iptables -S`) and between it and the \
+             watchdog; `ss -lnt` there shows whether the listen queue is full",
+            first.instance()
+        ),
+        Some(How::Silent | How::Unreachable) => {
+            format!(
+                "can {host} be reached at all? `ping`, `ssh`, console; then firewalls between the watchdog and {}",
+                first.instance()
+            )
+        }
+        Some(How::Dns) => format!("`dig {}` on the watchdog's machine", first.host()),
+        Some(How::Hangs) => format!(
+            "ssh {host}: `ps -o stat,wchan -C kube-apiserver` (state T is stopped, D waits for a disk), `top`, `crictl ps`; restart it"
+        ),
+        Some(How::Expired) => format!(
+            "ssh {host}: `kubeadm certs check-expiration`, `kubeadm certs renew apiserver`, restart the API server"
+        ),
+        _ => format!(
+            "ssh {host}: `crictl ps -a --name kube-apiserver`, `journalctl -u kubelet`, the container's last log \
+             (`crictl logs --tail 50 ID`)"
+        ),
+    }
+}
+
+/// How many failing checks a line of evidence names.
+const CHECKS_NAMED: usize = 12;

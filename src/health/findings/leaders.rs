@@ -1,0 +1,78 @@
+//! What is said of schedulers and controller-managers: nobody leads, or some are down.
+
+use crate::{
+    health::{
+        leaders::Lead,
+        picture::Picture,
+        view::{by_how, earliest, labels},
+        words,
+    },
+    model::{AlertName, Finding, Job, Severity},
+};
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    p.leads.iter().filter_map(|lead| if lead.missing { Some(no_leader(p, lead)) } else { some_down(p, lead) }).collect()
+}
+
+fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
+    let (alert, means) = match lead.job {
+        Job::KubeScheduler => (AlertName::SchedulerNoLeader, "new pods are not placed"),
+        _ => (AlertName::ControllerManagerNoLeader, "nothing is repaired or replaced, lost nodes are not noticed"),
+    };
+    let n = lead.down.len();
+    let headline = if p.scene.unreachable {
+        format!("{} {} silent", words::all(n, lead.job), words::is(n))
+    } else if lead.all_down {
+        format!("{} {} down: {means}", words::all(n, lead.job), words::is(n))
+    } else {
+        format!("no {} holds a fresh lease: {means}", words::job(lead.job, 1))
+    };
+    let mut finding = p.scene.finding(alert, "", Severity::Critical, headline);
+    let expired = lead.renewed.zip(lead.lease).map(|(at, l)| at.checked_add(l.duration).unwrap_or(at));
+    finding.since = match expired.filter(|_| !lead.all_down) {
+        Some(at) => at,
+        None => earliest(&lead.down, p.scene.now),
+    };
+    finding.evidence = lead.down.iter().map(|t| t.line()).collect();
+    finding.evidence.extend(
+        lead.lease
+            .zip(lead.renewed)
+            .filter(|_| lead.stale)
+            .map(|(l, at)| format!("lease {} of {} last renewed about {}", l.name, l.holder, words::time(at))),
+    );
+    finding.labels.insert("job".into(), lead.job.to_string());
+    finding.first_step = format!(
+        "on the control-plane hosts: `crictl ps -a --name {0}` and its log (`crictl logs $(crictl ps -aq --name {0} | head -1)`)",
+        lead.job
+    );
+    finding.caused_by = p.cause_of_components(&lead.down, finding.since);
+    finding
+}
+
+/// Some of several, or all of them from here only.
+fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
+    let (n, total) = (lead.down.len(), p.scene.job(lead.job).len());
+    if n == 0 {
+        return None;
+    }
+    let headline = if lead.all_down {
+        format!("{} can't be reached from here, yet their lease is renewed", words::all(n, lead.job))
+    } else {
+        format!("{} {} down: {}", words::of(n, total, lead.job), words::is(n), by_how(&lead.down))
+    };
+    let mut finding = p.scene.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&lead.down, p.scene.now);
+    finding.labels = labels(&lead.down);
+    finding.evidence = lead.down.iter().map(|t| t.line()).collect();
+    finding
+        .evidence
+        .extend(lead.holder().filter(|_| lead.surely_leads).map(|h| format!("{h} holds the lease and renews it")));
+    let host = lead.down.first().map_or("", |t| p.scene.machine(t));
+    finding.first_step = if lead.all_down {
+        "look at the firewall between the watchdog and the control-plane hosts, and at --bind-address".into()
+    } else {
+        format!("ssh {host}: `crictl ps -a --name {}` and its log, `journalctl -u kubelet`", lead.job)
+    };
+    finding.caused_by = p.cause_of_components(&lead.down, finding.since);
+    Some(finding)
+}

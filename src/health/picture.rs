@@ -1,0 +1,78 @@
+//! The picture: every subject judged once, and who explains whom.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    apiserver::Servers,
+    etcd::Etcd,
+    hosts::{self, LostHost},
+    leaders::{self, Lead},
+    network::Silence,
+    nodes::{self, Trouble},
+    scene::Scene,
+    time::follows,
+    view::{ClusterView, TargetView},
+};
+use crate::model::{AlertName, FindingKey, Job, State};
+
+/// The parts of the picture that explain one another, each judged once.
+pub(super) struct Picture<'a> {
+    /// Nothing of the cluster answers.
+    pub(super) silence: Option<Silence<'a>>,
+    pub(super) scene: Scene<'a>,
+    pub(super) etcd: Etcd<'a>,
+    pub(super) api: Servers<'a>,
+    pub(super) leads: Vec<Lead<'a>>,
+    /// Lost control-plane hosts.
+    pub(super) hosts: Vec<LostHost<'a>>,
+    /// Nodes in trouble, by name.
+    pub(super) troubles: BTreeMap<&'a str, Trouble<'a>>,
+}
+
+impl<'a> Picture<'a> {
+    /// Judges every subject of a view.
+    pub(super) fn new(view: &'a ClusterView<'a>) -> Self {
+        let silence = Silence::of(view);
+        let scene = Scene::new(view, silence.is_some());
+        let etcd = Etcd::new(&scene);
+        let api = Servers::new(&scene);
+        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job, &etcd, &api)).collect();
+        let hosts = if scene.unreachable { Vec::new() } else { hosts::lost(&scene) };
+        let troubles = nodes::troubles(&scene, &api);
+        Self { silence, scene, etcd, api, leads, hosts, troubles }
+    }
+
+    /// The lost host that a target ran on.
+    pub(super) fn lost_host(&self, target: &TargetView<'_>) -> Option<FindingKey> {
+        let host = self.hosts.iter().find(|h| h.has(target))?;
+        Some(self.scene.key(AlertName::ControlPlaneHostDown, host.id))
+    }
+
+    /// What explains that these fail, which work through the API servers: their hosts, etcd, or the API servers.
+    pub(super) fn cause_of_components(&self, targets: &[&TargetView<'_>], since: Timestamp) -> Option<FindingKey> {
+        let hosts: Option<Vec<_>> = targets.iter().map(|t| self.lost_host(t)).collect();
+        if let Some(host) = hosts.and_then(|h| h.into_iter().next()) {
+            return Some(host);
+        }
+        let after = |cause: Option<Timestamp>| cause.is_some_and(|cause| follows(since, cause));
+        if after(self.etcd.lost) {
+            Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
+        } else if after(self.api.all_failing()) {
+            Some(self.scene.key(AlertName::ApiServersDown, ""))
+        } else if !targets.is_empty() && targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
+            Some(self.scene.key(AlertName::ApiServerDown, ""))
+        } else {
+            None
+        }
+    }
+
+    /// Where the API server on the same host is down: what stood on that one alone (kubeadm's default) gives up its
+    /// lease and restarts until it is back.
+    fn api_server_beside_is_down(&self, target: &TargetView<'_>, since: Timestamp) -> bool {
+        let beside = self.scene.job(Job::KubeApiserver).iter().filter(|t| t.host() == target.host());
+        let down: Vec<_> = beside.filter(|t| t.is_broken() && t.verdict.state == State::Down).collect();
+        target.job() != Job::Etcd && down.iter().any(|t| follows(since, t.verdict.since))
+    }
+}

@@ -1,0 +1,33 @@
+//! How moments are compared: with the slack that clocks and probes need, and without failing on absurd input.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Clocks and the API server's `Date` are exact to about a second.
+pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(2);
+/// Two targets probed every 10 s may notice the same event so far apart, and a bit: a cause may seem younger than its
+/// consequence by as much.
+const SLACK: Duration = Duration::from_secs(15);
+
+/// `a` is later than `b` by more than a margin.
+pub(super) fn later(a: Timestamp, b: Timestamp, margin: Duration) -> bool {
+    a > b && a.duration_since(b).unsigned_abs() > margin
+}
+
+/// A subtraction that can't fail on absurd ages.
+pub(super) trait SaturatingAge {
+    /// So long before.
+    fn saturating_sub_age(self, age: Duration) -> Self;
+}
+
+impl SaturatingAge for Timestamp {
+    fn saturating_sub_age(self, age: Duration) -> Self {
+        self.checked_sub(age).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// What began at `since` may be a consequence of what began at `cause`.
+pub(super) fn follows(since: Timestamp, cause: Timestamp) -> bool {
+    !later(cause, since, SLACK)
+}
