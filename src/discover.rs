@@ -5,8 +5,11 @@
 
 mod api;
 pub mod config;
+mod counts;
 mod endpoints;
+mod extras;
 pub mod kubernetes;
+mod nodes;
 mod objects;
 pub mod targets;
 

@@ -10,8 +10,10 @@ pub mod cron;
 pub mod duration;
 pub mod finding;
 pub mod incident;
+pub mod lease;
 pub mod live;
 pub mod matcher;
+pub mod node;
 pub mod nothing;
 pub mod observation;
 pub mod re2;
@@ -22,11 +24,16 @@ pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, Silence, SilenceMatcher, fingerprint};
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
-pub use cluster::{ClusterSnapshot, EtcdMember, LeaseFact, MissingEndpoint, NodeCondition, NodeFact, Taint};
+pub use cluster::{
+    AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
+    PendingRequests,
+};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
+pub use lease::LeaseSight;
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
+pub use node::{NodeCondition, NodeFact, Passage, Taint};
 pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdVia, Facts, Failure, KubeletFacts,
     Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,

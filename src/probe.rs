@@ -72,7 +72,7 @@ pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_aliv
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,
         ProbeSpec::Healthz { url } => healthz::probe(probe, url).await,
-        ProbeSpec::Kubelet { base, node, via } => kubelet::probe(probe, base, node, *via).await,
+        ProbeSpec::Kubelet { base, others, node, via } => kubelet::probe(probe, base, others, node, *via).await,
     };
     report.finish(target.clone(), started, clock.mono() - begun)
 }

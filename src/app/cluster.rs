@@ -200,8 +200,16 @@ impl ClusterTask {
 
 /// A snapshot without what changes at every reading.
 fn substance(snapshot: &ClusterSnapshot) -> ClusterSnapshot {
-    let mut s = ClusterSnapshot { read_at: None, leases_at: None, error: None, ..snapshot.clone() };
-    s.nodes.iter_mut().for_each(|n| n.lease_age = None);
-    s.leaders.iter_mut().for_each(|l| l.age = Duration::ZERO);
+    let mut s = ClusterSnapshot {
+        read_at: None,
+        leases_at: None,
+        extras_at: None,
+        error: None,
+        glance: None,
+        no_glance_before: None,
+        ..snapshot.clone()
+    };
+    s.nodes.iter_mut().for_each(|n| n.lease = None);
+    s.leaders.iter_mut().for_each(|l| (l.age, l.sight) = (Duration::ZERO, None));
     s
 }

@@ -18,7 +18,7 @@ use crate::{
         kubernetes::{self, Scope},
         targets::targets,
     },
-    model::{ClusterSnapshot, Job, Observation, ProbeSpec, Reason, Target},
+    model::{ClusterSnapshot, Job, Observation, Part, ProbeSpec, Reason, Target},
     probe,
 };
 
@@ -77,10 +77,14 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
         Err(errors) => return unknown(&errors),
     };
     let mut seen = Vec::new();
+    let mut unread = Vec::new();
     let mut problems = Vec::new();
     for cluster in &config.clusters {
         match probe_cluster(cluster, &config, &args).await {
-            Ok(found) => seen.extend(found),
+            Ok((found, not_read)) => {
+                seen.extend(found);
+                unread.extend(not_read.map(|why| format!("cluster {}: {why}", cluster.name)));
+            }
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
@@ -91,15 +95,20 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     if seen.is_empty() {
         return unknown("nothing to probe: no target is called so (`dogwatch probe --all` shows all)");
     }
-    let (status, word) = seen.iter().map(Grade::of).max().unwrap_or(Grade::Unknown).nagios();
+    // What runs there is not known where it can't be read: that nothing is known to be down is not "OK".
+    let hidden = (!unread.is_empty()).then_some(Grade::Unknown);
+    let (status, word) = seen.iter().map(Grade::of).chain(hidden).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
         Output::Json => output::say(&serde_json::to_string_pretty(&seen.iter().map(Row::of).collect::<Vec<_>>())?),
-        Output::Table => print(&seen, word, args.verbose),
+        Output::Table => print(&seen, word, &unread, args.verbose),
     }
     Ok(ExitCode::from(if problems.is_empty() { status } else { status.max(UNKNOWN) }))
 }
 
-async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Vec<Observation>, String> {
+/// What was seen of a cluster, and why nodes or API servers that it may have are not among it.
+type Seen = (Vec<Observation>, Option<String>);
+
+async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Seen, String> {
     let clock = Clock::system();
     let dial = DialConfig {
         kubeconfig: cluster.kubeconfig.clone(),
@@ -113,6 +122,12 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     if let Some(error) = &snapshot.error {
         output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
     }
+    for note in snapshot.notes() {
+        output::fail(&format!("cluster {}: discovery: {note}", cluster.name));
+    }
+    let unread = snapshot.problems.get(&Part::Nodes);
+    let unread = unread.or_else(|| snapshot.problems.get(&Part::Endpoints).filter(|_| snapshot.read_at.is_none()));
+    let unread = unread.filter(|_| args.all).cloned();
     let pace = (config.defaults.interval, config.defaults.timeout);
     let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), pace);
     let wanted = all.into_iter().filter(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
@@ -131,7 +146,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     }
     let seen = probes.join_all().await;
     // A guess that does not answer is no target.
-    Ok(seen.into_iter().filter(|o| o.answered || !o.target.guessed || !args.all).collect())
+    Ok((seen.into_iter().filter(|o| o.answered || !o.target.guessed || !args.all).collect(), unread))
 }
 
 fn is_called(target: &Target, wanted: &str) -> bool {
@@ -142,12 +157,13 @@ fn is_called(target: &Target, wanted: &str) -> bool {
     target.key.to_string().contains(wanted) || node.is_some_and(|n| **n == *wanted)
 }
 
-fn print(seen: &[Observation], word: &str, verbose: bool) {
+fn print(seen: &[Observation], word: &str, unread: &[String], verbose: bool) {
     let count = |grade: Grade| seen.iter().filter(|o| Grade::of(o) == grade).count();
     let parts = [(Grade::Down, "down"), (Grade::Degraded, "degraded"), (Grade::Unknown, "unknown"), (Grade::Up, "up")];
     let summary: Vec<String> =
         parts.iter().filter(|(g, _)| count(*g) > 0).map(|(g, what)| format!("{} {what}", count(*g))).collect();
-    output::say(&format!("DOGWATCH {word} - {} of {} targets", summary.join(", "), seen.len()));
+    let unread: Vec<String> = unread.iter().map(|why| format!("; {why}")).collect();
+    output::say(&format!("DOGWATCH {word} - {} of {} targets{}", summary.join(", "), seen.len(), unread.concat()));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["TARGET", "NODE", "VERDICT", "MS", "WHY"]);
     for o in seen {

@@ -10,13 +10,15 @@ use crate::model::{ClusterSnapshot, MissingEndpoint, NodeFact};
 /// An endpoint that stays away this long has been taken down on purpose.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The endpoints that are missing, given what a working API server lists now.
+/// The endpoints that are missing, given what a working API server lists now; `nodes_before` are the nodes that it listed
+/// with `previous`.
 ///
 /// One is no longer missed when it is listed again, when others have taken its place (the list is as long as it has
 /// been: managed clusters replace their API servers), when the node at its address is gone from the cluster, or after
 /// 24 hours.
 pub fn missing(
     previous: &ClusterSnapshot,
+    nodes_before: &[NodeFact],
     listed: &[String],
     nodes: &[NodeFact],
     now: Timestamp,
@@ -33,7 +35,7 @@ pub fn missing(
         .chain(lost)
         .filter(|m| !listed.contains(&m.address))
         .filter(|m| now.duration_since(m.since) < MEMORY)
-        .filter(|m| !node_is_gone(&previous.nodes, nodes, &m.address))
+        .filter(|m| !node_is_gone(nodes_before, nodes, &m.address))
         .collect();
     // The newest replace the oldest.
     missing.sort_by_key(|m| m.since);
@@ -58,18 +60,7 @@ mod tests {
     }
 
     fn node(name: &str, address: &str) -> NodeFact {
-        NodeFact {
-            name: name.into(),
-            addresses: vec![address.into()],
-            kubelet_port: 10250,
-            version: String::new(),
-            conditions: Vec::new(),
-            unschedulable: false,
-            deleting: false,
-            taints: Vec::new(),
-            control_plane: true,
-            lease_age: None,
-        }
+        NodeFact { name: name.into(), addresses: vec![address.into()], control_plane: true, ..NodeFact::default() }
     }
 
     /// Plays a list of `(minute, endpoints)` and gives what is missing in the end.
@@ -78,7 +69,7 @@ mod tests {
         for (i, (minute, listed)) in story.iter().enumerate() {
             let listed: Vec<String> = listed.iter().map(|s| s.to_string()).collect();
             let now_nodes = nodes.get(i).copied().unwrap_or_default();
-            snapshot.missing_endpoints = missing(&snapshot, &listed, now_nodes, at(*minute));
+            snapshot.missing_endpoints = missing(&snapshot, &snapshot.nodes, &listed, now_nodes, at(*minute));
             snapshot.apiserver_endpoints = listed;
             snapshot.nodes = now_nodes.to_vec();
         }

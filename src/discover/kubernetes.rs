@@ -1,22 +1,24 @@
-//! Reading a cluster: nodes, API server endpoints, node leases and leader leases.
+//! Reading a cluster: nodes, API server endpoints, node leases and leader leases; and, less often, what tells more.
+//!
+//! Each part fails by itself: what could not be read stays as it was, with the reason, until that very part is read.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    time::Duration,
+    hash::{DefaultHasher, Hash, Hasher},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::{
-    api::{ReadError, Reader},
-    endpoints,
-    objects::{Endpoints, Lease, Node, Slice, age},
+    api::{Listed, ReadError, Reader},
+    counts, endpoints, extras, nodes,
+    objects::{Endpoints, Lease, Node, Slice},
 };
 use crate::{
     clock::Clock,
     dial::Dialer,
-    model::{ClusterSnapshot, LeaseFact, NodeFact},
+    model::{ClusterSnapshot, LeaseFact, LeaseSight, LeftOuts, NodeFact, Part},
 };
 
 /// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
@@ -24,30 +26,44 @@ use crate::{
 const SERVERS_MAX: usize = 4;
 /// The leases by which leaders are known.
 const LEADERS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
+/// Aggregated APIs and certificate requests are read this often at most.
+const EXTRAS_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// An API server that makes no tables is asked for one again after this.
+const NO_GLANCE_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// What to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.
     Full,
-    /// Node leases and leader leases only: cheap, and worth more often.
+    /// Node leases and leader leases: cheap, and worth more often. And a glance at the nodes, by which they are read anew
+    /// where it shows something else than the last one did.
     Leases,
 }
 
-/// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `error`.
+/// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `problems`.
 pub async fn read(dialer: &Dialer, previous: &ClusterSnapshot, scope: Scope, clock: &Clock) -> ClusterSnapshot {
-    let mut next = ClusterSnapshot { error: None, ..previous.clone() };
     let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
-    let mut reader = Reader::new(dialer, servers(dialer.server(), known));
-    let mut problems = Problems::default();
+    let reader = Reader::new(dialer, servers(dialer.server(), known));
+    let mut reading = Reading { reader, next: previous.clone(), clock, sick: false };
+    reading.next.asked_since.get_or_insert(clock.wall());
     if scope == Scope::Full {
-        full(&mut reader, previous, &mut next, &mut problems, clock).await;
+        reading.full().await;
     }
     // A cluster that can't tell its nodes is not asked for more: each question would cost its limit.
-    if !problems.sick {
-        leases(&mut reader, &mut next, &mut problems, clock).await;
+    if !reading.sick {
+        reading.leases().await;
     }
-    next.error = Some(problems.words.join("; ")).filter(|w| !w.is_empty());
+    if scope == Scope::Leases && !reading.sick && reading.is_worth_a_full_read().await {
+        reading.full().await;
+    }
+    if scope == Scope::Full && !reading.sick {
+        reading.extras().await;
+    }
+    let mut next = reading.next;
+    let needed = next.problems.iter().filter(|(part, _)| part.is_needed());
+    let words: Vec<&str> = needed.map(|(_, words)| words.as_str()).collect();
+    next.error = Some(words.join("; ")).filter(|w| !w.is_empty());
     next
 }
 
@@ -63,16 +79,41 @@ fn servers<'a>(advertised: Url, endpoints: impl Iterator<Item = &'a String>) -> 
     servers
 }
 
-#[derive(Default)]
-struct Problems {
-    words: Vec<String>,
+/// One reading under way.
+struct Reading<'a> {
+    reader: Reader<'a>,
+    next: ClusterSnapshot,
+    clock: &'a Clock,
     /// No API server works: there is no use in asking on.
     sick: bool,
 }
 
-impl Problems {
-    /// Remembers why `what` was not read.
-    fn take(&mut self, what: &str, error: ReadError) {
+impl Reading<'_> {
+    /// Takes note of how a list was read, or why it was not.
+    fn take<K>(&mut self, part: Part, result: Result<Listed<K>, ReadError>) -> Option<(Vec<K>, Option<Timestamp>)> {
+        let listed = match result {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.next.problems.remove(&part);
+                // What a cluster does not have tells nothing, and is missed by nobody.
+                if part.is_needed() || error != ReadError::NotFound {
+                    self.fail(part, error);
+                }
+                return None;
+            }
+        };
+        self.next.problems.remove(&part);
+        if listed.left_out_count == 0 {
+            self.next.left_out.remove(&part);
+        } else {
+            self.next.left_out.insert(part, LeftOuts { count: listed.left_out_count, named: listed.left_out });
+        }
+        Some((listed.items, listed.date))
+    }
+
+    /// Remembers why a part was not read.
+    fn fail(&mut self, part: Part, error: ReadError) {
+        let what = part.as_str();
         let words = match error {
             ReadError::Forbidden(why) => format!("{what} can't be read: {why}"),
             ReadError::NotFound => format!("{what}: the API server has no such thing"),
@@ -82,114 +123,149 @@ impl Problems {
                 format!("{what} can't be read: {why}")
             }
         };
-        if !self.words.contains(&words) {
-            self.words.push(words);
-        }
+        self.next.problems.insert(part, words);
     }
-}
 
-async fn full(
-    reader: &mut Reader<'_>,
-    previous: &ClusterSnapshot,
-    next: &mut ClusterSnapshot,
-    problems: &mut Problems,
-    clock: &Clock,
-) {
-    match reader.list("/api/v1/nodes", "", NodeFact::from as fn(Node) -> NodeFact).await {
-        Ok(read) => next.nodes = with_ages(read.value, &previous.nodes),
-        Err(error) => {
-            problems.take("nodes", error);
-            return;
-        }
-    }
-    let now = clock.wall();
-    match listed_endpoints(reader).await {
-        Ok(listed) => {
-            let listed: Vec<String> = listed.into_iter().collect();
-            next.missing_endpoints = endpoints::missing(previous, &listed, &next.nodes, now);
-            next.apiserver_endpoints = listed;
-            next.read_at = Some(now);
-        }
-        Err(error) => {
-            // Where they are hidden from us for good, nodes are all there is to read.
-            let hidden = matches!(error, ReadError::Forbidden(_) | ReadError::NotFound);
-            problems.take("API server endpoints", error);
-            if hidden {
-                next.read_at = Some(now);
+    async fn full(&mut self) {
+        let read = self.reader.list("/api/v1/nodes", "", nodes::fact as fn(Node) -> NodeFact).await;
+        let Some((read, _)) = self.take(Part::Nodes, read) else { return };
+        let now = self.clock.wall();
+        let before = std::mem::take(&mut self.next.nodes);
+        let nodes = with_what_was_known(read, &before, self.next.left_out.get(&Part::Nodes));
+        self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), &before, &nodes, now);
+        self.next.nodes = nodes;
+        match listed_endpoints(&mut self.reader).await {
+            Ok(listed) => {
+                let endpoints: Vec<String> =
+                    listed.items.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+                self.take(Part::Endpoints, Ok(listed));
+                self.next.missing_endpoints =
+                    endpoints::missing(&self.next, &before, &endpoints, &self.next.nodes, now);
+                self.next.apiserver_endpoints = endpoints;
+                self.next.read_at = Some(now);
+            }
+            Err(error) => {
+                // Where they are hidden from us for good, nodes are all there is to read.
+                if matches!(error, ReadError::Forbidden(_) | ReadError::NotFound) {
+                    self.next.read_at = Some(now);
+                }
+                self.fail(Part::Endpoints, error);
             }
         }
     }
+
+    /// Nodes or endpoints were not read last time, or a glance shows other nodes, or others Ready, than the last one did.
+    async fn is_worth_a_full_read(&mut self) -> bool {
+        let failed = |part| self.next.problems.contains_key(&part);
+        if failed(Part::Nodes) || failed(Part::Endpoints) {
+            return true;
+        }
+        let now = self.clock.wall();
+        if self.next.no_glance_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        let Some(mut rows) = self.reader.columns("/api/v1/nodes", ["Name", "Status"]).await else {
+            self.next.no_glance_before = now.checked_add(NO_GLANCE_FOR).ok();
+            return false;
+        };
+        rows.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        rows.hash(&mut hasher);
+        let seen = Some(hasher.finish());
+        let before = std::mem::replace(&mut self.next.glance, seen);
+        before.is_some() && before != seen
+    }
+
+    async fn leases(&mut self) {
+        const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+        let read = self.reader.list(NODE_LEASES, "", |lease: Lease| lease).await;
+        if let Some((leases, date)) = self.take(Part::NodeLeases, read) {
+            let now = self.clock.wall();
+            let leases: HashMap<&str, &Lease> = leases.iter().map(|l| (&*l.metadata.name, l)).collect();
+            for node in &mut self.next.nodes {
+                let lease = leases.get(&*node.name);
+                node.lease = lease.and_then(|l| l.sight(node.lease.as_ref(), date, now));
+            }
+            self.next.leases_at = Some(now);
+        }
+        let mut leaders = Vec::with_capacity(LEADERS.len());
+        let mut problem = None;
+        for name in LEADERS {
+            if self.sick {
+                return;
+            }
+            match self.leader(name).await {
+                Ok(lease) => leaders.extend(lease),
+                // A managed control plane may keep its leases elsewhere.
+                Err(ReadError::NotFound) => {}
+                Err(error) => {
+                    leaders.extend(self.next.leaders.iter().find(|l| l.name == name).cloned());
+                    problem = Some(error);
+                }
+            }
+        }
+        self.next.leaders = leaders;
+        self.next.problems.remove(&Part::LeaderLeases);
+        if let Some(error) = problem {
+            self.fail(Part::LeaderLeases, error);
+        }
+    }
+
+    async fn leader(&mut self, name: &str) -> Result<Option<LeaseFact>, ReadError> {
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}");
+        let read = self.reader.get::<Lease>(&path, "").await?;
+        let before = self.next.leaders.iter().find(|l| l.name == name).and_then(|l| l.sight.as_ref());
+        let sight = read.value.sight(before, read.date, self.clock.wall());
+        Ok(sight.map(|sight| LeaseFact {
+            name: name.to_owned(),
+            duration: read.value.duration(),
+            holder: read.value.spec.holder_identity,
+            age: sight.age(),
+            sight: Some(sight),
+        }))
+    }
+
+    async fn extras(&mut self) {
+        let now = self.clock.wall();
+        if self.next.extras_at.is_some_and(|at| now.duration_since(at).abs() < EXTRAS_EVERY) {
+            return;
+        }
+        self.next.extras_at = Some(now);
+        let away = extras::away_apis(&mut self.reader).await;
+        self.next.away_apis = self.take(Part::AggregatedApis, away).map(|(items, _)| items).unwrap_or_default();
+        if !self.sick {
+            let pending = extras::pending_requests(&mut self.reader, now).await;
+            let pending = self.take(Part::CertificateRequests, pending);
+            self.next.pending_requests = pending.map(|(items, _)| items).unwrap_or_default();
+        }
+    }
 }
 
-/// Sorted by name, with the ages that were known; leases are read afterwards.
-fn with_ages(mut nodes: Vec<NodeFact>, before: &[NodeFact]) -> Vec<NodeFact> {
-    let ages: HashMap<&str, Option<Duration>> = before.iter().map(|n| (&*n.name, n.lease_age)).collect();
+/// Sorted by name, with the leases that were known: they are read afterwards. A node that could not be understood now
+/// stays as it was.
+fn with_what_was_known(mut nodes: Vec<NodeFact>, before: &[NodeFact], left_out: Option<&LeftOuts>) -> Vec<NodeFact> {
+    let leases: HashMap<&str, &Option<LeaseSight>> = before.iter().map(|n| (&*n.name, &n.lease)).collect();
     for node in &mut nodes {
-        node.lease_age = ages.get(&*node.name).copied().flatten();
+        node.lease = leases.get(&*node.name).and_then(|lease| (*lease).clone());
     }
+    let named = left_out.map_or(&[][..], |l| &l.named);
+    nodes.extend(before.iter().filter(|n| named.iter().any(|l| l.name == *n.name)).cloned());
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     nodes.dedup_by(|a, b| a.name == b.name);
     nodes
 }
 
 /// From EndpointSlices, or before Kubernetes 1.21 and where they are forbidden from Endpoints.
-async fn listed_endpoints(reader: &mut Reader<'_>) -> Result<BTreeSet<String>, ReadError> {
+async fn listed_endpoints(reader: &mut Reader<'_>) -> Result<Listed<String>, ReadError> {
     const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     const SELECTOR: &str = "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
     match reader.list(SLICES, SELECTOR, |slice: Slice| slice.places()).await {
-        Ok(read) if read.value.iter().any(|places| !places.is_empty()) => {
-            return Ok(read.value.into_iter().flatten().collect());
-        }
+        Ok(read) if read.items.iter().any(|places| !places.is_empty()) => return Ok(read.joined()),
         Ok(_) | Err(ReadError::NotFound | ReadError::Forbidden(_)) => {}
         Err(error) => return Err(error),
     }
     let read = reader.get::<Endpoints>("/api/v1/namespaces/default/endpoints/kubernetes", "").await?;
-    Ok(read.value.places().into_iter().collect())
-}
-
-async fn leases(reader: &mut Reader<'_>, next: &mut ClusterSnapshot, problems: &mut Problems, clock: &Clock) {
-    const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-    let renewed = |lease: Lease| (lease.metadata.name, lease.spec.renew_time);
-    match reader.list(NODE_LEASES, "", renewed).await {
-        Ok(read) => {
-            let now = read.date.unwrap_or_else(|| clock.wall());
-            let renewals: HashMap<String, Option<Timestamp>> = read.value.into_iter().collect();
-            for node in &mut next.nodes {
-                node.lease_age = renewals.get(&*node.name).copied().flatten().map(|at| age(at, now));
-            }
-            next.leases_at = Some(clock.wall());
-        }
-        Err(error) => problems.take("node leases", error),
-    }
-    let mut leaders = Vec::with_capacity(LEADERS.len());
-    for name in LEADERS {
-        if problems.sick {
-            return;
-        }
-        match leader(reader, name, clock).await {
-            Ok(Some(lease)) => leaders.push(lease),
-            // A managed control plane may keep its leases elsewhere.
-            Ok(None) | Err(ReadError::NotFound) => {}
-            Err(error) => {
-                leaders.extend(next.leaders.iter().find(|l| l.name == name).cloned());
-                problems.take("leader leases", error);
-            }
-        }
-    }
-    next.leaders = leaders;
-}
-
-async fn leader(reader: &mut Reader<'_>, name: &str, clock: &Clock) -> Result<Option<LeaseFact>, ReadError> {
-    let path = format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}");
-    let read = reader.get::<Lease>(&path, "").await?;
-    let now = read.date.unwrap_or_else(|| clock.wall());
-    let spec = read.value.spec;
-    Ok(spec.renew_time.map(|at| LeaseFact {
-        name: name.to_owned(),
-        holder: spec.holder_identity,
-        age: age(at, now),
-        duration: Duration::from_secs(spec.lease_duration_seconds.into()),
-    }))
+    Ok(Listed::of(read.value.places()))
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! Kubernetes objects as far as discovery needs them: a node is some 15 kB of JSON, of which 300 bytes matter.
+//!
+//! What is odd in a field costs that field, as far as the rest has a meaning without it: a time of the year 9999, a port
+//! that is none. Go's own reader takes them.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
-use crate::model::{NodeCondition, NodeFact, Taint};
+use crate::model::LeaseSight;
 
-/// The kubelet's port where a node does not tell it.
-const KUBELET_PORT: u16 = 10250;
+/// The longest mark that is kept of a lease: a time and a name of the longest kind.
+const MARK_MAX: usize = 300;
 
 /// An age by the server's clock, never negative: `Date` has whole seconds only.
 pub(super) fn age(renewed: Timestamp, now: Timestamp) -> Duration {
@@ -16,8 +20,18 @@ pub(super) fn age(renewed: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// `null` is as good as absent: Go writes it for empty slices.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Option::deserialize(d).map(Option::unwrap_or_default)
+}
+
+/// A time, or none where it is none that we can hold: Go's go on to the last second of 9999, ours end hours before.
+fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
+    Ok(Option::<String>::deserialize(d)?.and_then(|text| text.parse().ok()))
+}
+
+/// A port, or 0 where it is none.
+fn port<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
+    Ok(Option::<i64>::deserialize(d)?.map(|n| u16::try_from(n).unwrap_or(0)))
 }
 
 #[derive(Deserialize, Default)]
@@ -27,12 +41,12 @@ pub(super) struct Status {
 }
 
 #[derive(Deserialize)]
-pub(super) struct List<T> {
+pub(super) struct List<'a> {
     #[serde(default)]
     pub(super) metadata: ListMeta,
-    // `bound`: an empty list needs no default of its objects.
-    #[serde(default = "Vec::new", deserialize_with = "nullable", bound(deserialize = "T: Deserialize<'de>"))]
-    pub(super) items: Vec<T>,
+    /// Each by itself: one that is odd must not hide the others.
+    #[serde(default, borrow)]
+    pub(super) items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -42,136 +56,152 @@ pub(super) struct ListMeta {
     pub(super) next: String,
 }
 
+/// Of an item that can't be understood, its name.
+#[derive(Deserialize)]
+pub(super) struct Named {
+    pub(super) metadata: Name,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Name {
+    pub(super) name: String,
+}
+
+/// What an API server answers to those who ask for a table.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Table {
+    kind: String,
+    #[serde(default)]
+    column_definitions: Vec<Name>,
+    #[serde(default, deserialize_with = "nullable")]
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    cells: Vec<serde_json::Value>,
+}
+
+impl Table {
+    /// Two columns by name; `None` where it is no table or has none of that name.
+    pub(super) fn columns(self, names: [&str; 2]) -> Option<Vec<[String; 2]>> {
+        let index = |name| self.column_definitions.iter().position(|c| c.name == name);
+        let at = [index(names[0])?, index(names[1])?];
+        let cell = |row: &Row, i: usize| Some(row.cells.get(i)?.as_str()?.to_owned());
+        (self.kind == "Table").then_some(())?;
+        self.rows.iter().map(|row| Some([cell(row, at[0])?, cell(row, at[1])?])).collect()
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Meta {
     pub(super) name: String,
     #[serde(deserialize_with = "nullable")]
-    labels: BTreeMap<String, String>,
-    deletion_timestamp: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "time")]
+    pub(super) creation_timestamp: Option<Timestamp>,
+    pub(super) deletion_timestamp: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Node {
-    metadata: Meta,
-    spec: NodeSpec,
-    status: NodeStatus,
+    pub(super) metadata: Meta,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) spec: NodeSpec,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) status: NodeStatus,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct NodeSpec {
-    unschedulable: bool,
+pub(super) struct NodeSpec {
     #[serde(deserialize_with = "nullable")]
-    taints: Vec<RawTaint>,
+    pub(super) unschedulable: bool,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) taints: Vec<RawTaint>,
 }
 
 #[derive(Deserialize)]
-struct RawTaint {
-    key: String,
-    effect: String,
+pub(super) struct RawTaint {
+    pub(super) key: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) effect: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct NodeStatus {
+pub(super) struct NodeStatus {
     #[serde(deserialize_with = "nullable")]
-    addresses: Vec<Address>,
-    daemon_endpoints: DaemonEndpoints,
-    node_info: NodeInfo,
+    pub(super) addresses: Vec<Address>,
     #[serde(deserialize_with = "nullable")]
-    conditions: Vec<Condition>,
+    pub(super) daemon_endpoints: DaemonEndpoints,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) node_info: NodeInfo,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) conditions: Vec<Condition>,
 }
 
 #[derive(Deserialize)]
-struct Address {
+pub(super) struct Address {
     #[serde(rename = "type")]
-    kind: String,
-    address: String,
+    pub(super) kind: String,
+    pub(super) address: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct DaemonEndpoints {
-    kubelet_endpoint: KubeletEndpoint,
+pub(super) struct DaemonEndpoints {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) kubelet_endpoint: KubeletEndpoint,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct KubeletEndpoint {
-    #[serde(rename = "Port")]
-    port: u16,
+pub(super) struct KubeletEndpoint {
+    #[serde(rename = "Port", deserialize_with = "port")]
+    pub(super) port: Option<u16>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct NodeInfo {
-    kubelet_version: String,
+pub(super) struct NodeInfo {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) kubelet_version: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) kernel_version: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) container_runtime_version: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) os_image: String,
 }
 
+/// A condition of a node or of an APIService.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Condition {
+pub(super) struct Condition {
     #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    #[serde(default)]
-    reason: String,
-    #[serde(default)]
-    last_transition_time: Option<Timestamp>,
-}
-
-impl From<Node> for NodeFact {
-    fn from(node: Node) -> Self {
-        const ROLES: [&str; 3] = [
-            "node-role.kubernetes.io/control-plane",
-            "node-role.kubernetes.io/master",
-            "node-role.kubernetes.io/controlplane",
-        ];
-        let Node { metadata, spec, status } = node;
-        let port = status.daemon_endpoints.kubelet_endpoint.port;
-        Self {
-            name: metadata.name.into(),
-            addresses: preferred(status.addresses),
-            kubelet_port: if port == 0 { KUBELET_PORT } else { port },
-            version: status.node_info.kubelet_version,
-            conditions: status
-                .conditions
-                .into_iter()
-                .map(|c| NodeCondition {
-                    kind: c.kind,
-                    status: c.status,
-                    reason: c.reason,
-                    since: c.last_transition_time,
-                })
-                .collect(),
-            unschedulable: spec.unschedulable,
-            deleting: metadata.deletion_timestamp.is_some(),
-            taints: spec.taints.into_iter().map(|t| Taint { key: t.key, effect: t.effect }).collect(),
-            control_plane: ROLES.iter().any(|role| metadata.labels.contains_key(*role)),
-            lease_age: None,
-        }
-    }
-}
-
-/// An API server's order, with addresses before names: a cluster's own names seldom resolve outside of it.
-fn preferred(mut addresses: Vec<Address>) -> Vec<String> {
-    const ORDER: [&str; 5] = ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"];
-    addresses.sort_by_key(|a| ORDER.iter().position(|kind| *kind == a.kind).unwrap_or(ORDER.len()));
-    let mut texts: Vec<String> = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        if !address.address.is_empty() && !texts.contains(&address.address) {
-            texts.push(address.address);
-        }
-    }
-    texts
+    pub(super) kind: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) reason: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) message: String,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) last_transition_time: Option<Timestamp>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Lease {
     pub(super) metadata: Meta,
+    #[serde(deserialize_with = "nullable")]
     pub(super) spec: LeaseSpec,
 }
 
@@ -181,8 +211,30 @@ pub(super) struct LeaseSpec {
     #[serde(deserialize_with = "nullable")]
     pub(super) holder_identity: String,
     #[serde(deserialize_with = "nullable")]
-    pub(super) lease_duration_seconds: u32,
-    pub(super) renew_time: Option<Timestamp>,
+    lease_duration_seconds: i64,
+    /// As it was written: whether it changes is what counts.
+    renew_time: Option<String>,
+}
+
+impl Lease {
+    /// How long it holds.
+    pub(super) fn duration(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.spec.lease_duration_seconds).unwrap_or(0))
+    }
+
+    /// What it shows when it is read at `now` (ours), at `date` by the server's clock, after `before`. `None`: it was
+    /// never taken.
+    pub(super) fn sight(
+        &self,
+        before: Option<&LeaseSight>,
+        date: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<LeaseSight> {
+        let renewed = self.spec.renew_time.as_deref()?;
+        let told = date.and_then(|date| Some(age(renewed.parse().ok()?, date)));
+        let mark: String = format!("{renewed} {}", self.spec.holder_identity).chars().take(MARK_MAX).collect();
+        Some(LeaseSight::read(before, &mark, told, now))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -205,6 +257,7 @@ struct SliceEndpoint {
 #[serde(default)]
 struct Port {
     name: Option<String>,
+    #[serde(deserialize_with = "port")]
     port: Option<u16>,
 }
 
@@ -249,7 +302,7 @@ impl Endpoints {
 
 fn places<'a>(hosts: impl Iterator<Item = &'a String>, ports: &[Port]) -> Vec<String> {
     let https = ports.iter().find(|p| p.name.as_deref() == Some("https")).or(ports.first());
-    let Some(port) = https.and_then(|p| p.port) else { return Vec::new() };
+    let Some(port) = https.and_then(|p| p.port).filter(|&port| port > 0) else { return Vec::new() };
     hosts.map(|host| super::targets::place(host, port)).collect()
 }
 

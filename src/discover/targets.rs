@@ -1,11 +1,16 @@
 //! From configuration and snapshot to the list of targets. Pure.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use url::{Host, Url};
 
 use super::config::{ClusterConfig, ComponentConfig};
-use crate::model::{ClusterSnapshot, EtcdMember, Job, NodeFact, ProbeSpec, Target, TargetKey};
+use crate::model::{ClusterSnapshot, EtcdMember, Job, KubeletVia, NodeFact, ProbeSpec, Target, TargetKey};
 
 /// etcd's client port.
 const ETCD_CLIENT: u16 = 2379;
@@ -17,6 +22,8 @@ const SCHEDULER: u16 = 10259;
 const CONTROLLER_MANAGER: u16 = 10257;
 /// kube-proxy's health port.
 const KUBE_PROXY: u16 = 10256;
+/// How many addresses of a node are tried beside a silent first one.
+const OTHERS_MAX: usize = 2;
 
 /// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
 /// interval and timeout where a component has none of its own; `has_etcd_certificate` says that etcd can be asked.
@@ -38,7 +45,8 @@ pub fn targets(
     list.healthz(Job::KubeScheduler, &config.scheduler, "https", SCHEDULER, &control_plane);
     list.healthz(Job::KubeControllerManager, &config.controller_manager, "https", CONTROLLER_MANAGER, &control_plane);
     list.kubelets();
-    let nodes: Vec<String> = list.nodes().filter_map(|n| n.addresses.first().cloned()).collect();
+    let nodes: Vec<String> =
+        list.nodes().filter(|n| !n.is_virtual).filter_map(|n| n.addresses.first().cloned()).collect();
     list.healthz(Job::KubeProxy, &config.kube_proxy, "http", KUBE_PROXY, &nodes);
     list.found.into_values().collect()
 }
@@ -72,19 +80,24 @@ struct Builder<'a> {
     defaults: Beat,
     cluster: Arc<str>,
     by_address: BTreeMap<&'a str, &'a Arc<str>>,
+    /// Addresses that several nodes tell as theirs: machines behind one NAT, Vagrant's 10.0.2.15.
+    shared: BTreeSet<&'a str>,
     found: BTreeMap<TargetKey, Target>,
 }
 
 impl<'a> Builder<'a> {
     fn new(config: &'a ClusterConfig, snapshot: &'a ClusterSnapshot, defaults: Beat) -> Self {
         let addresses = |n: &'a NodeFact| n.addresses.iter().map(move |a| (a.as_str(), &n.name));
+        let mut seen = BTreeSet::new();
+        let shared = snapshot.nodes.iter().flat_map(addresses).map(|(a, _)| a).filter(|a| !seen.insert(*a)).collect();
         Self {
             config,
             snapshot,
             defaults,
             cluster: config.name.as_str().into(),
-            // Of two nodes with one address the first counts, as it does for kubelets.
+            // Of two nodes with one address the first counts.
             by_address: snapshot.nodes.iter().rev().flat_map(addresses).collect(),
+            shared,
             found: BTreeMap::new(),
         }
     }
@@ -200,18 +213,41 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A kubelet for every node that has one to ask: not of virtual ones, nor where no port or address is told. Those are
+    /// judged by their leases and conditions.
     fn kubelets(&mut self) {
         let config = &self.config.kubelet;
         if !config.enabled {
             return;
         }
         let beat = self.beat(config.interval, config.timeout);
-        for node in self.nodes() {
-            let host = node.addresses.first().map_or(&*node.name, String::as_str);
-            let at = place(host, node.kubelet_port);
+        for node in self.nodes().filter(|n| !n.is_virtual && n.kubelet_port > 0) {
+            let Some((at, via, others)) = self.kubelet_place(node, config.via.via()) else { continue };
             let Some(base) = base("https", &at) else { continue };
-            let spec = ProbeSpec::Kubelet { base, node: node.name.clone(), via: config.via.via() };
+            let others =
+                others.iter().filter_map(|host| self::base("https", &place(host, node.kubelet_port))).collect();
+            let spec = ProbeSpec::Kubelet { base, others, node: node.name.clone(), via };
             self.add(Job::Kubelet, &at, spec, beat, false);
+        }
+    }
+
+    /// Where a node's kubelet is asked, how, and its other addresses. Where all are told by other nodes as well, only an
+    /// API server can tell them apart, by name.
+    fn kubelet_place(
+        &self,
+        node: &'a NodeFact,
+        via: Option<KubeletVia>,
+    ) -> Option<(String, Option<KubeletVia>, Vec<&'a str>)> {
+        let first = node.addresses.first()?;
+        let is_own = |a: &&str| !self.shared.contains(a);
+        // Behind NAT a name is seldom known outside, and may be known as something else.
+        let is_sure = |a: &&str| is_own(a) && (!self.shared.contains(first.as_str()) || a.parse::<IpAddr>().is_ok());
+        let mut own = node.addresses.iter().map(String::as_str).filter(is_sure);
+        match own.next() {
+            Some(host) => Some((place(host, node.kubelet_port), via, own.take(OTHERS_MAX).collect())),
+            // Only the first of them can be told from the others, by being the first.
+            None if via == Some(KubeletVia::Direct) => Some((place(first, node.kubelet_port), via, Vec::new())),
+            None => Some((place(&node.name, node.kubelet_port), Some(KubeletVia::Proxy), Vec::new())),
         }
     }
 }

@@ -96,7 +96,7 @@ fn conditions_count(scene: &Scene<'_>, api: &Servers<'_>) -> bool {
 
 /// When the lease was last renewed and how old it was when it was read.
 fn lease(scene: &Scene<'_>, fact: Option<&NodeFact>) -> Option<(Timestamp, Duration)> {
-    let age = fact?.lease_age.filter(|_| scene.leases_recent)?;
+    let age = fact?.lease_age().filter(|_| scene.leases_recent)?;
     Some((scene.view.snapshot.leases_at?.saturating_sub_age(age), age))
 }
 

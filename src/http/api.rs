@@ -52,6 +52,8 @@ struct ClusterView {
     name: String,
     read_at: Option<Timestamp>,
     discovery_error: Option<String>,
+    /// What would tell more if it could be read, and what was left out of lists.
+    discovery_notes: Vec<String>,
     targets: Vec<TargetView>,
 }
 
@@ -205,6 +207,7 @@ impl StateView {
                     name: name.to_string(),
                     read_at: c.snapshot.read_at,
                     discovery_error: c.snapshot.error.clone(),
+                    discovery_notes: c.snapshot.notes(),
                     targets: c.targets.values().map(TargetView::new).collect(),
                 })
                 .collect(),

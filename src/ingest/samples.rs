@@ -223,8 +223,11 @@ pub fn of_cluster(
     if let Some(q) = quorum {
         put_quorum(&mut s, q);
     }
-    let Some(read_at) = snapshot.read_at else { return s.samples.into() };
-    s.seconds("dogwatch_discovery_age_seconds", &[], since(read_at, now));
+    // Never read, it is as old as the attempts: an alert on it must be able to fire.
+    let Some(known_since) = snapshot.known_since() else { return s.samples.into() };
+    s.seconds("dogwatch_discovery_age_seconds", &[], since(known_since, now));
+    let left_out: usize = snapshot.left_out.values().map(|l| l.count).sum();
+    s.number("dogwatch_discovery_left_out", u64::try_from(left_out).ok());
     let grown = snapshot.leases_at.map(|at| since(at, now)).unwrap_or_default();
     for lease in &snapshot.leaders {
         s.seconds("dogwatch_leader_lease_age_seconds", &[("lease", &lease.name)], lease.age + grown);
@@ -237,7 +240,7 @@ pub fn of_cluster(
         for c in &node.conditions {
             s.put("dogwatch_node_condition", &[name, ("condition", &c.kind), ("status", &c.status)], 1.0);
         }
-        if let Some(age) = node.lease_age {
+        if let Some(age) = node.lease_age() {
             s.seconds("dogwatch_node_lease_age_seconds", &[name], age + grown);
         }
     }

@@ -1,65 +1,11 @@
 //! What a working API server last told of its cluster. Persisted, so that a watchdog restarted in an outage still knows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A node condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeCondition {
-    /// `Ready`, `MemoryPressure`, …
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// Machine-readable reason.
-    pub reason: String,
-    /// `lastTransitionTime`.
-    #[serde(default)]
-    pub since: Option<Timestamp>,
-}
-
-/// A taint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taint {
-    /// Its key.
-    pub key: String,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
-    pub effect: String,
-}
-
-/// A node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeFact {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Addresses in the order in which an API server prefers them for kubelets
-    /// (`Hostname, InternalDNS, InternalIP, ExternalDNS, ExternalIP`, with IPs first where asked from outside).
-    pub addresses: Vec<String>,
-    /// `status.daemonEndpoints.kubeletEndpoint.Port`.
-    pub kubelet_port: u16,
-    /// `status.nodeInfo.kubeletVersion`.
-    pub version: String,
-    /// Conditions.
-    pub conditions: Vec<NodeCondition>,
-    /// `spec.unschedulable`: cordoned.
-    pub unschedulable: bool,
-    /// `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
-    /// Taints.
-    pub taints: Vec<Taint>,
-    /// Carries a control-plane (or master) role label.
-    pub control_plane: bool,
-    /// Age of its lease in kube-node-lease when last read, by the API server's own clock (`Date` minus `renewTime`).
-    pub lease_age: Option<Duration>,
-}
-
-impl NodeFact {
-    /// The status of the `Ready` condition is `True`.
-    pub fn is_ready(&self) -> bool {
-        self.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True")
-    }
-}
+use super::{LeaseSight, NodeFact};
 
 /// A leader lease in kube-system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +14,13 @@ pub struct LeaseFact {
     pub name: String,
     /// Who holds it.
     pub holder: String,
-    /// Age when last read, by the API server's own clock.
+    /// Age when last read, as near as is known: [`LeaseSight::age`].
     pub age: Duration,
     /// `leaseDurationSeconds`.
     pub duration: Duration,
+    /// Whether and when it changed as it was read again and again; `None` only in what an older version wrote.
+    #[serde(default)]
+    pub sight: Option<LeaseSight>,
 }
 
 /// A member of etcd's member list.
@@ -98,6 +47,98 @@ pub struct MissingEndpoint {
     pub since: Timestamp,
 }
 
+/// What discovery reads, each by itself: what fails there leaves the others as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Nodes.
+    Nodes,
+    /// The endpoints of the service default/kubernetes.
+    Endpoints,
+    /// Leases in kube-node-lease.
+    NodeLeases,
+    /// Leases of scheduler and controller-manager.
+    LeaderLeases,
+    /// APIServices: what is served by others than the API server itself.
+    AggregatedApis,
+    /// CertificateSigningRequests.
+    CertificateRequests,
+}
+
+impl Part {
+    /// Without it, something is not watched. The others only tell more.
+    pub fn is_needed(self) -> bool {
+        !matches!(self, Part::AggregatedApis | Part::CertificateRequests)
+    }
+
+    /// By the name that people use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Part::Nodes => "nodes",
+            Part::Endpoints => "API server endpoints",
+            Part::NodeLeases => "node leases",
+            Part::LeaderLeases => "leader leases",
+            Part::AggregatedApis => "aggregated APIs",
+            Part::CertificateRequests => "certificate requests",
+        }
+    }
+}
+
+/// One item of a list that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name, as far as it can be read.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What could not be understood of one list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOuts {
+    /// How many items.
+    pub count: usize,
+    /// The first of them.
+    pub named: Vec<LeftOut>,
+}
+
+/// How many nodes there were at one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCount {
+    /// When.
+    pub at: Timestamp,
+    /// Nodes without a control-plane role.
+    pub workers: usize,
+    /// Of those that were there at the reading before, how many went as they should: cordoned, drained or scaled down.
+    pub seen_off: usize,
+}
+
+/// An API of the cluster that another server provides (metrics.k8s.io, say), and that does not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwayApi {
+    /// `v1beta1.metrics.k8s.io`.
+    pub name: String,
+    /// `kube-system/metrics-server`.
+    pub service: String,
+    /// The reason of its condition `Available`: `MissingEndpoints`, `FailedDiscoveryCheck`, …
+    pub reason: String,
+    /// Its message, shortened.
+    pub message: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// Certificate requests of one signer that nobody has decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRequests {
+    /// `kubernetes.io/kube-apiserver-client-kubelet`, …
+    pub signer: String,
+    /// How many have waited for longer than a decision takes.
+    pub count: usize,
+    /// When the oldest of them was made.
+    pub oldest: Timestamp,
+}
+
 /// All that discovery knows of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -119,6 +160,47 @@ pub struct ClusterSnapshot {
     pub leaders: Vec<LeaseFact>,
     /// Etcd members that a member list named, with client URLs.
     pub etcd_members: Vec<EtcdMember>,
-    /// Why the last attempt to read failed, in words; `None` where it worked.
+    /// Since when it has been tried to read nodes and endpoints: before [`ClusterSnapshot::read_at`] there is an age of
+    /// what is known, too.
+    pub asked_since: Option<Timestamp>,
+    /// Why each part that can't be read can't be, in words. A part is taken out when it is read again, by nothing else.
+    pub problems: BTreeMap<Part, String>,
+    /// Why what is needed can't be read, in words; `None` where all is. Made of `problems`.
     pub error: Option<String>,
+    /// Items of lists that could not be understood, of each part as it was last read.
+    pub left_out: BTreeMap<Part, LeftOuts>,
+    /// How many nodes there were lately, oldest first.
+    pub counts: Vec<NodeCount>,
+    /// When aggregated APIs and certificate requests were last asked for.
+    pub extras_at: Option<Timestamp>,
+    /// Aggregated APIs that are not available.
+    pub away_apis: Vec<AwayApi>,
+    /// Certificate requests that wait, by signer.
+    pub pending_requests: Vec<PendingRequests>,
+    /// What a short look at the nodes last showed: where the next one differs, they are read at once.
+    #[serde(skip)]
+    pub glance: Option<u64>,
+    /// The API server gives no short look: not asked for one again before this.
+    #[serde(skip)]
+    pub no_glance_before: Option<Timestamp>,
+}
+
+impl ClusterSnapshot {
+    /// What is told beside an error: parts that would tell more if they could be read, and what was left out of lists.
+    pub fn notes(&self) -> Vec<String> {
+        let parts = self.problems.iter().filter(|(part, _)| !part.is_needed()).map(|(_, words)| words.clone());
+        let mut notes: Vec<String> = parts.collect();
+        for (part, items) in &self.left_out {
+            let part = part.as_str();
+            notes.extend(items.named.iter().map(|i| format!("of the {part}, {} was left out: {}", i.name, i.why)));
+            let more = items.count.saturating_sub(items.named.len());
+            notes.extend((more > 0).then(|| format!("of the {part}, {more} more were left out")));
+        }
+        notes
+    }
+
+    /// When nodes and endpoints were last read, or since when that has been tried in vain.
+    pub fn known_since(&self) -> Option<Timestamp> {
+        self.read_at.or(self.asked_since)
+    }
 }

@@ -100,6 +100,9 @@ pub enum ProbeSpec {
     Kubelet {
         /// `https://host:port`.
         base: Url,
+        /// The same at the node's other addresses: asked where `base` is silent.
+        #[serde(default)]
+        others: Vec<Url>,
         /// The node's name, for the API server's node proxy.
         node: Arc<str>,
         /// `Direct`, `Proxy`, or `None` for `auto`: direct where it can be reached, else proxy.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 use url::Url;
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     dial::{Answer, Ask, Auth, Exchange, Trust},
-    model::{Facts, Failure, KubeletFacts, KubeletVia, Reason},
+    model::{Facts, Failure, KubeletFacts, KubeletVia, Reason, TraceLine},
 };
 
 /// In `auto`, silence on the direct port leaves the rest of the deadline to the proxy.
@@ -29,26 +30,70 @@ const TIME_MIN: Duration = Duration::from_millis(50);
 /// A refused connection is told soon: the API server's view only adds to it.
 const SECOND_VIEW_LIMIT: Duration = Duration::from_secs(1);
 
-/// See the module.
-pub async fn probe(p: Probe<'_>, base: &Url, node: &str, via: Option<KubeletVia>) -> Report {
+/// So long a node's first address is waited for by itself before the next one is asked beside it; RFC 8305 has 250 ms for
+/// the addresses of one name.
+const STAGGER: Duration = Duration::from_millis(300);
+
+/// See the module. `base` is the kubelet at the node's first address, `others` at further ones.
+pub async fn probe(p: Probe<'_>, base: &Url, others: &[Url], node: &str, via: Option<KubeletVia>) -> Report {
     match via {
-        Some(KubeletVia::Direct) => judge_direct(&direct(p, base, p.deadline).await),
+        Some(KubeletVia::Direct) => judge_direct(&direct(p, base, others, p.deadline).await),
         Some(KubeletVia::Proxy) => match proxy(p, node, p.deadline).await {
             Some((exchange, told)) => judge_proxy(&exchange, told),
             None => Report::unasked(cannot_ask("no API server is known to work")),
         },
-        None => auto(p, base, node).await,
+        None => auto(p, base, others, node).await,
     }
 }
 
-async fn direct(p: Probe<'_>, base: &Url, deadline: Instant) -> Exchange {
-    let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster) };
-    p.ask(ask, deadline).await
+/// The kubelet's own port. What its first address says counts; while that is silent, an answer at another one does.
+async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> Exchange {
+    let ask = |base: &Url| {
+        let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster) };
+        p.ask(ask, deadline)
+    };
+    let first = ask(base);
+    if others.is_empty() {
+        return first.await;
+    }
+    let mut further: FuturesUnordered<_> = (1..)
+        .zip(others)
+        .map(|(i, base)| async move {
+            tokio::time::sleep(STAGGER * i).await;
+            ask(base).await
+        })
+        .collect();
+    tokio::pin!(first);
+    let mut silent = None;
+    loop {
+        tokio::select! {
+            exchange = &mut first, if silent.is_none() => match &exchange.outcome {
+                Err(failure) if failure.reason.is_silence() => silent = Some(exchange),
+                _ => return exchange,
+            },
+            Some(mut exchange) = further.next() => {
+                if judge_direct(&exchange).answered {
+                    let text = format!("{} is silent: another address of the node is asked", words_of(base));
+                    exchange.trace.insert(0, TraceLine { after: Duration::ZERO, text });
+                    return exchange;
+                }
+            }
+            else => break,
+        }
+    }
+    match silent {
+        Some(exchange) => exchange,
+        None => first.await,
+    }
 }
 
-async fn auto(p: Probe<'_>, base: &Url, node: &str) -> Report {
+fn words_of(base: &Url) -> &str {
+    &base[url::Position::BeforeHost..url::Position::AfterPort]
+}
+
+async fn auto(p: Probe<'_>, base: &Url, others: &[Url], node: &str) -> Report {
     let share = if p.api.is_empty() { p.left() } else { p.left().mul_f64(DIRECT_SHARE) };
-    let direct = direct(p, base, Instant::now() + share).await;
+    let direct = direct(p, base, others, Instant::now() + share).await;
     let mut report = judge_direct(&direct);
     let Some(failure) = report.failure.clone() else { return report };
     let refused = failure.reason == Reason::Refused;

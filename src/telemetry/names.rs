@@ -58,7 +58,11 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("ALERTS", "1 for each pending or firing alert of a rule"),
     ("ALERTS_FOR_STATE", "Since when the alert is active, as Unix time"),
     ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
-    ("dogwatch_discovery_age_seconds", "Seconds since a working API server was last read in full"),
+    (
+        "dogwatch_discovery_age_seconds",
+        "Seconds since a working API server was last read in full; never read: since it is tried",
+    ),
+    ("dogwatch_discovery_left_out", "Items of lists (nodes, leases, …) that could not be understood when last read"),
     ("dogwatch_incidents_open", "Open incidents; without a cluster label: about the watchdog itself"),
     ("dogwatch_build_info", "1, with the version of dogwatch"),
 ];

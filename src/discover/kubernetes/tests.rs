@@ -4,6 +4,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,12 +31,32 @@ struct Api {
     slices: bool,
     /// How many second pages are answered with 410.
     gone: Arc<AtomicUsize>,
+    /// Pages even where no limit is asked for.
+    always_pages: bool,
+    /// The node list breaks off.
+    cut: bool,
+    /// Answers with tables to those who ask for them.
+    tables: bool,
+    /// What is answered instead of a default to a path.
+    instead: Vec<(&'static str, Value)>,
+    renewed: &'static str,
 }
 
 impl Api {
     fn new(nodes: &[&'static str], endpoints: &[&'static str]) -> Self {
         let (nodes, endpoints) = (nodes.to_vec(), endpoints.to_vec());
-        Self { nodes, endpoints, failing: Vec::new(), slices: true, gone: Arc::default() }
+        Self {
+            nodes,
+            endpoints,
+            failing: Vec::new(),
+            slices: true,
+            gone: Arc::default(),
+            always_pages: false,
+            cut: false,
+            tables: false,
+            instead: Vec::new(),
+            renewed: "2026-11-23T11:59:20.5Z",
+        }
     }
 
     fn answer(&self, path_and_query: &str) -> Response<Full<Bytes>> {
@@ -43,7 +64,16 @@ impl Api {
         if let Some((_, code)) = self.failing.iter().find(|(prefix, _)| path.starts_with(prefix)) {
             return status(*code, json!({"kind": "Status", "message": "said the server"}).to_string());
         }
+        if let Some((_, instead)) = self.instead.iter().find(|(p, _)| path == *p) {
+            return dated(instead);
+        }
         let body = match path {
+            "/api/v1/nodes" if query.starts_with("includeObject=None") && !self.tables => return status(406, "{}"),
+            "/api/v1/nodes" if query.starts_with("includeObject=None") => {
+                let rows: Vec<Value> = self.nodes.iter().map(|n| json!({"cells": [n, "Ready"]})).collect();
+                json!({"kind": "Table", "columnDefinitions": [{"name": "Name"}, {"name": "Status"}], "rows": rows})
+            }
+            "/api/v1/nodes" if self.cut => return cut_off(),
             "/api/v1/nodes" => return self.nodes_page(query),
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices" if self.slices => {
                 assert!(query.contains("labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"), "{query}");
@@ -55,8 +85,7 @@ impl Api {
                 json!({"subsets": [{"addresses": addresses, "ports": [{"port": 6443}]}]})
             }
             "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases" => {
-                let lease =
-                    |name: &&str| json!({"metadata": {"name": name}, "spec": {"renewTime": "2026-11-23T11:59:20.5Z"}});
+                let lease = |name: &&str| json!({"metadata": {"name": name}, "spec": {"renewTime": self.renewed}});
                 json!({"items": self.nodes.iter().map(lease).collect::<Vec<_>>()})
             }
             "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler" => json!({
@@ -74,13 +103,19 @@ impl Api {
         if start > 0 && self.gone.fetch_update(Ordering::SeqCst, Ordering::SeqCst, counted).is_ok() {
             return status(410, r#"{"kind": "Status", "reason": "Expired", "code": 410}"#);
         }
-        let end = (start + 2).min(self.nodes.len());
+        let size = if self.always_pages || query.contains("limit=") { 2 } else { self.nodes.len() };
+        let end = (start + size).min(self.nodes.len());
         let next = if end < self.nodes.len() { end.to_string() } else { String::new() };
         let node = |name: &&str| json!({"metadata": {"name": name}, "status": {"addresses": [{"type": "InternalIP", "address": name}]}});
         dated(
             &json!({"metadata": {"continue": next}, "items": self.nodes[start..end].iter().map(node).collect::<Vec<_>>()}),
         )
     }
+}
+
+/// A list without an end.
+fn cut_off() -> Response<Full<Bytes>> {
+    Response::new(Full::new(r#"{"items":["#.into()))
 }
 
 fn dated(body: &Value) -> Response<Full<Bytes>> {
@@ -126,20 +161,21 @@ async fn a_cluster_is_read_in_pages_by_the_servers_clock() {
     let snapshot = world.read(Scope::Full).await;
     assert_eq!(snapshot.error, None);
     assert_eq!(snapshot.apiserver_endpoints, ["10.0.0.1:6443", "10.0.0.2:6443"]);
-    assert!(snapshot.nodes.iter().all(|n| n.lease_age == Some(Duration::from_millis(39_500))));
+    // Not seen to be renewed yet: its age by the clocks counts for nothing.
+    assert!(snapshot.nodes.iter().all(|n| n.lease_age() == Some(Duration::ZERO)));
+    let told = |n: &NodeFact| n.lease.as_ref().and_then(|l| l.told_age);
+    assert!(snapshot.nodes.iter().all(|n| told(n) == Some(Duration::from_millis(39_500))));
     let scheduler = &snapshot.leaders[0];
     assert_eq!((scheduler.name.as_str(), scheduler.holder.as_str()), ("kube-scheduler", "cp-1"));
-    assert_eq!(
-        (scheduler.age, scheduler.duration, snapshot.leaders.len()),
-        (Duration::ZERO, Duration::from_secs(15), 1)
-    );
+    let duration = Duration::from_secs(15);
+    assert_eq!((scheduler.age, scheduler.duration, snapshot.leaders.len()), (Duration::ZERO, duration, 1));
     assert!(snapshot.read_at.is_some() && snapshot.leases_at.is_some());
     assert_eq!(world.names(), ["n1", "n2", "n3", "n4", "n5"]);
     assert_eq!(world.server.connections(), 1, "one kept connection is enough");
 }
 
 #[tokio::test]
-async fn a_list_that_expires_is_begun_anew_once() {
+async fn a_list_that_expires_is_asked_for_whole_once() {
     let mut world = World::new(Api::new(&["a", "b", "c"], &["10.0.0.1"])).await;
     world.change(|api| api.gone = Arc::new(1.into()));
     assert_eq!(world.read(Scope::Full).await.error, None);
@@ -147,9 +183,10 @@ async fn a_list_that_expires_is_begun_anew_once() {
 
     world.change(|api| {
         api.nodes = vec!["a", "c", "d"];
-        api.gone = Arc::new(9.into());
+        (api.gone, api.always_pages) = (Arc::new(9.into()), true);
     });
-    assert!(world.read(Scope::Full).await.error.as_ref().unwrap().contains("expired twice"));
+    let error = world.read(Scope::Full).await.error.clone().unwrap();
+    assert!(error.contains("expired while it was read in pages"), "{error}");
     assert_eq!(world.names(), ["a", "b", "c"], "half a list takes nothing away");
 }
 
@@ -166,9 +203,7 @@ async fn a_node_is_forgotten_only_when_a_working_server_lacks_it() {
 
     world.change(|api| (api.nodes, api.failing) = (vec!["b"], Vec::new()));
     assert_eq!(world.read(Scope::Leases).await.error, None);
-    assert_eq!(world.names(), ["a", "b"], "leases tell nothing of nodes");
-    world.read(Scope::Full).await;
-    assert_eq!(world.names(), ["b"]);
+    assert_eq!(world.names(), ["b"], "what failed is tried with the next reading of any kind");
 }
 
 #[tokio::test]
@@ -179,7 +214,7 @@ async fn without_the_right_to_read_leases_nodes_are_used_all_the_same() {
     let error = snapshot.error.as_ref().unwrap();
     assert!(error.contains("node leases can't be read: HTTP 403") && error.contains("leader leases"), "{error}");
     assert!(snapshot.read_at.is_some() && snapshot.leases_at.is_none());
-    assert_eq!((world.names(), world.snapshot.nodes[0].lease_age), (vec!["a"], None));
+    assert_eq!((world.names(), world.snapshot.nodes[0].lease_age()), (vec!["a"], None));
 }
 
 #[tokio::test]
@@ -220,4 +255,122 @@ async fn another_api_server_is_asked_when_the_advertised_one_is_dead() {
     let snapshot = read(&dialer, &known, Scope::Full, &Clock::system()).await;
     assert_eq!((snapshot.error, snapshot.nodes.len()), (None, 1));
     assert_eq!(alive.seen()[0].authorization.as_deref(), Some("Bearer t"));
+}
+
+#[tokio::test]
+async fn that_nodes_cannot_be_read_is_said_until_they_are() {
+    let check = async |break_it: fn(&mut Api), words: &str| {
+        let mut world = World::new(Api::new(&["a", "b", "c"], &["10.0.0.1"])).await;
+        world.change(break_it);
+        for scope in [Scope::Full, Scope::Leases, Scope::Leases] {
+            let snapshot = world.read(scope).await;
+            let error = snapshot.error.clone().unwrap_or_default();
+            assert!(error.contains("nodes can't be read") && error.contains(words), "{error}");
+            assert_eq!((snapshot.read_at, snapshot.known_since()), (None, snapshot.asked_since));
+        }
+        assert!(world.snapshot.leases_at.is_some(), "leases are read all the same");
+        world.change(|api| *api = Api::new(&["a", "b", "c"], &["10.0.0.1"]));
+        assert_eq!(world.read(Scope::Leases).await.error, None);
+        assert!(world.snapshot.read_at.is_some());
+    };
+    check(|api| api.cut = true, "can't be understood").await;
+    check(|api| (api.gone, api.always_pages) = (Arc::new(99.into()), true), "expired").await;
+    check(|api| api.failing = vec![("/api/v1/nodes", 403)], "HTTP 403").await;
+}
+
+#[tokio::test]
+async fn one_item_that_is_odd_costs_itself() {
+    let mut world = World::new(Api::new(&["a", "b"], &["10.0.0.1"])).await;
+    world.read(Scope::Full).await;
+    let node =
+        |name: &str, spec: Value, status: Value| json!({"metadata": {"name": name}, "spec": spec, "status": status});
+    let nodes = json!({"items": [
+        node("a", json!({}), json!({"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "9999-12-31T23:59:59Z"}]})),
+        node("b", json!({"taints": "all of them"}), json!({})),
+        node("c", json!({}), json!({"daemonEndpoints": {"kubeletEndpoint": {"Port": 70_000}}})),
+        "no object at all",
+        node("d", json!({}), json!({})),
+    ]});
+    let lease = |name: &str, renewed: Value| json!({"metadata": {"name": name}, "spec": {"renewTime": renewed}});
+    let leases = json!({"items": [lease("a", "9999-12-31T23:59:59Z".into()), lease("b", 7.into()), lease("d", "2026-11-23T11:59:59Z".into())]});
+    let slices =
+        json!({"items": [{"endpoints": 1}, {"endpoints": [{"addresses": ["10.0.0.2"]}], "ports": [{"port": 6443}]}]});
+    world.change(|api| {
+        api.instead = vec![
+            ("/api/v1/nodes", nodes),
+            ("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", leases),
+            ("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", slices),
+        ];
+    });
+    let snapshot = world.read(Scope::Full).await;
+    assert_eq!((snapshot.error.as_ref(), &snapshot.apiserver_endpoints[..]), (None, &["10.0.0.2:6443".to_owned()][..]));
+    let leased: Vec<_> = snapshot.nodes.iter().filter(|n| n.lease.is_some()).map(|n| &*n.name).collect();
+    assert_eq!(leased, ["a", "d"]);
+    let notes = snapshot.notes();
+    let left_out: Vec<_> = notes.iter().filter_map(|n| n.split_once(" was left out").map(|(who, _)| who)).collect();
+    assert_eq!(
+        left_out,
+        [
+            "of the nodes, b",
+            "of the nodes, one without a name",
+            "of the API server endpoints, one without a name",
+            "of the node leases, b"
+        ]
+    );
+    assert_eq!(world.names(), ["a", "b", "c", "d"], "one that was known stays known");
+}
+
+#[tokio::test]
+async fn a_glance_that_differs_has_the_nodes_read_at_once() {
+    let mut api = Api::new(&["a"], &["10.0.0.1"]);
+    api.tables = true;
+    let mut world = World::new(api).await;
+    world.read(Scope::Full).await;
+    world.read(Scope::Leases).await;
+    world.change(|api| api.nodes = vec!["a", "b"]);
+    world.read(Scope::Leases).await;
+    assert_eq!(world.names(), ["a", "b"]);
+    world.change(|api| (api.nodes, api.tables) = (vec!["c"], false));
+    world.read(Scope::Leases).await;
+    assert_eq!((world.names(), world.snapshot.error.as_ref()), (vec!["a", "b"], None), "no table, no glance");
+    assert!(world.snapshot.no_glance_before.is_some());
+}
+
+#[tokio::test]
+async fn a_lease_is_as_fresh_as_it_was_seen_to_be_renewed() {
+    let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
+    world.read(Scope::Full).await;
+    world.read(Scope::Leases).await;
+    let has_moved = |world: &World| world.snapshot.nodes[0].lease.as_ref().is_some_and(LeaseSight::has_moved);
+    assert!(!has_moved(&world));
+    world.change(|api| api.renewed = "2001-01-01T00:00:00Z");
+    world.read(Scope::Leases).await;
+    assert!(has_moved(&world), "its clock may say what it likes");
+}
+
+#[tokio::test]
+async fn what_tells_more_is_read_where_it_may_be() {
+    let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
+    let snapshot = world.read(Scope::Full).await;
+    assert_eq!((snapshot.error.as_ref(), snapshot.notes().len()), (None, 0), "old clusters have neither");
+    let apis = "/apis/apiregistration.k8s.io/v1/apiservices";
+    let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let away = json!({"items": [
+        {"metadata": {"name": "v1."}, "spec": {}, "status": {"conditions": [{"type": "Available", "status": "True"}]}},
+        {"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": {"service": {"name": "metrics-server", "namespace": "kube-system"}},
+         "status": {"conditions": [{"type": "Available", "status": "False", "reason": "MissingEndpoints"}]}}]});
+    let request = |at: &str| json!({"metadata": {"name": "csr", "creationTimestamp": at}, "spec": {"signerName": "s"}});
+    let waiting = json!({"items": [request("2026-11-23T11:00:00Z"), request("2026-11-23T11:30:00Z"), request("2026-11-23T11:59:00Z")]});
+    world.change(|api| api.instead = vec![(apis, away), (requests, waiting)]);
+    world.snapshot.extras_at = None;
+    let snapshot = world.read(Scope::Full).await;
+    assert_eq!(snapshot.away_apis[0].service, "kube-system/metrics-server");
+    let pending = &snapshot.pending_requests[0];
+    assert_eq!((pending.count, pending.oldest), (2, "2026-11-23T11:00:00Z".parse().unwrap()));
+    assert_eq!((snapshot.away_apis.len(), snapshot.notes()), (1, Vec::new()));
+    world.change(|api| (api.instead, api.failing) = (Vec::new(), vec![("/apis/apiregistration", 403)]));
+    world.snapshot.extras_at = None;
+    let snapshot = world.read(Scope::Full).await;
+    assert_eq!((snapshot.error.as_ref(), snapshot.away_apis.len()), (None, 0), "forbidden: said, and it goes on");
+    assert!(snapshot.notes()[0].contains("aggregated APIs can't be read: HTTP 403"), "{:?}", snapshot.notes());
 }

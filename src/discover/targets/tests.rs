@@ -6,18 +6,8 @@ use crate::model::MissingEndpoint;
 const DEFAULTS: Beat = (Duration::from_secs(10), Duration::from_secs(5));
 
 fn node(name: &str, address: &str) -> NodeFact {
-    NodeFact {
-        name: name.into(),
-        addresses: if address.is_empty() { Vec::new() } else { vec![address.to_owned()] },
-        kubelet_port: 10250,
-        version: String::new(),
-        conditions: Vec::new(),
-        unschedulable: false,
-        deleting: false,
-        taints: Vec::new(),
-        control_plane: false,
-        lease_age: None,
-    }
+    let addresses = address.split_whitespace().map(str::to_owned).collect();
+    NodeFact { name: name.into(), addresses, kubelet_port: 10250, ..NodeFact::default() }
 }
 
 fn member(client_urls: &[&str]) -> EtcdMember {
@@ -49,7 +39,10 @@ fn check(jobs: &[Job], config: &str, server: &str, snapshot: &ClusterSnapshot, e
                     format!("{client} {}", metrics.as_ref().map_or("-", Url::as_str))
                 }
                 ProbeSpec::Healthz { url } => url.to_string(),
-                ProbeSpec::Kubelet { base, via, .. } => format!("{base} {via:?}"),
+                ProbeSpec::Kubelet { base, others, via, .. } => {
+                    let others: Vec<_> = others.iter().map(|url| format!(" or {url}")).collect();
+                    format!("{base}{} {via:?}", others.join(""))
+                }
             };
             let node = t.node.as_deref().map(|n| format!(" on {n}")).unwrap_or_default();
             format!("{}{node}{} {how}", t.key.instance, if t.guessed { " guessed" } else { "" })
@@ -136,10 +129,7 @@ fn nodes_have_kubelets_and_perhaps_proxies() {
     let jobs = [Job::Kubelet, Job::KubeProxy];
     let leaving = NodeFact { deleting: true, ..node("leaving", "10.0.0.13") };
     let cordoned = NodeFact { unschedulable: true, ..node("cordoned", "fd00::12") };
-    let nodes = snapshot(
-        &[],
-        vec![cordoned, leaving, node("n1", "10.0.0.11"), node("nameless", ""), node("twin", "10.0.0.11")],
-    );
+    let nodes = snapshot(&[], vec![cordoned, leaving, node("n1", "10.0.0.11"), node("nowhere", "")]);
     check(
         &jobs,
         "kubelet: {via: proxy}",
@@ -148,12 +138,43 @@ fn nodes_have_kubelets_and_perhaps_proxies() {
         &[
             "10.0.0.11:10250 on n1 https://10.0.0.11:10250/ Some(Proxy)",
             "[fd00::12]:10250 on cordoned https://[fd00::12]:10250/ Some(Proxy)",
-            "nameless:10250 on nameless https://nameless:10250/ Some(Proxy)",
             "10.0.0.11:10256 on n1 guessed http://10.0.0.11:10256/healthz",
             "[fd00::12]:10256 on cordoned guessed http://[fd00::12]:10256/healthz",
         ],
     );
     check(&jobs, "kubelet: {enabled: false}\nkube_proxy: {enabled: false}", "https://lb", &nodes, &[]);
+}
+
+#[test]
+fn a_silent_address_has_others() {
+    let one = snapshot(&[], vec![node("n1", "10.0.0.11 fd00::11 192.0.2.11 n1")]);
+    let line =
+        "10.0.0.11:10250 on n1 https://10.0.0.11:10250/ or https://[fd00::11]:10250/ or https://192.0.2.11:10250/ None";
+    check(&[Job::Kubelet], "", "https://lb", &one, &[line]);
+}
+
+#[test]
+fn nodes_of_one_address_are_told_apart_by_the_api_server() {
+    let nodes = snapshot(
+        &[],
+        vec![node("v-0", "10.0.2.15 v-0"), node("v-1", "10.0.2.15 v-1"), node("v-2", "10.0.2.15 192.168.56.12")],
+    );
+    let own = "192.168.56.12:10250 on v-2 https://192.168.56.12:10250/ None";
+    let proxied = ["v-0", "v-1"].map(|n| format!("{n}:10250 on {n} https://{n}:10250/ Some(Proxy)"));
+    check(&[Job::Kubelet], "", "https://lb", &nodes, &[own, &proxied[0], &proxied[1]]);
+    let first = "10.0.2.15:10250 on v-0 https://10.0.2.15:10250/ Some(Direct)";
+    let own = own.replace("None", "Some(Direct)");
+    check(&[Job::Kubelet], "kubelet: {via: direct}", "https://lb", &nodes, &[first, &own]);
+}
+
+#[test]
+fn nodes_without_a_kubelet_to_ask_have_no_target() {
+    let nodes = vec![
+        NodeFact { is_virtual: true, ..node("aci", "10.0.0.9") },
+        NodeFact { kubelet_port: 0, ..node("fresh", "10.0.0.10") },
+        node("nowhere", ""),
+    ];
+    check(&[Job::Kubelet], "", "https://lb", &snapshot(&[], nodes), &[]);
 }
 
 #[test]

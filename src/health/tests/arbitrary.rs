@@ -48,7 +48,7 @@ fn worlds() -> impl Strategy<Value = World> {
                 world.entries.iter_mut().enumerate().filter(chosen).for_each(|(_, e)| shake(e, how));
             }
             for (node, (age, bits)) in world.snapshot.nodes.iter_mut().zip(leases) {
-                node.lease_age = (bits & 1 == 0).then(|| Duration::from_secs(age));
+                node.lease = (bits & 1 == 0).then(|| world::sight(age));
                 node.unschedulable = bits & 6 == 6;
                 node.control_plane = bits & 24 == 24;
                 if bits & 32 > 0 {
@@ -89,7 +89,7 @@ fn absurd_times_are_survived() {
     world.entries[2].last.started = jiff::Timestamp::MAX;
     world.snapshot.leaders[0].age = Duration::MAX;
     world.snapshot.leaders[1].duration = Duration::MAX;
-    world.fact("n01").lease_age = Some(Duration::MAX);
+    world.fact("n01").lease = Some(world::sight(u64::MAX));
     world.own[0].not_after = jiff::Timestamp::MIN;
     world.own[0].not_before = jiff::Timestamp::MAX;
     every_cause_exists(&world.diagnose());

@@ -45,6 +45,19 @@ pub(super) fn certificate(source: &str, subject: &str, from: i64, until: i64) ->
     }
 }
 
+/// A lease that is renewed, and was this old when it was read, 2 s ago; read 3 s before that, it was another one.
+pub(super) fn sight(age: u64) -> LeaseSight {
+    let age = Duration::from_secs(age);
+    let back = |age: Duration| at(-2).checked_sub(age).unwrap_or(Timestamp::MIN);
+    LeaseSight {
+        mark: "b".into(),
+        seen_at: back(age),
+        after: Some(back(age.saturating_add(Duration::from_secs(3)))),
+        read_at: at(-2),
+        told_age: Some(age),
+    }
+}
+
 impl World {
     /// Three control-plane hosts and so many nodes, all well.
     pub(super) fn new(nodes: usize) -> Self {
@@ -65,7 +78,13 @@ impl World {
         (snapshot.read_at, snapshot.leases_at) = (Some(at(-20)), Some(at(-2)));
         for name in ["kube-scheduler", "kube-controller-manager"] {
             let (age, duration) = (Duration::from_secs(1), Duration::from_secs(15));
-            snapshot.leaders.push(LeaseFact { name: name.into(), holder: "cp1_2f0c".into(), age, duration });
+            snapshot.leaders.push(LeaseFact {
+                name: name.into(),
+                holder: "cp1_2f0c".into(),
+                age,
+                duration,
+                sight: None,
+            });
         }
         world
     }
@@ -95,6 +114,7 @@ impl World {
         let (name, host) = (format!("n{i:02}"), format!("10.99.{}.{}", 1 + i / 250, i % 250));
         let spec = ProbeSpec::Kubelet {
             base: Url::parse(&format!("https://{host}:10250")).unwrap(),
+            others: Vec::new(),
             node: name.as_str().into(),
             via: None,
         };
@@ -109,13 +129,12 @@ impl World {
                 kind: "Ready".into(),
                 status: "True".into(),
                 reason: "KubeletReady".into(),
+                message: String::new(),
                 since: Some(at(-days(3))),
             }],
-            unschedulable: false,
-            deleting: false,
-            taints: Vec::new(),
-            control_plane: false,
-            lease_age: Some(Duration::from_secs(4)),
+            lease: Some(sight(4)),
+            created: Some(at(-days(3))),
+            ..NodeFact::default()
         });
     }
 
@@ -213,7 +232,7 @@ impl World {
 
     /// A node's lease was this old when leases were read, 2 s ago.
     pub(super) fn lease(&mut self, node: &str, age: u64) -> &mut Self {
-        self.fact(node).lease_age = Some(Duration::from_secs(age));
+        self.fact(node).lease = Some(sight(age));
         self
     }
 

@@ -51,6 +51,7 @@ struct Cluster {
     summary: String,
     discovery: String,
     discovery_failed: bool,
+    discovery_notes: Vec<String>,
     jobs: Vec<JobGroup>,
 }
 
@@ -236,6 +237,7 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
         summary: summary(&counts(cluster.targets.values())),
         discovery,
         discovery_failed: snapshot.error.is_some(),
+        discovery_notes: snapshot.notes(),
         jobs: jobs.into_iter().map(|(job, targets)| group(job, targets, now)).collect(),
     }
 }

@@ -8,7 +8,7 @@ const PROXY: &str = "/api/v1/nodes/n1/proxy/healthz?verbose";
 
 async fn run(base: &Url, api: &[Url], via: Option<KubeletVia>, pki: &Pki, timeout: Duration) -> Observation {
     let dialer = pki.dialer(EtcdCertificate::None).await;
-    let spec = ProbeSpec::Kubelet { base: base.clone(), node: "n1".into(), via };
+    let spec = ProbeSpec::Kubelet { base: base.clone(), others: Vec::new(), node: "n1".into(), via };
     let seen = probe(&target(Job::Kubelet, spec, timeout), &dialer, api, true, &Clock::system()).await;
     assert_trace_is_sound(&seen);
     seen

@@ -85,7 +85,7 @@ fn target(cluster: &str, job: Job, instance: &str, node: &str) -> Arc<Target> {
         spec: match job {
             Job::KubeApiserver => ProbeSpec::ApiServer { base, advertised: false },
             Job::Etcd => ProbeSpec::Etcd { client: base, metrics: None },
-            Job::Kubelet => ProbeSpec::Kubelet { base, node: node.into(), via: None },
+            Job::Kubelet => ProbeSpec::Kubelet { base, others: Vec::new(), node: node.into(), via: None },
             _ => ProbeSpec::Healthz { url: base },
         },
         interval: Duration::from_secs(STEP),
@@ -229,6 +229,7 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         holder: "cp-1".to_owned(),
         age,
         duration: Duration::from_secs(15),
+        sight: None,
     };
     let nodes: &[&str] = if prod { &["cp-1", "cp-2", "cp-3", "worker-1", "worker-2"] } else { &["cp-1", "worker-1"] };
     let snapshot = ClusterSnapshot {
@@ -255,12 +256,19 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
     let condition = |kind: &str, status: &str| NodeCondition {
         kind: kind.to_owned(),
         status: if lost { "Unknown" } else { status }.to_owned(),
-        reason: String::new(),
-        since: None,
+        ..NodeCondition::default()
+    };
+    let age = if lost { Duration::from_secs(now.second - 60 * 60 + 40) } else { age };
+    let renewed = now.at.checked_sub(age).unwrap();
+    let lease = LeaseSight {
+        mark: renewed.to_string(),
+        seen_at: renewed,
+        after: Some(renewed),
+        read_at: now.at,
+        told_age: Some(age),
     };
     NodeFact {
         name: name.into(),
-        addresses: Vec::new(),
         kubelet_port: 10250,
         version: "v1.31.0".to_owned(),
         conditions: vec![
@@ -269,10 +277,9 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
             condition("DiskPressure", "False"),
         ],
         unschedulable: name == "worker-1",
-        deleting: false,
-        taints: Vec::new(),
         control_plane: name.starts_with("cp-"),
-        lease_age: Some(if lost { Duration::from_secs(now.second - 60 * 60 + 40) } else { age }),
+        lease: Some(lease),
+        ..NodeFact::default()
     }
 }
 

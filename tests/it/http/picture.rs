@@ -145,7 +145,9 @@ fn target(cluster: &str, job: Job, host: &str, port: u16, node: Option<String>) 
     let spec = match job {
         Job::KubeApiserver => ProbeSpec::ApiServer { base, advertised: false },
         Job::Etcd => ProbeSpec::Etcd { client: base, metrics: None },
-        Job::Kubelet => ProbeSpec::Kubelet { base, node: node.as_deref().unwrap().into(), via: None },
+        Job::Kubelet => {
+            ProbeSpec::Kubelet { base, others: Vec::new(), node: node.as_deref().unwrap().into(), via: None }
+        }
         _ => ProbeSpec::Healthz { url: base.join("/healthz").unwrap() },
     };
     let target = Arc::new(Target {
