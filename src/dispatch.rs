@@ -54,8 +54,8 @@ use self::{
 pub use self::{desk::Desk, routing::Routing};
 use crate::{
     clock::Clock,
-    model::{AlertName, Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told, findings_of},
-    notify::{Integration, config::RateLimit, words},
+    model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told, findings_of},
+    notify::{self, Integration, config::RateLimit, words},
     store::{Delivery, Restored, Store},
     telemetry::Metrics,
 };
@@ -139,6 +139,8 @@ pub struct Inputs {
 pub struct Dispatch {
     deps: Deps,
     settings: Arc<Settings>,
+    /// What the settings add to every alert.
+    context: Arc<AlertContext>,
     origin: String,
     open: Open,
     groups: Groups,
@@ -169,13 +171,14 @@ impl Dispatch {
     /// Continues where an earlier run on the same database ended.
     pub fn new(mut deps: Deps, restored: &Restored) -> Self {
         let settings = deps.settings.borrow_and_update().clone();
+        let context = context(&settings);
         let outbox = Outbox::restore(restored.outbox.clone());
         let failed = findings_of(&restored.incidents, AlertName::ReceiverFailing);
         let resolved = restored.incidents.iter().filter(|i| i.resolved_at.is_some()).take(RESOLVED_SHOWN).cloned();
         Self {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
             groups: Groups::restore(restored.incidents.iter().cloned()),
-            table: Table::restore(restored.alerts.clone(), deps.clock.wall()),
+            table: Table::restore(restored.alerts.clone(), context.clone(), deps.clock.wall()),
             silences: Silences::restore(restored.silences.clone()),
             resolved: resolved.collect(),
             failing: Failing::restore(failed, &outbox),
@@ -183,6 +186,7 @@ impl Dispatch {
             origin: restored.origin.clone(),
             deps,
             settings,
+            context,
             latest: HashMap::new(),
             findings: Vec::new(),
             attempts: JoinSet::new(),
@@ -267,6 +271,8 @@ impl Dispatch {
 
     async fn reload(&mut self) {
         self.settings = self.deps.settings.borrow_and_update().clone();
+        self.context = context(&self.settings);
+        self.table.recomplete(self.context.clone());
         self.latest.retain(|cluster, _| cluster.is_empty() || self.settings.clusters.contains(cluster));
         self.failing.retain(&self.settings.integrations);
         self.table.retain_rules(&self.settings.rule_groups);
@@ -341,6 +347,10 @@ impl Dispatch {
         live.outbox_pending = pending;
         live.failing_receivers = self.failing.shown();
     }
+}
+
+fn context(settings: &Settings) -> Arc<AlertContext> {
+    Arc::new(notify::alert_context(&settings.external_labels, &settings.external_url, settings.drill))
 }
 
 fn log(incident: &Incident, told: Told) {

@@ -34,7 +34,8 @@ use crate::{
     clock::Clock,
     dispatch::Desk,
     heartbeat::Pulse,
-    model::{Live, TargetKey},
+    model::{AlertContext, Live, TargetKey},
+    notify,
     query::Engine,
     rule::Board,
     runbook::{self, Runbook},
@@ -81,6 +82,11 @@ pub struct Web {
 }
 
 impl Web {
+    /// What is added to every alert.
+    fn alert_context(&self) -> AlertContext {
+        notify::alert_context(&self.external_labels, &self.external_url, false)
+    }
+
     fn frame(&self) -> page::Frame {
         page::Frame::new(&self.external_url, self.clock.wall())
     }

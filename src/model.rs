@@ -19,10 +19,11 @@ pub mod observation;
 pub mod re2;
 pub mod sample;
 pub mod secret;
+pub mod shown;
 pub mod target;
 pub mod verdict;
 
-pub use alert::{ALERTNAME, Alert, Firing, Pairs, Silence, SilenceMatcher, fingerprint};
+pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, Silence, SilenceMatcher, fingerprint};
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
@@ -40,5 +41,6 @@ pub use observation::{
 };
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
+pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};
 pub use target::{Job, KubeletVia, ProbeSpec, Target, TargetKey};
 pub use verdict::{State, Verdict, VerdictChange};

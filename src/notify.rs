@@ -40,9 +40,20 @@ use self::{
     post::{Post, Service},
 };
 use crate::{
-    model::{Notification, Told},
+    model::{AlertContext, Notification, Pairs, Told},
+    runbook,
     template::Library,
 };
+
+/// What a configuration adds to every alert: the same for routes, silences, both APIs and every receiver.
+pub fn alert_context(external_labels: &Pairs, external_url: &str, drill: bool) -> AlertContext {
+    AlertContext {
+        external_labels: external_labels.clone(),
+        external_url: external_url.trim_end_matches('/').to_owned(),
+        drill,
+        runbook: runbook::link,
+    }
+}
 
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;

@@ -8,6 +8,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use include_dir::{Dir, include_dir};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
+use crate::model::RUNBOOK_URL;
+
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/docs/runbooks");
 
 /// The file that lists them.
@@ -15,9 +17,6 @@ const INDEX: &str = "README";
 
 /// Where the shipped rules, which serve a Prometheus as well, say that the runbooks are.
 const PUBLISHED: &str = "https://github.com/dogwatch/dogwatch/blob/main/docs/runbooks/";
-
-/// The annotation that links one: the mixins' name.
-pub const ANNOTATION: &str = "runbook_url";
 
 /// Longer links are none: some services refuse a message for them.
 const LINK_MAX: usize = 2_000;
@@ -43,7 +42,7 @@ pub fn index() -> Option<Runbook> {
 
 /// Where an alert's runbook is: its own annotation, else ours below `base` (`external_url`, or the path before every page).
 pub fn link(alert: &str, annotations: &BTreeMap<String, String>, base: &str) -> Option<String> {
-    let said = [ANNOTATION, "runbook"].iter().find_map(|name| annotations.get(*name)).map(|url| url.trim());
+    let said = [RUNBOOK_URL, "runbook"].iter().find_map(|name| annotations.get(*name)).map(|url| url.trim());
     let others = said.filter(|url| !url.starts_with(PUBLISHED) && url.len() <= LINK_MAX);
     let is_web = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
     if let Some(url) = others.filter(is_web) {
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     fn annotated(url: &str) -> BTreeMap<String, String> {
-        [(ANNOTATION.to_owned(), url.to_owned())].into()
+        [(RUNBOOK_URL.to_owned(), url.to_owned())].into()
     }
 
     #[test]

@@ -271,18 +271,17 @@ fn aside(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
 
 fn failed(why: &str, since: Timestamp) -> Finding {
     Finding {
-        key: FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
-        severity: Severity::Critical,
-        topic: Topic::Watchdog,
-        headline: "the drill's proof of delivery is missing: alarms may not arrive".into(),
-        since,
         evidence: vec![why.to_owned()],
         still_works: vec!["probing and history".into()],
         consequences: vec!["an outage may be told to nobody".into()],
         first_step: "run `dogwatch drill` by hand: it shows where the path ends".into(),
-        caused_by: None,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Finding::new(
+            FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
+            Severity::Critical,
+            Topic::Watchdog,
+            "the drill's proof of delivery is missing: alarms may not arrive".into(),
+            since,
+        )
     }
 }
 

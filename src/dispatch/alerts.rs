@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{Alert, Pairs};
+use crate::model::{Alert, AlertContext, Pairs};
 
 /// Posted alerts kept; more come from a storm or a mistake.
 pub const POSTED_MAX: usize = 20_000;
@@ -33,9 +33,9 @@ pub enum Origin {
 /// An alert that fires.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The alert.
+    /// The alert as everybody is shown it.
     pub alert: Arc<Alert>,
-    /// Its fingerprint.
+    /// The fingerprint of what is shown.
     pub fingerprint: Arc<str>,
     /// Whose it is.
     pub origin: Origin,
@@ -44,10 +44,19 @@ pub struct Entry {
 }
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Table {
+    context: Arc<AlertContext>,
     rules: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
-    posted: BTreeMap<Arc<str>, Entry>,
+    /// By the fingerprint of what was posted, under which the store has it.
+    posted: BTreeMap<Arc<str>, Posted>,
+}
+
+#[derive(Clone, Debug)]
+struct Posted {
+    /// As it was posted.
+    said: Alert,
+    entry: Entry,
 }
 
 /// An alert as it is posted; what is not said follows from the time.
@@ -96,30 +105,35 @@ impl Post {
 
 impl Table {
     /// Continues with the posted alerts of an earlier run.
-    pub fn restore(posted: impl IntoIterator<Item = Alert>, now: Timestamp) -> Self {
-        let mut table = Self::default();
+    pub fn restore(posted: impl IntoIterator<Item = Alert>, context: Arc<AlertContext>, now: Timestamp) -> Self {
+        let mut table = Self { context, rules: BTreeMap::new(), posted: BTreeMap::new() };
         for alert in posted {
-            let fingerprint: Arc<str> = alert.fingerprint().into();
-            let entry = Entry {
-                alert: Arc::new(alert),
-                fingerprint: fingerprint.clone(),
-                origin: Origin::Posted,
-                updated_at: now,
-            };
-            table.posted.insert(fingerprint, entry);
+            table.put(alert.fingerprint().into(), alert, now);
         }
         table
+    }
+
+    /// Another configuration adds something else to every alert. Rules say theirs anew with the next evaluation.
+    pub fn recomplete(&mut self, context: Arc<AlertContext>) {
+        self.context = context;
+        for posted in self.posted.values_mut() {
+            posted.entry = entry(&self.context, &posted.said, Origin::Posted, posted.entry.updated_at);
+        }
+    }
+
+    fn put(&mut self, fingerprint: Arc<str>, said: Alert, now: Timestamp) {
+        let entry = entry(&self.context, &said, Origin::Posted, now);
+        self.posted.insert(fingerprint, Posted { said, entry });
     }
 
     /// What a rule group says now is all that it has; gives the number of alerts beyond the limit.
     pub fn evaluated(&mut self, source: Arc<str>, at: Timestamp, alerts: Vec<Alert>) -> usize {
         let beyond = alerts.len().saturating_sub(RULE_ALERTS_MAX);
-        let entry = |alert: Alert| {
-            let fingerprint: Arc<str> = alert.fingerprint().into();
-            let origin = Origin::Rule(source.clone(), at);
-            (fingerprint.clone(), Entry { alert: Arc::new(alert), fingerprint, origin, updated_at: at })
+        let keyed = |alert: Alert| {
+            let entry = entry(&self.context, &alert, Origin::Rule(source.clone(), at), at);
+            (entry.fingerprint.clone(), entry)
         };
-        let entries = alerts.into_iter().take(RULE_ALERTS_MAX).map(entry).collect();
+        let entries = alerts.into_iter().take(RULE_ALERTS_MAX).map(keyed).collect();
         self.rules.insert(source, entries);
         beyond
     }
@@ -138,24 +152,21 @@ impl Table {
     pub fn post(&mut self, mut alert: Alert, now: Timestamp) -> Option<Alert> {
         let fingerprint: Arc<str> = alert.fingerprint().into();
         match self.posted.get(&fingerprint) {
-            Some(old) if !old.alert.is_over(now) && old.alert.ends_at >= Some(alert.starts_at) => {
-                alert.starts_at = alert.starts_at.min(old.alert.starts_at);
+            Some(old) if !old.said.is_over(now) && old.said.ends_at >= Some(alert.starts_at) => {
+                alert.starts_at = alert.starts_at.min(old.said.starts_at);
             }
             Some(_) => {}
             None if self.posted.len() >= POSTED_MAX => return None,
             None => {}
         }
-        let stored = alert.clone();
-        let entry =
-            Entry { alert: Arc::new(alert), fingerprint: fingerprint.clone(), origin: Origin::Posted, updated_at: now };
-        self.posted.insert(fingerprint, entry);
-        Some(stored)
+        self.put(fingerprint, alert.clone(), now);
+        Some(alert)
     }
 
     /// Forgets posted alerts that are over; gives their fingerprints.
     pub fn collect(&mut self, now: Timestamp) -> Vec<String> {
-        let over = |e: &&Entry| e.alert.is_over(now);
-        let gone: Vec<Arc<str>> = self.posted.values().filter(over).map(|e| e.fingerprint.clone()).collect();
+        let over = |(_, p): &(&Arc<str>, &Posted)| p.said.is_over(now);
+        let gone: Vec<Arc<str>> = self.posted.iter().filter(over).map(|(key, _)| key.clone()).collect();
         gone.iter().for_each(|fingerprint| drop(self.posted.remove(fingerprint)));
         gone.iter().map(ToString::to_string).collect()
     }
@@ -163,9 +174,9 @@ impl Table {
     /// All that fires. An alert that is both ours and posted is listed once, as ours.
     pub fn firing(&self, now: Timestamp) -> Vec<Entry> {
         let mut all: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
-        for (fingerprint, entry) in self.rules.values().flatten().chain(&self.posted) {
+        for entry in self.rules.values().flat_map(BTreeMap::values).chain(self.posted.values().map(|p| &p.entry)) {
             if !entry.alert.is_over(now) {
-                all.entry(fingerprint.clone()).or_insert_with(|| entry.clone());
+                all.entry(entry.fingerprint.clone()).or_insert_with(|| entry.clone());
             }
         }
         all.into_values().collect()
@@ -173,8 +184,14 @@ impl Table {
 
     /// When the next posted alert ends by itself.
     pub fn next_end(&self) -> Option<Timestamp> {
-        self.posted.values().filter_map(|e| e.alert.ends_at).min()
+        self.posted.values().filter_map(|p| p.said.ends_at).min()
     }
+}
+
+fn entry(context: &AlertContext, said: &Alert, origin: Origin, updated_at: Timestamp) -> Entry {
+    let alert = context.complete(said);
+    let fingerprint = alert.fingerprint().into();
+    Entry { alert: Arc::new(alert), fingerprint, origin, updated_at }
 }
 
 #[cfg(test)]
@@ -192,6 +209,33 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(300);
 
+    fn table(external: &str) -> Table {
+        let external_labels = external.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let context = AlertContext {
+            external_labels: external_labels.into_iter().collect(),
+            external_url: String::new(),
+            drill: false,
+            runbook: |_, _, _| None,
+        };
+        Table::restore([], Arc::new(context), at(0))
+    }
+
+    #[test]
+    fn what_is_added_to_every_alert_is_part_of_it_and_of_its_fingerprint_but_is_not_stored() {
+        let mut table = table("vantage=paris");
+        let alert = post("a", Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap();
+        assert_eq!(table.post(alert.clone(), at(0)), Some(alert.clone()));
+        table.evaluated("g".into(), at(0), vec![alert.clone()]);
+        let firing = table.firing(at(1));
+        assert_eq!(firing.len(), 1, "the rule's and the posted one are one");
+        assert_eq!(firing[0].alert.label("vantage"), "paris");
+        assert_eq!(*firing[0].fingerprint, firing[0].alert.fingerprint());
+        table.retain_rules(&std::collections::BTreeSet::new());
+        table.recomplete(super::tests::table("vantage=rome").context);
+        assert_eq!(table.firing(at(1))[0].alert.label("vantage"), "rome");
+        assert_eq!(table.collect(at(10_000)), [alert.fingerprint()]);
+    }
+
     #[test]
     fn what_a_post_does_not_say_follows_from_the_time() {
         let check = |p: Post, starts: i64, ends: i64| {
@@ -207,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_posted_alert_lives_until_its_end_which_moves() {
-        let mut table = Table::default();
+        let mut table = table("");
         let put = |table: &mut Table, now: i64, starts: i64, ends: Option<i64>| {
             let alert = post("a", Some(starts), ends).complete(at(now), TIMEOUT).unwrap();
             table.post(alert, at(now)).unwrap()
@@ -225,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_rule_group_says_all_that_it_has() {
-        let mut table = Table::default();
+        let mut table = table("");
         let alert = |name| post(name, Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap();
         table.evaluated("g".into(), at(0), vec![alert("a"), alert("b")]);
         table.evaluated("h".into(), at(0), vec![alert("a")]);

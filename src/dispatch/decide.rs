@@ -20,13 +20,12 @@ use super::{
     explain::{Explained, explain},
     group::finding,
     incident::{Change, Manners, WAY_BACK},
-    judge::{Judge, alert_of, found},
+    judge::{Judge, found},
     picture::Picture,
     route::Timers,
-    routing::with,
     shape::note,
 };
-use crate::model::{Alert, Diagnosis, Finding, Group, Incident, LiveAlert, Pairs, Told, Topic};
+use crate::model::{Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, Pairs, Told, Topic};
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -150,24 +149,23 @@ impl Dispatch {
 
     /// Whether an alert has an incident of its own already: it stays there.
     fn is_told(&self, entry: &Entry) -> bool {
-        let labels = with(&entry.alert.labels, &self.settings.external_labels);
-        let routes = self.settings.routing.routes(&labels);
-        routes.iter().any(|r| self.groups.has(&r.group(&labels), &entry.fingerprint))
+        let labels = &entry.alert.labels;
+        let routes = self.settings.routing.routes(labels);
+        routes.iter().any(|r| self.groups.has(&r.group(labels), &entry.fingerprint))
     }
 
     fn step(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, sorted: &Sorted, now: Timestamp) -> Vec<Change> {
         let settings = self.settings.clone();
-        let external = &settings.external_labels;
-        let found = found(diagnoses, external);
+        let context = &*self.context.clone();
+        let found = found(diagnoses, context);
         let all: Vec<(&str, &Pairs)> = found
             .iter()
-            .map(|(f, labels, _)| (f.as_str(), labels))
+            .map(|(shown, _)| (&*shown.fingerprint, &shown.alert.labels))
             .chain(sorted.alone.iter().map(|e| (&*e.fingerprint, &e.alert.labels)))
             .collect();
         let inhibited = settings.routing.inhibitor.snapshot(&all);
-        let judge =
-            Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, external, now };
-        let pace = |i: &Incident| settings.routing.pace_of(i, external);
+        let judge = Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, context, now };
+        let pace = |i: &Incident| settings.routing.pace_of(i, context);
         let quiet = |i: &Incident| judge.is_quiet(i);
         let manners = Manners { pace: &pace, quiet: &quiet };
         let mut changes = Vec::new();
@@ -198,36 +196,29 @@ impl Dispatch {
     }
 
     /// Every alert as it stands, for those that ask.
-    fn shown(&self, judge: &Judge<'_>, sorted: &Sorted, found: &[(String, Pairs, Finding)]) -> Vec<LiveAlert> {
+    fn shown(&self, judge: &Judge<'_>, sorted: &Sorted, found: &[(IdentifiedAlert, &Finding)]) -> Vec<LiveAlert> {
         let mut all = Vec::with_capacity(found.len() + sorted.alone.len());
-        for (fingerprint, labels, finding) in found {
+        for (_, finding) in found {
             let incident = self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == finding.key));
-            let alert = alert_of(finding, labels, &self.settings.external_url, incident.map(|i| i.id));
+            let incident = incident.map(|i| i.id);
+            let shown = finding.to_alert(judge.context, incident, None);
             let cause = finding.caused_by.as_ref();
             let explained =
-                cause.and_then(|c| found.iter().find(|(_, _, f)| f.key == *c)).map(|(_, _, f)| f.headline.clone());
-            all.push(judge.live(
-                Arc::new(alert),
-                fingerprint.as_str().into(),
-                judge.now,
-                explained,
-                incident.map(|i| i.id),
-            ));
+                cause.and_then(|c| found.iter().find(|(_, f)| f.key == *c)).map(|(_, f)| f.headline.clone());
+            all.push(judge.live(Arc::new(shown.alert), shown.fingerprint, judge.now, explained, incident));
         }
         let explained =
             sorted.consequences.values().flatten().map(|f| (f.key.subject.as_str(), f)).collect::<HashMap<_, _>>();
         for entry in self.table.firing(judge.now) {
-            let labels = with(&entry.alert.labels, judge.external);
+            let labels = &entry.alert.labels;
             let cause = sorted.explained_by.get(&entry.fingerprint).cloned();
             let of_root = explained
                 .get(&*entry.fingerprint)
                 .and_then(|f| self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == f.key)).map(|i| i.id));
-            let of_group = || {
-                self.settings.routing.routes(&labels).iter().find_map(|r| self.groups.incident_of(&r.group(&labels)))
-            };
+            let of_group =
+                || self.settings.routing.routes(labels).iter().find_map(|r| self.groups.incident_of(&r.group(labels)));
             let incident = of_root.or_else(|| cause.is_none().then(of_group).flatten());
-            let alert = Alert { labels, ..(*entry.alert).clone() };
-            all.push(judge.live(Arc::new(alert), entry.fingerprint.clone(), entry.updated_at, cause, incident));
+            all.push(judge.live(entry.alert, entry.fingerprint, entry.updated_at, cause, incident));
         }
         all
     }
@@ -267,7 +258,7 @@ impl Dispatch {
         let Some(first) = incident.first_told_at.filter(|_| incident.firing().next().is_some()) else {
             return Vec::new();
         };
-        let routes = self.settings.routing.routes_of(incident, &self.settings.external_labels);
+        let routes = self.settings.routing.routes_of(incident, &self.context);
         let mut due = Vec::new();
         for route in routes {
             for step in route.escalation.iter().filter(|s| elapsed(first, now) >= s.after) {

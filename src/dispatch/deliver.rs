@@ -92,20 +92,20 @@ impl Failing {
 fn finding(name: &str, trouble: &Trouble) -> Finding {
     let verb = if trouble.refused { "refuses messages" } else { "does not take messages" };
     Finding {
-        key: FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: name.to_owned() },
-        severity: Severity::Critical,
-        topic: Topic::Watchdog,
-        headline: format!("the receiver {name} {verb}"),
-        since: trouble.since,
         evidence: vec![trouble.why.clone()],
         still_works: vec!["probing and history; messages wait in the outbox and are tried again".into()],
         consequences: vec![format!("who counts on {} hears nothing, outages included", receiver_of(name))],
         first_step: "look at the answer above; `dogwatch drill --receiver` proves when it works again".into(),
-        caused_by: None,
         labels: [("receiver", receiver_of(name)), ("integration", name)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into(),
-        annotations: BTreeMap::new(),
+        ..Finding::new(
+            FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: name.to_owned() },
+            Severity::Critical,
+            Topic::Watchdog,
+            format!("the receiver {name} {verb}"),
+            trouble.since,
+        )
     }
 }
 
@@ -117,7 +117,7 @@ impl Dispatch {
             return incident.told.iter().cloned().collect();
         }
         let settings = &self.settings;
-        let routed = settings.routing.receivers_of(incident, &settings.external_labels, now);
+        let routed = settings.routing.receivers_of(incident, &self.context, now);
         let mut all: Vec<String> = routed.iter().map(ToString::to_string).collect();
         all.extend(incident.told.iter().filter(|r| !routed.iter().any(|x| **x == **r)).cloned());
         if is_of_receivers(incident) {

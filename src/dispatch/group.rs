@@ -18,7 +18,7 @@ use super::{
     route::Timers,
     shape::{self, end, has_new_facts, has_room, note, put, settle_shape},
 };
-use crate::model::{Alert, AlertName, Finding, FindingKey, Group, Incident, Severity, Told, Topic};
+use crate::model::{Alert, AlertName, Finding, FindingKey, Group, Incident, Severity, Told, Topic, fingerprint};
 
 /// Groups at once, open or waiting. Beyond it alerts wait until another group ends: they are listed all the same.
 pub const GROUPS_MAX: usize = 2_000;
@@ -63,30 +63,30 @@ pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
     let shown = alert.labels.iter().filter(|(k, _)| !matches!(k.as_str(), "alertname" | "severity"));
     let labels: Vec<String> = shown.map(|(k, v)| format!("{k}={v}")).collect();
     Finding {
-        key: FindingKey {
-            cluster: alert.label("cluster").into(),
-            alert: AlertName::Other,
-            subject: fingerprint.to_owned(),
-        },
-        severity: alert.severity(),
-        topic: Topic::Alerts,
-        headline: headline.unwrap_or_else(|| alert.name().to_owned()).lines().next().unwrap_or_default().to_owned(),
-        since: alert.starts_at,
         evidence: said.into_iter().chain([labels.join(", ")]).filter(|l| !l.is_empty()).collect(),
-        still_works: Vec::new(),
-        consequences: Vec::new(),
         first_step: text("first_step").unwrap_or_default(),
-        caused_by: None,
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),
+        generator_url: alert.generator_url.clone(),
+        ..Finding::new(
+            FindingKey {
+                cluster: alert.label("cluster").into(),
+                alert: AlertName::Other,
+                subject: fingerprint.to_owned(),
+            },
+            alert.severity(),
+            Topic::Alerts,
+            headline.unwrap_or_else(|| alert.name().to_owned()).lines().next().unwrap_or_default().to_owned(),
+            alert.starts_at,
+        )
     }
 }
 
 impl Groups {
     /// Continues with what an earlier run left open.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>) -> Self {
-        let open = incidents.into_iter().filter(|i| i.resolved_at.is_none());
-        let incidents: BTreeMap<i64, Incident> = open.filter(|i| i.group.is_some()).map(|i| (i.id, i)).collect();
+        let open = incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_some());
+        let incidents: BTreeMap<i64, Incident> = open.map(|i| (i.id, renamed(i))).collect();
         let ids = incidents.values().filter_map(|i| Some((i.group.clone()?, i.id))).collect();
         Self { incidents, ids, waiting: HashMap::new() }
     }
@@ -172,21 +172,13 @@ impl Groups {
         }
         let cluster = cluster(&fresh);
         let mut incident = Incident {
-            id: next_id(),
-            cluster,
-            topic: Topic::Alerts,
-            started_at: eldest.min(now),
-            resolved_at: None,
-            headline: first.headline.clone(),
-            severity: Severity::Info,
-            alerts: Vec::new(),
-            messages: 0,
-            told_at: None,
-            timeline: Vec::new(),
             group: Some(seen.group.clone()),
-            acknowledged: None,
-            told: Default::default(),
-            first_told_at: None,
+            ..Incident::new(
+                next_id(),
+                (cluster, Topic::Alerts),
+                eldest.min(now),
+                (first.headline.clone(), Severity::Info),
+            )
         };
         for finding in fresh {
             if has_room(&incident, &finding.key) {
@@ -240,6 +232,15 @@ impl Groups {
         self.ids.retain(|_, of| *of != id);
         self.incidents.remove(&id)
     }
+}
+
+/// An alert is known by the fingerprint of all that is shown of it. Older versions left out the labels that are added to
+/// every alert.
+fn renamed(mut incident: Incident) -> Incident {
+    for alert in &mut incident.alerts {
+        alert.finding.key.subject = fingerprint(&alert.finding.labels);
+    }
+    incident
 }
 
 /// Alerts that fire no more. Returns whether there was one.

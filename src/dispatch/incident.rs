@@ -236,23 +236,12 @@ impl Open {
 
     fn open(&mut self, finding: &Finding, now: Timestamp) -> i64 {
         let id = self.next_id();
-        let incident = Incident {
+        let incident = Incident::new(
             id,
-            cluster: finding.key.cluster.clone(),
-            topic: finding.topic,
-            started_at: finding.since.min(now),
-            resolved_at: None,
-            headline: finding.headline.clone(),
-            severity: finding.severity,
-            alerts: Vec::new(),
-            messages: 0,
-            told_at: None,
-            timeline: Vec::new(),
-            group: None,
-            acknowledged: None,
-            told: Default::default(),
-            first_told_at: None,
-        };
+            (finding.key.cluster.clone(), finding.topic),
+            finding.since.min(now),
+            (finding.headline.clone(), finding.severity),
+        );
         self.incidents.insert(id, incident);
         id
     }

@@ -8,12 +8,11 @@ use super::{
     alerts::Entry,
     group::{Member, Seen, finding},
     inhibit::Snapshot,
-    routing::{Routing, with},
+    routing::Routing,
     silence::Silences,
 };
-use crate::{
-    model::{Alert, Diagnosis, Finding, Group, Incident, IncidentAlert, LiveAlert, Pairs, fingerprint},
-    runbook,
+use crate::model::{
+    Alert, AlertContext, Diagnosis, Finding, Group, IdentifiedAlert, Incident, IncidentAlert, LiveAlert, Pairs,
 };
 
 /// What is held against an alert or an incident.
@@ -21,7 +20,7 @@ pub(super) struct Judge<'a> {
     pub(super) routing: &'a Routing,
     pub(super) silences: &'a Silences,
     pub(super) inhibited: &'a Snapshot<'a>,
-    pub(super) external: &'a Pairs,
+    pub(super) context: &'a AlertContext,
     pub(super) now: Timestamp,
 }
 
@@ -33,18 +32,17 @@ impl Judge<'_> {
     /// Nobody is to hear of an incident for now.
     pub(super) fn is_quiet(&self, incident: &Incident) -> bool {
         let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
-        let silent = |a: &IncidentAlert| self.is_muted(&with(&a.finding.alert_labels(), self.external));
+        let silent = |a: &IncidentAlert| self.is_muted(&a.finding.shown_labels(self.context));
         let silenced = roots.peek().is_some() && roots.all(silent);
-        silenced || self.routing.is_muted(incident, self.external, self.now)
+        silenced || self.routing.is_muted(incident, self.context, self.now)
     }
 
     /// What fires, by group.
     pub(super) fn seen(&self, alone: &[Entry]) -> Vec<Seen> {
         let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
         for entry in alone {
-            let labels = with(&entry.alert.labels, self.external);
-            let muted = self.is_muted(&labels);
-            let alert = Alert { labels, ..(*entry.alert).clone() };
+            let alert = &entry.alert;
+            let muted = self.is_muted(&alert.labels);
             for route in self.routing.routes(&alert.labels) {
                 let group = route.group(&alert.labels);
                 let new = || Seen {
@@ -53,7 +51,7 @@ impl Judge<'_> {
                     quiet: self.routing.muted_by(route, self.now).is_some(),
                     members: Vec::new(),
                 };
-                let member = Member { finding: finding(&alert, &entry.fingerprint), muted };
+                let member = Member { finding: finding(alert, &entry.fingerprint), muted };
                 groups.entry(group.clone()).or_insert_with(new).members.push(member);
             }
         }
@@ -85,36 +83,11 @@ impl Judge<'_> {
     }
 }
 
-/// The findings that fire, as alerts: `(fingerprint, labels, finding)`.
-pub(super) fn found(diagnoses: &BTreeMap<Arc<str>, Diagnosis>, external: &Pairs) -> Vec<(String, Pairs, Finding)> {
+/// The findings that fire, as alerts.
+pub(super) fn found<'a>(
+    diagnoses: &'a BTreeMap<Arc<str>, Diagnosis>,
+    context: &AlertContext,
+) -> Vec<(IdentifiedAlert, &'a Finding)> {
     let findings = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
-    let alert = |f: &Finding| {
-        let mut labels = with(&f.alert_labels(), external);
-        if !f.key.subject.is_empty() && !labels.values().any(|v| *v == f.key.subject) {
-            labels.insert("subject".into(), f.key.subject.clone());
-        }
-        (fingerprint(&labels), labels, f.clone())
-    };
-    findings.map(alert).collect()
-}
-
-/// A finding as an alert.
-pub(super) fn alert_of(finding: &Finding, labels: &Pairs, external_url: &str, incident: Option<i64>) -> Alert {
-    let text = |key: &str, lines: &[String]| (!lines.is_empty()).then(|| (key.to_owned(), lines.join("\n")));
-    let annotations = [
-        Some(("summary".to_owned(), finding.headline.clone())),
-        text("description", &finding.evidence),
-        text("consequences", &finding.consequences),
-        text("still_works", &finding.still_works),
-        (!finding.first_step.is_empty()).then(|| ("first_step".to_owned(), finding.first_step.clone())),
-        runbook::link(&finding.name(), &finding.annotations, external_url)
-            .map(|url| (runbook::ANNOTATION.to_owned(), url)),
-    ];
-    Alert {
-        labels: labels.clone(),
-        annotations: annotations.into_iter().flatten().collect(),
-        starts_at: finding.since,
-        ends_at: None,
-        generator_url: incident.map(|id| format!("{external_url}/incidents/{id}")).unwrap_or_default(),
-    }
+    findings.map(|f| (f.to_alert(context, None, None), f)).collect()
 }

@@ -11,7 +11,7 @@ use super::{
     shape::Pace,
     times::Intervals,
 };
-use crate::model::{AlertName, Incident, Pairs};
+use crate::model::{AlertContext, AlertName, Incident, Pairs, with_external};
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -70,34 +70,34 @@ impl Routing {
     }
 
     /// The routes of an incident: those of its group, or of the alert that gives it its headline.
-    pub fn routes_of(&self, incident: &Incident, external: &Pairs) -> Vec<&Route> {
+    pub fn routes_of(&self, incident: &Incident, context: &AlertContext) -> Vec<&Route> {
         let Some(tree) = &self.tree else { return Vec::new() };
         match &incident.group {
             Some(group) => match tree.by_key(&group.route) {
                 Some(route) => vec![route],
                 // The configuration has changed: the group's labels say where it would go now.
-                None => tree.matches(&with(&group.labels, external)),
+                None => tree.matches(&with_external(&group.labels, &context.external_labels)),
             },
-            None => tree.matches(&labels_of(incident, external)),
+            None => tree.matches(&labels_of(incident, context)),
         }
     }
 
     /// How often an incident is told.
-    pub fn pace_of(&self, incident: &Incident, external: &Pairs) -> Pace {
-        let timers = self.routes_of(incident, external).first().map(|r| r.timers).unwrap_or_default();
+    pub fn pace_of(&self, incident: &Incident, context: &AlertContext) -> Pace {
+        let timers = self.routes_of(incident, context).first().map(|r| r.timers).unwrap_or_default();
         Pace { group_interval: timers.group_interval, repeat_interval: timers.repeat_interval }
     }
 
     /// Whether every route of an incident is muted now.
-    pub fn is_muted(&self, incident: &Incident, external: &Pairs, now: Timestamp) -> bool {
-        let routes = self.routes_of(incident, external);
+    pub fn is_muted(&self, incident: &Incident, context: &AlertContext, now: Timestamp) -> bool {
+        let routes = self.routes_of(incident, context);
         !routes.is_empty() && routes.iter().all(|r| self.muted_by(r, now).is_some())
     }
 
     /// The receivers that are to hear of an incident now, each once.
-    pub fn receivers_of(&self, incident: &Incident, external: &Pairs, now: Timestamp) -> Vec<Arc<str>> {
+    pub fn receivers_of(&self, incident: &Incident, context: &AlertContext, now: Timestamp) -> Vec<Arc<str>> {
         let mut receivers: Vec<Arc<str>> = Vec::new();
-        for route in self.routes_of(incident, external) {
+        for route in self.routes_of(incident, context) {
             if self.muted_by(route, now).is_none() && !receivers.contains(&route.receiver) {
                 receivers.push(route.receiver.clone());
             }
@@ -107,15 +107,8 @@ impl Routing {
 }
 
 /// The labels by which an incident of the diagnosis is routed: those of the alert that gives it its headline.
-pub fn labels_of(incident: &Incident, external: &Pairs) -> Pairs {
-    incident.alerts.first().map(|a| with(&a.finding.alert_labels(), external)).unwrap_or_default()
-}
-
-/// An alert's own labels win over those that are added to every alert.
-pub fn with(labels: &Pairs, external: &Pairs) -> Pairs {
-    let mut all = external.clone();
-    all.extend(labels.clone());
-    all
+pub fn labels_of(incident: &Incident, context: &AlertContext) -> Pairs {
+    incident.alerts.first().map(|a| a.finding.shown_labels(context)).unwrap_or_default()
 }
 
 /// Whether an incident is about a receiver that fails.

@@ -1,6 +1,6 @@
 //! The watchdog's diagnosis of itself: cut off, not storing, clusters that can't be watched. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,20 +34,8 @@ pub fn diagnose(view: &OwnView<'_>) -> Diagnosis {
 }
 
 fn finding(alert: AlertName, subject: &str, severity: Severity, topic: Topic, since: Timestamp) -> Finding {
-    Finding {
-        key: FindingKey { cluster: Arc::default(), alert, subject: subject.to_string() },
-        severity,
-        topic,
-        headline: String::new(),
-        since,
-        evidence: Vec::new(),
-        still_works: Vec::new(),
-        consequences: Vec::new(),
-        first_step: String::new(),
-        caused_by: None,
-        annotations: Default::default(),
-        labels: BTreeMap::new(),
-    }
+    let key = FindingKey { cluster: Arc::default(), alert, subject: subject.to_owned() };
+    Finding::new(key, severity, topic, String::new(), since)
 }
 
 fn cut_off(view: &OwnView<'_>) -> Finding {

@@ -113,19 +113,6 @@ impl<'a> Scene<'a> {
 
     /// A finding to fill in.
     pub(super) fn finding(&self, alert: AlertName, subject: &str, severity: Severity, headline: String) -> Finding {
-        Finding {
-            key: self.key(alert, subject),
-            severity,
-            topic: Topic::Outage,
-            headline,
-            since: self.now,
-            evidence: Vec::new(),
-            still_works: Vec::new(),
-            consequences: Vec::new(),
-            first_step: String::new(),
-            caused_by: None,
-            annotations: Default::default(),
-            labels: BTreeMap::new(),
-        }
+        Finding::new(self.key(alert, subject), severity, Topic::Outage, headline, self.now)
     }
 }

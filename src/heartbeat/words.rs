@@ -1,8 +1,6 @@
 //! What is wrong with a heartbeat, for people. Pure. Words here don't change from one second to the next: a headline that
 //! counts seconds would be news every second.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::{
@@ -89,18 +87,17 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
     let mut labels = config.labels.clone();
     labels.insert("heartbeat".into(), name.clone());
     Some(Finding {
-        key: FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
-        severity: config.severity,
-        topic: Topic::Heartbeats,
-        headline,
-        since: judged.since,
         evidence,
-        still_works: Vec::new(),
         consequences: vec!["what the job is for (a backup, a renewal, a drill) is missing".into()],
         first_step: first_step.into(),
-        caused_by: None,
         labels,
-        annotations: BTreeMap::new(),
+        ..Finding::new(
+            FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
+            config.severity,
+            Topic::Heartbeats,
+            headline,
+            judged.since,
+        )
     })
 }
 
@@ -125,15 +122,6 @@ pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>
         None => "it has never been heard here".into(),
     };
     Finding {
-        key: FindingKey {
-            cluster: cluster.into(),
-            alert: AlertName::InClusterMonitoringSilent,
-            subject: String::new(),
-        },
-        severity: Severity::Warning,
-        topic: Topic::Heartbeats,
-        headline: format!("the monitoring inside is silent: no {alert} for {after}"),
-        since,
         evidence: vec![format!("the alert {alert} always fires inside the cluster and is sent here; {heard}")],
         still_works: vec!["what dogwatch sees from outside: API servers, etcd, nodes, certificates".into()],
         consequences: vec![
@@ -142,8 +130,12 @@ pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>
         first_step: "look at Prometheus inside the cluster (is it running, does it send: \
                      prometheus_notifications_dropped_total, its log) and at the way from there to the watchdog"
             .into(),
-        caused_by: None,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Finding::new(
+            FindingKey { cluster: cluster.into(), alert: AlertName::InClusterMonitoringSilent, subject: String::new() },
+            Severity::Warning,
+            Topic::Heartbeats,
+            format!("the monitoring inside is silent: no {alert} for {after}"),
+            since,
+        )
     }
 }

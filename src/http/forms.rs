@@ -50,7 +50,8 @@ async fn silences(State(web): State<Web>) -> Response {
 
 async fn new_silence(State(web): State<Web>, params: Params) -> Response {
     let incident = api::find_incident(&web, params.text("incident"));
-    let form = incident.as_ref().map_or_else(SilenceForm::empty, SilenceForm::of);
+    let context = web.alert_context();
+    let form = incident.as_ref().map_or_else(SilenceForm::empty, |i| SilenceForm::of(i, &context));
     page_answer(form.render(web.frame()))
 }
 

@@ -13,6 +13,9 @@ pub type Pairs = BTreeMap<String, String>;
 /// The label that names an alert.
 pub const ALERTNAME: &str = "alertname";
 
+/// The annotation that links a runbook: the mixins' name.
+pub const RUNBOOK_URL: &str = "runbook_url";
+
 /// A label set that fires, or has fired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {

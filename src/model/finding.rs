@@ -102,19 +102,29 @@ pub struct Finding {
     /// What a rule or somebody outside said of it, as it was said.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+    /// Where a rule's or somebody else's alert comes from; empty for ours.
+    #[serde(default)]
+    pub generator_url: String,
 }
 
 impl Finding {
-    /// The label set under which routes, silences and receivers know it.
-    pub fn alert_labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.labels.clone();
-        if self.key.alert != AlertName::Other {
-            labels.insert("alertname".into(), self.key.alert.to_string());
-            labels.insert("severity".into(), self.severity.to_string());
-            labels.insert("cluster".into(), self.key.cluster.to_string());
+    /// One with its sentence alone; evidence, labels and the rest are filled in by who has them.
+    pub fn new(key: FindingKey, severity: Severity, topic: Topic, headline: String, since: Timestamp) -> Self {
+        Self {
+            key,
+            severity,
+            topic,
+            headline,
+            since,
+            evidence: Vec::new(),
+            still_works: Vec::new(),
+            consequences: Vec::new(),
+            first_step: String::new(),
+            caused_by: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            generator_url: String::new(),
         }
-        labels.retain(|_, value| !value.is_empty());
-        labels
     }
 
     /// The alert's name.

@@ -81,6 +81,32 @@ pub struct Acknowledged {
 }
 
 impl Incident {
+    /// One that is open, without alerts; what it tells of is put in by who opens it.
+    pub fn new(
+        id: i64,
+        (cluster, topic): (Arc<str>, Topic),
+        started_at: Timestamp,
+        (headline, severity): (String, Severity),
+    ) -> Self {
+        Self {
+            id,
+            cluster,
+            topic,
+            started_at,
+            resolved_at: None,
+            headline,
+            severity,
+            alerts: Vec::new(),
+            messages: 0,
+            told_at: None,
+            timeline: Vec::new(),
+            group: None,
+            acknowledged: None,
+            told: BTreeSet::new(),
+            first_told_at: None,
+        }
+    }
+
     /// The most timeline lines kept of one incident; a longer story keeps its beginning and its end.
     pub const TIMELINE_MAX: usize = 200;
 

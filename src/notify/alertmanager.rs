@@ -18,9 +18,9 @@ use super::{
     credential::Credential,
     message::{Check, Message},
     post::{Call, Service, Vault},
-    view::{AlertView, View},
+    view::View,
 };
-use crate::model::{AlertName, Pairs, Severity};
+use crate::model::{Alert, AlertName, Pairs, Severity};
 
 /// Reminders of certificates come once a day, all others are more frequent by default; and an hour to arrive.
 const ENDS_AFTER: Duration = Duration::from_secs(25 * 3_600);
@@ -61,15 +61,15 @@ impl Alertmanager {
         let at = m.n.at;
         let mut posts = Vec::new();
         for (alert, known) in View::of(m.n).alerts.iter().zip(&m.n.incident.alerts) {
-            let ends = if alert.is_consequence { alert.ends_at.or(Some(at)) } else { alert.ends_at };
-            posts.push(post(alert, &alert.labels, ends.unwrap_or_else(|| at + self.ends_after)));
+            let ends = if alert.is_consequence { alert.alert.ends_at.or(Some(at)) } else { alert.alert.ends_at };
+            posts.push(post(&alert.alert, &alert.alert.labels, ends.unwrap_or_else(|| at + self.ends_after)));
             // Another severity is another alert there: what it was before it got worse is over.
             if m.n.sequence > 0 && known.finding.key.alert != AlertName::Other {
                 let others = [Severity::Critical, Severity::Warning, Severity::Info];
                 for other in others.into_iter().filter(|s| *s != known.finding.severity) {
-                    let mut labels = alert.labels.clone();
+                    let mut labels = alert.alert.labels.clone();
                     labels.insert("severity".to_owned(), other.to_string());
-                    posts.push(post(alert, &labels, ends.unwrap_or(at)));
+                    posts.push(post(&alert.alert, &labels, ends.unwrap_or(at)));
                 }
             }
         }
@@ -93,7 +93,7 @@ impl Service for Alertmanager {
 }
 
 /// An end before the beginning is refused with all alerts of the request.
-fn post(alert: &AlertView, labels: &Pairs, ends_at: Timestamp) -> Value {
+fn post(alert: &Alert, labels: &Pairs, ends_at: Timestamp) -> Value {
     json!({
         "labels": labels,
         "annotations": alert.annotations,

@@ -50,11 +50,11 @@ pub(super) fn of(n: &Notification, receiver: &str) -> Value {
 fn alert(alert: &AlertView) -> Value {
     map([
         ("Status", string(alert.status())),
-        ("Labels", pairs(&alert.labels)),
-        ("Annotations", pairs(&alert.annotations)),
-        ("StartsAt", Value::Time(alert.starts_at)),
-        ("EndsAt", Value::Time(alert.ends_at.unwrap_or_else(never))),
-        ("GeneratorURL", string(&alert.generator_url)),
+        ("Labels", pairs(&alert.alert.labels)),
+        ("Annotations", pairs(&alert.alert.annotations)),
+        ("StartsAt", Value::Time(alert.alert.starts_at)),
+        ("EndsAt", Value::Time(alert.alert.ends_at.unwrap_or_else(never))),
+        ("GeneratorURL", string(&alert.alert.generator_url)),
         ("Fingerprint", string(&alert.fingerprint)),
     ])
 }

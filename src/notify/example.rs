@@ -1,7 +1,5 @@
 //! One incident, for previews and tests.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic};
@@ -12,20 +10,8 @@ pub(crate) fn at(text: &str) -> Timestamp {
 }
 
 pub(crate) fn finding(alert: AlertName, subject: &str, headline: &str) -> Finding {
-    Finding {
-        key: FindingKey { cluster: "prod".into(), alert, subject: subject.into() },
-        severity: Severity::Critical,
-        topic: Topic::Outage,
-        headline: headline.into(),
-        since: at("14:02:11"),
-        evidence: Vec::new(),
-        still_works: Vec::new(),
-        consequences: Vec::new(),
-        first_step: String::new(),
-        caused_by: None,
-        annotations: Default::default(),
-        labels: BTreeMap::new(),
-    }
+    let key = FindingKey { cluster: "prod".into(), alert, subject: subject.into() };
+    Finding::new(key, Severity::Critical, Topic::Outage, headline.to_owned(), at("14:02:11"))
 }
 
 /// etcd has lost quorum, and what it did to the API servers.
@@ -53,21 +39,15 @@ pub fn opened() -> Notification {
         sequence: 0,
         at: at("14:02:15"),
         incident: Incident {
-            id: 12,
-            cluster: "prod".into(),
-            topic: Topic::Outage,
-            started_at: at("14:02:11"),
-            resolved_at: None,
-            headline: quorum.headline.clone(),
-            severity: Severity::Critical,
-            alerts: vec![alert(quorum), alert(apiservers)],
+            alerts: vec![alert(quorum.clone()), alert(apiservers)],
             messages: 1,
             told_at: Some(at("14:02:15")),
-            timeline: Vec::new(),
-            group: None,
-            acknowledged: None,
-            told: Default::default(),
-            first_told_at: None,
+            ..Incident::new(
+                12,
+                ("prod".into(), Topic::Outage),
+                at("14:02:11"),
+                (quorum.headline.clone(), Severity::Critical),
+            )
         },
         external_url: "https://watch.example.org".into(),
         external_labels: [("vantage".to_owned(), "paris-1".to_owned())].into(),

@@ -1,16 +1,11 @@
 //! An incident as Alertmanager would see it: alerts with labels and annotations, and what they have in common. Pure.
 //!
-//! The one place where findings become alerts: the webhook, templates and other Alertmanagers get the same.
+//! The webhook, templates and other Alertmanagers get the same.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::words;
-use crate::{
-    model::{AlertName, IncidentAlert, Notification, Pairs, fingerprint},
-    runbook,
-};
+use crate::model::{Alert, AlertContext, IncidentAlert, Notification, Pairs};
 
 /// Everything.
 #[derive(Clone, Debug)]
@@ -32,26 +27,24 @@ pub(super) struct View {
 /// One alert.
 #[derive(Clone, Debug)]
 pub(super) struct AlertView {
-    /// Its whole label set.
-    pub labels: Pairs,
-    /// What is said of it.
-    pub annotations: Pairs,
-    /// Since when.
-    pub starts_at: Timestamp,
-    /// Until when; `None`: it fires.
-    pub ends_at: Option<Timestamp>,
-    /// Where people look.
-    pub generator_url: String,
+    /// As everybody is shown it; `ends_at` is `None` while it fires.
+    pub alert: Alert,
     /// The same for ever.
-    pub fingerprint: String,
+    pub fingerprint: Arc<str>,
     /// Another one explains it.
     pub is_consequence: bool,
 }
 
 impl AlertView {
+    fn new(known: &IncidentAlert, incident: i64, context: &AlertContext) -> Self {
+        let shown = known.finding.to_alert(context, Some(incident), known.ended_at);
+        let is_consequence = known.finding.caused_by.is_some();
+        Self { alert: shown.alert, fingerprint: shown.fingerprint, is_consequence }
+    }
+
     /// `firing` or `resolved`.
     pub fn status(&self) -> &'static str {
-        status(self.ends_at.is_some())
+        status(self.alert.ends_at.is_some())
     }
 }
 
@@ -59,7 +52,8 @@ impl View {
     /// From a message.
     pub fn of(n: &Notification) -> Self {
         let incident = &n.incident;
-        let alerts: Vec<AlertView> = incident.alerts.iter().map(|a| alert(a, n)).collect();
+        let context = super::alert_context(&n.external_labels, &n.external_url, words::is_drill(incident));
+        let alerts: Vec<AlertView> = incident.alerts.iter().map(|a| AlertView::new(a, incident.id, &context)).collect();
         let (group_key, group_labels) = match &incident.group {
             Some(group) => (format!("{}:{}", group.route, label_set(&group.labels)), group.labels.clone()),
             None => {
@@ -71,8 +65,8 @@ impl View {
             group_key,
             over: incident.firing().next().is_none(),
             group_labels,
-            common_labels: common(alerts.iter().map(|a| &a.labels)),
-            common_annotations: common(alerts.iter().map(|a| &a.annotations)),
+            common_labels: common(alerts.iter().map(|a| &a.alert.labels)),
+            common_annotations: common(alerts.iter().map(|a| &a.alert.annotations)),
             alerts,
         }
     }
@@ -85,70 +79,6 @@ impl View {
 
 fn status(over: bool) -> &'static str {
     if over { "resolved" } else { "firing" }
-}
-
-fn alert(alert: &IncidentAlert, n: &Notification) -> AlertView {
-    let finding = &alert.finding;
-    let labels = labels(alert, n);
-    let still_works = finding.still_works.iter().map(|line| format!("Still works: {line}"));
-    let description: Vec<String> = finding.evidence.iter().cloned().chain(still_works).collect();
-    let mut annotations = finding.annotations.clone();
-    if let Some(url) = words::runbook(finding, n) {
-        annotations.entry(runbook::ANNOTATION.to_owned()).or_insert(url);
-    }
-    for (name, value) in [
-        ("summary", finding.headline.clone()),
-        ("description", description.join("\n")),
-        ("still_works", finding.still_works.join("\n")),
-        ("consequences", finding.consequences.join("\n")),
-        ("first_step", finding.first_step.clone()),
-    ] {
-        if !value.is_empty() {
-            annotations.entry(name.to_owned()).or_insert(value);
-        }
-    }
-    if words::is_drill(&n.incident) {
-        annotations.insert("drill".to_owned(), words::DRILL_NOTICE.to_owned());
-    }
-    AlertView {
-        fingerprint: fingerprint_of(finding.key.alert, &labels),
-        labels,
-        annotations,
-        starts_at: finding.since,
-        ends_at: alert.ended_at,
-        generator_url: words::link(n),
-        is_consequence: finding.caused_by.is_some(),
-    }
-}
-
-/// Of the diagnosis: its own labels win over the configured ones, and `subject` is added where nothing else says of whom
-/// it is, so that two alerts never look like one. Of a rule or from outside: its labels are its identity, as they are.
-/// A drill has a label that says so: whoever it is handed on to can tell.
-fn labels(alert: &IncidentAlert, n: &Notification) -> Pairs {
-    let finding = &alert.finding;
-    let mut labels = finding.alert_labels();
-    if finding.key.alert != AlertName::Other {
-        let said = finding.labels.values().chain(n.external_labels.values()).any(|v| *v == finding.key.subject);
-        if !said {
-            labels.insert("subject".into(), finding.key.subject.clone());
-        }
-        for (name, value) in &n.external_labels {
-            labels.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    if words::is_drill(&n.incident) {
-        labels.insert("drill".into(), "true".into());
-    }
-    labels.retain(|_, value| !value.is_empty());
-    labels
-}
-
-/// The severity of what we diagnose is left out: an alert that gets worse stays the same alert.
-fn fingerprint_of(alert: AlertName, labels: &Pairs) -> String {
-    if alert == AlertName::Other {
-        return fingerprint(labels);
-    }
-    fingerprint(&labels.iter().filter(|(name, _)| *name != "severity").map(|(k, v)| (k.clone(), v.clone())).collect())
 }
 
 /// What all have in common.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    model::{Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic},
+    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic},
     runbook,
 };
 
@@ -15,9 +15,6 @@ pub const NO_LONGER_WATCHED: &str = "no longer watched";
 
 /// In front of the subject of a drill.
 pub const DRILL: &str = "[DRILL] ";
-
-/// What the text of a drill begins with.
-pub const DRILL_NOTICE: &str = "This is a drill: nothing is broken.";
 
 /// The longest subject; mail programs show far less.
 const SUBJECT_MAX: usize = 200;

@@ -282,22 +282,22 @@ impl Ticker {
 fn trouble(group: &str, rule: &Rule, since: Timestamp, error: &str) -> Finding {
     let (file, name) = group.split_once(';').unwrap_or((group, ""));
     Finding {
-        key: FindingKey {
-            cluster: Arc::default(),
-            alert: AlertName::RuleFailing,
-            subject: format!("{group};{};{}", rule.name, rule.line),
-        },
-        severity: Severity::Warning,
-        topic: Topic::Watchdog,
-        headline: format!("the rule {} can't be evaluated", rule.name),
-        since,
         evidence: vec![error.to_owned(), format!("{file}, line {}, group {name}", rule.line)],
         still_works: vec!["the diagnosis and all other rules".into()],
         consequences: vec![format!("what {} would tell is not told; alerts of it that fired go on firing", rule.name)],
         first_step: format!("run the expression by hand: dogwatch query '{}'", rule.expr.trim()),
-        caused_by: None,
         labels: [("rule".to_owned(), rule.name.clone()), (RULE_GROUP.to_owned(), group.to_owned())].into(),
-        annotations: BTreeMap::new(),
+        ..Finding::new(
+            FindingKey {
+                cluster: Arc::default(),
+                alert: AlertName::RuleFailing,
+                subject: format!("{group};{};{}", rule.name, rule.line),
+            },
+            Severity::Warning,
+            Topic::Watchdog,
+            format!("the rule {} can't be evaluated", rule.name),
+            since,
+        )
     }
 }
 

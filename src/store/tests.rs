@@ -47,21 +47,9 @@ fn verdict(state: State) -> Verdict {
 
 fn incident(id: i64, resolved: bool) -> Incident {
     Incident {
-        id,
-        cluster: "prod".into(),
-        topic: Topic::Outage,
-        started_at: now(),
         resolved_at: resolved.then(now),
-        headline: format!("incident {id}"),
-        severity: Severity::Critical,
-        alerts: Vec::new(),
         messages: 1,
-        told_at: None,
-        timeline: Vec::new(),
-        group: None,
-        acknowledged: None,
-        told: Default::default(),
-        first_told_at: None,
+        ..Incident::new(id, ("prod".into(), Topic::Outage), now(), (format!("incident {id}"), Severity::Critical))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod drill;
 mod manners;
-mod watch;
+pub mod watch;
 
 use std::{
     collections::BTreeSet,

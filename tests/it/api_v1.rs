@@ -264,15 +264,19 @@ async fn targets_alerts_and_rules_are_the_live_picture() {
     {
       "activeAt": "2026-11-23T06:52:49Z",
       "annotations": {
-        "description": "10.99.0.2:2379: connection refused, for 3 min 10 s\n10.99.0.3:2379: connection refused, for 3 min 8 s\n10.99.0.1:2379 answers and sees no leader",
+        "consequences": "the API can neither be read nor written\nnothing is scheduled, restarted elsewhere or scaled",
+        "description": "10.99.0.2:2379: connection refused, for 3 min 10 s\n10.99.0.3:2379: connection refused, for 3 min 8 s\n10.99.0.1:2379 answers and sees no leader\nStill works: 3 of 3 kubelets answer: running containers presumably keep running\nStill works: the API servers answer, and fail on etcd alone",
         "first_step": "Bring one of the two members back: look at etcd on 10.99.0.2 and 10.99.0.3 (`journalctl -u etcd`, `crictl ps -a`). Do not remove members from the list while quorum is lost.",
+        "runbook_url": "https://watch.example.org/runbooks/EtcdQuorumLost",
+        "still_works": "3 of 3 kubelets answer: running containers presumably keep running\nthe API servers answer, and fail on etcd alone",
         "summary": "etcd has lost quorum: 2 of 3 members down"
       },
       "labels": {
         "alertname": "EtcdQuorumLost",
         "cluster": "prod",
         "job": "etcd",
-        "severity": "critical"
+        "severity": "critical",
+        "vantage": "paris-1"
       },
       "state": "firing",
       "value": "1e+00"

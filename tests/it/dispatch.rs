@@ -94,20 +94,13 @@ fn hook(server: &HookServer) -> String {
 }
 
 fn finding(alert: AlertName, headline: &str) -> Finding {
-    Finding {
-        key: FindingKey { cluster: "prod".into(), alert, subject: String::new() },
-        severity: Severity::Critical,
-        topic: Topic::Outage,
-        headline: headline.into(),
-        since: Timestamp::now(),
-        evidence: Vec::new(),
-        still_works: Vec::new(),
-        consequences: Vec::new(),
-        first_step: String::new(),
-        caused_by: None,
-        annotations: Default::default(),
-        labels: Default::default(),
-    }
+    Finding::new(
+        FindingKey { cluster: "prod".into(), alert, subject: String::new() },
+        Severity::Critical,
+        Topic::Outage,
+        headline.into(),
+        Timestamp::now(),
+    )
 }
 
 fn member() -> Finding {

@@ -9,6 +9,7 @@ mod clients;
 mod dashboards;
 mod demo;
 mod dispatch;
+mod faces;
 mod http;
 mod metrics;
 mod notify;

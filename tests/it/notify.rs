@@ -14,39 +14,25 @@ use crate::receivers::{HookServer, MailServer, Pki};
 pub fn notification() -> Notification {
     let at = "2026-11-23T14:02:15Z".parse().unwrap();
     let finding = Finding {
-        key: FindingKey { cluster: "prod".into(), alert: AlertName::EtcdQuorumLost, subject: String::new() },
-        severity: Severity::Critical,
-        topic: Topic::Outage,
-        headline: "etcd has lost quorum: 2 of 3 members down".into(),
-        since: at,
         evidence: vec!["größter Kummer: etcd-2 refuses".into()],
-        still_works: Vec::new(),
-        consequences: Vec::new(),
         first_step: "start etcd-2".into(),
-        caused_by: None,
-        annotations: Default::default(),
-        labels: Default::default(),
+        ..Finding::new(
+            FindingKey { cluster: "prod".into(), alert: AlertName::EtcdQuorumLost, subject: String::new() },
+            Severity::Critical,
+            Topic::Outage,
+            "etcd has lost quorum: 2 of 3 members down".into(),
+            at,
+        )
     };
     Notification {
         told: Told::Opened,
         sequence: 0,
         at,
         incident: Incident {
-            id: 7,
-            cluster: "prod".into(),
-            topic: Topic::Outage,
-            started_at: at,
-            resolved_at: None,
-            headline: finding.headline.clone(),
-            severity: Severity::Critical,
-            alerts: vec![IncidentAlert { finding, opened_at: at, ended_at: None }],
+            alerts: vec![IncidentAlert { finding: finding.clone(), opened_at: at, ended_at: None }],
             messages: 1,
             told_at: Some(at),
-            timeline: Vec::new(),
-            group: None,
-            acknowledged: None,
-            told: Default::default(),
-            first_told_at: None,
+            ..Incident::new(7, ("prod".into(), Topic::Outage), at, (finding.headline.clone(), Severity::Critical))
         },
         external_url: String::new(),
         external_labels: Default::default(),

@@ -27,23 +27,7 @@ fn open(dir: &Path) -> (Store, dogwatch::store::Restored) {
 }
 
 fn incident(id: i64) -> Incident {
-    Incident {
-        id,
-        cluster: "prod".into(),
-        topic: Topic::Outage,
-        started_at: Timestamp::UNIX_EPOCH,
-        resolved_at: None,
-        headline: "x".into(),
-        severity: Severity::Critical,
-        alerts: Vec::new(),
-        messages: 0,
-        told_at: None,
-        timeline: Vec::new(),
-        group: None,
-        acknowledged: None,
-        told: Default::default(),
-        first_told_at: None,
-    }
+    Incident::new(id, ("prod".into(), Topic::Outage), Timestamp::UNIX_EPOCH, ("x".into(), Severity::Critical))
 }
 
 /// What the killed process does: samples of the last hours as fast as it can, so that packing and joining go on all the

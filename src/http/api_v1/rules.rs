@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Answered, Failed, Json, Params, Web, matchers};
 use crate::{
-    model::{AlertName, IncidentAlert, Matcher, Pairs, fingerprint},
+    model::{Alert, AlertName, Matcher, Pairs, fingerprint, with_external},
     promql::format_float,
     rule::{Active, GroupState, Kind, RuleState},
 };
@@ -18,27 +18,29 @@ const GROUP: &str = "dogwatch";
 const FILE: &str = "the diagnosis built into dogwatch";
 
 /// Alerts of the diagnosis that fire, of all open incidents.
-fn found(web: &Web) -> Vec<IncidentAlert> {
+fn found(web: &Web) -> Vec<(AlertName, Alert)> {
+    let context = web.alert_context();
     let live = web.live.read();
     let open = live.incidents.iter().filter(|i| i.resolved_at.is_none() && i.group.is_none());
-    let of_diagnosis = |a: &&IncidentAlert| a.finding.key.alert != AlertName::Other;
-    open.flat_map(|i| i.firing().filter(of_diagnosis).cloned().collect::<Vec<_>>()).collect()
+    let firing = open.flat_map(|i| i.firing().map(move |a| (i.id, &a.finding)));
+    let of_diagnosis = firing.filter(|(_, f)| f.key.alert != AlertName::Other);
+    of_diagnosis.map(|(id, f)| (f.key.alert, f.to_alert(&context, Some(id), None).alert)).collect()
 }
 
-fn finding(a: &IncidentAlert) -> Value {
-    let f = &a.finding;
+fn finding(alert: &Alert) -> Value {
     json!({
-        "labels": f.alert_labels(),
-        "annotations": {"summary": f.headline, "description": f.evidence.join("\n"), "first_step": f.first_step},
+        "labels": alert.labels,
+        "annotations": alert.annotations,
         "state": "firing",
-        "activeAt": f.since.to_string(),
+        "activeAt": alert.starts_at.to_string(),
         "value": "1e+00",
     })
 }
 
-fn active(a: &Active) -> Value {
+/// With the labels under which it is routed and told, as vmalert shows it: what is seen here can be silenced.
+fn active(a: &Active, external: &Pairs) -> Value {
     let mut alert = json!({
-        "labels": a.labels,
+        "labels": with_external(&a.labels, external),
         "annotations": a.annotations,
         "state": a.phase.as_str(),
         "activeAt": a.active_at.to_string(),
@@ -67,8 +69,10 @@ fn go_exponential(value: f64) -> String {
 
 /// `/alerts`
 pub async fn alerts(State(web): State<Web>) -> Answered {
-    let mut alerts: Vec<Value> = found(&web).iter().map(finding).collect();
-    alerts.extend(web.rules.groups().iter().flat_map(|g| &g.rules).flat_map(|r| &r.active).map(active));
+    let mut alerts: Vec<Value> = found(&web).iter().map(|(_, alert)| finding(alert)).collect();
+    let groups = web.rules.groups();
+    let of_rules = groups.iter().flat_map(|g| &g.rules).flat_map(|r| &r.active);
+    alerts.extend(of_rules.map(|a| active(a, &web.external_labels)));
     Ok(Json::value(&json!({"alerts": alerts})).done())
 }
 
@@ -79,10 +83,11 @@ struct Asked<'a> {
     with_alerts: bool,
     params: &'a Params,
     sets: Vec<Vec<Matcher>>,
+    external: &'a Pairs,
 }
 
 impl<'a> Asked<'a> {
-    fn new(params: &'a Params) -> Result<Self, Failed> {
+    fn new(params: &'a Params, external: &'a Pairs) -> Result<Self, Failed> {
         let (alerting, recording) = match params.text("type").to_ascii_lowercase().as_str() {
             "" => (true, true),
             "alert" => (true, false),
@@ -90,7 +95,7 @@ impl<'a> Asked<'a> {
             other => return Err(Failed::bad(format!("invalid parameter \"type\": not supported value {other:?}"))),
         };
         let with_alerts = !params.flag("exclude_alerts")?;
-        Ok(Self { alerting, recording, with_alerts, params, sets: matchers(params)? })
+        Ok(Self { alerting, recording, with_alerts, params, sets: matchers(params)?, external })
     }
 
     fn names(&self, parameter: &str, value: &str) -> bool {
@@ -105,7 +110,7 @@ impl<'a> Asked<'a> {
 
 /// `/rules`
 pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
-    let asked = Asked::new(&params)?;
+    let asked = Asked::new(&params, &web.external_labels)?;
     let page = Page::new(&params)?;
     let mut groups: Vec<(String, Value)> = Vec::new();
     for state in web.rules.groups() {
@@ -182,7 +187,8 @@ fn rule(state: &RuleState, asked: &Asked<'_>) -> Option<Value> {
             view["duration"] = hold.as_secs_f64().into();
             view["keepFiringFor"] = keep_firing_for.as_secs_f64().into();
             view["annotations"] = json!(rule.annotation_texts);
-            view["alerts"] = if asked.with_alerts { state.active.iter().map(active).collect() } else { Value::Null };
+            let shown = || state.active.iter().map(|a| active(a, asked.external)).collect();
+            view["alerts"] = if asked.with_alerts { shown() } else { Value::Null };
         }
         _ => return None,
     }
@@ -200,7 +206,7 @@ fn diagnosis(web: &Web, asked: &Asked<'_>) -> Option<Value> {
     }
     let (now, found) = (web.clock.wall().to_string(), found(web));
     let view = |name: AlertName| {
-        let of: Vec<&IncidentAlert> = found.iter().filter(|a| a.finding.key.alert == name).collect();
+        let of: Vec<&Alert> = found.iter().filter(|(known, _)| *known == name).map(|(_, alert)| alert).collect();
         json!({
             "type": "alerting",
             "name": name.to_string(),

@@ -7,7 +7,7 @@ use super::{Frame, Moment, path, render};
 use crate::{
     dispatch::matchers,
     http::words,
-    model::{Incident, Silence, SilenceMatcher},
+    model::{AlertContext, Incident, Silence, SilenceMatcher},
 };
 
 /// Silences listed: what holds comes first.
@@ -105,12 +105,13 @@ impl SilenceForm {
     }
 
     /// For what an incident tells now, not for what it may become.
-    pub fn of(incident: &Incident) -> Self {
+    pub fn of(incident: &Incident, context: &AlertContext) -> Self {
         let labels = match (&incident.group, incident.firing().next()) {
             (Some(group), _) if !group.labels.is_empty() => group.labels.clone(),
             (_, Some(root)) => {
-                let all = root.finding.alert_labels();
-                all.into_iter().filter(|(name, _)| matches!(&**name, "alertname" | "cluster" | "instance")).collect()
+                let of_whom = ["alertname", "cluster", "instance", "node", "subject"];
+                let all = root.finding.shown_labels(context);
+                all.into_iter().filter(|(name, _)| of_whom.contains(&&**name)).collect()
             }
             (_, None) => std::collections::BTreeMap::new(),
         };

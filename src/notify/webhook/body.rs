@@ -90,14 +90,15 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     }
 }
 
-fn alert(alert: AlertView) -> AlertBody {
+fn alert(view: AlertView) -> AlertBody {
+    let (status, alert) = (view.status(), view.alert);
     AlertBody {
-        status: alert.status(),
+        status,
         labels: alert.labels,
         annotations: alert.annotations,
         starts_at: alert.starts_at.to_string(),
         ends_at: alert.ends_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
         generator_url: alert.generator_url,
-        fingerprint: alert.fingerprint,
+        fingerprint: view.fingerprint.to_string(),
     }
 }

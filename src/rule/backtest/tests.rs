@@ -35,21 +35,13 @@ fn a_rule_is_played_over_what_was_and_held_against_the_incidents() {
     let rules = "groups:\n- name: g\n  interval: 30s\n  rules:\n  - {alert: Down, expr: 'cluster:up:min < 1', for: 2m}\n  - {record: 'cluster:up:min', expr: 'min by (cluster) (up)'}\n  - {alert: Never, expr: up > 5}\n";
     let groups = file::read(Path::new("r.yml"), rules).unwrap();
     let incident = |id: i64, from: i64, to: i64| Incident {
-        id,
-        cluster: "prod".into(),
-        topic: Topic::Outage,
-        started_at: Timestamp::from_millisecond(T0 + from * 60_000).unwrap(),
         resolved_at: Timestamp::from_millisecond(T0 + to * 60_000).ok(),
-        headline: "x".into(),
-        severity: Severity::Critical,
-        alerts: Vec::new(),
-        messages: 0,
-        told_at: None,
-        timeline: Vec::new(),
-        group: None,
-        acknowledged: None,
-        told: Default::default(),
-        first_told_at: None,
+        ..Incident::new(
+            id,
+            ("prod".into(), Topic::Outage),
+            Timestamp::from_millisecond(T0 + from * 60_000).unwrap(),
+            ("x".into(), Severity::Critical),
+        )
     };
     let incidents = [incident(1, 10, 20), incident(2, 40, 41)];
     let window = Window { from_ms: T0, to_ms: T0 + 3_600_000 };

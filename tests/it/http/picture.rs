@@ -246,11 +246,6 @@ pub fn quorum_lost() -> Incident {
     let key = |alert, subject: &str| FindingKey { cluster: "prod".into(), alert, subject: subject.to_owned() };
     let strings = |lines: &[&str]| lines.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let root = Finding {
-        key: key(AlertName::EtcdQuorumLost, ""),
-        severity: Severity::Critical,
-        topic: Topic::Outage,
-        headline: "etcd has lost quorum: 2 of 3 members down".to_owned(),
-        since: before(190),
         evidence: strings(&[
             "10.99.0.2:2379: connection refused, for 3 min 10 s",
             "10.99.0.3:2379: connection refused, for 3 min 8 s",
@@ -268,9 +263,14 @@ pub fn quorum_lost() -> Incident {
             "Bring one of the two members back: look at etcd on 10.99.0.2 and 10.99.0.3 (`journalctl -u etcd`, \
                      `crictl ps -a`). Do not remove members from the list while quorum is lost."
                 .to_owned(),
-        caused_by: None,
-        annotations: Default::default(),
         labels: BTreeMap::from([("job".to_owned(), "etcd".to_owned())]),
+        ..Finding::new(
+            key(AlertName::EtcdQuorumLost, ""),
+            Severity::Critical,
+            Topic::Outage,
+            "etcd has lost quorum: 2 of 3 members down".to_owned(),
+            before(190),
+        )
     };
     let caused = Finding {
         key: key(AlertName::ApiServersDown, ""),
@@ -281,25 +281,15 @@ pub fn quorum_lost() -> Incident {
     };
     let alert = |finding| IncidentAlert { finding, opened_at: before(185), ended_at: None };
     Incident {
-        id: 7,
-        cluster: "prod".into(),
-        topic: Topic::Outage,
-        started_at: before(190),
-        resolved_at: None,
-        headline: root.headline.clone(),
-        severity: Severity::Critical,
-        alerts: vec![alert(root), alert(caused)],
+        alerts: vec![alert(root.clone()), alert(caused)],
         messages: 1,
         told_at: Some(before(184)),
-        group: None,
-        acknowledged: None,
-        told: Default::default(),
-        first_told_at: None,
         timeline: vec![
             (before(190), "etcd 10.99.0.2:2379 fails: connection refused".to_owned()),
             (before(185), "opened: etcd has lost quorum: 2 of 3 members down".to_owned()),
             (before(184), "told ops/email[0]".to_owned()),
         ],
+        ..Incident::new(7, ("prod".into(), Topic::Outage), before(190), (root.headline.clone(), Severity::Critical))
     }
 }
 
