@@ -2,7 +2,7 @@
 //!
 //! A sick target is an [`Observation`], never an error. A probe never loops, never changes a cluster, and ends by its
 //! deadline, which covers everything from DNS to the last byte. What answers mean is decided by pure functions
-//! (`checks`, `node_proxy`, `etcd_gateway`, `etcd_metrics`), to which a server may send whatever it likes.
+//! (`apiserver::judge`, `checks`, `origin`, `node_proxy`, `etcd_gateway`, `etcd_metrics`), to which a server may send whatever it likes.
 
 mod apiserver;
 mod checks;
@@ -12,9 +12,11 @@ mod etcd_metrics;
 mod healthz;
 mod kubelet;
 mod node_proxy;
+mod origin;
 mod report;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,7 @@
 //! What is said: one file a subject, each from the same picture. Nothing is judged here; who is told first is decided above.
 
 mod apiserver;
+mod between;
 mod certificates;
 mod components;
 mod credentials;
@@ -22,10 +23,11 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(hosts::findings(p));
     all.extend(etcd::findings(p));
     all.extend(apiserver::findings(p));
+    all.extend(between::findings(p));
     all.extend(leaders::findings(p));
     all.extend(nodes::findings(p));
     all.extend(components::findings(p));
-    all.extend(credentials::findings(&p.scene));
+    all.extend(credentials::findings(p));
     all.extend(certificates::findings(p));
     all
 }

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use crate::model::{Diagnosis, Finding, FindingKey};
 
 mod arbitrary;
+mod between;
 mod control_plane;
 mod etcd;
 mod nodes;

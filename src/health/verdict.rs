@@ -37,7 +37,7 @@ impl Default for Thresholds {
 pub enum Outcome<'a> {
     /// It answers and is healthy.
     Success,
-    /// It failed; [`Reason::Auth`] means that it lives and refuses us.
+    /// It failed, or what it answered tells nothing of it ([`Reason::tells_nothing`]).
     Failed(&'a Failure),
 }
 
@@ -54,8 +54,8 @@ struct Run {
 enum Kind {
     Success,
     Failure,
-    /// Refused credentials: a sign of life, so it neither counts as an outage nor ends in one.
-    Auth,
+    /// Refused credentials, throttling, somebody else's answer: neither counts as an outage nor ends in one.
+    Nothing,
 }
 
 /// The judge of one target.
@@ -192,14 +192,14 @@ impl Head {
         if self.ignore_before.is_some_and(|mark| started < mark) {
             return;
         }
-        let kind = if failure.reason == Reason::Auth { Kind::Auth } else { Kind::Failure };
+        let kind = if failure.reason.tells_nothing() { Kind::Nothing } else { Kind::Failure };
         let run = self.count(kind, started);
         let reason = Some(failure.reason);
         let confirmed = match kind {
-            Kind::Auth => State::Unknown,
+            Kind::Nothing => State::Unknown,
             _ => State::Down,
         };
-        let already = self.inner.state == confirmed && (kind != Kind::Auth || self.inner.reason == reason);
+        let already = self.inner.state == confirmed && (kind != Kind::Nothing || self.inner.reason == reason);
         if already {
             self.inner.reason = reason;
             self.inner.message.clone_from(&failure.message);
@@ -209,11 +209,8 @@ impl Head {
                 self.changed(now);
             }
             self.settle(confirmed, run.first, reason, &failure.message);
-        } else if self.inner.state == State::Down {
-            // It begins to refuse us: alive, but not yet confirmed to be.
-            self.inner.reason = reason;
-            self.inner.message.clone_from(&failure.message);
-        } else {
+        } else if self.inner.state != State::Down {
+            // What was down and begins to refuse us, say, is down until that is confirmed.
             self.suspect(run.first, reason, &failure.message);
         }
     }

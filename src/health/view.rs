@@ -69,6 +69,12 @@ pub(super) enum How {
     EtcdFails,
     /// It says that it is not well.
     Sick,
+    /// All that it answers is late: the line, or all of it.
+    Slow,
+    /// It lives and has no time for us.
+    Throttles,
+    /// Something else answers in front of it.
+    Hidden,
 }
 
 impl How {
@@ -89,6 +95,11 @@ impl How {
             How::Wrong => ("answers wrongly", "answer wrongly"),
             How::EtcdFails => ("fails on etcd", "fail on etcd"),
             How::Sick => ("is not healthy", "are not healthy"),
+            How::Slow => ("answers slowly", "answer slowly"),
+            How::Throttles => ("throttles us", "throttle us"),
+            How::Hidden => {
+                ("is hidden behind something else that answers", "are hidden behind something else that answers")
+            }
         };
         if n == 1 { one } else { many }
     }
@@ -98,9 +109,9 @@ impl How {
         matches!(self, How::Silent | How::Unreachable | How::Dns)
     }
 
-    /// It lives; what is wrong is between it and us.
+    /// What is wrong is between it and us: that is no outage of it.
     pub(super) fn is_ours(self) -> bool {
-        matches!(self, How::Untrusted | How::Credentials)
+        matches!(self, How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden)
     }
 
     /// It answers as the component that it is, and is not well.
@@ -137,8 +148,13 @@ impl<'a> TargetView<'a> {
 
     /// Confirmed to refuse us, by an answer or, with TLS client certificates, in the handshake.
     pub(super) fn refuses_us(&self) -> bool {
+        self.is_confirmed(How::Credentials)
+    }
+
+    /// Confirmed to be so.
+    pub(super) fn is_confirmed(&self, how: How) -> bool {
         let confirmed = matches!(self.verdict.state, State::Unknown | State::Down);
-        confirmed && self.verdict.reason.is_some() && self.how() == How::Credentials
+        confirmed && self.verdict.reason.is_some() && self.how() == how
     }
 
     /// Still to be judged: suspected, or not probed yet.
@@ -176,7 +192,10 @@ impl<'a> TargetView<'a> {
             },
             Some(Reason::HttpStatus | Reason::Body) => How::Wrong,
             Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.etcd_only) => How::EtcdFails,
+            Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.slow) => How::Slow,
             Some(Reason::Degraded) => How::Sick,
+            Some(Reason::Throttled) => How::Throttles,
+            Some(Reason::Foreign) => How::Hidden,
         }
     }
 

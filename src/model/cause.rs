@@ -142,6 +142,8 @@ table! {
     EtcdMemberUnhealthy: Cause { family: Some(Family::Etcd), ..ROOT };
     /// An API server answers and says that it is not healthy or not ready.
     ApiServerUnhealthy: Cause { family: Some(Family::ApiServer), ..ROOT };
+    /// Something else answers in front of API servers: nothing is known of what is behind it.
+    ApiServerHidden: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// The kubelet is down while its node presumably still runs containers.
     KubeletDown: Cause { of_nodes: true, ..ROOT };
     /// The kubelet answers, the API server calls the node NotReady.

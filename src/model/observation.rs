@@ -29,11 +29,15 @@ pub enum Reason {
     Body,
     /// It answers as the component that it is, and says that it is not well (a failed check, no leader).
     Degraded,
+    /// It lives, and has no time for us (429).
+    Throttled,
+    /// Something else answers in front of it (a firewall, a login page): nothing is known of it.
+    Foreign,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Dns,
         Reason::Refused,
         Reason::Unreachable,
@@ -43,6 +47,8 @@ impl Reason {
         Reason::HttpStatus,
         Reason::Body,
         Reason::Degraded,
+        Reason::Throttled,
+        Reason::Foreign,
     ];
 
     /// The `reason` label.
@@ -57,7 +63,14 @@ impl Reason {
             Reason::HttpStatus => "http_status",
             Reason::Body => "body",
             Reason::Degraded => "degraded",
+            Reason::Throttled => "throttled",
+            Reason::Foreign => "foreign",
         }
+    }
+
+    /// True where the answer does not tell whether the target is well: such a target is `unknown`, never `down`.
+    pub fn tells_nothing(self) -> bool {
+        matches!(self, Reason::Auth | Reason::Throttled | Reason::Foreign)
     }
 
     /// True where the network gave no sign of life at all: a power cut, a cable and a firewall look like this.
@@ -196,6 +209,8 @@ pub struct ApiServerFacts {
     pub draining: bool,
     /// The only failing checks are etcd's: the server itself is fine.
     pub etcd_only: bool,
+    /// Everything that it answers is late: the line or the server is slow, and no part of it is to blame.
+    pub slow: bool,
 }
 
 /// What a kubelet told.

@@ -3,8 +3,10 @@
 //! Sources: k8s.io/apiserver/pkg/server/healthz (ends with `livez check passed`); etcd 3.5.11+ answers `/livez` and
 //! `/readyz` in the same format (ends with `ok`; a failed page ends with its last line).
 
-use serde::Deserialize;
-
+use super::{
+    origin::{foreign, is_foreign},
+    words::quote,
+};
 use crate::{
     dial::Answer,
     model::{CheckLine, Failure, Observation, Reason},
@@ -21,6 +23,10 @@ pub enum Page {
     Absent,
     /// 401 or 403.
     Refused(Failure),
+    /// 429: it lives, and has no time for us.
+    Throttled(Failure),
+    /// Somebody else answers in its place.
+    Foreign(Failure),
     /// Anything else.
     Odd(Failure),
 }
@@ -30,13 +36,11 @@ impl Page {
     pub fn lines(&self) -> &[CheckLine] {
         match self {
             Page::Healthy(lines) | Page::Unhealthy(lines) => lines,
-            Page::Absent | Page::Refused(_) | Page::Odd(_) => &[],
+            Page::Absent | Page::Refused(_) | Page::Throttled(_) | Page::Foreign(_) | Page::Odd(_) => &[],
         }
     }
 }
 
-/// A body is quoted no longer than this, in characters: the beginning says what kind of page it is.
-const QUOTE_MAX: usize = 80;
 /// A check's name longer than this, in bytes, is no name.
 const NAME_MAX: usize = 128;
 /// What a failed check says is kept up to this, in characters.
@@ -54,6 +58,8 @@ pub fn read(name: &str, answer: &Answer) -> Page {
         // A server that says 200 and lists a failed check means the check.
         200 if lines.iter().any(|l| !l.ok) => Page::Unhealthy(lines),
         200 if !answer.cut && is_whole(&body) => Page::Healthy(lines),
+        _ if is_foreign(answer) && answer.status >= 500 => Page::Odd(foreign(name, answer)),
+        _ if is_foreign(answer) => Page::Foreign(foreign(name, answer)),
         200 if answer.cut || !lines.is_empty() => {
             odd(Reason::Body, format!("/{name} answered 200, but broke off after {} checks", lines.len()))
         }
@@ -65,10 +71,18 @@ pub fn read(name: &str, answer: &Answer) -> Page {
             quote(&body)
         )),
         404 => Page::Absent,
+        429 => Page::Throttled(throttled(name, answer)),
         // Where the failed line itself was lost, the page still says that something fails.
         500.. if !lines.is_empty() => Page::Unhealthy(lines),
         status => odd(Reason::HttpStatus, format!("/{name} answered HTTP {status}: {}", quote(&body))),
     }
+}
+
+/// Says that the server has no time for us.
+pub fn throttled(name: &str, answer: &Answer) -> Failure {
+    let wait = answer.retry_after().map(|w| format!(", for {} s", w.as_secs())).unwrap_or_default();
+    let said = quote(&String::from_utf8_lossy(&answer.body));
+    Failure::new(Reason::Throttled, format!("it lives, but throttles us{wait}: /{name} answered HTTP 429 {said}"))
 }
 
 /// Ends as a page without failures does.
@@ -88,7 +102,7 @@ pub fn lines(page: &str, body: &str) -> Vec<CheckLine> {
     found
 }
 
-/// `[+]etcd ok`, `[+]etcd excluded: ok`, `[-]etcd failed: reason withheld`.
+/// `[+]etcd ok`, `[+]etcd excluded: ok`, `[+]etcd-events excluded with etcd: ok`, `[-]etcd failed: reason withheld`.
 fn line(page: &str, line: &str) -> Option<CheckLine> {
     let (ok, rest) = match line.strip_prefix("[+]") {
         Some(rest) => (true, rest),
@@ -96,7 +110,7 @@ fn line(page: &str, line: &str) -> Option<CheckLine> {
     };
     let (name, said) = rest.split_once(' ')?;
     let message = if ok {
-        matches!(said, "ok" | "excluded: ok").then(String::new)?
+        (said == "ok" || (said.starts_with("excluded") && said.ends_with(": ok"))).then(String::new)?
     } else {
         said.strip_prefix("failed")?.trim_start_matches(": ").chars().take(MESSAGE_MAX).collect()
     };
@@ -111,46 +125,6 @@ pub fn failing(lines: &[CheckLine]) -> String {
         0 => "a check that the answer does not name".into(),
         n if n > NAMED => format!("{} and {} more", names[..NAMED].join(", "), n - NAMED),
         _ => names.join(", "),
-    }
-}
-
-/// `metav1.Status`, in which Kubernetes answers what it does not do.
-#[derive(Debug, Deserialize)]
-struct Status {
-    kind: String,
-    #[serde(default)]
-    message: String,
-}
-
-/// The message of a body that is a `Status` of Kubernetes.
-pub fn status_message(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Status>(body).ok().filter(|s| s.kind == "Status").map(|s| s.message)
-}
-
-/// Only a component of Kubernetes answers so: check lines, `ok`, or an object with a kind.
-pub fn speaks_kubernetes(answer: &Answer) -> bool {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Object {
-        #[serde(rename = "kind")]
-        _kind: String,
-        #[serde(rename = "apiVersion")]
-        _api_version: String,
-    }
-    let body = String::from_utf8_lossy(&answer.body);
-    body.trim() == "ok" || !lines("", &body).is_empty() || serde_json::from_slice::<Object>(&answer.body).is_ok()
-}
-
-/// What a body says, on one line: the message of a `Status`, else its beginning.
-pub fn quote(body: &str) -> String {
-    let text = status_message(body.as_bytes()).unwrap_or_else(|| body.into());
-    // Bodies may be large: no more is looked at than can be shown.
-    let text: Vec<&str> = text.split_whitespace().take(QUOTE_MAX).collect();
-    let text = text.join(" ");
-    match text.char_indices().nth(QUOTE_MAX) {
-        _ if text.is_empty() => "with an empty body".into(),
-        Some((at, _)) => format!("“{}…”", &text[..at]),
-        None => format!("“{text}”"),
     }
 }
 

@@ -15,7 +15,7 @@ use url::Url;
 use super::{
     Probe, Report, at,
     checks::{self, Page},
-    etcd_gateway as gateway, etcd_metrics as metrics,
+    etcd_gateway as gateway, etcd_metrics as metrics, words,
 };
 use crate::{
     dial::{Ask, Auth, Exchange, Trust},
@@ -167,7 +167,7 @@ fn judge(mut report: Report, known: EtcdFacts, health: &Exchange, failing: Optio
             let body = String::from_utf8_lossy(&answer.body);
             let reason = if answer.status == 200 { Reason::Body } else { Reason::HttpStatus };
             let words =
-                format!("/health answered HTTP {}, but not as etcd does: {}", answer.status, checks::quote(&body));
+                format!("/health answered HTTP {}, but not as etcd does: {}", answer.status, words::quote(&body));
             Some(Failure::new(reason, words))
         }
     };

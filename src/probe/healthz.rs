@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     Probe, Report,
     checks::{self, Page},
+    origin,
 };
 use crate::{
     dial::{Answer, Ask, Auth, Trust},
@@ -46,15 +47,16 @@ fn judge(report: &mut Report, page: &str, answer: &Answer) {
     let read = checks::read(page, answer);
     report.add_checks(read.lines());
     report.answered = match read {
-        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) => true,
-        Page::Absent | Page::Odd(_) => checks::speaks_kubernetes(answer),
+        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) | Page::Throttled(_) => true,
+        Page::Absent | Page::Foreign(_) | Page::Odd(_) => origin::speaks_kubernetes(answer),
     };
     match read {
         Page::Healthy(_) => {}
         Page::Unhealthy(lines) => {
             report.fail(Reason::Degraded, format!("/{page} fails: {}", checks::failing(&lines)));
         }
-        Page::Refused(failure) | Page::Odd(failure) => report.failure = Some(failure),
+        Page::Refused(failure) | Page::Throttled(failure) | Page::Odd(failure) => report.failure = Some(failure),
+        Page::Foreign(_) => report.failure = Some(origin::stranger(page, answer)),
         Page::Absent => {
             report.fail(Reason::HttpStatus, format!("/{page} is not there (404): another program listens on this port"))
         }

@@ -15,6 +15,7 @@ use super::{
     Probe, Report, at,
     checks::{self, Page},
     node_proxy::{self, Told},
+    origin,
 };
 use crate::{
     dial::{Answer, Ask, Auth, Exchange, Trust},
@@ -182,15 +183,16 @@ fn judge_page(report: &mut Report, answer: &Answer) {
     let page = checks::read("healthz", answer);
     report.add_checks(page.lines());
     report.answered = match page {
-        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) => true,
-        Page::Absent | Page::Odd(_) => checks::speaks_kubernetes(answer),
+        Page::Healthy(_) | Page::Unhealthy(_) | Page::Refused(_) | Page::Throttled(_) => true,
+        Page::Absent | Page::Foreign(_) | Page::Odd(_) => origin::speaks_kubernetes(answer),
     };
     report.failure = match page {
         Page::Healthy(_) => None,
         Page::Unhealthy(lines) => {
             Some(Failure::new(Reason::Degraded, format!("/healthz fails: {}", checks::failing(&lines))))
         }
-        Page::Refused(failure) | Page::Odd(failure) => Some(failure),
+        Page::Refused(failure) | Page::Throttled(failure) | Page::Odd(failure) => Some(failure),
+        Page::Foreign(_) => Some(origin::stranger("healthz", answer)),
         Page::Absent => Some(Failure::new(Reason::HttpStatus, "it has no /healthz (404): is this a kubelet's port?")),
     };
 }

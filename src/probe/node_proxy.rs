@@ -4,7 +4,7 @@
 //! Source: k8s.io/apimachinery/pkg/util/proxy. Kubernetes 1.20 answers `error trying to reach service: …` in a `Status`
 //! with code 500, newer ones with 502 or 503, some as plain text; so the words decide, not the code.
 
-use super::checks;
+use super::{checks, origin, words};
 use crate::{
     dial::Answer,
     model::{Failure, Reason},
@@ -27,11 +27,15 @@ const TRIED: &str = "error trying to reach service";
 /// Reads the proxy's answer to a request for `node`.
 pub fn read(node: &str, answer: &Answer) -> Told {
     let text = String::from_utf8_lossy(&answer.body);
-    let status = checks::status_message(&answer.body);
+    let status = words::status_message(&answer.body);
     let said = status.as_deref().unwrap_or(&text);
     let nothing = |reason, message: String| Told::Nothing(Failure::new(reason, message));
     if answer.status >= 500 && said.contains(TRIED) {
         return Told::Tried(why(said));
+    }
+    // Neither the API server nor a kubelet says it so.
+    if origin::is_foreign(answer) && answer.status < 500 {
+        return Told::Nothing(origin::foreign("healthz", answer));
     }
     match (answer.status, status.is_some()) {
         (401, true) => nothing(Reason::Auth, "the API server does not accept our credentials (401)".into()),
@@ -41,11 +45,11 @@ pub fn read(node: &str, answer: &Answer) -> Told {
         }
         (404, true) => nothing(Reason::HttpStatus, format!("the API server knows no node {node} (404)")),
         (status, true) => {
-            nothing(Reason::HttpStatus, format!("the API server answered HTTP {status}: {}", checks::quote(said)))
+            nothing(Reason::HttpStatus, format!("the API server answered HTTP {status}: {}", words::quote(said)))
         }
         (500.., false) if checks::lines("", &text).is_empty() => nothing(
             Reason::HttpStatus,
-            format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, checks::quote(said)),
+            format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, words::quote(said)),
         ),
         (_, false) => Told::Kubelet,
     }
@@ -63,7 +67,7 @@ fn why(said: &str) -> Failure {
     let known = WORDS.iter().find(|(words, ..)| words.iter().any(|w| said.contains(w)));
     let (reason, words) = known.map_or((Reason::HttpStatus, "it could not reach the kubelet"), |(_, r, w)| (*r, *w));
     let cause = said.split_once(TRIED).map_or(said, |(_, rest)| rest).trim_start_matches([':', ' ']);
-    Failure::new(reason, format!("the API server says that {words}: {}", checks::quote(cause)))
+    Failure::new(reason, format!("the API server says that {words}: {}", words::quote(cause)))
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ impl Report {
         self.trace.extend(exchange.trace.iter().rev().take(kept).rev().cloned());
     }
 
+    /// Adds a step that no exchange tells of.
+    pub fn note(&mut self, after: Duration, text: String) {
+        self.trace.push(TraceLine { after, text });
+    }
+
     /// Tells of an earlier exchange before all else: what it reached stands for the probe where it got an answer.
     pub fn lead_with(&mut self, earlier: &Exchange) {
         let own = std::mem::replace(&mut self.trace, earlier.trace.clone());

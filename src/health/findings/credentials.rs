@@ -1,35 +1,46 @@
 //! Our own credentials: who refuses them, and why. What refuses us lives: this is never an outage.
+//!
+//! A refusal proves nothing while who refuses can't know better. A kube-apiserver answers 403 to everybody until it has read
+//! its roles, and 401 until it can verify tokens; a kubelet asks an API server who we are.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     health::{
+        picture::Picture,
         scene::Scene,
         view::{NAMED, TargetView, earliest, labels},
         words,
     },
-    model::{AlertName, Finding, Job, Severity, State, Topic},
+    model::{AlertName, CertificateFact, Finding, Job, Severity, Topic},
 };
 
 /// One finding for each kind of component that refuses us.
-pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    [Job::KubeApiserver, Job::Etcd, Job::Kubelet].into_iter().filter_map(|job| refused(scene, job)).collect()
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    [Job::KubeApiserver, Job::Etcd, Job::Kubelet].into_iter().filter_map(|job| refused(p, job)).collect()
 }
 
-fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
+/// Who refuses us and knows what it says.
+fn refusing<'a>(p: &Picture<'a>, job: Job) -> Vec<&'a TargetView<'a>> {
+    let knows = |t: &TargetView| match job {
+        Job::KubeApiserver => ended(&p.scene, job).is_some() || !may_be_starting(t, p.scene.now),
+        Job::Kubelet => !t.by_proxy() && may_ask(p),
+        _ => true,
+    };
+    p.scene.job(job).iter().copied().filter(|t| t.refuses_us() && knows(t)).collect()
+}
+
+fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
+    let scene = &p.scene;
     let all = scene.job(job);
-    let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.verdict.state == State::Up);
-    let refusing: Vec<_> = all
-        .iter()
-        .copied()
-        .filter(|t| t.refuses_us() && !t.by_proxy() && !(accepted && may_be_starting(t, scene.now)))
-        .collect();
+    let refusing = refusing(p, job);
     let first = refusing.first()?;
     let n = refusing.len();
     let who = if n == all.len() { words::all(n, job) } else { words::of(n, all.len(), job) };
     let status = first.last.and_then(|o| o.http_status).filter(|s| matches!(s, 401 | 403));
     let code = status.map(|s| format!(" ({s})")).unwrap_or_default();
-    let (why, step) = why(scene, job, status, first);
+    let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.is_up());
+    let (why, step) = if accepted { its_own_fault(scene, first, n) } else { why(scene, job, status, first) };
     let severity = match job {
         Job::KubeApiserver if n == all.len() => Severity::Critical,
         Job::Kubelet => Severity::Info,
@@ -63,32 +74,63 @@ fn refused(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     Some(finding)
 }
 
-/// A kube-apiserver answers 403 to everybody in its first seconds, until it has read its RBAC. Where others accept us,
-/// one that has not refused us for long is believed to be starting.
+/// An API server that has not refused us for long may just have started, and one that is not ready surely has.
 fn may_be_starting(t: &TargetView<'_>, now: Timestamp) -> bool {
-    t.verdict.state == State::Down || now.duration_since(t.verdict.since) < STARTING
+    let refuses_for = now.duration_since(t.verdict.since);
+    let not_ready = t.api_facts().is_some_and(|f| f.ready == Some(false));
+    refuses_for < if not_ready { STARTING_MAX } else { STARTING }
 }
 
-/// The longest that a start is given the benefit of the doubt.
+/// A kubelet can ask an API server: one works, and not only since a moment ago.
+fn may_ask(p: &Picture<'_>) -> bool {
+    let just_back = p.api.any_up() && !p.scene.api_back();
+    !just_back && p.api.all_failing().is_none()
+}
+
+/// So long a start is given the benefit of the doubt: caches of a big cluster take half of it.
 const STARTING: SignedDuration = SignedDuration::from_secs(60);
+/// The longest, where /readyz says that it goes on.
+const STARTING_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// Others accept the same credentials: then it is not ours to mend.
+fn its_own_fault(scene: &Scene<'_>, target: &TargetView<'_>, n: usize) -> (String, String) {
+    let host = scene.machine(target);
+    let whose = if n == 1 { "it is at fault" } else { "they are at fault" };
+    let step = format!(
+        "ssh {host}: the API server's log and its flags for authentication and authorization beside those of another one, its \
+         clock, its way to etcd"
+    );
+    (format!("the others accept them, so that {whose}"), step)
+}
+
+/// Our own client certificates for these.
+fn own<'a>(scene: &Scene<'a>, job: Job) -> impl Iterator<Item = &'a CertificateFact> {
+    let source = if job == Job::Etcd { "etcd-client" } else { "kubeconfig" };
+    scene.view.own_certificates.iter().filter(move |c| c.source == source)
+}
+
+/// The one of them that has ended: then nobody need be doubted.
+fn ended<'a>(scene: &Scene<'a>, job: Job) -> Option<&'a CertificateFact> {
+    let now = scene.now;
+    own(scene, job).filter(move |c| c.not_after <= now).min_by_key(|c| c.not_after)
+}
 
 /// The cause and what to do.
 fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
-    let (source, ours) = match job {
-        Job::Etcd => ("etcd-client", "our etcd client certificate"),
-        _ => ("kubeconfig", "the client certificate in the kubeconfig"),
+    let ours = match job {
+        Job::Etcd => "our etcd client certificate",
+        _ => "the client certificate in the kubeconfig",
     };
-    let own = || scene.view.own_certificates.iter().filter(|c| c.source == source);
     let renew = match job {
         Job::Etcd => "put a new etcd client certificate (signed by etcd's CA) where `cert_file` and `key_file` point",
         _ => {
             "make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place"
         }
     };
-    if let Some(expired) = own().filter(|c| c.not_after <= scene.now).min_by_key(|c| c.not_after) {
+    if let Some(expired) = ended(scene, job) {
         return (format!("{ours} expired on {}", words::date(expired.not_after)), renew.into());
     }
-    if let Some(early) = own().find(|c| c.not_before > scene.now) {
+    if let Some(early) = own(scene, job).find(|c| c.not_before > scene.now) {
         let why = format!("{ours} is not valid before {}", words::time(early.not_before));
         return (why, "compare the clocks of the watchdog and the cluster".into());
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::*;
-use world::{certificate, days};
+use world::{at, certificate, days};
 
 fn break_it(break_it: impl FnOnce(&mut World)) -> String {
     let mut world = World::new(5);
@@ -77,7 +77,7 @@ fn a_handshake_that_fails_is_an_outage() {
 #[test]
 fn client_certificate_expired() {
     assert_snapshot!(break_it(|w| {
-        w.refuse_us("kube-apiserver", 401, -9);
+        w.refuse_us("kube-apiserver", 401, -61);
         w.own = vec![certificate("kubeconfig", "CN=watchdog", -days(365), -10)];
     }), @r#"
     critical CredentialsRefused: our credentials are refused by all 3 API servers (401): the client certificate in the kubeconfig expired on 2026-11-23
@@ -89,11 +89,59 @@ fn client_certificate_expired() {
 
 #[test]
 fn forbidden() {
-    assert_snapshot!(break_it(|w| { w.refuse_us("kube-apiserver", 403, -9); }), @r#"
+    assert_snapshot!(break_it(|w| { w.refuse_us("kube-apiserver", 403, -61); }), @r#"
     critical CredentialsRefused: our credentials are refused by all 3 API servers (403): they know us, but don't allow this (RBAC)
       + 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443 answer: they live
       - nodes, leases and endpoints can't be read: what was last known is watched on
     "#);
+}
+
+#[test]
+fn api_servers_that_have_just_started_prove_nothing() {
+    assert_snapshot!(break_it(|w| { w.refuse_us("kube-apiserver", 403, -59); }), @"");
+    assert_snapshot!(break_it(|w| { w.refuse_us("kube-apiserver 10.99.0.2", 401, -59); }), @"");
+    // One that says itself that it is not ready has longer.
+    assert_snapshot!(break_it(|w| {
+        w.refuse_us("kube-apiserver", 401, -299);
+        w.pick("kube-apiserver").for_each(|e| {
+            e.last.facts = Facts::ApiServer(ApiServerFacts { ready: Some(false), ..Default::default() });
+        });
+    }), @"");
+}
+
+#[test]
+fn a_certificate_of_ours_that_has_ended_is_certain() {
+    assert_snapshot!(break_it(|w| {
+        w.refuse_us("kube-apiserver", 401, -9);
+        w.own = vec![certificate("kubeconfig", "CN=watchdog", -days(300), -9)];
+    }), @r#"
+    critical CredentialsRefused: our credentials are refused by all 3 API servers (401): the client certificate in the kubeconfig expired on 2026-11-23
+      + 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443 answer: they live
+      - nodes, leases and endpoints can't be read: what was last known is watched on
+    CredentialsRefused <- CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expired on 2026-11-23
+    "#);
+}
+
+#[test]
+fn one_api_server_refuses_what_the_others_accept() {
+    assert_snapshot!(break_it(|w| { w.refuse_us("kube-apiserver 10.99.0.2", 401, -61); }), @r#"
+    warning CredentialsRefused: our credentials are refused by 1 of 3 API servers (401): the others accept them, so that it is at fault
+      + 10.99.0.2:6443 answers: it lives
+    "#);
+}
+
+#[test]
+fn kubelets_that_have_nobody_to_ask_prove_nothing() {
+    assert_snapshot!(break_it(|w| { w.refuse_us("kubelet", 401, -30).down("kube-apiserver", Reason::Refused, -40); }), @r#"
+    critical ApiServersDown: all 3 API servers are down: they refuse connections; etcd is fine
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed or scheduled; kubectl fails
+    "#);
+    assert_snapshot!(break_it(|w| {
+        w.refuse_us("kubelet", 401, -30);
+        w.pick("kube-apiserver").for_each(|e| e.verdict.since = at(-59));
+    }), @"");
 }
 
 #[test]

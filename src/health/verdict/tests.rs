@@ -63,7 +63,7 @@ fn refused_credentials_are_no_outage() {
     check(Head::new(at(0)), "aaa", "unknown auth since 1000");
     check(Head::new(at(0)), "aaaa", "unknown auth since 1000");
     check(Head::new(at(0)), "+--a", "suspect auth since 4000");
-    check(Head::new(at(0)), "+---a", "down auth since 2000");
+    check(Head::new(at(0)), "+---a", "down refused since 2000");
     check(Head::new(at(0)), "+---aaa", "unknown auth since 5000");
     check(Head::new(at(0)), "aaa+", "up since 4000");
     check(Head::new(at(0)), "aaa---", "down refused since 4000");

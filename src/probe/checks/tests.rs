@@ -13,7 +13,9 @@ fn told(page: &Page) -> String {
         Page::Healthy(lines) => format!("healthy {}", lines.len()),
         Page::Unhealthy(lines) => format!("unhealthy: {}", failing(lines)),
         Page::Absent => "absent".into(),
-        Page::Refused(f) | Page::Odd(f) => format!("{}: {}", f.reason, f.message),
+        Page::Refused(f) | Page::Throttled(f) | Page::Foreign(f) | Page::Odd(f) => {
+            format!("{}: {}", f.reason, f.message)
+        }
     }
 }
 
@@ -29,6 +31,11 @@ fn pages_as_captured() {
     check(200, "ok", "healthy 0");
     check(200, "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n", "healthy 3");
     check(200, "[+]ping ok\n[+]etcd excluded: ok\nlivez check passed\n", "healthy 2");
+    // 1.37, whose checks come in groups, and who tells of an exclusion that hits nothing.
+    let grouped = "[+]ping ok\n[+]etcd excluded: ok\n[+]etcd-events excluded with etcd: ok\nlivez check passed\n";
+    check(200, grouped, "healthy 3");
+    let warned = "[+]ping ok\nwarn: some health checks cannot be excluded: no matches for \"x\"\nlivez check passed\n";
+    check(200, warned, "healthy 1");
     // etcd 3.5.16, healthy and without quorum.
     check(200, "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\nok\n", "healthy 3");
     check(
@@ -53,15 +60,22 @@ fn pages_that_are_none() {
     check(200, " \n", "body: /livez answered 200 with an empty body");
     check(200, "[+]ping ok\n[+]log ok\n", "body: /livez answered 200, but broke off after 2 checks");
     check(200, "[+]ping ok\n[+]lo", "body: /livez answered 200, but broke off after 1 checks");
+    let elsewhere = "something else answers in front of it, so that nothing is known of it";
     check(
         200,
         "<html><body>Welcome</body></html>",
-        "body: /livez answered 200, but not as a health page does: “<html><body>Welcome</body></html>”",
+        &format!("foreign: /livez answered HTTP 200 “Welcome”: {elsewhere}"),
     );
     check(200, TIMED_OUT, "body: /livez answered 200, but not as a health page does: “etcdserver: request timed out”");
-    check(502, "<html>Bad Gateway</html>", "http_status: /livez answered HTTP 502: “<html>Bad Gateway</html>”");
-    check(429, "", "http_status: /livez answered HTTP 429: with an empty body");
-    check(301, "", "http_status: /livez answered HTTP 301: with an empty body");
+    check(
+        502,
+        "<html>Bad Gateway</html>",
+        "http_status: /livez answered HTTP 502 “Bad Gateway”, in other words than its own: what stands in front of it gets no good answer from it",
+    );
+    check(429, "", "throttled: it lives, but throttles us: /livez answered HTTP 429 with an empty body");
+    check(301, "", &format!("foreign: /livez answered HTTP 301 with an empty body: {elsewhere}"));
+    let unpacked = "body: /livez answered 200, but not as a health page does: with 2 bytes that are no text";
+    check(200, "\u{1}\u{2}", unpacked);
     // 200 with a failed check, and a failed page whose failed line is lost.
     check(200, "[-]etcd failed: reason withheld\nlivez check passed", "unhealthy: etcd");
     check(500, "k\n[+]ping ok\nlivez check failed\n", "unhealthy: a check that the answer does not name");
@@ -98,7 +112,7 @@ proptest! {
         let answer = Answer { status, headers: http::HeaderMap::new(), body: Bytes::from(body), cut };
         let page = read("livez", &answer);
         prop_assert!(status == 200 || !matches!(page, Page::Healthy(_)));
-        speaks_kubernetes(&answer);
+        crate::probe::origin::speaks_kubernetes(&answer);
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn an_api_server_that_can_not_tell() {
     );
     check(
         &answer(503, "<html>no server is available</html>"),
-        "nothing, http_status: on the way to the kubelet HTTP 503 was answered: “<html>no server is available</html>”",
+        "nothing, http_status: on the way to the kubelet HTTP 503 was answered: “no server is available”",
     );
 }
 
@@ -80,4 +80,17 @@ proptest! {
     fn any_bytes_are_read(status in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..300)) {
         read("n", &answer(status, body));
     }
+}
+
+#[test]
+fn what_stands_in_front_of_the_api_server_is_no_kubelet() {
+    let elsewhere = "something else answers in front of it, so that nothing is known of it";
+    check(
+        &answer(403, "<html><title>403 Forbidden</title></html>"),
+        &format!("nothing, foreign: /healthz answered HTTP 403 “403 Forbidden”: {elsewhere}"),
+    );
+    check(
+        &answer(200, "<html><title>Sign in</title></html>"),
+        &format!("nothing, foreign: /healthz answered HTTP 200 “Sign in”: {elsewhere}"),
+    );
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::{ApiServerFacts, Facts, ReadThrough};
 
@@ -52,6 +54,7 @@ async fn all_is_well() {
             etcd_read: Some(ReadThrough::Ok),
             draining: false,
             etcd_only: false,
+            slow: false,
         }
     );
     assert_eq!((seen.http_status, seen.checks.len()), (Some(200), 5));
@@ -169,14 +172,122 @@ async fn answers_that_are_none() {
         "body: /livez answered 200, but broke off after 1 checks",
     )
     .await;
-    check(vec![("/livez", say(200, ""))], "body: /livez answered 200 with an empty body").await;
-    // A load balancer without a backend.
-    let gone = ["/livez", "/livez?exclude=etcd", "/readyz", "/version", "/api"];
+    // A panic, as k8s.io/apiserver tells of it.
+    let panics = "This request caused apiserver to panic. Look in the logs for details.\n";
     check(
-        gone.map(|p| (p, say(503, "<html>no backend</html>"))).to_vec(),
-        "http_status: /livez answered HTTP 503: “<html>no backend</html>” (silent)",
+        vec![("/livez", say(500, panics))],
+        "http_status: /livez answered HTTP 500: “This request caused apiserver to panic. Look in the logs for details.”",
     )
     .await;
+}
+
+/// Every path that is asked answers the same.
+fn everywhere(act: &Act) -> Table {
+    ["/livez", "/readyz", "/healthz", "/version", "/api"].map(|p| (p, act.clone())).to_vec()
+}
+
+#[tokio::test]
+async fn something_else_answers_in_front() {
+    const UNKNOWN: &str = "something else answers in front of it, so that nothing is known of it (silent)";
+    let html = |title: &str| format!("<html>\r\n<head><title>{title}</title></head><body>nginx</body></html>");
+    let elsewhere = Act::With(302, "location: https://login.example.org/start?rd=secret\r\n".into(), String::new());
+    for (act, said) in [
+        (say(403, &html("403 Forbidden")), "answered HTTP 403 “403 Forbidden”"),
+        (say(401, &html("401 Authorization Required")), "answered HTTP 401 “401 Authorization Required”"),
+        (say(401, r#"{"error":"login_required"}"#), r#"answered HTTP 401 “{"error":"login_required"}”"#),
+        (say(200, &html("Sign in")), "answered HTTP 200 “Sign in”"),
+        (say(200, ""), "answered HTTP 200 with an empty body"),
+        (say(200, "ok"), "answered HTTP 200 “ok”"),
+        (
+            say(200, &"welcome ".repeat(200_000)),
+            "answered HTTP 200 “welcome welcome welcome welcome welcome welcome welcome welcome welcome welcome …”",
+        ),
+        (say(429, &html("Error 1015")), "answered HTTP 429 “Error 1015”"),
+        (say(400, "Bad Request"), "answered HTTP 400 “Bad Request”"),
+        (elsewhere, "sends us to https://login.example.org/start (HTTP 302)"),
+    ] {
+        check(everywhere(&act), &format!("foreign: /livez {said}: {UNKNOWN}")).await;
+    }
+    let nowhere = say(404, "default backend - 404");
+    check(everywhere(&nowhere), &format!("foreign: /healthz answered HTTP 404 “default backend - 404”: {UNKNOWN}"))
+        .await;
+
+    // Only one page of it is not its own.
+    let words = "foreign: /livez answered HTTP 403 “403 Forbidden”: something else answers in front of it, so that nothing is known of it; other pages are its own";
+    check(vec![("/livez", say(403, &html("403 Forbidden")))], words).await;
+    let words = "foreign: /livez answered HTTP 200 with an empty body: something else answers in front of it, so that nothing is known of it; other pages are its own";
+    check(vec![("/livez", say(200, ""))], words).await;
+    // What answers a read that is not an API server tells nothing of etcd.
+    let facts = check(vec![("/api", say(403, &html("403 Forbidden")))], "ok").await;
+    assert_eq!(facts.etcd_read, None);
+    // A balancer without a backend: nobody gets through.
+    check(
+        everywhere(&say(503, "<html>no backend</html>")),
+        "http_status: /livez answered HTTP 503 “no backend”, in other words than its own: what stands in front of it gets no good answer from it (silent)",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_headers_of_an_api_server_are_enough() {
+    let act = Act::With(403, "audit-id: 6f1e\r\n".into(), "no".into());
+    let words = "auth: /livez and /version answered 403, though every user may read them by default: it has just started and does not know its roles yet, or RBAC gives us nothing";
+    check(everywhere(&act), words).await;
+}
+
+#[tokio::test]
+async fn throttling_is_waited_out() {
+    let throttle = |times: usize, body: &str| Act::Throttle(Arc::new(times.into()), body.into());
+    let changes =
+        vec![("/livez", throttle(1, LIVE)), ("/api", throttle(2, r#"{"kind":"Namespace","apiVersion":"v1"}"#))];
+    let facts = check(changes, "ok").await;
+    assert_eq!(facts.etcd_read, Some(ReadThrough::Ok));
+}
+
+#[tokio::test]
+async fn a_server_that_goes_on_throttling_lives() {
+    let throttle = || Act::Throttle(Arc::new(usize::MAX.into()), String::new());
+    let (seen, _) = run(everywhere(&throttle()), SHORT).await;
+    let words = "throttled: it lives, but throttles us, for 1 s: /livez answered HTTP 429 “Too many requests, please try again later.”";
+    assert_eq!(verdict(&seen), words);
+    let (seen, _) = run(vec![("/api", throttle())], SHORT).await;
+    let words = "throttled: it lives, but throttles us, for 1 s: /api/v1/namespaces/default answered HTTP 429 “Too many requests, please try again later.”";
+    assert_eq!(verdict(&seen), words);
+}
+
+#[tokio::test]
+async fn a_server_that_says_farewell_drains() {
+    // As 1.37 answers what is not exempt, once its shutdown delay has passed.
+    let farewell = Act::With(
+        429,
+        "retry-after: 5\r\nconnection: close\r\n".into(),
+        "The apiserver is shutting down, please try again later.\n".into(),
+    );
+    let page = "[+]ping ok\n[-]shutdown failed: reason withheld\nreadyz check failed\n";
+    let changes = vec![("/readyz", say(500, page)), ("/api", farewell.clone()), ("/version", farewell.clone())];
+    let (seen, facts) = run(changes, SHORT).await;
+    assert_eq!((verdict(&seen), facts.draining), ("ok".into(), true));
+    let (seen, facts) = run(vec![("/api", farewell)], SHORT).await;
+    assert_eq!((verdict(&seen), facts.draining), ("ok".into(), true));
+}
+
+/// Every page of a server in good health, so much later.
+fn late(by: Duration) -> Table {
+    well().into_iter().map(|(path, act)| (path, Act::After(by, Box::new(act)))).collect()
+}
+
+#[tokio::test]
+async fn a_slow_line_is_no_broken_etcd() {
+    let far = Duration::from_millis(2600);
+    let (seen, facts) = run(late(far), AMPLE).await;
+    assert_eq!((verdict(&seen), facts.etcd_read), ("ok".into(), Some(ReadThrough::Ok)));
+
+    // Beyond the timeout, where one page was just in time: slow, and etcd is not blamed.
+    let mut table = late(Duration::from_millis(700));
+    table.extend([("/livez?verbose", Act::Hang), ("/api", Act::Hang)]);
+    let (seen, facts) = run(table, Duration::from_millis(1200)).await;
+    assert!(verdict(&seen).starts_with("degraded: all that it answers is slow ("), "{}", verdict(&seen));
+    assert!(facts.slow && !facts.etcd_only && facts.etcd_read.is_none());
 }
 
 #[tokio::test]

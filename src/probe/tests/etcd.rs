@@ -115,7 +115,7 @@ async fn health_says_no() {
     )
     .await;
     assert_eq!(facts.alarms.len(), 1);
-    let odd = "body: /health answered HTTP 200, but not as etcd does: “<html>”";
+    let odd = "body: /health answered HTTP 200, but not as etcd does: with a page without words";
     check(vec![("/health", say(200, "<html>"))], odd).await;
 }
 

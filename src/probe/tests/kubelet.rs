@@ -62,7 +62,8 @@ async fn its_own_port_answers() {
     let sick = "[+]ping ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n";
     check(Some(say(500, sick)), Some(say(200, WELL)), "degraded: /healthz fails: syncloop", Some((DIRECT, Some(500))))
         .await;
-    let other = "body: /healthz answered 200, but not as a health page does: “<html>” (silent)";
+    let other =
+        "body: /healthz answered HTTP 200 with a page without words: another program listens on this port (silent)";
     check(Some(say(200, "<html>")), Some(say(200, WELL)), other, Some((DIRECT, Some(200)))).await;
 }
 

@@ -1,6 +1,14 @@
 //! A server that answers as a table says, over TLS or plain, and a dialer that has credentials for it.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
@@ -28,6 +36,12 @@ pub(super) enum Act {
     Say(u16, String),
     /// The same, but the connection ends before the body does.
     Cut(u16, String),
+    /// The same with headers, each line ended.
+    With(u16, String, String),
+    /// A 429 that says to come again in a second, so many times, and then the same as without.
+    Throttle(Arc<AtomicUsize>, String),
+    /// The same, after so long.
+    After(Duration, Box<Act>),
     /// Nothing, for ever.
     Hang,
 }
@@ -174,13 +188,25 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, table: &Table) 
     let path = text.split_whitespace().nth(1).unwrap_or_default();
     let act = table.iter().rev().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, act)| act);
     let missing = Act::Say(404, "404 page not found\n".into());
-    let (status, body, more) = match act.unwrap_or(&missing) {
-        Act::Say(status, body) => (status, body, 0),
-        Act::Cut(status, body) => (status, body, 100),
-        Act::Hang => return std::future::pending().await,
+    let mut act = act.unwrap_or(&missing);
+    if let Act::After(wait, then) = act {
+        tokio::time::sleep(*wait).await;
+        act = then;
+    }
+    let mut none_left = |n: usize| n.checked_sub(1);
+    let (status, headers, body, more) = match act {
+        Act::Say(status, body) => (*status, "", body.as_str(), 0),
+        Act::Cut(status, body) => (*status, "", body.as_str(), 100),
+        Act::With(status, headers, body) => (*status, headers.as_str(), body.as_str(), 0),
+        Act::Throttle(left, _) if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, &mut none_left).is_ok() => {
+            (429, "retry-after: 1\r\n", "Too many requests, please try again later.\n", 0)
+        }
+        Act::Throttle(_, body) => (200, "", body.as_str(), 0),
+        Act::Hang | Act::After(..) => return std::future::pending().await,
     };
     let length = body.len() + more;
-    let reply = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    let reply =
+        format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}");
     if stream.write_all(reply.as_bytes()).await.is_ok() {
         let _ = stream.shutdown().await;
     }

@@ -20,7 +20,8 @@ async fn scheduler_and_controller_manager() {
     check(Security::Tls, "/healthz", say(500, sick), "degraded: /healthz fails: leaderElection").await;
     let words = "auth: /healthz answered 401: our credentials are not accepted";
     check(Security::Tls, "/healthz", say(401, "Unauthorized"), words).await;
-    let words = "body: /healthz answered 200, but not as a health page does: “<html>” (silent)";
+    let words =
+        "body: /healthz answered HTTP 200 with a page without words: another program listens on this port (silent)";
     check(Security::Tls, "/healthz", say(200, "<html>"), words).await;
     let words = "http_status: /healthz is not there (404): another program listens on this port (silent)";
     check(Security::Tls, "/healthz", say(404, "nginx"), words).await;

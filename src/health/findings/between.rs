@@ -1,0 +1,89 @@
+//! What lies between an API server and us, though nothing is known to be wrong with it: something that answers in its
+//! place, throttling, a slow line.
+//!
+//! None of it is an outage. What something else answers proves nothing of what is behind it, neither that it lives nor that
+//! it is gone; an outage there is told by whatever else is seen.
+
+use crate::{
+    health::{
+        picture::Picture,
+        view::{How, NAMED, TargetView, earliest, labels},
+        words,
+    },
+    model::{AlertName, Finding, Job, Severity},
+};
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let mut all: Vec<_> = hidden(p).into_iter().collect();
+    let servers = p.scene.job(Job::KubeApiserver);
+    all.extend(servers.iter().filter(|t| t.is_confirmed(How::Throttles)).map(|t| throttles(p, t)));
+    all.extend(servers.iter().filter(|t| t.is_confirmed(How::Slow)).map(|t| slow(p, t)));
+    all
+}
+
+/// One finding for all of them: it is mostly one thing that stands before them.
+fn hidden(p: &Picture<'_>) -> Option<Finding> {
+    let all = p.scene.job(Job::KubeApiserver);
+    let hidden: Vec<_> = all.iter().copied().filter(|t| t.is_confirmed(How::Hidden)).collect();
+    let first = hidden.first()?;
+    let n = hidden.len();
+    let who = match (p.scene.advertised, n) {
+        (Some(address), 1) if std::ptr::eq(address, *first) => format!("the advertised address {}", address.instance()),
+        _ if n == all.len() => words::all(n, Job::KubeApiserver),
+        _ => words::of(n, all.len(), Job::KubeApiserver),
+    };
+    let headline = format!("something else answers in front of {who}: what is behind it can't be seen from here");
+    // Without any other API server the watchdog knows no more of this cluster than that.
+    let blind =
+        !p.api.any_up() && all.iter().all(|t| !t.is_confirmed(How::Throttles) && !t.is_confirmed(How::Credentials));
+    let severity = if blind { Severity::Critical } else { Severity::Warning };
+    let mut finding = p.scene.finding(AlertName::ApiServerHidden, "", severity, headline);
+    finding.since = earliest(&hidden, p.scene.now);
+    finding.labels = labels(&hidden);
+    finding.evidence = hidden.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
+    finding.evidence.push("this proves neither that the API server lives nor that it is down".into());
+    if blind {
+        finding
+            .consequences
+            .push("nodes, leases and endpoints can't be read: what was last known is watched on".into());
+    }
+    let names: Vec<_> = hidden.iter().map(|t| t.instance()).collect();
+    finding.first_step = format!(
+        "from the watchdog's machine: `curl -skv https://{}/livez` shows who answers; let the watchdog pass there (firewall, \
+         login, proxy), or give it the servers' own addresses in `apiserver.endpoints` instead of {}",
+        first.instance(),
+        words::list(&names, NAMED)
+    );
+    Some(finding)
+}
+
+fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: String, first_step: String) -> Finding {
+    let instance = target.instance();
+    let mut finding = p.scene.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
+    finding.since = target.verdict.since;
+    finding.labels = labels(&[target]);
+    finding.evidence = vec![target.line()];
+    finding.first_step = first_step;
+    finding
+}
+
+fn throttles(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
+    let headline = format!("API server {} lives and throttles us (HTTP 429)", target.instance());
+    let step = "who floods it? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, and \
+                `apiserver_flowcontrol_rejected_requests_total` in its /metrics; a proxy in front may limit us too";
+    unwell(p, target, headline, step.into())
+}
+
+fn slow(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
+    let headline =
+        format!("API server {} lives and is slow, all of it alike: {}", target.instance(), target.verdict.message);
+    let step = format!(
+        "the line first: `mtr {0}`, and the `connect` and `tls` phases of its probes; then the load of {0}; a far cluster \
+         wants a longer `timeout`",
+        target.host()
+    );
+    unwell(p, target, headline, step)
+}
+
+/// How many are quoted.
+const EVIDENCE_MAX: usize = 10;
