@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     dial::Dialer,
-    model::{ClusterSnapshot, LeaseFact, LeaseSight, LeftOuts, NodeFact, Part},
+    model::{ClusterSnapshot, LeaseFact, LeftOuts, NodeFact, Part},
 };
 
 /// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
@@ -131,7 +131,7 @@ impl Reading<'_> {
         let Some((read, _)) = self.take(Part::Nodes, read) else { return };
         let now = self.clock.wall();
         let before = std::mem::take(&mut self.next.nodes);
-        let nodes = with_what_was_known(read, &before, self.next.left_out.get(&Part::Nodes));
+        let nodes = with_what_was_known(read, &before, self.next.left_out.get(&Part::Nodes), now);
         self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), &before, &nodes, now);
         self.next.nodes = nodes;
         match listed_endpoints(&mut self.reader).await {
@@ -243,10 +243,18 @@ impl Reading<'_> {
 
 /// Sorted by name, with the leases that were known: they are read afterwards. A node that could not be understood now
 /// stays as it was.
-fn with_what_was_known(mut nodes: Vec<NodeFact>, before: &[NodeFact], left_out: Option<&LeftOuts>) -> Vec<NodeFact> {
-    let leases: HashMap<&str, &Option<LeaseSight>> = before.iter().map(|n| (&*n.name, &n.lease)).collect();
+fn with_what_was_known(
+    mut nodes: Vec<NodeFact>,
+    before: &[NodeFact],
+    left_out: Option<&LeftOuts>,
+    now: Timestamp,
+) -> Vec<NodeFact> {
+    let known: HashMap<&str, &NodeFact> = before.iter().map(|n| (&*n.name, n)).collect();
     for node in &mut nodes {
-        node.lease = leases.get(&*node.name).and_then(|lease| (*lease).clone());
+        let Some(known) = known.get(&*node.name) else { continue };
+        node.lease.clone_from(&known.lease);
+        let settled = known.passage().is_some() && node.passage().is_none();
+        node.settled_at = if settled { Some(now) } else { known.settled_at };
     }
     let named = left_out.map_or(&[][..], |l| &l.named);
     nodes.extend(before.iter().filter(|n| named.iter().any(|l| l.name == *n.name)).cloned());

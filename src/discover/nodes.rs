@@ -79,6 +79,7 @@ pub(super) fn fact(node: Node) -> NodeFact {
         control_plane: ROLES.iter().any(|role| metadata.labels.contains_key(*role)),
         lease: None,
         created: metadata.creation_timestamp,
+        settled_at: None,
         is_virtual,
         traits,
     }

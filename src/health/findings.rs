@@ -11,6 +11,7 @@ mod leaders;
 mod network;
 mod nodes;
 mod pulse;
+mod registry;
 
 pub(super) use pulse::tell as tell_what_works;
 
@@ -26,6 +27,7 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(between::findings(p));
     all.extend(leaders::findings(p));
     all.extend(nodes::findings(p));
+    all.extend(registry::findings(p));
     all.extend(components::findings(p));
     all.extend(credentials::findings(p));
     all.extend(certificates::findings(p));

@@ -1,20 +1,26 @@
 //! Nodes: what the kubelet's silence means, with the node's lease and its Ready condition as second witnesses.
 //!
 //! A kubelet that is silent while its lease is renewed lives, and we can't reach it; one that refuses is dead while its
-//! host lives; one that is silent and renews nothing is lost with its node. A node in maintenance raises no alarm.
+//! host lives; one that is silent and renews nothing is lost with its node. One that never answered from here is judged by
+//! what the API server hears of it alone. A node that is being set up, drained or taken away raises no alarm.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
+use self::condition::Names;
 use super::{
     apiserver::Servers,
     scene::Scene,
-    time::{CLOCK_MARGIN, SaturatingAge, later},
+    time::later,
     view::{How, TargetView},
     words,
 };
-use crate::model::{Job, NodeCondition, NodeFact};
+use crate::model::{Job, LeaseSight, NodeCondition, NodeFact, Severity};
+
+pub(super) mod commons;
+mod condition;
+pub(super) mod counts;
 
 /// What the node controller allows (`--node-monitor-grace-period`).
 const LEASE_STALE: Duration = Duration::from_secs(40);
@@ -22,8 +28,14 @@ const LEASE_STALE: Duration = Duration::from_secs(40);
 const LEASE_LATE: Duration = Duration::from_secs(15);
 /// So long after its first failed probe the lease is waited for, and no longer: then it is told what is known.
 const UNDECIDED_FOR: Duration = Duration::from_secs(10);
+/// A kubelet that never answered is judged when its lease has had the time to show whether it is renewed.
+const STRANGER_FOR: Duration = Duration::from_secs(60);
 /// A node that joins or restarts is NotReady for a moment.
 const NOT_READY_FOR: Duration = Duration::from_secs(60);
+/// A node that has never been Ready is being set up for so long: its image, its network plugin.
+const JOINING_FOR: Duration = Duration::from_secs(300);
+/// The node controller has called a node Unknown by then: one that is Ready so long after its kubelet failed us is heard.
+const READY_PROVES_AFTER: Duration = Duration::from_secs(60);
 /// Conditions read longer ago say nothing.
 const CONDITIONS_RECENT: Duration = Duration::from_secs(120);
 /// How many failing checks a headline names.
@@ -32,9 +44,17 @@ const CHECKS_NAMED: usize = 3;
 /// What is wrong with a node. Worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
+    /// Its kubelet never answered from here, and the API server hears from it: no trouble, worth a note.
+    OutOfReach,
     NotReady,
+    /// NotReady: no pod network.
+    NoNetwork,
+    /// NotReady: no container runtime.
+    NoRuntime,
     Unreachable,
     KubeletDown,
+    /// Silent, and its lease will soon say more.
+    Silent,
     /// Silent, and nobody else can say more.
     Mute,
     Lost,
@@ -43,19 +63,20 @@ pub(super) enum Kind {
 /// A node in trouble.
 pub(super) struct Trouble<'a> {
     pub(super) kind: Kind,
+    pub(super) severity: Severity,
+    /// Nobody has heard of it for as long as the node controller allows.
+    pub(super) gone: bool,
     /// The lease will soon tell more.
     pub(super) undecided: bool,
     pub(super) since: Timestamp,
     pub(super) headline: String,
     pub(super) evidence: Vec<String>,
-    /// It is a control-plane node.
-    pub(super) control: bool,
     pub(super) target: Option<&'a TargetView<'a>>,
 }
 
-/// Cordoned or on its way out: someone is at it.
+/// Coming or going: someone, or an autoscaler, is at it.
 pub(super) fn in_maintenance(fact: &NodeFact) -> bool {
-    fact.unschedulable || fact.deleting
+    fact.passage().is_some()
 }
 
 /// Every node in trouble, by name.
@@ -65,23 +86,43 @@ pub(super) fn troubles<'a>(scene: &Scene<'a>, api: &Servers<'a>) -> BTreeMap<&'a
     for target in scene.job(Job::Kubelet) {
         kubelets.insert(target.node().unwrap_or(target.host()), *target);
     }
+    let conditions = conditions_count(scene, api);
     for (&name, target) in &kubelets {
         let fact = scene.node(name);
         // Asked through API servers that don't answer, a kubelet's silence is theirs.
-        if !target.is_broken() || fact.is_some_and(in_maintenance) || (target.by_proxy() && !api.any_up()) {
+        if !target.is_broken() || fact.is_some_and(is_excused) || (target.by_proxy() && !api.any_up()) {
             continue;
         }
-        troubles.insert(name, silent_or_dead(scene, name, target, fact));
+        // That the runtime is dead makes the kubelet sick in the end: the cause is told, as it was before.
+        if target.how() == How::Sick && conditions && fact.is_some_and(names_runtime) {
+            continue;
+        }
+        troubles.extend(failing_kubelet(scene, api, name, target, fact).map(|t| (name, t)));
     }
-    if conditions_count(scene, api) {
-        for fact in scene.view.snapshot.nodes.iter().filter(|n| !n.is_ready() && !in_maintenance(n)) {
+    if conditions {
+        for fact in scene.view.snapshot.nodes.iter().filter(|n| !n.is_ready() && !is_excused(n)) {
             let kubelet = kubelets.get(&*fact.name).copied();
-            if !troubles.contains_key(&*fact.name) {
+            // Out of our reach, a node can be in trouble all the same.
+            if troubles.get(&*fact.name).is_none_or(|t: &Trouble<'_>| t.kind == Kind::OutOfReach) {
                 troubles.extend(not_ready(scene, fact, kubelet).map(|t| (&*fact.name, t)));
             }
         }
     }
     troubles
+}
+
+/// On its way in or out, or shutting down by its own word.
+fn is_excused(fact: &NodeFact) -> bool {
+    in_maintenance(fact) || condition::ready(fact).is_some_and(|c| condition::names(c) == Names::Shutdown)
+}
+
+fn names_runtime(fact: &NodeFact) -> bool {
+    condition::ready(fact).is_some_and(|c| matches!(condition::names(c), Names::Runtime | Names::SlowRuntime))
+}
+
+/// It was made lately.
+fn is_new(fact: &NodeFact, now: Timestamp) -> bool {
+    fact.created.is_some_and(|at| !later(now, at, JOINING_FOR))
 }
 
 /// Conditions speak of now, or of the moment when the API servers fell silent; fresh from an outage of theirs they only
@@ -94,63 +135,151 @@ fn conditions_count(scene: &Scene<'_>, api: &Servers<'_>) -> bool {
     }
 }
 
-/// When the lease was last renewed and how old it was when it was read.
-fn lease(scene: &Scene<'_>, fact: Option<&NodeFact>) -> Option<(Timestamp, Duration)> {
-    let age = fact?.lease_age().filter(|_| scene.leases_recent)?;
-    Some((scene.view.snapshot.leases_at?.saturating_sub_age(age), age))
+/// What others know of a node whose kubelet fails.
+struct Witnesses<'a> {
+    lease: Option<&'a LeaseSight>,
+    /// Its lease was renewed after the kubelet failed us, or the API server has called it Ready for long since.
+    lives: bool,
+    /// The lease is later than a living kubelet's.
+    late: bool,
+    /// The API server has called it NotReady since.
+    unready: bool,
+    /// What the API server last said is recent, and good.
+    ready: bool,
+    /// Nobody has heard of it for as long as the node controller allows.
+    gone: bool,
+}
+
+impl<'a> Witnesses<'a> {
+    fn of(scene: &Scene<'_>, api: &Servers<'_>, fact: Option<&'a NodeFact>, target: &TargetView<'_>) -> Self {
+        let since = target.verdict.since;
+        let lease = fact.and_then(|f| f.lease.as_ref()).filter(|_| scene.leases_recent);
+        let read = scene.view.snapshot.read_at.filter(|_| api.any_up());
+        let long_since = since.checked_add(READY_PROVES_AFTER).unwrap_or(Timestamp::MAX);
+        let is_ready = fact.is_some_and(NodeFact::is_ready);
+        // What has not moved since we watch is judged when it has been watched for long.
+        let limit = |moved| move |l: &&LeaseSight| if l.has_moved() { l.age() > moved } else { l.age() > LEASE_STALE };
+        let fresh = |l: &&LeaseSight| l.has_moved() && l.age() <= LEASE_STALE;
+        let renewed = |l: &LeaseSight| l.renewed_after(since) || !target.verdict.reached;
+        let silent_for = scene.now.duration_since(since).unsigned_abs();
+        Self {
+            lease,
+            lives: lease.filter(fresh).is_some_and(renewed)
+                || (lease.is_none() && is_ready && read.is_some_and(|at| at >= long_since)),
+            late: lease.filter(limit(LEASE_LATE)).is_some(),
+            unready: fact.is_some() && !is_ready && read.is_some_and(|at| at >= since),
+            ready: is_ready && read.is_some_and(|at| !later(scene.now, at, CONDITIONS_RECENT)),
+            gone: lease.map_or(silent_for > LEASE_STALE, |l| l.age() > LEASE_STALE),
+        }
+    }
 }
 
 /// Its kubelet fails.
-fn silent_or_dead<'a>(
+fn failing_kubelet<'a>(
     scene: &Scene<'a>,
+    api: &Servers<'_>,
     name: &str,
     target: &'a TargetView<'a>,
     fact: Option<&NodeFact>,
-) -> Trouble<'a> {
+) -> Option<Trouble<'a>> {
+    let seen = Witnesses::of(scene, api, fact, target);
+    let began = fact.and_then(|f| f.settled_at).map_or(target.verdict.since, |at| at.max(target.verdict.since));
+    let waited = scene.now.duration_since(target.verdict.since).unsigned_abs();
+    let silent = target.how().is_silence() || (target.by_proxy() && target.how() != How::Sick);
+    let (kind, headline) = if target.verdict.reached {
+        kind_of_known(name, target, &seen, silent, api)
+    } else {
+        let patience = fact.is_some_and(|f| is_new(f, scene.now)) || waited < STRANGER_FOR;
+        kind_of_stranger(name, target, &seen, silent, patience, api)?
+    };
+    let control = fact.is_some_and(|f| f.control_plane);
+    let severity = match kind {
+        Kind::Lost | Kind::Mute => Severity::Critical,
+        Kind::KubeletDown if control && seen.gone => Severity::Critical,
+        Kind::OutOfReach => Severity::Info,
+        _ => Severity::Warning,
+    };
+    let mut evidence = vec![target.line()];
+    evidence.extend(seen.lease.map(|l| renewal(name, l)));
+    evidence.extend(fact.and_then(condition::ready).map(|c| ready(scene, name, c)));
+    let undecided = kind == Kind::Silent && waited < UNDECIDED_FOR;
+    Some(Trouble { kind, severity, gone: seen.gone, undecided, since: began, headline, evidence, target: Some(target) })
+}
+
+/// A kubelet that has answered before.
+fn kind_of_known(
+    name: &str,
+    target: &TargetView<'_>,
+    seen: &Witnesses<'_>,
+    silent: bool,
+    api: &Servers<'_>,
+) -> (Kind, String) {
     let how = target.how();
-    let since = target.verdict.since;
-    let lease = lease(scene, fact);
-    // Renewed after the kubelet failed us: it works for others.
-    let renewed = lease.is_some_and(|(at, age)| later(at, since, CLOCK_MARGIN) && age <= LEASE_STALE);
-    let silent = how.is_silence() || (target.by_proxy() && how != How::Sick);
-    let late = lease.is_some_and(|(_, age)| age > LEASE_LATE);
-    let unready = fact.is_some_and(|f| !f.is_ready()) && scene.view.snapshot.read_at.is_some_and(|at| at >= since);
-    let (kind, headline) = match how {
+    let heard = if seen.lease.is_some() { "its lease is fresh" } else { "the API server hears from it" };
+    match how {
         How::Sick => (Kind::KubeletDown, format!("kubelet on {name} says that it is not healthy{}", failing(target))),
         How::Wrong if !target.by_proxy() => {
             (Kind::KubeletDown, format!("kubelet on {name} answers wrongly: {}", target.verdict.message))
         }
-        _ if renewed => {
+        _ if seen.lives => {
             let says = if silent { "can't be reached from here" } else { how.says(1) };
-            (Kind::Unreachable, format!("kubelet on {name} {says}, yet its lease is fresh: the node lives"))
+            (Kind::Unreachable, format!("kubelet on {name} {says}, yet {heard}: the node lives"))
         }
-        _ if !silent => {
-            let dead = if how == How::Refused { "is down (connection refused)" } else { how.says(1) };
-            (Kind::KubeletDown, format!("kubelet on {name} {dead}; containers there presumably still run"))
+        _ if !silent => dead(name, how),
+        _ if seen.late || seen.unready => lost(name, seen),
+        _ if seen.lease.is_some() => {
+            let words = "its kubelet is silent; its lease will soon show whether it lives";
+            (Kind::Silent, format!("no answer from node {name}: {words}"))
         }
-        _ if late => {
-            (Kind::Lost, format!("node {name} is lost: its kubelet is silent and has stopped renewing its lease"))
-        }
-        _ if unready => {
-            (Kind::Lost, format!("node {name} is lost: its kubelet is silent and the API server calls it NotReady"))
-        }
-        _ if lease.is_some() => {
-            (Kind::Lost, format!("no answer from node {name}: its kubelet is silent; its lease may still be renewed"))
+        _ if seen.ready && api.any_up() => {
+            let words = "its kubelet is silent; its lease can't be read, and the API server still calls it Ready";
+            (Kind::Silent, format!("no answer from node {name}: {words}"))
         }
         _ => (Kind::Mute, format!("no answer from node {name}: its kubelet is silent, and its lease can't be read")),
-    };
-    let waiting = scene.now.duration_since(since).unsigned_abs() < UNDECIDED_FOR;
-    let mut evidence = vec![target.line()];
-    evidence.extend(lease.map(|(at, _)| format!("lease of {name} last renewed about {}", words::time(at))));
-    evidence.extend(fact.and_then(|f| f.conditions.iter().find(|c| c.kind == "Ready")).map(|c| ready(scene, name, c)));
-    Trouble {
-        kind,
-        undecided: silent && !renewed && !late && !unready && lease.is_some() && waiting,
-        since,
-        headline,
-        evidence,
-        control: fact.is_some_and(|f| f.control_plane),
-        target: Some(target),
+    }
+}
+
+/// A kubelet that never answered from here: a firewall may always have been between. `None`: nothing is known yet.
+fn kind_of_stranger(
+    name: &str,
+    target: &TargetView<'_>,
+    seen: &Witnesses<'_>,
+    silent: bool,
+    patience: bool,
+    api: &Servers<'_>,
+) -> Option<(Kind, String)> {
+    let words = "has never answered from here, though the API server hears from it";
+    if seen.lives {
+        return Some((Kind::OutOfReach, format!("kubelet on {name} {words}")));
+    }
+    if patience {
+        return None;
+    }
+    if seen.late || seen.unready {
+        return Some(if silent { lost(name, seen) } else { dead(name, target.how()) });
+    }
+    if seen.ready && api.any_up() {
+        return Some((Kind::OutOfReach, format!("kubelet on {name} {words}")));
+    }
+    Some((Kind::Mute, format!("no answer from node {name}: its kubelet is silent, and its lease can't be read")))
+}
+
+fn dead(name: &str, how: How) -> (Kind, String) {
+    let dead = if how == How::Refused { "is down (connection refused)" } else { how.says(1) };
+    (Kind::KubeletDown, format!("kubelet on {name} {dead}; containers there presumably still run"))
+}
+
+fn lost(name: &str, seen: &Witnesses<'_>) -> (Kind, String) {
+    let why = if seen.late { "has stopped renewing its lease" } else { "the API server calls it NotReady" };
+    (Kind::Lost, format!("node {name} is lost: its kubelet is silent and {why}"))
+}
+
+/// `lease of n1 last renewed about …`.
+fn renewal(name: &str, lease: &LeaseSight) -> String {
+    if lease.has_moved() {
+        format!("lease of {name} last renewed about {}", words::time(lease.renewed_at()))
+    } else {
+        format!("lease of {name} not renewed since it was first read at {}", words::time(lease.seen_at))
     }
 }
 
@@ -161,33 +290,52 @@ fn failing(target: &TargetView<'_>) -> String {
     }
 }
 
-/// `the API server told at …: Ready is Unknown (NodeStatusUnknown)`.
+/// `the API server says: n1 Ready=Unknown since … (NodeStatusUnknown)`.
 fn ready(scene: &Scene<'_>, name: &str, c: &NodeCondition) -> String {
     let since = c.since.map(|at| format!(" since {}", words::time(at))).unwrap_or_default();
     let told = if scene.leases_recent { "the API server says" } else { "the API server last said" };
-    format!("{told}: {name} Ready={}{since} ({})", c.status, c.reason)
+    let message = if c.message.is_empty() { String::new() } else { format!(": {}", c.message) };
+    format!("{told}: {name} Ready={}{since} ({}{message})", c.status, c.reason)
 }
 
 /// The API server calls it NotReady, while its kubelet answers or is not asked.
 fn not_ready<'a>(scene: &Scene<'a>, fact: &NodeFact, kubelet: Option<&'a TargetView<'a>>) -> Option<Trouble<'a>> {
     let name = &fact.name;
-    let condition = fact.conditions.iter().find(|c| c.kind == "Ready")?;
+    let condition = condition::ready(fact)?;
+    let names = condition::names(condition);
+    // A kubelet that never answered tells nothing of a node.
+    let kubelet = kubelet.filter(|t| t.verdict.reached || t.is_open());
     let since = condition.since.unwrap_or(kubelet.map_or(scene.now, |t| t.verdict.since));
-    if condition.since.is_some_and(|at| !later(scene.now, at, NOT_READY_FOR)) {
+    let is_fresh = !later(scene.now, since, NOT_READY_FOR) && condition.since.is_some();
+    // The kubelet has waited for its runtime before it said so.
+    let at_once = matches!(names, Names::Runtime | Names::SlowRuntime);
+    let was_ready = fact.created.is_none_or(|made| later(since, made, NOT_READY_FOR));
+    if (is_fresh && !at_once) || (!was_ready && is_new(fact, scene.now)) {
         return None;
     }
-    let reason = &condition.reason;
-    let (kind, headline) = match kubelet {
-        Some(t) if t.is_up() || t.how() == How::Credentials => {
-            (Kind::NotReady, format!("node {name} is NotReady ({reason}), though its kubelet answers"))
+    let answers = kubelet.is_some_and(|t| t.is_up() || t.how() == How::Credentials || t.how() == How::Sick);
+    let though = if answers { ", though its kubelet answers" } else { "" };
+    let (kind, headline) = match names {
+        _ if kubelet.is_some_and(TargetView::is_open) && !answers => return None,
+        _ if condition.status == "Unknown" && !answers => (
+            Kind::Lost,
+            format!("node {name} is lost: the API servers have not heard of its kubelet ({})", condition.reason),
+        ),
+        Names::Runtime => (Kind::NoRuntime, format!("node {name}: its container runtime does not answer{though}")),
+        Names::SlowRuntime => {
+            (Kind::NoRuntime, format!("node {name}: its container runtime hangs or is overloaded (PLEG){though}"))
         }
-        Some(t) if t.is_open() => return None,
-        _ if condition.status == "Unknown" => {
-            (Kind::Lost, format!("node {name} is lost: the API servers have not heard of its kubelet ({reason})"))
+        Names::Network => {
+            let words = condition::network(condition);
+            (Kind::NoNetwork, format!("node {name}: its pod network is not set up ({words}){though}"))
         }
-        _ => (Kind::NotReady, format!("node {name} is NotReady ({reason})")),
+        _ => (Kind::NotReady, format!("node {name} is NotReady ({}){though}", condition::quoted(condition))),
     };
+    let severity = if kind == Kind::Lost { Severity::Critical } else { Severity::Warning };
+    let began = since.checked_sub(names.before()).unwrap_or(since);
+    let since = fact.settled_at.map_or(began, |at| at.max(began));
     let mut evidence = vec![ready(scene, name, condition)];
     evidence.extend(kubelet.map(TargetView::line));
-    Some(Trouble { kind, undecided: false, since, headline, evidence, control: fact.control_plane, target: kubelet })
+    let gone = kind == Kind::Lost;
+    Some(Trouble { kind, severity, gone, undecided: false, since, headline, evidence, target: kubelet })
 }

@@ -69,6 +69,8 @@ pub struct Head {
     flapping: Option<Verdict>,
     /// Shown instead while the watchdog can't see.
     blind: Option<Verdict>,
+    /// It has answered at least once.
+    reached: bool,
     run: Option<Run>,
     /// Failures of probes that started before this prove nothing: a later one succeeded, or we were blind then.
     ignore_before: Option<Timestamp>,
@@ -81,7 +83,12 @@ pub struct Head {
 impl Head {
     /// A target never probed: `Unknown`.
     pub fn new(now: Timestamp) -> Self {
-        Self::with(Verdict { state: State::Unknown, since: now, reason: None, message: "not probed yet".into() })
+        Self::unknown(now, false)
+    }
+
+    fn unknown(now: Timestamp, reached: bool) -> Self {
+        let (state, message) = (State::Unknown, "not probed yet".into());
+        Self::with(Verdict { state, since: now, reason: None, message, reached })
     }
 
     /// A target as it was before a restart: the same state since the same time. `Down` stays until it has risen,
@@ -93,14 +100,17 @@ impl Head {
                 Self::with(Verdict { state: State::Up, reason: None, message: HEALTHY.into(), ..verdict })
             }
             State::Unknown if verdict.reason.is_some() => Self::with(verdict),
-            State::Unknown => Self::new(verdict.since),
-            State::Flapping => Self { flapping: Some(verdict.clone()), ..Self::new(verdict.since) },
+            State::Unknown => Self::unknown(verdict.since, verdict.reached),
+            State::Flapping => {
+                Self { flapping: Some(verdict.clone()), ..Self::unknown(verdict.since, verdict.reached) }
+            }
         }
     }
 
     fn with(verdict: Verdict) -> Self {
         Self {
             settled: verdict.clone(),
+            reached: verdict.reached,
             inner: verdict,
             flapping: None,
             blind: None,
@@ -130,6 +140,11 @@ impl Head {
         }
         let before = self.verdict().state;
         self.forget_the_future(now);
+        self.reached |= match outcome {
+            Outcome::Success => true,
+            Outcome::Failed(failure) => matches!(failure.reason, Reason::Auth | Reason::Degraded),
+        };
+        self.inner.reached = self.reached;
         match outcome {
             Outcome::Success => self.succeeded(started, now, t),
             Outcome::Failed(failure) => self.failed(failure, started, now, t),
@@ -152,7 +167,8 @@ impl Head {
     pub fn blind(&mut self, now: Timestamp, why: &str) -> Option<State> {
         let before = self.verdict().state;
         let since = self.blind.as_ref().map_or(now, |v| v.since);
-        self.blind = Some(Verdict { state: State::Unknown, since, reason: None, message: why.into() });
+        let (state, reached) = (State::Unknown, self.reached);
+        self.blind = Some(Verdict { state, since, reason: None, message: why.into(), reached });
         (before != State::Unknown).then_some(before)
     }
 
@@ -228,11 +244,12 @@ impl Head {
     }
 
     fn suspect(&mut self, since: Timestamp, reason: Option<Reason>, message: &str) {
-        self.inner = Verdict { state: State::Suspect, since, reason, message: message.into() };
+        let (state, reached) = (State::Suspect, self.reached);
+        self.inner = Verdict { state, since, reason, message: message.into(), reached };
     }
 
     fn settle(&mut self, state: State, since: Timestamp, reason: Option<Reason>, message: &str) {
-        self.inner = Verdict { state, since, reason, message: message.into() };
+        self.inner = Verdict { state, since, reason, message: message.into(), reached: self.reached };
         self.settled = self.inner.clone();
     }
 
@@ -264,7 +281,8 @@ impl Head {
                     t.flap_window.as_secs().div_ceil(60),
                     self.inner.message
                 );
-                self.flapping = Some(Verdict { state: State::Flapping, since, reason: self.inner.reason, message });
+                let (state, reason, reached) = (State::Flapping, self.inner.reason, self.reached);
+                self.flapping = Some(Verdict { state, since, reason, message, reached });
             }
             None => {}
         }

@@ -244,7 +244,8 @@ async fn an_answering_target_proves_that_we_are_not_cut_off() {
 async fn after_a_restart_the_old_verdict_stands_until_probed() {
     let api = target(Job::KubeApiserver, "a:6443", false);
     let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let down = Verdict { state: State::Down, since, reason: Some(Reason::Refused), message: "refused".into() };
+    let down =
+        Verdict { state: State::Down, since, reason: Some(Reason::Refused), message: "refused".into(), reached: true };
     let mut b = Bench::start(vec![(api.clone(), down)]);
     b.know(vec![api.clone()]).await;
     b.look(true).await;

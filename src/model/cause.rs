@@ -122,6 +122,8 @@ table! {
     EtcdAlarm: Cause { family: Some(Family::Etcd), ..ROOT };
     /// An etcd member is down, quorum is kept.
     EtcdMemberDown: Cause { family: Some(Family::Etcd), ..ROOT };
+    /// Workers are gone from the API servers' list, and were not drained before; or none is left.
+    WorkersGone: Cause { family: Some(Family::Nodes), reach: Reach::Nodes, ..ROOT };
     /// Many nodes at once.
     NodesDown: Cause {
         family: Some(Family::Nodes),
@@ -150,6 +152,8 @@ table! {
     NodeNotReady: ROOT;
     /// One scheduler, controller-manager or kube-proxy is down.
     ComponentDown: ROOT;
+    /// An API that another server provides (metrics.k8s.io, say) is not available.
+    AggregatedApiDown: ROOT;
     /// The kubelet can't be reached from here, yet its lease is fresh.
     KubeletUnreachable: Cause { of_nodes: true, ..ROOT };
     /// Our credentials are refused.
@@ -162,6 +166,10 @@ table! {
     TargetFlapping: ROOT;
     /// The watchdog's own store fails.
     StoreFailing: ALONE;
+    /// Many new workers within minutes.
+    WorkersAdded: ALONE;
+    /// Certificate requests on which nobody decides.
+    CertificateRequestsPending: ALONE;
     /// A configured cluster can't be watched at all: its kubeconfig can't be used.
     ClusterNotWatched: ALONE;
     /// A job has not reported in time.

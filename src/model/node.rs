@@ -60,6 +60,8 @@ pub struct NodeFact {
     pub lease: Option<LeaseSight>,
     /// `metadata.creationTimestamp`, by the API server's clock.
     pub created: Option<Timestamp>,
+    /// When it was last read to be no longer on its way in or out ([`NodeFact::passage`]), where that was seen.
+    pub settled_at: Option<Timestamp>,
     /// Made up by another program than a kubelet (Virtual Kubelet, KWOK) or shut away by its provider (Fargate): there is
     /// no kubelet to ask.
     pub is_virtual: bool,

@@ -56,6 +56,15 @@ pub struct Verdict {
     pub reason: Option<Reason>,
     /// Why, in words.
     pub message: String,
+    /// The target has answered from here at least once, in this run or an earlier one. What never did may be out of our
+    /// reach for good.
+    #[serde(default = "reached")]
+    pub reached: bool,
+}
+
+/// What was remembered before this was known is believed to have answered.
+fn reached() -> bool {
+    true
 }
 
 /// A change of verdict, as remembered.

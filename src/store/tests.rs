@@ -42,7 +42,7 @@ fn target(instance: &str) -> Target {
 }
 
 fn verdict(state: State) -> Verdict {
-    Verdict { state, since: now(), reason: Some(Reason::Refused), message: "refused".into() }
+    Verdict { state, since: now(), reason: Some(Reason::Refused), message: "refused".into(), reached: true }
 }
 
 fn incident(id: i64, resolved: bool) -> Incident {

@@ -28,7 +28,8 @@ impl Straw {
             guessed: false,
             labels: BTreeMap::new(),
         });
-        let verdict = Verdict { state, since: Timestamp::UNIX_EPOCH, reason: None, message: message.to_owned() };
+        let verdict =
+            Verdict { state, since: Timestamp::UNIX_EPOCH, reason: None, message: message.to_owned(), reached: true };
         let target = LiveTarget {
             target,
             verdict,

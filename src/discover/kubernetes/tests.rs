@@ -17,6 +17,7 @@ use crate::dial::{
     DialConfig,
     testing::{Authority, Clients, Server, kubeconfig, plain_dialer, status, tls_config, write},
 };
+use crate::model::LeaseSight;
 
 /// The server's clock; ours is far from it.
 const SERVER_DATE: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
@@ -346,6 +347,17 @@ async fn a_lease_is_as_fresh_as_it_was_seen_to_be_renewed() {
     world.change(|api| api.renewed = "2001-01-01T00:00:00Z");
     world.read(Scope::Leases).await;
     assert!(has_moved(&world), "its clock may say what it likes");
+}
+
+#[tokio::test]
+async fn when_a_node_is_uncordoned_is_remembered() {
+    let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
+    let node = |cordoned: bool| json!({"items": [{"metadata": {"name": "a"}, "spec": {"unschedulable": cordoned}}]});
+    for (cordoned, remembered) in [(false, false), (true, false), (false, true), (false, true)] {
+        world.change(|api| api.instead = vec![("/api/v1/nodes", node(cordoned))]);
+        let snapshot = world.read(Scope::Full).await;
+        assert_eq!(snapshot.nodes[0].settled_at.is_some(), remembered, "{cordoned}");
+    }
 }
 
 #[tokio::test]

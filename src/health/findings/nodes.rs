@@ -1,10 +1,13 @@
 //! What is said of nodes: each one in trouble by itself, many at once as one.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     health::{
-        nodes::{Kind, Trouble},
+        nodes::{Kind, Trouble, commons},
         picture::Picture,
         view::labels,
         words,
@@ -18,6 +21,8 @@ const MANY_MIN: usize = 3;
 const MANY: usize = 5;
 /// How many nodes the evidence of `NodesDown` names.
 const EVIDENCE_NAMES: usize = 10;
+/// How many traits that nodes have in common are told.
+const SHARED_MAX: usize = 3;
 /// How many nodes have a finding of their own beside `NodesDown`, those in trouble longest first.
 const SINGLES_MAX: usize = 100;
 /// How many nodes a headline names.
@@ -27,15 +32,16 @@ const HEADLINE_NAMES: usize = 3;
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     // Those of a lost control-plane host are told with it.
     let host = |t: &Trouble| t.target.and_then(|t| p.lost_host(t));
-    let by_themselves: Vec<_> = p.troubles.iter().filter(|(_, t)| host(t).is_none()).collect();
+    let troubles = || p.troubles.iter().filter(|(_, t)| t.kind != Kind::OutOfReach);
+    let by_themselves: Vec<_> = troubles().filter(|(_, t)| host(t).is_none()).collect();
     let total = p.scene.view.snapshot.nodes.len().max(p.scene.job(Job::Kubelet).len()).max(1);
     let n = by_themselves.len();
     let many = n > MANY || (n >= MANY_MIN && n * 5 >= total);
-    let mut all = Vec::new();
+    let mut all = Vec::from_iter(out_of_reach(p));
     if many {
         all.push(nodes_down(p, &by_themselves, total));
     }
-    let mut singles: Vec<_> = p.troubles.iter().collect();
+    let mut singles: Vec<_> = troubles().collect();
     singles.sort_by_key(|(name, t)| (t.since, **name));
     singles.truncate(SINGLES_MAX);
     all.extend(singles.into_iter().map(|(name, trouble)| {
@@ -47,21 +53,20 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 }
 
 fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
-    let (alert, severity) = match trouble.kind {
-        Kind::Lost | Kind::Mute => (AlertName::NodeDown, Severity::Critical),
-        Kind::KubeletDown if trouble.control => (AlertName::KubeletDown, Severity::Critical),
-        Kind::KubeletDown => (AlertName::KubeletDown, Severity::Warning),
-        Kind::Unreachable => (AlertName::KubeletUnreachable, Severity::Warning),
-        Kind::NotReady => (AlertName::NodeNotReady, Severity::Warning),
+    let alert = match trouble.kind {
+        Kind::Lost | Kind::Mute | Kind::Silent => AlertName::NodeDown,
+        Kind::KubeletDown => AlertName::KubeletDown,
+        Kind::Unreachable | Kind::OutOfReach => AlertName::KubeletUnreachable,
+        Kind::NotReady | Kind::NoNetwork | Kind::NoRuntime => AlertName::NodeNotReady,
     };
-    let mut finding = p.scene.finding(alert, name, severity, trouble.headline.clone());
+    let mut finding = p.scene.finding(alert, name, trouble.severity, trouble.headline.clone());
     finding.since = trouble.since;
     finding.evidence.clone_from(&trouble.evidence);
     finding.labels = labels(trouble.target.as_slice());
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
     finding.labels.insert("node".into(), name.to_owned());
     let (consequence, step) = match trouble.kind {
-        Kind::Lost | Kind::Mute => {
+        Kind::Lost | Kind::Mute | Kind::Silent => {
             let sure = if trouble.kind == Kind::Lost { "is" } else { "may be" };
             let moved = if p.api.any_up() {
                 "its pods are moved about 5 minutes after the API server notices"
@@ -77,9 +82,21 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
             Some(format!("nothing is started, stopped or probed on {name}; its pods are moved if this lasts")),
             format!("ssh {name}: `systemctl status kubelet`, `journalctl -u kubelet -n 50`, `crictl ps`"),
         ),
-        Kind::Unreachable => {
+        Kind::Unreachable | Kind::OutOfReach => {
             (None, format!("look at the firewall between the watchdog and port 10250 of {name}; `ssh {name} ss -lntp`"))
         }
+        Kind::NoRuntime => (
+            Some(format!(
+                "nothing can be started or stopped on {name}, and probes in containers fail; what runs goes on"
+            )),
+            format!(
+                "ssh {name}: `systemctl status containerd` (or crio), `journalctl -u containerd -n 50`, `crictl info`"
+            ),
+        ),
+        Kind::NoNetwork => (
+            Some(format!("no new pods are placed on {name}")),
+            format!("ssh {name}: `ls /etc/cni/net.d`, `crictl ps -a` for the network plugin's pod and its log"),
+        ),
         Kind::NotReady => (
             Some(format!("no new pods are placed on {name}")),
             format!("`kubectl describe node {name}`; ssh {name}: `journalctl -u kubelet -n 50`, `crictl info`"),
@@ -90,6 +107,30 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
     finding
 }
 
+/// Kubelets that never answered from here: their nodes live, and their health is not known. A note, however many.
+fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
+    let strangers: Vec<_> = p.troubles.iter().filter(|(_, t)| t.kind == Kind::OutOfReach).collect();
+    let names: Vec<_> = strangers.iter().map(|(name, _)| **name).collect();
+    let (_, first) = strangers.first()?;
+    let headline = match names.len() {
+        1 => first.headline.clone(),
+        n => format!(
+            "{n} kubelets have never answered from here, though the API server hears from them: {}",
+            words::list(&names, HEADLINE_NAMES)
+        ),
+    };
+    let mut finding = p.scene.finding(AlertName::KubeletUnreachable, "", Severity::Info, headline);
+    finding.since = strangers.iter().map(|(_, t)| t.since).min().unwrap_or(p.scene.now);
+    finding.labels.insert("job".into(), Job::Kubelet.to_string());
+    finding.evidence = strangers.iter().take(EVIDENCE_NAMES).flat_map(|(_, t)| t.evidence.first().cloned()).collect();
+    finding.first_step =
+        "nothing, where they are out of reach by design; else open port 10250 for the watchdog, or set \
+                          `kubelet: {via: proxy}`"
+            .into();
+    Some(finding)
+}
+
+/// Many nodes at once: how they fail, and what they have in common that the others have not.
 fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize) -> Finding {
     let mut kinds: BTreeMap<Reverse<Kind>, usize> = BTreeMap::new();
     let mute = troubles.iter().any(|(_, t)| t.kind == Kind::Mute);
@@ -99,49 +140,91 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
         *kinds.entry(Reverse(kind)).or_default() += 1;
     }
     let n = troubles.len();
+    let lost: BTreeSet<&str> = troubles.iter().map(|(name, _)| **name).collect();
+    let shared = commons::shared(p.scene.view.snapshot.nodes.iter(), |node| lost.contains(&*node.name));
     let names = words::list(&troubles.iter().map(|(name, _)| **name).collect::<Vec<_>>(), HEADLINE_NAMES);
+    let who = match shared.first() {
+        Some(shared) => format!("{} ({names})", shared.words()),
+        None => names,
+    };
     let worst = kinds.keys().next().map_or(Kind::NotReady, |k| k.0);
-    let headline = match (kinds.len(), worst) {
-        (1, Kind::Lost) => format!("{n} of {total} nodes are lost: {names}"),
-        (1, Kind::Mute) => format!("{n} of {total} nodes do not answer: {names}"),
-        (1, Kind::KubeletDown) => {
-            format!("{n} of {total} kubelets are down: {names}; containers there presumably still run")
-        }
-        (1, Kind::Unreachable) => {
-            format!("{n} of {total} kubelets can't be reached from here, yet their leases are fresh: {names}")
-        }
-        (1, Kind::NotReady) => format!("{n} of {total} nodes are NotReady, though their kubelets answer: {names}"),
+    let headline = match kinds.len() {
+        1 => all_alike(worst, n, total, &who),
         _ => {
-            let part = |(kind, n): (&Reverse<Kind>, &usize)| match kind.0 {
-                Kind::Lost => format!("{n} lost"),
-                Kind::Mute => format!("{n} without an answer"),
-                Kind::KubeletDown => format!("{n} with a dead kubelet"),
-                Kind::Unreachable => format!("{n} out of our reach"),
-                Kind::NotReady => format!("{n} NotReady"),
-            };
-            let parts: Vec<_> = kinds.iter().map(part).collect();
-            format!("{n} of {total} nodes are in trouble: {}", words::list(&parts, parts.len()))
+            let parts: Vec<_> = kinds.iter().map(|(kind, n)| part(kind.0, *n)).collect();
+            let which = shared.first().map(|s| format!("; {}", s.words())).unwrap_or_default();
+            format!("{n} of {total} nodes are in trouble: {}{which}", words::list(&parts, parts.len()))
         }
     };
-    let severity = if worst >= Kind::KubeletDown { Severity::Critical } else { Severity::Warning };
+    let severity = troubles.iter().map(|(_, t)| severity_among_many(t)).max().unwrap_or(Severity::Warning);
     let mut finding = p.scene.finding(AlertName::NodesDown, "", severity, headline);
     finding.since = troubles.iter().map(|(_, t)| t.since).min().unwrap_or(p.scene.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
-    finding.evidence = troubles.iter().take(EVIDENCE_NAMES).map(|(_, t)| t.headline.clone()).collect();
+    finding.evidence =
+        shared.iter().take(SHARED_MAX).map(|s| format!("what they have in common: {}", s.words())).collect();
+    finding.evidence.extend(troubles.iter().take(EVIDENCE_NAMES).map(|(_, t)| t.headline.clone()));
     if n > EVIDENCE_NAMES {
         finding.evidence.push(format!("and {} more", n - EVIDENCE_NAMES));
     }
-    finding.first_step = match worst {
-        Kind::Lost | Kind::Mute => "look for what they share: rack, switch, hypervisor, power, network segment".into(),
+    finding.first_step = first_step_for_many(worst, shared.first());
+    finding
+}
+
+/// Many kubelets that stay down are worse than one.
+fn severity_among_many(trouble: &Trouble<'_>) -> Severity {
+    if trouble.kind == Kind::KubeletDown && trouble.gone { Severity::Critical } else { trouble.severity }
+}
+
+/// The headline where all fail in one way.
+fn all_alike(kind: Kind, n: usize, total: usize, who: &str) -> String {
+    match kind {
+        Kind::Lost => format!("{n} of {total} nodes are lost: {who}"),
+        Kind::Mute | Kind::Silent => format!("{n} of {total} nodes do not answer: {who}"),
+        Kind::KubeletDown => {
+            format!("{n} of {total} kubelets are down: {who}; containers there presumably still run")
+        }
+        Kind::Unreachable | Kind::OutOfReach => {
+            format!("{n} of {total} kubelets can't be reached from here, yet their nodes live: {who}")
+        }
+        Kind::NoRuntime => format!("the container runtime of {n} of {total} nodes does not answer: {who}"),
+        Kind::NoNetwork => format!("the pod network of {n} of {total} nodes is not set up: {who}"),
+        Kind::NotReady => format!("{n} of {total} nodes are NotReady: {who}"),
+    }
+}
+
+/// Some of many that fail in different ways.
+fn part(kind: Kind, n: usize) -> String {
+    match kind {
+        Kind::Lost => format!("{n} lost"),
+        Kind::Mute | Kind::Silent => format!("{n} without an answer"),
+        Kind::KubeletDown => format!("{n} with a dead kubelet"),
+        Kind::Unreachable | Kind::OutOfReach => format!("{n} out of our reach"),
+        Kind::NoRuntime => format!("{n} without a container runtime"),
+        Kind::NoNetwork => format!("{n} without a pod network"),
+        Kind::NotReady => format!("{n} NotReady"),
+    }
+}
+
+fn first_step_for_many(worst: Kind, shared: Option<&commons::Shared>) -> String {
+    if let Some(shared) = shared.filter(|_| worst >= Kind::Silent) {
+        return format!("look at what {} share: power, switch, hypervisor, network segment, provider", shared.words());
+    }
+    match worst {
+        Kind::Lost | Kind::Mute | Kind::Silent => {
+            "look for what they share: rack, switch, hypervisor, power, network segment".into()
+        }
         Kind::KubeletDown => {
             "look for what changed on all of them: an upgrade, a configuration, an expired certificate; \
              `journalctl -u kubelet` there"
                 .into()
         }
-        Kind::Unreachable => "look at the firewall between the watchdog and the nodes (port 10250)".into(),
+        Kind::Unreachable | Kind::OutOfReach => {
+            "look at the firewall between the watchdog and the nodes (port 10250)".into()
+        }
+        Kind::NoRuntime => "ssh one of them: `systemctl status containerd` (or crio), `crictl info`, `df -h`".into(),
+        Kind::NoNetwork => "look at the network plugin's pods: `kubectl -n kube-system get pods -o wide`".into(),
         Kind::NotReady => {
             "`kubectl describe node` of one of them; look at the network plugin and the container runtime".into()
         }
-    };
-    finding
+    }
 }

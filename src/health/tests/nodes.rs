@@ -37,12 +37,12 @@ fn a_kubelet_that_hangs() {
 #[test]
 fn a_node_cut_off_seconds_ago() {
     assert_snapshot!(break_it(5, |w| { w.down("kubelet 10.99.1.2", Reason::Timeout, -4).lease("n02", 3); }), @r#"
-    critical NodeDown: no answer from node n02: its kubelet is silent; its lease may still be renewed
+    warning NodeDown: no answer from node n02: its kubelet is silent; its lease will soon show whether it lives
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + 4 of 5 kubelets answer
       + scheduler and controller-manager lead
-      - what ran on n02 is gone or cut off; its pods are moved about 5 minutes after the API server notices
+      - what ran on n02 may be gone or cut off; its pods are moved about 5 minutes after the API server notices
     (unsettled)
     "#);
 }
@@ -188,4 +188,266 @@ fn a_lost_node_in_full() {
     first: look at n02 itself: power, console, network; `ping` and `ssh` it from another node
     {"instance": "10.99.1.2:10250", "job": "kubelet", "node": "n02"}
     "#);
+}
+
+/// What is told in one line each, without what still works and what follows.
+fn roots(nodes: usize, break_it: impl FnOnce(&mut World)) -> Vec<String> {
+    let mut world = World::new(nodes);
+    break_it(&mut world);
+    let findings = world.diagnose().findings;
+    let roots = findings.iter().filter(|f| f.caused_by.is_none());
+    roots.map(|f| format!("{} {}: {}", f.severity, f.key.alert, f.headline)).collect()
+}
+
+#[test]
+fn nodes_that_come_or_go_are_quiet() {
+    let passing = [
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "ToBeDeletedByClusterAutoscaler",
+        "DeletionCandidateOfClusterAutoscaler",
+        "cloud.google.com/impending-node-termination",
+        "aws-node-termination-handler/spot-itn",
+        "karpenter.sh/disrupted",
+        "node.kubernetes.io/out-of-service",
+    ];
+    for key in passing {
+        let told = roots(5, |w| {
+            w.down("kubelet 10.99.1.2", Reason::Timeout, -65).lease("n02", 70);
+            w.ready("n02", "Unknown", "NodeStatusUnknown", -90).taint("n02", key);
+            w.ready("n03", "False", "KubeletNotReady", -90).taint("n03", key);
+        });
+        assert_eq!(told, Vec::<String>::new(), "{key}");
+    }
+}
+
+#[test]
+fn a_new_node_has_time_to_come_up() {
+    let check = |age: i64, expected: &[&str]| {
+        let told = roots(5, |w| {
+            w.stranger("kubelet 10.99.1.2").down("kubelet 10.99.1.2", Reason::Refused, -65);
+            w.ready("n02", "False", "KubeletNotReady", -age);
+            let fact = w.fact("n02");
+            (fact.created, fact.lease) = (Some(at(-age)), None);
+        });
+        assert_eq!(told, expected, "{age} s old");
+    };
+    check(30, &[]);
+    check(200, &[]);
+    check(
+        400,
+        &["warning KubeletDown: kubelet on n02 is down (connection refused); containers there presumably still run"],
+    );
+}
+
+#[test]
+fn a_kubelet_that_never_answered_is_judged_by_what_others_hear_of_it() {
+    let check = |since: i64, break_it: fn(&mut World), expected: &[&str]| {
+        let told = roots(5, |w| {
+            w.stranger("kubelet 10.99.1.2").down("kubelet 10.99.1.2", Reason::Timeout, since);
+            break_it(w);
+        });
+        assert_eq!(told, expected, "{since}");
+    };
+    let note =
+        "info KubeletUnreachable: kubelet on n02 has never answered from here, though the API server hears from it";
+    let lost = "critical NodeDown: node n02 is lost: its kubelet is silent and has stopped renewing its lease";
+    let fresh = |w: &mut World| w.fact("n02").lease = Some(world::sight(4));
+    check(-9, fresh, &[note]);
+    check(-3000, fresh, &[note]);
+    // Its lease has not moved since we look.
+    let still = |w: &mut World| {
+        let seen_at = at(-60);
+        w.fact("n02").lease = Some(LeaseSight { seen_at, after: None, ..world::sight(2_592_000) });
+    };
+    check(-9, still, &[]);
+    check(-61, still, &[lost]);
+    // Leases may not be read.
+    let hidden = |w: &mut World| w.fact("n02").lease = None;
+    check(-9, hidden, &[]);
+    check(-90, hidden, &[note]);
+    let unready = |w: &mut World| {
+        w.fact("n02").lease = None;
+        w.ready("n02", "Unknown", "NodeStatusUnknown", -70);
+    };
+    check(
+        -90,
+        unready,
+        &["critical NodeDown: node n02 is lost: its kubelet is silent and the API server calls it NotReady"],
+    );
+    // It lives, and is NotReady all the same.
+    let sick = |w: &mut World| {
+        w.lease("n02", 4).ready("n02", "False", "KubeletNotReady", -90);
+    };
+    check(-3000, sick, &["warning NodeNotReady: node n02 is NotReady (KubeletNotReady)"]);
+}
+
+#[test]
+fn many_that_never_answered_are_one_note() {
+    let told = roots(30, |w| {
+        w.stranger("kubelet").down("kubelet", Reason::Timeout, -300);
+    });
+    let note = "info KubeletUnreachable: 30 kubelets have never answered from here, though the API server hears from them: n01, n02, n03 and 27 more";
+    assert_eq!(told, [note]);
+}
+
+#[test]
+fn a_kubelet_of_the_control_plane_that_restarts_wakes_nobody() {
+    let check = |since: i64, lease: u64, expected: &str| {
+        let told = roots(5, |w| {
+            w.down("kubelet 10.99.1.2", Reason::Refused, since).lease("n02", lease).fact("n02").control_plane = true;
+        });
+        let words = "KubeletDown: kubelet on n02 is down (connection refused); containers there presumably still run";
+        assert_eq!(told, [format!("{expected} {words}")]);
+    };
+    check(-12, 18, "warning");
+    check(-60, 66, "critical");
+}
+
+#[test]
+fn many_kubelets_that_restart_wake_nobody_before_their_leases_run_out() {
+    let check = |since: i64, lease: u64, expected: &str| {
+        let told = roots(10, |w| {
+            w.down("kubelet", Reason::Refused, since);
+            for i in 1..=10 {
+                w.lease(&format!("n{i:02}"), lease);
+            }
+        });
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with(&format!("{expected} NodesDown: 10 of 10 kubelets are down")), "{told:?}");
+    };
+    check(-12, 18, "warning");
+    check(-60, 66, "critical");
+}
+
+#[test]
+fn what_the_condition_names_is_the_headline() {
+    let check = |since: i64, message: &str, expected: &[&str]| {
+        let told = roots(5, |w| {
+            w.ready("n02", "False", "KubeletNotReady", since).fact("n02").conditions[0].message = message.into();
+        });
+        assert_eq!(told, expected, "{message}");
+    };
+    let runtime = "warning NodeNotReady: node n02: its container runtime does not answer, though its kubelet answers";
+    check(-1, "container runtime is down", &[runtime]);
+    check(-1, "[container runtime is down, PLEG is not healthy: pleg was last seen active 3m1s ago]", &[runtime]);
+    let slow = "warning NodeNotReady: node n02: its container runtime hangs or is overloaded (PLEG), though its kubelet answers";
+    check(-1, "PLEG is not healthy: pleg was last seen active 3m5s ago; threshold is 3m0s", &[slow]);
+    let cni = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+    check(-30, cni, &[]);
+    let network = "warning NodeNotReady: node n02: its pod network is not set up (cni plugin not initialized), though its kubelet answers";
+    check(-90, cni, &[network]);
+    check(-90, "node is shutting down", &[]);
+    let other = "warning NodeNotReady: node n02 is NotReady (KubeletNotReady: missing node capacity for resources: cpu), though its kubelet answers";
+    check(-90, "missing node capacity for resources: cpu", &[other]);
+}
+
+#[test]
+fn a_dead_runtime_stays_the_cause_when_the_kubelet_gets_sick_of_it() {
+    let mut world = World::new(5);
+    world.ready("n02", "False", "KubeletNotReady", -400).fact("n02").conditions[0].message =
+        "container runtime is down".into();
+    for entry in world.pick("kubelet 10.99.1.2") {
+        entry.fail(State::Down, Reason::Degraded, -60);
+    }
+    assert_snapshot!(in_full(&world.diagnose().findings[0]), @r#"
+    node n02: its container runtime does not answer, though its kubelet answers
+    since 2026-11-23T05:52:50Z
+      the API server says: n02 Ready=False since 2026-11-23 05:53:20 UTC (KubeletNotReady: container runtime is down)
+      kubelet 10.99.1.2:10250 is not healthy since 2026-11-23 05:59:00 UTC: it failed (degraded); last healthy 2026-11-23 05:58:50 UTC
+    first: ssh n02: `systemctl status containerd` (or crio), `journalctl -u containerd -n 50`, `crictl info`
+    {"instance": "10.99.1.2:10250", "job": "kubelet", "node": "n02"}
+    "#);
+}
+
+#[test]
+fn what_the_lost_nodes_share_is_named() {
+    let told = roots(40, |w| {
+        for i in 1..=40 {
+            let zone = if (11..=22).contains(&i) { "b" } else { "a" };
+            w.fact(&format!("n{i:02}")).traits.insert("zone".into(), zone.into());
+        }
+        for i in 11..=22 {
+            w.down(&format!("kubelet 10.99.1.{i}"), Reason::Timeout, -30).lease(&format!("n{i}"), 33);
+        }
+    });
+    assert_eq!(told, ["critical NodesDown: 12 of 40 nodes are lost: all of zone b (n11, n12, n13 and 9 more)"]);
+}
+
+#[test]
+fn a_node_that_was_uncordoned_begins_anew() {
+    let mut world = World::new(5);
+    world.down("kubelet 10.99.1.2", Reason::Refused, -90).lease("n02", 3).fact("n02").settled_at = Some(at(-4));
+    assert_eq!(world.diagnose().findings[0].since, at(-4));
+}
+
+fn worker_count(ago: i64, workers: usize) -> NodeCount {
+    NodeCount { at: at(-ago), workers, seen_off: 0 }
+}
+
+fn away_api(since: i64) -> AwayApi {
+    AwayApi {
+        name: "v1beta1.metrics.k8s.io".into(),
+        service: "kube-system/metrics-server".into(),
+        reason: "MissingEndpoints".into(),
+        message: String::new(),
+        since: Some(at(since)),
+    }
+}
+
+fn requests(signer: &str, count: usize) -> PendingRequests {
+    PendingRequests { signer: signer.into(), count, oldest: at(-3600) }
+}
+
+#[test]
+fn an_api_is_away_because_the_nodes_of_its_pods_are_lost() {
+    let told = break_it(5, |w| {
+        w.snapshot.extras_at = Some(at(-5));
+        w.snapshot.away_apis = vec![away_api(-80)];
+        w.down("kubelet 10.99.1.2", Reason::Timeout, -120).lease("n02", 130);
+    });
+    assert!(told.contains("NodeDown <- AggregatedApiDown: the API v1beta1.metrics.k8s.io is away"), "{told}");
+}
+
+#[test]
+fn what_the_lists_tell_beside_components() {
+    let check = |break_it: fn(&mut ClusterSnapshot), expected: &[&str]| {
+        let told = roots(5, |w| {
+            w.snapshot.extras_at = Some(at(-30));
+            break_it(&mut w.snapshot);
+        });
+        assert_eq!(told, expected);
+    };
+    check(|_| {}, &[]);
+    check(|s| s.away_apis = vec![away_api(-30)], &[]);
+    check(
+        |s| s.away_apis = vec![away_api(-90)],
+        &[
+            "warning AggregatedApiDown: the API v1beta1.metrics.k8s.io is away: its service kube-system/metrics-server does not serve it (MissingEndpoints)",
+        ],
+    );
+    check(|s| (s.away_apis, s.extras_at) = (vec![away_api(-90)], Some(at(-900))), &[]);
+    check(
+        |s| {
+            s.pending_requests = vec![
+                requests("kubernetes.io/kube-apiserver-client-kubelet", 1),
+                requests("kubernetes.io/kubelet-serving", 7),
+            ]
+        },
+        &[
+            "warning CertificateRequestsPending: 1 certificate request for kubernetes.io/kube-apiserver-client-kubelet waits and nobody decides, the oldest since 2026-11-23 05:00:00 UTC",
+            "info CertificateRequestsPending: 7 certificate requests for kubernetes.io/kubelet-serving wait and nobody decides, the oldest since 2026-11-23 05:00:00 UTC",
+        ],
+    );
+    check(
+        |s| s.counts = vec![worker_count(3600, 24), worker_count(60, 0)],
+        &["critical WorkersGone: no worker is left (0 of 24), though the control plane answers"],
+    );
+    check(
+        |s| s.counts = vec![worker_count(3600, 24), worker_count(60, 12)],
+        &["warning WorkersGone: 12 of 24 workers are gone within minutes, and were not drained before"],
+    );
+    check(
+        |s| s.counts = vec![worker_count(3600, 10), worker_count(60, 40)],
+        &["info WorkersAdded: the number of workers rose from 10 to 40 within minutes"],
+    );
 }

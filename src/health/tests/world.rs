@@ -161,8 +161,13 @@ impl World {
             facts,
             trace: Vec::new(),
         };
-        let verdict =
-            Verdict { state: State::Up, since: at(-days(3)), reason: None, message: "answers and is healthy".into() };
+        let verdict = Verdict {
+            state: State::Up,
+            since: at(-days(3)),
+            reason: None,
+            message: "answers and is healthy".into(),
+            reached: true,
+        };
         self.entries.push(Entry { target, verdict, last, again: None });
     }
 
@@ -236,6 +241,17 @@ impl World {
         self
     }
 
+    /// Kubelets that have never answered from here; to be called before they are made to fail.
+    pub(super) fn stranger(&mut self, which: &str) -> &mut Self {
+        self.pick(which).for_each(|entry| entry.verdict.reached = false);
+        self
+    }
+
+    pub(super) fn taint(&mut self, node: &str, key: &str) -> &mut Self {
+        self.fact(node).taints.push(Taint { key: key.into(), effect: "NoSchedule".into() });
+        self
+    }
+
     pub(super) fn fact(&mut self, node: &str) -> &mut NodeFact {
         self.snapshot.nodes.iter_mut().find(|n| &*n.name == node).unwrap()
     }
@@ -272,7 +288,8 @@ impl Entry {
             other => format!("it failed ({other})"),
         };
         self.last.failure = Some(Failure::new(reason, &message));
-        self.verdict = Verdict { state, since: at(since), reason: Some(reason), message };
+        self.verdict =
+            Verdict { state, since: at(since), reason: Some(reason), message, reached: self.verdict.reached };
     }
 
     fn view(&self) -> TargetView<'_> {

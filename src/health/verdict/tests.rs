@@ -39,7 +39,7 @@ fn check(mut head: Head, script: &str, expected: &str) {
 }
 
 fn verdict(state: State, reason: Option<Reason>) -> Verdict {
-    Verdict { state, since: at(-5000), reason, message: String::new() }
+    Verdict { state, since: at(-5000), reason, message: String::new(), reached: true }
 }
 
 #[test]
@@ -204,4 +204,32 @@ proptest! {
         }
         prop_assert_eq!(head.verdict().state, if position == 49 { State::Suspect } else { State::Up });
     }
+}
+
+#[test]
+fn whoever_has_answered_once_was_reached() {
+    let t = Thresholds::default();
+    let check = |reason: Option<Reason>, expected: bool| {
+        let mut head = Head::new(at(0));
+        for second in 1..=4 {
+            let failure = reason.map(|r| Failure::new(r, "why"));
+            head.observe(failure.as_ref().map_or(Outcome::Success, Outcome::Failed), at(second), at(second), &t);
+        }
+        assert_eq!(head.verdict().reached, expected, "{reason:?}");
+        assert_eq!(Head::restore(head.verdict().clone()).verdict().reached, expected, "{reason:?} after a restart");
+        let gone = Failure::new(Reason::Timeout, "silent");
+        for second in 5..=9 {
+            head.observe(Outcome::Failed(&gone), at(second), at(second), &t);
+        }
+        assert_eq!(
+            (head.verdict().state, head.verdict().reached),
+            (State::Down, expected),
+            "{reason:?} and then silence"
+        );
+    };
+    check(None, true);
+    check(Some(Reason::Auth), true);
+    check(Some(Reason::Degraded), true);
+    check(Some(Reason::Refused), false);
+    check(Some(Reason::Timeout), false);
 }

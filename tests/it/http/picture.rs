@@ -79,7 +79,13 @@ pub fn huge(kubelets: u32, down: u32) -> LiveState {
 }
 
 fn fail(t: &mut LiveTarget, state: State, failure: Failure) {
-    t.verdict = Verdict { state, since: before(190), reason: Some(failure.reason), message: failure.message.clone() };
+    t.verdict = Verdict {
+        state,
+        since: before(190),
+        reason: Some(failure.reason),
+        message: failure.message.clone(),
+        reached: true,
+    };
     let mut o = (**t.last.as_ref().unwrap()).clone();
     o.failure = Some(failure.clone());
     o.trace = vec![
@@ -161,7 +167,7 @@ fn target(cluster: &str, job: Job, host: &str, port: u16, node: Option<String>) 
     });
     let o = observation(&target);
     let mut t = LiveTarget {
-        verdict: Verdict { state: State::Up, since: before(7190), reason: None, message: String::new() },
+        verdict: Verdict { state: State::Up, since: before(7190), reason: None, message: String::new(), reached: true },
         last_success: Some(before(4)),
         failures: Vec::new(),
         samples: Vec::new().into(),

@@ -1,0 +1,128 @@
+//! What the API servers' own lists tell beside the health of components: nodes that came or went, APIs that others serve,
+//! certificate requests that wait.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    health::{
+        nodes::{
+            Kind,
+            counts::{self, Change},
+        },
+        picture::Picture,
+        time::{follows, later},
+        words,
+    },
+    model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Severity, Topic},
+};
+
+/// What was read longer ago says nothing of now.
+const RECENT: SignedDuration = SignedDuration::from_mins(5);
+/// While the pods behind it are replaced, an API is away for a moment.
+const AWAY_FOR: Duration = Duration::from_secs(60);
+/// Signers without which kubelets, and people, lose their access when a certificate runs out.
+const OF_CLIENTS: [&str; 2] = ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client"];
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    // Where no API server works, what they last told is no news.
+    if !p.api.any_up() {
+        return Vec::new();
+    }
+    let snapshot = p.scene.view.snapshot;
+    let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| p.scene.now.duration_since(at).abs() <= RECENT);
+    let mut all = Vec::new();
+    if is_recent(snapshot.read_at) {
+        all.extend(counts::change(snapshot, p.scene.now).map(|change| workers(p, change)));
+    }
+    if is_recent(snapshot.extras_at) {
+        let lasting = |api: &&AwayApi| api.since.is_none_or(|at| later(p.scene.now, at, AWAY_FOR));
+        all.extend(snapshot.away_apis.iter().filter(lasting).map(|api| away(p, api)));
+        all.extend(snapshot.pending_requests.iter().map(|requests| pending(p, requests)));
+    }
+    all
+}
+
+fn workers(p: &Picture<'_>, change: Change) -> Finding {
+    let (alert, severity, headline, since) = match change {
+        Change::NoneLeft { of, since } => {
+            let headline = format!("no worker is left (0 of {of}), though the control plane answers");
+            (AlertName::WorkersGone, Severity::Critical, headline, since)
+        }
+        Change::Gone { count, of, since } => {
+            let headline = format!("{count} of {of} workers are gone within minutes, and were not drained before");
+            (AlertName::WorkersGone, Severity::Warning, headline, since)
+        }
+        Change::New { from, to, since } => {
+            let headline = format!("the number of workers rose from {from} to {to} within minutes");
+            (AlertName::WorkersAdded, Severity::Info, headline, since)
+        }
+    };
+    let mut finding = p.scene.finding(alert, "", severity, headline);
+    finding.since = since;
+    let at = p.scene.view.snapshot.read_at.map(words::time).unwrap_or_default();
+    finding.evidence.push(format!("as the API server listed its nodes at {at}"));
+    if alert == AlertName::WorkersGone {
+        finding.consequences.push("what ran there is started elsewhere, as far as there is room".into());
+        finding.first_step =
+            "`kubectl get nodes`; compare it with the machines of the cloud or the hypervisor; who deletes \
+                              nodes: an autoscaler, the cloud controller manager, a person (audit log)?"
+                .into();
+    } else {
+        finding.first_step =
+            "`kubectl get nodes --sort-by=.metadata.creationTimestamp`; look at what made the autoscaler \
+                              grow: pods that are pending, or one workload that was scaled up"
+                .into();
+    }
+    finding
+}
+
+fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
+    let reason = if api.reason.is_empty() { "no reason given" } else { &api.reason };
+    let headline = format!("the API {} is away: its service {} does not serve it ({reason})", api.name, api.service);
+    let mut finding = p.scene.finding(AlertName::AggregatedApiDown, &api.name, Severity::Warning, headline);
+    finding.since = api.since.unwrap_or(p.scene.now);
+    if !api.message.is_empty() {
+        finding.evidence.push(format!("the API server says: {}", api.message));
+    }
+    finding.labels.insert("name".into(), api.name.clone());
+    finding.consequences.push(
+        "what asks it fails (`kubectl top` and autoscaling, for metrics), and namespaces are not deleted while it lasts"
+            .into(),
+    );
+    finding.first_step = format!("`kubectl get apiservice {}`; the pods behind the service {}", api.name, api.service);
+    finding.caused_by = cause(p, finding.since);
+    finding
+}
+
+/// What explains that a service inside has no pods that answer: etcd or the API servers, or nodes that were lost before.
+fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
+    let lost = |kind| matches!(kind, Kind::Lost | Kind::Mute | Kind::NoRuntime | Kind::NoNetwork);
+    let node = p.troubles.iter().find(|(_, t)| lost(t.kind) && follows(since, t.since));
+    let alert =
+        |kind| if matches!(kind, Kind::Lost | Kind::Mute) { AlertName::NodeDown } else { AlertName::NodeNotReady };
+    p.cause_of_components(&[], since).or_else(|| node.map(|(name, t)| p.scene.key(alert(t.kind), name)))
+}
+
+fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
+    let PendingRequests { signer, count, oldest } = requests;
+    let what = words::count(*count, "certificate request", "certificate requests");
+    let verb = if *count == 1 { "waits" } else { "wait" };
+    let headline = format!("{what} for {signer} {verb} and nobody decides, the oldest since {}", words::time(*oldest));
+    let of_clients = OF_CLIENTS.contains(&signer.as_str());
+    let severity = if of_clients { Severity::Warning } else { Severity::Info };
+    let mut finding = p.scene.finding(AlertName::CertificateRequestsPending, signer, severity, headline);
+    finding.topic = Topic::Certificates;
+    finding.since = *oldest;
+    finding.labels.insert("signer".into(), signer.clone());
+    finding.consequences.extend(
+        of_clients
+            .then(|| "nodes can't join, and kubelets lose their access when their certificates run out".to_owned()),
+    );
+    finding.first_step =
+        "`kubectl get csr`; is the controller-manager, which approves kubelets' requests, well? By hand: \
+                          `kubectl certificate approve NAME`, when you know who asks"
+            .into();
+    finding
+}
