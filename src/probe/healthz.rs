@@ -1,13 +1,14 @@
 //! kube-scheduler, kube-controller-manager and kube-proxy: one health page.
 //!
 //! The first two sign their own certificates by default and let everybody read /healthz, so that no credentials are sent
-//! at first. kube-proxy speaks plain HTTP and answers JSON with 200 or 503.
+//! at first. kube-proxy speaks plain HTTP and answers JSON with 200 or 503. Since 1.28 (KEP-3836) its /healthz is 503 on a
+//! node that is about to be removed too, for load balancers: that is no fault of kube-proxy, which /livez tells apart.
 
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Probe, Report,
+    Probe, Report, at,
     checks::{self, Page},
     origin,
 };
@@ -31,13 +32,8 @@ pub async fn probe(p: Probe<'_>, url: &Url) -> Report {
         // Where that one gives no answer, the refusal stays what is known.
         answer = again.outcome.unwrap_or(answer);
     }
-    if is_kube_proxy(&answer) {
-        report.answered = true;
-        if answer.status != 200 {
-            let words = format!("kube-proxy says that it is not healthy (HTTP {})", answer.status);
-            report.fail(Reason::Degraded, words);
-        }
-        return report;
+    if let Some(beat) = kube_proxy(&answer) {
+        return judge_kube_proxy(p, url, &answer, &beat, report).await;
     }
     judge(&mut report, url.path().trim_start_matches('/'), &answer);
     report
@@ -63,12 +59,41 @@ fn judge(report: &mut Report, page: &str, answer: &Answer) {
     }
 }
 
-/// kube-proxy's page, of which the status says it all.
-fn is_kube_proxy(answer: &Answer) -> bool {
-    #[derive(Deserialize)]
-    struct Beat {
-        #[serde(rename = "lastUpdated")]
-        _last_updated: String,
+/// kube-proxy's page.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Beat {
+    #[serde(rename = "lastUpdated")]
+    _last_updated: String,
+    /// 1.28+: false on a node that is being deleted, or tainted for that by an autoscaler.
+    node_eligible: Option<bool>,
+    /// Newest: whether its rules are in force in time, whatever becomes of the node.
+    healthy: Option<bool>,
+}
+
+fn kube_proxy(answer: &Answer) -> Option<Beat> {
+    serde_json::from_slice(&answer.body).ok()
+}
+
+/// The status says it all, but where a node is on its way out: then what it says of itself counts, or its /livez.
+async fn judge_kube_proxy(p: Probe<'_>, url: &Url, answer: &Answer, beat: &Beat, mut report: Report) -> Report {
+    report.answered = true;
+    let mut status = answer.status;
+    if status != 200 && beat.node_eligible == Some(false) {
+        match beat.healthy {
+            Some(true) => status = 200,
+            Some(false) => {}
+            None => {
+                let live = p.ask(Ask::get(at(url, "/livez"), Trust::Observe, Auth::None), p.deadline).await;
+                report.follow(&live);
+                if live.outcome.is_ok_and(|live| live.status == 200 && kube_proxy(&live).is_some()) {
+                    status = 200;
+                }
+            }
+        }
     }
-    serde_json::from_slice::<Beat>(&answer.body).is_ok()
+    if status != 200 {
+        report.fail(Reason::Degraded, format!("kube-proxy says that it is not healthy (HTTP {status})"));
+    }
+    report
 }

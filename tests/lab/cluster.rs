@@ -13,6 +13,8 @@ static OWNER: Mutex<()> = Mutex::new(());
 
 /// A leader that is killed is replaced when its lease has run out (15 s) and somebody has noticed.
 const NEW_LEADER_WITHIN: Duration = Duration::from_secs(60);
+/// The control-plane hosts.
+const MASTERS: usize = 3;
 
 /// The lab, healthy when it is taken and mended when it is dropped.
 pub struct Lab {
@@ -43,6 +45,11 @@ impl Lab {
         output(self.script("do").args(what));
     }
 
+    /// The same; what can't be done, since it is done already, is no failure.
+    fn try_act(&self, what: &[&str]) {
+        drop(self.script("do").args(what).output());
+    }
+
     /// A command on a host of the lab. It becomes that very process: its id is the command's.
     pub fn on(&self, host: &str) -> Command {
         let mut command = Command::new("nsenter");
@@ -57,7 +64,35 @@ impl Lab {
 
     /// kubectl under a kubeconfig, from the watchdog's host.
     pub fn kubectl(&self, kubeconfig: &std::path::Path, arguments: &[&str]) -> String {
-        output(self.on("wd").arg(bin("kubectl")).arg("--kubeconfig").arg(kubeconfig).args(arguments))
+        output(self.on("wd").arg(self.bin("kubectl")).arg("--kubeconfig").arg(kubeconfig).args(arguments))
+    }
+
+    /// The status of an API server's /readyz, asked by nobody in particular; `None`: it does not answer.
+    pub fn readyz(&self, instance: &str) -> Option<u16> {
+        let url = format!("https://{instance}/readyz");
+        let arguments = ["curl", "-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", &url];
+        let done = self.on("wd").args(arguments).output().unwrap();
+        String::from_utf8_lossy(&done.stdout).trim().parse().ok().filter(|status| *status != 0)
+    }
+
+    /// A program of the lab, as `tests/lab/build` made it.
+    pub fn bin(&self, name: &str) -> PathBuf {
+        self.run.join("bin").join(name)
+    }
+
+    /// Makes a control-plane host the one whose scheduler and controller-manager lead.
+    pub fn make_leader(&self, n: usize) {
+        for (lease, process) in [("kube-scheduler", "scheduler"), ("kube-controller-manager", "kcm")] {
+            let deadline = Instant::now() + NEW_LEADER_WITHIN;
+            while self.leader(lease) != format!("cp{n}") {
+                assert!(Instant::now() < deadline, "cp{n} does not come to lead {lease}");
+                for other in (1..=MASTERS).filter(|other| *other != n) {
+                    self.try_act(&["kill", &format!("{process}-{other}")]);
+                }
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+        self.act(&["mend"]);
     }
 
     /// The number of a control-plane host other than the first whose scheduler and controller-manager don't lead: what
@@ -101,15 +136,6 @@ impl Drop for Lab {
             eprintln!("the lab could not be mended: {mended:?}");
         }
     }
-}
-
-/// A program that `tests/lab/build` made.
-pub fn bin(name: &str) -> PathBuf {
-    let cache = || {
-        let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
-        std::env::var("XDG_CACHE_HOME").unwrap_or_else(|_| format!("{home}/.cache"))
-    };
-    std::env::var("BIN").map_or_else(|_| PathBuf::from(cache()).join("lab/bin"), PathBuf::from).join(name)
 }
 
 /// What a command printed; that it failed is a reason to panic.

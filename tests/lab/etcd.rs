@@ -10,6 +10,10 @@ use crate::{
 
 /// By then leaders that could not renew their leases have exited, and API servers fail on etcd.
 const CONSEQUENCES: Duration = Duration::from_secs(25);
+/// The database is full after some 65 writes of 1 MB, each through raft to three disks.
+const FILLED_WITHIN: Duration = Duration::from_secs(40);
+/// Rules about the size of the database, about slow requests and failing writes have seen it by then.
+const FULL_FOR: Duration = Duration::from_secs(60);
 /// A watchdog that was started again has probed everything it remembers.
 const REMEMBERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -54,6 +58,24 @@ fn one_lost_member_leaves_no_margin() {
 #[ignore = "needs the lab: tests/run lab"]
 fn lost_quorum_is_one_incident_with_all_that_comes_of_it() {
     QUORUM_LOST.play(&Lab::take());
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn a_full_database_is_one_incident_with_all_that_comes_of_it() {
+    Outage {
+        acts: &[&["fill"]],
+        alert: "EtcdAlarm",
+        says: &["NOSPACE"],
+        within: FILLED_WITHIN.saturating_add(QUICK),
+        lasts: FULL_FOR,
+        shows: &[
+            ("dogwatch_etcd_members", &[("cluster", "lab")], 3.0),
+            ("dogwatch_etcd_quorum_margin", &[("cluster", "lab")], 1.0),
+            ("dogwatch_vantage_ok", &[], 1.0),
+        ],
+    }
+    .play_with_aftermath(&Lab::take());
 }
 
 #[test]

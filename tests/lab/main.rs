@@ -17,6 +17,8 @@ mod exposition;
 mod nodes;
 mod outage;
 mod own;
+mod paths;
 mod scrape;
+mod shadow;
 mod sink;
 mod watch;

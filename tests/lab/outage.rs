@@ -13,6 +13,9 @@ use crate::{
 
 /// A message that should not come would have come by then.
 pub const QUIET: Duration = Duration::from_secs(5);
+/// What a rule or a lease makes of an outage that is over would have been told by then: rules look back over some minutes
+/// at most, and the lab scrapes every 5 s.
+const AFTERMATH: Duration = Duration::from_secs(100);
 /// From a mended cluster: two good probes of everything, and the hold before the end is told.
 pub const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 /// /metrics shows a verdict by so long after the message.
@@ -42,6 +45,14 @@ impl Outage<'_> {
         self.begin(&mut watch);
         sleep(self.lasts);
         end(watch);
+    }
+
+    /// The same, and asserts that for a good while nothing comes after the end.
+    pub fn play_with_aftermath(&self, lab: &Lab) {
+        let mut watch = Watch::seeing_all(lab);
+        self.begin(&mut watch);
+        sleep(self.lasts);
+        end_for_good(watch, AFTERMATH);
     }
 
     /// The first half: breaks the lab and asserts what is told.
@@ -80,9 +91,16 @@ fn shown(metrics: &Exposition, name: &str, labels: Labels<'_>, value: f64) -> Op
 }
 
 /// The second half: mends the lab; the end is told once, in the thread of the beginning, and then all is quiet.
-pub fn end(mut watch: Watch<'_>) {
+pub fn end(watch: Watch<'_>) {
+    end_for_good(watch, QUIET);
+}
+
+/// The same, and nothing else is told for so long after that.
+fn end_for_good(mut watch: Watch<'_>, quiet: Duration) {
     watch.act(&["mend"]);
     over(&watch);
+    sleep(quiet.saturating_sub(QUIET));
+    one_incident(&watch.told());
     watch.wait_until_all_up();
     watch.stop();
 }
@@ -93,7 +111,11 @@ pub fn over(watch: &Watch<'_>) {
         (watch.told().iter().filter(|m| m.resolved).count() >= 2).then_some(())
     });
     sleep(QUIET);
-    let told = watch.told();
+    one_incident(&watch.told());
+}
+
+/// By each way one beginning and one end, in one thread.
+fn one_incident(told: &[Message]) {
     for way in [Way::Webhook, Way::Mail] {
         let of_way: Vec<&Message> = told.iter().filter(|m| m.way == way).collect();
         let ends: Vec<bool> = of_way.iter().map(|m| m.resolved).collect();

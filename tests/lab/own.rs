@@ -10,7 +10,7 @@ use std::{
 use tempfile::NamedTempFile;
 
 use crate::{
-    cluster::{Lab, bin},
+    cluster::Lab,
     outage::{Outage, QUIET, end},
     watch::{QUICK, Setup, Watch, eventually},
 };
@@ -115,7 +115,7 @@ fn the_rights_of_the_manifest_suffice_and_are_the_least() {
     }
     for secret in ["secrets", "configmaps", "pods", "nodes/exec"] {
         let mut may = lab.on("wd");
-        may.arg(bin("kubectl")).arg("--kubeconfig").arg(kubeconfig.path());
+        may.arg(lab.bin("kubectl")).arg("--kubeconfig").arg(kubeconfig.path());
         let answer = may.args(["auth", "can-i", "get", secret, "-A"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "no", "get {secret}");
     }

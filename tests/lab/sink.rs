@@ -33,6 +33,8 @@ pub struct Message {
     pub says: String,
     /// The first alert's `alertname`; empty in mails.
     pub alert: String,
+    /// All that it says: the summaries of its alerts, or the mail's text.
+    pub text: String,
     /// What all messages about one incident have in common.
     pub thread: String,
 }
@@ -87,12 +89,15 @@ fn message(line: &Value) -> Option<Message> {
             let body = &line["body"];
             assert_eq!(body["version"], "4", "not Alertmanager's webhook: {body}");
             let first = &body["alerts"][0];
+            let alerts = body["alerts"].as_array().into_iter().flatten();
+            let summaries: Vec<String> = alerts.map(|alert| text(&alert["annotations"]["summary"])).collect();
             Some(Message {
                 at,
                 way: Way::Webhook,
                 resolved: body["status"] == "resolved",
                 says: text(&first["annotations"]["summary"]),
                 alert: text(&first["labels"]["alertname"]),
+                text: summaries.join("\n"),
                 thread: text(&body["groupKey"]),
             })
         }
@@ -102,7 +107,7 @@ fn message(line: &Value) -> Option<Message> {
             // The first message of a thread has no References: its own ID begins the thread.
             let first = [&headers["references"], &headers["message-id"]].into_iter().find(|v| v.is_string())?;
             let (resolved, alert) = (says.contains("] Resolved after "), String::new());
-            Some(Message { at, way: Way::Mail, resolved, says, alert, thread: text(first) })
+            Some(Message { at, way: Way::Mail, resolved, says, alert, text: text(&line["text"]), thread: text(first) })
         }
         _ => None,
     }

@@ -38,8 +38,14 @@ const LISTEN: &str = "127.0.0.1:9559";
 const LOG_LINES: usize = 300;
 
 /// What the whole lab consists of: `(job, targets)`.
-pub const WHOLE: [(&str, usize); 5] =
-    [("kube-apiserver", 3), ("etcd", 3), ("kube-scheduler", 3), ("kube-controller-manager", 3), ("kubelet", 2)];
+pub const WHOLE: [(&str, usize); 6] = [
+    ("kube-apiserver", 3),
+    ("etcd", 3),
+    ("kube-scheduler", 3),
+    ("kube-controller-manager", 3),
+    ("kubelet", 2),
+    ("kube-proxy", 2),
+];
 
 /// How the watchdog is told what to watch.
 pub enum Setup<'a> {
