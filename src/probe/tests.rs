@@ -5,6 +5,7 @@ mod etcd;
 mod kubelet;
 mod server;
 mod small;
+mod today;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

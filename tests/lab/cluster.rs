@@ -1,15 +1,25 @@
 //! The cluster: what tests do to it and what they ask of it.
 
 use std::{
-    fs,
+    fs, mem,
     path::PathBuf,
     process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Who owns the lab; a test that failed does not keep the next one from it.
-static OWNER: Mutex<()> = Mutex::new(());
+/// The labs that no test has now; each is `(LAB, RUN)`. A test that failed gives its lab back too.
+static FREE: Mutex<Option<Vec<(String, PathBuf)>>> = Mutex::new(None);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// `tests/lab/up` made them: the first is LAB with its state in RUN, others have a letter more. LABS says how many.
+fn labs() -> Vec<(String, PathBuf)> {
+    let first = std::env::var("LAB").unwrap_or_else(|_| "dwlab".into());
+    let run = std::env::var("RUN").unwrap_or_else(|_| format!("/tmp/{first}"));
+    let count = std::env::var("LABS").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let letters = ["", "b", "c", "d"].into_iter().take(count);
+    letters.map(|letter| (format!("{first}{letter}"), format!("{run}{letter}").into())).collect()
+}
 
 /// A leader that is killed is replaced when its lease has run out (15 s) and somebody has noticed.
 const NEW_LEADER_WITHIN: Duration = Duration::from_secs(60);
@@ -20,22 +30,26 @@ const MASTERS: usize = 3;
 pub struct Lab {
     name: String,
     run: PathBuf,
-    _owner: MutexGuard<'static, ()>,
 }
 
 impl Lab {
-    /// Waits for its turn and for a healthy cluster.
+    /// Waits until a lab is free, and healthy.
     pub fn take() -> Self {
-        let owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = std::env::var("LAB").unwrap_or_else(|_| "dwlab".into());
-        let run = std::env::var("RUN").map_or_else(|_| format!("/tmp/{name}").into(), PathBuf::from);
-        let there = fs::exists(format!("/run/netns/{name}-wd")).unwrap_or(false) && run.join("names").exists();
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = GIVEN_BACK
+            .wait_while(free, |free| free.get_or_insert_with(labs).is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let (name, run) = free.as_mut().and_then(Vec::pop).expect("a free lab");
+        drop(free);
+        let lab = Self { name, run };
+        let there =
+            fs::exists(format!("/run/netns/{}-wd", lab.name)).unwrap_or(false) && lab.run.join("names").exists();
         assert!(
             there,
-            "the lab {name} is not up: run these tests by `tests/run lab [FILTER]`, or as root `tests/lab/build`, \
-             `tests/lab/up`, `cargo test --test lab -- --ignored`, `tests/lab/down`"
+            "the lab {} is not up: run these tests by `tests/run lab [FILTER]`, or as root `tests/lab/build`, \
+             `tests/lab/up`, `cargo test --test lab -- --ignored`, `tests/lab/down`",
+            lab.name
         );
-        let lab = Self { name, run, _owner: owner };
         lab.act(&["mend"]);
         lab
     }
@@ -135,6 +149,9 @@ impl Drop for Lab {
         if !mended.as_ref().is_ok_and(|o| o.status.success()) {
             eprintln!("the lab could not be mended: {mended:?}");
         }
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.get_or_insert_default().push((mem::take(&mut self.name), mem::take(&mut self.run)));
+        GIVEN_BACK.notify_one();
     }
 }
 

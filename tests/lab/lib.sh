@@ -51,7 +51,9 @@ admin() { in_net wd "$RUN/bin/kubectl" --kubeconfig "$RUN/pki/admin.kubeconfig" 
 
 # etcdctl NUMBER COMMAND...: asks, from the watchdog's host, the etcd member of that control-plane host.
 etcdctl() {
-  in_net wd env ETCDCTL_API=3 PATH="$RUN/bin:$PATH" etcdctl --endpoints "https://10.99.0.$1:2379" \
+  local api=()
+  ! is_old || api=(ETCDCTL_API=3)
+  in_net wd env "${api[@]}" PATH="$RUN/bin:$PATH" etcdctl --endpoints "https://10.99.0.$1:2379" \
     --cacert "$RUN/pki/etcd-ca.crt" --cert "$RUN/pki/etcd-client.crt" --key "$RUN/pki/etcd-client.key" "${@:2}"
 }
 

@@ -164,6 +164,7 @@ imageGCLowThresholdPercent: 99
 YAML
   # Since 1.35 a kubelet does not start on a machine with cgroups of version 1 unless it is told so.
   is_old || echo "failCgroupV1: false
+podLogsDir: $RUN/n$1/logs
 containerRuntimeEndpoint: unix://$RUN/n$1/containerd.sock"
 }
 

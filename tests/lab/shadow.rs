@@ -27,7 +27,9 @@ fn what_breaks_in_the_shadow_of_an_open_incident_is_told() {
         }
         sleep(AWAY);
         watch.act(&["mend"]);
-        eventually(BACK_WITHIN, "the API servers up again", || (watch.count("kube-apiserver", "up") == 3).then_some(()));
+        eventually(BACK_WITHIN, "the API servers up again", || {
+            (watch.count("kube-apiserver", "up") == 3).then_some(())
+        });
     }
     let before = watch.told().len();
     watch.act(&["kill", "kubelet-1"]);
