@@ -169,6 +169,8 @@ containerRuntimeEndpoint: unix://$RUN/n$1/containerd.sock"
 }
 
 hollow() { # NUMBER
+  local of_today=()
+  is_old || of_today=(--use-host-image-service=false)
   start "hollow-$1" hollow "$BIN/kubemark" --morph kubelet --name "hollow-$1" --v 1 \
-    --kubeconfig "$RUN/pki/admin.kubeconfig" --kubelet-port $((20000 + $1)) --kubelet-read-only-port $((40000 + $1))
+    --kubeconfig "$RUN/pki/admin.kubeconfig" --kubelet-port $((20000 + $1)) --kubelet-read-only-port $((40000 + $1)) "${of_today[@]}"
 }

@@ -70,7 +70,8 @@ async fn an_api_server() {
 async fn an_api_server_that_lets_nobody_in_but_for_health() {
     let strange =
         |status, body| vec![("/version", say(status, body)), ("/api/v1/namespaces/default", say(status, body))];
-    let facts = check_api_server(strange(401, UNAUTHORIZED), "ok").await;
+    let words = "auth: our credentials are not accepted (401); the API server itself is fine";
+    let facts = check_api_server(strange(401, UNAUTHORIZED), words).await;
     assert_eq!(facts.live, Some(true));
     let facts = check_api_server(strange(403, JUST_STARTED), "ok").await;
     assert_eq!(facts.live, Some(true));
