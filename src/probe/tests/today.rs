@@ -174,7 +174,7 @@ async fn check_page(
 
 #[tokio::test]
 async fn a_kubelet() {
-    let spec = |base| ProbeSpec::Kubelet { base, node: "n1".into(), via: Some(KubeletVia::Direct) };
+    let spec = |base| ProbeSpec::Kubelet { base, node: "n1".into(), others: Vec::new(), via: Some(KubeletVia::Direct) };
     let page = "[+]ping ok\n[+]log ok\n[+]syncloop ok\n[+]device-plugin ok\nhealthz check passed\n";
     let seen = check_page(Job::Kubelet, Security::Tls, "/healthz", say(200, page), spec).await;
     assert_eq!((verdict(&seen).as_str(), seen.checks.len()), ("ok", 4));
