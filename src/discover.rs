@@ -6,6 +6,7 @@
 mod api;
 pub mod config;
 mod counts;
+pub mod coverage;
 mod endpoints;
 mod extras;
 pub mod kubernetes;

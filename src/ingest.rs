@@ -110,7 +110,7 @@ impl Ingest {
         let started = parts.clock.wall();
         {
             let mut live = parts.live.write();
-            live.vantage = Vantage { ok: true, since: None, message: "not looked yet".into() };
+            live.vantage = Vantage { ok: true, since: None, message: "not looked yet".into(), ..Default::default() };
             live.clusters = clusters.keys().map(|name| (name.clone(), Default::default())).collect();
             live.started_at.get_or_insert(started);
         }
@@ -118,7 +118,7 @@ impl Ingest {
             thresholds: Thresholds::default(),
             clusters,
             restored: restored.into_iter().map(|(t, v)| (t.key, v)).collect(),
-            vantage: Vantage { ok: true, since: None, message: String::new() },
+            vantage: Vantage { ok: true, since: None, message: String::new(), ..Default::default() },
             looked: None,
             last_answer: None,
             last_silence: None,
@@ -250,6 +250,7 @@ impl Ingest {
         let Some(cluster) = self.clusters.get_mut(&update.cluster) else { return };
         cluster.snapshot = update.snapshot;
         cluster.own_certificates = update.own_certificates;
+        cluster.gaps = update.gaps.into();
         cluster.problem = update.problem;
         if cluster.problem.is_none() {
             cluster.told_at.get_or_insert(self.parts.clock.mono());

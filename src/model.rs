@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod cause;
 pub mod cluster;
+pub mod coverage;
 pub mod cron;
 pub mod duration;
 pub mod finding;
@@ -29,10 +30,11 @@ pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests,
 };
+pub use coverage::Gap;
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
 pub use lease::LeaseSight;
-pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, StoreHealth, Vantage};
+pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};
 pub use observation::{

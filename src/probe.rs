@@ -11,6 +11,7 @@ mod etcd_gateway;
 mod etcd_metrics;
 mod healthz;
 mod kubelet;
+mod lines;
 mod node_proxy;
 mod origin;
 mod report;

@@ -18,6 +18,7 @@ use crate::{
     dial::{DialConfig, Dialer},
     discover::{
         config::ClusterConfig,
+        coverage::gaps,
         kubernetes::{self, Scope},
         targets::targets,
     },
@@ -181,6 +182,7 @@ impl ClusterTask {
             snapshot: Arc::new(self.snapshot.clone()),
             targets,
             own_certificates,
+            gaps: gaps(&self.config, &self.snapshot),
             problem,
         };
         // Ingest ends only when everything does.

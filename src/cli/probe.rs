@@ -15,10 +15,11 @@ use crate::{
     dial::{DialConfig, Dialer},
     discover::{
         config::ClusterConfig,
+        coverage::gaps,
         kubernetes::{self, Scope},
         targets::targets,
     },
-    model::{ClusterSnapshot, Job, Observation, Part, ProbeSpec, Reason, Target},
+    model::{ClusterSnapshot, Gap, Job, Observation, Part, ProbeSpec, Reason, Target},
     probe,
 };
 
@@ -39,8 +40,10 @@ impl Grade {
     fn of(o: &Observation) -> Self {
         match o.failure.as_ref().map(|f| f.reason) {
             None => Grade::Up,
-            Some(Reason::Auth) => Grade::Unknown,
-            Some(Reason::Degraded) => Grade::Degraded,
+            // As the diagnosis judges it.
+            Some(_) if o.refuses_us() => Grade::Unknown,
+            Some(Reason::Throttled | Reason::Degraded) => Grade::Degraded,
+            Some(reason) if reason.tells_nothing() => Grade::Unknown,
             Some(_) => Grade::Down,
         }
     }
@@ -67,10 +70,9 @@ impl Grade {
 
 /// Probes and prints.
 pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
-    const UNKNOWN: u8 = 3;
     let unknown = |message: &str| {
         output::fail(message);
-        Ok(ExitCode::from(UNKNOWN))
+        Ok(ExitCode::from(Grade::Unknown.nagios().0))
     };
     let config = match output::configuration(&args.config).await {
         Ok(config) => config,
@@ -79,11 +81,13 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let mut seen = Vec::new();
     let mut unread = Vec::new();
     let mut problems = Vec::new();
+    let mut gaps = Vec::new();
     for cluster in &config.clusters {
         match probe_cluster(cluster, &config, &args).await {
-            Ok((found, not_read)) => {
-                seen.extend(found);
-                unread.extend(not_read.map(|why| format!("cluster {}: {why}", cluster.name)));
+            Ok(found) => {
+                seen.extend(found.observations);
+                unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
+                gaps.extend(found.gaps.into_iter().map(|gap| NotWatched::new(&cluster.name, gap)));
             }
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
@@ -96,17 +100,28 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
         return unknown("nothing to probe: no target is called so (`dogwatch probe --all` shows all)");
     }
     // What runs there is not known where it can't be read: that nothing is known to be down is not "OK".
-    let hidden = (!unread.is_empty()).then_some(Grade::Unknown);
+    let hidden = (!unread.is_empty() || !problems.is_empty()).then_some(Grade::Unknown);
     let (status, word) = seen.iter().map(Grade::of).chain(hidden).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
-        Output::Json => output::say(&serde_json::to_string_pretty(&seen.iter().map(Row::of).collect::<Vec<_>>())?),
-        Output::Table => print(&seen, word, &unread, args.verbose),
+        Output::Json => output::say(&json(&seen, &gaps)?),
+        Output::Table => {
+            print(&seen, word, &unread, &gaps);
+            if args.verbose {
+                print_steps(&seen);
+            }
+        }
     }
-    Ok(ExitCode::from(if problems.is_empty() { status } else { status.max(UNKNOWN) }))
+    Ok(ExitCode::from(status))
 }
 
-/// What was seen of a cluster, and why nodes or API servers that it may have are not among it.
-type Seen = (Vec<Observation>, Option<String>);
+/// What was seen of a cluster.
+struct Seen {
+    observations: Vec<Observation>,
+    /// Why nodes or API servers that it may have are not among them.
+    unread: Option<String>,
+    /// Components of which nothing was seen.
+    gaps: Vec<Gap>,
+}
 
 async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Seen, String> {
     let clock = Clock::system();
@@ -144,9 +159,12 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
             probe::probe(&Arc::new(target), &dialer, &proxies, false, &clock).await
         });
     }
-    let seen = probes.join_all().await;
+    let mut observations = probes.join_all().await;
     // A guess that does not answer is no target.
-    Ok((seen.into_iter().filter(|o| o.answered || !o.target.guessed || !args.all).collect(), unread))
+    observations.retain(|o| o.answered || !o.target.guessed || !args.all);
+    let mut gaps = if args.all { gaps(cluster, &snapshot) } else { Vec::new() };
+    gaps.retain(|gap| observations.iter().all(|o| o.target.key.job != gap.job));
+    Ok(Seen { observations, unread, gaps })
 }
 
 fn is_called(target: &Target, wanted: &str) -> bool {
@@ -157,13 +175,17 @@ fn is_called(target: &Target, wanted: &str) -> bool {
     target.key.to_string().contains(wanted) || node.is_some_and(|n| **n == *wanted)
 }
 
-fn print(seen: &[Observation], word: &str, unread: &[String], verbose: bool) {
+fn print(seen: &[Observation], word: &str, unread: &[String], gaps: &[NotWatched]) {
     let count = |grade: Grade| seen.iter().filter(|o| Grade::of(o) == grade).count();
     let parts = [(Grade::Down, "down"), (Grade::Degraded, "degraded"), (Grade::Unknown, "unknown"), (Grade::Up, "up")];
     let summary: Vec<String> =
         parts.iter().filter(|(g, _)| count(*g) > 0).map(|(g, what)| format!("{} {what}", count(*g))).collect();
     let unread: Vec<String> = unread.iter().map(|why| format!("; {why}")).collect();
-    output::say(&format!("DOGWATCH {word} - {} of {} targets{}", summary.join(", "), seen.len(), unread.concat()));
+    let mut names: Vec<&str> = gaps.iter().filter(|g| !g.gap.turned_off).map(|g| g.gap.name()).collect();
+    names.dedup();
+    let names = if names.is_empty() { String::new() } else { format!("; not watched: {}", names.join(", ")) };
+    let (summary, unread) = (summary.join(", "), unread.concat());
+    output::say(&format!("DOGWATCH {word} - {summary} of {} targets{unread}{names}", seen.len()));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["TARGET", "NODE", "VERDICT", "MS", "WHY"]);
     for o in seen {
@@ -183,13 +205,39 @@ fn print(seen: &[Observation], word: &str, unread: &[String], verbose: bool) {
         let style = output::style(color);
         output::say(line.trim().replacen(&format!(" {word} "), &format!(" {style}{word}{style:#} "), 1).as_str());
     }
-    if verbose {
-        for o in seen {
-            output::say(&format!("\n{}", o.target.key));
-            for step in &o.trace {
-                output::say(&format!("  {:>6} ms  {}", step.after.as_millis(), step.text));
-            }
+    for NotWatched { cluster, gap, .. } in gaps {
+        output::say(&format!("not watched: {cluster}/{gap}"));
+    }
+}
+
+fn print_steps(seen: &[Observation]) {
+    for o in seen {
+        output::say(&format!("\n{}", o.target.key));
+        for step in &o.trace {
+            output::say(&format!("  {:>6} ms  {}", step.after.as_millis(), step.text));
         }
+    }
+}
+
+/// An array: each target, then each component that is not watched.
+fn json(seen: &[Observation], gaps: &[NotWatched]) -> serde_json::Result<String> {
+    let rows = seen.iter().map(|o| serde_json::to_value(Row::of(o)));
+    let all: serde_json::Result<Vec<_>> = rows.chain(gaps.iter().map(serde_json::to_value)).collect();
+    serde_json::to_string_pretty(&all?)
+}
+
+/// A component of which nothing was seen: neither up nor down.
+#[derive(Debug, Serialize)]
+struct NotWatched {
+    cluster: String,
+    verdict: &'static str,
+    #[serde(flatten)]
+    gap: Gap,
+}
+
+impl NotWatched {
+    fn new(cluster: &str, gap: Gap) -> Self {
+        Self { cluster: cluster.into(), verdict: "not_watched", gap }
     }
 }
 

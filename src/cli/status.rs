@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{AskArgs, Output, ask::Watchdog, output};
 
-/// Asks and prints; 0 fine, 1 a warning is open, 2 something critical is, 3 the watchdog itself is in trouble.
+/// Asks and prints; 0 fine, 1 a warning is open, 2 something critical is, 3 the watchdog itself is in trouble, or nothing
+/// of a cluster is known.
 pub async fn main(args: AskArgs) -> anyhow::Result<ExitCode> {
     let state = Watchdog::new(&args).await?.get("/api/dogwatch/v1/state").await?;
     match args.output {
@@ -31,8 +32,14 @@ fn code(state: &Value) -> u8 {
     match open(state).iter().map(|i| i["severity"].as_str().unwrap_or_default()).collect::<Vec<_>>() {
         all if all.contains(&"critical") => 2,
         all if all.contains(&"warning") => 1,
+        _ if list(&state["clusters"]).iter().any(is_unknown) => 3,
         _ => 0,
     }
+}
+
+/// None of its targets has been judged: that nothing is known to be wrong is not "fine".
+fn is_unknown(cluster: &Value) -> bool {
+    list(&cluster["targets"]).iter().all(|t| t["state"] == "unknown")
 }
 
 fn words(state: &Value) -> String {
@@ -48,6 +55,13 @@ fn words(state: &Value) -> String {
             text(&cluster["name"]),
             if counts.is_empty() { "no targets yet".into() } else { counts.join(", ") }
         ));
+        if !cluster["discovery_error"].is_null() {
+            out.push(format!("  not read: {}", text(&cluster["discovery_error"])));
+        }
+        for gap in list(&cluster["not_watched"]) {
+            let name = text(&gap["job"]);
+            out.push(format!("  {name} not watched: {}; to watch it, {}", text(&gap["why"]), text(&gap["how"])));
+        }
         for target in
             list(&cluster["targets"]).iter().filter(|t| !matches!(t["state"].as_str(), Some("up" | "suspect")))
         {

@@ -36,7 +36,7 @@ fn start(dir: &Path, at: Timestamp, job: &str) -> Watch {
     let (store, restored) =
         Store::open(dir.into(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
     let live = Live::default();
-    live.write().vantage = Vantage { ok: true, since: Some(at), message: String::new() };
+    live.write().vantage = Vantage { ok: true, since: Some(at), message: String::new(), ..Default::default() };
     let pulse = Pulse::new(
         jobs,
         BTreeMap::from([("prod".into(), monitoring)]),
@@ -157,9 +157,11 @@ async fn down_and_cut_off_it_accuses_nobody() {
     // Cut off while it should report.
     watch.after(500).await;
     let since = watch.clock.wall();
-    watch.live.write().vantage = Vantage { ok: false, since: Some(since), message: "cut off".into() };
+    watch.live.write().vantage =
+        Vantage { ok: false, since: Some(since), message: "cut off".into(), ..Default::default() };
     assert_eq!(watch.after(2_000).await, [AlertName::InClusterMonitoringSilent], "as before");
-    watch.live.write().vantage = Vantage { ok: true, since: Some(watch.clock.wall()), message: String::new() };
+    watch.live.write().vantage =
+        Vantage { ok: true, since: Some(watch.clock.wall()), message: String::new(), ..Default::default() };
     assert_eq!(watch.after(600).await, [AlertName::InClusterMonitoringSilent]);
     assert_eq!(watch.after(70).await.len(), 2);
     let stopped = watch.stop().await;

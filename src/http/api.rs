@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Web;
 use crate::{
-    model::{self, Incident, LiveState, LiveTarget, Reason},
+    model::{self, Gap, Incident, LiveState, LiveTarget, Reason, References},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -21,7 +21,7 @@ struct StateView {
     at: Timestamp,
     version: &'static str,
     started_at: Option<Timestamp>,
-    vantage: Judged,
+    vantage: Sight,
     store: Judged,
     notifications: Notifications,
     clusters: Vec<ClusterView>,
@@ -33,6 +33,14 @@ struct Judged {
     ok: bool,
     since: Option<Timestamp>,
     message: String,
+}
+
+#[derive(Serialize)]
+struct Sight {
+    #[serde(flatten)]
+    judged: Judged,
+    /// What it is judged by, beside the targets: none asked is not the same as none silent.
+    references: References,
 }
 
 #[derive(Serialize)]
@@ -55,6 +63,8 @@ struct ClusterView {
     /// What would tell more if it could be read, and what was left out of lists.
     discovery_notes: Vec<String>,
     targets: Vec<TargetView>,
+    /// Components of which nothing is watched: nothing is known of them.
+    not_watched: Vec<Gap>,
 }
 
 #[derive(Serialize)]
@@ -190,7 +200,10 @@ impl StateView {
             at,
             version: env!("CARGO_PKG_VERSION"),
             started_at: state.started_at,
-            vantage: Judged { ok: vantage.ok, since: vantage.since, message: vantage.message.clone() },
+            vantage: Sight {
+                judged: Judged { ok: vantage.ok, since: vantage.since, message: vantage.message.clone() },
+                references: vantage.references,
+            },
             store: Judged { ok: store.ok, since: store.since, message: store.message.clone() },
             notifications: Notifications {
                 outbox_pending: state.outbox_pending,
@@ -209,6 +222,7 @@ impl StateView {
                     discovery_error: c.snapshot.error.clone(),
                     discovery_notes: c.snapshot.notes(),
                     targets: c.targets.values().map(TargetView::new).collect(),
+                    not_watched: c.unwatched().cloned().collect(),
                 })
                 .collect(),
             incidents: state.incidents.clone(),

@@ -13,8 +13,8 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Head, Outcome, TargetView, Thresholds},
     model::{
-        CertificateFact, ClusterSnapshot, EtcdMember, Facts, FailedProbe, Job, LiveCluster, LiveTarget, Observation,
-        Sample, State, Target, TargetKey, Verdict, VerdictChange,
+        CertificateFact, ClusterSnapshot, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster, LiveTarget,
+        Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange,
     },
 };
 
@@ -32,6 +32,8 @@ pub struct ClusterUpdate {
     pub targets: Vec<Target>,
     /// Our own client certificates.
     pub own_certificates: Vec<CertificateFact>,
+    /// What is not watched where no target answers for it.
+    pub gaps: Vec<Gap>,
     /// Why the cluster can't be watched at all (its kubeconfig can't be used), in words.
     pub problem: Option<String>,
 }
@@ -84,6 +86,8 @@ pub struct Cluster {
     pub snapshot: Arc<ClusterSnapshot>,
     /// Our own client certificates.
     pub own_certificates: Vec<CertificateFact>,
+    /// What is not watched where no target answers for it.
+    pub gaps: Arc<[Gap]>,
     /// Why it can't be watched at all.
     pub problem: Option<String>,
     /// Its targets; guesses that never answered are not among them.
@@ -109,6 +113,7 @@ impl Cluster {
             name,
             snapshot: Arc::default(),
             own_certificates: Vec::new(),
+            gaps: Arc::default(),
             problem: None,
             watched: BTreeMap::new(),
             adopted: HashSet::new(),
@@ -236,6 +241,7 @@ impl Cluster {
         LiveCluster {
             snapshot: self.snapshot.clone(),
             targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
+            gaps: self.gaps.clone(),
             samples,
         }
     }

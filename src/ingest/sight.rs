@@ -8,7 +8,7 @@ use crate::{
         Head,
         vantage::{VantageInput, judge},
     },
-    model::{State, Vantage},
+    model::{References, State, Vantage},
     schedule::Command,
     vantage::VantageReport,
 };
@@ -19,6 +19,7 @@ const ALONE: SignedDuration = SignedDuration::from_secs(15);
 impl Ingest {
     pub(super) fn looked(&mut self, look: VantageReport) {
         let now = self.parts.clock.wall();
+        self.learn_references(&look);
         let answered_since = |since: Timestamp| self.last_answer.is_some_and(|at| at >= since);
         let input = VantageInput {
             link_up: look.link_up,
@@ -49,6 +50,16 @@ impl Ingest {
         }
     }
 
+    /// What the view is judged by: told with it, so that "fine" and "not asked" are two things.
+    fn learn_references(&mut self, look: &VantageReport) {
+        let telling = || look.references.iter().filter(|r| r.configured || r.ever_answered);
+        let references = References { asked: telling().count(), answering: telling().filter(|r| r.answering).count() };
+        if self.vantage.references != references {
+            self.vantage.references = references;
+            self.publish_vantage();
+        }
+    }
+
     fn all_silent(&self) -> bool {
         let mut any = false;
         for w in self.clusters.values().flat_map(|c| c.watched.values()) {
@@ -64,14 +75,14 @@ impl Ingest {
     fn cut_off(&mut self, why: &str, now: Timestamp) {
         let since = self.looked.as_ref().and_then(|l| l.failing_since).unwrap_or(now);
         tracing::warn!(why, "the watchdog itself is cut off: no cluster is accused");
-        self.vantage = Vantage { ok: false, since: Some(since), message: why.to_string() };
+        self.vantage = Vantage { ok: false, since: Some(since), message: why.to_string(), ..self.vantage };
         self.each_head(now, |head| head.blind(now, "the watchdog itself is cut off"));
         self.publish_vantage();
     }
 
     fn sighted(&mut self, now: Timestamp) {
         tracing::info!("the watchdog sees again");
-        self.vantage = Vantage { ok: true, since: Some(now), message: String::new() };
+        self.vantage = Vantage { ok: true, since: Some(now), message: String::new(), ..self.vantage };
         self.sighted_at = Some(now);
         self.each_head(now, |head| head.sighted(now));
         self.publish_vantage();

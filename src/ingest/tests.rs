@@ -91,6 +91,7 @@ impl Bench {
             snapshot: Arc::new(ClusterSnapshot::default()),
             targets,
             own_certificates: Vec::new(),
+            gaps: Vec::new(),
             problem: None,
         };
         self.updates.send(update).await.unwrap();

@@ -6,9 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{
-    Alert, ClusterSnapshot, Group, Incident, Observation, Sample, Silence, Target, TargetKey, TraceLine, Verdict,
+    Alert, ClusterSnapshot, Gap, Group, Incident, Observation, Sample, Silence, Target, TargetKey, TraceLine, Verdict,
 };
 
 /// A failed probe, kept so that "why did it fail?" has an answer after it has mended.
@@ -51,8 +52,26 @@ pub struct LiveCluster {
     pub snapshot: Arc<ClusterSnapshot>,
     /// Its targets; guesses that never answered are not among them.
     pub targets: BTreeMap<TargetKey, LiveTarget>,
+    /// What is not watched of it, where no target answers for it: see [`LiveCluster::unwatched`].
+    pub gaps: Arc<[Gap]>,
     /// Series of the cluster as a whole: nodes, leases, our own certificates.
     pub samples: Arc<[Sample]>,
+}
+
+impl LiveCluster {
+    /// The components of which nothing is watched.
+    pub fn unwatched(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| self.targets.keys().all(|key| key.job != gap.job))
+    }
+}
+
+/// Addresses outside of every cluster that tell whether the watchdog's own network works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct References {
+    /// How many can tell: those that are configured, and a gateway that has answered once. None: nobody is asked.
+    pub asked: usize,
+    /// How many of them answered at the last look.
+    pub answering: usize,
 }
 
 /// The watchdog's own view of the network.
@@ -64,6 +83,8 @@ pub struct Vantage {
     pub since: Option<Timestamp>,
     /// Why, in words.
     pub message: String,
+    /// What it is judged by, beside the targets.
+    pub references: References,
 }
 
 /// Whether history is being written.

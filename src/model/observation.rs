@@ -335,6 +335,19 @@ impl Observation {
         }
     }
 
+    /// It lives and refuses our credentials: by its answer, or, as they are a client certificate, by ending a handshake in
+    /// which its own certificate was good.
+    pub fn refuses_us(&self) -> bool {
+        match self.failure.as_ref().map(|f| f.reason) {
+            Some(Reason::Auth) => true,
+            Some(Reason::Tls) => self
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.verified && tls.chain.iter().all(|c| c.not_after > self.started)),
+            _ => false,
+        }
+    }
+
     /// The longest trace kept, in lines: enough for the phases of four exchanges.
     pub const TRACE_MAX: usize = 32;
     /// The most check lines kept: an API server has about 60 on two pages.

@@ -4,12 +4,13 @@
 //! `/readyz` in the same format (ends with `ok`; a failed page ends with its last line).
 
 use super::{
+    lines,
     origin::{foreign, is_foreign},
     words::quote,
 };
 use crate::{
     dial::Answer,
-    model::{CheckLine, Failure, Observation, Reason},
+    model::{CheckLine, Failure, Reason},
 };
 
 /// What an answer to a health page amounts to.
@@ -41,17 +42,13 @@ impl Page {
     }
 }
 
-/// A check's name longer than this, in bytes, is no name.
-const NAME_MAX: usize = 128;
-/// What a failed check says is kept up to this, in characters.
-const MESSAGE_MAX: usize = 200;
 /// Failing checks named in a message; the others are counted.
 const NAMED: usize = 5;
 
 /// Reads the answer of page `name` (`livez`, …).
 pub fn read(name: &str, answer: &Answer) -> Page {
     let body = String::from_utf8_lossy(&answer.body);
-    let lines = lines(name, &body);
+    let lines = lines::read(name, &body);
     let odd = |reason, message: String| Page::Odd(Failure::new(reason, message));
     let refused = |message: String| Page::Refused(Failure::new(Reason::Auth, message));
     match answer.status {
@@ -89,33 +86,6 @@ pub fn throttled(name: &str, answer: &Answer) -> Failure {
 fn is_whole(body: &str) -> bool {
     let last = body.trim_end().lines().next_back().unwrap_or_default().trim();
     last == "ok" || last.ends_with(" check passed")
-}
-
-/// Check lines of a body, at most [`Observation::CHECKS_MAX`], failed ones first in claiming that room; a line that is
-/// cut is no line.
-pub fn lines(page: &str, body: &str) -> Vec<CheckLine> {
-    let mut found: Vec<CheckLine> = body.lines().filter_map(|l| line(page, l.trim_end())).collect();
-    if found.len() > Observation::CHECKS_MAX {
-        found.sort_by_key(|l| l.ok);
-        found.truncate(Observation::CHECKS_MAX);
-    }
-    found
-}
-
-/// `[+]etcd ok`, `[+]etcd excluded: ok`, `[+]etcd-events excluded with etcd: ok`, `[-]etcd failed: reason withheld`.
-fn line(page: &str, line: &str) -> Option<CheckLine> {
-    let (ok, rest) = match line.strip_prefix("[+]") {
-        Some(rest) => (true, rest),
-        None => (false, line.strip_prefix("[-]")?),
-    };
-    let (name, said) = rest.split_once(' ')?;
-    let message = if ok {
-        (said == "ok" || (said.starts_with("excluded") && said.ends_with(": ok"))).then(String::new)?
-    } else {
-        said.strip_prefix("failed")?.trim_start_matches(": ").chars().take(MESSAGE_MAX).collect()
-    };
-    let is_name = !name.is_empty() && name.len() <= NAME_MAX && !name.contains(char::is_control);
-    is_name.then(|| CheckLine { page: page.into(), name: name.into(), ok, message })
 }
 
 /// `etcd, informer-sync`: the names of the failing checks.

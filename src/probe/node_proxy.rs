@@ -4,7 +4,7 @@
 //! Source: k8s.io/apimachinery/pkg/util/proxy. Kubernetes 1.20 answers `error trying to reach service: …` in a `Status`
 //! with code 500, newer ones with 502 or 503, some as plain text; so the words decide, not the code.
 
-use super::{checks, origin, words};
+use super::{lines, origin, words};
 use crate::{
     dial::Answer,
     model::{Failure, Reason},
@@ -47,7 +47,7 @@ pub fn read(node: &str, answer: &Answer) -> Told {
         (status, true) => {
             nothing(Reason::HttpStatus, format!("the API server answered HTTP {status}: {}", words::quote(said)))
         }
-        (500.., false) if checks::lines("", &text).is_empty() => nothing(
+        (500.., false) if lines::read("", &text).is_empty() => nothing(
             Reason::HttpStatus,
             format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, words::quote(said)),
         ),

@@ -9,7 +9,7 @@ use http::{HeaderName, header::CONTENT_TYPE};
 use serde::Deserialize;
 
 use super::{
-    checks,
+    lines,
     words::{is_html, quote},
 };
 use crate::{
@@ -32,7 +32,7 @@ const SHUTS_DOWN: &str = "apiserver is shutting down";
 pub fn is_api_server(answer: &Answer) -> bool {
     let body = String::from_utf8_lossy(&answer.body);
     HEADERS.iter().any(|name| answer.headers.contains_key(name))
-        || !checks::lines("", &body).is_empty()
+        || !lines::read("", &body).is_empty()
         || is_object(&answer.body)
         || body.trim() == THROTTLES
         || (body.len() <= OWN_WORDS_MAX && body.contains(SHUTS_DOWN) && !is_html(&body))

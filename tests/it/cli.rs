@@ -83,7 +83,16 @@ fn probe_exits_like_a_nagios_plugin() {
     fs::write(&kubeconfig, KUBECONFIG).unwrap();
     let probed = dogwatch(&["probe", "--all", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert_eq!(probed.status.code(), Some(2), "{}{}", out(&probed), err(&probed));
-    assert!(out(&probed).starts_with("DOGWATCH CRITICAL - 1 down of 1 targets\n"), "{}", out(&probed));
+    let told = out(&probed);
+    let first = told.lines().next().unwrap_or_default();
+    assert!(first.starts_with("DOGWATCH CRITICAL - 1 down of 1 targets; "), "{told}");
+    // What is not watched is not up: it is named, with how to watch it.
+    assert!(first.ends_with("; not watched: etcd, scheduler, controller-manager, kubelets"), "{told}");
+    assert!(told.contains("/etcd: none answers at the control plane's addresses"), "{told}");
+    let json = dogwatch(&["probe", "--all", "-o", "json", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let rows: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    let gap = rows.as_array().unwrap().iter().find(|r| r["job"] == "etcd").unwrap();
+    assert!(gap["verdict"] == "not_watched" && !gap["how"].as_str().unwrap().is_empty(), "{gap}");
     let json = dogwatch(&["probe", "kube-apiserver", "-o", "json", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     let rows: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
     assert_eq!(rows[0]["verdict"], "down");

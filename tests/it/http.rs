@@ -1,6 +1,7 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
 
 pub mod picture;
+mod watched;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -288,36 +289,6 @@ fn a_calm_page_says_so_first() {
         ],
     );
     assert!(!html.contains("<script") && !html.contains("<style"));
-}
-
-#[test]
-fn heartbeats_that_need_a_person_come_first() {
-    let state = picture::calm();
-    let view = Home::new(&state, &Metrics::new(), now()).with_heartbeats(&picture::heartbeats(), now());
-    let html = page("heartbeats", view.render(&Frame::new("", now())));
-    in_order(
-        &html,
-        &[
-            "All 21 targets of 2 clusters are up.",
-            "3 of 7 not in time",
-            "late</span>",
-            "<strong>velero</strong>",
-            "expected every 1 day",
-            "<strong>registry-sync</strong>",
-            "exit status 28: upload: &lt;script&gt; no space left on device",
-            "too long</span>",
-            "<strong>etcd-backup</strong>",
-            "3 h 53 min</time> ago",
-            "3 min 12 s",
-            "has not reported yet",
-            "the watchdog did not listen from",
-            "Lately resolved",
-        ],
-    );
-    let only = Home::new(&LiveState::default(), &Metrics::new(), now());
-    let html =
-        page("only-heartbeats", only.with_heartbeats(&picture::heartbeats(), now()).render(&Frame::new("", now())));
-    in_order(&html, &["<title>7 heartbeats: 3 of 7 not in time · dogwatch</title>", "line bad"]);
 }
 
 #[test]

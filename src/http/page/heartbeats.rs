@@ -25,6 +25,8 @@ pub struct Heartbeats {
     more: String,
     #[serde(skip)]
     count: usize,
+    #[serde(skip)]
+    reported: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -47,17 +49,21 @@ impl Heartbeats {
         let mut sorted: Vec<&View> = views.iter().collect();
         sorted.sort_by_key(|v| !v.state.is_bad());
         let bad = views.iter().filter(|v| v.state.is_bad()).count();
-        let summary = match (bad, views.len()) {
-            (0, 1) => "in time".to_owned(),
-            (0, all) => format!("all {} in time", count(all as u64)),
-            (bad, all) => format!("{} of {} not in time", count(bad as u64), count(all as u64)),
-        };
+        let new = views.iter().filter(|v| v.state == Standing::New).count();
+        let summary = summary(bad, new, views.len());
         let more = match views.len().saturating_sub(ROWS_MAX) {
             0 => String::new(),
             n => format!("and {} more, listed in /api/dogwatch/v1/heartbeats", count(n as u64)),
         };
         let rows = sorted.into_iter().take(ROWS_MAX).map(|v| row(v, now)).collect();
-        Self { summary, tone: if bad > 0 { "bad" } else { "plain" }, rows, more, count: views.len() }
+        Self {
+            summary,
+            tone: if bad > 0 { "bad" } else { "plain" },
+            rows,
+            more,
+            count: views.len(),
+            reported: new < views.len(),
+        }
     }
 
     /// The line above everything where there is no cluster.
@@ -65,9 +71,29 @@ impl Heartbeats {
         format!("{}: {}.", plural(self.count, "heartbeat", "heartbeats"), self.summary)
     }
 
+    /// Whether any has ever reported.
+    pub fn any_reported(&self) -> bool {
+        self.reported
+    }
+
     /// Whether any is not in time.
     pub fn is_bad(&self) -> bool {
         self.tone == "bad"
+    }
+}
+
+/// What has never reported is not "in time".
+fn summary(bad: usize, new: usize, all: usize) -> String {
+    let [n_bad, n_new, n_all, n_ok] = [bad, new, all, all - bad - new].map(|n| count(n as u64));
+    let yet = if new == 1 { "has not reported yet" } else { "have not reported yet" };
+    match (bad, new) {
+        (0, 0) if all == 1 => "in time".to_owned(),
+        (0, 0) => format!("all {n_all} in time"),
+        (0, 1) if all == 1 => yet.to_owned(),
+        (0, new) if new == all => format!("none of {n_all} has reported yet"),
+        (0, _) => format!("{n_ok} in time, {n_new} {yet}"),
+        (_, 0) => format!("{n_bad} of {n_all} not in time"),
+        (_, _) => format!("{n_bad} of {n_all} not in time, {n_new} {yet}"),
     }
 }
 
@@ -121,5 +147,22 @@ fn failure(v: &View) -> String {
     match ping.body.lines().map(str::trim).rfind(|l| !l.is_empty()) {
         Some(said) => format!("{status}: {}", &said[..said.floor_char_boundary(SAID_MAX_BYTES)]),
         None => status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_never_reported_is_not_in_time() {
+        let check = |bad, new, all, expected: &str| assert_eq!(summary(bad, new, all), expected);
+        check(0, 0, 1, "in time");
+        check(0, 0, 2, "all 2 in time");
+        check(0, 1, 1, "has not reported yet");
+        check(0, 2, 2, "none of 2 has reported yet");
+        check(0, 1, 3, "2 in time, 1 has not reported yet");
+        check(1, 0, 3, "1 of 3 not in time");
+        check(1, 2, 3, "1 of 3 not in time, 2 have not reported yet");
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     heartbeat,
     http::words::{count, latency, plural},
-    model::{Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, State},
+    model::{Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, References, State},
     telemetry::{Metrics, ProbeLabels},
 };
 
@@ -53,6 +53,15 @@ struct Cluster {
     discovery_failed: bool,
     discovery_notes: Vec<String>,
     jobs: Vec<JobGroup>,
+    not_watched: Vec<NotWatched>,
+}
+
+/// A component of which nothing is known.
+#[derive(Clone, Debug, Serialize)]
+struct NotWatched {
+    name: &'static str,
+    why: String,
+    how: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -129,7 +138,12 @@ impl Home {
         }
         let heartbeats = Heartbeats::new(views, now);
         if let Some(line) = self.line.as_mut().filter(|line| self.clusters.is_empty() && line.tone != Tone::Bad) {
-            *line = Line { tone: if heartbeats.is_bad() { Tone::Bad } else { Tone::Good }, text: heartbeats.line() };
+            let tone = match heartbeats.any_reported() {
+                _ if heartbeats.is_bad() => Tone::Bad,
+                true => Tone::Good,
+                false => Tone::Doubt,
+            };
+            *line = Line { tone, text: heartbeats.line() };
             self.title = line.text.trim_end_matches('.').to_owned();
         }
         self.heartbeats = Some(heartbeats);
@@ -165,8 +179,8 @@ fn line(state: &LiveState, open: usize) -> Option<Line> {
     match total - up {
         _ if open > 0 => None,
         _ if total == 0 => say(Tone::Doubt, "No target is known yet: no API server has told what there is.".to_owned()),
-        0 if total == 1 => say(Tone::Good, format!("The one target of {of} is up.")),
-        0 => say(Tone::Good, format!("All {} targets of {of} are up.", count(total as u64))),
+        0 if total == 1 => say(Tone::Good, format!("The one target of {of} is up.{}", not_watched(state))),
+        0 => say(Tone::Good, format!("All {} targets of {of} are up.{}", count(total as u64), not_watched(state))),
         n => {
             let verb = if n == 1 { "is" } else { "are" };
             let total = count(total as u64);
@@ -176,6 +190,19 @@ fn line(state: &LiveState, open: usize) -> Option<Line> {
                 format!("No open incident, but {} of {total} targets {verb} not up: {kinds}.", count(n as u64)),
             )
         }
+    }
+}
+
+/// ` Not watched: etcd and scheduler.`: what is not watched is not up.
+fn not_watched(state: &LiveState) -> String {
+    let gaps = state.clusters.values().flat_map(LiveCluster::unwatched).filter(|gap| !gap.turned_off);
+    let names: BTreeMap<Job, &str> = gaps.map(|gap| (gap.job, gap.name())).collect();
+    let names: Vec<&str> = names.into_values().collect();
+    let everywhere = if state.clusters.len() > 1 { "Not watched everywhere" } else { "Not watched" };
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" {everywhere}: {one}."),
+        [head @ .., last] => format!(" {everywhere}: {} and {last}.", head.join(", ")),
     }
 }
 
@@ -239,6 +266,10 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
         discovery_failed: snapshot.error.is_some(),
         discovery_notes: snapshot.notes(),
         jobs: jobs.into_iter().map(|(job, targets)| group(job, targets, now)).collect(),
+        not_watched: cluster
+            .unwatched()
+            .map(|gap| NotWatched { name: gap.name(), why: gap.why.clone(), how: gap.how.clone() })
+            .collect(),
     }
 }
 
@@ -338,14 +369,34 @@ fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
         plural(usize::try_from(missed).unwrap_or(usize::MAX), "tick missed", "ticks missed"),
     );
     let (vantage, store) = (&state.vantage, &state.store);
+    let mut network = judge("Its network", vantage.ok, vantage.since, "", &vantage.message);
+    if vantage.ok && vantage.since.is_some() {
+        (network.tone, network.text) = references(vantage.references);
+    }
     vec![
-        judge("Its network", vantage.ok, vantage.since, "its reference addresses answer", &vantage.message),
+        network,
         judge("History", store.ok, store.since, "written to its SQLite file", &store.message),
         receivers,
         fact("Probes", Tone::Plain, probes),
         fact("Started", Tone::Plain, started),
         fact("Version", Tone::Plain, env!("CARGO_PKG_VERSION").to_owned()),
     ]
+}
+
+/// How the references stand while the network is believed to be well.
+fn references(References { asked, answering }: References) -> (Tone, String) {
+    match (asked, answering) {
+        (0, _) => {
+            let why = "there is no reference (`vantage.references`), and no gateway that answers";
+            (Tone::Plain, format!("nobody is asked: {why}; the targets alone tell"))
+        }
+        (1, 0) => (Tone::Doubt, "the one of its reference addresses does not answer, but targets do".into()),
+        (asked, 0) => (Tone::Doubt, format!("none of its {asked} reference addresses answers, but targets do")),
+        (1, _) => (Tone::Good, "its reference address answers".into()),
+        (asked, 1) => (Tone::Good, format!("1 of its {asked} reference addresses answers")),
+        (asked, n) if asked == n => (Tone::Good, format!("all {asked} of its reference addresses answer")),
+        (asked, n) => (Tone::Good, format!("{n} of its {asked} reference addresses answer")),
+    }
 }
 
 /// Probes finished since the start, of every job and outcome.
@@ -367,6 +418,20 @@ mod tests {
         m.probes.get_or_create(&ProbeLabels { job: "etcd", outcome: ProbeLabels::SUCCESS }).inc_by(3);
         m.probes.get_or_create(&ProbeLabels { job: "kubelet", outcome: Reason::Timeout.as_str() }).inc();
         assert_eq!(probes_total(&m), 4);
+    }
+
+    #[test]
+    fn not_asked_is_not_well() {
+        let check = |asked, answering, tone, text: &str| {
+            let told = references(References { asked, answering });
+            assert!(told.0 == tone && told.1.starts_with(text), "{told:?}");
+        };
+        check(0, 0, Tone::Plain, "nobody is asked");
+        check(1, 1, Tone::Good, "its reference address answers");
+        check(2, 2, Tone::Good, "all 2 of its reference addresses answer");
+        check(3, 1, Tone::Good, "1 of its 3 reference addresses answers");
+        check(1, 0, Tone::Doubt, "the one of its reference addresses does not answer");
+        check(2, 0, Tone::Doubt, "none of its 2 reference addresses answers");
     }
 
     #[test]

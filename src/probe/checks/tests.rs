@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Observation;
 
 fn answer(status: u16, body: &str) -> Answer {
     Answer { status, headers: http::HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()), cut: false }
@@ -91,7 +92,7 @@ fn a_broken_connection_is_no_healthy_page() {
 
 #[test]
 fn what_a_failed_check_says_is_kept() {
-    let found = lines("readyz", "[-]linearizable_read failed: etcdserver: request timed out\r\n[-]a failed\n");
+    let found = lines::read("readyz", "[-]linearizable_read failed: etcdserver: request timed out\r\n[-]a failed\n");
     let said: Vec<_> = found.iter().map(|l| (l.name.as_str(), l.message.as_str())).collect();
     assert_eq!(said, [("linearizable_read", "etcdserver: request timed out"), ("a", "")]);
 }
@@ -100,8 +101,8 @@ fn what_a_failed_check_says_is_kept() {
 fn a_flood_of_lines_is_cut_and_keeps_what_fails() {
     let mut body: String = (0..10_000).map(|i| format!("[+]check-{i} ok\n")).collect();
     body.push_str("[-]etcd failed: reason withheld\n");
-    body.push_str(&format!("[-]{} failed: no name\n", "x".repeat(NAME_MAX + 1)));
-    let found = lines("livez", &body);
+    body.push_str(&format!("[-]{} failed: no name\n", "x".repeat(129)));
+    let found = lines::read("livez", &body);
     assert_eq!(found.len(), Observation::CHECKS_MAX);
     assert_eq!(failing(&found), "etcd");
 }

@@ -301,7 +301,8 @@ fn own(metrics: &Metrics, now: Now) -> Vec<Sample> {
     metrics.discovery_failures.get_or_create(&ClusterLabels { cluster: "prod".to_owned() }).inc();
     metrics.drop_at("store_samples_queue");
     let live = Live::default();
-    live.write().vantage = Vantage { ok: !now.within(20, 22), since: Some(now.at), message: String::new() };
+    live.write().vantage =
+        Vantage { ok: !now.within(20, 22), since: Some(now.at), message: String::new(), ..Default::default() };
     for cluster in ["prod", "staging"] {
         live.write().clusters.insert(cluster.into(), LiveCluster::default());
     }

@@ -18,7 +18,7 @@ fn before(seconds: u64) -> Timestamp {
 /// Two clusters, all well, two hours after the start.
 pub fn calm() -> LiveState {
     let mut state = LiveState {
-        vantage: Vantage { ok: true, since: Some(before(7200)), message: String::new() },
+        vantage: Vantage { ok: true, since: Some(before(7200)), message: String::new(), ..Default::default() },
         store: StoreHealth { ok: true, since: Some(before(7200)), message: String::new() },
         started_at: Some(before(7200)),
         ..LiveState::default()
@@ -143,6 +143,7 @@ fn cluster(name: &str, net: &str, control_planes: u32, nodes: u32) -> LiveCluste
         ]
         .into(),
         targets,
+        gaps: Arc::default(),
     }
 }
 

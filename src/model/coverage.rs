@@ -1,0 +1,41 @@
+//! What of a cluster is not watched. Nothing is known of it: it is neither up nor down, and never counted as either.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Job;
+
+/// A kind of component of which nothing is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Which.
+    pub job: Job,
+    /// Why not.
+    pub why: String,
+    /// How it can be watched.
+    pub how: String,
+    /// The configuration turns it off: nobody need be reminded.
+    pub turned_off: bool,
+}
+
+impl Gap {
+    /// By the name that people use.
+    pub fn name(&self) -> &'static str {
+        match self.job {
+            Job::KubeApiserver => "API servers",
+            Job::Etcd => "etcd",
+            Job::KubeScheduler => "scheduler",
+            Job::KubeControllerManager => "controller-manager",
+            Job::Kubelet => "kubelets",
+            Job::KubeProxy => "kube-proxy",
+        }
+    }
+}
+
+/// `etcd: none answers …; to watch it, give …`
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; to watch it, {}", self.name(), self.why, self.how)
+    }
+}
