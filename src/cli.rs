@@ -52,7 +52,8 @@ enum Command {
     Query(QueryArgs),
     /// How everything stands, asked from the running watchdog.
     Status(AskArgs),
-    /// Incidents: the open ones and the latest that ended, or one with its timeline and deliveries.
+    /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
+    #[command(after_help = INCIDENTS_HELP)]
     Incidents(IncidentsArgs),
     /// Silences: planned quiet.
     #[command(subcommand)]
@@ -129,6 +130,15 @@ struct AskArgs {
     output: Output,
 }
 
+const INCIDENTS_HELP: &str = "\
+Examples:
+  dogwatch incidents                                   the open ones, and the latest that ended
+  dogwatch incidents --cluster prod --since 30d --all  everything of the last 30 days
+  dogwatch incidents --severity critical --before 2026-11-01
+  dogwatch incidents 12                                one, with its timeline and who was told
+  dogwatch incidents 12 --acknowledge ada              no further escalation, no reminders
+  dogwatch incidents --data-dir /var/lib/dogwatch      from the file, where no watchdog runs";
+
 #[derive(Args, Clone, Debug)]
 struct IncidentsArgs {
     #[command(flatten)]
@@ -137,8 +147,32 @@ struct IncidentsArgs {
     #[arg(value_name = "ID")]
     id: Option<i64>,
     /// Say that you look after it: no further escalation, no reminders
-    #[arg(long, requires = "id", value_name = "NAME")]
+    #[arg(long, requires = "id", value_name = "NAME", conflicts_with = "data_dir")]
     acknowledge: Option<String>,
+    /// Of this cluster; may be given again; `dogwatch`: those of the watchdog itself
+    #[arg(long, value_name = "NAME", conflicts_with = "id")]
+    cluster: Vec<String>,
+    /// Of this severity, the worst that each has had: critical, warning or info; may be given again
+    #[arg(long, value_name = "SEVERITY", conflicts_with = "id")]
+    severity: Vec<String>,
+    /// Open or resolved; default: open ones first
+    #[arg(long, value_name = "STATE", conflicts_with = "id")]
+    state: Option<String>,
+    /// Open at this time or later: 30d, RFC 3339, a date, Unix seconds
+    #[arg(long, value_name = "TIME", conflicts_with = "id", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Begun before this time; or those that ended before incident ID, as the end of a list says it
+    #[arg(long, value_name = "TIME|ID", conflicts_with = "id", allow_hyphen_values = true)]
+    before: Option<String>,
+    /// How many at the most
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "id")]
+    limit: usize,
+    /// All of them, however many
+    #[arg(long, conflicts_with_all = ["id", "limit"])]
+    all: bool,
+    /// Read the file in this directory instead of asking a watchdog: works whether it runs or not
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    data_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -56,7 +56,7 @@ use crate::{
     clock::Clock,
     model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told, findings_of},
     notify::{self, Integration, config::RateLimit, words},
-    store::{Delivery, Restored, Store},
+    store::{Delivery, Durability, Restored, Store},
     telemetry::Metrics,
 };
 
@@ -310,11 +310,12 @@ impl Dispatch {
         self.commit(incidents, messages).await;
     }
 
-    async fn commit(&mut self, incidents: Vec<Incident>, messages: Vec<OutboxEntry>) {
-        let commit = self.deps.store.commit(incidents, messages.clone());
-        if timeout(STORE_WAIT_MAX, commit).await.is_err() {
+    async fn commit(&mut self, incidents: Vec<Incident>, messages: Vec<OutboxEntry>) -> Durability {
+        let commit = timeout(STORE_WAIT_MAX, self.deps.store.commit(incidents, messages.clone())).await;
+        let kept = commit.unwrap_or_else(|_| {
             warn!("the store does not answer; messages are sent from memory");
-        }
+            Durability::Buffered
+        });
         for message in messages {
             self.outbox.push(message);
         }
@@ -322,6 +323,7 @@ impl Dispatch {
             self.deps.metrics.drop_at("outbox");
             self.discard(entry, &format!("more than {} messages wait", outbox::OUTBOX_MAX)).await;
         }
+        kept
     }
 
     fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {

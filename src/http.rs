@@ -1,14 +1,16 @@
 //! What others may ask of the watchdog over HTTP: pages for people, `/metrics` for Prometheus, JSON for programs.
 //!
 //! The whole URL map is in [`router`] and in the routers it merges. What people and programs hand in (acknowledgements,
-//! silences, alerts, pings, a reload) goes to its owner; nothing here makes a probe, a verdict or a notification wait. Answers are made from the shared live picture alone, except an incident's deliveries, which
-//! the store remembers.
+//! silences, alerts, pings, a reload) goes to its owner; nothing here makes a probe, a verdict or a
+//! notification wait. Answers are made from the shared live picture; what is past, and deliveries, are the store's.
 
 mod api;
 mod api_v1;
 mod api_v2;
 mod forms;
 mod guard;
+pub mod incidents;
+mod kept;
 pub mod metrics;
 pub mod page;
 mod ping;
@@ -28,13 +30,19 @@ use axum::{
 use tokio::sync::mpsc;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
+pub use api::IncidentView;
 pub use serve::serve;
+
+use self::{
+    api_v1::Params,
+    incidents::{Listed, Missing, Picked, Wanted},
+};
 
 use crate::{
     clock::Clock,
     dispatch::Desk,
     heartbeat::Pulse,
-    model::{AlertContext, Live, TargetKey},
+    model::{AlertContext, Incident, Live, TargetKey},
     notify,
     query::Engine,
     rule::Board,
@@ -53,7 +61,7 @@ pub struct Web {
     pub live: Live,
     /// The watchdog's own metrics.
     pub metrics: Arc<Metrics>,
-    /// For an incident's deliveries, and for what series there are.
+    /// For incidents of the past, for deliveries, and for what series there are.
     pub store: Store,
     /// For queries.
     pub engine: Engine,
@@ -87,8 +95,26 @@ impl Web {
         notify::alert_context(&self.external_labels, &self.external_url, false)
     }
 
+    /// A page of the list of incidents.
+    async fn incidents(&self, wanted: &Wanted) -> Listed {
+        let picked = Picked::new(&self.live.read().incidents, wanted);
+        incidents::list(&self.store, picked, wanted).await
+    }
+
+    /// The incident with this id.
+    async fn incident(&self, id: &str) -> Result<Incident, Missing> {
+        let live = self.live.read().incidents.iter().find(|i| i.id.to_string() == id).cloned();
+        incidents::find(&self.store, live, id).await
+    }
+
     fn frame(&self) -> page::Frame {
         page::Frame::new(&self.external_url, self.clock.wall())
+    }
+
+    /// Of pages on which something is handed in: they say where that is not kept.
+    fn desk_frame(&self) -> page::Frame {
+        let store = self.live.read().store.clone();
+        page::Frame { unsaved: store.since.is_some() && !store.ok, ..self.frame() }
     }
 }
 
@@ -97,6 +123,7 @@ pub fn router(web: Web) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/targets/{cluster}/{job}/{instance}", get(target))
+        .route("/incidents", get(all_incidents))
         .route("/incidents/{id}", get(incident))
         .route("/runbooks", get(to_runbooks))
         .route("/runbooks/", get(runbooks))
@@ -161,12 +188,27 @@ async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(St
     }
 }
 
+async fn all_incidents(State(web): State<Web>, params: Params) -> Response {
+    let now = web.clock.wall();
+    let listed = match Wanted::read(params.pairs(), incidents::PAGE, now) {
+        Ok(wanted) => Ok(web.incidents(&wanted).await),
+        Err(error) => Err(error),
+    };
+    let status = if listed.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let clusters: Vec<String> = web.live.read().clusters.keys().map(|name| name.to_string()).collect();
+    let view = page::IncidentsPage::new(listed, params.pairs(), &clusters, now);
+    (status, page_answer(view.render(web.frame()))).into_response()
+}
+
 async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    let Some(incident) = api::find_incident(&web, &id) else { return lost(&web, &api::no_incident(&id)) };
+    let incident = match web.incident(&id).await {
+        Ok(incident) => incident,
+        Err(missing) => return missing_incident(&web, &missing),
+    };
     let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
     let alerts = web.live.read().alerts.clone();
     let view = page::IncidentPage::new(&incident, deliveries, web.clock.wall()).silenced_by(&alerts);
-    page_answer(view.render(web.frame()))
+    page_answer(view.render(web.desk_frame()))
 }
 
 async fn to_runbooks(State(web): State<Web>) -> Redirect {
@@ -245,6 +287,10 @@ async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
         ));
     }
     lost(&web, &format!("There is no page at {path}."))
+}
+
+fn missing_incident(web: &Web, missing: &Missing) -> Response {
+    (missing.status(), page_answer(page::lost(&web.frame().still(), &missing.to_string()))).into_response()
 }
 
 fn lost(web: &Web, what: &str) -> Response {

@@ -216,7 +216,7 @@ impl Ingest {
     fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
         let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
         let before = watched.samples.clone();
-        watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now);
+        watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now, &before);
         remember(&self.parts.store, &before, &watched.samples, now);
         if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
             live.targets.insert(key.clone(), watched.live());
@@ -279,7 +279,7 @@ impl Ingest {
             };
             fresh.push(((*target).clone(), head.verdict().clone()));
             let mut watched = Watched::new(target.clone(), head);
-            watched.samples = samples::of_verdict(&target, watched.head.verdict().state, now);
+            watched.samples = samples::of_verdict(&target, watched.head.verdict().state, now, &[]);
             cluster.watched.insert(target.key.clone(), watched);
         }
         let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();

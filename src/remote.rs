@@ -171,7 +171,7 @@ impl Remote {
             let now = self.parts.clock.wall().as_millisecond();
             let from_ms = self.position().from_ms;
             let remote = &self.labels.remote;
-            let next = self.position().next(now, grace, self.parts.store.oldest_ms());
+            let next = self.position().next(now, grace, self.parts.store.oldest_sample_ms());
             match next {
                 Slice::Wait(ms) => {
                     let pause = Duration::from_millis(u64::try_from(ms).unwrap_or(1_000));

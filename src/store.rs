@@ -8,8 +8,10 @@ pub mod backup;
 mod batch;
 pub mod bulk;
 mod cache;
+mod config;
 mod head;
 mod history;
+mod incidents;
 mod index;
 mod keep;
 mod mailbox;
@@ -17,6 +19,7 @@ mod meta;
 mod pending;
 mod read;
 mod schema;
+pub mod size;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,10 @@ use serde::{Deserialize, Serialize};
 
 use tokio::sync::oneshot;
 
+pub use self::{
+    config::StorageConfig,
+    incidents::{IncidentFilter, IncidentState},
+};
 use self::{
     head::{read_lock, write_lock},
     mailbox::Mailbox,
@@ -45,48 +52,11 @@ use crate::{
     clock::Clock,
     model::{
         Alert, ClusterSnapshot, Incident, Labels, Matcher, OutboxEntry, Sample, Silence, StoreHealth, Target,
-        TargetKey, Verdict, VerdictChange, duration,
+        TargetKey, Verdict, VerdictChange,
     },
     pack::Packed,
     telemetry::Metrics,
 };
-
-/// `storage:` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StorageConfig {
-    /// Samples older than this are rolled up to 5 minutes.
-    #[serde(with = "duration")]
-    pub retention: Duration,
-    /// 5-minute rollups older than this are rolled up to an hour.
-    #[serde(with = "duration")]
-    pub retention_5m: Duration,
-    /// 1-hour rollups older than this are removed.
-    #[serde(with = "duration")]
-    pub retention_1h: Duration,
-    /// Past this size of the file, the oldest samples are rolled up early. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
-    #[serde(with = "size")]
-    pub max_size: u64,
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        let days = |n: u64| Duration::from_secs(n * 86_400);
-        Self { retention: days(90), retention_5m: days(180), retention_1h: days(730), max_size: 5_000_000_000 }
-    }
-}
-
-impl std::fmt::Display for StorageConfig {
-    /// How long what is kept, and up to which size.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let days = |d: Duration| d.as_secs() / 86_400;
-        let [samples, five, hours] = [self.retention, self.retention_5m, self.retention_1h].map(days);
-        write!(f, "{samples}d, 5m for {five}d, 1h for {hours}d, up to {} MB", self.max_size / 1_000_000)
-    }
-}
-
-/// Sizes as people write them, for serde.
-pub mod size;
 
 /// What an earlier run left, read once at start.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +106,17 @@ pub struct Delivery {
     pub answer: String,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Delivery {
+    /// What is remembered of it for good, and the entry.
+    fn split(self) -> (DeliveryRecord, OutboxEntry) {
+        let Self { entry, at, outcome, answer, took } = self;
+        let (incident_id, sequence) = (entry.notification.incident.id, entry.notification.sequence);
+        let record =
+            DeliveryRecord { incident_id, sequence, receiver: entry.receiver.clone(), at, outcome, answer, took };
+        (record, entry)
+    }
 }
 
 /// A delivery as shown.
@@ -333,7 +314,15 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub async fn incidents_since(&self, from: Timestamp, limit: usize) -> Result<Vec<Incident>, StoreError> {
-        read::with(&self.0.place.database(), move |db| read::incidents_since(db, from, limit)).await
+        read::with(&self.0.place.database(), move |db| incidents::since(db, from, limit)).await
+    }
+
+    /// Incidents that a filter wants, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<Vec<Incident>, StoreError> {
+        read::with(&self.0.place.database(), move |db| incidents::list(db, &filter, limit)).await
     }
 
     /// The incident with this id, open or not; `None`: there is none.
@@ -341,7 +330,7 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub async fn incident(&self, id: i64) -> Result<Option<Incident>, StoreError> {
-        read::with(&self.0.place.database(), move |db| read::incident(db, id)).await
+        read::with(&self.0.place.database(), move |db| incidents::one(db, id)).await
     }
 
     /// Verdict changes of a cluster, newest first.
@@ -399,9 +388,15 @@ impl Store {
         Ok((history::read(&mailbox.head, &mailbox.readers, &ids, from_ms, to_ms)?, next))
     }
 
-    /// Time of the oldest sample that is kept, Unix milliseconds; `None`: there is none.
+    /// Where history begins, Unix milliseconds: samples of any age, rolled up or not; `None`: there are none. From memory;
+    /// does not block.
     pub fn oldest_ms(&self) -> Option<i64> {
         read_lock(&self.0.mailbox.head).oldest_ms()
+    }
+
+    /// Where samples begin that are not rolled up.
+    pub fn oldest_sample_ms(&self) -> Option<i64> {
+        read_lock(&self.0.mailbox.head).oldest_sample_ms()
     }
 
     /// What the history holds, for `/api/v1/status/tsdb` and the own metrics. From memory; does not block.

@@ -1,11 +1,12 @@
 //! How much the history takes, how long it answers, and whether its housekeeping is felt: measured, beside a real
 //! Prometheus on the same data in the same run.
 //!
-//!     cargo bench --bench history -- [size] [queries] [months] [lateness] [rules]
+//!     cargo bench --bench history -- [size] [queries] [months] [lateness] [rules] [labels]
 //!
 //! Needs Debian's `prometheus` (promtool too). Prints figures and ratios; asserts nothing about time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
+mod labels;
 mod lateness;
 mod months;
 mod peer;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("rules") {
         rules::run();
+    }
+    if wanted("labels") {
+        labels::run();
     }
 }
 

@@ -27,6 +27,13 @@ pub fn targets(n: usize) -> Vec<Source> {
 }
 
 fn source(i: usize, job: Job) -> Source {
+    let observation = observation(i, job);
+    let series = samples::of_observation(&observation, State::Up, &[]).iter().map(|s| s.labels.clone()).collect();
+    Source { series, offset_ms: (i as i64 * 7_919) % 10_000 }
+}
+
+/// What a probe of target `i` sees.
+pub fn observation(i: usize, job: Job) -> Observation {
     let host = format!("10.{}.{}.{}", i / 60_000, i / 250 % 250, i % 250 + 1);
     let key = TargetKey { cluster: "prod".into(), job, instance: format!("{host}:6443").as_str().into() };
     let target = Target {
@@ -45,7 +52,7 @@ fn source(i: usize, job: Job) -> Source {
         _ => 0,
     };
     let check = |n| CheckLine { page: "readyz".into(), name: format!("check-{n}"), ok: true, message: String::new() };
-    let observation = Observation {
+    Observation {
         target: Arc::new(target),
         started: Timestamp::UNIX_EPOCH,
         duration: std::time::Duration::from_millis(3),
@@ -57,9 +64,7 @@ fn source(i: usize, job: Job) -> Source {
         checks: (0..checks).map(check).collect(),
         facts: facts(job),
         trace: Vec::new(),
-    };
-    let series = samples::of_observation(&observation, State::Up).iter().map(|s| s.labels.clone()).collect();
-    Source { series, offset_ms: (i as i64 * 7_919) % 10_000 }
+    }
 }
 
 fn facts(job: Job) -> Facts {

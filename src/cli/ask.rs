@@ -55,6 +55,9 @@ impl Watchdog {
         let text = response.text().await?;
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status.is_success() {
+            if let Some(warning) = body["warning"].as_str() {
+                output::note(warning);
+            }
             return Ok(body);
         }
         let said = body.as_str().or_else(|| body["error"].as_str()).unwrap_or(text.trim());

@@ -1,38 +1,129 @@
-//! `dogwatch incidents`: what is wrong and what was, asked from the running watchdog.
+//! `dogwatch incidents`: what is wrong and what was, asked from the running watchdog, or read from the file.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
+use anyhow::Context;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::{IncidentsArgs, Output, ask::Watchdog, output};
+use crate::{
+    clock::Clock,
+    http::{
+        IncidentView,
+        incidents::{self, Picked, Wanted},
+    },
+    store::{IncidentFilter, IncidentState, Store},
+    telemetry::Metrics,
+};
+
+/// Open incidents that are read from the file; a watchdog has no more.
+const OPEN_MAX: usize = 10_000;
 
 /// Lines of the timeline that are printed.
 const TIMELINE_SHOWN: usize = 40;
 
 /// Asks and prints.
 pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
-    let watchdog = Watchdog::new(&args.ask).await?;
-    let Some(id) = args.id else {
-        let found = watchdog.get("/api/dogwatch/v1/incidents").await?;
-        match args.ask.output {
-            Output::Json => output::say(&found.to_string()),
-            Output::Table => output::say(&table(found["incidents"].as_array().map_or(&[], Vec::as_slice))),
-        }
-        return Ok(ExitCode::SUCCESS);
-    };
-    let path = format!("/api/dogwatch/v1/incidents/{id}");
-    if let Some(by) = &args.acknowledge {
-        watchdog.post(&format!("{path}/acknowledge"), &json!({"by": by})).await?;
+    if let (Some(id), Some(by)) = (args.id, &args.acknowledge) {
+        let watchdog = Watchdog::new(&args.ask).await?;
+        watchdog.post(&format!("/api/dogwatch/v1/incidents/{id}/acknowledge"), &json!({"by": by})).await?;
         output::say(&format!("incident {id}: {by} looks after it"));
         return Ok(ExitCode::SUCCESS);
     }
-    let found = watchdog.get(&path).await?;
-    match args.ask.output {
-        Output::Json => output::say(&found.to_string()),
-        Output::Table => output::say(&whole(&found)),
+    let from = match &args.data_dir {
+        Some(dir) => From::File(open(dir.clone()).await?),
+        None => From::Watchdog(Watchdog::new(&args.ask).await?),
+    };
+    let found = match args.id {
+        Some(id) => from.one(id).await?,
+        None => list(&from, &args).await?,
+    };
+    if let Some(error) = found["history_error"].as_str() {
+        output::note(&format!("those that ended earlier can't be read: {error}"));
+    }
+    match (args.ask.output, args.id) {
+        (Output::Json, _) => output::say(&found.to_string()),
+        (Output::Table, Some(_)) => output::say(&whole(&found)),
+        (Output::Table, None) => output::say(&table(&found)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where incidents are asked for.
+enum From {
+    Watchdog(Watchdog),
+    File(Store),
+}
+
+async fn open(data_dir: PathBuf) -> anyhow::Result<Store> {
+    let open = move || Store::read_only(data_dir, Arc::new(Metrics::new()), Clock::system());
+    tokio::task::spawn_blocking(open).await?.context("is this dogwatch's data directory? (--data-dir)")
+}
+
+impl From {
+    async fn one(&self, id: i64) -> anyhow::Result<Value> {
+        match self {
+            From::Watchdog(watchdog) => watchdog.get(&format!("/api/dogwatch/v1/incidents/{id}")).await,
+            From::File(store) => {
+                let incident = incidents::find(store, None, &id.to_string()).await?;
+                Ok(serde_json::to_value(IncidentView::new(incident, store, "").await)?)
+            }
+        }
+    }
+
+    async fn page(&self, parameters: &[(String, String)]) -> anyhow::Result<Value> {
+        match self {
+            From::Watchdog(watchdog) => {
+                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+                watchdog.get(&format!("/api/dogwatch/v1/incidents?{query}")).await
+            }
+            From::File(store) => {
+                let now = Clock::system().wall();
+                let wanted = Wanted::read(parameters, incidents::LIMIT, now).map_err(anyhow::Error::msg)?;
+                // What is open in the file is what a watchdog that runs would show as open.
+                let open = IncidentFilter { state: Some(IncidentState::Open), ..IncidentFilter::default() };
+                let open = store.incidents(open, OPEN_MAX).await?;
+                Ok(serde_json::to_value(incidents::list(store, Picked::new(&open, &wanted), &wanted).await)?)
+            }
+        }
+    }
+}
+
+/// The list; page after page where all are wanted, or more than one answer holds.
+async fn list(from: &From, args: &IncidentsArgs) -> anyhow::Result<Value> {
+    let wanted = if args.all { usize::MAX } else { args.limit.max(1) };
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    let mut put = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));
+    args.cluster.iter().for_each(|c| put("cluster", c));
+    args.severity.iter().for_each(|s| put("severity", s));
+    for (name, value) in [("state", &args.state), ("since", &args.since), ("before", &args.before)] {
+        value.iter().for_each(|value| put(name, value));
+    }
+    let mut before: Option<i64> = None;
+    let mut all: Option<Value> = None;
+    loop {
+        let have = all.as_ref().and_then(|all| all["incidents"].as_array()).map_or(0, Vec::len);
+        let mut asked = parameters.clone();
+        asked.push(("limit".into(), (wanted - have).min(incidents::LIMIT_MAX).to_string()));
+        asked.extend(before.map(|id| ("before".to_owned(), id.to_string())));
+        let page = from.page(&asked).await?;
+        before = page["next"].as_i64();
+        match &mut all {
+            None => all = Some(page),
+            Some(all) => {
+                all["next"] = page["next"].clone();
+                if let (Some(list), Some(more)) = (all["incidents"].as_array_mut(), page["incidents"].as_array()) {
+                    list.extend(more.iter().cloned());
+                }
+            }
+        }
+        let have = all.as_ref().and_then(|all| all["incidents"].as_array()).map_or(0, Vec::len);
+        if before.is_none() || have >= wanted {
+            return Ok(all.unwrap_or_default());
+        }
+    }
 }
 
 fn text(v: &Value) -> String {
@@ -53,9 +144,10 @@ fn place(i: &Value) -> String {
     }
 }
 
-fn table(incidents: &[Value]) -> String {
+fn table(found: &Value) -> String {
+    let incidents = found["incidents"].as_array().map_or(&[] as &[Value], Vec::as_slice);
     if incidents.is_empty() {
-        return "no incident is open, and none was lately".into();
+        return "there is no such incident".into();
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -75,7 +167,10 @@ fn table(incidents: &[Value]) -> String {
             text(&i["headline"]),
         ]);
     }
-    table.to_string()
+    match found["next"].as_i64() {
+        Some(id) => format!("{table}\nolder ones: --all, or --before {id}"),
+        None => table.to_string(),
+    }
 }
 
 fn whole(found: &Value) -> String {

@@ -25,6 +25,8 @@ use crate::{
 
 /// Incidents that a backtest is held against.
 const INCIDENTS_MAX: usize = 10_000;
+/// History that is rolled up is told of where it is more than a day's: samples are rolled up by the day.
+const ROLLED_NOTED_MS: i64 = 86_400_000;
 /// Episodes that the table lists of one rule.
 const EPISODES_SHOWN: usize = 5;
 
@@ -83,6 +85,12 @@ async fn play(args: BacktestArgs) -> anyhow::Result<ExitCode> {
     let asked = now.as_millisecond() - i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let window = Window { from_ms: asked.max(oldest), to_ms: now.as_millisecond() };
     let from = Timestamp::from_millisecond(window.from_ms)?;
+    if let Some(sample) = store.oldest_sample_ms().filter(|sample| *sample > window.from_ms + ROLLED_NOTED_MS) {
+        let until = words::moment(Timestamp::from_millisecond(sample)?);
+        output::note(&format!(
+            "before {until} history is rolled up: what was shorter than 5 minutes may not be seen in it"
+        ));
+    }
     let incidents = store.incidents_since(from, INCIDENTS_MAX).await?;
     let told = incidents.clone();
     let report = tokio::task::spawn_blocking(move || backtest::run(&groups, &store, &limits, &told, window)).await?;

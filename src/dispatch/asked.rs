@@ -1,4 +1,5 @@
-//! What is handed in at the desk, and what rule groups say: taken into what `decide` looks at. Stored before it is answered.
+//! What is handed in at the desk, and what rule groups say: taken into what `decide` looks at. Stored before it is
+//! answered; where the disk does not take it, the answer says so.
 
 use std::sync::Arc;
 
@@ -6,7 +7,10 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::{Dispatch, STORE_WAIT_MAX, desk::Request, shape::note, silence};
-use crate::model::{Acknowledged, Firing, Silence};
+use crate::{
+    model::{Acknowledged, Firing, Silence},
+    store::Durability,
+};
 
 impl Dispatch {
     pub(super) fn evaluated(&mut self, firing: Firing) {
@@ -36,17 +40,15 @@ impl Dispatch {
                         Err(error) => errors.push(error),
                     }
                 }
-                let commit = self.deps.store.commit_alerts(alerts, Vec::new());
-                let _ = timeout(STORE_WAIT_MAX, commit).await;
-                let _ = answer.send(errors);
+                let kept = durable(self.deps.store.commit_alerts(alerts, Vec::new())).await;
+                let _ = answer.send((errors, kept));
             }
             Request::Silence(silence, answer) => {
                 let set = self.silences.set(silence, silence::new_id(), now);
                 let done = match set {
                     Ok(changed) => {
                         let id = changed.last().map(|s| s.id.clone()).unwrap_or_default();
-                        self.keep_silences(changed, Vec::new()).await;
-                        Ok(id)
+                        Ok((id, self.keep_silences(changed, Vec::new()).await))
                     }
                     Err(error) => Err(error),
                 };
@@ -54,10 +56,7 @@ impl Dispatch {
             }
             Request::Expire(id, answer) => {
                 let done = match self.silences.expire(&id, now) {
-                    Ok(changed) => {
-                        self.keep_silences(changed, Vec::new()).await;
-                        Ok(())
-                    }
+                    Ok(changed) => Ok(self.keep_silences(changed, Vec::new()).await),
                     Err(error) => Err(error),
                 };
                 let _ = answer.send(done);
@@ -69,20 +68,25 @@ impl Dispatch {
         self.decide_soon();
     }
 
-    pub(super) async fn keep_silences(&mut self, changed: Vec<Silence>, gone: Vec<String>) {
+    pub(super) async fn keep_silences(&mut self, changed: Vec<Silence>, gone: Vec<String>) -> Durability {
+        let mut kept = Durability::Durable;
         if !changed.is_empty() || !gone.is_empty() {
-            let commit = self.deps.store.commit_silences(changed, gone);
-            let _ = timeout(STORE_WAIT_MAX, commit).await;
+            kept = durable(self.deps.store.commit_silences(changed, gone)).await;
         }
         self.deps.live.write().silences = Arc::new(self.silences.all().cloned().collect());
+        kept
     }
 
-    async fn acknowledge(&mut self, id: i64, by: &str, now: Timestamp) -> bool {
-        let Some(incident) = self.incident_mut(id) else { return false };
+    async fn acknowledge(&mut self, id: i64, by: &str, now: Timestamp) -> Option<Durability> {
+        let incident = self.incident_mut(id)?;
         incident.acknowledged = Some(Acknowledged { at: now, by: by.to_owned() });
         note(incident, now, format!("{by} looks after it"));
         let incident = incident.clone();
-        self.commit(vec![incident], Vec::new()).await;
-        true
+        Some(self.commit(vec![incident], Vec::new()).await)
     }
+}
+
+/// Waits for the store. A disk that hangs is not waited for long: what it was given stays queued.
+async fn durable(commit: impl Future<Output = Durability>) -> Durability {
+    timeout(STORE_WAIT_MAX, commit).await.unwrap_or(Durability::Buffered)
 }

@@ -1,9 +1,10 @@
-//! The desk: where API, pages and the command line hand something in. Every answer comes after the store has it.
+//! The desk: where API, pages and the command line hand something in. Every answer comes after the store has it, or says
+//! that it has it in memory alone.
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{alerts::Post, silence::SilenceError};
-use crate::model::Silence;
+use crate::{model::Silence, store::Durability};
 
 /// Requests that wait.
 pub const REQUESTS: usize = 256;
@@ -12,13 +13,13 @@ pub const REQUESTS: usize = 256;
 #[derive(Debug)]
 pub enum Request {
     /// Alerts from outside.
-    Post(Vec<Post>, oneshot::Sender<Vec<String>>),
+    Post(Vec<Post>, oneshot::Sender<(Vec<String>, Durability)>),
     /// A silence, new or changed.
-    Silence(Silence, oneshot::Sender<Result<String, SilenceError>>),
+    Silence(Silence, oneshot::Sender<Result<(String, Durability), SilenceError>>),
     /// The end of a silence.
-    Expire(String, oneshot::Sender<Result<(), SilenceError>>),
-    /// Somebody looks after an incident: `(id, who)`.
-    Acknowledge(i64, String, oneshot::Sender<bool>),
+    Expire(String, oneshot::Sender<Result<Durability, SilenceError>>),
+    /// Somebody looks after an incident: `(id, who)`; `None`: there is none that is open.
+    Acknowledge(i64, String, oneshot::Sender<Option<Durability>>),
 }
 
 /// dispatch does not answer: it is stopping.
@@ -43,19 +44,19 @@ impl Desk {
         answered.await.map_err(|_| Closed)
     }
 
-    /// Takes alerts; gives why some were not taken. The others are in the store.
+    /// Takes alerts; gives why some were not taken, and whether the others are on disk.
     ///
     /// # Errors
     /// When dispatch is stopping.
-    pub async fn post(&self, alerts: Vec<Post>) -> Result<Vec<String>, Closed> {
+    pub async fn post(&self, alerts: Vec<Post>) -> Result<(Vec<String>, Durability), Closed> {
         self.ask(|answer| Request::Post(alerts, answer)).await
     }
 
-    /// Takes a silence; gives its id.
+    /// Takes a silence; gives its id, and whether it is on disk.
     ///
     /// # Errors
     /// When dispatch is stopping; within, when it can't work.
-    pub async fn silence(&self, silence: Silence) -> Result<Result<String, SilenceError>, Closed> {
+    pub async fn silence(&self, silence: Silence) -> Result<Result<(String, Durability), SilenceError>, Closed> {
         self.ask(|answer| Request::Silence(silence, answer)).await
     }
 
@@ -63,15 +64,15 @@ impl Desk {
     ///
     /// # Errors
     /// When dispatch is stopping; within, when there is none.
-    pub async fn expire(&self, id: &str) -> Result<Result<(), SilenceError>, Closed> {
+    pub async fn expire(&self, id: &str) -> Result<Result<Durability, SilenceError>, Closed> {
         self.ask(|answer| Request::Expire(id.to_owned(), answer)).await
     }
 
-    /// Says who looks after an open incident; false: there is none with this id.
+    /// Says who looks after an open incident, and whether that is on disk; `None`: there is none with this id.
     ///
     /// # Errors
     /// When dispatch is stopping.
-    pub async fn acknowledge(&self, id: i64, by: &str) -> Result<bool, Closed> {
+    pub async fn acknowledge(&self, id: i64, by: &str) -> Result<Option<Durability>, Closed> {
         self.ask(|answer| Request::Acknowledge(id, by.to_owned(), answer)).await
     }
 }

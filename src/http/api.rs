@@ -9,11 +9,16 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Web;
+use super::{
+    Web,
+    api_v1::Params,
+    incidents::{self, Missing, Wanted},
+    kept,
+};
 use crate::{
     model::{self, Gap, Incident, LiveState, LiveTarget, Reason, References},
     runbook,
-    store::{DeliveryOutcome, DeliveryRecord},
+    store::{DeliveryOutcome, DeliveryRecord, Store},
 };
 
 #[derive(Serialize)]
@@ -89,8 +94,9 @@ struct FailureView {
     message: String,
 }
 
+/// An incident with what was told of it.
 #[derive(Serialize)]
-struct IncidentView {
+pub struct IncidentView {
     incident: Incident,
     /// Of the finding that explains it.
     runbook_url: Option<String>,
@@ -110,11 +116,6 @@ struct DeliveryView {
 }
 
 #[derive(Serialize)]
-struct Incidents {
-    incidents: Vec<Incident>,
-}
-
-#[derive(Serialize)]
 struct ApiError {
     error: String,
 }
@@ -128,23 +129,38 @@ pub async fn state(State(web): State<Web>) -> Response {
     Json(view).into_response()
 }
 
-/// `GET /api/dogwatch/v1/incidents`
-pub async fn incidents(State(web): State<Web>) -> Response {
-    let incidents = web.live.read().incidents.clone();
-    Json(Incidents { incidents }).into_response()
+/// `GET /api/dogwatch/v1/incidents?cluster=&severity=&state=&since=&before=&limit=`
+pub async fn incidents(State(web): State<Web>, params: Params) -> Response {
+    match Wanted::read(params.pairs(), incidents::LIMIT, web.clock.wall()) {
+        Ok(wanted) => Json(web.incidents(&wanted).await).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, Json(ApiError { error })).into_response(),
+    }
 }
 
 /// `GET /api/dogwatch/v1/incidents/{id}`
 pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    let Some(incident) = find_incident(&web, &id) else { return not_found(no_incident(&id)) };
-    let (deliveries, deliveries_error) = match web.store.deliveries(incident.id).await {
-        Ok(records) => (records.into_iter().map(DeliveryView::new).collect(), None),
-        Err(e) => (Vec::new(), Some(e.to_string())),
-    };
-    let root = incident.alerts.first().map(|a| &a.finding);
-    let base = web.external_url.trim_end_matches('/');
-    let runbook_url = root.and_then(|f| runbook::link(&f.name(), &f.annotations, base));
-    Json(IncidentView { incident, runbook_url, deliveries, deliveries_error }).into_response()
+    match web.incident(&id).await {
+        Ok(incident) => Json(IncidentView::new(incident, &web.store, &web.external_url).await).into_response(),
+        Err(missing) => unfound(&missing),
+    }
+}
+
+fn unfound(missing: &Missing) -> Response {
+    (missing.status(), Json(ApiError { error: missing.to_string() })).into_response()
+}
+
+impl IncidentView {
+    /// With its deliveries from the store.
+    pub async fn new(incident: Incident, store: &Store, external_url: &str) -> Self {
+        let (deliveries, deliveries_error) = match store.deliveries(incident.id).await {
+            Ok(records) => (records.into_iter().map(DeliveryView::new).collect(), None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
+        let root = incident.alerts.first().map(|a| &a.finding);
+        let base = external_url.trim_end_matches('/');
+        let runbook_url = root.and_then(|f| runbook::link(&f.name(), &f.annotations, base));
+        Self { incident, runbook_url, deliveries, deliveries_error }
+    }
 }
 
 /// `GET /api/dogwatch/v1/heartbeats`
@@ -163,8 +179,8 @@ pub struct AcknowledgeBody {
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
     match web.desk.acknowledge(id, &who(&by)).await {
-        Ok(true) => Json(serde_json::json!({"acknowledged": id})).into_response(),
-        Ok(false) => not_found(format!("There is no open incident {id}.")),
+        Ok(Some(stored)) => kept::json(serde_json::json!({"acknowledged": id}), stored),
+        Ok(None) => not_found(format!("There is no open incident {id}.")),
         Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),
     }
 }
@@ -175,17 +191,6 @@ pub fn who(name: &str) -> String {
         "" => "somebody".to_owned(),
         name => crate::notify::words::clip(name, NAME_MAX).to_owned(),
     }
-}
-
-/// The incident with this id, among those that are open or were lately resolved.
-pub fn find_incident(web: &Web, id: &str) -> Option<Incident> {
-    let id: i64 = id.parse().ok()?;
-    web.live.read().incidents.iter().find(|i| i.id == id).cloned()
-}
-
-/// Why there is none.
-pub fn no_incident(id: &str) -> String {
-    format!("There is no incident {id} among the open ones and the latest that were resolved.")
 }
 
 /// A 404 for programs.

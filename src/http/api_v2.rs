@@ -1,8 +1,8 @@
 //! `/api/v2/`: Alertmanager's API (api/v2/openapi.yaml), so that amtool, Grafana's Alertmanager data source and the
 //! Prometheus servers inside the clusters talk to dogwatch as to an Alertmanager.
 //!
-//! What is posted is answered after the store has it. Alerts of the diagnosis and of the rules are shown beside the posted
-//! ones.
+//! What is posted is answered after the store has it, with 202 and words where the disk does not take it (`kept`). Alerts of
+//! the diagnosis and of the rules are shown beside the posted ones.
 
 mod body;
 
@@ -20,13 +20,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::body::{PostableAlert, PostableSilence};
-use super::{Web, api_v1::Params};
+use super::{Web, api_v1::Params, kept};
 use crate::{
     dispatch::{
         matchers::{self, Matchers},
         silence::SilenceError,
     },
     model::{Group, LiveAlert, MatchOp, Matcher, Pairs, Silence},
+    store::Durability,
 };
 
 /// Bytes of a posted body: Prometheus sends 64 alerts at a time.
@@ -203,8 +204,9 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
         posts.push(post);
     }
     match web.desk.post(posts).await {
-        Ok(errors) if errors.is_empty() => StatusCode::OK.into_response(),
-        Ok(errors) => bad(errors.join("; ")),
+        Ok((errors, Durability::Durable)) if errors.is_empty() => StatusCode::OK.into_response(),
+        Ok((errors, stored)) if errors.is_empty() => kept::json(json!({}), stored),
+        Ok((errors, _)) => bad(errors.join("; ")),
         Err(closed) => stopping(&closed),
     }
 }
@@ -267,7 +269,7 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
         Err(error) => return bad(format!("parsing silence body from \"\" failed, because {error}")),
     };
     match web.desk.silence(silence).await {
-        Ok(Ok(id)) => Json(json!({"silenceID": id})).into_response(),
+        Ok(Ok((id, stored))) => kept::json(json!({"silenceID": id}), stored),
         Ok(Err(error @ SilenceError::NotFound(_))) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => bad(error.to_string()),
         Err(closed) => stopping(&closed),
@@ -276,7 +278,8 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
 
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
     match web.desk.expire(&id).await {
-        Ok(Ok(())) => StatusCode::OK.into_response(),
+        Ok(Ok(Durability::Durable)) => StatusCode::OK.into_response(),
+        Ok(Ok(stored)) => kept::json(json!({}), stored),
         Ok(Err(error)) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Err(closed) => stopping(&closed),
     }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::{
     Web, api,
     api_v1::Params,
-    lost, page,
+    lost, missing_incident, page,
     page::{AcknowledgeForm, AlertsPage, SilenceForm, SilencesPage},
     page_answer,
 };
@@ -45,14 +45,14 @@ async fn alerts(State(web): State<Web>) -> Response {
 
 async fn silences(State(web): State<Web>) -> Response {
     let all = web.live.read().silences.clone();
-    page_answer(SilencesPage::new(&all, web.clock.wall()).render(&web.frame()))
+    page_answer(SilencesPage::new(&all, web.clock.wall()).render(&web.desk_frame()))
 }
 
 async fn new_silence(State(web): State<Web>, params: Params) -> Response {
-    let incident = api::find_incident(&web, params.text("incident"));
+    let incident = web.incident(params.text("incident")).await.ok();
     let context = web.alert_context();
     let form = incident.as_ref().map_or_else(SilenceForm::empty, |i| SilenceForm::of(i, &context));
-    page_answer(form.render(web.frame()))
+    page_answer(form.render(web.desk_frame()))
 }
 
 async fn make_silence(State(web): State<Web>, params: Params) -> Response {
@@ -103,23 +103,23 @@ fn read(form: &SilenceForm, now: Timestamp) -> Result<Silence, String> {
 
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
     match web.desk.expire(&id).await {
-        Ok(Ok(())) => shown(&web, "/silences"),
+        Ok(Ok(_)) => shown(&web, "/silences"),
         Ok(Err(error)) => lost(&web, &error.to_string()),
         Err(closed) => stopping(closed),
     }
 }
 
 async fn ask_acknowledge(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    match api::find_incident(&web, &id) {
-        Some(incident) => page_answer(AcknowledgeForm::new(&incident, web.clock.wall()).render(web.frame())),
-        None => lost(&web, &api::no_incident(&id)),
+    match web.incident(&id).await {
+        Ok(incident) => page_answer(AcknowledgeForm::new(&incident, web.clock.wall()).render(web.desk_frame())),
+        Err(missing) => missing_incident(&web, &missing),
     }
 }
 
 async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
     match web.desk.acknowledge(id, &api::who(params.text("by"))).await {
-        Ok(true) => shown(&web, &format!("/incidents/{id}")),
-        Ok(false) => lost(&web, &format!("There is no open incident {id}.")),
+        Ok(Some(_)) => shown(&web, &format!("/incidents/{id}")),
+        Ok(None) => lost(&web, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),
     }
 }

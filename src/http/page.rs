@@ -7,6 +7,7 @@ mod alerts;
 mod heartbeats;
 mod home;
 mod incident;
+mod incidents;
 mod silences;
 mod target;
 
@@ -20,6 +21,7 @@ use url::Url;
 pub use alerts::AlertsPage;
 pub use home::Home;
 pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage};
+pub use incidents::IncidentsPage;
 pub use silences::{SilenceForm, SilencesPage};
 pub use target::TargetPage;
 
@@ -69,6 +71,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "home.html" => Some(include_str!("templates/home.html").to_owned()),
             "target.html" => Some(include_str!("templates/target.html").to_owned()),
             "incident.html" => Some(include_str!("templates/incident.html").to_owned()),
+            "incidents.html" => Some(include_str!("templates/incidents.html").to_owned()),
             "alerts.html" => Some(include_str!("templates/alerts.html").to_owned()),
             "silences.html" => Some(include_str!("templates/silences.html").to_owned()),
             "silence.html" => Some(include_str!("templates/silence.html").to_owned()),
@@ -92,13 +95,16 @@ pub struct Frame {
     pub version: &'static str,
     /// Seconds after which the page reloads itself; 0: never.
     pub refresh: u64,
+    /// What is handed in now is in memory alone.
+    pub unsaved: bool,
 }
 
 impl Frame {
     /// For a page made at `now`, reached through `external_url`.
     pub fn new(external_url: &str, now: Timestamp) -> Self {
         let now = Moment::new(now, now);
-        Self { root: root(external_url), now, version: env!("CARGO_PKG_VERSION"), refresh: REFRESH.as_secs() }
+        let (root, version) = (root(external_url), env!("CARGO_PKG_VERSION"));
+        Self { root, now, version, refresh: REFRESH.as_secs(), unsaved: false }
     }
 
     /// The same for a page that does not change any more.

@@ -143,7 +143,7 @@ impl Cluster {
                 watched.failures.truncate(LiveTarget::FAILURES_MAX);
             }
         }
-        watched.samples = samples::of_observation(&o, watched.head.verdict().state);
+        watched.samples = samples::of_observation(&o, watched.head.verdict().state, &watched.samples);
         // Overlapping probes may end out of turn: the newest start is what is known last.
         if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
             watched.last = Some(o);
@@ -233,7 +233,8 @@ impl Cluster {
     /// The series of the cluster as a whole.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
         let quorum = health::quorum(&self.view(now, true));
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, &self.own_certificates, quorum, now)
+        let own = &self.own_certificates;
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, now, &self.written)
     }
 
     /// As the read-only surfaces show it.

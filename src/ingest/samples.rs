@@ -1,4 +1,6 @@
 //! From what was seen to series, under the names of the contract (`telemetry::names`). Pure.
+//!
+//! A target tells the same series with every probe: their label sets are made once and taken over from the samples before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,15 +14,25 @@ use crate::{
     },
 };
 
+/// So far ahead the samples before are searched for a series: more than one probe leaves out of what another told.
+const AHEAD: usize = 64;
+
 /// Collects the samples of one moment under common labels.
 struct Sheet<'a> {
     base: Vec<(&'a str, &'a str)>,
     at: Timestamp,
     samples: Vec<Sample>,
+    /// What was told before, and where in it the next series is likely to be.
+    before: &'a [Sample],
+    next: usize,
 }
 
 impl<'a> Sheet<'a> {
-    fn of_target(target: &'a Target, at: Timestamp) -> Self {
+    fn new(base: Vec<(&'a str, &'a str)>, at: Timestamp, before: &'a [Sample], capacity: usize) -> Self {
+        Self { base, at, samples: Vec::with_capacity(capacity), before, next: 0 }
+    }
+
+    fn of_target(target: &'a Target, at: Timestamp, before: &'a [Sample]) -> Self {
         let mut base: Vec<(&str, &str)> = target.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         base.extend([
             ("cluster", &*target.key.cluster),
@@ -28,12 +40,28 @@ impl<'a> Sheet<'a> {
             ("instance", &*target.key.instance),
         ]);
         base.extend(target.node.as_deref().map(|n| ("node", n)));
-        Self { base, at, samples: Vec::with_capacity(48) }
+        Self::new(base, at, before, before.len().max(48))
     }
 
     fn put(&mut self, name: &str, more: &[(&str, &str)], value: f64) {
-        let labels = Labels::new(name, self.base.iter().chain(more).copied());
+        let labels = self.known(name, more);
+        let labels = labels.unwrap_or_else(|| Labels::new(name, self.base.iter().chain(more).copied()));
         self.samples.push(Sample { labels, at: self.at, value });
+    }
+
+    /// The label set of the same series among the samples before.
+    fn known(&mut self, name: &str, more: &[(&str, &str)]) -> Option<Labels> {
+        let wanted = || self.base.iter().chain(more).filter(|(_, value)| !value.is_empty());
+        let count = wanted().count();
+        let same = |labels: &Labels| {
+            *labels.name == *name
+                && labels.pairs.len() == count
+                && wanted().all(|(label, value)| labels.get(label) == Some(value))
+        };
+        let ahead = self.before.get(self.next..)?.iter().take(AHEAD).position(|s| same(&s.labels))?;
+        let labels = self.before.get(self.next + ahead)?.labels.clone();
+        self.next += ahead + 1;
+        Some(labels)
     }
 
     fn flag(&mut self, name: &str, more: &[(&str, &str)], value: bool) {
@@ -62,9 +90,9 @@ fn unix(at: Timestamp) -> f64 {
     at.as_second() as f64
 }
 
-/// Every series of one probe, with the verdict that followed from it.
-pub fn of_observation(o: &Observation, state: State) -> Arc<[Sample]> {
-    let mut s = Sheet::of_target(&o.target, o.started);
+/// Every series of one probe, with the verdict that followed from it; `before` is what the target told last.
+pub fn of_observation(o: &Observation, state: State, before: &[Sample]) -> Arc<[Sample]> {
+    let mut s = Sheet::of_target(&o.target, o.started, before);
     s.flag("probe_success", &[], o.failure.is_none());
     s.seconds("probe_duration_seconds", &[], o.duration);
     s.flag("up", &[], o.answered);
@@ -98,8 +126,8 @@ pub fn of_observation(o: &Observation, state: State) -> Arc<[Sample]> {
 }
 
 /// Only the verdict: for a target whose probes say nothing of it, since the watchdog is cut off.
-pub fn of_verdict(target: &Target, state: State, at: Timestamp) -> Arc<[Sample]> {
-    let mut s = Sheet::of_target(target, at);
+pub fn of_verdict(target: &Target, state: State, at: Timestamp, before: &[Sample]) -> Arc<[Sample]> {
+    let mut s = Sheet::of_target(target, at, before);
     of_state(&mut s, state);
     s.samples.into()
 }
@@ -202,12 +230,13 @@ pub fn of_quorum(
 ) -> Vec<Sample> {
     let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     base.push(("cluster", cluster));
-    let mut s = Sheet { base, at: now, samples: Vec::with_capacity(3) };
+    let mut s = Sheet::new(base, now, &[], 3);
     put_quorum(&mut s, quorum);
     s.samples
 }
 
 /// The series of a cluster as a whole: nodes and leases as the API server last told, our own certificates, quorum.
+/// `before` is what was told of it last.
 pub fn of_cluster(
     cluster: &str,
     labels: &std::collections::BTreeMap<String, String>,
@@ -215,10 +244,11 @@ pub fn of_cluster(
     own: &[CertificateFact],
     quorum: Option<Quorum>,
     now: Timestamp,
+    before: &[Sample],
 ) -> Arc<[Sample]> {
     let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     base.push(("cluster", cluster));
-    let mut s = Sheet { base, at: now, samples: Vec::with_capacity(snapshot.nodes.len() * 10 + 16) };
+    let mut s = Sheet::new(base, now, before, snapshot.nodes.len() * 10 + 16);
     of_certificates(&mut s, own);
     if let Some(q) = quorum {
         put_quorum(&mut s, q);
@@ -249,4 +279,66 @@ pub fn of_cluster(
 
 fn since(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(at)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Failure, Phases, ProbeSpec, Reason, TargetKey};
+
+    fn observation(labels: &[(&str, &str)], node: Option<&str>, failed: bool) -> Observation {
+        let target = Target {
+            key: TargetKey { cluster: "prod".into(), job: Job::KubeScheduler, instance: "10.0.0.1:10259".into() },
+            node: node.map(Into::into),
+            spec: ProbeSpec::Healthz { url: "https://10.0.0.1:10259/healthz".parse().unwrap() },
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            guessed: false,
+            labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        };
+        let ms = |n| Some(Duration::from_millis(n));
+        Observation {
+            target: Arc::new(target),
+            started: Timestamp::UNIX_EPOCH,
+            duration: Duration::from_millis(3),
+            failure: failed.then(|| Failure::new(Reason::Refused, "refused")),
+            answered: !failed,
+            phases: if failed { Phases::default() } else { Phases { connect: ms(1), tls: ms(1), ..Phases::default() } },
+            http_status: (!failed).then_some(200),
+            tls: None,
+            checks: Vec::new(),
+            facts: Facts::None,
+            trace: Vec::new(),
+        }
+    }
+
+    /// Label sets of `now` that are those of `before`, not only equal to them.
+    fn shared(before: &[Sample], now: &[Sample]) -> usize {
+        let same = |s: &&Sample| before.iter().any(|b| Arc::ptr_eq(&b.labels.pairs, &s.labels.pairs));
+        now.iter().filter(same).count()
+    }
+
+    #[test]
+    fn a_series_has_one_label_set_for_ever() {
+        let check = |before: &Observation, now: &Observation, taken_over: usize| {
+            let before = of_observation(before, State::Up, &[]);
+            let with = of_observation(now, State::Down, &before);
+            assert_eq!(with, of_observation(now, State::Down, &[]), "the samples are the same");
+            assert_eq!(shared(&before, &with), taken_over, "of {}", with.len());
+        };
+        let (well, failed) = (observation(&[], None, false), observation(&[], None, true));
+        let all = of_observation(&well, State::Up, &[]).len();
+        check(&well, &well, all);
+        // A failed probe tells fewer, and one more; the next good one tells them again.
+        check(&well, &failed, all - 3);
+        check(&failed, &well, all - 3);
+        // Other labels are other series.
+        check(&well, &observation(&[("env", "prod")], None, false), 0);
+        check(&well, &observation(&[], Some("cp1"), false), 0);
+        check(&observation(&[("env", "prod")], None, false), &observation(&[("env", "test")], None, false), 0);
+        // An empty label is none; one given twice is made anew.
+        check(&observation(&[("env", "")], None, false), &well, all);
+        let twice = observation(&[("cluster", "other")], None, false);
+        check(&twice, &twice, 0);
+    }
 }

@@ -69,8 +69,6 @@ pub struct Head {
     samples: usize,
     /// Times up to this (milliseconds) may be rolled up.
     pub rolled_until: Option<i64>,
-    /// Oldest packed sample that is not rolled up, as the last round of retention saw it.
-    pub oldest_packed: Option<i64>,
 }
 
 impl Head {
@@ -233,10 +231,28 @@ impl Head {
         self.recent.values().filter_map(bounds).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// Oldest sample of any age that is not rolled up.
+    /// Where history begins: the oldest sample or bucket of any series, in memory or packed. Nothing is older; what is
+    /// packed may begin a window later.
     pub fn oldest_ms(&self) -> Option<i64> {
-        let memory = self.bounds().map(|b| b.0);
-        [self.oldest_packed, memory].into_iter().flatten().min()
+        self.oldest_after(i64::MIN)
+    }
+
+    /// The same of samples that are not rolled up.
+    pub fn oldest_sample_ms(&self) -> Option<i64> {
+        self.oldest_after(self.rolled_until.unwrap_or(i64::MIN))
+    }
+
+    fn oldest_after(&self, rolled_ms: i64) -> Option<i64> {
+        let packed = self.recent.values().map(|r| r.packed).filter(|(first, last)| first <= last && *last > rolled_ms);
+        let packed = packed.map(|(first, _)| first.max(rolled_ms.saturating_add(1))).min();
+        [packed, self.bounds().map(|b| b.0)].into_iter().flatten().min()
+    }
+
+    /// What is packed of a series begins at this time.
+    pub fn begins(&mut self, id: i64, at_ms: i64) {
+        if let Some(recent) = self.recent.get_mut(&id) {
+            recent.packed.0 = recent.packed.0.max(at_ms);
+        }
     }
 
     /// Numbers about it.

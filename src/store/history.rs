@@ -83,8 +83,15 @@ fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Memory as the file has it: the index, and what is not packed yet.
+/// Memory as the file has it: the index, and what is not packed yet. All of one moment: another process may be packing.
 pub fn load(db: &Connection) -> rusqlite::Result<Head> {
+    let snapshot = db.unchecked_transaction()?;
+    let head = load_from(&snapshot)?;
+    snapshot.finish()?;
+    Ok(head)
+}
+
+fn load_from(db: &Connection) -> rusqlite::Result<Head> {
     let mut head = Head::default();
     let mut sets = db.prepare("SELECT id, labels, first_ms, last_ms FROM label_sets ORDER BY id")?;
     let mut sets = sets.query([])?;
@@ -140,11 +147,9 @@ struct Task<'a> {
 impl Task<'_> {
     fn some(&self, ids: &[i64]) -> Result<Vec<Packed>, StoreError> {
         let mut all = Vec::with_capacity(ids.len());
-        let mut rolled_until = None;
         // The head's writer waits for no more than one such part.
         for part in ids.chunks(WIDE) {
             let head = read_lock(self.head);
-            rolled_until = head.rolled_until;
             all.extend(part.iter().filter_map(|id| {
                 let (labels, recent) = head.read(*id, self.from_ms, self.to_ms)?;
                 let packed = head.packed_bounds(*id).is_some_and(|(a, b)| a <= self.to_ms && b >= self.from_ms);
@@ -155,6 +160,8 @@ impl Task<'_> {
             self.readers.with(|db| {
                 // One snapshot: what is joined or rolled up meanwhile is seen as it was.
                 let snapshot = db.unchecked_transaction()?;
+                // Not from memory: where another process writes, what it has rolled up since is known to the file alone.
+                let rolled_until = number(&snapshot, ROLLED_UNTIL)?;
                 for (id, _, series) in all.iter_mut().filter(|(_, packed, _)| *packed) {
                     self.spans(&snapshot, *id, rolled_until, series)?;
                 }

@@ -6,6 +6,7 @@
 
 mod legacy;
 mod retain;
+mod story;
 
 use std::{
     sync::RwLock,
@@ -56,6 +57,8 @@ enum Job {
     Pack { boundary_ms: i64, after: i64, batch: i64 },
     /// Joins the windows between two times into those of a level.
     Join { level: usize, from_ms: i64, boundary_ms: i64, after: i64 },
+    /// Removes incidents and verdicts of long ago.
+    Story,
     /// Rolls up and removes.
     Retain(Retain),
     /// Takes over samples as an older dogwatch kept them.
@@ -68,12 +71,22 @@ pub struct Keep {
     job: Job,
     spans: Spans,
     retained_at: Option<Timestamp>,
+    /// The oldest sample that is not rolled up, as the last round of retention found it.
+    oldest_ms: Option<i64>,
     legacy_done: bool,
+    forgotten: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { job: Job::Rest, spans: Spans::default(), retained_at: None, legacy_done: false }
+        Self {
+            job: Job::Rest,
+            spans: Spans::default(),
+            retained_at: None,
+            oldest_ms: None,
+            legacy_done: false,
+            forgotten: 0,
+        }
     }
 }
 
@@ -84,6 +97,7 @@ impl Keep {
             Job::Rest => self.choose(bench),
             Job::Pack { boundary_ms, after, batch } => self.pack(bench, boundary_ms, after, batch),
             Job::Join { level, from_ms, boundary_ms, after } => self.join(bench, level, from_ms, boundary_ms, after),
+            Job::Story => self.story(bench),
             Job::Retain(round) => self.retain(bench, round),
             Job::Legacy => self.take_over(bench),
         };
@@ -98,6 +112,11 @@ impl Keep {
     /// Blocks of history that were damaged, since the last call.
     pub fn damaged(&mut self) -> u64 {
         std::mem::take(&mut self.spans.damaged)
+    }
+
+    /// Incidents that went for their number alone, since the last call.
+    pub fn forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
     }
 
     fn choose(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
@@ -124,7 +143,7 @@ impl Keep {
         }
         if Retain::is_due(self.retained_at, bench.now) {
             self.retained_at = Some(bench.now);
-            self.job = Job::Retain(Retain::begin(bench)?);
+            self.job = Job::Story;
             return Ok(true);
         }
         give_back(bench.db)
@@ -203,8 +222,17 @@ impl Keep {
         Ok(true)
     }
 
+    fn story(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+        let (ended, beyond) = story::step(bench, STEP)?;
+        self.forgotten += beyond;
+        self.job = if ended { Job::Retain(Retain::begin(bench, self.oldest_ms)?) } else { Job::Story };
+        Ok(true)
+    }
+
     fn retain(&mut self, bench: &mut Bench<'_>, mut round: Retain) -> rusqlite::Result<bool> {
-        if !round.step(bench, &mut self.spans, STEP)? {
+        if round.step(bench, &mut self.spans, STEP)? {
+            self.oldest_ms = round.oldest_ms();
+        } else {
             self.job = Job::Retain(round);
         }
         Ok(true)

@@ -11,14 +11,16 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{Delivery, DeliveryOutcome};
+use super::{Delivery, DeliveryOutcome, DeliveryRecord};
 use crate::{
     model::{Alert, ClusterSnapshot, Incident, OutboxEntry, Silence, Target, TargetKey, Verdict, VerdictChange},
     telemetry::Metrics,
 };
 
-/// Verdict changes and delivery attempts kept while the file can't be written; the oldest are dropped first.
+/// Verdict changes and records of deliveries kept while the file can't be written; the oldest are dropped first.
 const HELD_MAX: usize = 20_000;
+/// Incidents kept while the file can't be written: larger, and far fewer. Those that ended are dropped first.
+const INCIDENTS_HELD_MAX: usize = 5_000;
 
 /// One thing to be remembered.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub struct Pending {
     incidents: BTreeMap<i64, Incident>,
     /// `None`: it has left the outbox.
     outbox: BTreeMap<String, Option<OutboxEntry>>,
-    deliveries: VecDeque<Delivery>,
+    deliveries: VecDeque<DeliveryRecord>,
     notes: BTreeMap<String, String>,
     /// `None`: it is forgotten.
     alerts: BTreeMap<String, Option<Alert>>,
@@ -103,9 +105,10 @@ impl Pending {
                 self.outbox.extend(outbox.into_iter().map(|e| (e.id.clone(), Some(e))));
             }
             Op::Delivery(delivery) => {
-                let left = delivery.outcome != DeliveryOutcome::Retried;
-                self.outbox.insert(delivery.entry.id.clone(), (!left).then(|| delivery.entry.clone()));
-                self.deliveries.push_back(*delivery);
+                let (record, entry) = delivery.split();
+                let waits = record.outcome == DeliveryOutcome::Retried;
+                self.outbox.insert(entry.id.clone(), waits.then_some(entry));
+                self.deliveries.push_back(record);
             }
             Op::Note(key, text) => drop(self.notes.insert(key, text)),
             Op::Alerts(alerts, gone) => {
@@ -125,6 +128,13 @@ impl Pending {
         while self.deliveries.len() > HELD_MAX {
             self.deliveries.pop_front();
             metrics.drop_at("store_deliveries");
+        }
+        while self.incidents.len() > INCIDENTS_HELD_MAX {
+            let ended = self.incidents.iter().find(|(_, i)| i.resolved_at.is_some()).map(|(id, _)| *id);
+            // The oldest that lasts where all do: dispatch has them, and says them again when they change.
+            let Some(id) = ended.or_else(|| self.incidents.keys().next().copied()) else { break };
+            self.incidents.remove(&id);
+            metrics.drop_at("store_incidents");
         }
     }
 
@@ -168,13 +178,12 @@ impl Pending {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
         for d in &self.deliveries {
-            let n = &d.entry.notification;
             t.prepare_cached("INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(
                 params![
-                    n.incident.id,
+                    d.incident_id,
                     us(d.at),
-                    n.sequence,
-                    d.entry.receiver,
+                    d.sequence,
+                    d.receiver,
                     json(&d.outcome)?,
                     d.answer,
                     i64::try_from(d.took.as_micros()).unwrap_or(i64::MAX)

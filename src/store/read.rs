@@ -2,7 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
@@ -15,7 +14,7 @@ const RESOLVED: i64 = 20;
 const OUTBOX_MAX: i64 = 100_000;
 
 /// JSON that this version can't read is left out and said: one odd row must not take the others with it.
-fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Option<T> {
+pub fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Option<T> {
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
         Err(error) => {
@@ -115,24 +114,6 @@ pub fn deliveries(db: &Connection, incident: i64) -> rusqlite::Result<Vec<Delive
         records.push(DeliveryRecord { incident_id: incident, sequence, receiver, at, outcome, answer, took });
     }
     Ok(records)
-}
-
-/// Incidents that were open at any time since a moment, oldest first.
-pub fn incidents_since(db: &Connection, from: Timestamp, limit: usize) -> rusqlite::Result<Vec<Incident>> {
-    let mut statement = db.prepare(
-        "SELECT incident FROM incidents WHERE resolved_us IS NULL OR resolved_us >= ?1 ORDER BY id DESC LIMIT ?2",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![from.as_microsecond(), limit], |r| r.get::<_, String>(0))?;
-    let texts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(texts.iter().rev().filter_map(|t| parse(t, "incident")).collect())
-}
-
-/// One incident.
-pub fn incident(db: &Connection, id: i64) -> rusqlite::Result<Option<Incident>> {
-    let text: Option<String> =
-        db.query_row("SELECT incident FROM incidents WHERE id = ?1", [id], |r| r.get(0)).optional()?;
-    Ok(text.and_then(|t| parse(&t, "incident")))
 }
 
 /// The newest verdict changes of a cluster.

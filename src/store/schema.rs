@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "history", include_str!("../../migrations/0001_history.sql")),
     (2, "packed_samples", include_str!("../../migrations/0002_packed_samples.sql")),
     (3, "alerting", include_str!("../../migrations/0003_alerting.sql")),
+    (4, "incident_list", include_str!("../../migrations/0004_incident_list.sql")),
 ];
 
 /// "dogw": tells `file(1)` and us whose database it is.

@@ -1,5 +1,6 @@
 //! The store on real files: migrations, damage, a full disk, restarts; samples have tests of their own.
 
+mod alike;
 mod samples;
 
 use std::sync::atomic::Ordering;

@@ -327,6 +327,7 @@ impl Writer {
                 let (head, config, now) = (&self.mailbox.head, &self.config, self.clock.wall());
                 let stepped = self.keep.step(&mut Bench { db, head, config, now });
                 self.mailbox.metrics.store_damaged.inc_by(self.keep.damaged());
+                (0..self.keep.forgotten()).for_each(|_| self.mailbox.metrics.drop_at("store_incidents"));
                 match stepped {
                     Ok(true) => self.keep_at = Instant::now() + KEEP_REST,
                     Ok(false) => {}

@@ -1,5 +1,6 @@
 //! Alerting end to end, with the real program and real peers: amtool, Prometheus, Alertmanager, curl; and `kill -9`.
 
+mod disk;
 mod drill;
 mod manners;
 pub mod watch;

@@ -2,8 +2,22 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Output},
+    sync::Arc,
+    time::Duration,
 };
+
+use dogwatch::{
+    clock::Clock,
+    model::{Incident, Labels, Matcher},
+    pack::Points,
+    store::{StorageConfig, Store, bulk::Bulk},
+    telemetry::Metrics,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::http::picture;
 
 fn dogwatch(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dogwatch"))
@@ -106,4 +120,65 @@ fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(out(&dogwatch(&["completions", shell])).contains("dogwatch"), "{shell}");
     }
+}
+
+/// Thirty days of `up`, packed, with an outage of an hour ten days ago, and the incident of it.
+async fn history(dir: &Path, now: Timestamp) -> Store {
+    let (now_ms, minute, day) = (now.as_millisecond(), 60_000i64, 86_400_000i64);
+    let mut points = Points::default();
+    for at in (now_ms - 30 * day..now_ms - day).step_by(minute as usize) {
+        let ago = now_ms - at;
+        points.push(at, if (10 * day - 60 * minute..10 * day).contains(&ago) { 0.0 } else { 1.0 });
+    }
+    let mut bulk = Bulk::open(dir.into(), StorageConfig::default()).unwrap();
+    bulk.put(vec![(Labels::new("up", [("cluster", "prod"), ("instance", "a")]), points)]).unwrap();
+    bulk.finish().unwrap();
+    let (store, _) = Store::open(dir.into(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
+    let days = |n: i64| now - SignedDuration::from_hours(24 * n);
+    let incident = |id: i64, ago: i64| Incident {
+        id,
+        headline: format!("the outage {id}"),
+        started_at: days(ago),
+        resolved_at: Some(days(ago) + SignedDuration::from_mins(59)),
+        ..picture::quorum_lost()
+    };
+    store.commit(vec![incident(1, 400), incident(2, 10)], vec![]).await;
+    assert!(!store.select(&[Matcher::equal("cluster", "prod")], 0, now_ms).unwrap().is_empty());
+    store
+}
+
+#[tokio::test]
+async fn the_past_is_read_from_the_file_while_it_is_written_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let store = history(dir.path(), now).await;
+    let rules = dir.path().join("r.yml");
+    fs::write(&rules, "groups: [{name: g, interval: 1m, rules: [{alert: Down, expr: up == 0, for: 5m}]}]\n").unwrap();
+    let (data, rules) = (dir.path().to_str().unwrap(), rules.to_str().unwrap());
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let got = dogwatch(&[arguments, &["-o", "json", "--data-dir", data]].concat());
+        assert_eq!(got.status.code(), Some(0), "{}", err(&got));
+        serde_json::from_str(&out(&got)).unwrap()
+    };
+    for written in [true, false] {
+        if !written {
+            store.close(Duration::from_secs(10)).await;
+        }
+        let played = json(&["rules", "backtest", rules, "--since", "30d"]);
+        let down = &played["rules"][0];
+        assert_eq!(down["episodes"].as_array().unwrap().len(), 1, "{played}");
+        assert_eq!((&down["incidents"][0], &played["unnoticed_incidents"]), (&2.into(), &serde_json::json!([])));
+        let asked = json(&["query", "count_over_time((up == 0)[30d:1m])"]);
+        assert_eq!(asked["result"][0]["value"][1], "60", "{asked}");
+        let listed = json(&["incidents", "--since", "30d"]);
+        assert_eq!(listed["incidents"].as_array().unwrap().len(), 1, "{listed}");
+        assert_eq!(json(&["incidents", "--all"])["incidents"][1]["headline"], "the outage 1");
+        assert_eq!(json(&["incidents", "1"])["incident"]["headline"], "the outage 1");
+    }
+    let table = out(&dogwatch(&["incidents", "--limit", "1", "--data-dir", data]));
+    assert!(table.contains("the outage 2") && table.contains("older ones: --all, or --before 2"), "{table}");
+    let none = dogwatch(&["incidents", "17", "--data-dir", data]);
+    assert!(none.status.code() == Some(1) && err(&none).contains("There is no incident 17"), "{}", err(&none));
+    let bad = dogwatch(&["incidents", "--severity", "bad", "--data-dir", data]);
+    assert!(err(&bad).contains("critical, warning or info"), "{}", err(&bad));
 }

@@ -1,5 +1,6 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
 
+mod incidents;
 pub mod picture;
 mod watched;
 
@@ -33,6 +34,7 @@ const PAGE_MAX_BYTES: usize = 400_000;
 struct Served {
     address: std::net::SocketAddr,
     live: Live,
+    store: Store,
     reloads: mpsc::Receiver<()>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -57,7 +59,7 @@ async fn start(state: LiveState) -> Served {
     let web = Web {
         live: live.clone(),
         metrics,
-        store,
+        store: store.clone(),
         engine,
         external_labels: Arc::default(),
         config: "clusters: []\n".into(),
@@ -75,7 +77,7 @@ async fn start(state: LiveState) -> Served {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(listener, router(web), stop.clone()));
-    Served { address, live, reloads, stop, task, _dir: dir }
+    Served { address, live, store, reloads, stop, task, _dir: dir }
 }
 
 struct Got {

@@ -10,7 +10,7 @@ use super::{Bench, Content, Spans};
 use crate::store::{
     head::{read_lock, write_lock},
     meta::{ROLLED_UNTIL, number, set_number},
-    spans::{FIVE_MINUTES, HOURS, Row, SAMPLES, Tier, rows},
+    spans::{FIVE_MINUTES, HOURS, Row, SAMPLES, Tier, first_window, rows},
 };
 
 /// A round begins this often.
@@ -18,8 +18,6 @@ const ROUND_EVERY: Duration = Duration::from_secs(600);
 /// Too large a file loses this share of the time span of its samples in one round, at least a day of it.
 const SHARE: i64 = 20;
 const DAY_MS: i64 = 86_400_000;
-/// Verdict changes, resolved incidents and deliveries are small and tell what happened: they stay as long as rollups.
-const STORY_KEPT: Duration = Duration::from_secs(730 * 86_400);
 
 /// A round over all series.
 #[derive(Debug)]
@@ -37,29 +35,33 @@ impl Retain {
         last.is_none_or(|at| now.duration_since(at).unsigned_abs() >= ROUND_EVERY)
     }
 
-    /// Decides what goes.
-    pub fn begin(bench: &mut Bench<'_>) -> rusqlite::Result<Self> {
+    /// Decides what goes; `oldest_ms` is what the last round found, `None` before the first one.
+    pub fn begin(bench: &mut Bench<'_>, oldest_ms: Option<i64>) -> rusqlite::Result<Self> {
         let now_ms = bench.now.as_millisecond();
         let before = |kept: Duration| now_ms.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
         let c = bench.config;
         let mut cutoffs_ms = [before(c.retention), before(c.retention_5m), before(c.retention_1h)];
-        if used_bytes(bench.db)? > c.max_size {
-            press(&mut cutoffs_ms, read_lock(bench.head).oldest_packed, now_ms);
+        // Before the first round it is not known what is the oldest: that round looks.
+        if let Some(oldest) = oldest_ms
+            && used_bytes(bench.db)? > c.max_size
+        {
+            press(&mut cutoffs_ms, oldest, now_ms);
             tracing::info!(max_size = c.max_size, "history is larger than storage.max_size: the oldest goes");
         }
-        let story_us = before(STORY_KEPT).saturating_mul(1_000);
-        bench.db.execute("DELETE FROM verdict_changes WHERE at_us < ?1", [story_us])?;
-        bench.db.execute("DELETE FROM deliveries WHERE at_us < ?1", [story_us])?;
-        bench.db.execute("DELETE FROM incidents WHERE resolved_us < ?1", [story_us])?;
         let rolled_until = number(bench.db, ROLLED_UNTIL)?;
         Ok(Self { cutoffs_ms, after: 0, oldest_ms: None, rolled_until })
+    }
+
+    /// The oldest sample that is not rolled up, once the round has ended.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        self.oldest_ms
     }
 
     /// Some series. True at the end of the round.
     pub fn step(&mut self, bench: &mut Bench<'_>, spans: &mut Spans, limit: Duration) -> rusqlite::Result<bool> {
         let begun = Instant::now();
         let t = bench.db.transaction()?;
-        let mut empty = Vec::new();
+        let (mut empty, mut later) = (Vec::new(), Vec::new());
         let mut ended = false;
         while begun.elapsed() < limit && !ended {
             let some: Vec<i64> = read_lock(bench.head).index().after(self.after).map(|(id, _)| id).take(64).collect();
@@ -67,8 +69,10 @@ impl Retain {
             for series in some {
                 self.after = series;
                 let bounds = read_lock(bench.head).packed_bounds(series).unwrap_or((i64::MAX, i64::MIN));
-                if self.series(&t, spans, series, bounds)? {
-                    empty.push(series);
+                match self.series(&t, spans, series, bounds)? {
+                    None => empty.push(series),
+                    Some(begin) if begin > bounds.0 => later.push((series, begin)),
+                    Some(_) => {}
                 }
                 if begun.elapsed() >= limit {
                     break;
@@ -82,29 +86,31 @@ impl Retain {
         let gone = {
             let mut head = write_lock(bench.head);
             head.rolled_until = self.rolled_until;
-            if ended {
-                head.oldest_packed = self.oldest_ms;
-            }
             empty.into_iter().filter(|series| head.emptied(*series)).collect::<Vec<i64>>()
         };
         for series in gone {
             // Should this not be committed, a set without samples comes back at the next start and goes again.
             t.prepare_cached("DELETE FROM label_sets WHERE id = ?1")?.execute([series])?;
         }
+        for (series, begin) in &later {
+            t.prepare_cached("UPDATE label_sets SET first_ms = ?2 WHERE id = ?1")?.execute([series, begin])?;
+        }
         t.commit()?;
+        let mut head = write_lock(bench.head);
+        later.into_iter().for_each(|(series, begin)| head.begins(series, begin));
         Ok(ended)
     }
 
-    /// One series; true where nothing of it is left in the file.
+    /// One series; when what is left of it in the file begins, `None` where nothing is.
     fn series(
         &mut self,
         t: &Transaction<'_>,
         spans: &mut Spans,
         series: i64,
         (first, last): (i64, i64),
-    ) -> rusqlite::Result<bool> {
+    ) -> rusqlite::Result<Option<i64>> {
         if first > last {
-            return Ok(true);
+            return Ok(None);
         }
         let [samples, five, hour] = self.cutoffs_ms;
         if first < samples {
@@ -132,15 +138,15 @@ impl Retain {
                 spans.remove(t, HOURS, &row)?;
             }
         }
-        let oldest = oldest(t, SAMPLES, series)?;
+        let oldest = first_window(t, SAMPLES, series)?;
         self.oldest_ms = [self.oldest_ms, oldest].into_iter().flatten().min();
-        Ok(oldest.is_none() && oldest_of(t, FIVE_MINUTES, series)? && oldest_of(t, HOURS, series)?)
+        let rolled = [first_window(t, FIVE_MINUTES, series)?, first_window(t, HOURS, series)?];
+        Ok(rolled.into_iter().chain([oldest]).flatten().min())
     }
 }
 
 /// Moves the cutoffs so that something goes: samples first, and where they are no longer than two days, rollups.
-fn press(cutoffs_ms: &mut [i64; 3], oldest_samples: Option<i64>, now_ms: i64) {
-    let oldest = oldest_samples.unwrap_or(now_ms);
+fn press(cutoffs_ms: &mut [i64; 3], oldest: i64, now_ms: i64) {
     let step = ((now_ms - oldest) / SHARE).max(DAY_MS);
     if now_ms - oldest > 2 * DAY_MS {
         cutoffs_ms[0] = cutoffs_ms[0].max(oldest + step + DAY_MS);
@@ -157,14 +163,6 @@ fn ended_before(t: &Connection, tier: Tier, series: i64, cutoff_ms: i64) -> rusq
     let mut found = rows(t, tier, series, 0, cutoff_ms)?;
     found.retain(|row| row.to_ms < cutoff_ms);
     Ok(found)
-}
-
-fn oldest(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<Option<i64>> {
-    crate::store::spans::first_window(t, tier, series)
-}
-
-fn oldest_of(t: &Connection, tier: Tier, series: i64) -> rusqlite::Result<bool> {
-    Ok(oldest(t, tier, series)?.is_none())
 }
 
 /// Bytes in use in the file, without pages that wait to be given back.

@@ -225,6 +225,83 @@ fn past_its_size_the_oldest_goes_first() {
 }
 
 #[test]
+fn a_reader_of_before_misses_nothing_that_is_moved_meanwhile() {
+    let mut rig = Rig::new();
+    for at in every(MINUTE, T0, T0 + 4 * DAY) {
+        rig.append(&[sample("a", at, ((at - T0) / MINUTE) as f64)]);
+    }
+    // As a process that only reads: its memory is what the file had when it was opened.
+    let opened = |rig: &Rig| RwLock::new(history::load(&rig.db).unwrap());
+    let seen = |rig: &Rig, head: &RwLock<Head>| {
+        let ids = read_lock(head).matching(&[], 0, i64::MAX);
+        let found = history::read(head, &rig.readers, &ids, 0, i64::MAX).unwrap();
+        let mut out = Points::default();
+        found[0].read(Want::Last, 0, i64::MAX, &mut out).unwrap();
+        out
+    };
+    let before_packing = opened(&rig);
+    rig.keep_house(T0 + 5 * DAY);
+    assert_eq!(seen(&rig, &before_packing), rig.read("a", Want::Last, 0, i64::MAX));
+    let before_rolling = opened(&rig);
+    rig.keep_house(T0 + 95 * DAY);
+    assert_eq!(rig.rows("spans"), 0);
+    assert_eq!(seen(&rig, &before_rolling), rig.read("a", Want::Last, 0, i64::MAX));
+    assert_eq!(seen(&rig, &before_rolling).len() as i64, 4 * DAY / (5 * MINUTE));
+}
+
+#[test]
+fn where_history_begins_moves_with_what_is_removed() {
+    let mut rig = Rig::new();
+    for at in every(HOUR, T0, T0 + 100 * DAY) {
+        rig.append(&[sample("a", at, 1.0)]);
+    }
+    let check = |rig: &Rig, begins: i64, samples: i64| {
+        let days = |at: Option<i64>| at.map(|at| (at - T0).div_euclid(DAY));
+        let fresh = history::load(&rig.db).unwrap();
+        for head in [&*read_lock(&rig.head), &fresh] {
+            let (begin, sample) = (days(head.oldest_ms()).unwrap(), days(head.oldest_sample_ms()).unwrap());
+            assert!((begins - 32..=begins).contains(&begin), "{begin} for {begins}: windows are 32 days");
+            assert!((samples - 1..=samples).contains(&sample), "{sample} for {samples}");
+        }
+    };
+    check(&rig, 0, 0);
+    rig.keep_house(T0 + 100 * DAY);
+    check(&rig, 0, 10);
+    for at in every(HOUR, T0 + 100 * DAY, T0 + 800 * DAY) {
+        rig.append(&[sample("a", at, 1.0)]);
+    }
+    rig.keep_house(T0 + 800 * DAY);
+    rig.keep_house(T0 + 800 * DAY + HOUR);
+    check(&rig, 70, 710);
+}
+
+#[test]
+fn incidents_go_with_their_deliveries_when_history_does() {
+    let mut rig = Rig::new();
+    let ended = |rig: &Rig, id: i64, at_ms: Option<i64>| {
+        rig.db.execute("INSERT INTO incidents VALUES (?1, ?2, '{}')", params![id, at_ms.map(|ms| ms * 1_000)]).unwrap();
+        rig.db.execute("INSERT INTO deliveries VALUES (?1, 5, 0, 'ops', '\"delivered\"', '', 0)", [id]).unwrap();
+    };
+    let ids = |rig: &Rig, column: &str, table: &str| -> Vec<i64> {
+        let mut statement = rig.db.prepare(&format!("SELECT {column} FROM {table} ORDER BY 1")).unwrap();
+        statement.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let now_ms = T0 + 1_000 * DAY;
+    (1..=250).for_each(|id| ended(&rig, id, Some(now_ms - 731 * DAY)));
+    ended(&rig, 251, Some(now_ms - 729 * DAY));
+    ended(&rig, 252, None);
+    rig.db.execute("DELETE FROM incidents WHERE id = 250", []).unwrap();
+    rig.keep_house(now_ms);
+    assert_eq!(ids(&rig, "id", "incidents"), [251, 252], "what lasts stays, however old");
+    assert_eq!(ids(&rig, "incident", "deliveries"), [251, 252]);
+    assert_eq!(rig.keep.forgotten(), 0);
+    // As long as any history, whatever is kept longest.
+    rig.config = StorageConfig { retention: Duration::from_secs(86_400), retention_1h: Duration::ZERO, ..rig.config };
+    rig.keep_house(now_ms + HOUR);
+    assert_eq!(ids(&rig, "id", "incidents"), [252]);
+}
+
+#[test]
 fn samples_of_the_first_version_are_taken_over() {
     let rig = Rig::new();
     rig.db

@@ -75,6 +75,11 @@ impl Watch {
         }
     }
 
+    /// Where its data is.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// Runs a command of it.
     pub fn cli(&self, args: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));

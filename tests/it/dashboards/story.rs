@@ -119,7 +119,7 @@ fn fate(target: &Target, now: Now) -> (State, Option<Reason>) {
 
 fn probe(target: &Arc<Target>, now: Now) -> Arc<[Sample]> {
     if now.within(20, 22) {
-        return of_verdict(target, State::Unknown, now.at);
+        return of_verdict(target, State::Unknown, now.at, &[]);
     }
     let (state, reason) = fate(target, now);
     let ms = |n: u64| Duration::from_micros(n * 1000 + now.second % 977);
@@ -147,7 +147,7 @@ fn probe(target: &Arc<Target>, now: Now) -> Arc<[Sample]> {
     if reason.is_none() {
         o.failure = None;
     }
-    of_observation(&o, state)
+    of_observation(&o, state, &[])
 }
 
 fn checks(job: Job, ok: bool) -> Vec<CheckLine> {
@@ -247,7 +247,7 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         (false, ..) => Quorum { members: 1, healthy: 1, alive: 1 },
     };
     let own = [certificate("dogwatch", now.days(90), "kubeconfig")];
-    of_cluster(name, &BTreeMap::new(), &snapshot, &own, Some(quorum), now.at)
+    of_cluster(name, &BTreeMap::new(), &snapshot, &own, Some(quorum), now.at, &[])
 }
 
 fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
