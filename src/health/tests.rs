@@ -11,6 +11,7 @@ mod control_plane;
 mod etcd;
 mod nodes;
 mod own;
+mod proxies;
 mod world;
 
 use world::World;

@@ -13,7 +13,7 @@ const CONSEQUENCES: Duration = Duration::from_secs(25);
 /// The database is full after some 65 writes of 1 MB, each through raft to three disks.
 const FILLED_WITHIN: Duration = Duration::from_secs(40);
 /// Rules about the size of the database, about slow requests and failing writes have seen it by then.
-const FULL_FOR: Duration = Duration::from_secs(60);
+const FULL_FOR: Duration = Duration::from_secs(50);
 /// A watchdog that was started again has probed everything it remembers.
 const REMEMBERED_WITHIN: Duration = Duration::from_secs(30);
 

@@ -15,7 +15,7 @@ use crate::{
 pub const QUIET: Duration = Duration::from_secs(5);
 /// What a rule or a lease makes of an outage that is over would have been told by then: rules look back over some minutes
 /// at most, and the lab scrapes every 5 s.
-const AFTERMATH: Duration = Duration::from_secs(100);
+const AFTERMATH: Duration = Duration::from_secs(75);
 /// From a mended cluster: two good probes of everything, and the hold before the end is told.
 pub const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 /// /metrics shows a verdict by so long after the message.

@@ -121,12 +121,12 @@ fn the_rights_of_the_manifest_suffice_and_are_the_least() {
     }
 }
 
-/// Lines like `nodes   []   []   [list]`. Everybody may ask about his own rights.
+/// Lines like `nodes   []   []   [list]`. Everybody may ask about his own rights, and watch the trust bundles.
 fn assert_reads_only(rights: &str) {
     assert!(rights.contains("[get]"), "no rights at all: {rights}");
     for line in rights.lines().filter(|l| !l.starts_with("selfsubject")) {
         let verbs = line.rsplit_once('[').map_or("", |(_, verbs)| verbs.trim_end_matches(']'));
-        let reads = verbs.split(' ').all(|verb| ["get", "list"].contains(&verb));
+        let reads = verbs.split(' ').all(|verb| ["get", "list", "watch"].contains(&verb));
         assert!(reads, "more than reading: {line}");
     }
 }

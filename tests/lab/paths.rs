@@ -9,11 +9,11 @@ use crate::{
 };
 
 /// By then leases of the lost host have run out, an election is over, and rules have seen it.
-const CONSEQUENCES: Duration = Duration::from_secs(60);
+const CONSEQUENCES: Duration = Duration::from_secs(45);
 /// What is only a path is told as a warning, when it lasts.
 const PATH_WITHIN: Duration = Duration::from_secs(100);
-/// The issue says an hour. With a probe of 24 targets every 5 s this is some 1,000 probes, and a test that can be waited for.
-const LOSSY_FOR: Duration = Duration::from_secs(150);
+/// The issue says an hour. With a probe of 24 targets every 5 s this is some 600 probes, and a test that can be waited for.
+const LOSSY_FOR: Duration = Duration::from_secs(120);
 
 #[test]
 #[ignore = "needs the lab: tests/run lab"]

@@ -21,6 +21,7 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
     let targets = p.scene.job(Job::KubeProxy);
     let explained = |t: &TargetView| {
         p.lost_host(t).is_some()
+            || node_is_in_doubt(p, t)
             || t.node()
                 .is_some_and(|n| p.troubles.contains_key(n) || p.scene.node(n).is_some_and(nodes::in_maintenance))
     };
@@ -37,6 +38,16 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
     finding.consequences.push("changed Services and Endpoints don't take effect on these nodes".into());
     finding.first_step = "`crictl ps -a --name kube-proxy` on the node, and its log".into();
     Some(finding)
+}
+
+/// It is silent, and its node has not been heard since: that may be the node's silence, and a node is judged before what
+/// runs on it. Its kubelet is probed with every interval, so that this is settled soon.
+fn node_is_in_doubt(p: &Picture<'_>, proxy: &TargetView<'_>) -> bool {
+    let unheard = |kubelet: &&TargetView| {
+        kubelet.verdict.state == State::Suspect || kubelet.last_success.is_some_and(|at| at < proxy.verdict.since)
+    };
+    let beside = |kubelet: &&&TargetView| kubelet.node().is_some() && kubelet.node() == proxy.node();
+    proxy.is_silent() && p.scene.job(Job::Kubelet).iter().filter(beside).any(|k| unheard(&k))
 }
 
 /// etcd processes that we watch and that are no member.
