@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ use crate::{
         drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
-    model::nothing,
+    model::{duration, nothing},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -44,6 +45,8 @@ use crate::{
 const FILE_MAX: u64 = 1 << 20;
 /// In `rule_files`: the rules that are part of the program.
 const BUILTIN: &str = "builtin";
+/// By then a process, a kubelet or a small machine that was restarted is back.
+const TELL_WARNINGS_AFTER: Duration = Duration::from_secs(60);
 /// The port that dogwatch listens on by default.
 pub const PORT: u16 = 9559;
 
@@ -73,6 +76,9 @@ pub struct Config {
     pub remote_write: Vec<RemoteWriteConfig>,
     /// Probing.
     pub schedule: ScheduleConfig,
+    /// Findings of severity warning that mend themselves sooner are not told; critical ones are told at once.
+    #[serde(with = "duration")]
+    pub tell_warnings_after: Duration,
     /// Delivery.
     pub notifications: NotificationsConfig,
     /// Alertmanager's `global`.
@@ -125,6 +131,7 @@ impl Default for Config {
             query: QueryConfig::default(),
             remote_write: Vec::new(),
             schedule: ScheduleConfig::default(),
+            tell_warnings_after: TELL_WARNINGS_AFTER,
             notifications: NotificationsConfig::default(),
             global: GlobalConfig::default(),
             route: None,

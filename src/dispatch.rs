@@ -21,6 +21,7 @@ pub mod matchers;
 pub mod outbox;
 mod picture;
 mod rank;
+mod recent;
 pub mod route;
 mod routing;
 mod shape;
@@ -90,6 +91,8 @@ pub struct Settings {
     pub rate_limits: BTreeMap<String, RateLimit>,
     /// To whom, and when.
     pub routing: Routing,
+    /// Findings that are no more than a warning are told when they have lasted so long.
+    pub tell_warnings_after: Duration,
     /// A message that nobody took for so long is given up.
     pub give_up_after: Duration,
     /// A posted alert without an end ends after this.
@@ -172,13 +175,14 @@ impl Dispatch {
     pub fn new(mut deps: Deps, restored: &Restored) -> Self {
         let settings = deps.settings.borrow_and_update().clone();
         let context = context(&settings);
+        let now = deps.clock.wall();
         let outbox = Outbox::restore(restored.outbox.clone());
         let failed = findings_of(&restored.incidents, AlertName::ReceiverFailing);
         let resolved = restored.incidents.iter().filter(|i| i.resolved_at.is_some()).take(RESOLVED_SHOWN).cloned();
         Self {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
             groups: Groups::restore(restored.incidents.iter().cloned()),
-            table: Table::restore(restored.alerts.clone(), context.clone(), deps.clock.wall()),
+            table: Table::restore(restored.alerts.clone(), context.clone(), now),
             silences: Silences::restore(restored.silences.clone()),
             resolved: resolved.collect(),
             failing: Failing::restore(failed, &outbox),
@@ -190,7 +194,7 @@ impl Dispatch {
             latest: HashMap::new(),
             findings: Vec::new(),
             attempts: JoinSet::new(),
-            memory: decide::Memory::default(),
+            memory: decide::Memory::restore(&restored.incidents, now),
             decide_at: None,
         }
     }

@@ -24,7 +24,7 @@ pub mod shown;
 pub mod target;
 pub mod verdict;
 
-pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, Silence, SilenceMatcher, fingerprint};
+pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,

@@ -17,16 +17,20 @@ mod mend;
 mod notes;
 mod parse;
 mod plan;
+mod reach;
 mod select;
 #[cfg(test)]
 mod tests;
 use promql_parser::parser as grammar;
 
-pub use self::labels::{all as label_pairs, compare};
 use self::{
     eval::Eval,
     expr::Expr,
     grid::{Grid, Row, Rows, is_some},
+};
+pub use self::{
+    labels::{all as label_pairs, compare},
+    reach::{Reach, Recorded},
 };
 use crate::{
     model::{Labels, Matcher},
@@ -189,6 +193,11 @@ impl Query {
     /// What it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
     pub fn selections(&self, window: &Window) -> Vec<Selection> {
         plan::selections(&self.expr, window)
+    }
+
+    /// How far into the past it looks, through the recording rules whose series it reads.
+    pub fn reach(&self, recorded: Recorded<'_>) -> Reach {
+        reach::of(&self.expr, recorded)
     }
 
     /// The query's tree, as Prometheus' `/api/v1/parse_query` shows it.

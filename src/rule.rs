@@ -14,6 +14,7 @@ mod restore;
 pub mod shipped;
 pub mod step;
 pub mod test;
+mod window;
 
 use std::{
     collections::BTreeMap,

@@ -179,6 +179,7 @@ impl Start<'_> {
             integrations,
             rate_limits: limits.collect(),
             routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
+            tell_warnings_after: config.tell_warnings_after,
             give_up_after: config.notifications.give_up_after,
             resolve_timeout: config.global.resolve_timeout,
             external_url,

@@ -247,6 +247,8 @@ impl<'a, W: Write> Play<'a, W> {
             let incidents: Vec<_> = state
                 .incidents
                 .iter()
+                // What mended itself before anybody was told is no part of the story.
+                .filter(|i| i.first_told_at.is_some())
                 .filter(|i| self.seen.incidents.get(&i.id) != Some(&i.resolved_at.is_some()))
                 .map(|i| (i.id, i.resolved_at.is_some(), i.headline.clone()))
                 .collect();

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{Alert, AlertContext, Pairs};
+use crate::model::{Alert, AlertContext, Pairs, RuleAlert};
 
 /// Posted alerts kept; more come from a storm or a mistake.
 pub const POSTED_MAX: usize = 20_000;
@@ -41,6 +41,8 @@ pub struct Entry {
     pub origin: Origin,
     /// When it was last said.
     pub updated_at: Timestamp,
+    /// How long after something was over it may still speak of it; zero where that is not known.
+    pub looks_back: Duration,
 }
 
 /// See the module.
@@ -127,11 +129,11 @@ impl Table {
     }
 
     /// What a rule group says now is all that it has; gives the number of alerts beyond the limit.
-    pub fn evaluated(&mut self, source: Arc<str>, at: Timestamp, alerts: Vec<Alert>) -> usize {
+    pub fn evaluated(&mut self, source: Arc<str>, at: Timestamp, alerts: Vec<RuleAlert>) -> usize {
         let beyond = alerts.len().saturating_sub(RULE_ALERTS_MAX);
-        let keyed = |alert: Alert| {
+        let keyed = |RuleAlert { alert, looks_back }: RuleAlert| {
             let entry = entry(&self.context, &alert, Origin::Rule(source.clone(), at), at);
-            (entry.fingerprint.clone(), entry)
+            (entry.fingerprint.clone(), Entry { looks_back, ..entry })
         };
         let entries = alerts.into_iter().take(RULE_ALERTS_MAX).map(keyed).collect();
         self.rules.insert(source, entries);
@@ -191,7 +193,7 @@ impl Table {
 fn entry(context: &AlertContext, said: &Alert, origin: Origin, updated_at: Timestamp) -> Entry {
     let alert = context.complete(said);
     let fingerprint = alert.fingerprint().into();
-    Entry { alert: Arc::new(alert), fingerprint, origin, updated_at }
+    Entry { alert: Arc::new(alert), fingerprint, origin, updated_at, looks_back: Duration::ZERO }
 }
 
 #[cfg(test)]
@@ -225,7 +227,7 @@ mod tests {
         let mut table = table("vantage=paris");
         let alert = post("a", Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap();
         assert_eq!(table.post(alert.clone(), at(0)), Some(alert.clone()));
-        table.evaluated("g".into(), at(0), vec![alert.clone()]);
+        table.evaluated("g".into(), at(0), vec![RuleAlert { alert: alert.clone(), looks_back: Duration::ZERO }]);
         let firing = table.firing(at(1));
         assert_eq!(firing.len(), 1, "the rule's and the posted one are one");
         assert_eq!(firing[0].alert.label("vantage"), "paris");
@@ -270,7 +272,10 @@ mod tests {
     #[test]
     fn a_rule_group_says_all_that_it_has() {
         let mut table = table("");
-        let alert = |name| post(name, Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap();
+        let alert = |name| RuleAlert {
+            alert: post(name, Some(0), Some(9_999)).complete(at(0), TIMEOUT).unwrap(),
+            looks_back: Duration::ZERO,
+        };
         table.evaluated("g".into(), at(0), vec![alert("a"), alert("b")]);
         table.evaluated("h".into(), at(0), vec![alert("a")]);
         assert_eq!(table.firing(at(1)).len(), 2);

@@ -1,8 +1,8 @@
 //! One look at everything that is known: what the diagnosis explains, what stands for itself, who is told.
 //!
 //! Diagnosis, rules' alerts and posted alerts are held against each other on one snapshot. An alert of our own rules is
-//! not believed before its cluster has been diagnosed since it was evaluated; while the watchdog is cut off, nothing of
-//! that cluster begins or ends.
+//! not believed before its cluster has been diagnosed since it was evaluated, nor while its window holds a disturbance that
+//! the diagnosis knows (`recent`); while the watchdog is cut off, nothing of that cluster begins or ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -19,9 +19,10 @@ use super::{
     elapsed,
     explain::{Explained, explain},
     group::finding,
-    incident::{Change, Manners, WAY_BACK},
+    incident::{Change, Manners},
     judge::{Judge, found},
     picture::Picture,
+    recent::Recent,
     route::Timers,
     shape::note,
 };
@@ -37,13 +38,18 @@ pub(super) struct Memory {
     pub(super) decided_at: Option<Instant>,
     /// Since when an alert is there.
     seen: HashMap<Arc<str>, Timestamp>,
-    /// When an alert was last explained by the diagnosis.
-    explained: HashMap<Arc<str>, Timestamp>,
+    /// What was found lately.
+    recent: Recent,
     /// Alerts that wait for a diagnosis.
     waiting: bool,
 }
 
 impl Memory {
+    /// Continues with the incidents of an earlier run.
+    pub(super) fn restore(incidents: &[Incident], now: Timestamp) -> Self {
+        Self { recent: Recent::restore(incidents, now), ..Self::default() }
+    }
+
     /// Something waits for a diagnosis.
     pub(super) fn is_holding(&self) -> bool {
         self.waiting
@@ -71,6 +77,11 @@ impl Dispatch {
         let now = self.deps.clock.wall();
         self.collect(now).await;
         let diagnoses = self.diagnoses(now);
+        let open: Vec<&Incident> = self.open.incidents().collect();
+        let found = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
+        for _ in 0..self.memory.recent.see(found, &open, now) {
+            self.deps.metrics.drop_at("recent_findings");
+        }
         let sorted = self.sort(&diagnoses, now);
         let changes = self.step(&diagnoses, &sorted, now);
         self.apply(changes).await;
@@ -112,10 +123,10 @@ impl Dispatch {
     fn sort(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, now: Timestamp) -> Sorted {
         let pictures: BTreeMap<&str, Picture<'_>> = diagnoses.iter().map(|(c, d)| (&**c, Picture::new(d))).collect();
         let mut sorted = Sorted::default();
+        let mut waits = false;
         let entries = self.table.firing(now);
         let there: HashSet<Arc<str>> = entries.iter().map(|e| e.fingerprint.clone()).collect();
         self.memory.seen.retain(|f, _| there.contains(f));
-        self.memory.explained.retain(|f, _| there.contains(f));
         for entry in entries {
             let since = *self.memory.seen.entry(entry.fingerprint.clone()).or_insert(now);
             let (diagnosis, picture) =
@@ -126,24 +137,27 @@ impl Dispatch {
             if let (Some(_), Some(picture), false) = (judged, picture, told)
                 && let Some(how) = explain(&entry.alert, ours, picture)
             {
-                self.memory.explained.insert(entry.fingerprint.clone(), now);
                 sorted.explained(entry, how, picture);
                 continue;
             }
             let watched = self.settings.clusters.contains(entry.alert.label("cluster"));
-            let just_explained =
-                self.memory.explained.get(&entry.fingerprint).is_some_and(|at| elapsed(*at, now) < WAY_BACK);
+            let recent = &self.memory.recent;
+            let past = if told { None } else { recent.explains(&entry.alert, entry.looks_back, ours, now) };
             let believed = match (&entry.origin, judged) {
                 (Origin::Rule(_, at), Some(d)) => d.at >= *at && (!d.unsettled || elapsed(since, now) >= SETTLE_MAX),
                 (Origin::Rule(..), None) => !watched,
                 (Origin::Posted, _) => true,
             };
-            if !told && (!believed || just_explained) || (told && ours && watched && judged.is_none()) {
+            waits |= !told && !believed;
+            if let Some(past) = past {
+                sorted.explained_by.insert(entry.fingerprint.clone(), past.headline.clone());
+            }
+            if !told && (!believed || past.is_some()) || (told && ours && watched && judged.is_none()) {
                 sorted.held.insert(entry.fingerprint.clone());
             }
             sorted.alone.push(entry);
         }
-        self.memory.waiting = !sorted.held.is_empty();
+        self.memory.waiting = waits;
         sorted
     }
 
@@ -167,7 +181,7 @@ impl Dispatch {
         let judge = Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, context, now };
         let pace = |i: &Incident| settings.routing.pace_of(i, context);
         let quiet = |i: &Incident| judge.is_quiet(i);
-        let manners = Manners { pace: &pace, quiet: &quiet };
+        let manners = Manners { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
         let mut changes = Vec::new();
         for (cluster, diagnosis) in diagnoses {
             let mut diagnosis = diagnosis.clone();

@@ -140,6 +140,8 @@ impl Dispatch {
         now: Timestamp,
     ) -> Vec<OutboxEntry> {
         let mut incident = incident.clone();
+        // What is held is told to nobody: see `incident`.
+        incident.alerts.retain(|a| !a.held);
         if self.settings.drill {
             incident.topic = Topic::Drill;
         }

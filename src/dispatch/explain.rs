@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{picture::Picture, rank::hosts_of};
-use crate::model::{Alert, AlertName, Finding, FindingKey, Reach, Severity, Topic};
+use crate::model::{Alert, AlertName, Family, Finding, FindingKey, Pairs, Reach, Severity, Topic};
 
 /// An alert may have been seen so long before its cause: rules look at other moments than probes.
 const SLACK: Duration = Duration::from_secs(60);
@@ -50,9 +50,50 @@ pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Optio
     };
     let candidates = || picture.findings.values().copied().filter(outage).filter(follows);
     let kin = candidates().find(|f| known.is_some_and(|k| k.is_kin(f.key.alert)));
-    let host = candidates().find(|f| hosts_of(&alert.labels).any(|h| hosts_of(&f.labels).any(|g| g == h)));
+    let host = candidates().find(|f| share_host(alert, f));
     let wide = picture.roots().filter(outage).filter(follows).find(|f| reaches(f.key.alert, alert, ours));
     kin.or(host).or(wide).and_then(by)
+}
+
+/// Whether an alert may be about what a finding is about, or come of it.
+pub(super) fn is_related(alert: &Alert, ours: bool, finding: &Finding) -> bool {
+    let known = AlertName::known(alert.name());
+    let same = known == Some(finding.key.alert) && agree(alert, finding);
+    let kin = || known.is_some_and(|k| k.is_kin(finding.key.alert));
+    let reached = || reaches(finding.key.alert, alert, ours) || disturbs(finding, alert);
+    // Only an outage has consequences.
+    same || (finding.topic == Topic::Outage && (kin() || share_host(alert, finding) || reached()))
+}
+
+fn share_host(alert: &Alert, finding: &Finding) -> bool {
+    hosts_of(&alert.labels).any(|h| hosts_of(&finding.labels).any(|g| g == h))
+}
+
+/// Whether what one part of a component does shows in what is measured of the whole. Members of etcd work together, and
+/// every API server stands on them; of other components one machine disturbs what is counted over all.
+fn disturbs(finding: &Finding, alert: &Alert) -> bool {
+    let job = |labels: &Pairs| labels.get("job").and_then(|job| family_of(job));
+    let of = finding.key.alert.cause().family.or_else(|| job(&finding.labels));
+    let about = job(&alert.labels).or_else(|| family_of(alert.name()));
+    match (of, about) {
+        (Some(Family::Etcd), Some(Family::Etcd | Family::ApiServer)) => true,
+        (Some(of), Some(about)) => of == about && hosts_of(&alert.labels).next().is_none(),
+        _ => false,
+    }
+}
+
+/// What a job or the name of an alert is about, as dogwatch, kube-prometheus and the Kubernetes mixin write them.
+fn family_of(name: &str) -> Option<Family> {
+    let begins = |with: &[&str]| with.iter().any(|w| name.starts_with(w));
+    if begins(&["etcd", "kube-etcd", "Etcd"]) {
+        Some(Family::Etcd)
+    } else if begins(&["kube-apiserver", "apiserver", "ApiServer", "KubeAPI", "APIServer"]) {
+        Some(Family::ApiServer)
+    } else if begins(&["kubelet", "kube-proxy", "Node", "Kubelet", "KubeNode"]) {
+        Some(Family::Nodes)
+    } else {
+        None
+    }
 }
 
 /// No label that tells one from another differs.

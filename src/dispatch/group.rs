@@ -182,7 +182,7 @@ impl Groups {
         };
         for finding in fresh {
             if has_room(&incident, &finding.key) {
-                put(&mut incident, finding, None, now);
+                put(&mut incident, finding, None, now, false);
             }
         }
         settle_shape(&mut incident);
@@ -207,7 +207,7 @@ impl Groups {
                 }
                 _ if member.muted || held(&member.finding) || !room => {}
                 _ => {
-                    put(incident, &member.finding, None, now);
+                    put(incident, &member.finding, None, now, false);
                     touched = true;
                 }
             }

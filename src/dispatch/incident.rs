@@ -1,10 +1,16 @@
 //! What becomes of a diagnosis: incidents that open, get worse, change, last and end, each told at the right moment.
 //! Pure: time is an argument, nothing is sent or stored here.
 //!
-//! A finding without a cause is a root; a root opens an incident or joins a related one; its consequences are listed in
-//! its incident and never told by themselves. What was told is derived from the incident itself (`told_at` against the
-//! alerts' times), so that a restart on the same database continues without repeating or forgetting anything; only the
-//! short holds (settling, ending) begin anew. While a diagnosis is blind, nothing of its cluster changes.
+//! A finding without a cause is a root; a root opens an incident or joins a related one (`admit`); its consequences are
+//! listed in its incident and never told by themselves. A root that may mend itself is recorded at once and told once it
+//! has lasted. What was told is derived from the incident itself (`told_at` against the alerts' times, `held`), so that a
+//! restart on the same database continues without repeating or forgetting anything; only the short holds (settling,
+//! ending) begin anew. While a diagnosis is blind, nothing of its cluster changes.
+//!
+//! A record is not rewritten by what comes later: an alert keeps its `since`, and on the way back its words; what a greater
+//! trouble takes in is part of that and did not end.
+
+mod admit;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,10 +23,10 @@ use jiff::Timestamp;
 use super::{
     picture::Picture,
     rank,
-    shape::{self, Pace, end, has_new_facts, has_room, note, put, reminder_after, settle_shape, told_roots},
+    shape::{self, Pace, end, has_new_facts, has_room, note, put, reminder_after, settle_shape},
 };
 use crate::{
-    model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told, Topic},
+    model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told},
     notify::words::NO_LONGER_WATCHED,
 };
 
@@ -30,10 +36,16 @@ pub const SETTLE_MAX: Duration = Duration::from_millis(1_500);
 /// What no longer fires is over after this; a restart that fails again at once is the same incident.
 pub const RESOLVE_HOLD: Duration = Duration::from_secs(3);
 
+/// Who has just heard of a beginning hears of its end when that has held for longer: what comes back at once is told once.
+pub const RESOLVE_HOLD_YOUNG: Duration = Duration::from_secs(10);
+
+/// So long after its first message an incident is young.
+pub const YOUNG: Duration = Duration::from_secs(60);
+
 /// While targets are still being re-probed the end waits longer, at most so long.
 pub const RESOLVE_UNSETTLED_MAX: Duration = Duration::from_secs(30);
 
-/// What comes to light this soon after a greater trouble has ended is part of the way back, not something worse.
+/// What began before a greater trouble was over has so long to end with it: the way back is not something worse.
 pub const WAY_BACK: Duration = Duration::from_secs(60);
 
 /// A new root this soon after an incident's last change belongs to it.
@@ -48,6 +60,8 @@ pub struct Manners<'a> {
     pub pace: &'a dyn Fn(&Incident) -> Pace,
     /// Not at all for now: its roots are silenced or inhibited, or its routes muted.
     pub quiet: &'a dyn Fn(&Incident) -> bool,
+    /// What is no more than a warning is told when it has lasted so long.
+    pub warnings_after: Duration,
 }
 
 /// An incident that must be stored, and told where `told` says why.
@@ -106,7 +120,10 @@ impl Open {
         for id in gone {
             let Some(incident) = self.incidents.get_mut(&id) else { continue };
             incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()).for_each(|a| a.ended_at = Some(now));
-            changes.extend(self.tell(id, Told::Resolved, now, NO_LONGER_WATCHED));
+            changes.extend(match incident.told_at {
+                Some(_) => self.tell(id, Told::Resolved, now, NO_LONGER_WATCHED),
+                None => self.close(id, now, NO_LONGER_WATCHED),
+            });
         }
         changes
     }
@@ -119,29 +136,41 @@ impl Open {
             return Vec::new();
         }
         let picture = Picture::new(diagnosis);
-        let mut touched = self.refresh(&picture, now);
-        let news = self.news(&picture);
+        let patience = manners.warnings_after;
+        let mut touched = self.refresh(&picture, now, patience);
+        let news = self.news(&picture, now, patience);
         let mut verdicts = BTreeMap::new();
         if self.settled(diagnosis, news.is_empty(), now) {
-            verdicts = self.admit(&picture, &news, &mut touched, now);
+            verdicts = self.admit(&picture, &news, &mut touched, (now, patience));
         }
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
+        self.part_ways(picture.cluster, &mut touched, now, patience);
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
         ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, manners)).collect()
     }
 
     /// Brings alerts that fire up to date, save for a severity that rises: that is news. Returns what changed in substance.
-    fn refresh(&mut self, picture: &Picture<'_>, now: Timestamp) -> BTreeSet<i64> {
+    fn refresh(&mut self, picture: &Picture<'_>, now: Timestamp, patience: Duration) -> BTreeSet<i64> {
         let mut touched = BTreeSet::new();
         for incident in self.incidents.values_mut().filter(|i| *i.cluster == *picture.cluster) {
+            for key in incident.firing().map(|a| &a.finding.key) {
+                if picture.findings.contains_key(key) {
+                    self.missing.remove(key);
+                } else {
+                    self.missing.entry(key.clone()).or_insert(now);
+                }
+            }
+            let ending = ending(incident, &self.missing);
+            let never_told = incident.told_at.is_none();
             for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()) {
-                let Some(found) = picture.findings.get(&alert.finding.key) else {
-                    self.missing.entry(alert.finding.key.clone()).or_insert(now);
-                    continue;
-                };
-                self.missing.remove(&alert.finding.key);
+                let Some(found) = picture.findings.get(&alert.finding.key) else { continue };
                 let caused_by = picture.cause(found).cloned();
+                // On the way back it stays what it was in the outage; what lasts is looked at anew.
+                let on_the_way = |cause: &FindingKey| ending.get(cause).is_some_and(|at| elapsed(*at, now) <= WAY_BACK);
+                if caused_by.is_none() && alert.finding.caused_by.as_ref().is_some_and(on_the_way) {
+                    continue;
+                }
                 let severity = match caused_by {
                     Some(_) => found.severity,
                     None => found.severity.min(alert.finding.severity),
@@ -149,123 +178,20 @@ impl Open {
                 let same = alert.finding.headline == found.headline
                     && alert.finding.severity == severity
                     && alert.finding.caused_by == caused_by;
-                alert.finding = Finding { severity, caused_by, ..(*found).clone() };
+                let orphaned = alert.finding.caused_by.is_some() && caused_by.is_none();
+                alert.held = match caused_by {
+                    Some(_) => false,
+                    None if orphaned && never_told => admit::is_young(found, now, patience),
+                    None => alert.held,
+                };
+                let since = if alert.held { shape::began(found, now) } else { alert.finding.since };
+                alert.finding = Finding { severity, caused_by, since, ..(*found).clone() };
                 if !same {
                     touched.insert(incident.id);
                 }
             }
         }
         touched
-    }
-
-    /// Roots that no incident has as firing, or not as severe.
-    fn news<'a>(&self, picture: &Picture<'a>) -> Vec<&'a Finding> {
-        let known = |f: &Finding| self.firing_in(&f.key).is_some_and(|(_, alert)| alert.finding.severity >= f.severity);
-        picture.roots().filter(|f| !known(f)).collect()
-    }
-
-    fn firing_in(&self, key: &FindingKey) -> Option<(i64, &IncidentAlert)> {
-        self.incidents
-            .values()
-            .filter(|i| i.cluster == key.cluster)
-            .find_map(|incident| incident.firing().find(|a| a.finding.key == *key).map(|alert| (incident.id, alert)))
-    }
-
-    /// Whether news may be told now.
-    fn settled(&mut self, diagnosis: &Diagnosis, no_news: bool, now: Timestamp) -> bool {
-        if no_news {
-            self.held.remove(&diagnosis.cluster);
-            return false;
-        }
-        let since = self.held.entry(diagnosis.cluster.clone()).or_insert(now);
-        let settled = !diagnosis.unsettled || held_for(since, now) >= SETTLE_MAX;
-        if settled {
-            self.held.remove(&diagnosis.cluster);
-        }
-        settled
-    }
-
-    /// Puts news into incidents; says of each whether it opened or got worse. Relief is neither.
-    fn admit(
-        &mut self,
-        picture: &Picture<'_>,
-        news: &[&Finding],
-        touched: &mut BTreeSet<i64>,
-        now: Timestamp,
-    ) -> BTreeMap<i64, Told> {
-        let mut verdicts = BTreeMap::new();
-        for finding in news {
-            let firing = self.firing_in(&finding.key).map(|(id, _)| id);
-            let (id, verdict) = match firing.or_else(|| self.place(picture, finding, now)) {
-                Some(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
-                None => (self.open(finding, now), Some(Told::Opened)),
-            };
-            let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) else { continue };
-            put(incident, finding, None, now);
-            touched.insert(id);
-            if let Some(verdict) = verdict {
-                verdicts.entry(id).or_insert(verdict);
-            }
-        }
-        verdicts
-    }
-
-    /// The open incident to which a new root belongs.
-    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Option<i64> {
-        let peers = || {
-            let same = |i: &&Incident| i.cluster == finding.key.cluster && i.topic == finding.topic;
-            self.incidents.values().filter(same)
-        };
-        let newest = |i: &&Incident| (rank::changed_at(&i.alerts), i.id);
-        if finding.topic != Topic::Outage || peers().count() >= OPEN_PER_CLUSTER_MAX {
-            return peers().max_by_key(newest).map(|i| i.id);
-        }
-        let explains = |a: &IncidentAlert| {
-            let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
-            root.is_some_and(|root| root.key == finding.key)
-        };
-        let akin = |a: &IncidentAlert| {
-            a.finding.key.alert.is_kin(finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
-        };
-        let related = |i: &&Incident| {
-            let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
-            recent || i.alerts.iter().any(|a| a.finding.key == finding.key) || i.firing().any(akin)
-        };
-        peers().filter(related).max_by_key(newest).map(|i| i.id)
-    }
-
-    fn open(&mut self, finding: &Finding, now: Timestamp) -> i64 {
-        let id = self.next_id();
-        let incident = Incident::new(
-            id,
-            (finding.key.cluster.clone(), finding.topic),
-            finding.since.min(now),
-            (finding.headline.clone(), finding.severity),
-        );
-        self.incidents.insert(id, incident);
-        id
-    }
-
-    /// Worse than what was told: a severity that rises, or a root that is new to the incident. What it has known as a
-    /// consequence is not new, nor is what comes to light while a greater trouble has just ended: that is the way back.
-    fn is_worse(&self, id: i64, finding: &Finding, now: Timestamp) -> bool {
-        let Some(incident) = self.incidents.get(&id) else { return false };
-        let known = |a: &IncidentAlert| {
-            let same = a.finding.key == finding.key && a.finding.severity >= finding.severity;
-            same && (a.ended_at.is_none() || a.finding.caused_by.is_some())
-        };
-        let relief = |a: &IncidentAlert| {
-            a.finding.severity >= finding.severity && finding.key.alert.is_relief_after(a.finding.key.alert)
-        };
-        let ending = |a: &IncidentAlert| match a.ended_at {
-            Some(at) => elapsed(at, now) <= WAY_BACK,
-            None => self.missing.contains_key(&a.finding.key),
-        };
-        let way_back =
-            |a: &IncidentAlert| a.finding.caused_by.is_none() && rank::outweighs(&a.finding, finding) && ending(a);
-        let told = incident.told_at;
-        let of_old = |a: &IncidentAlert| told.is_some_and(|told| a.opened_at <= told);
-        !incident.alerts.iter().any(|a| of_old(a) && (known(a) || way_back(a))) && !told_roots(incident).any(relief)
     }
 
     /// Lists consequences in the incident of their cause.
@@ -275,14 +201,15 @@ impl Open {
             let home = picture.root_of(finding).and_then(|root| self.firing_in(&root.key)).map(|(id, _)| id);
             let (Some(id), None) = (home, self.firing_in(&finding.key)) else { continue };
             if let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) {
-                put(incident, finding, Some(cause.clone()), now);
+                put(incident, finding, Some(cause.clone()), now, false);
                 touched.insert(id);
             }
         }
     }
 
     /// Ends alerts that are missing. Beside others that still fire that needs no hold once the picture is settled or the
-    /// incident is about to be told; the last one is held, since a component that restarts may fail again at once.
+    /// incident is about to be told; the last one is held, since a component that restarts may fail again at once. What a
+    /// greater one that fires tells of has not ended: it is part of that.
     fn end_missing(
         &mut self,
         diagnosis: &Diagnosis,
@@ -292,27 +219,63 @@ impl Open {
         now: Timestamp,
     ) {
         for incident in self.incidents.values_mut().filter(|i| i.cluster == diagnosis.cluster) {
-            let others_fire = incident.firing().any(|a| picture.findings.contains_key(&a.finding.key));
+            let there = || incident.firing().filter(|a| picture.findings.contains_key(&a.finding.key));
+            let firing: Vec<Finding> = there().map(|a| a.finding.clone()).collect();
+            let others_fire = there().any(|a| !a.held);
+            let young = incident.first_told_at.is_some_and(|at| elapsed(at, now) < YOUNG);
             let hold = match (others_fire, diagnosis.unsettled) {
                 (true, _) if verdicts.contains_key(&incident.id) => Duration::ZERO,
                 (_, true) => RESOLVE_UNSETTLED_MAX,
                 (true, false) => Duration::ZERO,
+                (false, false) if young => RESOLVE_HOLD_YOUNG,
                 (false, false) => RESOLVE_HOLD,
             };
-            let mut ended = Vec::new();
+            let mut lines = Vec::new();
             for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()) {
                 let Some(since) = self.missing.get_mut(&alert.finding.key) else { continue };
-                if held_for(since, now) < hold {
+                let whole = firing.iter().find(|f| rank::takes_in(f, &alert.finding));
+                if held_for(since, now) < hold && whole.is_none() {
                     continue;
                 }
-                alert.ended_at = Some(*since);
-                ended.push(format!("Over: {}", alert.finding.headline));
+                (alert.ended_at, alert.part_of) = (Some(*since), whole.map(|f| f.key.clone()));
+                lines.push((
+                    *since,
+                    match whole {
+                        Some(whole) => format!("Part of it now: {} ({})", alert.finding.headline, whole.headline),
+                        None => format!("Over: {}", alert.finding.headline),
+                    },
+                ));
                 self.missing.remove(&alert.finding.key);
                 touched.insert(incident.id);
             }
-            for what in ended {
-                note(incident, now, what);
+            for (at, line) in lines {
+                note(incident, at, line);
             }
+        }
+    }
+
+    /// What was told is over, and all that fires there are young warnings that came by themselves: they go on as a record
+    /// of their own, so that they delay no end.
+    fn part_ways(&mut self, cluster: &str, touched: &mut BTreeSet<i64>, now: Timestamp, patience: Duration) {
+        let apart = |i: &Incident, a: &IncidentAlert| {
+            a.held && admit::is_young(&a.finding, now, patience) && !self.is_way_back(i, &a.finding, now)
+        };
+        let parts = |i: &&Incident| {
+            *i.cluster == *cluster
+                && i.told_at.is_some()
+                && i.firing().next().is_some()
+                && i.firing().all(|a| apart(i, a))
+        };
+        let parting: Vec<i64> = self.incidents.values().filter(parts).map(|i| i.id).collect();
+        for id in parting {
+            let Some(incident) = self.incidents.get_mut(&id) else { continue };
+            let held: Vec<IncidentAlert> = incident.alerts.extract_if(.., |a| a.ended_at.is_none()).collect();
+            let Some(first) = held.first().map(|a| a.finding.clone()) else { continue };
+            let new = self.open(&first, now);
+            if let Some(incident) = self.incidents.get_mut(&new) {
+                held.iter().for_each(|a| put(incident, &a.finding, None, now, true));
+            }
+            touched.extend([id, new]);
         }
     }
 
@@ -333,12 +296,13 @@ impl Open {
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
         let ending = incident.firing().any(|a| self.missing.contains_key(&a.finding.key));
+        let ripe = incident.firing().any(|a| !a.held && a.finding.caused_by.is_none());
         let told = match quiet_for {
             // What was never told ends without a word; what was told is told to its end, silenced or not.
-            None if over => return self.close(id, now),
+            None if over => return self.close(id, now, "Over before anybody was told"),
             _ if over => Some(Told::Resolved),
             _ if quiet_now => None,
-            None => Some(Told::Opened),
+            None => ripe.then_some(Told::Opened),
             Some(_) if verdict.is_some() => verdict,
             Some(_) if ending => None,
             Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
@@ -354,11 +318,12 @@ impl Open {
         }
     }
 
-    /// An incident that nobody was told of is over.
-    fn close(&mut self, id: i64, now: Timestamp) -> Option<Change> {
+    /// An incident that nobody was told of is over: a record.
+    fn close(&mut self, id: i64, now: Timestamp, why: &str) -> Option<Change> {
         let mut incident = self.incidents.remove(&id)?;
         self.told_headline.remove(&id);
         end(&mut incident, now);
+        note(&mut incident, now, why.to_owned());
         Some(Change { incident, told: None })
     }
 
@@ -388,6 +353,12 @@ impl Open {
     }
 }
 
+/// Since when alerts of an incident are over, or on their way to it.
+fn ending(incident: &Incident, missing: &HashMap<FindingKey, Timestamp>) -> HashMap<FindingKey, Timestamp> {
+    let at = |a: &IncidentAlert| a.ended_at.or_else(|| missing.get(&a.finding.key).copied());
+    incident.alerts.iter().filter_map(|a| Some((a.finding.key.clone(), at(a)?))).collect()
+}
+
 /// Time since, never negative.
 fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or_default()
@@ -401,3 +372,5 @@ fn held_for(since: &mut Timestamp, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timelines;

@@ -25,24 +25,52 @@ pub struct Pace {
     pub repeat_interval: Duration,
 }
 
-/// Adds a finding, or lets an ended alert fire again. Its end was told: then it is opened anew.
-pub(super) fn put(incident: &mut Incident, finding: &Finding, caused_by: Option<FindingKey>, now: Timestamp) {
-    let finding = Finding { caused_by, ..finding.clone() };
-    incident.started_at = incident.started_at.min(finding.since);
+/// Adds a finding, or lets an ended alert fire again; `held`: it is told to nobody yet. An alert whose end was told is
+/// opened anew, and so is one that is held no longer.
+pub(super) fn put(
+    incident: &mut Incident,
+    finding: &Finding,
+    caused_by: Option<FindingKey>,
+    now: Timestamp,
+    held: bool,
+) {
+    let mut finding = Finding { caused_by, since: began(finding, now), ..finding.clone() };
     let line = finding.headline.clone();
+    let told = incident.told_at;
     let known = incident.alerts.iter_mut().find(|a| a.finding.key == finding.key);
-    match known {
+    let (at, said) = match known {
         Some(alert) => {
-            let end_was_told = alert.ended_at.is_some_and(|end| incident.told_at.is_some_and(|told| end <= told));
-            if end_was_told {
+            let fires = alert.ended_at.is_none();
+            let end_was_told = alert.ended_at.is_some_and(|end| told.is_some_and(|told| end <= told));
+            let said = fires && alert.finding.headline == line;
+            let at = if fires { now } else { finding.since };
+            if fires && !alert.held {
+                finding.since = alert.finding.since;
+            }
+            if end_was_told || (alert.held && !held) {
                 alert.opened_at = now;
             }
-            alert.ended_at = None;
-            alert.finding = finding;
+            (alert.ended_at, alert.part_of, alert.held) = (None, None, held);
+            alert.finding = finding.clone();
+            (at, said)
         }
-        None => incident.alerts.push(IncidentAlert { finding, opened_at: now, ended_at: None }),
+        None => {
+            incident.alerts.push(IncidentAlert { held, ..IncidentAlert::new(finding.clone(), now) });
+            (finding.since, false)
+        }
+    };
+    // Once it was told, the beginning stays as it was told.
+    if incident.first_told_at.is_none() {
+        incident.started_at = incident.started_at.min(finding.since);
     }
-    note(incident, now, line);
+    if !said {
+        note(incident, at.min(now), line);
+    }
+}
+
+/// Since when a finding counts. What its certificate's dates say is no beginning: that is when we saw it.
+pub(super) fn began(finding: &Finding, now: Timestamp) -> Timestamp {
+    if finding.topic == Topic::Certificates { now } else { finding.since.min(now) }
 }
 
 /// Whether one more alert may fire in the incident; one that fires already always may.
@@ -55,7 +83,7 @@ pub(super) fn settle_shape(incident: &mut Incident) {
     incident.alerts.sort_by_cached_key(rank::order);
     incident.alerts.truncate(ALERTS_MAX);
     let root = match incident.alerts.first() {
-        Some(first) if first.ended_at.is_none() => Some(first),
+        Some(first) if first.ended_at.is_none() && !first.held => Some(first),
         _ => rank::worst(&incident.alerts),
     };
     if let Some(root) = root {
@@ -70,19 +98,17 @@ pub(super) fn settle_shape(incident: &mut Incident) {
     }
 }
 
-/// Roots that fired when the incident was last told.
-pub(super) fn told_roots(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
+/// Whether the last message told of an alert as one that fires.
+pub(super) fn was_told(incident: &Incident, alert: &IncidentAlert) -> bool {
     let told = incident.told_at;
-    incident.alerts.iter().filter(move |a| {
-        let opened_before = told.is_some_and(|told| a.opened_at <= told);
-        a.finding.caused_by.is_none() && opened_before && a.ended_at.is_none_or(|end| Some(end) > told)
-    })
+    let opened_before = told.is_some_and(|told| alert.opened_at <= told);
+    opened_before && !alert.held && alert.ended_at.is_none_or(|end| Some(end) > told)
 }
 
 /// A root came or went since the last message, or an outage's headline reads differently.
 pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool {
     let Some(told) = incident.told_at else { return true };
-    let roots = incident.alerts.iter().filter(|a| a.finding.caused_by.is_none());
+    let roots = incident.alerts.iter().filter(|a| a.finding.caused_by.is_none() && !a.held);
     let came_or_went = roots.map(|a| a.opened_at > told || a.ended_at.is_some_and(|end| end > told));
     came_or_went.into_iter().any(|new| new) || (headline_changed && incident.topic == Topic::Outage)
 }
@@ -122,9 +148,10 @@ pub(super) fn end(incident: &mut Incident, now: Timestamp) {
     settle_shape(incident);
 }
 
-/// Adds a line; a long story keeps its beginning and its end.
+/// Adds a line where it belongs in time; a long story keeps its beginning and its end.
 pub(super) fn note(incident: &mut Incident, at: Timestamp, what: String) {
-    incident.timeline.push((at, what));
+    let place = incident.timeline.iter().rposition(|(before, _)| *before <= at).map_or(0, |i| i + 1);
+    incident.timeline.insert(place, (at, what));
     if incident.timeline.len() > Incident::TIMELINE_MAX {
         incident.timeline.remove(Incident::TIMELINE_MAX / 2);
     }

@@ -10,7 +10,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::view::{ClusterView, TargetView};
+use super::{
+    time::later,
+    view::{ClusterView, TargetView},
+};
 use crate::model::{AlertName, Finding, FindingKey, Job, NodeFact, ProbeSpec, Severity, Topic};
 
 /// Leases read longer ago than this say nothing of now.
@@ -109,6 +112,11 @@ impl<'a> Scene<'a> {
 
     pub(super) fn key(&self, alert: AlertName, subject: &str) -> FindingKey {
         FindingKey { cluster: Arc::clone(self.cluster), alert, subject: subject.to_owned() }
+    }
+
+    /// Critical, once it has lasted longer than a restart takes; until then it may be one, and is a warning.
+    pub(super) fn unless_restarting(&self, since: Timestamp, takes: Duration) -> Severity {
+        if later(self.now, since, takes) { Severity::Critical } else { Severity::Warning }
     }
 
     /// A finding to fill in.

@@ -10,6 +10,9 @@ pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// consequence by as much.
 const SLACK: Duration = Duration::from_secs(15);
 
+/// By then a process that is restarted serves again: a static pod that is upgraded takes 10 to 15 s.
+pub(super) const PROCESS_RESTART: Duration = Duration::from_secs(20);
+
 /// `a` is later than `b` by more than a margin.
 pub(super) fn later(a: Timestamp, b: Timestamp, margin: Duration) -> bool {
     a > b && a.duration_since(b).unsigned_abs() > margin

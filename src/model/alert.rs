@@ -1,6 +1,6 @@
 //! An alert as Prometheus and Alertmanager know it: a label set that fires, from a rule, from outside, or from ourselves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,16 @@ pub struct Firing {
     /// When it was evaluated.
     pub at: Timestamp,
     /// What fires: without an end.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<RuleAlert>,
+}
+
+/// An alert of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleAlert {
+    /// As it is told.
+    pub alert: Alert,
+    /// How long after something was over the rule may still speak of it: its ranges, `for` and `keep_firing_for`.
+    pub looks_back: Duration,
 }
 
 /// One condition of a silence, in the words of Alertmanager's API.

@@ -119,7 +119,7 @@ table! {
     /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
     ApiServerAddressDown: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// etcd raised NOSPACE or CORRUPT.
-    EtcdAlarm: Cause { family: Some(Family::Etcd), ..ROOT };
+    EtcdAlarm: Cause { family: Some(Family::Etcd), reach: Reach::ControlPlane, ..ROOT };
     /// An etcd member is down, quorum is kept.
     EtcdMemberDown: Cause { family: Some(Family::Etcd), ..ROOT };
     /// Workers are gone from the API servers' list, and were not drained before; or none is left.

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertName, Finding, Severity, Topic};
+use super::{AlertName, Finding, FindingKey, Severity, Topic};
 
 /// A finding in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +17,21 @@ pub struct IncidentAlert {
     pub finding: Finding,
     /// When it opened here.
     pub opened_at: Timestamp,
-    /// When it ended; `None`: it fires.
+    /// When it ended, or became part of another; `None`: it fires.
     pub ended_at: Option<Timestamp>,
+    /// Recorded and told to nobody yet: it may mend itself. It is told once it has lasted.
+    #[serde(default)]
+    pub held: bool,
+    /// The greater trouble that took it in: it did not end then.
+    #[serde(default)]
+    pub part_of: Option<FindingKey>,
+}
+
+impl IncidentAlert {
+    /// One that fires since `at`.
+    pub fn new(finding: Finding, at: Timestamp) -> Self {
+        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None }
+    }
 }
 
 /// One outage, one incident, one thread of messages.

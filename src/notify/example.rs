@@ -33,7 +33,7 @@ pub fn opened() -> Notification {
         labels: [("job".to_owned(), "kube-apiserver".to_owned())].into(),
         ..finding(AlertName::ApiServersDown, "", "No API server is healthy: 3 of 3 can't reach etcd")
     };
-    let alert = |finding| IncidentAlert { finding, opened_at: at("14:02:15"), ended_at: None };
+    let alert = |finding| IncidentAlert::new(finding, at("14:02:15"));
     Notification {
         told: Told::Opened,
         sequence: 0,

@@ -224,9 +224,11 @@ fn capped(lines: &[String]) -> Vec<String> {
     out
 }
 
-/// The incident's other alerts. Those that the root explains are left to its own `consequences`.
+/// The incident's other alerts. Those that the root explains are left to its own `consequences`, and what became part of
+/// another to that one.
 fn others(incident: &Incident) -> Vec<(String, String)> {
-    let rest = || incident.alerts.iter().skip(1).filter(|a| a.finding.caused_by.is_none());
+    let alone = |a: &&IncidentAlert| a.finding.caused_by.is_none() && a.part_of.is_none();
+    let rest = || incident.alerts.iter().skip(1).filter(alone);
     let mut out: Vec<(String, String)> = rest()
         .take(OTHERS_MAX)
         .map(|a| {

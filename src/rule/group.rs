@@ -20,10 +20,11 @@ use super::{
     file::{Group, Kind, Rule},
     restore,
     step::{Alerting, Phase},
+    window,
 };
 use crate::{
     clock::Clock,
-    model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, Sample, Severity, Topic, stale},
+    model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, RuleAlert, Sample, Severity, Topic, stale},
     store::Store,
     telemetry::{Metrics, RuleGroupLabels},
 };
@@ -98,14 +99,15 @@ impl Troubles {
 pub async fn run_all(groups: Vec<Group>, parts: Parts, stop: CancellationToken) {
     parts.board.clear();
     let mut tasks = tokio::task::JoinSet::new();
-    for group in groups {
-        tasks.spawn(run(Arc::new(group), parts.clone(), stop.clone()));
+    let windows = window::all(&groups);
+    for (group, windows) in groups.into_iter().zip(windows) {
+        tasks.spawn(run(Arc::new(group), windows, parts.clone(), stop.clone()));
     }
     while tasks.join_next().await.is_some() {}
 }
 
-async fn run(group: Arc<Group>, mut parts: Parts, stop: CancellationToken) {
-    let mut ticker = Ticker::new(group.clone(), &parts);
+async fn run(group: Arc<Group>, windows: Vec<Duration>, mut parts: Parts, stop: CancellationToken) {
+    let mut ticker = Ticker::new(group.clone(), windows, &parts);
     let interval = group.interval;
     let labels = RuleGroupLabels { rule_group: group.key().to_string() };
     let restoring = ticker.blocking(|ticker, parts| ticker.restore(parts), &parts);
@@ -151,6 +153,8 @@ fn next_tick(key: &str, interval: Duration, now: Timestamp, late: Duration) -> (
 struct Ticker {
     group: Arc<Group>,
     source: Arc<str>,
+    /// How far each rule looks back.
+    windows: Vec<Duration>,
     alerting: Vec<Alerting>,
     health: Vec<Health>,
     /// The series that each rule wrote last.
@@ -160,11 +164,12 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(group: Arc<Group>, parts: &Parts) -> Self {
+    fn new(group: Arc<Group>, windows: Vec<Duration>, parts: &Parts) -> Self {
         let n = group.rules.len();
         let ticker = Self {
             source: group.key(),
             group,
+            windows,
             alerting: vec![Alerting::default(); n],
             health: vec![Health::default(); n],
             written: vec![BTreeSet::new(); n],
@@ -243,15 +248,18 @@ impl Ticker {
         *before = now;
     }
 
-    fn firing(&self, parts: &Parts) -> Vec<Alert> {
-        let rules = self.group.rules.iter().zip(&self.alerting);
-        let alerts = rules.flat_map(|(rule, state)| {
-            state.active().filter(|a| a.phase == Phase::Firing).map(move |active| Alert {
-                labels: active.labels.clone(),
-                annotations: active.annotations.clone(),
-                starts_at: active.active_at,
-                ends_at: None,
-                generator_url: graph(&parts.context.external_url, rule),
+    fn firing(&self, parts: &Parts) -> Vec<RuleAlert> {
+        let rules = self.group.rules.iter().zip(&self.alerting).zip(&self.windows);
+        let alerts = rules.flat_map(|((rule, state), looks_back)| {
+            state.active().filter(|a| a.phase == Phase::Firing).map(move |active| RuleAlert {
+                alert: Alert {
+                    labels: active.labels.clone(),
+                    annotations: active.annotations.clone(),
+                    starts_at: active.active_at,
+                    ends_at: None,
+                    generator_url: graph(&parts.context.external_url, rule),
+                },
+                looks_back: *looks_back,
             })
         });
         alerts.collect()

@@ -155,7 +155,7 @@ fn run(program: &str, args: &[String], dir: &Path) -> Running {
 #[tokio::test]
 async fn a_real_prometheus_inside_sends_its_alerts_and_its_silence_is_noticed() {
     let (sink, dir) = (HookServer::start().await, tempfile::tempdir().unwrap());
-    let cluster = "clusters: [{name: prod, kubeconfig: kubeconfig, monitoring: {token_file: token, silent_after: 5s}}]";
+    let cluster = "tell_warnings_after: 0s\nclusters: [{name: prod, kubeconfig: kubeconfig, monitoring: {token_file: token, silent_after: 5s}}]";
     let watch = Watch::start(&base(&sink, cluster)).await;
     let refused = watch.status("/api/v2/alerts", json!([{"labels": {"alertname": "X"}}])).await;
     assert_eq!(refused, 401, "without the cluster's token nothing is taken");

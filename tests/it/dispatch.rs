@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use dogwatch::{
     clock::Clock,
     dispatch::{Deps, Desk, Dispatch, Inputs, Routing, Settings, config::RouteConfig},
-    model::{AlertName, Diagnosis, Finding, FindingKey, Live, Severity, Topic},
+    model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, RuleAlert, Severity, Topic},
     notify::{self, config::ReceiverConfig},
     store::{DeliveryOutcome, StorageConfig, Store},
     telemetry::Metrics,
@@ -22,6 +22,7 @@ use crate::receivers::{HookServer, MailServer, Pki, eventually};
 /// A dispatch that runs on a database.
 struct Run {
     diagnoses: mpsc::Sender<Diagnosis>,
+    rules: mpsc::Sender<Firing>,
     settings: watch::Sender<Arc<Settings>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -42,6 +43,7 @@ fn settings(receiver: &str) -> Settings {
             [("time_intervals", &[]), ("mute_time_intervals", &[])],
         )
         .unwrap(),
+        tell_warnings_after: Duration::from_secs(60),
         give_up_after: Duration::from_secs(3_600),
         resolve_timeout: Duration::from_secs(300),
         rule_groups: BTreeSet::new(),
@@ -60,11 +62,11 @@ fn start(data_dir: &Path, receiver: &str) -> Run {
     let deps = Deps { store: store.clone(), live: live.clone(), metrics, clock, settings: watched };
     let (diagnoses, inbox) = mpsc::channel(16);
     let stop = CancellationToken::new();
-    let (_, firing) = mpsc::channel(1);
+    let (rules, firing) = mpsc::channel(1);
     let (_, requests) = Desk::new();
     let inputs = Inputs { diagnoses: inbox, firing, requests, findings: Vec::new() };
     let task = tokio::spawn(Dispatch::new(deps, &restored).run(inputs, stop.clone()));
-    Run { diagnoses, settings, stop, task, live, store }
+    Run { diagnoses, rules, settings, stop, task, live, store }
 }
 
 impl Run {
@@ -283,5 +285,51 @@ async fn messages_to_a_receiver_that_left_the_configuration_are_dropped() {
         (last.outcome, last.answer.as_str()),
         (DeliveryOutcome::Dropped, "its receiver is no longer configured")
     );
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_rule_whose_window_holds_an_outage_waits_and_another_is_told() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[member()]).await;
+    server.wait_for(1).await;
+    let rule = |name: &str, job: &str| {
+        let labels = [("alertname", name), ("cluster", "prod"), ("job", job)];
+        let alert = Alert {
+            labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            annotations: Default::default(),
+            // It fires for longer than its group waits.
+            starts_at: Timestamp::now() - Duration::from_secs(60),
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        RuleAlert { alert, looks_back: Duration::from_secs(900) }
+    };
+    let alerts = vec![rule("EtcdLeaderChanges", "etcd"), rule("QueueFull", "shop")];
+    run.rules.send(Firing { source: "g".into(), at: Timestamp::now(), alerts }).await.unwrap();
+    run.diagnose(&[]).await;
+    let told = server.wait_for(2).await;
+    assert_eq!(told[1].json()["commonLabels"]["alertname"], "QueueFull");
+    let shown = run.live.read().alerts.iter().find(|a| a.alert.name() == "EtcdLeaderChanges").cloned().unwrap();
+    assert_eq!(shown.explained_by.as_deref(), Some("etcd member etcd-2 is down"));
+    run.end().await;
+}
+
+#[tokio::test]
+async fn a_warning_that_mends_itself_is_a_record_and_told_to_nobody() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let run = start(dir.path(), &hook(&server));
+    let kubelet = Finding { severity: Severity::Warning, ..finding(AlertName::KubeletDown, "kubelet on n1 is down") };
+    run.diagnose(std::slice::from_ref(&kubelet)).await;
+    eventually("it is on the page", async || run.live.read().incidents.len() == 1).await;
+    run.diagnose(&[]).await;
+    eventually("it is over", async || run.live.read().incidents.iter().all(|i| i.resolved_at.is_some())).await;
+    // One that has lasted is told.
+    let lasting = Finding { since: Timestamp::now() - Duration::from_secs(61), ..kubelet };
+    run.diagnose(&[lasting]).await;
+    let told = server.wait_for(1).await;
+    assert_eq!(told[0].json()["dogwatch"]["subject"], "[prod] kubelet on n1 is down");
+    assert_eq!(run.live.read().incidents.iter().filter(|i| i.messages == 0).count(), 1);
     run.end().await;
 }

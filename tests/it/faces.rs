@@ -7,7 +7,7 @@ use dogwatch::{
     clock::Clock,
     dispatch::{Deps, Desk, Dispatch, Inputs, Routing, Settings},
     http::{Web, router, serve},
-    model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, Pairs, Severity, Topic},
+    model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, Pairs, RuleAlert, Severity, Topic},
     notify,
     query::{Engine, QueryConfig},
     store::{StorageConfig, Store},
@@ -136,6 +136,7 @@ fn settings(sink: &HookServer, more: &str, inhibit: &str) -> Settings {
         integrations: notify::integrations(&global, &receivers, &notify::default_library().unwrap()).unwrap(),
         rate_limits: Default::default(),
         routing: routing.unwrap(),
+        tell_warnings_after: Duration::from_secs(60),
         give_up_after: Duration::from_secs(60),
         resolve_timeout: Duration::from_secs(300),
         rule_groups: BTreeSet::from(["r.yml;g".into()]),
@@ -213,7 +214,8 @@ impl Rig {
                     ends_at: None,
                     generator_url: "https://watch.example.org/query".into(),
                 };
-                self.firing.send(Firing { source: "r.yml;g".into(), at, alerts: vec![alert] }).await.unwrap();
+                let alerts = vec![RuleAlert { alert, looks_back: Duration::ZERO }];
+                self.firing.send(Firing { source: "r.yml;g".into(), at, alerts }).await.unwrap();
             }
             From::Post(labels) => self.post("/api/v2/alerts", &json!([posted(labels)])).await,
         }

@@ -29,7 +29,7 @@ pub fn notification() -> Notification {
         sequence: 0,
         at,
         incident: Incident {
-            alerts: vec![IncidentAlert { finding: finding.clone(), opened_at: at, ended_at: None }],
+            alerts: vec![IncidentAlert::new(finding.clone(), at)],
             messages: 1,
             told_at: Some(at),
             ..Incident::new(7, ("prod".into(), Topic::Outage), at, (finding.headline.clone(), Severity::Critical))

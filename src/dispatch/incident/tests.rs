@@ -2,11 +2,14 @@ use super::*;
 use crate::{
     dispatch::shape::ALERTS_MAX,
     model::AlertName::{self as A, *},
-    model::Severity,
+    model::{Severity, Topic},
     notify::example,
 };
 
 const PACE: Pace = Pace { group_interval: Duration::from_secs(300), repeat_interval: Duration::from_secs(4 * 3600) };
+
+const MANNERS: Manners<'static> =
+    Manners { pace: &|_| PACE, quiet: &|_| false, warnings_after: Duration::from_secs(60) };
 
 fn t(seconds: f64) -> Timestamp {
     example::at("14:02:11") + Duration::from_millis((seconds * 1000.0) as u64)
@@ -32,7 +35,7 @@ impl Story {
     fn diagnose(&mut self, at: f64, unsettled: bool, blind: bool, findings: &[Finding]) -> Vec<String> {
         let findings = findings.to_vec();
         let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind };
-        self.last = self.open.step(&diagnosis, t(at), &Manners { pace: &|_| PACE, quiet: &|_| false });
+        self.last = self.open.step(&diagnosis, t(at), &MANNERS);
         told(&self.last)
     }
 
@@ -106,7 +109,9 @@ fn worse_is_told_at_once_and_relief_is_not() {
 #[test]
 fn rising_severity_is_worse_once() {
     let mut s = Story::default();
-    let warning = Finding { severity: Severity::Warning, topic: Topic::Certificates, ..root(CertificateExpiring, "a") };
+    let since = t(0.0) - Duration::from_secs(86_400);
+    let of = |topic| Finding { severity: Severity::Warning, topic, since, ..root(CertificateExpiring, "a") };
+    let warning = of(Topic::Certificates);
     let critical = Finding { severity: Severity::Critical, ..warning.clone() };
     assert_eq!(s.settled(0.0, std::slice::from_ref(&warning)), ["Opened #1 CertificateExpiring a"]);
     assert_eq!(s.unsettled(50.0, std::slice::from_ref(&critical)), NOTHING);
@@ -274,7 +279,7 @@ fn a_clock_set_back_holds_nothing_for_hours() {
     s.settled(7200.0, &[root(NodeDown, "n1")]);
     s.settled(7210.0, &[]);
     s.settled(10.0, &[]);
-    assert_eq!(s.settled(13.0, &[]), ["Resolved #1 NodeDown n1"]);
+    assert_eq!(s.settled(20.0, &[]), ["Resolved #1 NodeDown n1"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::{
     health::{
         etcd::{Etcd, Health, Member},
         picture::Picture,
+        time::PROCESS_RESTART,
         view::{NAMED, TargetView, labels},
         words,
     },
@@ -126,7 +127,11 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     };
     let alert = if sick { AlertName::EtcdMemberUnhealthy } else { AlertName::EtcdMemberDown };
     let kept = m.voter && etcd.lost.is_none() && etcd.proof.is_none();
-    let severity = if kept && etcd.margin() == 0 { Severity::Critical } else { Severity::Warning };
+    let severity = match (kept && etcd.margin() == 0, etcd.dead + etcd.sick) {
+        (true, 1) if !m.unborn => scene.unless_restarting(m.since, PROCESS_RESTART),
+        (true, _) => Severity::Critical,
+        (false, _) => Severity::Warning,
+    };
     let mut finding = scene.finding(alert, m.subject(), severity, member_headline(p, m, sick));
     finding.since = m.since;
     finding.labels = labels(m.target.as_slice());

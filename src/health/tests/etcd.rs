@@ -13,7 +13,7 @@ fn break_it(break_it: impl FnOnce(&mut World)) -> String {
 #[test]
 fn an_etcd_member_lost() {
     assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Refused, -9); }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    warning EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
       + all 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
@@ -22,11 +22,23 @@ fn an_etcd_member_lost() {
 }
 
 #[test]
+fn what_may_be_a_restart_is_a_warning_and_what_lasts_is_critical() {
+    let check = |after: i64, expected: Severity| {
+        let mut world = World::new(5);
+        world.down("etcd 10.99.0.2", Reason::Refused, -after);
+        let found = world.diagnose().findings.into_iter().find(|f| f.caused_by.is_none()).unwrap();
+        assert_eq!((found.key.alert, found.severity), (AlertName::EtcdMemberDown, expected), "{after} s");
+    };
+    check(20, Severity::Warning);
+    check(21, Severity::Critical);
+}
+
+#[test]
 fn an_etcd_member_lost_takes_its_own_api_server_along() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd 10.99.0.2", Reason::Refused, -9).etcd_only("kube-apiserver 10.99.0.2", -7);
     }), @r#"
-    critical EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    warning EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is down: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
       + 2 of 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
@@ -143,7 +155,7 @@ fn every_member_answers_and_none_leads() {
 #[test]
 fn one_member_cut_off_from_the_others() {
     assert_snapshot!(break_it(|w| { w.leaderless("etcd 10.99.0.3", -9); }), @r#"
-    critical EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    warning EtcdMemberUnhealthy: etcd member m3 (10.99.0.3:2379) answers but sees no leader: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
       + all 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on

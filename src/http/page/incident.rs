@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
     http::words,
-    model::{Incident, IncidentAlert, LiveAlert, Severity},
+    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -110,6 +110,8 @@ pub struct IncidentPage {
     card: Card,
     resolved: Option<Moment>,
     lasted: String,
+    /// Nobody was told of it.
+    untold: bool,
     alerts: Vec<AlertView>,
     timeline: Vec<(Moment, String)>,
     deliveries: Vec<DeliveryView>,
@@ -125,6 +127,10 @@ struct AlertView {
     headline: String,
     since: Moment,
     ended: Option<Moment>,
+    /// The greater trouble that took it in, in its words.
+    part_of: Option<String>,
+    /// Nobody was told.
+    held: bool,
     caused_by: Option<String>,
 }
 
@@ -150,7 +156,8 @@ impl IncidentPage {
             card: Card::with_limit(incident, now, LINES_MAX),
             resolved: incident.resolved_at.map(|at| Moment::new(at, now)),
             lasted: words::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
-            alerts: incident.alerts.iter().map(|a| alert(a, now)).collect(),
+            alerts: incident.alerts.iter().map(|a| alert(a, incident, now)).collect(),
+            untold: incident.first_told_at.is_none(),
             timeline: incident.timeline.iter().map(|(at, what)| (Moment::new(*at, now), what.clone())).collect(),
             deliveries: deliveries.into_iter().skip(older_deliveries).map(|d| delivery(d, now)).collect(),
             older_deliveries,
@@ -197,8 +204,12 @@ impl AcknowledgeForm {
     }
 }
 
-fn alert(alert: &IncidentAlert, now: Timestamp) -> AlertView {
+fn alert(alert: &IncidentAlert, incident: &Incident, now: Timestamp) -> AlertView {
     let finding = &alert.finding;
+    let whole = |key: &FindingKey| {
+        let whole = incident.alerts.iter().find(|a| a.finding.key == *key);
+        whole.map_or_else(|| key.alert.to_string(), |a| a.finding.headline.clone())
+    };
     AlertView {
         name: finding.name(),
         subject: finding.key.subject.clone(),
@@ -206,6 +217,8 @@ fn alert(alert: &IncidentAlert, now: Timestamp) -> AlertView {
         headline: finding.headline.clone(),
         since: Moment::new(finding.since, now),
         ended: alert.ended_at.map(|at| Moment::new(at, now)),
+        part_of: alert.part_of.as_ref().map(whole),
+        held: alert.held,
         caused_by: finding.caused_by.as_ref().map(|key| key.alert.to_string()),
     }
 }
@@ -224,6 +237,20 @@ fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_became_part_of_something_greater_has_not_ended() {
+        let mut incident = crate::notify::example::opened().incident;
+        let quorum = incident.alerts[0].finding.key.clone();
+        incident.alerts[1].ended_at = Some(incident.started_at);
+        incident.alerts[1].part_of = Some(quorum);
+        let page = IncidentPage::new(&incident, Ok(Vec::new()), incident.started_at);
+        let shown = page.render(Frame::new("", incident.started_at)).unwrap();
+        let words = shown.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("now part of <em>etcd has lost quorum: 2 of 3 members down</em>"), "{words}");
+        assert!(!words.contains("badge resolved"), "{words}");
+        assert!(words.contains("Nobody has been told yet"), "{words}");
+    }
 
     #[test]
     fn commands_are_told_from_words() {

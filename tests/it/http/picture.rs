@@ -286,7 +286,7 @@ pub fn quorum_lost() -> Incident {
         evidence: Vec::new(),
         ..root.clone()
     };
-    let alert = |finding| IncidentAlert { finding, opened_at: before(185), ended_at: None };
+    let alert = |finding| IncidentAlert::new(finding, before(185));
     Incident {
         alerts: vec![alert(root.clone()), alert(caused)],
         messages: 1,

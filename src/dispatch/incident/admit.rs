@@ -1,0 +1,188 @@
+//! What is new in a diagnosis, which incident it belongs to, and whether it is told at once. Pure.
+//!
+//! Two kinds of roots are recorded and held before they are told: what is no more than a warning, until it has lasted
+//! (`tell_warnings_after`), and what a greater trouble that has just ended leaves behind, until the way back is over.
+//! Neither keeps anything else waiting: a root that began by itself is told at once, whatever else is open.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{OPEN_PER_CLUSTER_MAX, Open, RELATED_WINDOW, SETTLE_MAX, WAY_BACK, elapsed, held_for};
+use crate::{
+    dispatch::{
+        picture::Picture,
+        rank,
+        shape::{began, has_room, put, was_told},
+    },
+    model::{Diagnosis, Family, Finding, FindingKey, Incident, IncidentAlert, Reach, Severity, Told, Topic},
+};
+
+/// What began so soon after the end of a greater trouble came of it: probes of two targets see the same moment apart.
+const WAKE: Duration = Duration::from_secs(5);
+
+/// No more than a warning, and not lasting yet. One that began in the future has a clock that was set back: it counts.
+pub(super) fn is_young(finding: &Finding, now: Timestamp, patience: Duration) -> bool {
+    finding.severity < Severity::Critical && finding.since <= now && elapsed(finding.since, now) < patience
+}
+
+/// What `greater` leaves behind when it ends may be `finding`. etcd stands on no API server, so that what is wrong with it
+/// comes of none.
+fn leaves_behind(greater: &Finding, finding: &Finding) -> bool {
+    let (of, what) = (greater.key.alert.cause(), finding.key.alert.cause());
+    let stands_on_it = what.family != Some(Family::Etcd) || of.family != Some(Family::ApiServer);
+    let reaches = match of.reach {
+        Reach::Cluster => stands_on_it,
+        Reach::ControlPlane => stands_on_it && !what.of_nodes,
+        Reach::Nodes => what.of_nodes,
+        Reach::Host => false,
+    };
+    reaches || greater.key.alert.is_kin(finding.key.alert) || rank::share_host(greater, finding)
+}
+
+impl Open {
+    /// Roots that no incident has as firing, or not as severe, or that were held for long enough.
+    pub(super) fn news<'a>(&self, picture: &Picture<'a>, now: Timestamp, patience: Duration) -> Vec<&'a Finding> {
+        let known = |f: &Finding| {
+            self.firing_in(&f.key).is_some_and(|(id, alert)| {
+                alert.finding.severity >= f.severity && (!alert.held || self.is_held(Some(id), f, now, patience))
+            })
+        };
+        picture.roots().filter(|f| !known(f)).collect()
+    }
+
+    /// The open incident in which something fires.
+    pub(super) fn firing_in(&self, key: &FindingKey) -> Option<(i64, &IncidentAlert)> {
+        self.incidents
+            .values()
+            .filter(|i| i.cluster == key.cluster)
+            .find_map(|incident| incident.firing().find(|a| a.finding.key == *key).map(|alert| (incident.id, alert)))
+    }
+
+    /// Whether news may be told now.
+    pub(super) fn settled(&mut self, diagnosis: &Diagnosis, no_news: bool, now: Timestamp) -> bool {
+        if no_news {
+            self.held.remove(&diagnosis.cluster);
+            return false;
+        }
+        let since = self.held.entry(diagnosis.cluster.clone()).or_insert(now);
+        let settled = !diagnosis.unsettled || held_for(since, now) >= SETTLE_MAX;
+        if settled {
+            self.held.remove(&diagnosis.cluster);
+        }
+        settled
+    }
+
+    /// Puts news into incidents; says of each whether it opened or got worse. Relief is neither.
+    pub(super) fn admit(
+        &mut self,
+        picture: &Picture<'_>,
+        news: &[&Finding],
+        touched: &mut BTreeSet<i64>,
+        (now, patience): (Timestamp, Duration),
+    ) -> BTreeMap<i64, Told> {
+        let mut verdicts = BTreeMap::new();
+        for finding in news {
+            let firing = self.firing_in(&finding.key).map(|(id, alert)| (id, alert.held));
+            let home = firing.map(|(id, _)| id).or_else(|| self.place(picture, finding, now));
+            // What counts already goes on counting.
+            let held = firing.is_none_or(|(_, held)| held) && self.is_held(home, finding, now, patience);
+            let (id, verdict) = match home {
+                Some(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
+                None => (self.open(finding, now), Some(Told::Opened)),
+            };
+            let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) else { continue };
+            put(incident, finding, None, now, held);
+            touched.insert(id);
+            if let Some(verdict) = verdict.filter(|_| !held) {
+                verdicts.entry(id).or_insert(verdict);
+            }
+        }
+        verdicts
+    }
+
+    /// The open incident to which a new root belongs.
+    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Option<i64> {
+        let peers = || {
+            let same = |i: &&Incident| i.cluster == finding.key.cluster && i.topic == finding.topic;
+            self.incidents.values().filter(same)
+        };
+        let newest = |i: &&Incident| (rank::changed_at(&i.alerts), i.id);
+        if finding.topic != Topic::Outage || peers().count() >= OPEN_PER_CLUSTER_MAX {
+            return peers().max_by_key(newest).map(|i| i.id);
+        }
+        let explains = |a: &IncidentAlert| {
+            let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
+            root.is_some_and(|root| root.key == finding.key)
+        };
+        let akin = |a: &IncidentAlert| {
+            a.finding.key.alert.is_kin(finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
+        };
+        let related = |i: &&Incident| {
+            let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
+            recent || i.alerts.iter().any(|a| a.finding.key == finding.key) || i.firing().any(akin)
+        };
+        peers().filter(related).max_by_key(newest).map(|i| i.id)
+    }
+
+    pub(super) fn open(&mut self, finding: &Finding, now: Timestamp) -> i64 {
+        let id = self.next_id();
+        let incident = Incident::new(
+            id,
+            (finding.key.cluster.clone(), finding.topic),
+            began(finding, now),
+            (finding.headline.clone(), finding.severity),
+        );
+        self.incidents.insert(id, incident);
+        id
+    }
+
+    /// Whether a root is recorded only, for now: see the module.
+    fn is_held(&self, home: Option<i64>, finding: &Finding, now: Timestamp, patience: Duration) -> bool {
+        let incident = home.and_then(|id| self.incidents.get(&id));
+        is_young(finding, now, patience) || incident.is_some_and(|i| self.is_way_back(i, finding, now))
+    }
+
+    /// A greater root of the incident has just ended, and this is what it leaves behind.
+    pub(super) fn is_way_back(&self, incident: &Incident, finding: &Finding, now: Timestamp) -> bool {
+        let told = incident.told_at;
+        incident.alerts.iter().any(|a| {
+            let greater = a.finding.caused_by.is_none() && !a.held && rank::outweighs(&a.finding, finding);
+            let of_old = told.is_some_and(|told| a.opened_at <= told);
+            let ended = self.ended(a).is_some_and(|end| elapsed(end, now) <= WAY_BACK && began_by(finding, end));
+            greater && of_old && ended && leaves_behind(&a.finding, finding)
+        })
+    }
+
+    /// When an alert ended, or seems to.
+    fn ended(&self, alert: &IncidentAlert) -> Option<Timestamp> {
+        alert.ended_at.or_else(|| self.missing.get(&alert.finding.key).copied())
+    }
+
+    /// Worse than what was told: a severity that rises, or a root that is new to the incident. What it knows as a
+    /// consequence, or knew until just now, is not new; nor is what is left of a greater one that was told.
+    fn is_worse(&self, id: i64, finding: &Finding, now: Timestamp) -> bool {
+        let Some(incident) = self.incidents.get(&id) else { return false };
+        let told = incident.told_at;
+        let of_old = |a: &IncidentAlert| told.is_some_and(|told| a.opened_at <= told) && !a.held;
+        let known = |a: &IncidentAlert| {
+            let same = a.finding.key == finding.key && a.finding.severity >= finding.severity;
+            let just_now = a.finding.caused_by.is_some() && a.ended_at.is_some_and(|at| elapsed(at, now) <= WAY_BACK);
+            same && of_old(a) && (a.ended_at.is_none() || just_now)
+        };
+        let relief = |a: &IncidentAlert| {
+            let left = finding.key.alert.is_relief_after(a.finding.key.alert) && a.finding.caused_by.is_none();
+            let part = self.ended(a).is_none_or(|end| began_by(finding, end));
+            left && part && a.finding.severity >= finding.severity && was_told(incident, a)
+        };
+        !incident.alerts.iter().any(|a| known(a) || relief(a))
+    }
+}
+
+/// It began before a moment, or so soon after it that this is one.
+fn began_by(finding: &Finding, end: Timestamp) -> bool {
+    end >= finding.since || elapsed(end, finding.since) <= WAKE
+}
