@@ -109,6 +109,16 @@ impl How {
         matches!(self, How::Silent | How::Unreachable | How::Dns)
     }
 
+    /// How sure it is that what fails so is down.
+    fn sureness(self) -> Sureness {
+        match self {
+            How::Refused | How::Hangs | How::Expired | How::EtcdFails | How::Sick => Sureness::Certain,
+            How::Silent | How::Unreachable | How::Dns => Sureness::Likely,
+            How::Handshake | How::Wrong => Sureness::Open,
+            How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden => Sureness::Open,
+        }
+    }
+
     /// What is wrong is between it and us: that is no outage of it.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden)
@@ -287,6 +297,29 @@ pub(super) fn by_how(targets: &[&TargetView<'_>]) -> String {
     let said: Vec<_> =
         groups.iter().map(|(how, who)| format!("{} {}", words::list(who, NAMED), how.says(who.len()))).collect();
     said.join("; ")
+}
+
+/// How sure a word is, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sureness {
+    /// By its own word, or its host's.
+    Certain,
+    /// It gives no sign of life, which may be the way there.
+    Likely,
+    /// That it fails is a fact, and why it does is not known.
+    Open,
+}
+
+/// That these are down, as sure as it is: `is down`, `are probably down`, `fails, the cause is not known`. One whose word is
+/// certain makes the sentence certain; how each of them fails is said behind it.
+pub(super) fn are_down(targets: &[&TargetView<'_>]) -> String {
+    let is = words::is(targets.len());
+    match targets.iter().map(|t| t.how().sureness()).min() {
+        Some(Sureness::Certain) | None => format!("{is} down"),
+        Some(Sureness::Likely) => format!("{is} probably down"),
+        Some(Sureness::Open) if targets.len() == 1 => "fails, the cause is not known".to_owned(),
+        Some(Sureness::Open) => "fail, the cause is not known".to_owned(),
+    }
 }
 
 /// How they all fail, where they fail alike.

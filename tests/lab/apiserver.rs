@@ -30,7 +30,7 @@ fn one_of_three(acts: &[&str], says: &str, reason: &str, silent: bool) {
     Outage {
         acts: &[&act],
         alert: "ApiServerDown",
-        says: &["1 of 3 API servers is down", &instance, says],
+        says: &["1 of 3 API servers is ", "down: ", &instance, says],
         within: if silent { SILENT } else { QUICK },
         lasts: QUIET,
         shows: &[

@@ -5,7 +5,7 @@ use crate::{
         etcd::{Health, Member},
         picture::Picture,
         time::follows,
-        view::{How, NAMED, TargetView, by_how, earliest, labels, same_how},
+        view::{How, NAMED, TargetView, are_down, by_how, earliest, labels, same_how},
         words,
     },
     model::{AlertName, Finding, FindingKey, Job, Severity},
@@ -36,10 +36,10 @@ fn all_down(p: &Picture<'_>) -> Finding {
         Some(how) if failing.len() > 1 && (how.is_sickness() || how.is_silence()) => {
             format!("{all} {}{}", how.says(failing.len()), host_words(p, &failing))
         }
-        Some(how) if failing.len() > 1 => format!("{all} are down: they {}", how.says(failing.len())),
+        Some(how) if failing.len() > 1 => format!("{all} {}: they {}", are_down(&failing), how.says(failing.len())),
         Some(how) if how.is_sickness() => format!("{all} {}", by_how(&failing)),
-        _ if failing.len() > 1 => format!("{all} are down: {}", by_how(&failing)),
-        _ => format!("{all} is down: {}{}", by_how(&failing), host_words(p, &failing)),
+        _ if failing.len() > 1 => format!("{all} {}: {}", are_down(&failing), by_how(&failing)),
+        _ => format!("{all} {}: {}{}", are_down(&failing), by_how(&failing), host_words(p, &failing)),
     };
     let etcd = match (p.etcd.is_well(), how) {
         (false, _) => "",
@@ -70,9 +70,9 @@ fn some_down(p: &Picture<'_>) -> Finding {
             by_how(&servers.down)
         ),
         None => format!(
-            "{} {} down: {}{}",
+            "{} {}: {}{}",
             words::of(n, servers.total, Job::KubeApiserver),
-            words::is(n),
+            are_down(&servers.down),
             by_how(&servers.down),
             host_words(p, &servers.down)
         ),

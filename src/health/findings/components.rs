@@ -4,7 +4,7 @@ use crate::{
     health::{
         leaders, nodes,
         picture::Picture,
-        view::{TargetView, by_how, earliest, labels},
+        view::{TargetView, are_down, by_how, earliest, labels},
         words,
     },
     model::{AlertName, Finding, Job, Severity, State},
@@ -30,7 +30,7 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
         return None;
     }
     let n = down.len();
-    let headline = format!("{} {} down: {}", words::of(n, targets.len(), Job::KubeProxy), words::is(n), by_how(&down));
+    let headline = format!("{} {}: {}", words::of(n, targets.len(), Job::KubeProxy), are_down(&down), by_how(&down));
     let mut finding = p.scene.finding(AlertName::ComponentDown, Job::KubeProxy.as_str(), Severity::Warning, headline);
     finding.since = earliest(&down, p.scene.now);
     finding.labels = labels(&down);
@@ -47,7 +47,7 @@ fn node_is_in_doubt(p: &Picture<'_>, proxy: &TargetView<'_>) -> bool {
         kubelet.verdict.state == State::Suspect || kubelet.last_success.is_some_and(|at| at < proxy.verdict.since)
     };
     let beside = |kubelet: &&&TargetView| kubelet.node().is_some() && kubelet.node() == proxy.node();
-    proxy.is_silent() && p.scene.job(Job::Kubelet).iter().filter(beside).any(|k| unheard(&k))
+    proxy.is_silent() && p.scene.job(Job::Kubelet).iter().filter(beside).any(unheard)
 }
 
 /// etcd processes that we watch and that are no member.

@@ -4,7 +4,7 @@ use crate::{
     health::{
         leaders::Lead,
         picture::Picture,
-        view::{by_how, earliest, labels},
+        view::{are_down, by_how, earliest, labels},
         words,
     },
     model::{AlertName, Finding, Job, Severity},
@@ -58,7 +58,7 @@ fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
     let headline = if lead.all_down {
         format!("{} can't be reached from here, yet their lease is renewed", words::all(n, lead.job))
     } else {
-        format!("{} {} down: {}", words::of(n, total, lead.job), words::is(n), by_how(&lead.down))
+        format!("{} {}: {}", words::of(n, total, lead.job), are_down(&lead.down), by_how(&lead.down))
     };
     let mut finding = p.scene.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
     finding.since = earliest(&lead.down, p.scene.now);

@@ -50,7 +50,7 @@ fn one_api_server_hangs() {
 #[test]
 fn packets_to_one_api_server_are_dropped() {
     assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9); }), @r#"
-    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent, though its host answers
+    warning ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent, though its host answers
       + 2 of 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -159,9 +159,9 @@ fn a_control_plane_host_lost() {
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
     ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
-    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 is silent
-    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is down: 10.99.0.2:10257 is silent
-    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is down: 10.99.0.2:10259 is silent
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is probably down: 10.99.0.2:10259 is silent
     "#);
 }
 
@@ -183,8 +183,8 @@ fn two_control_plane_hosts_lost() {
     EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
     EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
-    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached
-    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are probably down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are probably down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached
     "#);
 }
 
@@ -219,7 +219,7 @@ fn only_the_name_fails() {
     }), @r#"
     critical ClusterUnreachable: nothing of the cluster can be reached: api.example.org does not resolve
       - what runs there may be fine or not: it can't be seen from here
-    ClusterUnreachable <- ApiServersDown: the API server is down: api.example.org:443 has a name that does not resolve
+    ClusterUnreachable <- ApiServersDown: the API server is probably down: api.example.org:443 has a name that does not resolve
     "#);
 }
 
@@ -302,7 +302,7 @@ fn a_dropped_port_in_full() {
     let mut world = World::new(2);
     world.down("kube-apiserver 10.99.0.2", Reason::Timeout, -9);
     assert_snapshot!(in_full(&world.diagnose().findings[0]), @r#"
-    1 of 3 API servers is down: 10.99.0.2:6443 is silent, though its host answers
+    1 of 3 API servers is probably down: 10.99.0.2:6443 is silent, though its host answers
     since 2026-11-23T05:59:51Z
       API server 10.99.0.2:6443 is silent since 2026-11-23 05:59:51 UTC: it failed (timeout); last healthy 2026-11-23 05:59:41 UTC
     first: packets to 10.99.0.2:6443 are dropped: firewall rules on 10.99.0.2 (`nft list ruleset`, `iptables -S`) and between it and the watchdog; `ss -lnt` there shows whether the listen queue is full

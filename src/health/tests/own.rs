@@ -66,7 +66,7 @@ fn serving_certificates_expired() {
 #[test]
 fn a_handshake_that_fails_is_an_outage() {
     assert_snapshot!(break_it(|w| { w.down("kube-apiserver 10.99.0.2", Reason::Tls, -9); }), @r#"
-    warning ApiServerDown: 1 of 3 API servers is down: 10.99.0.2:6443 fails the TLS handshake
+    warning ApiServerDown: 1 of 3 API servers fails, the cause is not known: 10.99.0.2:6443 fails the TLS handshake
       + 2 of 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
