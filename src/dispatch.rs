@@ -27,6 +27,7 @@ mod routing;
 mod shape;
 pub mod silence;
 pub mod times;
+mod untold;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -78,6 +79,13 @@ const TICK_OUTBOX_MIN: Duration = Duration::from_millis(20);
 
 /// However much is said, alerts are held against the diagnosis no more often than this.
 const DECIDE_REST: Duration = Duration::from_millis(100);
+
+/// Looking takes at most one part in so many of a core: it rests as many times as long as it took. A diagnosis that says
+/// something new does not wait for that.
+const DECIDE_SHARE: u32 = 20;
+
+/// However long a look took, an alert waits no longer than this for the next.
+const DECIDE_REST_MAX: Duration = Duration::from_secs(2);
 
 /// Resolved incidents shown.
 const RESOLVED_SHOWN: usize = 20;
@@ -149,14 +157,16 @@ pub struct Dispatch {
     groups: Groups,
     table: Table,
     silences: Silences,
-    resolved: VecDeque<Incident>,
-    latest: HashMap<Arc<str>, Diagnosis>,
+    resolved: VecDeque<Arc<Incident>>,
+    latest: HashMap<Arc<str>, Arc<Diagnosis>>,
     findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
     outbox: Outbox,
     attempts: JoinSet<Delivery>,
     failing: Failing,
     memory: decide::Memory,
     decide_at: Option<Instant>,
+    /// Incidents have changed since they were last shown.
+    changed: bool,
 }
 
 /// Why the loop woke.
@@ -184,7 +194,7 @@ impl Dispatch {
             groups: Groups::restore(restored.incidents.iter().cloned()),
             table: Table::restore(restored.alerts.clone(), context.clone(), now),
             silences: Silences::restore(restored.silences.clone()),
-            resolved: resolved.collect(),
+            resolved: resolved.map(Arc::new).collect(),
             failing: Failing::restore(failed, &outbox),
             outbox,
             origin: restored.origin.clone(),
@@ -196,6 +206,7 @@ impl Dispatch {
             attempts: JoinSet::new(),
             memory: decide::Memory::restore(&restored.incidents, now),
             decide_at: None,
+            changed: true,
         }
     }
 
@@ -208,10 +219,7 @@ impl Dispatch {
             self.start_attempts().await;
             self.publish();
             match self.select(&mut inputs, &stop).await {
-                Action::Diagnosed(diagnosis) => {
-                    self.latest.insert(diagnosis.cluster.clone(), diagnosis);
-                    self.decide_soon();
-                }
+                Action::Diagnosed(diagnosis) => self.diagnosed(diagnosis),
                 Action::Evaluated(firing) => self.evaluated(firing),
                 Action::Asked(request) => self.asked(request).await,
                 Action::Attempted(delivery) => self.attempted(&delivery),
@@ -235,6 +243,8 @@ impl Dispatch {
         tokio::select! {
             biased;
             () = stop.cancelled() => Action::Stop,
+            // First, and rare: neither a storm of alerts nor receivers that answer all the time hold up an outage.
+            diagnosis = inputs.diagnoses.recv() => diagnosis.map_or(Action::Stop, Action::Diagnosed),
             Some(done) = self.attempts.join_next() => match done {
                 Ok(delivery) => Action::Attempted(Box::new(delivery)),
                 Err(e) => {
@@ -246,7 +256,6 @@ impl Dispatch {
             Ok(()) = self.deps.settings.changed() => Action::Reloaded,
             Some(request) = inputs.requests.recv() => Action::Asked(request),
             Some(firing) = inputs.firing.recv() => Action::Evaluated(firing),
-            diagnosis = inputs.diagnoses.recv() => diagnosis.map_or(Action::Stop, Action::Diagnosed),
             () = sleep_until(wake) => {
                 self.decide_soon();
                 Action::Tick
@@ -267,10 +276,21 @@ impl Dispatch {
         self.decide_at.map_or(mono + pause, |at| at.min(mono + pause))
     }
 
-    /// What was heard is decided on together with what comes right after it.
+    fn diagnosed(&mut self, diagnosis: Diagnosis) {
+        let known = self.latest.get(&diagnosis.cluster);
+        let news = known.is_none_or(|k| k.findings != diagnosis.findings || k.blind != diagnosis.blind);
+        self.latest.insert(diagnosis.cluster.clone(), Arc::new(diagnosis));
+        if news { self.decide_within(DECIDE_REST) } else { self.decide_soon() }
+    }
+
+    /// What was heard is decided on together with what comes right after it. Looks at many alerts rest the longer.
     fn decide_soon(&mut self) {
-        let soon = self.memory.decided_at.map_or_else(|| self.deps.clock.mono(), |at| at + DECIDE_REST);
-        self.decide_at.get_or_insert(soon);
+        self.decide_within((self.memory.took * DECIDE_SHARE).clamp(DECIDE_REST, DECIDE_REST_MAX));
+    }
+
+    fn decide_within(&mut self, rest: Duration) {
+        let soon = self.memory.decided_at.map_or_else(|| self.deps.clock.mono(), |at| at + rest);
+        self.decide_at = Some(self.decide_at.map_or(soon, |at| at.min(soon)));
     }
 
     async fn reload(&mut self) {
@@ -279,6 +299,7 @@ impl Dispatch {
         self.table.recomplete(self.context.clone());
         self.latest.retain(|cluster, _| cluster.is_empty() || self.settings.clusters.contains(cluster));
         self.failing.retain(&self.settings.integrations);
+        self.groups.rehome(self.settings.routing.tree.as_ref());
         self.table.retain_rules(&self.settings.rule_groups);
         let changes = self.open.retain_clusters(&self.settings.clusters, self.deps.clock.wall());
         self.apply(changes).await;
@@ -299,14 +320,15 @@ impl Dispatch {
                 let receivers = self.receivers(&incident, told, now);
                 if told != Told::Resolved {
                     incident.told.extend(receivers.iter().cloned());
-                    if let Some(open) = self.incident_mut(incident.id) {
-                        open.told.clone_from(&incident.told);
-                    }
                 }
-                messages.extend(self.messages(&incident, told, &receivers, now));
+                messages.extend(self.messages(&mut incident, told, &receivers, now));
+                if let Some(open) = self.incident_mut(incident.id) {
+                    open.told.clone_from(&incident.told);
+                    open.heard.clone_from(&incident.heard);
+                }
             }
             if incident.resolved_at.is_some() {
-                self.resolved.push_front(incident.clone());
+                self.resolved.push_front(Arc::new(incident.clone()));
                 self.resolved.truncate(RESOLVED_SHOWN);
             }
             incidents.push(incident);
@@ -315,6 +337,7 @@ impl Dispatch {
     }
 
     async fn commit(&mut self, incidents: Vec<Incident>, messages: Vec<OutboxEntry>) -> Durability {
+        self.changed = true;
         let commit = timeout(STORE_WAIT_MAX, self.deps.store.commit(incidents, messages.clone())).await;
         let kept = commit.unwrap_or_else(|_| {
             warn!("the store does not answer; messages are sent from memory");
@@ -341,15 +364,21 @@ impl Dispatch {
         self.open.incidents().chain(self.groups.incidents())
     }
 
-    /// Shows how things stand.
-    fn publish(&self) {
+    /// Shows how things stand: incidents are shared with those who look, and only when they have changed.
+    fn publish(&mut self) {
         let pending = self.outbox.len();
         self.deps.metrics.outbox_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
-        let mut incidents: Vec<Incident> = self.all_open().cloned().collect();
-        incidents.sort_by_key(|i| (std::cmp::Reverse(i.severity), std::cmp::Reverse(i.id)));
-        incidents.extend(self.resolved.iter().cloned());
+        let incidents = std::mem::take(&mut self.changed).then(|| {
+            let found = self.open.incidents().map(|i| Arc::new(i.clone()));
+            let mut incidents: Vec<Arc<Incident>> = found.chain(self.groups.shared().cloned()).collect();
+            incidents.sort_by_key(|i| (std::cmp::Reverse(i.severity), std::cmp::Reverse(i.id)));
+            incidents.extend(self.resolved.iter().cloned());
+            incidents
+        });
         let mut live = self.deps.live.write();
-        live.incidents = incidents;
+        if let Some(incidents) = incidents {
+            live.incidents = incidents;
+        }
         live.outbox_pending = pending;
         live.failing_receivers = self.failing.shown();
     }

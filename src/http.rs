@@ -97,13 +97,13 @@ impl Web {
 
     /// A page of the list of incidents.
     async fn incidents(&self, wanted: &Wanted) -> Listed {
-        let picked = Picked::new(&self.live.read().incidents, wanted);
+        let picked = Picked::new(self.live.read().incidents.iter().map(|i| &**i), wanted);
         incidents::list(&self.store, picked, wanted).await
     }
 
     /// The incident with this id.
     async fn incident(&self, id: &str) -> Result<Incident, Missing> {
-        let live = self.live.read().incidents.iter().find(|i| i.id.to_string() == id).cloned();
+        let live = self.live.read().incidents.iter().find(|i| i.id.to_string() == id).map(|i| Incident::clone(i));
         incidents::find(&self.store, live, id).await
     }
 

@@ -7,10 +7,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{Alert, AlertContext, Pairs, RuleAlert};
+use crate::model::{Alert, AlertContext, AlertName, Finding, FindingKey, Pairs, RuleAlert, Severity, Topic};
 
-/// Posted alerts kept; more come from a storm or a mistake.
+/// Posted alerts kept; more come from a storm or a mistake, and are refused.
 pub const POSTED_MAX: usize = 20_000;
+
+/// As many more that are critical.
+pub const POSTED_CRITICAL: usize = 2_000;
 
 /// Alerts taken of one rule group.
 pub const RULE_ALERTS_MAX: usize = 10_000;
@@ -37,6 +40,8 @@ pub struct Entry {
     pub alert: Arc<Alert>,
     /// The fingerprint of what is shown.
     pub fingerprint: Arc<str>,
+    /// As an incident keeps it.
+    pub finding: Arc<Finding>,
     /// Whose it is.
     pub origin: Origin,
     /// When it was last said.
@@ -74,6 +79,15 @@ pub struct Post {
     pub ends_at: Option<Timestamp>,
     /// Where it comes from.
     pub generator_url: String,
+}
+
+/// Why a posted alert is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It can't be one.
+    Bad(String),
+    /// [`POSTED_MAX`] fire already: it may be posted again later.
+    Full,
 }
 
 impl Post {
@@ -158,7 +172,7 @@ impl Table {
                 alert.starts_at = alert.starts_at.min(old.said.starts_at);
             }
             Some(_) => {}
-            None if self.posted.len() >= POSTED_MAX => return None,
+            None if self.posted.len() >= room(&alert) => return None,
             None => {}
         }
         self.put(fingerprint, alert.clone(), now);
@@ -190,10 +204,45 @@ impl Table {
     }
 }
 
+/// How many may be there for one more to be taken.
+fn room(alert: &Alert) -> usize {
+    if alert.severity() == Severity::Critical { POSTED_MAX + POSTED_CRITICAL } else { POSTED_MAX }
+}
+
 fn entry(context: &AlertContext, said: &Alert, origin: Origin, updated_at: Timestamp) -> Entry {
     let alert = context.complete(said);
-    let fingerprint = alert.fingerprint().into();
-    Entry { alert: Arc::new(alert), fingerprint, origin, updated_at, looks_back: Duration::ZERO }
+    let fingerprint: Arc<str> = alert.fingerprint().into();
+    let finding = Arc::new(finding(&alert, &fingerprint));
+    Entry { alert: Arc::new(alert), fingerprint, finding, origin, updated_at, looks_back: Duration::ZERO }
+}
+
+/// An alert as an incident keeps it.
+pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
+    let text = |name: &str| alert.annotations.get(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+    let headline =
+        text("summary").or_else(|| text("message")).or_else(|| text("title")).or_else(|| text("description"));
+    let said: Vec<String> =
+        text("description").into_iter().flat_map(|d| d.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let shown = alert.labels.iter().filter(|(k, _)| !matches!(k.as_str(), "alertname" | "severity"));
+    let labels: Vec<String> = shown.map(|(k, v)| format!("{k}={v}")).collect();
+    Finding {
+        evidence: said.into_iter().chain([labels.join(", ")]).filter(|l| !l.is_empty()).collect(),
+        first_step: text("first_step").unwrap_or_default(),
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        generator_url: alert.generator_url.clone(),
+        ..Finding::new(
+            FindingKey {
+                cluster: alert.label("cluster").into(),
+                alert: AlertName::Other,
+                subject: fingerprint.to_owned(),
+            },
+            alert.severity(),
+            Topic::Alerts,
+            headline.unwrap_or_else(|| alert.name().to_owned()).lines().next().unwrap_or_default().to_owned(),
+            alert.starts_at,
+        )
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{Dispatch, STORE_WAIT_MAX, desk::Request, shape::note, silence};
+use super::{Dispatch, STORE_WAIT_MAX, alerts::Refused, desk::Request, shape::note, silence};
 use crate::{
     model::{Acknowledged, Firing, Silence},
     store::Durability,
@@ -34,10 +34,10 @@ impl Dispatch {
                             Some(stored) => alerts.push(stored),
                             None => {
                                 self.deps.metrics.drop_at("posted_alerts");
-                                errors.push(format!("more than {} alerts", super::alerts::POSTED_MAX));
+                                errors.push(Refused::Full);
                             }
                         },
-                        Err(error) => errors.push(error),
+                        Err(error) => errors.push(Refused::Bad(error)),
                     }
                 }
                 let kept = durable(self.deps.store.commit_alerts(alerts, Vec::new())).await;

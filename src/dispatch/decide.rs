@@ -18,7 +18,6 @@ use super::{
     alerts::{Entry, Origin},
     elapsed,
     explain::{Explained, explain},
-    group::finding,
     incident::{Change, Manners},
     judge::{Judge, found},
     picture::Picture,
@@ -36,6 +35,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Memory {
     /// When it looked.
     pub(super) decided_at: Option<Instant>,
+    /// How long looking at everything took, without waiting for the store.
+    pub(super) took: Duration,
     /// Since when an alert is there.
     seen: HashMap<Arc<str>, Timestamp>,
     /// What was found lately.
@@ -76,6 +77,7 @@ impl Dispatch {
         self.memory.decided_at = Some(self.deps.clock.mono());
         let now = self.deps.clock.wall();
         self.collect(now).await;
+        let began = self.deps.clock.mono();
         let diagnoses = self.diagnoses(now);
         let open: Vec<&Incident> = self.open.incidents().collect();
         let found = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
@@ -84,6 +86,11 @@ impl Dispatch {
         }
         let sorted = self.sort(&diagnoses, now);
         let changes = self.step(&diagnoses, &sorted, now);
+        self.memory.took = self.deps.clock.mono().saturating_duration_since(began);
+        self.changed = true;
+        for _ in 0..self.groups.untold.end(now) {
+            self.deps.metrics.drop_at("alerts_untold");
+        }
         self.apply(changes).await;
         self.call_others(now).await;
     }
@@ -102,25 +109,27 @@ impl Dispatch {
 
     /// The diagnoses with what was found elsewhere. Where nothing can be judged, nothing joins either. A drill tells of its
     /// pretend cluster alone: what is found of the watchdog itself would have nobody to tell its end.
-    fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Diagnosis> {
-        let mut all: BTreeMap<Arc<str>, Diagnosis> = self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
-        let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(self.failing.findings(now));
+    fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Arc<Diagnosis>> {
+        let mut all: BTreeMap<Arc<str>, Arc<Diagnosis>> =
+            self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
+        let own = self.failing.findings(now).into_iter().chain(self.groups.untold.finding());
+        let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(own);
         for finding in elsewhere {
             let cluster = finding.key.cluster.clone();
-            let own =
+            let none =
                 || Diagnosis { cluster: Arc::default(), at: now, findings: Vec::new(), unsettled: false, blind: false };
             if cluster.is_empty() {
-                all.entry(cluster.clone()).or_insert_with(own);
+                all.entry(cluster.clone()).or_insert_with(|| Arc::new(none()));
             }
             if let Some(diagnosis) = all.get_mut(&cluster).filter(|d| !d.blind) {
-                diagnosis.findings.push(finding);
+                Arc::make_mut(diagnosis).findings.push(finding);
             }
         }
         all.retain(|cluster, _| !self.settings.drill || !cluster.is_empty());
         all
     }
 
-    fn sort(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, now: Timestamp) -> Sorted {
+    fn sort(&mut self, diagnoses: &BTreeMap<Arc<str>, Arc<Diagnosis>>, now: Timestamp) -> Sorted {
         let pictures: BTreeMap<&str, Picture<'_>> = diagnoses.iter().map(|(c, d)| (&**c, Picture::new(d))).collect();
         let mut sorted = Sorted::default();
         let mut waits = false;
@@ -168,7 +177,7 @@ impl Dispatch {
         routes.iter().any(|r| self.groups.has(&r.group(labels), &entry.fingerprint))
     }
 
-    fn step(&mut self, diagnoses: &BTreeMap<Arc<str>, Diagnosis>, sorted: &Sorted, now: Timestamp) -> Vec<Change> {
+    fn step(&mut self, diagnoses: &BTreeMap<Arc<str>, Arc<Diagnosis>>, sorted: &Sorted, now: Timestamp) -> Vec<Change> {
         let settings = self.settings.clone();
         let context = &*self.context.clone();
         let found = found(diagnoses, context);
@@ -184,8 +193,10 @@ impl Dispatch {
         let manners = Manners { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
         let mut changes = Vec::new();
         for (cluster, diagnosis) in diagnoses {
-            let mut diagnosis = diagnosis.clone();
-            diagnosis.findings.extend(sorted.consequences.get(cluster).into_iter().flatten().cloned());
+            let mut diagnosis = Arc::clone(diagnosis);
+            if let Some(more) = sorted.consequences.get(cluster) {
+                Arc::make_mut(&mut diagnosis).findings.extend(more.iter().cloned());
+            }
             changes.extend(self.open.step(&diagnosis, now, &manners));
         }
         let complete = settings.rule_groups.iter().all(|g| self.table.knows(g));
@@ -198,10 +209,10 @@ impl Dispatch {
             sorted.held.contains(subject) || (missing && (!complete || blind.contains(&*f.key.cluster)))
         };
         let timers = |g: &Group| {
-            let route = settings.routing.tree.as_ref().and_then(|t| t.by_key(&g.route));
+            let route = settings.routing.tree.as_ref().and_then(|t| t.of_group(g));
             route.map_or_else(Timers::default, |r| r.timers)
         };
-        let seen = judge.seen(&sorted.alone);
+        let seen = judge.seen(&sorted.alone, &|group| self.groups.incident_of(group).is_some());
         let open = &mut self.open;
         changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
         let alerts = self.shown(&judge, sorted, &found);
@@ -260,8 +271,11 @@ impl Dispatch {
             incident.told.extend(receivers.iter().cloned());
             lines.into_iter().for_each(|line| note(incident, now, line));
             incident.messages += 1;
-            let incident = incident.clone();
-            let messages = self.messages(&incident, Told::Opened, &receivers, now);
+            let mut incident = incident.clone();
+            let messages = self.messages(&mut incident, Told::Opened, &receivers, now);
+            if let Some(open) = self.incident_mut(id) {
+                open.heard.clone_from(&incident.heard);
+            }
             self.commit(vec![incident], messages).await;
         }
     }
@@ -303,7 +317,7 @@ impl Sorted {
         let cause = picture.findings.get(&key).map(|f| f.headline.clone()).unwrap_or_default();
         self.explained_by.insert(entry.fingerprint.clone(), cause);
         if by {
-            let mut consequence = finding(&entry.alert, &entry.fingerprint);
+            let mut consequence = (*entry.finding).clone();
             consequence.key.cluster = key.cluster.clone();
             (consequence.topic, consequence.caused_by) = (Topic::Outage, Some(key.clone()));
             self.consequences.entry(key.cluster).or_default().push(consequence);

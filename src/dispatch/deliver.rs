@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    model::{AlertName, Finding, FindingKey, Incident, Notification, OutboxEntry, Severity, Told, Topic},
+    model::{
+        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, OutboxEntry, Severity, Told, Topic,
+    },
     notify::{Integration, receiver_of},
     store::{Delivery, DeliveryOutcome, Store},
     telemetry::NotificationLabels,
@@ -131,41 +133,42 @@ impl Dispatch {
         all
     }
 
-    /// The messages to these receivers.
+    /// The messages to these receivers; the incident remembers who was written what.
     pub(super) fn messages(
         &mut self,
-        incident: &Incident,
+        incident: &mut Incident,
         told: Told,
         receivers: &[String],
         now: Timestamp,
     ) -> Vec<OutboxEntry> {
-        let mut incident = incident.clone();
-        // What is held is told to nobody: see `incident`.
-        incident.alerts.retain(|a| !a.held);
-        if self.settings.drill {
-            incident.topic = Topic::Drill;
-        }
-        let notification = Notification {
-            told,
-            sequence: incident.messages.saturating_sub(1),
-            at: incident.told_at.unwrap_or(now),
-            incident,
-            external_url: self.settings.external_url.trim_end_matches('/').to_owned(),
-            external_labels: self.settings.external_labels.clone(),
-            origin: self.origin.clone(),
-        };
         let settings = self.settings.clone();
+        let sequence = incident.messages.saturating_sub(1);
+        let topic = if settings.drill { Topic::Drill } else { incident.topic };
+        let needed = !matches!(told, Told::Update | Told::Reminder);
+        // What is held is told to nobody: see `incident`.
+        let alerts: Vec<IncidentAlert> = incident.alerts.iter().filter(|a| !a.held).cloned().collect();
         let mut messages = Vec::new();
         for receiver in receivers {
-            let needed = !matches!(told, Told::Update | Told::Reminder);
             if let Some(limit) = settings.rate_limits.get(receiver)
                 && !self.failing.fits(receiver, (limit.messages, limit.per), needed, now)
             {
                 self.deps.metrics.drop_at("receiver_rate_limit");
                 continue;
             }
+            let notification = Notification {
+                told,
+                sequence,
+                at: incident.told_at.unwrap_or(now),
+                incident: Incident { topic, alerts: alerts.clone(), ..incident.clone() },
+                external_url: self.context.external_url.clone(),
+                external_labels: settings.external_labels.clone(),
+                origin: self.origin.clone(),
+                group_labels: settings.routing.group_labels(incident, receiver, &self.context),
+                heard: incident.heard.get(receiver).copied(),
+            };
             let wanted = settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told));
             messages.extend(wanted.map(|i| outbox::entry(&notification, &i.name, settings.give_up_after)));
+            incident.heard.insert(receiver.clone(), sequence);
         }
         messages
     }

@@ -3,7 +3,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{alerts::Post, silence::SilenceError};
+use super::{
+    alerts::{Post, Refused},
+    silence::SilenceError,
+};
 use crate::{model::Silence, store::Durability};
 
 /// Requests that wait.
@@ -13,7 +16,7 @@ pub const REQUESTS: usize = 256;
 #[derive(Debug)]
 pub enum Request {
     /// Alerts from outside.
-    Post(Vec<Post>, oneshot::Sender<(Vec<String>, Durability)>),
+    Post(Vec<Post>, oneshot::Sender<(Vec<Refused>, Durability)>),
     /// A silence, new or changed.
     Silence(Silence, oneshot::Sender<Result<(String, Durability), SilenceError>>),
     /// The end of a silence.
@@ -48,7 +51,7 @@ impl Desk {
     ///
     /// # Errors
     /// When dispatch is stopping.
-    pub async fn post(&self, alerts: Vec<Post>) -> Result<(Vec<String>, Durability), Closed> {
+    pub async fn post(&self, alerts: Vec<Post>) -> Result<(Vec<Refused>, Durability), Closed> {
         self.ask(|answer| Request::Post(alerts, answer)).await
     }
 

@@ -6,7 +6,7 @@
 //! nothing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -15,19 +15,17 @@ use jiff::Timestamp;
 
 use super::{
     incident::Change,
-    route::Timers,
-    shape::{self, end, has_new_facts, has_room, note, put, settle_shape},
+    route::{Route, Timers, Tree},
+    shape::{self, ALERTS_MAX, end, has_new_facts, note, put, settle_shape},
+    untold::{GROUPS_CRITICAL, GROUPS_MAX, GROUPS_PER_LOOK, Untold},
 };
-use crate::model::{Alert, AlertName, Finding, FindingKey, Group, Incident, Severity, Told, Topic, fingerprint};
-
-/// Groups at once, open or waiting. Beyond it alerts wait until another group ends: they are listed all the same.
-pub const GROUPS_MAX: usize = 2_000;
+use crate::model::{Finding, Group, Incident, Severity, Told, Topic, fingerprint};
 
 /// An alert in a group.
 #[derive(Clone, Debug)]
 pub struct Member {
     /// As an incident keeps it.
-    pub finding: Finding,
+    pub finding: Arc<Finding>,
     /// Silenced or inhibited: it opens nothing and is no news.
     pub muted: bool,
 }
@@ -48,57 +46,53 @@ pub struct Seen {
 /// Open groups and those that wait.
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
-    incidents: BTreeMap<i64, Incident>,
+    incidents: BTreeMap<i64, Arc<Incident>>,
     ids: HashMap<Group, i64>,
     waiting: HashMap<Group, Timestamp>,
-}
-
-/// An alert as an incident keeps it.
-pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
-    let text = |name: &str| alert.annotations.get(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
-    let headline =
-        text("summary").or_else(|| text("message")).or_else(|| text("title")).or_else(|| text("description"));
-    let said: Vec<String> =
-        text("description").into_iter().flat_map(|d| d.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let shown = alert.labels.iter().filter(|(k, _)| !matches!(k.as_str(), "alertname" | "severity"));
-    let labels: Vec<String> = shown.map(|(k, v)| format!("{k}={v}")).collect();
-    Finding {
-        evidence: said.into_iter().chain([labels.join(", ")]).filter(|l| !l.is_empty()).collect(),
-        first_step: text("first_step").unwrap_or_default(),
-        labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
-        generator_url: alert.generator_url.clone(),
-        ..Finding::new(
-            FindingKey {
-                cluster: alert.label("cluster").into(),
-                alert: AlertName::Other,
-                subject: fingerprint.to_owned(),
-            },
-            alert.severity(),
-            Topic::Alerts,
-            headline.unwrap_or_else(|| alert.name().to_owned()).lines().next().unwrap_or_default().to_owned(),
-            alert.starts_at,
-        )
-    }
+    /// What has no room.
+    pub(super) untold: Untold,
 }
 
 impl Groups {
     /// Continues with what an earlier run left open.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>) -> Self {
         let open = incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_some());
-        let incidents: BTreeMap<i64, Incident> = open.map(|i| (i.id, renamed(i))).collect();
+        let incidents: BTreeMap<i64, Arc<Incident>> = open.map(|i| (i.id, Arc::new(renamed(i)))).collect();
         let ids = incidents.values().filter_map(|i| Some((i.group.clone()?, i.id))).collect();
-        Self { incidents, ids, waiting: HashMap::new() }
+        Self { incidents, ids, ..Self::default() }
+    }
+
+    /// Finds the place of every open group in this tree: an older version knew none, and routes move.
+    pub fn rehome(&mut self, tree: Option<&Tree>) {
+        self.ids.clear();
+        for incident in self.incidents.values_mut() {
+            let Some(group) = &incident.group else { continue };
+            let alike = |r: &&&Route| *r.key == *group.route && *r.receiver == *group.receiver;
+            let homes: Vec<&Route> = tree.map(Tree::all).unwrap_or_default().iter().filter(alike).copied().collect();
+            let free = |place: &str| !self.ids.contains_key(&Group { place: place.into(), ..group.clone() });
+            if !homes.iter().any(|r| *r.place == *group.place)
+                && let Some(home) = homes.iter().find(|r| free(&r.place))
+            {
+                let group = Group { place: home.place.clone(), ..group.clone() };
+                Arc::make_mut(incident).group = Some(group);
+            }
+            self.ids.extend(incident.group.clone().map(|group| (group, incident.id)));
+        }
     }
 
     /// Open incidents, by id.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().map(|i| &**i)
+    }
+
+    /// The same, to share.
+    pub fn shared(&self) -> impl Iterator<Item = &Arc<Incident>> {
         self.incidents.values()
     }
 
     /// An open incident, to note who was told and who looks after it.
     pub fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
-        self.incidents.get_mut(&id)
+        self.incidents.get_mut(&id).map(Arc::make_mut)
     }
 
     /// The incident of a group.
@@ -127,6 +121,7 @@ impl Groups {
         timers: &dyn Fn(&Group) -> Timers,
         next_id: &mut dyn FnMut() -> i64,
     ) -> Vec<Change> {
+        self.untold.begin();
         let mut by_group: HashMap<Group, Seen> = seen.into_iter().map(|s| (s.group.clone(), s)).collect();
         let mut changes = Vec::new();
         for id in self.incidents.keys().copied().collect::<Vec<_>>() {
@@ -142,9 +137,16 @@ impl Groups {
         }
         self.waiting.retain(|group, _| by_group.contains_key(group));
         let mut new: Vec<Seen> = by_group.into_values().collect();
-        new.sort_by(|a, b| a.group.cmp(&b.group));
+        new.sort_by(|a, b| (!is_critical(a), &a.group).cmp(&(!is_critical(b), &b.group)));
+        let mut opened = 0;
         for seen in new {
-            changes.extend(self.begin(seen, now, held, next_id));
+            if opened == GROUPS_PER_LOOK {
+                self.waiting.entry(seen.group).or_insert(now);
+                continue;
+            }
+            let begun = self.begin(seen, now, held, next_id);
+            opened += usize::from(begun.is_some());
+            changes.extend(begun);
         }
         changes
     }
@@ -158,7 +160,7 @@ impl Groups {
         next_id: &mut dyn FnMut() -> i64,
     ) -> Option<Change> {
         let fresh: Vec<&Finding> =
-            seen.members.iter().filter(|m| !m.muted && !held(&m.finding)).map(|m| &m.finding).collect();
+            seen.members.iter().filter(|m| !m.muted && !held(&m.finding)).map(|m| &*m.finding).collect();
         let Some(first) = fresh.first() else {
             self.waiting.remove(&seen.group);
             return None;
@@ -167,57 +169,50 @@ impl Groups {
         // What has fired for longer than the wait already waits no more (dispatch.go, aggrGroup.insert).
         let eldest = fresh.iter().map(|f| f.since).min().unwrap_or(now);
         let waited = elapsed(since, now).max(elapsed(eldest, now));
-        if waited < seen.timers.group_wait || seen.quiet || self.incidents.len() >= GROUPS_MAX {
+        if waited < seen.timers.group_wait || seen.quiet {
             return None;
         }
-        let cluster = cluster(&fresh);
+        let room = if is_critical(&seen) { GROUPS_MAX + GROUPS_CRITICAL } else { GROUPS_MAX };
+        if self.incidents.len() >= room {
+            fresh.into_iter().for_each(|f| self.untold.without_group(f));
+            return None;
+        }
         let mut incident = Incident {
             group: Some(seen.group.clone()),
             ..Incident::new(
                 next_id(),
-                (cluster, Topic::Alerts),
+                (cluster(&fresh), Topic::Alerts),
                 eldest.min(now),
                 (first.headline.clone(), Severity::Info),
             )
         };
-        for finding in fresh {
-            if has_room(&incident, &finding.key) {
-                put(&mut incident, finding, None, now, false);
-            }
-        }
+        let (told, beyond) = fresh.split_at(fresh.len().min(ALERTS_MAX));
+        told.iter().for_each(|f| put(&mut incident, f, None, now, false));
+        beyond.iter().for_each(|f| self.untold.beyond_group(f));
         settle_shape(&mut incident);
         shape::tell(&mut incident, Told::Opened, now, "");
         self.waiting.remove(&seen.group);
         self.ids.insert(seen.group, incident.id);
-        self.incidents.insert(incident.id, incident.clone());
+        self.incidents.insert(incident.id, Arc::new(incident.clone()));
         Some(Change { incident, told: Some(Told::Opened) })
     }
 
-    /// A group with an incident: takes in what came and went, and tells it when it is time.
+    /// A group with an incident: takes in what came and went, and tells it when it is time. Where nothing has changed and
+    /// nothing is due, it is not touched: it is shared with those who look at it.
     fn turn(&mut self, id: i64, seen: &Seen, now: Timestamp, held: &dyn Fn(&Finding) -> bool) -> Option<Change> {
-        let incident = self.incidents.get_mut(&id)?;
-        let told_severity = incident.severity;
-        let mut touched = false;
-        for member in &seen.members {
-            let at = incident.alerts.iter().position(|a| a.finding.key == member.finding.key && a.ended_at.is_none());
-            let room = has_room(incident, &member.finding.key);
-            match at.and_then(|at| incident.alerts.get_mut(at)) {
-                Some(alert) if alert.finding.severity == member.finding.severity => {
-                    alert.finding = member.finding.clone();
-                }
-                _ if member.muted || held(&member.finding) || !room => {}
-                _ => {
-                    put(incident, &member.finding, None, now, false);
-                    touched = true;
-                }
-            }
+        let shared = self.incidents.get_mut(&id)?;
+        let plan = Plan::new(shared, seen, held);
+        plan.beyond.iter().for_each(|f| self.untold.beyond_group(f));
+        let told_severity = shared.severity;
+        let never_told = |i: &Incident| i.told_at.is_none() && i.firing().next().is_none();
+        if plan.is_empty() && !never_told(shared) {
+            decide(shared, seen, &plan.muted, told_severity, now)?;
         }
-        touched |= end_missing(incident, seen, now, held);
+        let incident = Arc::make_mut(shared);
+        let touched = plan.apply(incident, now);
         settle_shape(incident);
-        let told = decide(incident, seen, told_severity, now);
-        let over = incident.firing().next().is_none();
-        let Some(told) = told else {
-            if over && incident.told_at.is_none() {
+        let Some(told) = decide(incident, seen, &plan.muted, told_severity, now) else {
+            if never_told(incident) {
                 end(incident, now);
                 return self.forget(id).map(|incident| Change { incident, told: None });
             }
@@ -229,9 +224,85 @@ impl Groups {
     }
 
     fn forget(&mut self, id: i64) -> Option<Incident> {
-        self.ids.retain(|_, of| *of != id);
-        self.incidents.remove(&id)
+        let incident = Arc::unwrap_or_clone(self.incidents.remove(&id)?);
+        if let Some(group) = &incident.group {
+            self.ids.remove(group);
+        }
+        Some(incident)
     }
+}
+
+/// What a look changes in an open group.
+struct Plan<'a> {
+    /// Alerts that say something else of themselves now, by their number.
+    said: Vec<(usize, &'a Finding)>,
+    /// What fires anew, or with another severity.
+    begun: Vec<&'a Finding>,
+    /// What fires no more, by its number.
+    ended: Vec<usize>,
+    /// What has no room.
+    beyond: Vec<&'a Finding>,
+    /// Members that are silenced or inhibited, by fingerprint.
+    muted: HashSet<&'a str>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(incident: &Incident, seen: &'a Seen, held: &dyn Fn(&Finding) -> bool) -> Self {
+        let numbered = incident.alerts.iter().enumerate().filter(|(_, a)| a.ended_at.is_none());
+        let firing: HashMap<&str, (usize, &Finding)> =
+            numbered.map(|(i, a)| (a.finding.key.subject.as_str(), (i, &a.finding))).collect();
+        let mut room = ALERTS_MAX.saturating_sub(firing.len());
+        let subject = |m: &'a Member| m.finding.key.subject.as_str();
+        let muted = seen.members.iter().filter(|m| m.muted).map(subject).collect();
+        let mut plan = Self { said: Vec::new(), begun: Vec::new(), ended: Vec::new(), beyond: Vec::new(), muted };
+        for member in &seen.members {
+            let finding = &*member.finding;
+            match firing.get(subject(member)) {
+                Some((_, known)) if *known == finding => {}
+                Some((at, known)) if known.severity == finding.severity => plan.said.push((*at, finding)),
+                _ if member.muted || held(finding) => {}
+                Some(_) => plan.begun.push(finding),
+                None if room == 0 => plan.beyond.push(finding),
+                None => {
+                    room -= 1;
+                    plan.begun.push(finding);
+                }
+            }
+        }
+        let there: HashSet<&str> = seen.members.iter().map(subject).collect();
+        let over = firing.iter().filter(|(subject, (_, finding))| !there.contains(*subject) && !held(finding));
+        plan.ended = over.map(|(_, (at, _))| *at).collect();
+        plan.ended.sort_unstable();
+        plan
+    }
+
+    fn is_empty(&self) -> bool {
+        self.said.is_empty() && self.begun.is_empty() && self.ended.is_empty()
+    }
+
+    /// Gives whether an alert came, went or changed its severity.
+    fn apply(&self, incident: &mut Incident, now: Timestamp) -> bool {
+        for (at, finding) in &self.said {
+            if let Some(alert) = incident.alerts.get_mut(*at) {
+                alert.finding = (*finding).clone();
+            }
+        }
+        let mut over = Vec::new();
+        for at in &self.ended {
+            if let Some(alert) = incident.alerts.get_mut(*at) {
+                alert.ended_at = Some(now);
+                over.push(format!("Over: {}", alert.finding.headline));
+            }
+        }
+        // By number before anything is put in.
+        self.begun.iter().for_each(|f| put(incident, f, None, now, false));
+        over.into_iter().for_each(|line| note(incident, now, line));
+        !self.begun.is_empty() || !self.ended.is_empty()
+    }
+}
+
+fn is_critical(seen: &Seen) -> bool {
+    seen.members.iter().any(|m| m.finding.severity == Severity::Critical && !m.muted)
 }
 
 /// An alert is known by the fingerprint of all that is shown of it. Older versions left out the labels that are added to
@@ -243,29 +314,19 @@ fn renamed(mut incident: Incident) -> Incident {
     incident
 }
 
-/// Alerts that fire no more. Returns whether there was one.
-fn end_missing(incident: &mut Incident, seen: &Seen, now: Timestamp, held: &dyn Fn(&Finding) -> bool) -> bool {
-    let mut ended = Vec::new();
-    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()) {
-        let there = seen.members.iter().any(|m| m.finding.key == alert.finding.key);
-        if !there && !held(&alert.finding) {
-            alert.ended_at = Some(now);
-            ended.push(format!("Over: {}", alert.finding.headline));
-        }
-    }
-    let any = !ended.is_empty();
-    ended.into_iter().for_each(|line| note(incident, now, line));
-    any
-}
-
 /// Whether a group that has an incident is told now, and why.
-fn decide(incident: &Incident, seen: &Seen, told_severity: Severity, now: Timestamp) -> Option<Told> {
+fn decide(
+    incident: &Incident,
+    seen: &Seen,
+    muted: &HashSet<&str>,
+    told_severity: Severity,
+    now: Timestamp,
+) -> Option<Told> {
     let since = elapsed(incident.told_at?, now);
     if incident.firing().next().is_none() {
         return (since >= seen.timers.group_interval).then_some(Told::Resolved);
     }
-    let muted = |key: &FindingKey| seen.members.iter().any(|m| m.muted && m.finding.key == *key);
-    let audible = || incident.firing().filter(|a| !muted(&a.finding.key));
+    let audible = || incident.firing().filter(|a| !muted.contains(a.finding.key.subject.as_str()));
     if seen.quiet || audible().next().is_none() {
         return None;
     }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     alerts::Entry,
-    group::{Member, Seen, finding},
+    group::{Member, Seen},
     inhibit::Snapshot,
+    route::Route,
     routing::Routing,
     silence::Silences,
 };
@@ -37,21 +38,37 @@ impl Judge<'_> {
         silenced || self.routing.is_muted(incident, self.context, self.now)
     }
 
+    /// The groups of an alert, each with its route. Of twins one is told: the one that has an incident, else one that is
+    /// not quiet now, else the first.
+    fn groups(&self, labels: &Pairs, is_open: &dyn Fn(&Group) -> bool) -> Vec<(&Route, Group)> {
+        let mut chosen: Vec<(&Route, Group)> = Vec::new();
+        let weight =
+            |(route, group): &(&Route, Group)| (is_open(group), self.routing.muted_by(route, self.now).is_none());
+        for route in self.routing.routes(labels) {
+            let next = (route, route.group(labels));
+            match chosen.iter_mut().find(|(_, group)| group.is_twin(&next.1)) {
+                Some(twin) if weight(&next) > weight(twin) => *twin = next,
+                Some(_) => {}
+                None => chosen.push(next),
+            }
+        }
+        chosen
+    }
+
     /// What fires, by group.
-    pub(super) fn seen(&self, alone: &[Entry]) -> Vec<Seen> {
+    pub(super) fn seen(&self, alone: &[Entry], is_open: &dyn Fn(&Group) -> bool) -> Vec<Seen> {
         let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
         for entry in alone {
             let alert = &entry.alert;
             let muted = self.is_muted(&alert.labels);
-            for route in self.routing.routes(&alert.labels) {
-                let group = route.group(&alert.labels);
+            for (route, group) in self.groups(&alert.labels, is_open) {
                 let new = || Seen {
                     group: group.clone(),
                     timers: route.timers,
                     quiet: self.routing.muted_by(route, self.now).is_some(),
                     members: Vec::new(),
                 };
-                let member = Member { finding: finding(alert, &entry.fingerprint), muted };
+                let member = Member { finding: entry.finding.clone(), muted };
                 groups.entry(group.clone()).or_insert_with(new).members.push(member);
             }
         }
@@ -85,7 +102,7 @@ impl Judge<'_> {
 
 /// The findings that fire, as alerts.
 pub(super) fn found<'a>(
-    diagnoses: &'a BTreeMap<Arc<str>, Diagnosis>,
+    diagnoses: &'a BTreeMap<Arc<str>, Arc<Diagnosis>>,
     context: &AlertContext,
 ) -> Vec<(IdentifiedAlert, &'a Finding)> {
     let findings = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);

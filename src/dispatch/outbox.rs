@@ -2,9 +2,11 @@
 //! it afterwards; sending and storing are the loop's.
 //!
 //! A lane is one incident at one integration. Within a lane messages go in order, one at a time; lanes don't wait for
-//! each other, save that an integration has at most [`IN_FLIGHT_MAX`] attempts at once.
+//! each other, save that an integration has at most [`IN_FLIGHT_MAX`] attempts at once. What is more urgent goes first and
+//! has [`IN_FLIGHT_MORE`] attempts of its own, so that a storm of alerts at a slow receiver holds up no outage.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
@@ -13,7 +15,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    model::{Incident, Notification, OutboxEntry, Told},
+    model::{Incident, Notification, OutboxEntry, Severity, Told},
     notify::{
         Outcome, receiver_of,
         retry::{RETRY_AFTER_MAX, next_attempt},
@@ -25,11 +27,45 @@ use crate::{
 /// Attempts at once to one integration: enough that a slow incident does not hold up another, kind to the receiver.
 pub const IN_FLIGHT_MAX: usize = 4;
 
+/// Attempts besides for each step of urgency.
+pub const IN_FLIGHT_MORE: usize = 2;
+
 /// Messages kept. A receiver that is down for days in a bad week leaves a few hundred; beyond this the least needed go.
 pub const OUTBOX_MAX: usize = 5_000;
 
 /// One incident at one integration.
 type Lane = (i64, Arc<str>);
+
+/// What goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// What the diagnosis found, and what is wrong with the watchdog.
+    Found,
+    /// Critical alerts of rules and from outside.
+    Critical,
+    /// The rest.
+    Other,
+}
+
+impl Urgency {
+    fn of(entry: &OutboxEntry) -> Self {
+        let incident = &entry.notification.incident;
+        match (&incident.group, incident.severity) {
+            (None, _) => Urgency::Found,
+            (Some(_), Severity::Critical) => Urgency::Critical,
+            (Some(_), _) => Urgency::Other,
+        }
+    }
+
+    /// Attempts that may be in flight for it to begin one.
+    fn slots(self) -> usize {
+        match self {
+            Urgency::Found => IN_FLIGHT_MAX + 2 * IN_FLIGHT_MORE,
+            Urgency::Critical => IN_FLIGHT_MAX + IN_FLIGHT_MORE,
+            Urgency::Other => IN_FLIGHT_MAX,
+        }
+    }
+}
 
 /// What waits, in lanes.
 #[derive(Debug, Default)]
@@ -69,7 +105,8 @@ impl Outbox {
         self.len += 1;
     }
 
-    /// What must go for the limit to be kept: the oldest update or reminder that is not being sent, else the oldest message.
+    /// What must go for the limit to be kept: the oldest update or reminder that is not being sent, else the oldest of the
+    /// least urgent messages. What the diagnosis found goes last.
     pub fn overflow(&mut self) -> Option<OutboxEntry> {
         if self.len <= OUTBOX_MAX {
             return None;
@@ -80,7 +117,11 @@ impl Outbox {
             queue.iter().enumerate().skip(first).map(move |(i, e)| (lane, i, e))
         });
         let dispensable = |e: &OutboxEntry| matches!(e.notification.told, Told::Update | Told::Reminder);
-        let (lane, i, _) = waiting.min_by_key(|(_, _, e)| (!dispensable(e), e.notification.at))?;
+        let least = |e: &OutboxEntry| {
+            let urgency = Urgency::of(e);
+            (urgency == Urgency::Found, !dispensable(e), Reverse(urgency), e.notification.at)
+        };
+        let (lane, i, _) = waiting.min_by_key(|(_, _, e)| least(e))?;
         let lane = lane.clone();
         self.take(&lane, i)
     }
@@ -97,14 +138,16 @@ impl Outbox {
 
     /// Takes what may be sent now; each must come back through [`Outbox::settle`].
     pub fn due(&mut self, now: Timestamp) -> Vec<OutboxEntry> {
+        let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((lane, queue.front()?)));
+        let idle = heads.filter(|(lane, head)| !self.busy.contains(*lane) && is_due(head, now));
+        let mut waiting: Vec<(Urgency, &Lane, &OutboxEntry)> =
+            idle.map(|(lane, head)| (Urgency::of(head), lane, head)).collect();
+        // Stable: of the same urgency the older incident goes first.
+        waiting.sort_by_key(|(urgency, ..)| *urgency);
         let mut due = Vec::new();
-        for (lane, queue) in &self.lanes {
-            let Some(head) = queue.front() else { continue };
-            if self.busy.contains(lane) || !is_due(head, now) {
-                continue;
-            }
+        for (urgency, lane, head) in waiting {
             let in_flight = self.in_flight.entry(lane.1.clone()).or_default();
-            if *in_flight < IN_FLIGHT_MAX {
+            if *in_flight < urgency.slots() {
                 *in_flight += 1;
                 self.busy.insert(lane.clone());
                 due.push(head.clone());
@@ -115,10 +158,12 @@ impl Outbox {
 
     /// When something may be sent that waits for its time; `None`: nothing waits for time.
     pub fn next_at(&self) -> Option<Timestamp> {
-        let idle = self.lanes.iter().filter(|(lane, _)| {
-            !self.busy.contains(*lane) && self.in_flight.get(&lane.1).is_none_or(|n| *n < IN_FLIGHT_MAX)
-        });
-        idle.filter_map(|(_, queue)| queue.front()).map(|e| e.next_at).min()
+        let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((lane, queue.front()?)));
+        let may = |(lane, head): &(&Lane, &OutboxEntry)| {
+            let free = self.in_flight.get(&lane.1).is_none_or(|n| *n < Urgency::of(head).slots());
+            free && !self.busy.contains(*lane)
+        };
+        heads.filter(may).map(|(_, head)| head.next_at).min()
     }
 
     /// Takes in how an attempt ended, as it was recorded.

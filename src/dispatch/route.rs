@@ -66,7 +66,9 @@ pub struct Escalation {
 /// A node of the tree, complete in itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// As Alertmanager writes it: `{}/{severity="critical"}`.
+    /// Where it stands: its number among its siblings, behind its parent's place (`1/0`); empty for the root.
+    pub place: Arc<str>,
+    /// As Alertmanager writes it: `{}/{severity="critical"}`; siblings may share it.
     pub key: Arc<str>,
     /// Who is told.
     pub receiver: Arc<str>,
@@ -94,7 +96,7 @@ impl Route {
                 labels.iter().filter(|(k, _)| names.contains(*k)).map(|(k, v)| (k.clone(), v.clone())).collect()
             }
         };
-        Group { route: self.key.to_string(), receiver: self.receiver.to_string(), labels }
+        Group { place: self.place.clone(), route: self.key.clone(), receiver: self.receiver.clone(), labels }
     }
 
     fn find<'a>(&'a self, labels: &Pairs, found: &mut Vec<&'a Route>) -> bool {
@@ -154,6 +156,7 @@ impl Tree {
             return Err((at.into(), "the root route must specify a receiver".into()));
         };
         let parent = Route {
+            place: "".into(),
             key: "".into(),
             receiver: receiver.as_str().into(),
             group_by: GroupBy::Labels(["alertname", "cluster"].map(String::from).into()),
@@ -178,12 +181,33 @@ impl Tree {
         found
     }
 
-    /// The route with this key; another configuration may have made it.
-    pub fn by_key(&self, key: &str) -> Option<&Route> {
-        fn walk<'a>(route: &'a Route, key: &str) -> Option<&'a Route> {
-            if *route.key == *key { Some(route) } else { route.children.iter().find_map(|c| walk(c, key)) }
+    /// The route that made a group: at its place, where that is still the same route. After a change of the configuration
+    /// the first with its matchers and its receiver, else the first with its matchers, as Alertmanager's notification log
+    /// would know it again.
+    pub fn of_group(&self, group: &Group) -> Option<&Route> {
+        let same = |r: &&Route| *r.key == *group.route && *r.receiver == *group.receiver;
+        let moved = || {
+            let all = self.all();
+            all.iter().copied().find(same).or_else(|| all.iter().copied().find(|r| *r.key == *group.route))
+        };
+        self.at(&group.place).filter(same).or_else(moved)
+    }
+
+    /// The route at a place.
+    fn at(&self, place: &str) -> Option<&Route> {
+        let mut numbers = place.split('/').filter(|number| !number.is_empty());
+        numbers.try_fold(&self.0, |route, number| route.children.get(number.parse::<usize>().ok()?))
+    }
+
+    /// Every route, parents before their children.
+    pub fn all(&self) -> Vec<&Route> {
+        fn walk<'a>(route: &'a Route, all: &mut Vec<&'a Route>) {
+            all.push(route);
+            route.children.iter().for_each(|child| walk(child, all));
         }
-        walk(&self.0, key)
+        let mut all = Vec::new();
+        walk(&self.0, &mut all);
+        all
     }
 }
 
@@ -216,7 +240,13 @@ fn build(
         }
     }
     let key = if position.is_some() { format!("{}/{matchers}", parent.key) } else { matchers.to_string() };
+    let place = match position {
+        Some(i) if parent.place.is_empty() => i.to_string(),
+        Some(i) => format!("{}/{i}", parent.place),
+        None => String::new(),
+    };
     let mut route = Route {
+        place: place.into(),
         key: key.into(),
         receiver,
         group_by: match &config.group_by {

@@ -73,13 +73,24 @@ impl Routing {
     pub fn routes_of(&self, incident: &Incident, context: &AlertContext) -> Vec<&Route> {
         let Some(tree) = &self.tree else { return Vec::new() };
         match &incident.group {
-            Some(group) => match tree.by_key(&group.route) {
+            Some(group) => match tree.of_group(group) {
                 Some(route) => vec![route],
                 // The configuration has changed: the group's labels say where it would go now.
                 None => tree.matches(&with_external(&group.labels, &context.external_labels)),
             },
             None => tree.matches(&labels_of(incident, context)),
         }
+    }
+
+    /// What the route of a receiver groups an incident by, with the values of the alert that gives it its headline; of
+    /// one that was called in (an escalation, a route that is gone) as the incident's first route has it.
+    pub fn group_labels(&self, incident: &Incident, receiver: &str, context: &AlertContext) -> Option<Pairs> {
+        if let Some(group) = &incident.group {
+            return Some(group.labels.clone());
+        }
+        let routes = self.routes_of(incident, context);
+        let route = routes.iter().find(|r| *r.receiver == *receiver).or(routes.first())?;
+        Some(route.group(&labels_of(incident, context)).labels)
     }
 
     /// How often an incident is told.

@@ -50,7 +50,7 @@ pub(super) fn put(
             if end_was_told || (alert.held && !held) {
                 alert.opened_at = now;
             }
-            (alert.ended_at, alert.part_of, alert.held) = (None, None, held);
+            (alert.ended_at, alert.end_told, alert.part_of, alert.held) = (None, None, None, held);
             alert.finding = finding.clone();
             (at, said)
         }
@@ -136,6 +136,9 @@ pub(super) fn tell(incident: &mut Incident, told: Told, now: Timestamp, why: &st
         }
     };
     note(incident, now, line);
+    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_some()) {
+        alert.end_told.get_or_insert(incident.messages);
+    }
     incident.messages += 1;
     incident.told_at = Some(now);
     incident.first_told_at.get_or_insert(now);

@@ -1,5 +1,7 @@
 //! `/api/dogwatch/v1/`: what is ours, as JSON. Times are RFC 3339, durations seconds.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
@@ -30,7 +32,7 @@ struct StateView {
     store: Judged,
     notifications: Notifications,
     clusters: Vec<ClusterView>,
-    incidents: Vec<Incident>,
+    incidents: Vec<Arc<Incident>>,
 }
 
 #[derive(Serialize)]

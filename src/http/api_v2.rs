@@ -12,7 +12,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -23,6 +23,7 @@ use self::body::{PostableAlert, PostableSilence};
 use super::{Web, api_v1::Params, kept};
 use crate::{
     dispatch::{
+        alerts::{POSTED_MAX, Refused},
         matchers::{self, Matchers},
         silence::SilenceError,
     },
@@ -32,6 +33,9 @@ use crate::{
 
 /// Bytes of a posted body: Prometheus sends 64 alerts at a time.
 const BODY_MAX: usize = 8 << 20;
+
+/// A Prometheus says its alerts again every minute.
+const RETRY_AFTER_SECONDS: u16 = 60;
 
 /// An alert without an end is shown as ending this long after it was last said, as a Prometheus would have it.
 const SHOWN_FOR: Duration = Duration::from_secs(300);
@@ -59,6 +63,21 @@ fn bad(message: impl Into<String>) -> Response {
 
 fn stopping(error: &crate::dispatch::desk::Closed) -> Response {
     failed(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
+
+/// Who posts too many is told to come back, as a limit is said in HTTP (RFC 6585, section 4); what was taken is kept.
+fn refused(refusals: &[Refused]) -> Response {
+    let full = refusals.iter().filter(|r| matches!(r, Refused::Full)).count();
+    if full == 0 {
+        let words = |r: &Refused| if let Refused::Bad(why) = r { Some(why.clone()) } else { None };
+        return bad(refusals.iter().filter_map(words).collect::<Vec<_>>().join("; "));
+    }
+    let words = format!(
+        "{full} alerts are not taken: {POSTED_MAX} posted ones fire already; post again when some have ended, or send fewer"
+    );
+    let mut answer = failed(StatusCode::TOO_MANY_REQUESTS, words);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    answer
 }
 
 async fn status(State(web): State<Web>) -> Response {
@@ -129,7 +148,7 @@ fn view(a: &LiveAlert) -> Value {
     let suppressed =
         !a.silenced_by.is_empty() || a.inhibited_by.is_some() || a.explained_by.is_some() || !a.muted_by.is_empty();
     let ends = a.alert.ends_at.or_else(|| a.updated_at.checked_add(SHOWN_FOR).ok());
-    let mut names: Vec<&str> = a.groups.iter().map(|g| g.receiver.as_str()).collect();
+    let mut names: Vec<&str> = a.groups.iter().map(|g| &*g.receiver).collect();
     names.sort_unstable();
     names.dedup();
     let inhibited: Vec<&str> = a.inhibited_by.iter().chain(&a.explained_by).map(String::as_str).collect();
@@ -166,14 +185,15 @@ async fn groups(State(web): State<Web>, params: Params) -> Response {
         Err(error) => return bad(error),
     };
     let all = web.live.read().alerts.clone();
-    let mut groups: BTreeMap<(&Pairs, &str), Vec<Value>> = BTreeMap::new();
+    // As Alertmanager lists them: one for each route that has the alert.
+    let mut groups: BTreeMap<(&Pairs, &str, &str), Vec<Value>> = BTreeMap::new();
     for alert in all.iter().filter(|a| wanted.takes(a)) {
         let mine = |g: &&Group| wanted.receiver.as_ref().is_none_or(|r| r.matches(&g.receiver));
         for group in alert.groups.iter().filter(mine) {
-            groups.entry((&group.labels, &group.receiver)).or_default().push(view(alert));
+            groups.entry((&group.labels, &group.receiver, &group.place)).or_default().push(view(alert));
         }
     }
-    let view = |((labels, receiver), alerts): ((&Pairs, &str), Vec<Value>)| json!({"labels": labels, "receiver": {"name": receiver}, "alerts": alerts});
+    let view = |((labels, receiver, _), alerts): ((&Pairs, &str, &str), Vec<Value>)| json!({"labels": labels, "receiver": {"name": receiver}, "alerts": alerts});
     Json(groups.into_iter().map(view).collect::<Vec<_>>()).into_response()
 }
 
@@ -206,7 +226,7 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
     match web.desk.post(posts).await {
         Ok((errors, Durability::Durable)) if errors.is_empty() => StatusCode::OK.into_response(),
         Ok((errors, stored)) if errors.is_empty() => kept::json(json!({}), stored),
-        Ok((errors, _)) => bad(errors.join("; ")),
+        Ok((refusals, _)) => refused(&refusals),
         Err(closed) => stopping(&closed),
     }
 }

@@ -117,7 +117,7 @@ pub struct Picked {
 
 impl Picked {
     /// From the incidents of the live picture.
-    pub fn new(live: &[Incident], wanted: &Wanted) -> Self {
+    pub fn new<'a>(live: impl IntoIterator<Item = &'a Incident>, wanted: &Wanted) -> Self {
         let mut picked = Self::default();
         // Where both are wanted, a later page has only ended ones.
         let first = wanted.filter.below.is_none() || wanted.filter.state == Some(IncidentState::Open);

@@ -89,6 +89,14 @@ macro_rules! table {
             /// All that the diagnosis can find, the one that explains most first.
             pub const ALL: [AlertName; [$(AlertName::$name),+].len()] = [$(AlertName::$name),+];
 
+            /// As it is written.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(AlertName::$name => stringify!($name),)+
+                    AlertName::Other => "Other",
+                }
+            }
+
             /// What is known of it.
             pub const fn cause(self) -> Cause {
                 match self {
@@ -184,6 +192,8 @@ table! {
     RuleFailing: ALONE;
     /// A receiver does not take its messages.
     ReceiverFailing: ALONE;
+    /// More alerts fire than are told one by one.
+    AlertsUntold: ALONE;
     /// The proof of a scheduled drill is missing.
     DrillFailed: ALONE;
     /// A drill: nothing is broken.
@@ -193,7 +203,7 @@ table! {
 impl AlertName {
     /// The name that an alert has in its label; `None`: it is none of ours.
     pub fn known(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|name| name.to_string() == text)
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
     /// How much it explains; 0: nothing. Higher gives an incident its headline, and is told first.
@@ -226,7 +236,7 @@ impl AlertName {
 
 impl fmt::Display for AlertName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.pad(self.as_str())
     }
 }
 

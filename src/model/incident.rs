@@ -25,12 +25,15 @@ pub struct IncidentAlert {
     /// The greater trouble that took it in: it did not end then.
     #[serde(default)]
     pub part_of: Option<FindingKey>,
+    /// The first message that told its end, by its number in the incident.
+    #[serde(default)]
+    pub end_told: Option<u32>,
 }
 
 impl IncidentAlert {
     /// One that fires since `at`.
     pub fn new(finding: Finding, at: Timestamp) -> Self {
-        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None }
+        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None, end_told: None }
     }
 }
 
@@ -71,17 +74,31 @@ pub struct Incident {
     /// When it was first told.
     #[serde(default)]
     pub first_told_at: Option<Timestamp>,
+    /// The last message that was written to each receiver, by its number.
+    #[serde(default)]
+    pub heard: BTreeMap<String, u32>,
 }
 
-/// A group of alerts that one route put together.
+/// A group of alerts that one route put together. Each route has its own groups, whatever its siblings match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Group {
+    /// The route's place in the tree: its number among its siblings, behind its parent's place; empty for the root.
+    #[serde(default)]
+    pub place: Arc<str>,
     /// The route, as Alertmanager writes it: `{}/{severity="critical"}`.
-    pub route: String,
+    pub route: Arc<str>,
     /// Its receiver.
-    pub receiver: String,
+    pub receiver: Arc<str>,
     /// The labels that its alerts share.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Group {
+    /// Whether a message about either says the same to the same receiver: routes that differ in their place alone.
+    /// Alertmanager's notification log has one entry for both, so that one of them is told.
+    pub fn is_twin(&self, other: &Self) -> bool {
+        self.route == other.route && self.receiver == other.receiver && self.labels == other.labels
+    }
 }
 
 /// Somebody looks after an incident: it is not escalated any further, and reminders rest.
@@ -117,6 +134,7 @@ impl Incident {
             acknowledged: None,
             told: BTreeSet::new(),
             first_told_at: None,
+            heard: BTreeMap::new(),
         }
     }
 
@@ -170,6 +188,24 @@ pub struct Notification {
     pub external_labels: BTreeMap<String, String>,
     /// Unique for this database, the same for ever: with the incident's id it makes `Message-ID`s and group keys.
     pub origin: String,
+    /// What the receiver's route groups by, with the values here; `None`: written by an older version.
+    #[serde(default)]
+    pub group_labels: Option<BTreeMap<String, String>>,
+    /// The last message that the receiver was written before, by its number; `None`: this is its first.
+    #[serde(default)]
+    pub heard: Option<u32>,
+}
+
+impl Notification {
+    /// The alerts that it tells of: all but those whose end its receiver was told before.
+    pub fn alerts(&self) -> impl Iterator<Item = &IncidentAlert> {
+        self.incident.alerts.iter().filter(|a| !self.was_told_of_end(a))
+    }
+
+    /// Whether the receiver was told before that an alert is over.
+    pub fn was_told_of_end(&self, alert: &IncidentAlert) -> bool {
+        alert.ended_at.is_some() && alert.end_told.zip(self.heard).is_some_and(|(told, heard)| told <= heard)
+    }
 }
 
 /// A message on its way to one receiver.

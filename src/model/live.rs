@@ -131,7 +131,7 @@ pub struct LiveState {
     /// Own store.
     pub store: StoreHealth,
     /// Open incidents, worst first, then the last resolved ones (at most 20), newest first.
-    pub incidents: Vec<Incident>,
+    pub incidents: Vec<Arc<Incident>>,
     /// Why the newest configuration is not in force (the one before it is), in words.
     pub reload_error: Option<String>,
     /// When the watchdog started.

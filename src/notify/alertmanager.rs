@@ -60,7 +60,7 @@ impl Alertmanager {
     fn alerts(&self, m: &Message<'_>) -> Vec<Value> {
         let at = m.n.at;
         let mut posts = Vec::new();
-        for (alert, known) in View::of(m.n).alerts.iter().zip(&m.n.incident.alerts) {
+        for (alert, known) in View::whole(m.n).alerts.iter().zip(&m.n.incident.alerts) {
             let ends = if alert.is_consequence { alert.alert.ends_at.or(Some(at)) } else { alert.alert.ends_at };
             posts.push(post(&alert.alert, &alert.alert.labels, ends.unwrap_or_else(|| at + self.ends_after)));
             // Another severity is another alert there: what it was before it got worse is over.

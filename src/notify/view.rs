@@ -49,16 +49,26 @@ impl AlertView {
 }
 
 impl View {
-    /// From a message.
+    /// From a message: without what its receiver knows to be over.
     pub fn of(n: &Notification) -> Self {
+        Self::with(n, n.alerts())
+    }
+
+    /// From a message, with all alerts of its incident in their order.
+    pub fn whole(n: &Notification) -> Self {
+        Self::with(n, n.incident.alerts.iter())
+    }
+
+    fn with<'a>(n: &Notification, alerts: impl Iterator<Item = &'a IncidentAlert>) -> Self {
         let incident = &n.incident;
         let context = super::alert_context(&n.external_labels, &n.external_url, words::is_drill(incident));
-        let alerts: Vec<AlertView> = incident.alerts.iter().map(|a| AlertView::new(a, incident.id, &context)).collect();
+        let alerts: Vec<AlertView> = alerts.map(|a| AlertView::new(a, incident.id, &context)).collect();
         let (group_key, group_labels) = match &incident.group {
             Some(group) => (format!("{}:{}", group.route, label_set(&group.labels)), group.labels.clone()),
             None => {
                 let cluster = Some(("cluster".to_owned(), incident.cluster.to_string())).filter(|c| !c.1.is_empty());
-                (format!("dogwatch/{}/{}", n.origin, incident.id), cluster.into_iter().collect())
+                let labels = n.group_labels.clone().unwrap_or_else(|| cluster.into_iter().collect());
+                (format!("dogwatch/{}/{}", n.origin, incident.id), labels)
             }
         };
         Self {

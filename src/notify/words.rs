@@ -172,7 +172,7 @@ pub fn page(n: &Notification) -> Page {
         consequences: lines(|f| &f.consequences),
         first_step: root.filter(|_| !resolved).map(|f| f.first_step.clone()).unwrap_or_default(),
         runbook: root.filter(|_| !resolved).and_then(|f| runbook(f, n)).unwrap_or_default(),
-        others: others(incident),
+        others: others(n),
         link: link(n),
         footer: footer(n),
     }
@@ -225,10 +225,11 @@ fn capped(lines: &[String]) -> Vec<String> {
 }
 
 /// The incident's other alerts. Those that the root explains are left to its own `consequences`, and what became part of
-/// another to that one.
-fn others(incident: &Incident) -> Vec<(String, String)> {
-    let alone = |a: &&IncidentAlert| a.finding.caused_by.is_none() && a.part_of.is_none();
-    let rest = || incident.alerts.iter().skip(1).filter(alone);
+/// another to that one. What came and went in an outage belongs to its story and stays; in a group each end is told once.
+fn others(n: &Notification) -> Vec<(String, String)> {
+    let told = |a: &IncidentAlert| n.incident.group.is_some() && n.was_told_of_end(a);
+    let alone = |a: &&IncidentAlert| a.finding.caused_by.is_none() && a.part_of.is_none() && !told(a);
+    let rest = || n.incident.alerts.iter().skip(1).filter(alone);
     let mut out: Vec<(String, String)> = rest()
         .take(OTHERS_MAX)
         .map(|a| {

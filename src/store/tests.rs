@@ -63,6 +63,8 @@ fn entry(incident_id: i64) -> OutboxEntry {
         external_url: String::new(),
         external_labels: Default::default(),
         origin: "o".into(),
+        group_labels: None,
+        heard: None,
     };
     OutboxEntry {
         id: format!("{incident_id}/0/ops"),

@@ -2,6 +2,7 @@
 
 mod disk;
 mod drill;
+mod groups;
 mod manners;
 pub mod watch;
 

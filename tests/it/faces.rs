@@ -266,6 +266,9 @@ async fn apis_and_webhook_show_the_same() {
         eventually(&format!("{name} is told"), async || !rig.told(&name).is_empty()).await;
         let (_, hook) = rig.told(&name).remove(0);
         assert_eq!(hook["labels"], json!(labels), "{name}");
+        let bodies: Vec<Value> = rig.sink.got().iter().map(|h| h.json()).collect();
+        let body = bodies.iter().find(|b| b["alerts"][0]["labels"]["alertname"] == name.as_str()).unwrap();
+        assert_eq!(body["groupLabels"], json!({"alertname": name}), "as the route groups");
         let incident = async || rig.v2(&name).await.is_some_and(|a| face(&a) == face(&hook));
         eventually(&format!("API v2 shows {hook}"), incident).await;
         let groups: Value = serde_json::from_str(

@@ -37,6 +37,8 @@ pub fn notification() -> Notification {
         external_url: String::new(),
         external_labels: Default::default(),
         origin: "abc".into(),
+        group_labels: None,
+        heard: None,
     }
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::Pairs;
+use crate::{
+    dispatch::alerts::finding,
+    model::{Alert, Pairs},
+};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -12,7 +15,7 @@ const TIMERS: Timers = Timers {
 };
 
 fn group() -> Group {
-    Group { route: "{}".into(), receiver: "ops".into(), labels: Pairs::new() }
+    Group { place: "".into(), route: "{}".into(), receiver: "ops".into(), labels: Pairs::new() }
 }
 
 /// `name:severity`, muted with a `!` in front.
@@ -29,7 +32,7 @@ fn members(text: &str) -> Vec<Member> {
             ends_at: None,
             generator_url: String::new(),
         };
-        Member { finding: finding(&alert, name), muted: word.starts_with('!') }
+        Member { finding: Arc::new(finding(&alert, name)), muted: word.starts_with('!') }
     };
     text.split_whitespace().map(member).collect()
 }
@@ -136,4 +139,48 @@ fn a_restart_repeats_and_forgets_nothing() {
     let mut again = Story { groups: Groups::restore(open), last: 1, quiet: false };
     again.at(20, "a", None);
     again.at(80, "", Some(Told::Resolved));
+}
+
+/// What fires alone in a group of its own.
+fn lone(number: usize, severity: &str) -> Seen {
+    let labels: Pairs = [("id".to_owned(), number.to_string())].into();
+    let members = members(&format!("a{number}:{severity}"));
+    Seen {
+        group: Group { labels, ..group() },
+        timers: Timers { group_wait: Duration::ZERO, ..TIMERS },
+        quiet: false,
+        members,
+    }
+}
+
+#[test]
+fn beyond_all_groups_what_fires_is_counted_and_what_is_critical_is_told() {
+    let (mut groups, mut last) = (Groups::default(), 0);
+    let mut look = |seen: Vec<Seen>| {
+        let changes = groups.step(seen, at(0), &|_| false, &|_| TIMERS, &mut || {
+            last += 1;
+            last
+        });
+        let critical = changes.iter().filter(|c| c.incident.severity == Severity::Critical).count();
+        (changes.len(), critical, groups.untold.end(at(0)), groups.untold.finding().is_some())
+    };
+    let storm = |more: Option<Seen>| (0..GROUPS_MAX + 10).map(|i| lone(i, "warning")).chain(more).collect::<Vec<_>>();
+    for _ in 0..GROUPS_MAX / GROUPS_PER_LOOK {
+        assert_eq!(look(storm(None)), (GROUPS_PER_LOOK, 0, 0, false));
+    }
+    assert_eq!(look(storm(None)), (0, 0, 10, true));
+    assert_eq!(look(storm(Some(lone(9_999, "critical")))), (1, 1, 0, true), "counted once");
+    assert_eq!(look(vec![lone(9_999, "critical")]), (GROUPS_MAX, 0, 0, false), "all others have ended");
+}
+
+#[test]
+fn beyond_a_full_group_what_fires_is_counted() {
+    let mut story = Story::default();
+    let all: Vec<String> = (0..ALERTS_MAX + 5).map(|i| format!("a{i}")).collect();
+    story.at(0, &all.join(" "), None);
+    story.at(10, &all.join(" "), Some(Told::Opened));
+    assert_eq!(story.groups.untold.end(at(10)), 5);
+    story.at(11, &all.join(" "), None);
+    assert_eq!(story.groups.untold.end(at(11)), 0, "counted once");
+    assert!(story.groups.untold.finding().is_some());
 }

@@ -1,11 +1,21 @@
 use super::*;
-use crate::notify::example;
+use crate::{model::Group, notify::example};
 
 fn t(seconds: i64) -> Timestamp {
     example::opened().at + SignedDuration::from_secs(seconds)
 }
 
+/// Of an alert of a rule.
 fn message(incident: i64, sequence: u32, told: Told, receiver: &str) -> OutboxEntry {
+    let mut found = found(incident, sequence, told, receiver);
+    let group = Group { place: "".into(), route: "{}".into(), receiver: "ops".into(), labels: Default::default() };
+    let incident = &mut found.notification.incident;
+    (incident.group, incident.severity) = (Some(group), Severity::Warning);
+    found
+}
+
+/// Of the diagnosis.
+fn found(incident: i64, sequence: u32, told: Told, receiver: &str) -> OutboxEntry {
     let mut n = example::opened();
     n.incident.id = incident;
     n.sequence = sequence;
@@ -107,4 +117,35 @@ fn what_waits_for_a_receiver_that_is_back_is_sent_at_once() {
     assert!(outbox.due(t(5)).is_empty());
     outbox.hurry("ops/email[0]", t(5));
     assert_eq!(outbox.due(t(5)).len(), 2);
+}
+
+#[test]
+fn what_is_urgent_goes_first_and_waits_for_no_slow_storm() {
+    let storm = (0..50).map(|i| message(i, 0, Told::Opened, "ops/email[0]"));
+    let mut outbox = Outbox::restore(storm.collect());
+    assert_eq!(outbox.due(t(0)).len(), IN_FLIGHT_MAX);
+    let mut critical = message(60, 0, Told::Opened, "ops/email[0]");
+    critical.notification.incident.severity = Severity::Critical;
+    outbox.push(critical);
+    outbox.push(found(61, 0, Told::Opened, "ops/email[0]"));
+    let now = outbox.due(t(0));
+    assert_eq!(
+        ids(&now),
+        ["61/0/ops/email[0]", "60/0/ops/email[0]"],
+        "the slots of the storm are taken, theirs are not"
+    );
+    outbox.settle(&after(&now[0], &Outcome::Delivered(String::new()), t(0)));
+    assert!(outbox.due(t(0)).is_empty(), "the storm does not take the slots of others");
+}
+
+#[test]
+fn a_full_outbox_keeps_what_the_diagnosis_found() {
+    let mut outbox = Outbox::default();
+    outbox.push(found(1, 0, Told::Opened, "ops/email[0]"));
+    outbox.push(found(1, 1, Told::Reminder, "ops/email[0]"));
+    for i in 2..=OUTBOX_MAX as i64 {
+        outbox.push(message(i, 0, Told::Opened, "ops/email[0]"));
+    }
+    assert_eq!(outbox.overflow().unwrap().id, "2/0/ops/email[0]");
+    assert_eq!(outbox.overflow(), None);
 }

@@ -56,7 +56,7 @@ fn what_a_route_does_not_say_it_takes_from_its_parent() {
     assert_eq!(found[0].group(&alert).labels.len(), 4);
     assert_eq!(found[1].group(&alert).labels, labels("cluster=prod"));
     assert_eq!((found[1].mute.len(), found[1].escalation.len()), (1, 1));
-    assert!(tree.by_key(&found[1].key).is_some_and(|r| *r == *found[1]));
+    assert_eq!((&*found[0].place, &*found[1].place), ("0/0", "1"));
     assert_eq!(receivers(&found).len(), 1);
 }
 
@@ -76,4 +76,27 @@ fn what_can_not_work_is_said_with_its_path() {
     check("{receiver: ops, routes: [{matchers: ['a=~(']}]}", "route.routes[0].matchers", "error parsing regexp");
     check("{receiver: ops, group_interval: 0s}", "route.group_interval", "cannot be zero");
     check("{receiver: ops, escalation: [{after: 1m, receiver: x}]}", "route.escalation[0].receiver", "no receiver");
+}
+
+#[test]
+fn a_group_finds_its_route_by_its_place_and_after_a_change_by_its_words() {
+    let twins = tree(
+        "{receiver: ops, routes: [{receiver: db, continue: true}, {receiver: pager, continue: true}, {receiver: db}]}",
+    );
+    let twins = twins.unwrap();
+    let groups: Vec<Group> =
+        twins.matches(&labels("cluster=a")).iter().map(|r| r.group(&labels("cluster=a"))).collect();
+    let places: Vec<&str> = groups.iter().map(|g| &*g.place).collect();
+    assert_eq!(places, ["0", "1", "2"]);
+    assert!(groups[0].is_twin(&groups[2]) && !groups[0].is_twin(&groups[1]));
+    let check = |tree: &Tree, group: &Group, place: Option<&str>| {
+        assert_eq!(tree.of_group(group).map(|r| &*r.place), place, "{group:?}");
+    };
+    groups.iter().for_each(|g| check(&twins, g, Some(&g.place)));
+    let old = Group { place: "".into(), ..groups[1].clone() };
+    check(&twins, &old, Some("1"));
+    let moved = tree("{receiver: ops, routes: [{receiver: boss, match: {a: b}}, {receiver: pager}]}").unwrap();
+    check(&moved, &groups[1], Some("1"));
+    check(&moved, &groups[0], Some("1"));
+    check(&tree("{receiver: ops}").unwrap(), &groups[1], None);
 }

@@ -56,7 +56,7 @@ impl AlertsPage {
 
 fn row(a: &LiveAlert, now: Timestamp) -> Row {
     let why = |annotation: &str| a.alert.annotations.get(annotation).filter(|text| !text.is_empty()).cloned();
-    let mut receivers: Vec<&str> = a.groups.iter().map(|g| g.receiver.as_str()).collect();
+    let mut receivers: Vec<&str> = a.groups.iter().map(|g| &*g.receiver).collect();
     receivers.sort_unstable();
     receivers.dedup();
     let (quiet, words) = match (&a.explained_by, &a.inhibited_by) {

@@ -246,7 +246,12 @@ fn alerts_of_rules_keep_their_labels_and_groups_their_key() {
     finding.annotations = [("summary".to_owned(), "as it was said".to_owned())].into();
     n.incident.alerts.truncate(1);
     let group = [("alertname".to_owned(), "DiskFull".to_owned())].into();
-    n.incident.group = Some(Group { route: "{}/{severity=\"page\"}".into(), receiver: "ops".into(), labels: group });
+    n.incident.group = Some(Group {
+        place: "0".into(),
+        route: "{}/{severity=\"page\"}".into(),
+        receiver: "ops".into(),
+        labels: group,
+    });
     let body = body("webhook_configs: [{url: 'http://a/'}]", &n);
     assert_eq!(body["groupKey"], "{}/{severity=\"page\"}:{alertname=\"DiskFull\"}");
     assert_eq!(body["groupLabels"], serde_json::json!({"alertname": "DiskFull"}));

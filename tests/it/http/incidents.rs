@@ -38,7 +38,8 @@ async fn list(served: &Served, query: &str) -> (Vec<i64>, Value) {
 async fn incidents_of_the_past_are_listed_page_by_page_and_opened() {
     // Of the picture: 9 is open, 8 has ended and is not in the file yet.
     let mut state = picture::outage();
-    (state.incidents[0].id, state.incidents[1].id) = (9, 8);
+    std::sync::Arc::make_mut(&mut state.incidents[0]).id = 9;
+    std::sync::Arc::make_mut(&mut state.incidents[1]).id = 8;
     let served = start(state).await;
     // The file still has 9 as it was opened and 5 with another headline than the picture would show.
     let mut open = picture::quorum_lost();

@@ -32,7 +32,7 @@ pub fn calm() -> LiveState {
     past.resolved_at = Some(before(5300));
     past.alerts.truncate(1);
     past.alerts[0].ended_at = past.resolved_at;
-    state.incidents.push(past);
+    state.incidents.push(Arc::new(past));
     state
 }
 
@@ -56,7 +56,7 @@ pub fn outage() -> LiveState {
         let state = if t.target.key.job == Job::KubeScheduler { State::Suspect } else { State::Down };
         fail(t, state, failure);
     }
-    state.incidents.insert(0, quorum_lost());
+    state.incidents.insert(0, Arc::new(quorum_lost()));
     state.outbox_pending = 1;
     state.failing_receivers =
         vec![("ops/webhook[0]".to_owned(), "connection refused by hooks.example.org:443".to_owned())];
