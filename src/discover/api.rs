@@ -192,22 +192,38 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole list, page by page, each object made smaller by `keep`. A list that expires midway is asked for once more,
-    /// without pages, as client-go's pager does it.
+    /// without a limit, as client-go's pager does it; a server that gives it in pages even so is followed, once.
     pub(super) async fn list<T: DeserializeOwned, K>(
         &mut self,
         path: &str,
         query: &str,
         keep: impl Fn(T) -> K,
     ) -> Result<Listed<K>, ReadError> {
-        let (mut listed, mut token) = self.page(path, &page_query(query, ""), PAGE_BYTES_MAX, &keep).await?;
+        match self.pages(path, query, Some(PAGE), &keep).await {
+            Err(ReadError::Gone) => match self.pages(path, query, None, &keep).await {
+                Err(ReadError::Gone) => {
+                    Err(ReadError::Sick(format!("{path}: the list expired twice while it was read")))
+                }
+                result => result,
+            },
+            result => result,
+        }
+    }
+
+    async fn pages<T: DeserializeOwned, K>(
+        &mut self,
+        path: &str,
+        query: &str,
+        limit: Option<usize>,
+        keep: &impl Fn(T) -> K,
+    ) -> Result<Listed<K>, ReadError> {
+        let max_bytes = if limit.is_some() { PAGE_BYTES_MAX } else { WHOLE_BYTES_MAX };
+        let (mut listed, mut token) = self.page(path, &page_query(query, limit, ""), max_bytes, keep).await?;
         for _ in 1..PAGES_MAX {
             if token.is_empty() {
                 return Ok(listed);
             }
-            let page = match self.page(path, &page_query(query, &token), PAGE_BYTES_MAX, &keep).await {
-                Err(ReadError::Gone) => return self.whole(path, query, keep).await,
-                page => page?,
-            };
+            let page = self.page(path, &page_query(query, limit, &token), max_bytes, keep).await?;
             listed.extend(page.0);
             token = page.1;
         }
@@ -215,20 +231,6 @@ impl<'a> Reader<'a> {
             return Ok(listed);
         }
         Err(ReadError::Sick(format!("{path}: the list has more than {} objects", PAGES_MAX * PAGE)))
-    }
-
-    async fn whole<T: DeserializeOwned, K>(
-        &mut self,
-        path: &str,
-        query: &str,
-        keep: impl Fn(T) -> K,
-    ) -> Result<Listed<K>, ReadError> {
-        let (listed, token) = self.page(path, query, WHOLE_BYTES_MAX, &keep).await?;
-        if token.is_empty() {
-            return Ok(listed);
-        }
-        let words = "the list expired while it was read in pages, and is not given without them";
-        Err(ReadError::Sick(format!("{path}: {words}")))
     }
 
     /// One page and the token of the next.
@@ -245,9 +247,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn page_query(query: &str, token: &str) -> String {
+fn page_query(query: &str, limit: Option<usize>, token: &str) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(query.to_owned());
-    pairs.append_pair("limit", &PAGE.to_string());
+    if let Some(limit) = limit {
+        pairs.append_pair("limit", &limit.to_string());
+    }
     if !token.is_empty() {
         pairs.append_pair("continue", token);
     }

@@ -160,7 +160,7 @@ impl<'a> Witnesses<'a> {
         // What has not moved since we watch is judged when it has been watched for long.
         let limit = |moved| move |l: &&LeaseSight| if l.has_moved() { l.age() > moved } else { l.age() > LEASE_STALE };
         let fresh = |l: &&LeaseSight| l.has_moved() && l.age() <= LEASE_STALE;
-        let renewed = |l: &LeaseSight| l.renewed_after(since) || !target.verdict.reached;
+        let renewed = |l: &LeaseSight| l.renewed_after(since) || target.is_stranger();
         let silent_for = scene.now.duration_since(since).unsigned_abs();
         Self {
             lease,
@@ -186,7 +186,7 @@ fn failing_kubelet<'a>(
     let began = fact.and_then(|f| f.settled_at).map_or(target.verdict.since, |at| at.max(target.verdict.since));
     let waited = scene.now.duration_since(target.verdict.since).unsigned_abs();
     let silent = target.how().is_silence() || (target.by_proxy() && target.how() != How::Sick);
-    let (kind, headline) = if target.verdict.reached {
+    let (kind, headline) = if !target.is_stranger() {
         kind_of_known(name, target, &seen, silent, api)
     } else {
         let patience = fact.is_some_and(|f| is_new(f, scene.now)) || waited < STRANGER_FOR;
@@ -222,7 +222,7 @@ fn kind_of_known(
             (Kind::KubeletDown, format!("kubelet on {name} answers wrongly: {}", target.verdict.message))
         }
         _ if seen.lives => {
-            let says = if silent { "can't be reached from here" } else { how.says(1) };
+            let says = if silent && how != How::Refused { "can't be reached from here" } else { how.says(1) };
             (Kind::Unreachable, format!("kubelet on {name} {says}, yet {heard}: the node lives"))
         }
         _ if !silent => dead(name, how),
@@ -304,7 +304,7 @@ fn not_ready<'a>(scene: &Scene<'a>, fact: &NodeFact, kubelet: Option<&'a TargetV
     let condition = condition::ready(fact)?;
     let names = condition::names(condition);
     // A kubelet that never answered tells nothing of a node.
-    let kubelet = kubelet.filter(|t| t.verdict.reached || t.is_open());
+    let kubelet = kubelet.filter(|t| !t.is_stranger() || t.is_open());
     let since = condition.since.unwrap_or(kubelet.map_or(scene.now, |t| t.verdict.since));
     let is_fresh = !later(scene.now, since, NOT_READY_FOR) && condition.since.is_some();
     // The kubelet has waited for its runtime before it said so.

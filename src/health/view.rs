@@ -233,6 +233,13 @@ impl<'a> TargetView<'a> {
         via.or_else(found) == Some(KubeletVia::Proxy)
     }
 
+    /// A kubelet that has never answered from here, and of which nobody says that it is dead: it may be out of our reach
+    /// for good.
+    pub fn is_stranger(&self) -> bool {
+        let refused = self.by_proxy() && self.verdict.reason == Some(Reason::Refused);
+        self.job() == Job::Kubelet && !self.verdict.reached && !refused
+    }
+
     /// The node that it is the kubelet of, or runs on.
     pub(super) fn node(&self) -> Option<&'a str> {
         match &self.target.spec {

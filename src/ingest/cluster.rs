@@ -232,9 +232,12 @@ impl Cluster {
 
     /// The series of the cluster as a whole.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
-        let quorum = health::quorum(&self.view(now, true));
-        let own = &self.own_certificates;
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, now, &self.written)
+        let view = self.view(now, true);
+        let quorum = health::quorum(&view);
+        let strangers =
+            view.targets.iter().filter(|t| t.is_stranger()).filter_map(|t| t.target.node.as_deref()).collect();
+        let (own, judged) = (&self.own_certificates, samples::Judged { quorum, strangers });
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, &judged, now, &self.written)
     }
 
     /// As the read-only surfaces show it.

@@ -2,15 +2,15 @@
 //!
 //! A target tells the same series with every probe: their label sets are made once and taken over from the samples before.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use crate::{
     health::Quorum,
     model::{
-        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, Observation, Sample,
-        State, Target, TlsFacts,
+        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, NodeFact, Observation,
+        Passage, Sample, State, Target, TlsFacts,
     },
 };
 
@@ -235,6 +235,35 @@ pub fn of_quorum(
     s.samples
 }
 
+/// What health makes of a cluster as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Judged<'a> {
+    /// How etcd stands, where it is watched.
+    pub quorum: Option<Quorum>,
+    /// Nodes whose kubelets have never answered from here.
+    pub strangers: HashSet<&'a str>,
+}
+
+/// A node that is not Ready so soon after it was made is being set up.
+const NEW_FOR: Duration = Duration::from_secs(300);
+/// What the node controller allows a lease (`--node-monitor-grace-period`).
+const LEASE_FRESH: Duration = Duration::from_secs(40);
+
+/// Why it is no trouble when a node is silent or NotReady; `is_stranger`: its kubelet has never answered from here.
+fn excuse(node: &NodeFact, is_stranger: bool, now: Timestamp) -> Option<&'static str> {
+    let is_heard = node.lease_age().map_or(node.is_ready(), |age| age <= LEASE_FRESH);
+    let reported = node.conditions.iter().any(|c| c.kind == "Ready");
+    match node.passage() {
+        Some(Passage::Going) => Some("going"),
+        // No kubelet has ever reported from it.
+        None if !reported => Some("coming"),
+        Some(Passage::Coming) => Some("coming"),
+        None if !node.is_ready() && node.created.is_some_and(|at| since(at, now) <= NEW_FOR) => Some("new"),
+        None if is_stranger && is_heard => Some("out_of_reach"),
+        None => None,
+    }
+}
+
 /// The series of a cluster as a whole: nodes and leases as the API server last told, our own certificates, quorum.
 /// `before` is what was told of it last.
 pub fn of_cluster(
@@ -242,7 +271,7 @@ pub fn of_cluster(
     labels: &std::collections::BTreeMap<String, String>,
     snapshot: &ClusterSnapshot,
     own: &[CertificateFact],
-    quorum: Option<Quorum>,
+    judged: &Judged<'_>,
     now: Timestamp,
     before: &[Sample],
 ) -> Arc<[Sample]> {
@@ -250,7 +279,7 @@ pub fn of_cluster(
     base.push(("cluster", cluster));
     let mut s = Sheet::new(base, now, before, snapshot.nodes.len() * 10 + 16);
     of_certificates(&mut s, own);
-    if let Some(q) = quorum {
+    if let Some(q) = judged.quorum {
         put_quorum(&mut s, q);
     }
     // Never read, it is as old as the attempts: an alert on it must be able to fire.
@@ -270,6 +299,9 @@ pub fn of_cluster(
         for c in &node.conditions {
             s.put("dogwatch_node_condition", &[name, ("condition", &c.kind), ("status", &c.status)], 1.0);
         }
+        if let Some(why) = excuse(node, judged.strangers.contains(&*node.name), now) {
+            s.put("dogwatch_node_excused", &[name, ("why", why)], 1.0);
+        }
         if let Some(age) = node.lease_age() {
             s.seconds("dogwatch_node_lease_age_seconds", &[name], age + grown);
         }
@@ -285,6 +317,8 @@ fn since(at: Timestamp, now: Timestamp) -> Duration {
 mod tests {
     use super::*;
     use crate::model::{Failure, Phases, ProbeSpec, Reason, TargetKey};
+
+    mod nodes;
 
     fn observation(labels: &[(&str, &str)], node: Option<&str>, failed: bool) -> Observation {
         let target = Target {

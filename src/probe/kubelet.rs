@@ -34,6 +34,8 @@ const SECOND_VIEW_LIMIT: Duration = Duration::from_secs(1);
 /// So long a node's first address is waited for by itself before the next one is asked beside it; RFC 8305 has 250 ms for
 /// the addresses of one name.
 const STAGGER: Duration = Duration::from_millis(300);
+/// Where the first address refuses, the others have so long: a dead kubelet is told soon.
+const REFUSED_LIMIT: Duration = Duration::from_millis(500);
 
 /// See the module. `base` is the kubelet at the node's first address, `others` at further ones.
 pub async fn probe(p: Probe<'_>, base: &Url, others: &[Url], node: &str, via: Option<KubeletVia>) -> Report {
@@ -47,34 +49,45 @@ pub async fn probe(p: Probe<'_>, base: &Url, others: &[Url], node: &str, via: Op
     }
 }
 
-/// The kubelet's own port. What its first address says counts; while that is silent, an answer at another one does.
+/// The kubelet's own port. What its first address says counts, unless that is silent or refuses (a kubelet may be bound to
+/// one address) and the kubelet answers at another one.
 async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> Exchange {
-    let ask = |base: &Url| {
+    let ask = |base: &Url, deadline| {
         let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster) };
         p.ask(ask, deadline)
     };
-    let first = ask(base);
+    let first = ask(base, deadline);
     if others.is_empty() {
         return first.await;
     }
-    let mut further: FuturesUnordered<_> = (1..)
+    tokio::pin!(first);
+    let mut said = tokio::time::timeout(STAGGER, &mut first).await.ok();
+    let (limit, stagger) = match said.as_ref().map(reason) {
+        Some(Some(Reason::Refused)) => (deadline.min(Instant::now() + REFUSED_LIMIT), Duration::ZERO),
+        Some(Some(reason)) if reason.is_silence() => (deadline, STAGGER),
+        Some(_) => return first_said(said, first).await,
+        None => (deadline, STAGGER),
+    };
+    let mut further: FuturesUnordered<_> = (0..)
         .zip(others)
         .map(|(i, base)| async move {
-            tokio::time::sleep(STAGGER * i).await;
-            ask(base).await
+            tokio::time::sleep(stagger * i).await;
+            ask(base, limit).await
         })
         .collect();
-    tokio::pin!(first);
-    let mut silent = None;
     loop {
         tokio::select! {
-            exchange = &mut first, if silent.is_none() => match &exchange.outcome {
-                Err(failure) if failure.reason.is_silence() => silent = Some(exchange),
-                _ => return exchange,
-            },
+            exchange = &mut first, if said.is_none() => {
+                let open = reason(&exchange).is_some_and(|r| r == Reason::Refused || r.is_silence());
+                said = Some(exchange);
+                if !open {
+                    break;
+                }
+            }
             Some(mut exchange) = further.next() => {
                 if judge_direct(&exchange).answered {
-                    let text = format!("{} is silent: another address of the node is asked", words_of(base));
+                    let place = &base[url::Position::BeforeHost..url::Position::AfterPort];
+                    let text = format!("{place} gives no answer: another address of the node is asked");
                     exchange.trace.insert(0, TraceLine { after: Duration::ZERO, text });
                     return exchange;
                 }
@@ -82,14 +95,19 @@ async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> 
             else => break,
         }
     }
-    match silent {
+    first_said(said, first).await
+}
+
+/// Why it failed.
+fn reason(exchange: &Exchange) -> Option<Reason> {
+    exchange.outcome.as_ref().err().map(|failure| failure.reason)
+}
+
+async fn first_said(said: Option<Exchange>, first: impl Future<Output = Exchange>) -> Exchange {
+    match said {
         Some(exchange) => exchange,
         None => first.await,
     }
-}
-
-fn words_of(base: &Url) -> &str {
-    &base[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
 async fn auto(p: Probe<'_>, base: &Url, others: &[Url], node: &str) -> Report {

@@ -17,6 +17,10 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_node_ready", "1 if the node's Ready condition is True, as the API server last told"),
     ("dogwatch_node_condition", "1 for the current status of each node condition"),
     ("dogwatch_node_unschedulable", "1 if the node is cordoned"),
+    (
+        "dogwatch_node_excused",
+        "1 where it is no trouble that a node is silent or NotReady, by why: going, coming, new, out_of_reach",
+    ),
     ("dogwatch_node_lease_age_seconds", "Age of the node's lease"),
     ("dogwatch_node_info", "The kubelet version of the node"),
     ("dogwatch_leader_lease_age_seconds", "Age of the leader lease of the scheduler or controller-manager"),

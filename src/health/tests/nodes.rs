@@ -274,6 +274,17 @@ fn a_kubelet_that_never_answered_is_judged_by_what_others_hear_of_it() {
         unready,
         &["critical NodeDown: node n02 is lost: its kubelet is silent and the API server calls it NotReady"],
     );
+    // The API server's own word is no firewall's.
+    let refused = |w: &mut World| {
+        w.down("kubelet 10.99.1.2", Reason::Refused, -90).lease("n02", 4);
+        for entry in w.pick("kubelet 10.99.1.2") {
+            let ProbeSpec::Kubelet { via, .. } = &mut entry.target.spec else { continue };
+            *via = Some(KubeletVia::Proxy);
+        }
+    };
+    let words =
+        "warning KubeletUnreachable: kubelet on n02 refuses connections, yet its lease is fresh: the node lives";
+    check(-90, refused, &[words]);
     // It lives, and is NotReady all the same.
     let sick = |w: &mut World| {
         w.lease("n02", 4).ready("n02", "False", "KubeletNotReady", -90);

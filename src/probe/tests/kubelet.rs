@@ -7,8 +7,19 @@ const WELL: &str = "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\
 const PROXY: &str = "/api/v1/nodes/n1/proxy/healthz?verbose";
 
 async fn run(base: &Url, api: &[Url], via: Option<KubeletVia>, pki: &Pki, timeout: Duration) -> Observation {
+    run_beside(base, &[], api, via, pki, timeout).await
+}
+
+async fn run_beside(
+    base: &Url,
+    others: &[Url],
+    api: &[Url],
+    via: Option<KubeletVia>,
+    pki: &Pki,
+    timeout: Duration,
+) -> Observation {
     let dialer = pki.dialer(EtcdCertificate::None).await;
-    let spec = ProbeSpec::Kubelet { base: base.clone(), others: Vec::new(), node: "n1".into(), via };
+    let spec = ProbeSpec::Kubelet { base: base.clone(), others: others.to_vec(), node: "n1".into(), via };
     let seen = probe(&target(Job::Kubelet, spec, timeout), &dialer, api, true, &Clock::system()).await;
     assert_trace_is_sound(&seen);
     seen
@@ -131,6 +142,30 @@ async fn silence_leaves_time_for_the_proxy() {
     let hung = by(Act::Hang).await;
     assert!(verdict(&hung).starts_with("timeout: ") && facts(&hung).is_none(), "{}", verdict(&hung));
     assert!(hung.duration < timeout * 2, "{:?}", hung.duration);
+}
+
+#[tokio::test]
+async fn a_silent_address_has_the_others_beside_it() {
+    let pki = Pki::make();
+    let (silent, _listener) = stopped().await;
+    let (silent_too, _second) = stopped().await;
+    let well = pki.serve(Security::Tls, vec![("/healthz", say(200, WELL))]).await;
+    let stranger = pki.serve(Security::Tls, vec![("/healthz", say(200, "<html>"))]).await;
+    let direct = Some(KubeletVia::Direct);
+    let check = async |base: &Url, others: &[Url], expected: &str| {
+        let seen = run_beside(base, others, &[], direct, &pki, Duration::from_secs(3)).await;
+        assert!(verdict(&seen).starts_with(expected), "{}", verdict(&seen));
+        seen
+    };
+    let seen = check(&silent, &[silent_too.clone(), well.url.clone()], "ok").await;
+    assert!(seen.trace[0].text.contains("gives no answer: another address"), "{:?}", seen.trace);
+    let seen = check(&well.url, std::slice::from_ref(&silent), "ok").await;
+    assert!(seen.duration < Duration::from_secs(2), "a first address that answers waits for no other");
+    check(&silent, &[silent_too, stranger.url.clone()], "timeout: ").await;
+    // A kubelet may be bound to one of its addresses; where it is dead, that is told soon.
+    check(&nobody().await, std::slice::from_ref(&well.url), "ok").await;
+    let seen = check(&nobody().await, std::slice::from_ref(&silent), REFUSED).await;
+    assert!(seen.duration < Duration::from_secs(2), "{:?}", seen.duration);
 }
 
 #[tokio::test]

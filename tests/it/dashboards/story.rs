@@ -4,13 +4,17 @@
 //! that quorum is lost; 60–80 worker-2 is not ready; 75–80 cp-2's scheduler flaps; 90 on worker-1 is short of memory and
 //! 95–97 not ready; 100 on cp-1's etcd is full. Certificates of every age.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use dogwatch::{
     exposition,
     health::Quorum,
     http::metrics::{Format, Picture, exposition as write},
-    ingest::samples::{of_cluster, of_observation, of_verdict},
+    ingest::samples::{Judged, of_cluster, of_observation, of_verdict},
     model::*,
     telemetry::{ClusterLabels, Metrics, NotificationLabels, ProbeLabels, process::Process},
 };
@@ -247,7 +251,8 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         (false, ..) => Quorum { members: 1, healthy: 1, alive: 1 },
     };
     let own = [certificate("dogwatch", now.days(90), "kubeconfig")];
-    of_cluster(name, &BTreeMap::new(), &snapshot, &own, Some(quorum), now.at, &[])
+    let judged = Judged { quorum: Some(quorum), strangers: HashSet::new() };
+    of_cluster(name, &BTreeMap::new(), &snapshot, &own, &judged, now.at, &[])
 }
 
 fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
