@@ -86,7 +86,7 @@ fn all_api_servers_gone_and_back_is_one_incident() {
 #[ignore = "needs the lab: tests/run lab"]
 fn a_rolling_upgrade_of_the_control_plane_tells_nothing() {
     let lab = Lab::take();
-    let mut watch = Watch::seeing_all(&lab);
+    let mut watch = Watch::as_delivered(&lab);
     for n in 1..=3 {
         let instance = format!("10.99.0.{n}:6443");
         let ready = || lab.readyz(&instance);

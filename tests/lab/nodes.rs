@@ -76,7 +76,7 @@ fn a_dead_container_runtime_is_the_headline() {
 #[ignore = "needs the lab: tests/run lab"]
 fn kubelets_that_are_upgraded_in_turn_are_not_told() {
     let lab = Lab::take();
-    let mut watch = Watch::seeing_all(&lab);
+    let mut watch = Watch::as_delivered(&lab);
     for kubelet in ["kubelet-1", "kubelet-2"] {
         watch.act(&["kill", kubelet]);
         sleep(UPGRADE);

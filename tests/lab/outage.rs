@@ -47,9 +47,9 @@ impl Outage<'_> {
         end(watch);
     }
 
-    /// The same, and asserts that for a good while nothing comes after the end.
+    /// The same as users have it, and asserts that for a good while nothing comes after the end.
     pub fn play_with_aftermath(&self, lab: &Lab) {
-        let mut watch = Watch::seeing_all(lab);
+        let mut watch = Watch::as_delivered(lab);
         self.begin(&mut watch);
         sleep(self.lasts);
         end_for_good(watch, AFTERMATH);

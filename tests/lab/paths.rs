@@ -39,7 +39,7 @@ fn a_control_plane_host_that_is_cut_off_is_one_message_with_the_host_in_it() {
 /// Breaks only the way from the watchdog; asserts that one message says so, that nobody is accused, and that it ends.
 fn only_the_path(acts: &[&[&str]], hosts: &[&str]) {
     let lab = Lab::take();
-    let mut watch = Watch::seeing_all(&lab);
+    let mut watch = Watch::as_delivered(&lab);
     for act in acts {
         watch.act(act);
     }
@@ -78,7 +78,7 @@ fn answers_that_are_lost_on_the_way_are_the_way() {
 #[ignore = "needs the lab: tests/run lab"]
 fn three_percent_of_loss_tell_nothing() {
     let lab = Lab::take();
-    let mut watch = Watch::seeing_all(&lab);
+    let mut watch = Watch::as_delivered(&lab);
     watch.act(&["lossy", "3"]);
     sleep(LOSSY_FOR);
     let told = watch.told();

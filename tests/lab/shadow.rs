@@ -19,7 +19,7 @@ const WARNING_WITHIN: Duration = Duration::from_secs(60).saturating_add(QUICK);
 #[ignore = "needs the lab: tests/run lab"]
 fn what_breaks_in_the_shadow_of_an_open_incident_is_told() {
     let lab = Lab::take();
-    let mut watch = Watch::seeing_all(&lab);
+    let mut watch = Watch::as_delivered(&lab);
     // Twice away and twice back: it holds the incident open for longer, since it might go on like this.
     for _ in 0..2 {
         for n in 1..=3 {

@@ -49,8 +49,11 @@ pub const WHOLE: [(&str, usize); 6] = [
 
 /// How the watchdog is told what to watch.
 pub enum Setup<'a> {
-    /// By a configuration with etcd's certificates and the receivers, and this kubeconfig.
+    /// By a configuration with etcd's certificates and the receivers, and this kubeconfig. Warnings are told at once, to
+    /// keep the tests short.
     Configured(&'a Path),
+    /// The same, but warnings are told when they last, as without a word about it.
+    Delivered(&'a Path),
     /// The same, with this kubeconfig and this rule file instead of the built-in rules.
     Ruled(&'a Path, &'a Path),
     /// By `$KUBECONFIG` and nothing else.
@@ -76,15 +79,24 @@ impl<'a> Watch<'a> {
         watch
     }
 
+    /// The same, with warnings told as whoever configures nothing about it has it.
+    pub fn as_delivered(lab: &'a Lab) -> Self {
+        let watch = Self::start(lab, Setup::Delivered(&lab.pki("watchdog.kubeconfig")));
+        watch.wait_until_all_up();
+        watch
+    }
+
     /// Starts it, without waiting for what it sees.
     pub fn start(lab: &'a Lab, setup: Setup<'_>) -> Self {
         let dir = TempDir::with_prefix("dogwatch-lab-").unwrap();
         let sink = Sink::start(lab, dir.path());
         let kubeconfig = match &setup {
-            Setup::Configured(kubeconfig) | Setup::Ruled(kubeconfig, _) => {
+            Setup::Configured(kubeconfig) | Setup::Delivered(kubeconfig) | Setup::Ruled(kubeconfig, _) => {
                 let mut text = configuration(lab, kubeconfig, &sink);
-                if let Setup::Ruled(_, rules) = &setup {
-                    text += &format!("rule_files: [{}]\n", rules.display());
+                match &setup {
+                    Setup::Ruled(_, rules) => text += &format!("rule_files: [{}]\n", rules.display()),
+                    Setup::Configured(_) => text += "tell_warnings_after: 0s\n",
+                    Setup::Delivered(_) | Setup::Zero(_) => {}
                 }
                 fs::write(dir.path().join("dogwatch.yml"), text).unwrap();
                 None
