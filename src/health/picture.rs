@@ -61,11 +61,21 @@ impl<'a> Picture<'a> {
             Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
         } else if after(self.api.all_failing()) {
             Some(self.scene.key(AlertName::ApiServersDown, ""))
+        } else if after(self.full()) {
+            Some(self.scene.key(AlertName::EtcdAlarm, NOSPACE))
         } else if !targets.is_empty() && targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
             Some(self.scene.key(AlertName::ApiServerDown, ""))
         } else {
             None
         }
+    }
+
+    /// Since when etcd refuses every write, for want of space: leases can't be renewed, and whoever leads gives up.
+    fn full(&self) -> Option<Timestamp> {
+        let is_full = |t: &&&TargetView| {
+            t.is_down() && t.etcd_facts().is_some_and(|f| f.alarms.iter().any(|a| a.alarm == NOSPACE))
+        };
+        self.scene.job(Job::Etcd).iter().filter(is_full).map(|t| t.verdict.since).min()
     }
 
     /// Where the API server on the same host is down: what stood on that one alone (kubeadm's default) gives up its
@@ -76,3 +86,6 @@ impl<'a> Picture<'a> {
         target.job() != Job::Etcd && down.iter().any(|t| follows(since, t.verdict.since))
     }
 }
+
+/// etcd's alarm of a database that has reached its quota.
+const NOSPACE: &str = "NOSPACE";

@@ -9,9 +9,9 @@ mod arbitrary;
 mod between;
 mod control_plane;
 mod etcd;
+mod explained;
 mod nodes;
 mod own;
-mod proxies;
 mod world;
 
 use world::World;

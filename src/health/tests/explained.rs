@@ -1,4 +1,4 @@
-//! kube-proxies, and the nodes that they run on.
+//! What is explained by something else: kube-proxies by their node, leaders by an etcd that takes no writes.
 
 use super::*;
 use crate::model::*;
@@ -26,4 +26,19 @@ fn a_node_is_judged_before_the_kube_proxy_on_it() {
     silent_proxy(&mut lost, -9);
     lost.down("kubelet 10.99.1.2", Reason::Timeout, -8).lease("n02", 20);
     assert_eq!(names(&lost), [AlertName::NodeDown]);
+}
+
+#[test]
+fn leaders_that_give_up_because_etcd_is_full_are_its_consequence() {
+    let mut world = World::new(2);
+    for entry in world.pick("etcd") {
+        entry.fail(State::Down, Reason::Degraded, -60);
+        let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
+        entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..world::etcd_facts(1) }));
+    }
+    world.down("kube-scheduler", Reason::Refused, -30).down("kube-controller-manager", Reason::Refused, -30);
+    let diagnosis = world.diagnose();
+    let roots: Vec<_> = diagnosis.findings.iter().filter(|f| f.caused_by.is_none()).map(|f| f.key.alert).collect();
+    assert_eq!(roots, [AlertName::EtcdAlarm]);
+    assert_eq!(diagnosis.findings.len(), 3, "told as what comes of it");
 }
