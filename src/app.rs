@@ -3,6 +3,7 @@
 mod cluster;
 pub mod drill;
 mod engine;
+mod limits;
 mod own;
 mod systemd;
 
@@ -42,6 +43,7 @@ const RELOADS: usize = 1;
 /// # Errors
 /// When the machine can't give what is needed at start: the port, the signals, the data directory's lock.
 pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
+    limits::take_all_files();
     let (ask, mut asked) = mpsc::channel(RELOADS);
     let shared =
         Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock: Clock::system(), reload: ask };

@@ -6,16 +6,23 @@
 
 mod access;
 mod again;
+mod algorithms;
+mod ca;
 mod certificate;
 mod connect;
 mod credentials;
+mod ecdsa;
 mod endpoint;
 mod exchange;
 mod exec;
 mod failure;
 mod http1;
+mod identity;
 mod kubeconfig;
+mod pem;
 mod pool;
+mod proxy;
+mod resolve;
 mod steps;
 mod stream;
 #[cfg(test)]
@@ -24,6 +31,8 @@ pub(crate) mod testing;
 mod tests;
 mod tls;
 mod unpack;
+mod user;
+mod witness;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -139,9 +148,20 @@ pub struct DialConfig {
     pub etcd_cert_file: Option<PathBuf>,
     /// Its key.
     pub etcd_key_file: Option<PathBuf>,
+    /// A person waits for the answer: an exec plugin is waited for less.
+    pub person_waits: bool,
 }
 
-/// Makes ring the process's default TLS provider, for kube and reqwest; calling it again changes nothing.
+/// Why there are no credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// In words.
+    pub why: String,
+    /// What the exec plugin said on stderr, line by line: for the user's own terminal only, it may hold secrets.
+    pub said: Vec<String>,
+}
+
+/// Makes ring the process's default TLS provider, for reqwest; calling it again changes nothing.
 pub fn install_crypto() {
     // An error only says that there is one already.
     _ = rustls::crypto::ring::default_provider().install_default();
@@ -155,8 +175,8 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Reads the kubeconfig and the certificates, and runs the exec plugin if there is one (30 s at most; its failure
-    /// is not an error here, but the reason of each exchange that is refused because of it).
+    /// Reads the kubeconfig and the certificates, and runs the exec plugin if there is one (30 s at most, 10 s where a
+    /// person waits; its failure is not an error here, but the reason of each exchange that is refused because of it).
     ///
     /// # Errors
     /// When a file can't be read or says something that can't be used; the message names the file and what to do.
@@ -187,10 +207,33 @@ impl Dialer {
         self.credentials.access().own_certificates().to_vec()
     }
 
+    /// The CAs by which servers are judged, of each bundle the one that lasts longest: source `ca`, and whose it is in
+    /// words. None where the machine's own are trusted.
+    pub fn authorities(&self) -> Vec<(CertificateFact, String)> {
+        let access = self.credentials.access();
+        let bundles = [access.cluster_ca(), access.etcd_ca()];
+        bundles.into_iter().filter_map(|ca| Some((ca.lasting()?.clone(), ca.name().to_owned()))).collect()
+    }
+
+    /// Why we have no credentials: the exec plugin gave none, or the context names no user.
+    pub fn missing(&self) -> Option<Missing> {
+        let access = self.credentials.access();
+        let plugin = access.missing().map(|e| Missing { why: e.why.clone(), said: e.said.clone() });
+        plugin.or_else(|| access.anonymous().map(|why| Missing { why: why.to_owned(), said: Vec::new() }))
+    }
+
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
         exchange::run(&self.credentials, ask, deadline).await
     }
+}
+
+/// The name of the context that a kubeconfig chooses; runs no plugin and reads none of the files that it refers to.
+///
+/// # Errors
+/// When the kubeconfig can't be read or chooses none.
+pub fn context(config: &DialConfig) -> Result<String, DialError> {
+    kubeconfig::read(config).map(|chosen| chosen.context)
 }
 
 /// Why a `Dialer` could not be made, or its credentials not be refreshed.

@@ -31,6 +31,7 @@ mod tests;
 
 pub use diagnosis::diagnose;
 pub use etcd::{Quorum, quorum};
+pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Head, Outcome, Thresholds};
 pub use view::{ClusterView, TargetView};

@@ -353,7 +353,14 @@ impl Ingest {
         }
         let problems: Vec<(&str, &str)> =
             self.clusters.values().filter_map(|c| c.problem.as_deref().map(|p| (&*c.name, p))).collect();
-        let diagnosis = own::diagnose(&OwnView { now, vantage: &self.vantage, store: &store, problems: &problems });
+        let faults = self.own_faults();
+        let diagnosis = own::diagnose(&OwnView {
+            now,
+            vantage: &self.vantage,
+            store: &store,
+            problems: &problems,
+            faults: &faults,
+        });
         if self.parts.diagnoses.try_send(diagnosis).is_ok() {
             self.own_at = Some(mono);
         }

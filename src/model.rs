@@ -39,7 +39,7 @@ pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};
 pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdVia, Facts, Failure, KubeletFacts,
-    Observation, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
+    Observation, Ours, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
 };
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;

@@ -19,7 +19,10 @@ mod report;
 mod tests;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use url::Url;
@@ -28,7 +31,7 @@ use self::report::Report;
 use crate::{
     clock::Clock,
     dial::{Ask, Dialer, Exchange},
-    model::{Observation, ProbeSpec, Target, TraceLine},
+    model::{Failure, Observation, ProbeSpec, Target, TraceLine},
 };
 
 /// What a prober works with.
@@ -41,6 +44,8 @@ struct Probe<'a> {
     keep_alive: bool,
     begun: Instant,
     deadline: Instant,
+    /// The first thing that failed on our own side.
+    ours: &'a OnceLock<Failure>,
 }
 
 impl Probe<'_> {
@@ -57,6 +62,9 @@ impl Probe<'_> {
         {
             exchange.trace.push(TraceLine { after: self.begun.elapsed(), text: failure.message.clone() });
         }
+        if let Some(failure) = exchange.outcome.as_ref().err().filter(|f| f.ours.is_some()) {
+            self.ours.get_or_init(|| failure.clone());
+        }
         exchange
     }
 
@@ -70,13 +78,18 @@ impl Probe<'_> {
 /// kubelet's connection be used again.
 pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_alive: bool, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
-    let probe = Probe { dialer, api, keep_alive, begun, deadline: begun + target.timeout };
-    let report = match &target.spec {
+    let ours = OnceLock::new();
+    let probe = Probe { dialer, api, keep_alive, begun, deadline: begun + target.timeout, ours: &ours };
+    let mut report = match &target.spec {
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,
         ProbeSpec::Healthz { url } => healthz::probe(probe, url).await,
         ProbeSpec::Kubelet { base, others, node, via } => kubelet::probe(probe, base, others, node, *via).await,
     };
+    // A question that never went out has no answer: what was made of that is no word against the target.
+    if let Some(failure) = ours.into_inner().filter(|_| report.failure.is_some()) {
+        report = report.failed(failure);
+    }
     report.finish(target.clone(), started, clock.mono() - begun)
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    dial::{DialConfig, Dialer},
+    dial::Dialer,
     discover::{
         config::ClusterConfig,
         coverage::gaps,
@@ -126,13 +126,7 @@ impl ClusterTask {
 
     async fn load(&mut self) -> Dialer {
         loop {
-            let config = DialConfig {
-                kubeconfig: self.config.kubeconfig.clone(),
-                context: self.config.context.clone(),
-                etcd_ca_file: self.config.etcd.ca_file.clone(),
-                etcd_cert_file: self.config.etcd.cert_file.clone(),
-                etcd_key_file: self.config.etcd.key_file.clone(),
-            };
+            let config = self.config.dial();
             match Dialer::load(config, self.clock.clone()).await {
                 Ok(dialer) => return dialer,
                 Err(error) => {

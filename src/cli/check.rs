@@ -1,4 +1,4 @@
-//! `dogwatch check`: the configuration, and what it refers to.
+//! `dogwatch check`: the configuration, and what it refers to: files are read, exec plugins are run, no server is asked.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -7,17 +7,22 @@ use std::{
 };
 
 use anstyle::AnsiColor;
+use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use super::{CheckArgs, output};
 use crate::{
     clock::Clock,
     config::{self, Config},
     dial::{DialConfig, Dialer},
+    discover::config::ClusterConfig,
+    health::expires_soon,
     heartbeat::tokens,
     rule,
 };
 
-/// Says that all is fine, or all that is not; exit status 1 then.
+/// Says that all is fine, or all that is not; exit status 1 where something can't be used, 0 where there are only warnings:
+/// credentials that are missing or have ended may be back by the time they are needed, and the watchdog tells of them.
 pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let shown =
         output::config_file(&args.config).map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
@@ -26,22 +31,17 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
         Err(errors) => return Ok(output::fail(&errors)),
     };
     let mut errors = config::rules(&config).err().unwrap_or_default();
-    for cluster in &config.clusters {
-        let dial = DialConfig {
-            kubeconfig: cluster.kubeconfig.clone(),
-            context: cluster.context.clone(),
-            etcd_ca_file: cluster.etcd.ca_file.clone(),
-            etcd_cert_file: cluster.etcd.cert_file.clone(),
-            etcd_key_file: cluster.etcd.key_file.clone(),
-        };
-        if let Err(error) = Dialer::load(dial, Clock::system()).await {
-            errors.push(format!("cluster {}: {error}", cluster.name));
+    let mut concerns = Vec::new();
+    for (cluster, found) in config.clusters.iter().zip(join_all(config.clusters.iter().map(credentials)).await) {
+        match found {
+            Ok(found) => concerns.extend(found.into_iter().map(|c| format!("cluster {}: {c}", cluster.name))),
+            Err(error) => errors.push(format!("cluster {}: {error}", cluster.name)),
         }
     }
     let unfit = |file: &PathBuf| tokens::check(file).err().map(|why| format!("{}: {why}", file.display()));
     errors.extend(token_files(&config).filter_map(unfit));
     let yellow = output::style(AnsiColor::Yellow);
-    for warning in warnings(&config) {
+    for warning in warnings(&config).iter().chain(&concerns) {
         output::say(&format!("{yellow}warning:{yellow:#} {warning}"));
     }
     if !errors.is_empty() {
@@ -53,8 +53,42 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     if !config.heartbeats.is_empty() {
         parts.push(count(config.heartbeats.len(), "heartbeat"));
     }
-    output::say(&format!("{green}{shown} is fine:{green:#} {}", parts.join(", ")));
+    let parts = parts.join(", ");
+    match concerns.len() {
+        0 => output::say(&format!("{green}{shown} is fine:{green:#} {parts}")),
+        _ => output::say(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What of a cluster's credentials and CAs can be told without asking it; a plugin's own words are indented below.
+///
+/// # Errors
+/// Why the cluster can't be watched at all.
+async fn credentials(cluster: &ClusterConfig) -> Result<Vec<String>, String> {
+    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+    let dialer = Dialer::load(dial, Clock::system()).await.map_err(|e| e.to_string())?;
+    let now = Timestamp::now();
+    let mut concerns: Vec<String> = dialer.missing().iter().map(output::missing).collect();
+    let own = dialer.own_certificates();
+    let own = own.iter().map(|c| {
+        let whose = if c.source == "kubeconfig" { "the client certificate" } else { "the etcd client certificate" };
+        (c, format!("{whose} ({})", c.subject))
+    });
+    let authorities = dialer.authorities();
+    let authorities = authorities.iter().map(|(c, name)| (c, format!("{name} ({})", c.subject)));
+    for (certificate, what) in own.chain(authorities) {
+        let on = certificate.not_after.strftime("%Y-%m-%d %H:%M UTC");
+        if certificate.not_after <= now {
+            concerns.push(format!("{what} expired on {on}"));
+        } else if certificate.not_before > now {
+            concerns
+                .push(format!("{what} is not valid before {}", certificate.not_before.strftime("%Y-%m-%d %H:%M UTC")));
+        } else if expires_soon(certificate, now) {
+            concerns.push(format!("{what} expires soon, on {on}"));
+        }
+    }
+    Ok(concerns)
 }
 
 fn token_files(config: &Config) -> impl Iterator<Item = &PathBuf> {

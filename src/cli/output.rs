@@ -6,7 +6,10 @@ use std::{path::PathBuf, process::ExitCode};
 use anstyle::{AnsiColor, Style};
 
 use super::{ConfigArgs, HistoryArgs};
-use crate::config::{self, Config};
+use crate::{
+    config::{self, Config},
+    dial::{self, Missing},
+};
 
 /// The exit status of a usage or configuration error.
 const FAILED: u8 = 1;
@@ -27,6 +30,12 @@ pub fn say(line: &str) {
 pub fn note(line: &str) {
     let yellow = style(AnsiColor::Yellow);
     anstream::eprintln!("{yellow}note:{yellow:#} {line}");
+}
+
+/// Why there are no credentials, with all that the plugin said below it: only for the user's own terminal.
+pub fn missing(missing: &Missing) -> String {
+    let said: String = missing.said.iter().map(|line| format!("\n    {line}")).collect();
+    format!("{}{}{said}", missing.why, if said.is_empty() { "" } else { "; it says:" })
 }
 
 /// A style by name of meaning.
@@ -51,10 +60,9 @@ pub async fn configuration(args: &ConfigArgs) -> Result<Config, String> {
             config::load(&path).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         }
         None => {
-            let config = crate::dial::DialConfig { kubeconfig: args.kubeconfig.clone(), ..Default::default() };
-            let dialer = crate::dial::Dialer::load(config, crate::clock::Clock::system()).await;
+            let config = dial::DialConfig { kubeconfig: args.kubeconfig.clone(), ..Default::default() };
             let hint = "give --kubeconfig FILE, set $KUBECONFIG, or write a dogwatch.yml (--config)";
-            let context = dialer.map_err(|e| format!("{e}\n{hint}"))?.context();
+            let context = dial::context(&config).map_err(|e| format!("{e}\n{hint}"))?;
             Ok(Config::zero(&cluster_name(&context), args.kubeconfig.clone()))
         }
     }

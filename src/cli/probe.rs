@@ -1,6 +1,6 @@
 //! `dogwatch probe`: everything once, as a table or JSON, with the exit status of a Nagios plugin.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anstyle::AnsiColor;
 use comfy_table::{Table, presets};
@@ -23,6 +23,8 @@ use crate::{
     probe,
 };
 
+/// A wait longer than this is explained.
+const SILENT_FOR: Duration = Duration::from_secs(2);
 /// Probes at once: a person waits, and the machine may be small.
 const AT_ONCE: usize = 128;
 
@@ -40,6 +42,7 @@ impl Grade {
     fn of(o: &Observation) -> Self {
         match o.failure.as_ref().map(|f| f.reason) {
             None => Grade::Up,
+            Some(Reason::Local) => Grade::Unknown,
             // As the diagnosis judges it.
             Some(_) if o.refuses_us() => Grade::Unknown,
             Some(Reason::Throttled | Reason::Degraded) => Grade::Degraded,
@@ -125,14 +128,12 @@ struct Seen {
 
 async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Seen, String> {
     let clock = Clock::system();
-    let dial = DialConfig {
-        kubeconfig: cluster.kubeconfig.clone(),
-        context: cluster.context.clone(),
-        etcd_ca_file: cluster.etcd.ca_file.clone(),
-        etcd_cert_file: cluster.etcd.cert_file.clone(),
-        etcd_key_file: cluster.etcd.key_file.clone(),
-    };
-    let dialer = Dialer::load(dial, clock.clone()).await.map_err(|e| e.to_string())?;
+    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+    let loading = Dialer::load(dial, clock.clone());
+    let dialer = told_while_waiting(&cluster.name, loading).await.map_err(|e| e.to_string())?;
+    if let Some(missing) = dialer.missing() {
+        output::note(&format!("cluster {}: {}", cluster.name, output::missing(&missing)));
+    }
     let snapshot = kubernetes::read(&dialer, &ClusterSnapshot::default(), Scope::Full, &clock).await;
     if let Some(error) = &snapshot.error {
         output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
@@ -165,6 +166,18 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let mut gaps = if args.all { gaps(cluster, &snapshot) } else { Vec::new() };
     gaps.retain(|gap| observations.iter().all(|o| o.target.key.job != gap.job));
     Ok(Seen { observations, unread, gaps })
+}
+
+/// An exec plugin may take its time: nobody should wonder.
+async fn told_while_waiting<T>(cluster: &str, loading: impl Future<Output = T>) -> T {
+    let mut loading = std::pin::pin!(loading);
+    match tokio::time::timeout(SILENT_FOR, loading.as_mut()).await {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            output::note(&format!("cluster {cluster}: waiting for its exec plugin, 10 s at most"));
+            loading.await
+        }
+    }
 }
 
 fn is_called(target: &Target, wanted: &str) -> bool {

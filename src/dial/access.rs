@@ -3,34 +3,28 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::Empty;
+use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
-use kube::{Config, client::ConfigExt, config::AuthInfo};
-use rustls::{
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    sign::CertifiedKey,
-};
-use secrecy::ExposeSecret;
-use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
+use rustls::{pki_types::ServerName, sign::CertifiedKey};
 use url::Url;
 
 use super::{
-    DialConfig, DialError, Trust, certificate,
-    connect::Proxies,
-    exec,
-    kubeconfig::{self, Chosen, Stamp, stamp},
-    tls::{self, Ca},
+    DialConfig, DialError, Trust,
+    ca::Ca,
+    certificate,
+    exec::{self, PluginError},
+    identity,
+    kubeconfig::{self, Cluster, Stamp, User, stamp},
+    pem,
+    proxy::Proxies,
+    user,
 };
-use crate::model::{CertificateFact, Failure, Reason, TlsFacts};
+use crate::model::{CertificateFact, Secret, TlsFacts};
 
 /// The name under which clients inside a cluster reach its API server: every API server's certificate carries it.
 const IN_CLUSTER_NAME: &str = "kubernetes.default.svc";
 /// Credentials are renewed so long before they end.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_secs(60);
-
-type HeaderService = BoxCloneSyncService<Request<Empty<Bytes>>, Response<()>, BoxError>;
 
 /// Everything, read once.
 pub(super) struct Access {
@@ -44,11 +38,13 @@ pub(super) struct Access {
     etcd_ca: Ca,
     identity: Option<Arc<CertifiedKey>>,
     etcd_identity: Option<Arc<CertifiedKey>>,
-    headers: HeaderService,
+    headers: HeaderMap,
     proxies: Proxies,
     own_certificates: Vec<CertificateFact>,
     /// Why the user's credentials are missing: an exec plugin that failed.
-    missing: Option<String>,
+    missing: Option<PluginError>,
+    /// Why there is no user at all.
+    anonymous: Option<String>,
     expires: Option<Timestamp>,
     has_exec: bool,
     stamps: Vec<(PathBuf, Stamp)>,
@@ -65,47 +61,45 @@ impl Access {
         let mut stamps: Vec<_> = kubeconfig::paths(config).into_iter().map(stamped).collect();
         let etcd_files = [&config.etcd_ca_file, &config.etcd_cert_file, &config.etcd_key_file];
         stamps.extend(etcd_files.into_iter().flatten().cloned().map(stamped));
-        let Chosen { config: mut kube, context, place, files } = kubeconfig::read(config).await?;
-        stamps.extend(files.into_iter().map(stamped));
+        let chosen = kubeconfig::read(config)?;
+        let place = &chosen.place;
+        stamps.extend(chosen.cluster.files().chain(chosen.user.files()).cloned().map(stamped));
         let bad = |what: &str, why: &dyn std::fmt::Display| {
             DialError::new(format!("{what} of the kubeconfig {place} can't be used: {why}"))
         };
 
-        let (server, prefix) = server(&kube).map_err(|why| bad("the server", &why))?;
-        let has_exec = kube.auth_info.exec.is_some();
-        let user = user(&mut kube.auth_info).await?;
-        let identity = match user.identity {
-            Some(identity) => Some(identity),
-            None => kubeconfig_identity(&kube).map_err(|why| bad("the client certificate", &why))?,
-        };
+        let (server, prefix) = server(&chosen.cluster, &chosen.user).map_err(|why| bad("the server", &why))?;
+        let limit = if config.person_waits { exec::TIME_MAX_FOR_A_PERSON } else { exec::TIME_MAX };
+        let user = user::identify(&chosen, limit).await.map_err(|why| bad("the user", &why))?;
         let etcd_identity = etcd_identity(config)?;
-        let own_certificates = [(&identity, "kubeconfig"), (&etcd_identity, "etcd-client")]
+        let own_certificates = [(&user.identity, "kubeconfig"), (&etcd_identity, "etcd-client")]
             .into_iter()
             .filter_map(|(key, source)| Some((key.as_ref()?, source)))
             .flat_map(|(key, source)| certificate::facts(&key.cert, source))
             .collect();
-        let tls_server_name = match kube.tls_server_name.as_deref().filter(|n| !n.is_empty()) {
+        let tls_server_name = match chosen.cluster.tls_server_name.as_deref().filter(|n| !n.is_empty()) {
             Some(name) => Some(ServerName::try_from(name.to_owned()).map_err(|e| bad("tls-server-name", &e))?),
             None => None,
         };
         Ok(Self {
-            context,
             server,
             prefix,
             tls_server_name,
-            insecure: kube.accept_invalid_certs,
-            cluster_ca: cluster_ca(&kube).map_err(|why| bad("the certificate-authority", &why))?,
+            insecure: chosen.cluster.insecure_skip_tls_verify.unwrap_or(false),
+            cluster_ca: cluster_ca(&chosen.cluster).map_err(|why| bad("the certificate-authority", &why))?,
             etcd_ca: etcd_ca(config)?,
-            identity,
+            identity: user.identity,
             etcd_identity,
-            headers: header_service(&kube).map_err(|why| bad("the user", &why))?,
-            proxies: Proxies::new(kube.proxy_url.as_ref().map(ToString::to_string).as_deref())
+            headers: user.headers,
+            proxies: Proxies::new(chosen.cluster.proxy_url.as_ref().map(Secret::reveal))
                 .map_err(|why| bad("the proxy", &why))?,
             own_certificates,
             missing: user.missing,
+            anonymous: chosen.anonymous.clone(),
             expires: user.expires,
-            has_exec,
+            has_exec: chosen.user.exec.is_some(),
             stamps,
+            context: chosen.context,
         })
     }
 
@@ -152,8 +146,13 @@ impl Access {
     }
 
     /// Why there are no credentials, where an exec plugin gave none.
-    pub(super) fn missing(&self) -> Option<&str> {
-        self.missing.as_deref()
+    pub(super) fn missing(&self) -> Option<&PluginError> {
+        self.missing.as_ref()
+    }
+
+    /// Why we come without credentials, where the context names no user.
+    pub(super) fn anonymous(&self) -> Option<&str> {
+        self.anonymous.as_deref()
     }
 
     /// The plugin's credentials have ended, or it never gave any.
@@ -211,15 +210,8 @@ impl Access {
     }
 
     /// `Authorization` and, where the kubeconfig impersonates, those headers.
-    pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
-        let service = self.headers.clone();
-        match service.oneshot(Request::new(Empty::new())).await {
-            Ok(echoed) => Ok(echoed.into_parts().0.headers),
-            Err(_) => {
-                let words = format!("the auth-provider of context {} gives no token", self.context);
-                Err(Failure::new(Reason::Auth, words))
-            }
-        }
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 }
 
@@ -228,12 +220,28 @@ fn stamped(path: PathBuf) -> (PathBuf, Stamp) {
     (path, stamp)
 }
 
-/// The server without its path, and the path.
-fn server(kube: &Config) -> Result<(Url, String), String> {
-    let mut url = Url::parse(&kube.cluster_url.to_string()).map_err(|e| e.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("it must be https://host:port".to_owned());
+/// The server without its path, and the path. Without a scheme it is client-go's default: https where the kubeconfig has
+/// anything that TLS needs, else http.
+fn server(cluster: &Cluster, user: &User) -> Result<(Url, String), String> {
+    let given = cluster.server.as_deref().unwrap_or_default().trim();
+    if given.is_empty() {
+        return Err("there is none: give its cluster a `server`".to_owned());
     }
+    let mut url = Url::parse(given).ok().filter(Url::has_host);
+    if url.is_none() && !given.contains("://") {
+        let file = |path: &Option<PathBuf>| path.as_ref().is_some_and(|p| !p.as_os_str().is_empty());
+        let data = |data: &Option<String>| data.as_ref().is_some_and(|d| !d.is_empty());
+        let has_tls = file(&cluster.certificate_authority)
+            || data(&cluster.certificate_authority_data)
+            || file(&user.client_certificate)
+            || data(&user.client_certificate_data)
+            || cluster.insecure_skip_tls_verify == Some(true);
+        let scheme = if has_tls { "https" } else { "http" };
+        url = Url::parse(&format!("{scheme}://{given}")).ok().filter(|u| matches!(u.path(), "" | "/"));
+    }
+    let mut url = url
+        .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
+        .ok_or("it must be https://host:port, or host:port")?;
     let prefix = url.path().trim_end_matches('/').to_owned();
     url.set_path("");
     url.set_query(None);
@@ -241,12 +249,10 @@ fn server(kube: &Config) -> Result<(Url, String), String> {
 }
 
 /// Where no CA is given, this machine's CAs decide, as with kubectl.
-fn cluster_ca(kube: &Config) -> Result<Ca, String> {
-    match &kube.root_cert {
-        Some(certificates) => {
-            let certificates = certificates.iter().cloned().map(CertificateDer::from).collect();
-            Ca::new(certificates, "the CA of the kubeconfig")
-        }
+fn cluster_ca(cluster: &Cluster) -> Result<Ca, String> {
+    let (data, file) = (&cluster.certificate_authority_data, &cluster.certificate_authority);
+    match pem::material(data.as_deref(), file.as_deref(), "certificate-authority")? {
+        Some(pem) => Ca::from_pem(&pem, "the CA of the kubeconfig"),
         None => Ok(Ca::system()),
     }
 }
@@ -255,9 +261,7 @@ fn etcd_ca(config: &DialConfig) -> Result<Ca, DialError> {
     let Some(path) = &config.etcd_ca_file else { return Ok(Ca::system()) };
     let bad = |why: &dyn std::fmt::Display| DialError::new(format!("etcd's ca_file {}: {why}", path.display()));
     let pem = std::fs::read(path).map_err(|e| bad(&format_args!("it can't be read: {e}")))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = certificates.map_err(|_| bad(&"it is not PEM"))?;
-    Ca::new(certificates, "etcd's CA").map_err(|why| bad(&why))
+    Ca::from_pem(&pem, "etcd's CA").map_err(|why| bad(&why))
 }
 
 fn etcd_identity(config: &DialConfig) -> Result<Option<Arc<CertifiedKey>>, DialError> {
@@ -270,89 +274,7 @@ fn etcd_identity(config: &DialConfig) -> Result<Option<Arc<CertifiedKey>>, DialE
         std::fs::read(path).map_err(|e| DialError::new(format!("etcd: {} can't be read: {e}", path.display())))
     };
     let (pem, key_pem) = (read(certificate)?, read(key)?);
-    certified(&pem, &key_pem).map(Some).map_err(|why| {
+    identity::certified(&pem, &key_pem).map(Some).map_err(|why| {
         DialError::new(format!("etcd: {} with its key {} can't be used: {why}", certificate.display(), key.display()))
-    })
-}
-
-/// A chain with its key; the key must fit.
-fn certified(certificates: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, String> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
-    let chain = chain.map_err(|_| "the certificate is not PEM")?;
-    if chain.is_empty() {
-        return Err("it holds no certificate".to_owned());
-    }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "there is no PEM key")?;
-    CertifiedKey::from_der(chain, key, &tls::provider()).map(Arc::new).map_err(|e| e.to_string())
-}
-
-/// kube's own reading of `client-certificate(-data)` and `client-key(-data)`.
-fn kubeconfig_identity(kube: &Config) -> Result<Option<Arc<CertifiedKey>>, kube::Error> {
-    let mut bare = kube.clone();
-    // Only the identity is asked for: no roots to load, no plugin or provider to run.
-    bare.root_cert = Some(Vec::new());
-    bare.auth_info.auth_provider = None;
-    let config = bare.rustls_client_config()?;
-    Ok(config.client_auth_cert_resolver.resolve(&[], &[]))
-}
-
-/// What the user's exec plugin and token file give.
-#[derive(Default)]
-struct User {
-    identity: Option<Arc<CertifiedKey>>,
-    missing: Option<String>,
-    expires: Option<Timestamp>,
-}
-
-/// Follows `exec` and `tokenFile`, so that what is left in `auth` is static.
-async fn user(auth: &mut AuthInfo) -> Result<User, DialError> {
-    let mut user = User::default();
-    if let (None, Some(file)) = (&auth.token, auth.token_file.take()) {
-        let token = std::fs::read_to_string(&file)
-            .map_err(|e| DialError::new(format!("the token file {file} can't be read: {e}")))?;
-        auth.token = Some(token.into());
-    }
-    // Static credentials come first, as in client-go and kube.
-    let is_static = auth.token.is_some() || auth.username.is_some() || auth.auth_provider.is_some();
-    let Some(exec) = auth.exec.take().filter(|_| !is_static) else { return Ok(user) };
-    match exec::run(&exec).await {
-        Ok(credential) => {
-            user.expires = credential.expires;
-            auth.token = credential.token.map(|t| t.reveal().to_owned().into());
-            if let Some((certificate, key)) = credential.certificate {
-                match certified(certificate.as_bytes(), key.reveal().as_bytes()) {
-                    Ok(identity) => user.identity = Some(identity),
-                    Err(why) => {
-                        let name = exec.command.as_deref().unwrap_or_default();
-                        user.missing = Some(format!("the client certificate of the exec plugin {name} is bad: {why}"));
-                    }
-                }
-            }
-        }
-        Err(why) => user.missing = Some(why),
-    }
-    Ok(user)
-}
-
-/// kube's layers for `Authorization` and impersonation, over a service that gives the headers back.
-fn header_service(kube: &Config) -> Result<HeaderService, String> {
-    let mut kube = kube.clone();
-    if let Some(token) = &kube.auth_info.token {
-        let trimmed = token.expose_secret().trim().to_owned();
-        // kube panics on a token that can't be a header.
-        HeaderValue::try_from(&trimmed).map_err(|_| "its token has characters that no token has")?;
-        kube.auth_info.token = Some(trimmed.into());
-    }
-    let echo = service_fn(|request: Request<Empty<Bytes>>| {
-        let mut response = Response::new(());
-        *response.headers_mut() = request.into_parts().0.headers;
-        std::future::ready(Ok::<_, BoxError>(response))
-    });
-    let extra = kube.extra_headers_layer().map_err(|_| "an impersonation header can't be sent")?;
-    // kube's errors of a provider may quote its output.
-    let auth = kube.auth_layer().map_err(|_| "its auth-provider fails: use an exec plugin instead")?;
-    Ok(match auth {
-        Some(auth) => BoxCloneSyncService::new(auth.layer(extra.layer(echo))),
-        None => BoxCloneSyncService::new(extra.layer(echo)),
     })
 }

@@ -1,5 +1,5 @@
 //! Keeps the credentials current: files are looked at every ten seconds, an exec plugin is asked again before its
-//! credentials end and when a server refuses them. A failed refresh keeps what there is.
+//! credentials end and when a server refuses them, ever more seldom while it fails. A failed refresh keeps what there is.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{DialConfig, DialError, access::Access, pool::Pool};
+use super::{DialConfig, DialError, access::Access, exec::PluginError, pool::Pool};
 use crate::clock::Clock;
 
 /// How often files are looked at.
@@ -23,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const LOOK_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// How often at most an exec plugin runs: it may cost a call to a cloud's rate-limited API.
 const EXEC_EVERY: Duration = Duration::from_secs(15);
+/// One that fails again and again is asked half as often each time, until it is this seldom.
+const EXEC_EVERY_MAX: Duration = Duration::from_secs(300);
 
 /// The current credentials and the connections that were made with them.
 pub(super) struct Credentials {
@@ -38,8 +40,10 @@ pub(super) struct Credentials {
 #[derive(Debug)]
 struct Refresh {
     looked: Instant,
-    /// When a plugin was last asked again; the first time is at once.
+    /// When a plugin was last asked again, or failed; the first time is at once.
     executed: Option<Instant>,
+    /// How often in a row it failed.
+    failures: u32,
     /// A server refused the credentials since the last look.
     refused: bool,
     /// The last refresh's error, to log a change only.
@@ -50,11 +54,16 @@ impl Credentials {
     /// Reads everything for the first time.
     pub(super) async fn load(config: DialConfig, clock: Clock) -> Result<Arc<Self>, DialError> {
         let access = read(config.clone()).await?;
-        if let Some(why) = access.missing() {
+        let missing = access.missing();
+        if let Some(missing) = missing {
+            tracing::warn!(context = access.context(), "no credentials for the cluster: {}", in_log(missing));
+        } else if let Some(why) = access.anonymous() {
             tracing::warn!(context = access.context(), "no credentials for the cluster: {why}");
         }
         let now = Instant::now();
-        let refresh = Refresh { looked: now, executed: None, refused: false, error: None };
+        let failures = u32::from(missing.is_some());
+        let executed = missing.map(|_| now);
+        let refresh = Refresh { looked: now, executed, failures, refused: false, error: missing.map(in_log) };
         Ok(Arc::new(Self {
             config,
             clock,
@@ -102,7 +111,10 @@ impl Credentials {
             self.lock().refused = true;
         }
         let access = self.access();
-        if let Some(why) = access.missing() {
+        if let Some(missing) = access.missing() {
+            return Some(in_log(missing));
+        }
+        if let Some(why) = access.anonymous() {
             return Some(why.to_owned());
         }
         let error = self.lock().error.clone()?;
@@ -117,7 +129,7 @@ impl Credentials {
         let exec = {
             let mut refresh = self.lock();
             let wanted = access.wants_renewal(wall) || (refresh.refused && access.has_exec());
-            let exec = wanted && refresh.executed.is_none_or(|at| now - at >= EXEC_EVERY);
+            let exec = wanted && refresh.executed.is_none_or(|at| now - at >= pause(refresh.failures));
             let every = if refresh.refused { LOOK_AFTER_REFUSAL } else { LOOK_EVERY };
             if *self.running.borrow() || !(exec || now - refresh.looked >= every) {
                 return;
@@ -145,7 +157,11 @@ impl Credentials {
         }
         let (next, error) = match read(self.config.clone()).await {
             Ok(next) => {
-                let error = next.missing().map(str::to_owned);
+                let error = next.missing().map(in_log);
+                let mut refresh = self.lock();
+                refresh.failures = if error.is_some() { refresh.failures.saturating_add(1) } else { 0 };
+                refresh.executed = Some(Instant::now());
+                drop(refresh);
                 (Some(next), error)
             }
             Err(error) => (None, Some(error.to_string())),
@@ -181,6 +197,17 @@ impl fmt::Debug for Credentials {
         let access = self.access();
         f.debug_struct("Credentials").field("context", &access.context()).field("server", access.server()).finish()
     }
+}
+
+/// The pause before a plugin runs again that has failed so often in a row.
+fn pause(failures: u32) -> Duration {
+    (EXEC_EVERY * 2u32.saturating_pow(failures.saturating_sub(1).min(8))).min(EXEC_EVERY_MAX)
+}
+
+/// A plugin's failure for logs, pages and messages: what it wrote itself may hold a secret.
+fn in_log(error: &PluginError) -> String {
+    let hint = if error.said.is_empty() { "" } else { " (`dogwatch check` shows what it says)" };
+    format!("{}{hint}", error.why)
 }
 
 /// Files are read on a thread that may block.

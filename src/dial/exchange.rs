@@ -128,7 +128,10 @@ async fn open(endpoint: &Endpoint, access: &Access, ask: &Ask, steps: &mut Steps
         return Connection::new(endpoint.clone(), stream, None, ClientAuth::default()).await;
     }
     let secured = handshake(endpoint, access, ask)?.run(stream, steps).await?;
-    Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), secured.auth).await
+    let others =
+        ask.auth == Auth::Cluster && !access.headers().is_empty() && access.believes(Some(&secured.facts), ask.trust);
+    let auth = ClientAuth { others, ..secured.auth };
+    Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), auth).await
 }
 
 fn handshake(endpoint: &Endpoint, access: &Access, ask: &Ask) -> Result<Handshake, Failure> {
@@ -164,7 +167,7 @@ async fn converse(
     let mut request = request(ask, url)?;
     // The verdict is known by now.
     if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust) {
-        request.headers_mut().extend(access.headers().await?);
+        request.headers_mut().extend(access.headers().clone());
     }
     connection.ask(request, ask.max_bytes, limit, steps).await
 }

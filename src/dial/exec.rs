@@ -1,12 +1,12 @@
 //! Exec plugins (EKS, GKE, AKS style): run, limited in time and output, and killed with all their children when late.
+//! What a plugin wrote to stderr is kept apart from the words about it: it may hold secrets, and is for a terminal only.
 //!
-//! kube's own runner has no time limit, inherits stdin and puts the plugin's output (a token, perhaps) into its errors;
-//! hence this one. The protocol: <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
+//! The protocol: <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins>
 
 use std::{fmt, process::Stdio, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
-use kube::config::{ExecConfig, ExecInteractiveMode};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -18,14 +18,47 @@ use tokio::{
     time::timeout,
 };
 
+use super::{
+    kubeconfig::{Cluster, Exec},
+    pem,
+};
 use crate::model::Secret;
 
 /// How long a plugin may take: cloud CLIs need one to five seconds, with their own retries.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(30);
+/// The same where a person waits for it.
+pub(super) const TIME_MAX_FOR_A_PERSON: Duration = Duration::from_secs(10);
 /// The most bytes read from a plugin; credentials are some kilobytes.
 const OUTPUT_MAX: u64 = 1 << 20;
-/// How much of its last line on stderr is shown, in characters.
-const STDERR_SHOWN: usize = 160;
+/// How many of the last lines on stderr are shown: cloud CLIs explain in a paragraph, tracebacks end with their reason.
+const LINES_SHOWN: usize = 20;
+/// How much of a line is shown, in characters.
+const LINE_SHOWN: usize = 300;
+/// The extension of a kubeconfig's cluster that is meant for the plugin.
+const EXTENSION: &str = "client.authentication.k8s.io/exec";
+
+/// Why a plugin gave no credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PluginError {
+    /// In words that name the command and hold nothing that it wrote.
+    pub(super) why: String,
+    /// The last lines that it wrote to stderr: for a terminal, never for a log or a page.
+    pub(super) said: Vec<String>,
+}
+
+impl PluginError {
+    fn new(plugin: &Exec, why: &dyn fmt::Display) -> Self {
+        Self {
+            why: format!("the exec plugin {} {why}", plugin.command.as_deref().unwrap_or_default()),
+            said: Vec::new(),
+        }
+    }
+
+    /// Its client certificate can't be used.
+    pub(super) fn bad_certificate(plugin: &Exec, why: &str) -> Self {
+        Self::new(plugin, &format_args!("gave a client certificate that can't be used: {why}"))
+    }
+}
 
 /// What a plugin gave.
 #[derive(Debug)]
@@ -52,79 +85,103 @@ struct Status {
     client_key_data: Option<Secret>,
 }
 
-/// Runs the plugin.
+/// Runs the plugin, for `limit` at most.
 ///
 /// # Errors
-/// What went wrong in words that name the command; never what it wrote to stdout.
-pub(super) async fn run(exec: &ExecConfig) -> Result<Credential, String> {
-    run_within(exec, TIME_MAX).await
-}
-
-async fn run_within(exec: &ExecConfig, limit: Duration) -> Result<Credential, String> {
-    let name = exec.command.as_deref().unwrap_or_default();
-    let fail = |why: &dyn fmt::Display| format!("the exec plugin {name} {why}");
-    let mut child = command(exec, name)?.spawn().map_err(|e| {
-        let hint = exec.install_hint.as_deref().map(|h| format!(" ({})", h.trim())).unwrap_or_default();
-        fail(&format_args!("can't be started: {e}{hint}"))
+/// What went wrong; never what it wrote to stdout.
+pub(super) async fn run(plugin: &Exec, cluster: &Cluster, limit: Duration) -> Result<Credential, PluginError> {
+    let fail = |why: &dyn fmt::Display| PluginError::new(plugin, why);
+    let mut child = command(plugin, cluster)?.spawn().map_err(|e| {
+        let hint = plugin.install_hint.as_deref().map(printable).filter(|h| !h.is_empty());
+        fail(&format_args!("can't be started: {e}{}", hint.map(|h| format!(" ({h})")).unwrap_or_default()))
     })?;
     let group = child.id().and_then(|id| i32::try_from(id).ok());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let finished = timeout(limit, async { tokio::join!(read(stdout), read(stderr), child.wait()) }).await;
-    let Ok((stdout, stderr, status)) = finished else {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let finished = {
+        let reading = (read(child.stdout.take(), &mut stdout), read(child.stderr.take(), &mut stderr));
+        timeout(limit, async { tokio::join!(reading.0, reading.1, child.wait()).2 }).await
+    };
+    let Ok(status) = finished else {
         if let Some(group) = group {
             // Shell wrappers leave the real plugin behind otherwise; it may be gone already.
             _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        return Err(fail(&format_args!("gave no answer within {} s", limit.as_secs_f64())));
+        let error =
+            fail(&format_args!("gave no answer within {} s (does it wait for a terminal?)", limit.as_secs_f64()));
+        return Err(PluginError { said: lines(&stderr), ..error });
     };
     let status = status.map_err(|e| fail(&format_args!("could not be waited for: {e}")))?;
     if !status.success() {
-        let said = last_line(&stderr);
-        return Err(fail(&format_args!("failed ({status}){}{said}", if said.is_empty() { "" } else { ": " })));
+        return Err(PluginError { said: lines(&stderr), ..fail(&format_args!("failed ({status})")) });
     }
-    parse(&stdout).map_err(|why| fail(&why))
+    parse(&stdout).map_err(|why| PluginError { said: lines(&stderr), ..fail(&why) })
 }
 
-fn command(exec: &ExecConfig, name: &str) -> Result<Command, String> {
+fn command(plugin: &Exec, cluster: &Cluster) -> Result<Command, PluginError> {
+    let name = plugin.command.as_deref().unwrap_or_default();
     if name.is_empty() {
-        return Err("the kubeconfig's exec plugin has no `command`".to_owned());
+        return Err(PluginError { why: "the kubeconfig's exec plugin has no `command`".to_owned(), said: Vec::new() });
     }
-    if exec.interactive_mode == Some(ExecInteractiveMode::Always) {
-        return Err(format!(
-            "the exec plugin {name} wants a terminal (interactiveMode: Always), which a watchdog lacks"
-        ));
+    if plugin.interactive_mode.as_deref() == Some("Always") {
+        let why = "wants a terminal (interactiveMode: Always), which a watchdog lacks";
+        return Err(PluginError::new(plugin, &why));
     }
     let mut command = Command::new(name);
-    command.args(exec.args.iter().flatten());
-    for variable in exec.env.iter().flatten() {
-        if let (Some(name), Some(value)) = (variable.get("name"), variable.get("value")) {
-            command.env(name, value);
-        }
+    command.args(plugin.args.iter().flatten());
+    for variable in plugin.env.iter().flatten().filter(|v| !v.name.is_empty()) {
+        command.env(&variable.name, &variable.value);
     }
-    let info = serde_json::json!({
-        "kind": "ExecCredential",
-        "apiVersion": exec.api_version,
-        "spec": { "interactive": false, "cluster": exec.cluster },
-    });
+    let mut spec = serde_json::json!({ "interactive": false });
+    if plugin.provide_cluster_info {
+        spec["cluster"] = described(cluster).map_err(|why| PluginError::new(plugin, &why))?;
+    }
+    let info = serde_json::json!({ "kind": "ExecCredential", "apiVersion": plugin.api_version, "spec": spec });
     command.env("KUBERNETES_EXEC_INFO", info.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true).process_group(0);
     Ok(command)
 }
 
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        // What was read before an error is judged like a short output.
-        _ = pipe.take(OUTPUT_MAX).read_to_end(&mut bytes).await;
-    }
-    bytes
+/// The cluster as the protocol has it (`spec.cluster`).
+fn described(cluster: &Cluster) -> Result<serde_json::Value, String> {
+    let ca = pem::material(
+        cluster.certificate_authority_data.as_deref(),
+        cluster.certificate_authority.as_deref(),
+        "certificate-authority",
+    )
+    .map_err(|why| format!("can't be told of its cluster: {why}"))?;
+    let config = cluster.extensions.iter().flatten().find(|e| e.name == EXTENSION).map(|e| &e.extension);
+    let fields = [
+        ("server", cluster.server.clone().map(Into::into)),
+        ("tls-server-name", cluster.tls_server_name.clone().map(Into::into)),
+        ("insecure-skip-tls-verify", cluster.insecure_skip_tls_verify.map(Into::into)),
+        ("certificate-authority-data", ca.map(|ca| BASE64_STANDARD.encode(ca).into())),
+        ("proxy-url", cluster.proxy_url.as_ref().map(|u| u.reveal().into())),
+        ("config", config.cloned()),
+    ];
+    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ok(serde_json::Value::Object(given.collect()))
 }
 
-fn last_line(stderr: &[u8]) -> String {
+/// Reads up to the cap; what came before an error or the end of patience is judged like a short output.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
+    if let Some(pipe) = pipe {
+        _ = pipe.take(OUTPUT_MAX).read_to_end(bytes).await;
+    }
+}
+
+/// The last lines that say something.
+fn lines(stderr: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().rev().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
-    line.chars().take(STDERR_SHOWN).collect()
+    let mut lines: Vec<_> = text.lines().map(printable).filter(|l| !l.is_empty()).collect();
+    lines.drain(..lines.len().saturating_sub(LINES_SHOWN));
+    lines
+}
+
+/// A line without what moves a terminal's cursor or colours it.
+fn printable(line: &str) -> String {
+    let kept: String = anstream::adapter::strip_str(line).to_string().chars().filter(|c| !c.is_control()).collect();
+    kept.trim_end().chars().take(LINE_SHOWN).collect()
 }
 
 /// JSON by the protocol; client-go reads YAML too, so some plugins write it.
@@ -146,53 +203,85 @@ mod tests {
 
     use super::*;
 
-    fn shell(script: &str) -> ExecConfig {
+    fn shell(script: &str) -> Exec {
         let args = vec!["-c".to_owned(), script.to_owned()];
-        ExecConfig { command: Some("/bin/sh".to_owned()), args: Some(args), ..ExecConfig::default() }
+        Exec { command: Some("/bin/sh".to_owned()), args: Some(args), ..Exec::default() }
+    }
+
+    async fn ask(plugin: &Exec) -> Result<Credential, PluginError> {
+        run(plugin, &Cluster::default(), TIME_MAX).await
     }
 
     async fn check(script: &str, expected: &str) {
-        let error = run(&shell(script)).await.unwrap_err();
-        assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        let error = ask(&shell(script)).await.unwrap_err();
+        assert!(error.why.contains(expected) && !error.why.contains("hunter2"), "{error:?}");
     }
 
     #[tokio::test]
     async fn a_bad_answer_is_named_and_never_quoted() {
         check("exit 7", "the exec plugin /bin/sh failed (exit status: 7)").await;
+        check("echo hunter2 >&2; exit 7", "the exec plugin /bin/sh failed (exit status: 7)").await;
         check("echo hunter2", "wrote something else than an ExecCredential").await;
         check(r#"echo '{"kind": "ExecCredential"}'"#, "without a status").await;
         check(r#"echo '{"status": {"expirationTimestamp": "2090-01-01T00:00:00Z"}}'"#, "neither a token").await;
         check(r#"echo '{"status": {"token": "hunter2", "expirationTimestamp": "soon"}}'"#, "something else").await;
-        let absent = ExecConfig {
+        let absent = Exec {
             command: Some("/nowhere/aws".to_owned()),
             install_hint: Some("install it so".to_owned()),
-            ..ExecConfig::default()
+            ..Exec::default()
         };
-        let error = run(&absent).await.unwrap_err();
-        assert!(
-            error.starts_with("the exec plugin /nowhere/aws can't be started") && error.ends_with("(install it so)")
-        );
-        let interactive = ExecConfig { interactive_mode: Some(ExecInteractiveMode::Always), ..shell("true") };
-        assert!(run(&interactive).await.unwrap_err().contains("wants a terminal"));
+        let why = ask(&absent).await.unwrap_err().why;
+        assert!(why.starts_with("the exec plugin /nowhere/aws can't be started") && why.ends_with("(install it so)"));
+        let interactive = Exec { interactive_mode: Some("Always".to_owned()), ..shell("true") };
+        assert!(ask(&interactive).await.unwrap_err().why.contains("wants a terminal"));
+    }
+
+    #[tokio::test]
+    async fn all_that_it_says_helps_and_moves_no_terminal() {
+        let said = |script: &'static str| async move { ask(&shell(script)).await.unwrap_err().said };
+        let paragraph =
+            r"printf 'ERROR: invalid_grant\nLog in again:\n\n  \033[31m$ plugin login\033[0m\r\n' >&2; exit 1";
+        assert_eq!(said(paragraph).await, ["ERROR: invalid_grant", "Log in again:", "  $ plugin login"]);
+        assert_eq!(said("echo why >&2; echo nonsense").await, ["why"], "an answer that can't be used");
+        let many = said("for i in $(seq 100); do echo line $i >&2; done; exit 1").await;
+        assert_eq!((many.len(), many[LINES_SHOWN - 1].as_str()), (LINES_SHOWN, "line 100"));
     }
 
     #[tokio::test]
     async fn yaml_is_understood_too() {
-        let credential = run(&shell("printf 'status:\\n  token: t\\n  expirationTimestamp: 2090-01-01T00:00:00Z\\n'"))
-            .await
-            .unwrap();
+        let plugin = shell("printf 'status:\\n  token: t\\n  expirationTimestamp: 2090-01-01T00:00:00Z\\n'");
+        let credential = ask(&plugin).await.unwrap();
         assert_eq!(credential.token.unwrap().reveal(), "t");
         assert_eq!(credential.expires, Some("2090-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_plugin_is_told_of_its_cluster_where_it_wants_to_be() {
+        let print = |provide_cluster_info| Exec {
+            provide_cluster_info,
+            ..shell(r#"printf '{"status":{"token":"%s"}}' "$(printf %s "$KUBERNETES_EXEC_INFO" | base64 -w0)""#)
+        };
+        let cluster = Cluster { server: Some("https://a:1".to_owned()), ..Cluster::default() };
+        for (wanted, expected) in
+            [(true, serde_json::json!({"server": "https://a:1"})), (false, serde_json::Value::Null)]
+        {
+            let told = run(&print(wanted), &cluster, TIME_MAX).await.unwrap().token.unwrap();
+            let info: serde_json::Value =
+                serde_json::from_slice(&BASE64_STANDARD.decode(told.reveal()).unwrap()).unwrap();
+            assert_eq!(info["spec"]["cluster"], expected);
+        }
     }
 
     #[tokio::test]
     async fn a_plugin_that_hangs_is_ended_with_its_children() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("child");
-        let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
+        let script = format!("echo asking >&2; sleep 1000 & echo $! > {}; wait", file.display());
         // Long enough for a shell to start on a busy machine.
-        let error = run_within(&shell(&script), Duration::from_secs(2)).await.unwrap_err();
-        assert_eq!(error, "the exec plugin /bin/sh gave no answer within 2 s");
+        let limit = Duration::from_secs(2);
+        let error = run(&shell(&script), &Cluster::default(), limit).await.unwrap_err();
+        assert!(error.why.starts_with("the exec plugin /bin/sh gave no answer within 2 s"), "{error:?}");
+        assert_eq!(error.said, ["asking"]);
         let child = std::fs::read_to_string(&file).unwrap();
         let state = || std::fs::read_to_string(Path::new("/proc").join(child.trim()).join("stat")).unwrap_or_default();
         let patience = tokio::time::Instant::now() + Duration::from_secs(10);

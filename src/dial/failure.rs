@@ -2,9 +2,11 @@
 
 use std::{error::Error, fmt, io, time::Duration};
 
+use jiff::Timestamp;
+use nix::errno::Errno;
 use rustls::AlertDescription;
 
-use crate::model::{Failure, Reason};
+use crate::model::{Failure, Ours, Reason};
 
 /// A duration as people say it: `5 s`, `2.5 s`, `300 ms`.
 pub(super) struct Spoken(pub(super) Duration);
@@ -25,6 +27,16 @@ impl fmt::Display for Spoken {
 /// A failed connection attempt to `peer`.
 pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> Failure {
     use io::ErrorKind as K;
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE | Errno::ENFILE) => return no_files(peer),
+        Some(Errno::ENOBUFS | Errno::ENOMEM) => {
+            return Failure::ours(
+                Ours::Memory,
+                format!("the kernel has no memory for a connection to {peer}: {error}"),
+            );
+        }
+        _ => {}
+    }
     let (reason, words) = match error.kind() {
         K::ConnectionRefused => (Reason::Refused, format!("connection refused by {peer}: nothing listens there")),
         K::ConnectionReset | K::ConnectionAborted => (Reason::Refused, format!("connection reset by {peer}")),
@@ -33,13 +45,27 @@ pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> Failure 
             (Reason::Unreachable, format!("the network of {peer} can't be reached from here"))
         }
         K::PermissionDenied => {
-            (Reason::Unreachable, format!("a firewall on this machine forbids connections to {peer}"))
+            let words = format!("a firewall on the watchdog's own machine forbids connections to {peer}");
+            return Failure::ours(Ours::Firewall, words);
         }
-        K::AddrNotAvailable => (Reason::Unreachable, format!("no local address or port left to reach {peer}")),
+        K::AddrNotAvailable => {
+            return Failure::ours(Ours::Ports, format!("no local address or port is left to reach {peer} from"));
+        }
         K::TimedOut => (Reason::Timeout, format!("no TCP answer from {peer}")),
         _ => (Reason::Unreachable, format!("can't connect to {peer}: {error}")),
     };
     Failure::new(reason, words)
+}
+
+/// No file descriptor for a connection to `peer`.
+pub(super) fn no_files(peer: &dyn fmt::Display) -> Failure {
+    Failure::ours(Ours::Files, format!("the watchdog has no file descriptor left to reach {peer} with (ulimit -n)"))
+}
+
+/// Whether not one more file can be opened: name lookups fail for it, and don't say why.
+pub(super) fn out_of_files() -> bool {
+    let opened = std::fs::File::open("/dev/null");
+    opened.is_err_and(|e| matches!(e.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE)))
 }
 
 /// What else is known of a connection when it breaks.
@@ -49,27 +75,50 @@ pub(super) struct ClientAuth {
     pub(super) asked: bool,
     /// We presented one.
     pub(super) presented: bool,
+    /// When what we present ended, where it has.
+    pub(super) ended: Option<Timestamp>,
+    /// We have other credentials for it: API servers ask everybody for a certificate, and want none of who has a token.
+    pub(super) others: bool,
+}
+
+impl ClientAuth {
+    /// A server that hangs up on a certificate that has ended does so for that reason.
+    fn refused_as_ended(self, peer: &dyn fmt::Display) -> Option<Failure> {
+        let ended = self.ended.filter(|_| self.asked && self.presented)?;
+        let on = ended.strftime("%Y-%m-%d %H:%M UTC");
+        Some(Failure::new(Reason::Auth, format!("{peer} refuses our client certificate: it expired on {on}")))
+    }
 }
 
 /// A TLS alert by which `peer` ended the connection.
 fn alerted(alert: AlertDescription, peer: &dyn fmt::Display, auth: ClientAuth) -> Failure {
     use AlertDescription as A;
+    let refuses = |why: String| Failure::new(Reason::Auth, format!("{peer} refuses our client certificate{why}"));
     let words = match alert {
-        A::CertificateRequired => format!("{peer} wants a client certificate (TLS alert: certificate required)"),
+        A::CertificateRequired => {
+            let words = format!("{peer} wants a client certificate (TLS alert: certificate required)");
+            return Failure::new(Reason::Auth, words);
+        }
         A::BadCertificate | A::HandshakeFailure | A::AccessDenied if auth.asked && !auth.presented => {
-            format!("{peer} wants a client certificate, and there is none for it")
+            return Failure::new(Reason::Auth, format!("{peer} wants a client certificate, and there is none for it"));
         }
-        A::CertificateExpired if auth.presented => {
-            format!("{peer} refuses our client certificate: it has expired")
+        A::CertificateExpired | A::BadCertificate | A::CertificateUnknown | A::HandshakeFailure
+            if auth.ended.is_some() && auth.presented =>
+        {
+            return auth.refused_as_ended(peer).unwrap_or_else(|| refuses(": it has expired".to_owned()));
         }
-        A::UnknownCA if auth.presented => {
-            format!("{peer} refuses our client certificate: it does not know the CA that signed it")
-        }
-        A::BadCertificate | A::CertificateUnknown | A::CertificateRevoked | A::UnsupportedCertificate
+        A::CertificateExpired if auth.presented => return refuses(": it has expired".to_owned()),
+        A::UnknownCA if auth.presented => return refuses(": it does not know the CA that signed it".to_owned()),
+        A::BadCertificate
+        | A::CertificateUnknown
+        | A::CertificateRevoked
+        | A::UnsupportedCertificate
+        | A::AccessDenied
             if auth.presented =>
         {
-            format!("{peer} refuses our client certificate (TLS alert: {alert:?})")
+            return refuses(format!(" (TLS alert: {alert:?})"));
         }
+        A::NoApplicationProtocol => return http2_only(peer),
         A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => {
             format!("{peer} and dogwatch have no TLS version or cipher in common (TLS alert: {alert:?})")
         }
@@ -77,6 +126,14 @@ fn alerted(alert: AlertDescription, peer: &dyn fmt::Display, auth: ClientAuth) -
         _ => format!("{peer} ended the TLS handshake (alert: {alert:?})"),
     };
     Failure::new(Reason::Tls, words)
+}
+
+/// `peer` speaks HTTP/2 and nothing else: no API server does, some balancers do.
+pub(super) fn http2_only(peer: &dyn fmt::Display) -> Failure {
+    let words = format!(
+        "{peer} speaks HTTP/2 only: what answers in front of the API server passes on no HTTP/1.1, by which dogwatch asks"
+    );
+    Failure::new(Reason::Foreign, words)
 }
 
 /// A rustls error that is not about the server's certificate.
@@ -109,9 +166,9 @@ fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
 pub(super) fn handshake(error: &io::Error, peer: &dyn fmt::Display, auth: ClientAuth) -> Failure {
     match find_tls(error) {
         Some(e) => tls(e, peer, auth),
-        None => {
+        None => auth.refused_as_ended(peer).unwrap_or_else(|| {
             Failure::new(Reason::Refused, format!("{peer} accepted the connection and closed it in the TLS handshake"))
-        }
+        }),
     }
 }
 
@@ -123,11 +180,14 @@ pub(super) fn answering(error: &hyper::Error, peer: &dyn fmt::Display, auth: Cli
     if error.is_parse() {
         return Failure::new(Reason::Body, format!("what {peer} answers is not HTTP"));
     }
-    // TLS 1.3 servers refuse a missing client certificate after the handshake, and their alert is often lost to a reset.
-    if auth.asked && !auth.presented {
+    // TLS 1.3 servers refuse a client certificate after the handshake, and their alert is often lost to a reset.
+    if let Some(refused) = auth.refused_as_ended(peer) {
+        return refused;
+    }
+    if auth.asked && !auth.presented && !auth.others {
         let words =
             format!("{peer} asked for a client certificate, which there is none for, and closed the connection");
-        return Failure::new(Reason::Tls, words);
+        return Failure::new(Reason::Auth, words);
     }
     let after = if auth.presented { ", after our client certificate was presented" } else { "" };
     Failure::new(Reason::Refused, format!("{peer} accepted the connection and closed it without an answer{after}"))

@@ -18,7 +18,7 @@ use super::{
     endpoint::Endpoint,
     failure::{self, ClientAuth, Spoken},
     steps::Steps,
-    stream::BoxedStream,
+    stream::{BoxedStream, FirstBytes},
 };
 use crate::model::{Failure, Reason, TlsFacts};
 
@@ -36,6 +36,7 @@ pub(super) struct Connection {
     driver: AbortOnDropHandle<Result<(), hyper::Error>>,
     tls: Option<TlsFacts>,
     auth: ClientAuth,
+    first: FirstBytes,
     opened: Instant,
     use_until: Instant,
 }
@@ -48,10 +49,11 @@ impl Connection {
         tls: Option<TlsFacts>,
         auth: ClientAuth,
     ) -> Result<Self, Failure> {
+        let first = FirstBytes::default();
         let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|e| failure::answering(&e, &endpoint, auth))?;
+            handshake(TokioIo::new(first.of(stream))).await.map_err(|e| failure::answering(&e, &endpoint, auth))?;
         let driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        Ok(Self { endpoint, sender, driver, tls, auth, opened: Instant::now(), use_until: use_until() })
+        Ok(Self { endpoint, sender, driver, tls, auth, first, opened: Instant::now(), use_until: use_until() })
     }
 
     /// What its handshake told.
@@ -154,9 +156,16 @@ impl Connection {
         if (error.is_canceled() || error.is_closed())
             && let Ok(Ok(Err(why))) = timeout(LAST_WORDS, &mut self.driver).await
         {
-            return failure::answering(&why, &self.endpoint, self.auth);
+            return self.answering(&why);
         }
-        failure::answering(&error, &self.endpoint, self.auth)
+        self.answering(&error)
+    }
+
+    fn answering(&self, error: &hyper::Error) -> Failure {
+        if self.first.is_http2() {
+            return failure::http2_only(&self.endpoint);
+        }
+        failure::answering(error, &self.endpoint, self.auth)
     }
 }
 

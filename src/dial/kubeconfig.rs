@@ -1,24 +1,26 @@
-//! The kubeconfig as kube reads it: files merged, context found, paths made absolute.
+//! The kubeconfig as kubectl takes it: files merged, context found, paths made absolute. Reads the kubeconfig's own files
+//! only; what it refers to is read by `access`.
+
+mod file;
 
 use std::path::{Path, PathBuf};
 
-use kube::{
-    Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
-};
-
+use self::file::Unreadable;
+pub(super) use self::file::{AuthProvider, Cluster, Exec, File, User};
 use super::{DialConfig, DialError};
 
 /// A kubeconfig with its context chosen.
 pub(super) struct Chosen {
-    /// As kube has it; `auth_info.exec` and `token_file` not yet followed.
-    pub(super) config: Config,
+    /// How the cluster is reached.
+    pub(super) cluster: Cluster,
+    /// Who we are.
+    pub(super) user: User,
+    /// Why there is no user, where the context names none that is known: kubectl goes on without credentials, too.
+    pub(super) anonymous: Option<String>,
     /// The context's name.
     pub(super) context: String,
     /// In words, for messages.
     pub(super) place: String,
-    /// Every file that it names besides itself.
-    pub(super) files: Vec<PathBuf>,
 }
 
 /// The kubeconfig's own files: the one configured, else those of `$KUBECONFIG`, else `~/.kube/config`.
@@ -36,67 +38,73 @@ pub(super) fn paths(config: &DialConfig) -> Vec<PathBuf> {
 }
 
 /// Reads and chooses.
-pub(super) async fn read(config: &DialConfig) -> Result<Chosen, DialError> {
-    let place = match (&config.kubeconfig, paths(config).as_slice()) {
-        (_, [one]) => one.display().to_string(),
-        (_, many) => many.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(":"),
+///
+/// # Errors
+/// When no file is there, one can't be understood, or the context or its cluster is missing.
+pub(super) fn read(config: &DialConfig) -> Result<Chosen, DialError> {
+    let paths = paths(config);
+    let place = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(":");
+    let file = merged(&paths, &place)?;
+    let known = || match file.contexts().as_slice() {
+        [] => "it has none".to_owned(),
+        names => format!("it has {}", names.join(", ")),
     };
-    let read = match &config.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
+    let bad = |why: String| DialError::new(format!("the kubeconfig {place} {why}"));
+    let name = config.context.clone().or_else(|| file.current_context.clone()).filter(|c| !c.is_empty());
+    let name =
+        name.ok_or_else(|| bad(format!("names no current-context: choose one with `context:` ({})", known())))?;
+    let context = file.context(&name).ok_or_else(|| bad(format!("has no context {name:?}: {}", known())))?;
+    let cluster = context.cluster.unwrap_or_default();
+    let cluster =
+        file.cluster(&cluster).ok_or_else(|| bad(format!("has no cluster {cluster:?}, which its context names")))?;
+    let named = context.user.filter(|u| !u.is_empty());
+    let user = named.as_deref().and_then(|u| file.user(u));
+    let anonymous = match (&user, named) {
+        (Some(_), _) => None,
+        (None, None) => Some(format!("the context {name:?} of the kubeconfig names no user: we have no credentials")),
+        (None, Some(user)) => Some(format!(
+            "the context {name:?} names the user {user:?}, which the kubeconfig does not have: we have no credentials"
+        )),
     };
-    let kubeconfig = read.map_err(|e| words(&e, &place, &[]))?;
-    let contexts: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
-    let context = config.context.clone().or_else(|| kubeconfig.current_context.clone()).filter(|c| !c.is_empty());
-    let Some(context) = context else {
-        return Err(words(&KubeconfigError::CurrentContextNotSet, &place, &contexts));
-    };
-    let files = files(&kubeconfig, &context);
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    Ok(Chosen { config: config.map_err(|e| words(&e, &place, &contexts))?, context, place, files })
+    Ok(Chosen { cluster, user: user.unwrap_or_default(), anonymous, context: name, place })
 }
 
-/// The files that the context's cluster and user name.
-fn files(kubeconfig: &Kubeconfig, context: &str) -> Vec<PathBuf> {
-    let chosen = kubeconfig.contexts.iter().find(|c| c.name == context).and_then(|c| c.context.as_ref());
-    let cluster = chosen
-        .and_then(|c| kubeconfig.clusters.iter().find(|n| n.name == c.cluster))
-        .and_then(|n| n.cluster.as_ref())
-        .and_then(|c| c.certificate_authority.as_ref());
-    let user = chosen
-        .and_then(|c| kubeconfig.auth_infos.iter().find(|n| Some(&n.name) == c.user.as_ref()))
-        .and_then(|n| n.auth_info.as_ref());
-    let of_user = user.into_iter().flat_map(|u| [&u.client_certificate, &u.client_key, &u.token_file]).flatten();
-    cluster.into_iter().chain(of_user).map(PathBuf::from).collect()
+/// All files of a list in one; those that don't exist are passed over, as long as there is one.
+fn merged(paths: &[PathBuf], place: &str) -> Result<File, DialError> {
+    let mut whole: Option<File> = None;
+    let mut missing = None;
+    for path in paths {
+        let shown = path.display();
+        match File::read(path) {
+            Ok(file) => whole = Some(whole.unwrap_or_default().merge(file)),
+            Err(Unreadable::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => missing = Some(e),
+            Err(Unreadable::Io(e)) => return Err(DialError::new(format!("the kubeconfig {shown} can't be read: {e}"))),
+            Err(Unreadable::Parse(at)) => {
+                let at = at.map(|(line, column)| format!(" at line {line}, column {column}")).unwrap_or_default();
+                let words = format!("the kubeconfig {shown} can't be understood{at}: wrong YAML, or not a kubeconfig");
+                return Err(DialError::new(words));
+            }
+        }
+    }
+    match (whole, missing) {
+        (Some(whole), _) => Ok(whole),
+        (None, Some(e)) => Err(DialError::new(format!("the kubeconfig {place} can't be read: {e}"))),
+        (None, None) => Err(DialError::new("no kubeconfig: set `kubeconfig:` for the cluster or $KUBECONFIG")),
+    }
 }
 
-/// kube's errors in our words. YAML errors are told by place only: their text may quote a secret.
-fn words(error: &KubeconfigError, place: &str, contexts: &[String]) -> DialError {
-    use KubeconfigError as K;
-    let known =
-        || if contexts.is_empty() { "it has none".to_owned() } else { format!("it has {}", contexts.join(", ")) };
-    DialError::new(match error {
-        K::FindPath => "no kubeconfig: set `kubeconfig:` for the cluster or $KUBECONFIG".to_owned(),
-        K::ReadConfig(e, path) => format!("the kubeconfig {} can't be read: {e}", path.display()),
-        K::Parse(e) => match e.location() {
-            Some(at) => format!(
-                "the kubeconfig {place} can't be understood at line {}, column {}: wrong YAML, or not a kubeconfig",
-                at.line(),
-                at.column()
-            ),
-            None => format!("the kubeconfig {place} can't be understood: wrong YAML, or not a kubeconfig"),
-        },
-        K::CurrentContextNotSet => {
-            format!("the kubeconfig {place} names no current-context: choose one with `context:` ({})", known())
-        }
-        K::LoadContext(name) => format!("the kubeconfig {place} has no context {name:?}: {}", known()),
-        K::LoadClusterOfContext(name) => {
-            format!("the kubeconfig {place} has no cluster {name:?}, which its context names")
-        }
-        K::MissingClusterUrl => format!("the kubeconfig {place} gives no `server` for its cluster"),
-        other => format!("the kubeconfig {place} can't be used: {other}"),
-    })
+impl Cluster {
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.certificate_authority.iter()
+    }
+}
+
+impl User {
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.client_certificate, &self.client_key, &self.token_file].into_iter().flatten()
+    }
 }
 
 /// What tells that a file has changed: a new time, size or inode (Kubernetes swaps symlinks).
@@ -108,3 +116,6 @@ pub(super) fn stamp(path: &Path) -> Stamp {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }
+
+#[cfg(test)]
+mod tests;

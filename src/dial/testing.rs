@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Ask, Auth, DialConfig, Dialer, Exchange, Trust, tls::provider};
+use super::{Ask, Auth, DialConfig, Dialer, Exchange, Trust, algorithms::provider};
 use crate::clock::Clock;
 
 /// A certificate with its key, PEM.
@@ -47,7 +47,13 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new(name: &str) -> Self {
+        Self::until(name, 4096)
+    }
+
+    /// One that ends with this year.
+    pub(crate) fn until(name: &str, last_year: i32) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -65,6 +71,19 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         Pair { certificate: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
     }
+}
+
+/// A certificate that signs itself, as CA or not: what `openssl req -x509` makes.
+pub(crate) fn self_signed(names: &[&str], is_ca: bool, last_year: i32) -> Pair {
+    let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "its own");
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    Pair { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 /// A request as the server saw it.

@@ -1,5 +1,7 @@
 mod again;
 mod credentials;
+mod ours;
+mod trust;
 
 use std::{
     net::{Ipv4Addr, TcpListener as StdListener},
@@ -143,13 +145,13 @@ async fn what_is_no_tls_and_who_wants_a_client_certificate_is_told() {
     let url = strict.url("https", "/health");
     assert_eq!(status_of(&get(&dialer, url.clone(), Trust::Cluster, Auth::Cluster).await), 200);
     let without = get(&dialer, url, Trust::Observe, Auth::None).await;
-    failed(&without, Reason::Tls, "wants a client certificate");
+    failed(&without, Reason::Auth, "wants a client certificate");
     assert!(without.tls.unwrap().verified);
 
     let foreign = Authority::new("foreign-ca");
     let choosy = Server::start(Some(tls_config(&pair, Clients::Required(&foreign))), |_| ok("ok")).await;
     let refused = get(&dialer, choosy.url("https", "/"), Trust::Cluster, Auth::Cluster).await;
-    failed(&refused, Reason::Tls, "refuses our client certificate");
+    failed(&refused, Reason::Auth, "refuses our client certificate");
 
     let plain = Server::start(None, |_| ok("ok")).await;
     let no_tls = get(&dialer, plain.url("https", "/"), Trust::Cluster, Auth::Cluster).await;
@@ -251,68 +253,6 @@ async fn bodies_are_capped_cut_or_no_http_at_all() {
     failed(&ssh, Reason::Body, "is not HTTP");
     let nothing = get(&dialer, raw(b"").await, Trust::Observe, Auth::None).await;
     failed(&nothing, Reason::Refused, "closed it without an answer");
-}
-
-/// A SOCKS 5 proxy without authentication, for IPv4 addresses.
-async fn socks5() -> std::net::SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (mut hello, mut request) = ([0; 3], [0; 10]);
-            client.read_exact(&mut hello).await.unwrap();
-            client.write_all(&[5, 0]).await.unwrap();
-            client.read_exact(&mut request).await.unwrap();
-            let [5, 1, 0, 1, a, b, c, d, high, low] = request else { panic!("{request:?}") };
-            let target = (Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]));
-            let mut server = TcpStream::connect(target).await.unwrap();
-            client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
-            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-        }
-    });
-    address
-}
-
-#[tokio::test]
-async fn a_proxy_opens_the_way() {
-    async fn proxy(answer: &'static [u8]) -> std::net::SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut buffer = [0; 1024];
-                let n = client.read(&mut buffer).await.unwrap();
-                let request = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                let target = request.strip_prefix("CONNECT ").and_then(|r| r.split(' ').next()).unwrap();
-                client.write_all(answer).await.unwrap();
-                let Ok(mut server) = TcpStream::connect(target).await else { continue };
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-            }
-        });
-        address
-    }
-    let world = World::new(&["127.0.0.1"]).await;
-    let open = proxy(b"HTTP/1.1 200 OK\r\n\r\n").await;
-    let through = world.livez(&world.dialer(&format!("proxy-url: \"http://{open}\""), "").await, Trust::Cluster).await;
-    assert_eq!((status_of(&through), through.tls.unwrap().verified), (200, true));
-    assert!(through.trace[0].text.contains(&open.to_string()));
-
-    let closed = proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
-    let dialer = world.dialer(&format!("proxy-url: \"http://{closed}\""), "").await;
-    failed(
-        &world.livez(&dialer, Trust::Cluster).await,
-        Reason::Unreachable,
-        &format!("the proxy {closed} opens no way"),
-    );
-
-    let socks = socks5().await;
-    let through =
-        world.livez(&world.dialer(&format!("proxy-url: \"socks5://{socks}\""), "").await, Trust::Cluster).await;
-    assert_eq!((status_of(&through), through.tls.unwrap().verified), (200, true));
-
-    let gone = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let dialer = world.dialer(&format!("proxy-url: \"socks5://{gone}\""), "").await;
-    failed(&world.livez(&dialer, Trust::Cluster).await, Reason::Refused, &format!("the proxy {gone} fails"));
 }
 
 #[tokio::test]

@@ -5,18 +5,18 @@
 //! `http/1.1`), so every handshake shows the certificates and ends in HTTP/1.1.
 
 use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 use jiff::Timestamp;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
     client::{
-        ResolvesClientCert, Resumption, WebPkiServerVerifier,
+        ResolvesClientCert, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    crypto::{verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::CertifiedKey,
 };
@@ -24,60 +24,15 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 
 use super::{
+    algorithms::{self, provider},
+    ca::{Ca, Distrust},
     certificate,
     endpoint::Endpoint,
     failure::{self, ClientAuth},
     steps::Steps,
     stream::{BoxedStream, Stream},
 };
-use crate::model::{CertificateFact, Failure, Reason, TlsFacts};
-
-/// ring, named explicitly: nothing here depends on the process's default provider.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())).clone()
-}
-
-/// The certificates that a server's certificate is judged by.
-#[derive(Clone, Debug)]
-pub(super) struct Ca {
-    verifier: Option<Arc<WebPkiServerVerifier>>,
-    /// In words: "the kubeconfig's CA".
-    name: Arc<str>,
-}
-
-impl Ca {
-    /// From DER certificates; `name` says in words whose CA it is.
-    ///
-    /// # Errors
-    /// When a certificate can't be used; the message does not name the file.
-    pub(super) fn new(certificates: Vec<CertificateDer<'static>>, name: &str) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates {
-            roots.add(certificate).map_err(|e| format!("a certificate in it can't be used: {e}"))?;
-        }
-        Self::of_store(roots, name)
-    }
-
-    /// The certificates that this machine trusts; perhaps none, then nothing verifies.
-    pub(super) fn system() -> Self {
-        static SYSTEM: OnceLock<Ca> = OnceLock::new();
-        let load = || {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            let name = "a CA that this machine trusts";
-            Self::of_store(roots, name).unwrap_or(Self { verifier: None, name: name.into() })
-        };
-        SYSTEM.get_or_init(load).clone()
-    }
-
-    fn of_store(roots: RootCertStore, name: &str) -> Result<Self, String> {
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-            .build()
-            .map_err(|_| "it holds no certificate".to_owned())?;
-        Ok(Self { verifier: Some(verifier), name: name.into() })
-    }
-}
+use crate::model::{CertificateFact, Failure, Ours, Reason, TlsFacts};
 
 /// One handshake to make.
 #[derive(Debug)]
@@ -122,8 +77,8 @@ impl Handshake {
             .map_err(|e| Failure::new(Reason::Tls, format!("TLS can't be set up: {e}")))?;
         let connecting = TlsConnector::from(Arc::new(config)).connect(self.sni, stream);
         let result = timeout_at(steps.deadline(), connecting).await;
-        let Seen { chain, verified, problem } = recorder.seen();
-        let mut facts = TlsFacts { version: None, chain, verified };
+        let Seen { chain, anchor, verified, problem, lacking } = recorder.seen();
+        let mut facts = TlsFacts { version: None, chain, anchor, verified };
         let auth = identity.state();
         let failure = match result {
             Ok(Ok(stream)) => {
@@ -134,7 +89,10 @@ impl Handshake {
                 return Ok(Secured { stream: Box::new(stream), facts, auth });
             }
             Ok(Err(error)) => match problem {
-                Some(words) if self.must_verify => Failure::new(Reason::Tls, words),
+                Some(words) if self.must_verify => match lacking {
+                    Some(what) => Failure::ours(Ours::Tls(what), words),
+                    None => Failure::new(Reason::Tls, words),
+                },
                 _ => failure::handshake(&error, &self.endpoint, auth),
             },
             Err(_) => Failure::new(
@@ -193,7 +151,14 @@ struct Identity {
 
 impl Identity {
     fn state(&self) -> ClientAuth {
-        ClientAuth { asked: self.asked.load(Ordering::Relaxed), presented: self.key.is_some() }
+        let leaf = self.key.iter().flat_map(|key| key.cert.first());
+        let ends = certificate::facts(leaf, "kubeconfig").first().map(|c| c.not_after);
+        ClientAuth {
+            asked: self.asked.load(Ordering::Relaxed),
+            presented: self.key.is_some(),
+            ended: ends.filter(|at| *at <= Timestamp::now()),
+            others: false,
+        }
     }
 }
 
@@ -211,8 +176,12 @@ impl ResolvesClientCert for Identity {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     chain: Vec<CertificateFact>,
+    /// Who vouches for it, or would if it had not ended.
+    anchor: Option<CertificateFact>,
     verified: bool,
     problem: Option<String>,
+    /// What our TLS library would have to know to judge it.
+    lacking: Option<String>,
 }
 
 /// The verifier of one handshake.
@@ -230,34 +199,28 @@ impl Recorder {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The certificate verifies for any of the accepted names.
-    fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), JudgeError> {
-        let Some(verifier) = &self.ca.verifier else { return Err(JudgeError::NoCa) };
-        let mut first = None;
-        for name in &self.names {
-            match verifier.verify_server_cert(leaf, others, name, &[], now) {
-                Ok(_) => return Ok(()),
-                Err(e) if is_name(&e) => _ = first.get_or_insert(e),
-                Err(e) => return Err(JudgeError::Tls(e)),
-            }
-        }
-        Err(first.map_or(JudgeError::NoCa, JudgeError::Tls))
-    }
-
-    fn words(&self, error: &JudgeError, chain: &[CertificateFact]) -> String {
+    fn words(&self, error: &Distrust, chain: &[CertificateFact]) -> String {
         use CertificateError as C;
         let of = format!("the certificate of {}", self.endpoint);
         let who = chain.first().map_or("unreadable".to_owned(), |c| format!("{}, issued by {}", c.subject, c.issuer));
-        let JudgeError::Tls(rustls::Error::InvalidCertificate(error)) = error else {
-            return match error {
-                JudgeError::NoCa => format!("{of} can't be checked: there is no CA to check it against"),
-                JudgeError::Tls(e) => format!("{of} ({who}) can't be trusted: {e}"),
-            };
+        let error = match error {
+            Distrust::Tls(rustls::Error::InvalidCertificate(error)) => error,
+            Distrust::NoCa => return format!("{of} can't be checked: there is no CA to check it against"),
+            Distrust::CaNotInForce(ca) => {
+                let ended = ca.not_after < Timestamp::now();
+                let (when, at) =
+                    if ended { ("expired on", ca.not_after) } else { ("is not valid before", ca.not_before) };
+                return format!("{of} is signed by {} ({}), which {when} {}", self.ca.name(), ca.subject, minute(at));
+            }
+            Distrust::Tls(e) => return format!("{of} ({who}) can't be trusted: {e}"),
         };
         match error {
-            C::UnknownIssuer => format!("{of} ({who}) is not signed by {}", self.ca.name),
+            C::UnknownIssuer => format!("{of} ({who}) is not signed by {}", self.ca.name()),
             C::BadSignature => {
-                format!("{of} ({who}) is not signed by {}: the CA's name is the same, its key is another", self.ca.name)
+                format!(
+                    "{of} ({who}) is not signed by {}: the CA's name is the same, its key is another",
+                    self.ca.name()
+                )
             }
             C::Expired | C::ExpiredContext { .. } => match chain.iter().min_by_key(|c| c.not_after) {
                 Some(c) => format!("{of} expired on {} ({})", minute(c.not_after), c.subject),
@@ -297,16 +260,6 @@ fn listed(presented: &[String]) -> String {
     presented.iter().take(SHOWN).map(bare).collect::<Vec<_>>().join(", ") + more
 }
 
-fn is_name(error: &rustls::Error) -> bool {
-    use CertificateError as C;
-    matches!(error, rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }))
-}
-
-enum JudgeError {
-    NoCa,
-    Tls(rustls::Error),
-}
-
 impl ServerCertVerifier for Recorder {
     fn verify_server_cert(
         &self,
@@ -317,12 +270,23 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain = certificate::facts(std::iter::once(leaf).chain(others), "serving");
-        let verdict = self.judge(leaf, others, now);
-        let problem = verdict.as_ref().err().map(|e| self.words(e, &chain));
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { chain, verified: verdict.is_ok(), problem };
+        let verdict = self.ca.judge(leaf, others, &self.names, now);
+        let lacking = verdict.as_ref().err().and_then(|e| self.lacking(e, leaf, others));
+        let problem = verdict.as_ref().err().map(|e| match &lacking {
+            Some(what) => self.beyond_us(what),
+            None => self.words(e, &chain),
+        });
+        let anchor = match &verdict {
+            Ok(anchor) => anchor.clone(),
+            Err(Distrust::CaNotInForce(ca)) => Some(ca.clone()),
+            Err(_) => None,
+        };
+        let seen = Seen { chain, anchor, verified: verdict.is_ok(), problem, lacking };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
         match verdict {
-            Err(JudgeError::Tls(e)) if self.must_verify => Err(e),
-            Err(JudgeError::NoCa) if self.must_verify => Err(CertificateError::UnknownIssuer.into()),
+            Err(Distrust::Tls(e)) if self.must_verify => Err(e),
+            Err(Distrust::NoCa) if self.must_verify => Err(CertificateError::UnknownIssuer.into()),
+            Err(Distrust::CaNotInForce(_)) if self.must_verify => Err(CertificateError::Expired.into()),
             _ => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -334,7 +298,7 @@ impl ServerCertVerifier for Recorder {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        self.observe(verify_tls12_signature(message, certificate, signature, algorithms))
+        self.observe(verify_tls12_signature(message, certificate, signature, algorithms), certificate)
     }
 
     fn verify_tls13_signature(
@@ -344,7 +308,7 @@ impl ServerCertVerifier for Recorder {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        self.observe(verify_tls13_signature(message, certificate, signature, algorithms))
+        self.observe(verify_tls13_signature(message, certificate, signature, algorithms), certificate)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -357,11 +321,40 @@ impl Recorder {
     fn observe(
         &self,
         checked: Result<HandshakeSignatureValid, rustls::Error>,
+        certificate: &CertificateDer<'_>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let Err(error) = checked else { return checked };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.verified = false;
-        seen.problem = Some(format!("the signature of {} in the handshake is wrong: {error}", self.endpoint));
+        seen.lacking = algorithms::lacking(certificate);
+        seen.problem = Some(match &seen.lacking {
+            Some(what) => self.beyond_us(what),
+            None => format!("the signature of {} in the handshake is wrong: {error}", self.endpoint),
+        });
         if self.must_verify { Err(error) } else { Ok(HandshakeSignatureValid::assertion()) }
+    }
+
+    /// What others understand, and our TLS library does not.
+    fn beyond_us(&self, what: &str) -> String {
+        format!("dogwatch's TLS library does not know {what}: it can't check {}, which is not at fault", self.endpoint)
+    }
+
+    /// Whether a certificate was not understood rather than found wrong.
+    fn lacking(&self, error: &Distrust, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<String> {
+        use CertificateError as C;
+        let Distrust::Tls(rustls::Error::InvalidCertificate(error)) = error else { return None };
+        let unsupported = matches!(
+            error,
+            C::UnsupportedSignatureAlgorithmContext { .. } | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+        );
+        if matches!(error, C::Other(_)) && algorithms::is_ca(leaf) {
+            return Some("certificates of CAs as a server's own".to_owned());
+        }
+        if !unsupported && !matches!(error, C::BadSignature | C::BadEncoding) {
+            return None;
+        }
+        let mut chain = std::iter::once(leaf).chain(others);
+        let key = chain.clone().find_map(algorithms::lacking).or_else(|| self.ca.lacking());
+        key.or_else(|| unsupported.then(|| chain.find_map(algorithms::lacking_signature)).flatten())
     }
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{KubeletVia, duration};
+use crate::{
+    dial::DialConfig,
+    model::{KubeletVia, duration},
+};
 
 /// One entry of `clusters:`. Paths are absolute by the time this is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +112,18 @@ fn silent_after() -> Duration {
 }
 
 impl ClusterConfig {
+    /// What its dialer is made from.
+    pub fn dial(&self) -> DialConfig {
+        DialConfig {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            etcd_ca_file: self.etcd.ca_file.clone(),
+            etcd_cert_file: self.etcd.cert_file.clone(),
+            etcd_key_file: self.etcd.key_file.clone(),
+            person_waits: false,
+        }
+    }
+
     /// The timeouts that components have of their own.
     pub fn timeouts(&self) -> impl Iterator<Item = Duration> + use<> {
         let own = [&self.apiserver, &self.scheduler, &self.controller_manager, &self.kube_proxy].map(|c| c.timeout);

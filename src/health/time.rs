@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::CertificateFact;
+
 /// Clocks and the API server's `Date` are exact to about a second.
 pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// Two targets probed every 10 s may notice the same event so far apart, and a bit: a cause may seem younger than its
@@ -33,4 +35,24 @@ impl SaturatingAge for Timestamp {
 /// What began at `since` may be a consequence of what began at `cause`.
 pub(super) fn follows(since: Timestamp, cause: Timestamp) -> bool {
     !later(cause, since, SLACK)
+}
+
+/// A warning this long before a certificate's end…
+const WARN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// …and never earlier than in the last sixth of its life.
+const WARN_SHARE: u32 = 6;
+/// Critical in the last quarter of the warning: a week of a month.
+const CRITICAL_SHARE: u32 = 4;
+
+/// How long before its end the warning begins, and when it turns critical.
+pub(super) fn expiry_windows(c: &CertificateFact) -> (Duration, Duration) {
+    let lifetime = c.not_after.duration_since(c.not_before);
+    let lifetime = if lifetime.is_negative() { Duration::ZERO } else { lifetime.unsigned_abs() };
+    let warn = WARN.min(lifetime / WARN_SHARE);
+    (warn, warn / CRITICAL_SHARE)
+}
+
+/// Whether it is time to warn of a certificate's end, or past it.
+pub fn expires_soon(c: &CertificateFact, now: Timestamp) -> bool {
+    now >= c.not_after.saturating_sub_age(expiry_windows(c).0)
 }

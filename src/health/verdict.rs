@@ -1,14 +1,14 @@
 //! One target's verdict: confirmation, recovery, flapping, and the memory of what was known before sight was lost.
 //!
-//! Three layers, the first that is set is shown: blind (the watchdog is cut off), flapping, and the verdict proper,
-//! which goes on being judged beneath flapping. Order is by the *start* of probes, since confirmation probes overlap:
+//! Three layers, the first that is set is shown: blind (the watchdog is cut off, or can't see this target for a reason of
+//! its own), flapping, and the verdict proper, which goes on being judged beneath flapping. Order is by the *start* of probes, since confirmation probes overlap:
 //! a slow answer to an old question proves nothing about now.
 
 use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::{Failure, Reason, State, Verdict};
+use crate::model::{Failure, Ours, Reason, State, Verdict};
 
 /// How much it takes to change a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ impl Default for Thresholds {
 pub enum Outcome<'a> {
     /// It answers and is healthy.
     Success,
-    /// It failed, or what it answered tells nothing of it ([`Reason::tells_nothing`]).
+    /// It failed, what it answered tells nothing of it ([`Reason::tells_nothing`]), or the fault was ours
+    /// ([`Reason::Local`]).
     Failed(&'a Failure),
 }
 
@@ -58,6 +59,15 @@ enum Kind {
     Nothing,
 }
 
+/// Consecutive probes that failed on our own side.
+#[derive(Clone, Debug)]
+struct OwnFault {
+    ours: Ours,
+    count: u32,
+    /// Start of the earliest of them.
+    first: Timestamp,
+}
+
 /// The judge of one target.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -71,6 +81,8 @@ pub struct Head {
     blind: Option<Verdict>,
     /// It has answered at least once.
     reached: bool,
+    /// Probes that failed on our own side, since one did not.
+    own_fault: Option<OwnFault>,
     run: Option<Run>,
     /// Failures of probes that started before this prove nothing: a later one succeeded, or we were blind then.
     ignore_before: Option<Timestamp>,
@@ -99,7 +111,7 @@ impl Head {
             State::Suspect => {
                 Self::with(Verdict { state: State::Up, reason: None, message: HEALTHY.into(), ..verdict })
             }
-            State::Unknown if verdict.reason.is_some() => Self::with(verdict),
+            State::Unknown if verdict.reason.is_some_and(|r| r != Reason::Local) => Self::with(verdict),
             State::Unknown => Self::unknown(verdict.since, verdict.reached),
             State::Flapping => {
                 Self { flapping: Some(verdict.clone()), ..Self::unknown(verdict.since, verdict.reached) }
@@ -114,6 +126,7 @@ impl Head {
             inner: verdict,
             flapping: None,
             blind: None,
+            own_fault: None,
             run: None,
             ignore_before: None,
             changes: VecDeque::new(),
@@ -135,7 +148,7 @@ impl Head {
         now: Timestamp,
         t: &Thresholds,
     ) -> Option<State> {
-        if self.blind.is_some() {
+        if self.is_cut_off() {
             return None;
         }
         let before = self.verdict().state;
@@ -146,8 +159,15 @@ impl Head {
         };
         self.inner.reached = self.reached;
         match outcome {
-            Outcome::Success => self.succeeded(started, now, t),
-            Outcome::Failed(failure) => self.failed(failure, started, now, t),
+            Outcome::Failed(failure) if failure.reason == Reason::Local => self.failed_here(failure, started, t),
+            Outcome::Success => {
+                self.seen(started);
+                self.succeeded(started, now, t);
+            }
+            Outcome::Failed(failure) => {
+                self.seen(started);
+                self.failed(failure, started, now, t);
+            }
         }
         self.flap(now, t);
         (self.verdict().state != before).then_some(before)
@@ -176,12 +196,59 @@ impl Head {
     /// way went out while it was cut off.
     pub fn sighted(&mut self, now: Timestamp) -> Option<State> {
         let before = self.blind.take()?.state;
+        self.own_fault = None;
         self.run = None;
         self.ignore_before = Some(now);
         if self.inner.state == State::Suspect {
             self.inner = self.settled.clone();
         }
         (self.verdict().state != before).then_some(before)
+    }
+
+    /// What it is on our own side for which this target is not seen.
+    pub fn own_fault(&self) -> Option<(&Ours, Timestamp)> {
+        let shown = self.blind.as_ref().is_some_and(|v| v.reason == Some(Reason::Local));
+        self.own_fault.as_ref().filter(|_| shown).map(|f| (&f.ours, f.first))
+    }
+
+    /// It was down when it went out of sight: whether it still is, is not known.
+    pub fn hides_an_outage(&self) -> bool {
+        self.blind.is_some() && self.inner.state == State::Down
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.blind.as_ref().is_some_and(|v| v.reason.is_none())
+    }
+
+    /// Our own fault counts neither for nor against it; once it has lasted, it is not known how the target is.
+    fn failed_here(&mut self, failure: &Failure, started: Timestamp, t: &Thresholds) {
+        let Some(ours) = &failure.ours else { return };
+        let fault = match self.own_fault.take() {
+            Some(f) => OwnFault { ours: ours.clone(), count: f.count.saturating_add(1), first: f.first.min(started) },
+            None => OwnFault { ours: ours.clone(), count: 1, first: started },
+        };
+        if fault.count >= t.fail || self.blind.is_some() {
+            self.blind = Some(Verdict {
+                state: State::Unknown,
+                since: fault.first,
+                reason: Some(Reason::Local),
+                message: failure.message.clone(),
+                reached: self.reached,
+            });
+        }
+        self.own_fault = Some(fault);
+    }
+
+    /// A probe got through to where it could be judged: it is seen again, and judged from this probe on.
+    fn seen(&mut self, started: Timestamp) {
+        self.own_fault = None;
+        if self.blind.take().is_some() {
+            self.run = None;
+            self.ignore_before = self.ignore_before.max(Some(started));
+            if self.inner.state == State::Suspect {
+                self.inner = self.settled.clone();
+            }
+        }
     }
 
     fn succeeded(&mut self, started: Timestamp, now: Timestamp, t: &Thresholds) {
@@ -293,6 +360,9 @@ impl Head {
         self.ignore_before = self.ignore_before.filter(|&mark| mark <= now);
         if let Some(run) = &mut self.run {
             run.first = run.first.min(now);
+        }
+        if let Some(fault) = &mut self.own_fault {
+            fault.first = fault.first.min(now);
         }
         if self.changed_at.is_some_and(|at| at > now) {
             self.changes.clear();

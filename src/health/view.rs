@@ -59,6 +59,8 @@ pub(super) enum How {
     Handshake,
     /// A certificate that has run out: everybody refuses it.
     Expired,
+    /// A certificate of a CA that has run out: everybody who trusts that CA alone refuses it.
+    CaExpired,
     /// A certificate that *we* don't trust: no outage.
     Untrusted,
     /// It refuses our credentials: no outage either.
@@ -75,6 +77,8 @@ pub(super) enum How {
     Throttles,
     /// Something else answers in front of it.
     Hidden,
+    /// Our own side failed: nothing is known of it.
+    Unseen,
 }
 
 impl How {
@@ -88,6 +92,7 @@ impl How {
             How::Hangs => ("accepts connections and then hangs", "accept connections and then hang"),
             How::Handshake => ("fails the TLS handshake", "fail the TLS handshake"),
             How::Expired => ("presents an expired certificate", "present an expired certificate"),
+            How::CaExpired => ("is certified by a CA that has expired", "are certified by a CA that has expired"),
             How::Untrusted => {
                 ("presents a certificate that can't be trusted", "present certificates that can't be trusted")
             }
@@ -100,6 +105,7 @@ impl How {
             How::Hidden => {
                 ("is hidden behind something else that answers", "are hidden behind something else that answers")
             }
+            How::Unseen => ("can't be seen for a reason of our own", "can't be seen for a reason of our own"),
         };
         if n == 1 { one } else { many }
     }
@@ -112,16 +118,18 @@ impl How {
     /// How sure it is that what fails so is down.
     fn sureness(self) -> Sureness {
         match self {
-            How::Refused | How::Hangs | How::Expired | How::EtcdFails | How::Sick => Sureness::Certain,
+            How::Refused | How::Hangs | How::Expired | How::CaExpired | How::EtcdFails | How::Sick => Sureness::Certain,
             How::Silent | How::Unreachable | How::Dns => Sureness::Likely,
             How::Handshake | How::Wrong => Sureness::Open,
-            How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden => Sureness::Open,
+            How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden | How::Unseen => {
+                Sureness::Open
+            }
         }
     }
 
-    /// What is wrong is between it and us: that is no outage of it.
+    /// What is wrong is between it and us: no word against it.
     pub(super) fn is_ours(self) -> bool {
-        matches!(self, How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden)
+        matches!(self, How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden | How::Unseen)
     }
 
     /// It answers as the component that it is, and is not well.
@@ -195,6 +203,7 @@ impl<'a> TargetView<'a> {
             Some(Reason::Auth) => How::Credentials,
             Some(Reason::Tls) => match failed.and_then(|o| Some((o, o.tls.as_ref()?))) {
                 Some((o, tls)) if tls.chain.iter().any(|c| c.not_after <= o.started) => How::Expired,
+                Some((o, tls)) if tls.anchor.as_ref().is_some_and(|c| c.not_after <= o.started) => How::CaExpired,
                 Some((_, tls)) if !tls.verified && !tls.chain.is_empty() => How::Untrusted,
                 // It showed a good certificate and then ended the handshake: it does not like ours.
                 Some((_, tls)) if tls.verified => How::Credentials,
@@ -206,6 +215,7 @@ impl<'a> TargetView<'a> {
             Some(Reason::Degraded) => How::Sick,
             Some(Reason::Throttled) => How::Throttles,
             Some(Reason::Foreign) => How::Hidden,
+            Some(Reason::Local) => How::Unseen,
         }
     }
 

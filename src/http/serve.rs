@@ -8,6 +8,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,6 +20,9 @@ use tower::{ServiceExt as _, service_fn};
 /// The most connections at a time: the page reloads on a short connection, a scraper holds one. More wait in the
 /// kernel's queue.
 const CONNECTIONS_MAX: usize = 256;
+
+/// Of the file descriptors, this part at most is for those who ask us: the rest is for watching.
+const FILES_SHARE: u64 = 4;
 
 /// A request's line and headers have to come within this; it bounds idle kept-alive connections too.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
 /// Only the API's forms are ever read as a body, up to a limit and in a limited time.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(room()));
     let connections = TaskTracker::new();
     while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
         connections.spawn(connection(stream, router.clone(), stop.clone(), permit));
@@ -56,7 +60,13 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-/// The next connection with its place among [`CONNECTIONS_MAX`]; `None` when it is time to stop.
+/// How many connections are taken at a time.
+fn room() -> usize {
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    usize::try_from(files / FILES_SHARE).unwrap_or(usize::MAX).clamp(1, CONNECTIONS_MAX)
+}
+
+/// The next connection with its place among [`room`]; `None` when it is time to stop.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,

@@ -143,7 +143,14 @@ impl Cluster {
                 watched.failures.truncate(LiveTarget::FAILURES_MAX);
             }
         }
-        watched.samples = samples::of_observation(&o, watched.head.verdict().state, &watched.samples);
+        let state = watched.head.verdict().state;
+        watched.samples = match &o.failure {
+            // Only what is shown of it: the probe says nothing of its target.
+            Some(failure) if failure.ours.is_some() => {
+                samples::of_verdict(&watched.target, state, now, &watched.samples)
+            }
+            _ => samples::of_observation(&o, state, &watched.samples),
+        };
         // Overlapping probes may end out of turn: the newest start is what is known last.
         if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
             watched.last = Some(o);
@@ -197,6 +204,14 @@ impl Cluster {
         self.watched.values().any(rising)
     }
 
+    /// For a reason of our own nothing of it is seen, or not whether an outage goes on: nothing is said of it until then.
+    pub fn is_out_of_sight(&self) -> bool {
+        let mut watched = self.watched.values().peekable();
+        let unseen = |w: &Watched| w.head.own_fault().is_some();
+        watched.peek().is_some()
+            && (self.watched.values().any(|w| unseen(w) && w.head.hides_an_outage()) || watched.all(unseen))
+    }
+
     /// What the diagnosis looks at.
     pub fn view(&self, now: Timestamp, vantage_ok: bool) -> ClusterView<'_> {
         ClusterView {
@@ -214,7 +229,7 @@ impl Cluster {
                 .collect(),
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
-            vantage_ok,
+            vantage_ok: vantage_ok && !self.is_out_of_sight(),
         }
     }
 

@@ -1,14 +1,17 @@
 //! What ingest does when the watchdog loses sight and when it sees again. Whether it has is `health::vantage`'s to say.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Ingest;
 use crate::{
     health::{
         Head,
+        own::OwnFault,
         vantage::{VantageInput, judge},
     },
-    model::{References, State, Vantage},
+    model::{Ours, References, State, Vantage},
     schedule::Command,
     vantage::VantageReport,
 };
@@ -70,6 +73,18 @@ impl Ingest {
             }
         }
         any
+    }
+
+    /// What fails on our own side, each once for all clusters that it hides.
+    pub(super) fn own_faults(&self) -> Vec<OwnFault> {
+        let mut faults: BTreeMap<Ours, OwnFault> = BTreeMap::new();
+        for (cluster, watched) in self.clusters.values().flat_map(|c| c.watched.values().map(|w| (&c.name, w))) {
+            let Some((ours, since)) = watched.head.own_fault() else { continue };
+            let message = &watched.head.verdict().message;
+            let fault = faults.entry(ours.clone()).or_insert_with(|| OwnFault::new(ours.clone(), since));
+            fault.add(cluster, since, message);
+        }
+        faults.into_values().collect()
     }
 
     fn cut_off(&mut self, why: &str, now: Timestamp) {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::{
     health::vantage::ReferenceState,
-    model::{ClusterSnapshot, Facts, Failure, Job, Phases, ProbeSpec, TargetKey},
+    model::{ClusterSnapshot, Facts, Failure, Job, Ours, Phases, ProbeSpec, TargetKey},
     store::StorageConfig,
 };
 
@@ -42,7 +42,10 @@ fn saw(target: &Target, at: Timestamp, reason: Option<Reason>) -> Report {
         target: Arc::new(target.clone()),
         started: at,
         duration: Duration::from_millis(3),
-        failure: reason.map(|r| Failure::new(r, "as scripted")),
+        failure: reason.map(|r| match r {
+            Reason::Local => Failure::ours(Ours::Proxy("10.0.0.9:3128".into()), "as scripted"),
+            _ => Failure::new(r, "as scripted"),
+        }),
         answered: reason.is_none(),
         phases: Phases::default(),
         http_status: None,
@@ -310,4 +313,34 @@ async fn what_a_probe_no_longer_tells_ends_in_the_history() {
     b.until("written", |b| reasons(b).len() == 2).await;
     let values = reasons(&b);
     assert!(values[0] == 1.0 && crate::model::is_stale(values[1]), "{values:?}");
+}
+
+#[tokio::test]
+async fn what_fails_on_our_side_ends_no_outage_and_begins_none() {
+    let mut b = Bench::start(Vec::new());
+    let (api, other) = (target(Job::KubeApiserver, "a:6443", false), target(Job::KubeApiserver, "b:6443", false));
+    b.know(vec![api.clone(), other.clone()]).await;
+    b.look(true).await;
+    for reason in [Some(Reason::Refused); 3] {
+        b.probe(&api, reason).await;
+        b.probe(&other, None).await;
+    }
+    b.until("down", |b| b.state(&api) == Some(State::Down)).await;
+    while b.diagnosis().await.findings.is_empty() {}
+    for _ in 0..3 {
+        b.probe(&api, Some(Reason::Local)).await;
+    }
+    b.until("unknown", |b| b.state(&api) == Some(State::Unknown)).await;
+    while !b.diagnosis().await.blind {}
+    let own = loop {
+        let diagnosis = b.diagnoses.recv().await.unwrap();
+        if diagnosis.cluster.is_empty() && !diagnosis.findings.is_empty() {
+            break diagnosis;
+        }
+    };
+    assert_eq!(own.findings[0].key.alert.to_string(), "WatchdogProxyDown");
+    assert!(own.findings[0].headline.contains("1 target of cluster prod can't be seen"), "{:?}", own.findings);
+    b.probe(&api, Some(Reason::Refused)).await;
+    b.until("down as before", |b| b.state(&api) == Some(State::Down)).await;
+    while b.diagnosis().await.findings.is_empty() {}
 }

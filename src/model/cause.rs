@@ -111,6 +111,16 @@ macro_rules! table {
 table! {
     /// The watchdog is cut off; it accuses no cluster.
     WatchdogCutOff: ROOT;
+    /// The watchdog has no file descriptors left.
+    WatchdogOutOfFiles: ROOT;
+    /// No local address or port is left to connect from.
+    WatchdogOutOfPorts: ROOT;
+    /// The kernel has no memory left for connections.
+    WatchdogOutOfMemory: ROOT;
+    /// The proxy that our connections go through is down, or opens no way.
+    WatchdogProxyDown: ROOT;
+    /// The resolver of the watchdog's machine answers for no name.
+    WatchdogResolverDown: ROOT;
     /// Nothing of a cluster can be reached while the watchdog's own references answer.
     ClusterUnreachable: Cause { holds: Holds::Everything, reach: Reach::Cluster, of_nodes: true, ..ROOT };
     /// etcd has lost quorum.
@@ -172,6 +182,8 @@ table! {
     CertificateExpiring: Cause { told_with_cause: false, ..ROOT };
     /// A target changes too often.
     TargetFlapping: ROOT;
+    /// The watchdog's TLS library lacks what a server uses.
+    WatchdogTlsLimit: ALONE;
     /// The watchdog's own store fails.
     StoreFailing: ALONE;
     /// Many new workers within minutes.

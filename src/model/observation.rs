@@ -33,11 +33,13 @@ pub enum Reason {
     Throttled,
     /// Something else answers in front of it (a firewall, a login page): nothing is known of it.
     Foreign,
+    /// The probe failed on the watchdog's own side ([`Failure::ours`] says at what): nothing is known of the target.
+    Local,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Dns,
         Reason::Refused,
         Reason::Unreachable,
@@ -49,6 +51,7 @@ impl Reason {
         Reason::Degraded,
         Reason::Throttled,
         Reason::Foreign,
+        Reason::Local,
     ];
 
     /// The `reason` label.
@@ -65,6 +68,7 @@ impl Reason {
             Reason::Degraded => "degraded",
             Reason::Throttled => "throttled",
             Reason::Foreign => "foreign",
+            Reason::Local => "local",
         }
     }
 
@@ -85,6 +89,26 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What failed on the watchdog's own side, so that a probe says nothing of its target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ours {
+    /// The process or the machine has no file descriptor left (EMFILE, ENFILE).
+    Files,
+    /// No local address or port is left to connect from (EADDRNOTAVAIL).
+    Ports,
+    /// The kernel has no memory for a socket (ENOBUFS, ENOMEM).
+    Memory,
+    /// A firewall on the watchdog's own machine forbids it (EPERM, EACCES).
+    Firewall,
+    /// The proxy that our connections go through, as `host:port`.
+    Proxy(String),
+    /// The resolver of this machine answers for no name.
+    Resolver,
+    /// Our TLS library lacks something that others have: what, in words.
+    Tls(String),
+}
+
 /// Why a probe failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -93,6 +117,9 @@ pub struct Failure {
     /// In words that fit after "because": "connection refused by 10.0.0.1:6443", "certificate expired on 2026-01-02".
     /// Never a secret, never more than [`Failure::MESSAGE_MAX`] bytes.
     pub message: String,
+    /// What it was on our own side; `Some` exactly where the reason is [`Reason::Local`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<Ours>,
 }
 
 impl Failure {
@@ -109,7 +136,12 @@ impl Failure {
             }
             text.push(if c.is_control() { ' ' } else { c });
         }
-        Self { reason, message: text }
+        Self { reason, message: text, ours: None }
+    }
+
+    /// A failure on our own side, which accuses nobody.
+    pub fn ours(ours: Ours, message: impl AsRef<str>) -> Self {
+        Self { ours: Some(ours), ..Self::new(Reason::Local, message) }
     }
 }
 
@@ -146,7 +178,8 @@ pub struct CertificateFact {
     pub not_after: Timestamp,
     /// `notBefore`.
     pub not_before: Timestamp,
-    /// Where it was seen: `serving` (presented by the target, leaf first), `kubeconfig` or `etcd-client`.
+    /// Where it was seen: `serving` (presented by the target, leaf first), `ca` (in our own hands, vouching for what is
+    /// presented), `kubeconfig` or `etcd-client` (our own).
     pub source: String,
 }
 
@@ -157,6 +190,10 @@ pub struct TlsFacts {
     pub version: Option<String>,
     /// The whole chain as presented, leaf first.
     pub chain: Vec<CertificateFact>,
+    /// The CA among those that we trust that vouches for the chain, or would if it had not ended; `None` where it is not
+    /// known, or one of the machine's own.
+    #[serde(default)]
+    pub anchor: Option<CertificateFact>,
     /// Whether it verified against the CA and an accepted name.
     pub verified: bool,
 }

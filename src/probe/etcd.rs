@@ -134,7 +134,7 @@ fn ok_body(exchange: &Exchange) -> Option<&[u8]> {
 /// that is lost, with a closed connection.
 fn is_refusal_of_our_certificate(exchange: &Exchange) -> bool {
     let good = exchange.tls.as_ref().is_some_and(|t| t.verified);
-    good && exchange.outcome.as_ref().is_err_and(|f| matches!(f.reason, Reason::Tls | Reason::Refused))
+    good && exchange.outcome.as_ref().is_err_and(|f| matches!(f.reason, Reason::Tls | Reason::Auth | Reason::Refused))
 }
 
 /// Health, errors and failing pages together; what answers at all is not silent, whatever hangs.
@@ -212,10 +212,14 @@ async fn without_certificate(p: Probe<'_>, client: Client<'_>, metrics_url: Opti
     let report = Report::new(&shaken);
     match &shaken.outcome {
         // The handshake began, and was ended for want of a certificate: only a living server does that.
-        Err(failure) if shaken.tls.is_some() && matches!(failure.reason, Reason::Tls | Reason::Refused) => lives(
-            report,
-            "it lives, but wants a client certificate: give etcd.cert_file, key_file and ca_file to know more",
-        ),
+        Err(failure)
+            if shaken.tls.is_some() && matches!(failure.reason, Reason::Tls | Reason::Auth | Reason::Refused) =>
+        {
+            lives(
+                report,
+                "it lives, but wants a client certificate: give etcd.cert_file, key_file and ca_file to know more",
+            )
+        }
         Err(failure) => report.failed(failure.clone()),
         Ok(_) => judge(report, EtcdFacts::new(EtcdVia::Client), &shaken, None),
     }

@@ -83,6 +83,43 @@ fn check_says_what_is_fine_and_what_is_unwise() {
     assert!(said.contains("warning: no receiver is configured"), "{said}");
 }
 
+/// `check` and `probe` of a kubeconfig with this user, and a plugin that does this.
+fn with_user(user: &str, plugin: &str) -> (Output, Output) {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("plugin"), format!("#!/bin/sh\n{plugin}\n")).unwrap();
+    fs::set_permissions(dir.path().join("plugin"), fs::Permissions::from_mode(0o755)).unwrap();
+    let kubeconfig = dir.path().join("kubeconfig");
+    fs::write(&kubeconfig, KUBECONFIG.replace("token: abc", user)).unwrap();
+    let run = |command: &[&str]| dogwatch(&[command, &["--kubeconfig", kubeconfig.to_str().unwrap()]].concat());
+    (run(&["check"]), run(&["probe", "--all"]))
+}
+
+#[test]
+fn a_plugin_that_fails_is_told_with_all_that_it_says() {
+    fn check(user: &str, plugin: &str, words: &[&str]) {
+        let (checked, probed) = with_user(user, plugin);
+        assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+        let said = out(&checked);
+        for word in words {
+            assert!(said.contains(word), "check lacks {word:?}: {said}");
+            assert!(err(&probed).contains(word), "probe lacks {word:?}: {}", err(&probed));
+        }
+        assert!(said.contains("can be used, but see the warnings") && !said.contains("is fine"), "{said}");
+    }
+    const PLUGIN: &str =
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Never}";
+    let said = ["plugin failed (exit status: 1); it says:", "ERROR: invalid_grant", "\n      $ plugin login"];
+    check(PLUGIN, "printf 'ERROR: invalid_grant\\nLog in again:\\n  $ plugin login\\n' >&2; exit 1", &said);
+    check(PLUGIN, "echo nonsense", &["plugin wrote something else than an ExecCredential"]);
+    check("exec: {command: no-such-plugin}", "", &["the exec plugin no-such-plugin can't be started: No such file"]);
+    check(&PLUGIN.replace("Never", "Always"), "", &["wants a terminal (interactiveMode: Always)"]);
+    // Run once, and not again with each request.
+    let began = std::time::Instant::now();
+    check(PLUGIN, "echo asking >&2; sleep 100", &["plugin gave no answer within 10 s", "\n    asking"]);
+    assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
+}
+
 #[test]
 fn a_missing_kubeconfig_is_said_with_what_to_do() {
     let checked = dogwatch(&["check"]);

@@ -109,8 +109,13 @@ async fn a_failed_exec_plugin_is_named_where_credentials_are_refused() {
     let refused = get(&dialer, server.url("https", "/livez"), Trust::Cluster, Auth::Cluster).await;
     let failure = refused.outcome.unwrap_err();
     assert_eq!(failure.reason, Reason::Auth);
-    assert!(failure.message.contains("plugin failed (exit status: 1): no session: log in first"), "{failure}");
-    assert!(!failure.message.contains("secret"));
+    assert!(
+        failure.message.contains("plugin failed (exit status: 1) (`dogwatch check` shows what it says)"),
+        "{failure}"
+    );
+    assert!(!failure.message.contains("secret") && !failure.message.contains("log in"));
+    let missing = dialer.missing().unwrap();
+    assert_eq!(missing.said, ["no session: log in first"], "for the user's own terminal");
     // What needs no credentials is answered all the same.
     assert_eq!(status_of(&world.livez(&dialer, Trust::Cluster).await), 200);
 }
@@ -136,6 +141,76 @@ async fn a_bad_kubeconfig_is_told_without_its_secrets() {
     let user = |user: &str| format!("{REST}current-context: a\nusers: [{{name: u, user: {{{user}}}}}]");
     check(&user("tokenFile: /nowhere/token"), "/nowhere/token can't be read").await;
     check(&user("token: \"hunter2\\u0007\""), "its token has characters that no token has").await;
+    check(&user("tokenFile: kubeconfig-of-nobody"), "can't be read").await;
     check(&user("client-certificate-data: aHVudGVyMg==, client-key-data: aHVudGVyMg=="), "client certificate").await;
+    check(&user("client-certificate-data: aHVudGVyMg=="), "there is no client-key for it").await;
+    check(&user("auth-provider: {name: gcp, config: {access-token: hunter2}}"), "auth-provider \"gcp\" is not").await;
+    let pair = Authority::new("ca").issue("me", &[], 2090);
+    let encoded = |text: &str| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text);
+    let with_key = |key: &str| {
+        user(&format!("client-certificate-data: {}, client-key-data: {}", encoded(&pair.certificate), encoded(key)))
+    };
+    check(&with_key(&pair.key.replace("PRIVATE", "ENCRYPTED PRIVATE")), "its key is encrypted").await;
+    let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: a,b\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    check(&with_key(legacy), "its key is encrypted").await;
+    check(&with_key(&Authority::new("ca").issue("you", &[], 2090).key), "does not belong to the certificate").await;
     check(&user("").replace("https://127.0.0.1:1", "ftp://127.0.0.1"), "it must be https://host:port").await;
+}
+
+#[tokio::test]
+async fn the_token_file_wins_over_the_token() {
+    async fn check(user: &str, expected: &str) {
+        let world = World::new(&["127.0.0.1"]).await;
+        write(world.path(), "token", "from-the-file\n");
+        write(world.path(), "empty", " \n");
+        world.livez(&world.dialer("", user).await, Trust::Cluster).await;
+        assert_eq!(world.server.seen()[0].authorization.as_deref(), Some(expected), "{user}");
+    }
+    check("token: stale, tokenFile: token", "Bearer from-the-file").await;
+    check("token: \"\", tokenFile: token", "Bearer from-the-file").await;
+    check("token: given, tokenFile: nowhere", "Bearer given").await;
+    check("token: given, tokenFile: empty", "Bearer given").await;
+    check("auth-provider: {name: oidc, config: {id-token: of-oidc}}", "Bearer of-oidc").await;
+}
+
+#[tokio::test]
+async fn who_has_no_user_is_told_so_where_it_is_refused() {
+    let world = World::new(&["127.0.0.1"]).await;
+    let server = guarded(&world, "any").await;
+    let config = kubeconfig(world.path(), &server.url("https", "/"), "certificate-authority: ca.crt", "token: t");
+    let path = config.kubeconfig.clone().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap().replace("user: u}", "user: ghost}");
+    std::fs::write(&path, text).unwrap();
+    let dialer = Dialer::load(config, Clock::system()).await.unwrap();
+    let refused = get(&dialer, server.url("https", "/livez"), Trust::Cluster, Auth::Cluster).await;
+    let failure = refused.outcome.unwrap_err();
+    assert_eq!(failure.reason, Reason::Auth);
+    assert!(failure.message.contains("names the user \"ghost\", which the kubeconfig does not have"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_server_without_a_scheme_is_http_or_https_as_with_kubectl() {
+    async fn check(server: &str, cluster: &str, user: &str, expected: Result<&str, &str>) {
+        let world = World::new(&["127.0.0.1"]).await;
+        let comma = if cluster.is_empty() { "" } else { "," };
+        let text = format!(
+            "clusters: [{{name: c, cluster: {{server: \"{server}\"{comma} {cluster}}}}}]\n\
+             users: [{{name: u, user: {{{user}}}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\ncurrent-context: x\n"
+        );
+        let kubeconfig = Some(write(world.path(), "bare", &text));
+        let loaded = Dialer::load(DialConfig { kubeconfig, ..DialConfig::default() }, Clock::system()).await;
+        match (loaded, expected) {
+            (Ok(dialer), Ok(url)) => assert_eq!(dialer.server().as_str(), url, "{text}"),
+            (Err(error), Err(words)) => assert!(error.message.contains(words), "{error}"),
+            (loaded, _) => panic!("{server}: {loaded:?}"),
+        }
+    }
+    check("10.0.0.1:8080", "", "token: t", Ok("http://10.0.0.1:8080/")).await;
+    check("10.0.0.1:6443", "certificate-authority: ca.crt", "", Ok("https://10.0.0.1:6443/")).await;
+    check("api.example.org", "insecure-skip-tls-verify: true", "", Ok("https://api.example.org/")).await;
+    check("localhost:8080", "", "", Ok("http://localhost:8080/")).await;
+    check("[::1]:8080/", "", "", Ok("http://[::1]:8080/")).await;
+    check("10.0.0.1:8080/prefix", "", "", Err("it must be https://host:port, or host:port")).await;
+    check("ftp://10.0.0.1", "", "", Err("it must be https://host:port, or host:port")).await;
+    check("", "", "", Err("there is none: give its cluster a `server`")).await;
 }

@@ -9,7 +9,7 @@ use crate::{
     health::{
         picture::Picture,
         scene::Scene,
-        time::SaturatingAge,
+        time::{SaturatingAge, expires_soon, expiry_windows},
         view::{How, NAMED, TargetView, earliest, labels},
         words,
     },
@@ -17,28 +17,16 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A warning this long before the end…
-const WARN: Duration = DAY.saturating_mul(30);
-/// …and never earlier than in the last sixth of its life.
-const WARN_SHARE: u32 = 6;
-/// Critical in the last quarter of the warning: a week of a month.
-const CRITICAL_SHARE: u32 = 4;
 /// So many presenters are named in the evidence.
 const EVIDENCE_MAX: usize = 10;
+/// The source of a CA in our own hands.
+const CA: &str = "ca";
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let scene = &p.scene;
     let mut all = expiring(p);
     all.extend(Job::ALL.into_iter().filter_map(|job| untrusted(scene, job)));
     all
-}
-
-/// When the warning begins, and when it turns critical.
-fn windows(c: &CertificateFact) -> (Duration, Duration) {
-    let lifetime = c.not_after.duration_since(c.not_before);
-    let lifetime = if lifetime.is_negative() { Duration::ZERO } else { lifetime.unsigned_abs() };
-    let warn = WARN.min(lifetime / WARN_SHARE);
-    (warn, warn / CRITICAL_SHARE)
 }
 
 /// What makes two sightings one finding. Kubelets have certificates of their own that run out together: told together.
@@ -50,14 +38,20 @@ type Sighting<'a> = (&'a CertificateFact, Option<&'a TargetView<'a>>);
 fn expiring(p: &Picture<'_>) -> Vec<Finding> {
     let scene = &p.scene;
     let mut groups: BTreeMap<Identity, Vec<Sighting>> = BTreeMap::new();
-    let due = |c: &CertificateFact| scene.now >= c.not_after.saturating_sub_age(windows(c).0);
+    let due = |c: &CertificateFact| expires_soon(c, scene.now);
     for certificate in scene.view.own_certificates.iter().filter(|c| due(c)) {
         let identity = (certificate.source.as_str(), None, certificate.subject.as_str(), certificate.issuer.as_str());
         groups.entry(identity).or_default().push((certificate, None));
     }
     for target in &scene.view.targets {
-        let chain = target.last.and_then(|o| o.tls.as_ref()).map_or(&[][..], |tls| &tls.chain);
-        for (i, certificate) in chain.iter().enumerate().filter(|(_, c)| due(c)) {
+        let Some(tls) = target.last.and_then(|o| o.tls.as_ref()) else { continue };
+        let chain = &tls.chain;
+        if let Some(ca) = tls.anchor.as_ref().filter(|c| due(c)) {
+            // Servers that present their CA as well don't make it two.
+            groups.entry((CA, None, &ca.subject, &ca.issuer)).or_default().push((ca, Some(target)));
+        }
+        let is_ca = |c: &CertificateFact| tls.anchor.as_ref().is_some_and(|a| a.subject == c.subject);
+        for (i, certificate) in chain.iter().enumerate().filter(|(_, c)| due(c) && !is_ca(c)) {
             let own = target.job() == Job::Kubelet && i == 0;
             let identity = if own {
                 ("serving", Some(Job::Kubelet), "", "")
@@ -74,7 +68,7 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     let scene = &p.scene;
     seen.sort_by_key(|(c, t)| (c.not_after, t.map(|t| &t.target.key)));
     let (first, _) = *seen.first()?;
-    let (warn, critical) = windows(first);
+    let (warn, critical) = expiry_windows(first);
     let left = first.not_after.duration_since(scene.now);
     let expired = left.is_zero() || left.is_negative();
     // What an expired certificate of ours breaks explains it: both are told together, once the API servers are heard.
@@ -108,8 +102,14 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     finding.labels.extend((!subject.is_empty()).then(|| ("subject".into(), subject.to_owned())));
     finding.evidence = seen.iter().take(EVIDENCE_MAX).map(|(c, t)| evidence(c, *t)).collect();
     finding.evidence.extend((seen.len() > EVIDENCE_MAX).then(|| format!("and {} more", seen.len() - EVIDENCE_MAX)));
-    let ours = source != "serving";
+    let ours = matches!(source, "kubeconfig" | "etcd-client");
     finding.consequences.push(match (ours, expired) {
+        (false, false) if source == CA => {
+            "whoever trusts this CA will refuse all that it signed: kubectl, kubelets, controllers".into()
+        }
+        (false, true) if source == CA => {
+            "whoever trusts this CA refuses all that it signed: kubectl, kubelets, controllers".into()
+        }
         (false, false) => "clients that check certificates will refuse to connect there".into(),
         (false, true) => "clients that check certificates refuse to connect there".into(),
         (true, false) => "the cluster will refuse the watchdog, which then sees less of it".into(),
@@ -130,7 +130,8 @@ fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option
         "kubeconfig" => refused(Job::KubeApiserver).or_else(|| refused(Job::Kubelet)),
         "etcd-client" => refused(Job::Etcd),
         _ => {
-            let broken = |job| targets.iter().any(|t| t.job() == job && t.is_broken() && t.how() == How::Expired);
+            let ends = |how| matches!(how, How::Expired | How::CaExpired);
+            let broken = |job| targets.iter().any(|t| t.job() == job && t.is_broken() && ends(t.how()));
             if broken(Job::KubeApiserver) {
                 let all = p.api.all_failing().is_some();
                 let alert = if all { AlertName::ApiServersDown } else { AlertName::ApiServerDown };
@@ -164,6 +165,16 @@ fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>])
             format!("our etcd client certificate ({})", first.subject),
             "sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog".into(),
         ),
+        (CA, many) => {
+            let etcd = many.iter().all(|t| t.job() == Job::Etcd);
+            let whose = if etcd { "etcd's `ca_file`" } else { "the kubeconfig" };
+            (
+                format!("the CA in {whose} ({})", first.subject),
+                "make a new CA and all that it signed anew (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/; \
+                 k3s and RKE2: `k3s certificate rotate-ca`), then put it into every kubeconfig, this one too"
+                    .into(),
+            )
+        }
         (_, [one]) if one.job() == Job::Kubelet => (
             format!("the serving certificate of the kubelet on {}", one.node().unwrap_or(one.host())),
             kubelets_renew(),

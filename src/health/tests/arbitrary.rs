@@ -23,7 +23,7 @@ fn shake(entry: &mut world::Entry, (state, reason, since, how): (usize, usize, i
     }
     if how & 8 > 0 {
         let chain = vec![certificate("serving", "CN=x", -since, since)];
-        entry.last.tls = Some(TlsFacts { version: None, chain, verified: how & 16 > 0 });
+        entry.last.tls = Some(TlsFacts { version: None, chain, anchor: None, verified: how & 16 > 0 });
     }
     match &mut entry.last.facts {
         Facts::ApiServer(facts) => facts.etcd_only = how & 32 > 0,

@@ -13,7 +13,7 @@ fn break_it(break_it: impl FnOnce(&mut World)) -> String {
 fn present(world: &mut World, which: &str, verified: bool, until: i64) {
     for entry in world.pick(which) {
         let chain = vec![certificate("serving", "CN=kube-apiserver", -days(365), until)];
-        entry.last.tls = Some(TlsFacts { version: Some("TLS 1.3".into()), chain, verified });
+        entry.last.tls = Some(TlsFacts { version: Some("TLS 1.3".into()), chain, anchor: None, verified });
     }
 }
 
@@ -186,4 +186,90 @@ fn short_lived_certificates_are_left_alone_until_late() {
     warning CertificateExpiring: our client certificate in the kubeconfig (CN=watchdog) expires within a day, at 2026-11-23 08:00:00 UTC
       - the cluster will refuse the watchdog, which then sees less of it
     "#);
+}
+
+/// The API servers present good certificates of a CA that ends so many seconds from now.
+fn ca_until(until: i64, verified: bool) -> String {
+    break_it(|w| {
+        if !verified {
+            w.down("kube-apiserver", Reason::Tls, -9);
+        }
+        present(w, "kube-apiserver", verified, days(200));
+        for entry in w.pick("kube-apiserver") {
+            let ca = certificate("ca", "CN=kubernetes", -days(3650), until);
+            entry.last.tls.iter_mut().for_each(|tls| tls.anchor = Some(ca.clone()));
+        }
+    })
+}
+
+#[test]
+fn the_ca_running_out() {
+    assert_eq!(ca_until(days(31), true), "");
+    let soon = ca_until(days(20), true);
+    assert!(
+        soon.starts_with("warning CertificateExpiring: the CA in the kubeconfig (CN=kubernetes) expires on"),
+        "{soon}"
+    );
+    assert!(soon.contains("whoever trusts this CA will refuse all that it signed"), "{soon}");
+    assert_eq!(soon.matches("CertificateExpiring").count(), 1, "{soon}");
+}
+
+#[test]
+fn the_ca_run_out_is_why_the_api_servers_can_t_be_used() {
+    let ended = ca_until(-days(1), false);
+    let headline = "critical ApiServersDown: all 3 API servers are down: they are certified by a CA that has expired";
+    assert!(ended.starts_with(headline), "{ended}");
+    assert!(
+        ended.contains("ApiServersDown <- CertificateExpiring: the CA in the kubeconfig (CN=kubernetes) expired"),
+        "{ended}"
+    );
+    assert!(!ended.contains("CertificateUntrusted"), "{ended}");
+}
+
+#[test]
+fn what_can_t_be_seen_for_a_reason_of_ours_is_accused_of_nothing() {
+    let unseen = break_it(|w| {
+        for entry in w.pick("kube-apiserver 10.99.0.2") {
+            entry.fail(State::Unknown, Reason::Local, -9);
+        }
+    });
+    assert_eq!(unseen, "");
+}
+
+#[test]
+fn what_fails_on_our_side_is_told_once_for_all_clusters() {
+    use crate::health::own::{self, OwnFault, OwnView};
+    let now: jiff::Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+    let mut proxy = OwnFault::new(Ours::Proxy("10.0.0.9:3128".into()), now);
+    for cluster in ["a", "b", "a"] {
+        proxy.add(&cluster.into(), now, "the proxy 10.0.0.9:3128 that we use can't be reached");
+    }
+    let mut tls = OwnFault::new(Ours::Tls("RSA keys of 1024 bits".into()), now);
+    tls.add(&"c".into(), now, "it can't be checked");
+    let view = OwnView {
+        now,
+        vantage: &Vantage { ok: true, ..Vantage::default() },
+        store: &StoreHealth::default(),
+        problems: &[],
+        faults: &[proxy, tls],
+    };
+    let findings = own::diagnose(&view).findings;
+    let told: Vec<_> = findings.iter().map(|f| (f.key.alert, f.severity, f.headline.as_str())).collect();
+    assert_eq!(
+        told[0],
+        (
+            AlertName::WatchdogProxyDown,
+            Severity::Critical,
+            "the proxy 10.0.0.9:3128 that we use is down, or opens no way: 3 targets of clusters a and b can't be seen",
+        )
+    );
+    assert_eq!(
+        told[1],
+        (
+            AlertName::WatchdogTlsLimit,
+            Severity::Warning,
+            "dogwatch's TLS library does not know RSA keys of 1024 bits: 1 target of cluster c can't be seen",
+        )
+    );
+    assert!(findings.iter().all(|f| f.key.cluster.is_empty() && f.evidence.len() == 1));
 }

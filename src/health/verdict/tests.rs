@@ -12,7 +12,7 @@ fn ms(at: Timestamp) -> i64 {
     at.as_millisecond() - 1_700_000_000_000
 }
 
-/// `+` success, `-` refused, `~` timeout, `a` auth.
+/// `+` success, `-` refused, `~` timeout, `o` our own fault, `a` auth.
 fn observe(head: &mut Head, what: char, started: i64, now: i64) -> Option<State> {
     let failure = |reason| Failure::new(reason, format!("{reason} at {started}"));
     let t = Thresholds::default();
@@ -20,6 +20,7 @@ fn observe(head: &mut Head, what: char, started: i64, now: i64) -> Option<State>
         '+' => head.observe(Outcome::Success, at(started), at(now), &t),
         '-' => head.observe(Outcome::Failed(&failure(Reason::Refused)), at(started), at(now), &t),
         '~' => head.observe(Outcome::Failed(&failure(Reason::Timeout)), at(started), at(now), &t),
+        'o' => head.observe(Outcome::Failed(&Failure::ours(Ours::Files, "no files")), at(started), at(now), &t),
         _ => head.observe(Outcome::Failed(&failure(Reason::Auth)), at(started), at(now), &t),
     }
 }
@@ -40,6 +41,33 @@ fn check(mut head: Head, script: &str, expected: &str) {
 
 fn verdict(state: State, reason: Option<Reason>) -> Verdict {
     Verdict { state, since: at(-5000), reason, message: String::new(), reached: true }
+}
+
+#[test]
+fn what_fails_on_our_side_accuses_nobody() {
+    check(Head::new(at(0)), "o", "unknown since 0");
+    check(Head::new(at(0)), "+oo", "up since 1000");
+    check(Head::new(at(0)), "+ooo", "unknown local since 2000");
+    check(Head::new(at(0)), "+oooooo", "unknown local since 2000");
+    check(Head::new(at(0)), "+ooo+", "up since 1000");
+    check(Head::new(at(0)), "+-o-o-", "down refused since 2000");
+    check(Head::new(at(0)), "+ooo--", "suspect refused since 5000");
+    check(Head::new(at(0)), "+ooo---", "down refused since 5000");
+    check(Head::new(at(0)), "+---ooo", "unknown local since 5000");
+    check(Head::new(at(0)), "+---ooo-", "down refused since 2000");
+    check(Head::new(at(0)), "+---ooo++", "up since 8000");
+    let mut head = Head::new(at(0));
+    for i in 1..=6 {
+        observe(&mut head, if i < 4 { '-' } else { 'o' }, i * 1000, i * 1000);
+        assert_eq!((head.own_fault().is_some(), head.hides_an_outage()), (i == 6, i == 6), "{i}");
+    }
+    // Cut off from the network, nothing counts; seen again, all begins anew.
+    head.blind(at(7000), "link down");
+    assert_eq!((shown(&head), head.own_fault().is_some()), ("unknown since 4000".into(), false));
+    assert_eq!(observe(&mut head, '+', 7500, 7500), None);
+    head.sighted(at(8000));
+    assert_eq!(shown(&head), "down refused since 1000");
+    check(Head::restore(verdict(State::Unknown, Some(Reason::Local))), "", "unknown since -5000");
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn tls(target: &Target, now: Now) -> TlsFacts {
         _ => 300,
     };
     let chain = vec![certificate(target.key.job.as_str(), now.days(days), "serving")];
-    TlsFacts { version: Some("TLS 1.3".to_owned()), chain, verified: true }
+    TlsFacts { version: Some("TLS 1.3".to_owned()), chain, anchor: None, verified: true }
 }
 
 fn facts(target: &Target, now: Now) -> Facts {

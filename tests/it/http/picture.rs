@@ -201,6 +201,7 @@ fn observation(target: &Arc<Target>) -> Observation {
                 not_before: "2026-11-23T00:00:00Z".parse().unwrap(),
                 source: "serving".to_owned(),
             }],
+            anchor: None,
             verified: true,
         }),
         checks: vec![check("ping"), check("log"), check("poststarthook/rbac/bootstrap-roles")],
