@@ -4,8 +4,9 @@
 //! Invariants: one lost probe never makes a target `Down`; what can't be known is `Unknown` and accuses nobody; a
 //! consequence names its cause, and every cause named is among the findings; nothing here panics on odd input.
 //!
-//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `words`), the scene, the subjects (`network`, `etcd`,
-//! `apiserver`, `leaders`, `hosts`, `nodes`: judged once), the picture (who explains whom), the findings (what is said), the
+//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `words`), the scene, `members` and `witness`
+//! (who is who, and what others say of the silent), the subjects (`network`, `hosts`, `agreement`, `etcd`, `apiserver`, `leaders`, `nodes`:
+//! judged once), the picture (who explains whom), the findings (what is said), the
 //! diagnosis (what is told, in which order).
 
 pub mod diagnosis;
@@ -14,16 +15,19 @@ pub mod vantage;
 pub mod verdict;
 pub mod view;
 
+mod agreement;
 mod apiserver;
 mod etcd;
 mod findings;
 mod hosts;
 mod leaders;
+mod members;
 mod network;
 mod nodes;
 mod picture;
 mod scene;
 mod time;
+mod witness;
 mod words;
 
 #[cfg(test)]
@@ -31,6 +35,7 @@ mod tests;
 
 pub use diagnosis::diagnose;
 pub use etcd::{Quorum, quorum};
+pub use members::cluster_of_most;
 pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Head, Outcome, Thresholds};

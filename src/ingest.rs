@@ -197,6 +197,8 @@ impl Ingest {
         if o.failure.is_some() && (!self.vantage.ok || before_sight) {
             return self.blind_sample(&o.target.key.clone(), now);
         }
+        let mut o = o;
+        cluster.remember(&mut o);
         let o = Arc::new(o);
         let (key, at) = (o.target.key.clone(), o.started);
         let before = cluster.watched.get(&key).map(|w| w.samples.clone()).unwrap_or_default();

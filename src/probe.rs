@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
@@ -42,6 +43,8 @@ struct Probe<'a> {
     api: &'a [Url],
     /// A kubelet's connection may be used again.
     keep_alive: bool,
+    /// Wall time of its start.
+    started: Timestamp,
     begun: Instant,
     deadline: Instant,
     /// The first thing that failed on our own side.
@@ -79,7 +82,7 @@ impl Probe<'_> {
 pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_alive: bool, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
     let ours = OnceLock::new();
-    let probe = Probe { dialer, api, keep_alive, begun, deadline: begun + target.timeout, ours: &ours };
+    let probe = Probe { dialer, api, keep_alive, started, begun, deadline: begun + target.timeout, ours: &ours };
     let mut report = match &target.spec {
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,

@@ -140,7 +140,7 @@ impl ClusterTask {
 
     async fn read(&mut self, dialer: &Dialer, scope: Scope) {
         let before = self.snapshot.error.is_some();
-        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.clock).await;
+        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.config.leads(), &self.clock).await;
         self.snapshot.cluster = self.name.to_string();
         match &self.snapshot.error {
             Some(error) => {

@@ -134,7 +134,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     if let Some(missing) = dialer.missing() {
         output::note(&format!("cluster {}: {}", cluster.name, output::missing(&missing)));
     }
-    let snapshot = kubernetes::read(&dialer, &ClusterSnapshot::default(), Scope::Full, &clock).await;
+    let snapshot = kubernetes::read(&dialer, &ClusterSnapshot::default(), Scope::Full, &cluster.leads(), &clock).await;
     if let Some(error) = &snapshot.error {
         output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
     }

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     dial::DialConfig,
-    model::{KubeletVia, duration},
+    model::{Job, KubeletVia, duration},
 };
 
 /// One entry of `clusters:`. Paths are absolute by the time this is used.
@@ -128,6 +128,13 @@ impl ClusterConfig {
     pub fn timeouts(&self) -> impl Iterator<Item = Duration> + use<> {
         let own = [&self.apiserver, &self.scheduler, &self.controller_manager, &self.kube_proxy].map(|c| c.timeout);
         own.into_iter().chain([self.etcd.timeout, self.kubelet.timeout]).flatten()
+    }
+
+    /// The leases that tell who leads, of those components that are watched.
+    pub fn leads(&self) -> Vec<&'static str> {
+        let components =
+            [(Job::KubeScheduler, &self.scheduler), (Job::KubeControllerManager, &self.controller_manager)];
+        components.into_iter().filter(|(_, config)| config.enabled).map(|(job, _)| job.as_str()).collect()
     }
 
     /// With every default.

@@ -24,8 +24,6 @@ use crate::{
 /// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
 /// nobody, and a dead cluster is not waited for endlessly.
 const SERVERS_MAX: usize = 4;
-/// The leases by which leaders are known.
-const LEADERS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
 /// Aggregated APIs and certificate requests are read this often at most.
 const EXTRAS_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// An API server that makes no tables is asked for one again after this.
@@ -42,7 +40,14 @@ pub enum Scope {
 }
 
 /// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `problems`.
-pub async fn read(dialer: &Dialer, previous: &ClusterSnapshot, scope: Scope, clock: &Clock) -> ClusterSnapshot {
+/// `leads` are the leases by which leaders are known, of those components that are watched.
+pub async fn read(
+    dialer: &Dialer,
+    previous: &ClusterSnapshot,
+    scope: Scope,
+    leads: &[&str],
+    clock: &Clock,
+) -> ClusterSnapshot {
     let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
     let reader = Reader::new(dialer, servers(dialer.server(), known));
     let mut reading = Reading { reader, next: previous.clone(), clock, sick: false };
@@ -52,7 +57,7 @@ pub async fn read(dialer: &Dialer, previous: &ClusterSnapshot, scope: Scope, clo
     }
     // A cluster that can't tell its nodes is not asked for more: each question would cost its limit.
     if !reading.sick {
-        reading.leases().await;
+        reading.leases(leads).await;
     }
     if scope == Scope::Leases && !reading.sick && reading.is_worth_a_full_read().await {
         reading.full().await;
@@ -176,7 +181,7 @@ impl Reading<'_> {
         before.is_some() && before != seen
     }
 
-    async fn leases(&mut self) {
+    async fn leases(&mut self, leads: &[&str]) {
         const NODE_LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
         let read = self.reader.list(NODE_LEASES, "", |lease: Lease| lease).await;
         if let Some((leases, date)) = self.take(Part::NodeLeases, read) {
@@ -188,9 +193,9 @@ impl Reading<'_> {
             }
             self.next.leases_at = Some(now);
         }
-        let mut leaders = Vec::with_capacity(LEADERS.len());
+        let mut leaders = Vec::with_capacity(leads.len());
         let mut problem = None;
-        for name in LEADERS {
+        for &name in leads {
             if self.sick {
                 return;
             }

@@ -2,7 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{scene::Scene, view::TargetView};
+use super::{
+    hosts::Hosts,
+    scene::Scene,
+    view::{How, TargetView},
+    witness::{Word, of_server},
+};
 
 /// API servers, sorted by what is wrong with them.
 pub(super) struct Servers<'a> {
@@ -13,20 +18,27 @@ pub(super) struct Servers<'a> {
     pub(super) down: Vec<&'a TargetView<'a>>,
     /// Answering, and not healthy.
     pub(super) sick: Vec<&'a TargetView<'a>>,
+    /// Out of our reach, though the others still list them. Those of a silent host are not among them.
+    pub(super) beyond: Vec<&'a TargetView<'a>>,
     /// The advertised address works, whatever the endpoints do.
     pub(super) address_up: bool,
 }
 
 impl<'a> Servers<'a> {
-    pub(super) fn new(scene: &Scene<'a>) -> Self {
+    pub(super) fn new(scene: &Scene<'a>, hosts: &Hosts<'a>) -> Self {
         let draining = |t: &TargetView| t.how().is_sickness() && t.api_facts().is_some_and(|f| f.draining);
-        let broken = scene.api.iter().copied().filter(|t| t.is_broken() && !draining(t));
-        let (sick, down) = broken.partition(|t: &&TargetView| t.how().is_sickness());
+        // Whoever was connected to a member that fell silent fails until it has dialled the next one: the host first.
+        let held = |t: &TargetView| hosts.shield(t) || (hosts.any_open() && t.how() == How::EtcdFails);
+        let broken = scene.api.iter().copied().filter(|t| t.is_broken() && !draining(t) && !held(t));
+        let (sick, down): (Vec<_>, Vec<_>) = broken.partition(|t: &&TargetView| t.how().is_sickness());
+        let listed = |t: &&TargetView| t.is_silent() && matches!(of_server(scene, t, t.verdict.since), Word::Lives(_));
+        let (beyond, down) = down.into_iter().partition(listed);
         Self {
             total: scene.api.len(),
             up: scene.api.iter().filter(|t| t.is_up()).count(),
             down,
             sick,
+            beyond,
             address_up: scene.advertised.is_some_and(TargetView::is_up),
         }
     }

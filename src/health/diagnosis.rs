@@ -103,7 +103,7 @@ fn unsettled(p: &Picture<'_>, findings: &[Finding]) -> bool {
         .iter()
         .filter(|t| t.is_open())
         .fold((false, false), |(c, n), t| if control(t.job()) { (true, n) } else { (c, true) });
-    if control_doubt || p.troubles.values().any(|t| t.undecided) {
+    if control_doubt || p.is_open() || p.troubles.values().any(|t| t.undecided) {
         return true;
     }
     // One kubelet in thousands is always in doubt somewhere: that holds up no word about the control plane.

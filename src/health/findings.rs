@@ -1,5 +1,6 @@
 //! What is said: one file a subject, each from the same picture. Nothing is judged here; who is told first is decided above.
 
+mod agreement;
 mod apiserver;
 mod between;
 mod certificates;
@@ -22,6 +23,7 @@ use crate::model::Finding;
 pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     let mut all = network::findings(p);
     all.extend(hosts::findings(p));
+    all.extend(agreement::findings(p));
     all.extend(etcd::findings(p));
     all.extend(apiserver::findings(p));
     all.extend(between::findings(p));

@@ -1,22 +1,130 @@
-//! A whole control-plane host that is silent: told once, instead of once for each thing that ran there.
+//! A whole control-plane host that is silent: judged before anything that runs on it, and told once.
+//!
+//! Of a host that is silent towards us and that others see, nothing that runs there is called dead. While it can't be said
+//! yet (a target of it is in doubt, or a witness has not been asked since), nothing there is called anything.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{scene::Scene, view::TargetView};
-use crate::model::Job;
+use super::{
+    members::{Seat, Seats},
+    scene::Scene,
+    time::{follows, later},
+    view::{TargetView, earliest},
+    witness::{self, Word},
+};
+use crate::model::{Job, State};
+
+/// So long after its first sign of silence a host is waited for, and no longer: by then all its targets have been asked.
+const JUDGED_WITHIN: Duration = Duration::from_secs(14);
+
+/// What became of a silent host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It can't be said yet.
+    Open,
+    /// Somebody has seen it since: it is our way to it that is broken. In words, who.
+    Lives(String),
+    /// Some of the silent ones live, since quorum is kept, and nobody can say which. In words, who proves it.
+    Needed(String),
+    /// It is gone, as far as anybody can tell.
+    Lost,
+}
 
 /// A silent control-plane host.
-pub(super) struct LostHost<'a> {
+pub(super) struct Host<'a> {
     /// Its node's name, or its address.
     pub(super) id: &'a str,
     /// `cp2 (10.0.0.2)`.
     pub(super) label: String,
     pub(super) targets: Vec<&'a TargetView<'a>>,
+    pub(super) fate: Fate,
 }
 
-/// Control-plane hosts of which nothing answers, at least two targets being confirmed: of a single one it can't be
-/// told whether the host or the process is gone.
-pub(super) fn lost<'a>(scene: &Scene<'a>) -> Vec<LostHost<'a>> {
+impl Host<'_> {
+    fn has(&self, target: &TargetView<'_>) -> bool {
+        self.targets.iter().any(|t| std::ptr::eq(*t, target))
+    }
+}
+
+/// Every silent control-plane host.
+#[derive(Default)]
+pub(super) struct Hosts<'a>(Vec<Host<'a>>);
+
+impl<'a> Hosts<'a> {
+    /// Judges each machine of the control plane of which nothing answers.
+    pub(super) fn of(scene: &Scene<'a>, seats: &Seats<'a>) -> Self {
+        let mut hosts = Self::default();
+        if scene.unreachable {
+            return hosts;
+        }
+        for (id, targets) in machines(scene) {
+            if let Some(fate) = fate(scene, seats, id, &targets) {
+                hosts.0.push(Host { id, label: label(id, &targets), targets, fate });
+            }
+        }
+        hosts.live_by_quorum(scene, seats);
+        hosts.live_together(scene, seats);
+        hosts
+    }
+
+    /// One that fell silent together with another, which is known to live, and of which nobody says that it is gone.
+    fn live_together(&mut self, scene: &Scene<'a>, seats: &Seats<'a>) {
+        let since = |h: &Host<'_>| earliest(&h.targets, scene.now);
+        let Some((at, with)) = self.living().map(|h| (since(h), h.label.clone())).next() else { return };
+        for host in self.0.iter_mut().filter(|h| h.fate == Fate::Lost) {
+            let together = follows(since(host), at) && follows(at, since(host));
+            let gone = witness::of_machine(scene, seats, (host.id, &host.targets), since(host)) == Word::Gone;
+            if together && !gone {
+                host.fate = Fate::Needed(format!("it fell silent together with {with}, which lives"));
+            }
+        }
+    }
+
+    /// Where quorum is kept, some of the hosts that it would need live, even if nobody can say which.
+    fn live_by_quorum(&mut self, scene: &Scene<'a>, seats: &Seats<'a>) {
+        let voters = || seats.all.iter().filter(|s| s.voter);
+        let broken = |s: &&Seat<'_>| s.unborn || s.target.is_some_and(|t| t.is_broken() && !self.shield(t));
+        let alive = voters().count().saturating_sub(voters().filter(broken).count());
+        let missing = (voters().count() / 2 + 1).saturating_sub(alive);
+        let since = self.lost().map(|h| earliest(&h.targets, scene.now)).max();
+        let (Some(since), true) = (since, missing > 0) else { return };
+        let fate = match witness::of_quorum(scene, since) {
+            Word::Lives(who) => Fate::Needed(format!("etcd keeps quorum, which takes {missing} of them: {who}")),
+            Word::Waiting => Fate::Open,
+            _ => return,
+        };
+        let here = |h: &Host<'_>| h.fate == Fate::Lost && h.targets.iter().any(|t| t.job() == Job::Etcd);
+        self.0.iter_mut().filter(|h| here(h)).for_each(|h| h.fate = fate.clone());
+    }
+
+    /// Those that are gone.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &Host<'a>> {
+        self.0.iter().filter(|h| h.fate == Fate::Lost)
+    }
+
+    /// Those that live, out of our reach.
+    pub(super) fn living(&self) -> impl Iterator<Item = &Host<'a>> {
+        self.0.iter().filter(|h| matches!(h.fate, Fate::Lives(_) | Fate::Needed(_)))
+    }
+
+    /// Some can't be judged yet.
+    pub(super) fn any_open(&self) -> bool {
+        self.0.iter().any(|h| h.fate == Fate::Open)
+    }
+
+    /// The silent host that a target is on.
+    pub(super) fn of_target(&self, target: &TargetView<'_>) -> Option<&Host<'a>> {
+        self.0.iter().find(|h| h.has(target))
+    }
+
+    /// Nothing is said of this target now: its host lives out of our reach, or is not judged yet.
+    pub(super) fn shield(&self, target: &TargetView<'_>) -> bool {
+        self.of_target(target).is_some_and(|h| h.fate != Fate::Lost)
+    }
+}
+
+/// The machines of the control plane, with all that is asked directly on each.
+fn machines<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, Vec<&'a TargetView<'a>>> {
     let mut machines: BTreeMap<&str, Vec<&TargetView>> = BTreeMap::new();
     for job in [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager] {
         // The advertised URL may be a load balancer's: it tells nothing of a host.
@@ -32,22 +140,41 @@ pub(super) fn lost<'a>(scene: &Scene<'a>) -> Vec<LostHost<'a>> {
             }
         }
     }
-    let dead = |targets: &[&TargetView]| {
-        targets.iter().all(|t| t.is_silent()) && targets.iter().filter(|t| t.is_down()).count() >= 2
+    machines
+}
+
+/// `None` where something on the machine answers.
+fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'_>]) -> Option<Fate> {
+    let silent: Vec<_> = targets.iter().copied().filter(|t| t.is_silent()).collect();
+    let down = silent.iter().filter(|t| t.is_down()).count();
+    let since = earliest(&silent, scene.now);
+    // Asked since, and it answered: the host lives, and what is silent there is judged by itself.
+    let unasked = |t: &TargetView<'_>| t.last.is_none_or(|o| o.started < since);
+    let answers = |t: &&TargetView<'_>| match t.verdict.state {
+        State::Unknown if t.verdict.reason.is_none() => false,
+        State::Up => !unasked(t),
+        _ => !t.is_silent(),
     };
-    let lost = machines.into_iter().filter(|(_, targets)| dead(targets));
-    lost.map(|(id, targets)| LostHost { id, label: label(id, &targets), targets }).collect()
+    if silent.is_empty() || targets.iter().any(|t| answers(t)) {
+        return None;
+    }
+    // Of a single target it can't be told whether the host or the process is gone.
+    if targets.len() < 2 {
+        return None;
+    }
+    let word = witness::of_machine(scene, seats, (id, targets), since);
+    let last = silent.iter().map(|t| t.verdict.since).max().unwrap_or(since);
+    let in_time = !later(scene.now, last, JUDGED_WITHIN);
+    match word {
+        Word::Lives(who) if down > 0 => Some(Fate::Lives(who)),
+        _ if in_time && (down < targets.len() || word == Word::Waiting) => Some(Fate::Open),
+        _ => (down >= 2 && silent.len() == targets.len()).then_some(Fate::Lost),
+    }
 }
 
 fn label(id: &str, targets: &[&TargetView<'_>]) -> String {
     match targets.first().map(|t| t.host()) {
         Some(host) if host != id => format!("{id} ({host})"),
         _ => id.to_owned(),
-    }
-}
-
-impl LostHost<'_> {
-    pub(super) fn has(&self, target: &TargetView<'_>) -> bool {
-        self.targets.iter().any(|t| std::ptr::eq(*t, target))
     }
 }

@@ -1,17 +1,14 @@
 //! Schedulers and controller-managers: whether one of them leads, by its lease and by their own health pages.
+//!
+//! A lease is judged by whether it changes while we watch, as client-go does, never by comparing clocks. One that has not
+//! changed since we watch may be left over (leader election was turned off): it accuses nobody and proves nothing.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    apiserver::Servers,
-    etcd::Etcd,
-    scene::Scene,
-    time::{CLOCK_MARGIN, SaturatingAge, later},
-    view::TargetView,
-};
-use crate::model::{Job, LeaseFact};
+use super::{apiserver::Servers, etcd::Etcd, hosts::Hosts, scene::Scene, view::TargetView};
+use crate::model::{Job, LeaseFact, LeaseSight};
 
 /// A lease younger than this is never called stale, however short its term: a slow election is no outage.
 const STALE_AFTER_MIN: Duration = Duration::from_secs(30);
@@ -24,8 +21,9 @@ pub(super) struct Lead<'a> {
     pub(super) job: Job,
     /// Its lease, where it was read just now.
     pub(super) lease: Option<&'a LeaseFact>,
-    /// When the lease was last renewed.
+    /// When the lease was last renewed, as near as is known; `None`: it has not changed since we watch.
     pub(super) renewed: Option<Timestamp>,
+    /// Somebody renewed it while we watched, and nobody does any more.
     pub(super) stale: bool,
     pub(super) down: Vec<&'a TargetView<'a>>,
     pub(super) all_down: bool,
@@ -36,32 +34,29 @@ pub(super) struct Lead<'a> {
 }
 
 impl<'a> Lead<'a> {
-    pub(super) fn new(scene: &Scene<'a>, job: Job, etcd: &Etcd<'_>, api: &Servers<'_>) -> Self {
+    pub(super) fn new(scene: &Scene<'a>, job: Job, hosts: &Hosts<'a>, etcd: &Etcd<'_>, api: &Servers<'_>) -> Self {
         let snapshot = scene.view.snapshot;
         let lease = snapshot.leaders.iter().find(|l| l.name == job.as_str()).filter(|_| scene.leases_recent);
         // By the age when it was read: what happened since is not known.
-        let stale = lease.is_some_and(|l| l.age > l.duration.saturating_mul(2).max(STALE_AFTER_MIN));
-        let renewed = lease.zip(snapshot.leases_at).map(|(l, at)| at.saturating_sub_age(l.age));
+        let moving = lease.and_then(|l| l.sight.as_ref()).filter(|s| s.has_moved());
+        let term = lease.map(|l| l.duration.saturating_mul(2).max(STALE_AFTER_MIN)).unwrap_or_default();
+        let stale = moving.is_some_and(|s| s.still_for() > term);
+        let renewed = moving.map(LeaseSight::renewed_at);
         let targets = scene.job(job);
-        let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken()).collect();
+        let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !hosts.shield(t)).collect();
         let all_down = !targets.is_empty() && down.len() == targets.len();
         let mut lead = Self { job, lease, renewed, stale, down, all_down, missing: false, surely_leads: false };
-        let renewed_since = lead.renewed_since();
+        // Renewed after the last of them went down: it is another one's, or they live out of our reach.
+        let last = lead.down.iter().map(|t| t.verdict.since).max();
+        let renewed_since = !stale && moving.zip(last).is_some_and(|(sight, last)| sight.renewed_after(last));
         lead.missing = (all_down && !renewed_since) || (stale && scene.api_back());
-        let told = lease.is_some() && !stale && api.any_up() && etcd.lost.is_none();
+        let told = moving.is_some() && !stale && api.any_up() && etcd.lost.is_none();
         lead.surely_leads = told && (lead.down.is_empty() || renewed_since);
         lead
     }
 
-    /// The lease was renewed after the last of them went down: it is another one's, or they live out of our reach.
-    fn renewed_since(&self) -> bool {
-        let last = self.down.iter().map(|t| t.verdict.since).max();
-        !self.stale && self.renewed.zip(last).is_some_and(|(renewed, last)| later(renewed, last, CLOCK_MARGIN))
-    }
-
     /// The host of the leader, `cp1` of `cp1_2f0c…`.
     pub(super) fn holder(&self) -> Option<&'a str> {
-        let holder = self.lease?.holder.as_str();
-        Some(holder.split('_').next().unwrap_or(holder)).filter(|h| !h.is_empty())
+        Some(self.lease?.host()).filter(|h| !h.is_empty())
     }
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
+    agreement::{self, Apart, Stranger},
     apiserver::Servers,
     etcd::Etcd,
-    hosts::{self, LostHost},
+    hosts::{Fate, Hosts},
     leaders::{self, Lead},
+    members::Seats,
     network::Silence,
     nodes::{self, Trouble},
     scene::Scene,
@@ -22,11 +24,15 @@ pub(super) struct Picture<'a> {
     /// Nothing of the cluster answers.
     pub(super) silence: Option<Silence<'a>>,
     pub(super) scene: Scene<'a>,
+    /// Members of another cluster.
+    pub(super) strangers: Vec<Stranger<'a>>,
+    /// Members that hold different data.
+    pub(super) apart: Option<Apart<'a>>,
     pub(super) etcd: Etcd<'a>,
     pub(super) api: Servers<'a>,
     pub(super) leads: Vec<Lead<'a>>,
-    /// Lost control-plane hosts.
-    pub(super) hosts: Vec<LostHost<'a>>,
+    /// Silent control-plane hosts.
+    pub(super) hosts: Hosts<'a>,
     /// Nodes in trouble, by name.
     pub(super) troubles: BTreeMap<&'a str, Trouble<'a>>,
 }
@@ -36,18 +42,29 @@ impl<'a> Picture<'a> {
     pub(super) fn new(view: &'a ClusterView<'a>) -> Self {
         let silence = Silence::of(view);
         let scene = Scene::new(view, silence.is_some());
-        let etcd = Etcd::new(&scene);
-        let api = Servers::new(&scene);
-        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job, &etcd, &api)).collect();
-        let hosts = if scene.unreachable { Vec::new() } else { hosts::lost(&scene) };
+        let seats = Seats::of(&scene);
+        let hosts = Hosts::of(&scene, &seats);
+        let (strangers, apart) = (agreement::strangers(&scene, &seats), agreement::apart(&scene, &seats));
+        let etcd = Etcd::new(&scene, seats, &hosts);
+        let api = Servers::new(&scene, &hosts);
+        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job, &hosts, &etcd, &api)).collect();
         let troubles = nodes::troubles(&scene, &api);
-        Self { silence, scene, etcd, api, leads, hosts, troubles }
+        Self { silence, scene, strangers, apart, etcd, api, leads, hosts, troubles }
     }
 
-    /// The lost host that a target ran on.
+    /// The finding about the silent host that a target is on.
     pub(super) fn lost_host(&self, target: &TargetView<'_>) -> Option<FindingKey> {
-        let host = self.hosts.iter().find(|h| h.has(target))?;
-        Some(self.scene.key(AlertName::ControlPlaneHostDown, host.id))
+        let host = self.hosts.of_target(target)?;
+        match host.fate {
+            Fate::Lost => Some(self.scene.key(AlertName::ControlPlaneHostDown, host.id)),
+            Fate::Lives(_) | Fate::Needed(_) => Some(self.scene.key(AlertName::ControlPlaneHostUnreachable, "")),
+            Fate::Open => None,
+        }
+    }
+
+    /// Something is held back, since it can't be said yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.hosts.any_open() || self.etcd.open
     }
 
     /// What explains that these fail, which work through the API servers: their hosts, etcd, or the API servers.

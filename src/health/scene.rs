@@ -14,7 +14,7 @@ use super::{
     time::later,
     view::{ClusterView, TargetView},
 };
-use crate::model::{AlertName, Finding, FindingKey, Job, NodeFact, ProbeSpec, Severity, Topic};
+use crate::model::{AlertName, Finding, FindingKey, Job, LeaseFact, LeaseSight, NodeFact, ProbeSpec, Severity, Topic};
 
 /// Leases read longer ago than this say nothing of now.
 const LEASES_RECENT: Duration = Duration::from_secs(30);
@@ -108,6 +108,17 @@ impl<'a> Scene<'a> {
         let long =
             |t: &TargetView| t.is_up() && self.now.duration_since(t.verdict.since).unsigned_abs() >= API_BACK_FOR;
         self.job(Job::KubeApiserver).iter().any(|t| long(t))
+    }
+
+    /// The lease of a node, where leases can be read now.
+    pub(super) fn lease_of_node(&self, node: &str) -> Option<&'a LeaseSight> {
+        self.node(node)?.lease.as_ref().filter(|_| self.leases_recent)
+    }
+
+    /// Leader leases, read just now, that something on this machine holds.
+    pub(super) fn leads_of(&self, machine: &str) -> impl Iterator<Item = &'a LeaseFact> {
+        let leaders = self.view.snapshot.leaders.iter().filter(|_| self.leases_recent);
+        leaders.filter(move |l| l.host() == machine)
     }
 
     pub(super) fn key(&self, alert: AlertName, subject: &str) -> FindingKey {

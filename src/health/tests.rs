@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 
 use crate::model::{Diagnosis, Finding, FindingKey};
 
+mod agreement;
 mod arbitrary;
 mod between;
 mod control_plane;
@@ -12,6 +13,7 @@ mod etcd;
 mod explained;
 mod nodes;
 mod own;
+mod witness;
 mod world;
 
 use world::World;

@@ -6,8 +6,6 @@ use jiff::Timestamp;
 
 use crate::model::CertificateFact;
 
-/// Clocks and the API server's `Date` are exact to about a second.
-pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(2);
 /// Two targets probed every 10 s may notice the same event so far apart, and a bit: a cause may seem younger than its
 /// consequence by as much.
 const SLACK: Duration = Duration::from_secs(15);

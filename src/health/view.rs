@@ -110,6 +110,11 @@ impl How {
         if n == 1 { one } else { many }
     }
 
+    /// As an adjective of one: `silent`.
+    pub(super) fn says_alone(self) -> &'static str {
+        self.says(1).trim_start_matches("is ")
+    }
+
     /// The network gave no sign of life of the host.
     pub(super) fn is_silence(self) -> bool {
         matches!(self, How::Silent | How::Unreachable | How::Dns)

@@ -13,7 +13,7 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Head, Outcome, TargetView, Thresholds},
     model::{
-        CertificateFact, ClusterSnapshot, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster, LiveTarget,
+        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster, LiveTarget,
         Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange,
     },
 };
@@ -159,9 +159,31 @@ impl Cluster {
         from.map(|from| watched.change(from, now))
     }
 
+    /// Adds to an answer what earlier ones of the same target told, where only both together tell something.
+    pub fn remember(&self, o: &mut Observation) {
+        let before = self.watched.get(&o.target.key).and_then(|w| w.last.as_ref());
+        if let (Facts::Etcd(facts), Some(before)) = (&mut o.facts, before)
+            && let Facts::Etcd(earlier) = &before.facts
+            && before.started < o.started
+        {
+            facts.remember(earlier, before.started, o.started);
+        }
+    }
+
+    /// Whether a member speaks for the cluster that most members are of: one that was started on an empty directory has a
+    /// list of its own.
+    fn is_of_most(&self, facts: &EtcdFacts) -> bool {
+        let told = self.watched.values().filter_map(|w| match &w.last.as_ref()?.facts {
+            Facts::Etcd(known) => Some((known.cluster_id?, known.revision)),
+            _ => None,
+        });
+        facts.cluster_id.is_none() || health::cluster_of_most(told).is_none_or(|most| facts.cluster_id == Some(most))
+    }
+
     fn learn_members(&self, o: &Observation) {
         if let Facts::Etcd(facts) = &o.facts
             && !facts.members.is_empty()
+            && self.is_of_most(facts)
         {
             self.members.send_if_modified(|known| {
                 let mut told = facts.members.clone();

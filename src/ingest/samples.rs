@@ -207,6 +207,12 @@ fn of_etcd(s: &mut Sheet<'_>, e: &EtcdFacts) {
     s.number("dogwatch_etcd_raft_term", e.raft_term);
     s.number("dogwatch_etcd_raft_index", e.raft_index);
     s.number("dogwatch_etcd_raft_applied_index", e.raft_applied_index);
+    s.number("dogwatch_etcd_revision", e.revision);
+    for (consistency, took) in [("serializable", e.serializable), ("linearizable", e.linearizable)] {
+        if let Some(took) = took {
+            s.seconds("dogwatch_etcd_read_duration_seconds", &[("consistency", consistency)], took);
+        }
+    }
 }
 
 fn put_quorum(s: &mut Sheet<'_>, q: Quorum) {
@@ -288,7 +294,8 @@ pub fn of_cluster(
     let left_out: usize = snapshot.left_out.values().map(|l| l.count).sum();
     s.number("dogwatch_discovery_left_out", u64::try_from(left_out).ok());
     let grown = snapshot.leases_at.map(|at| since(at, now)).unwrap_or_default();
-    for lease in &snapshot.leaders {
+    // Of a lease that has not changed since we watch, no age is known: it may be left over.
+    for lease in snapshot.leaders.iter().filter(|l| l.sight.as_ref().is_some_and(|s| s.has_moved())) {
         s.seconds("dogwatch_leader_lease_age_seconds", &[("lease", &lease.name)], lease.age + grown);
     }
     for node in &snapshot.nodes {

@@ -138,6 +138,13 @@ table! {
     ApiServerAddressDown: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// etcd raised NOSPACE or CORRUPT.
     EtcdAlarm: Cause { family: Some(Family::Etcd), reach: Reach::ControlPlane, ..ROOT };
+    /// etcd's members do not hold the same data, or one belongs to another cluster.
+    EtcdInconsistent: Cause {
+        family: Some(Family::Etcd),
+        apart: true,
+        holds: Holds::These(&[AlertName::EtcdMemberUnhealthy]),
+        ..ROOT
+    };
     /// An etcd member is down, quorum is kept.
     EtcdMemberDown: Cause { family: Some(Family::Etcd), ..ROOT };
     /// Workers are gone from the API servers' list, and were not drained before; or none is left.
@@ -158,6 +165,8 @@ table! {
     ApiServerDown: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// A node is lost: kubelet silent and lease stale.
     NodeDown: Cause { family: Some(Family::Nodes), apart: true, of_nodes: true, ..ROOT };
+    /// Control-plane hosts are silent towards us, and others see them: it is our way to them.
+    ControlPlaneHostUnreachable: Cause { holds: Holds::Everything, ..ROOT };
     /// A member that answers, but is not well (no leader seen, health false).
     EtcdMemberUnhealthy: Cause { family: Some(Family::Etcd), ..ROOT };
     /// An API server answers and says that it is not healthy or not ready.

@@ -23,6 +23,13 @@ pub struct LeaseFact {
     pub sight: Option<LeaseSight>,
 }
 
+impl LeaseFact {
+    /// The host of its holder: `cp1` of `cp1_2f0c…`.
+    pub fn host(&self) -> &str {
+        self.holder.split('_').next().unwrap_or(&self.holder)
+    }
+}
+
 /// A member of etcd's member list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdMember {

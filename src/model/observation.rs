@@ -279,6 +279,31 @@ pub struct EtcdAlarm {
     pub alarm: String,
 }
 
+/// A member as another one hears it. etcd's own gauge of active peers is of no use for this: 3.7 keeps a peer that is stopped
+/// in it for longer than 15 s, while no byte comes from it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdPeer {
+    /// Who is heard.
+    pub id: u64,
+    /// Bytes of raft messages that came from it, since the one that hears was started.
+    pub received: u64,
+    /// It was heard later than this: then the count was another one. `None`: not since we look.
+    pub heard_after: Option<Timestamp>,
+    /// The count is the same since then; `None`: it was read for the first time.
+    pub still_since: Option<Timestamp>,
+}
+
+/// A hash over all keys up to a revision, as etcd itself compares its members (`HashKV`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdHash {
+    /// Up to this revision.
+    pub revision: u64,
+    /// What was compacted before; hashes are alike only where this is.
+    pub compacted: u64,
+    /// The hash.
+    pub hash: u64,
+}
+
 /// What an etcd member told. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdFacts {
@@ -286,6 +311,8 @@ pub struct EtcdFacts {
     pub via: EtcdVia,
     /// Its own ID.
     pub member_id: Option<u64>,
+    /// The ID of the cluster that it belongs to: another one is another etcd, however alike the names are.
+    pub cluster_id: Option<u64>,
     /// Its name in the member list.
     pub name: Option<String>,
     /// Server version.
@@ -308,10 +335,40 @@ pub struct EtcdFacts {
     pub raft_index: Option<u64>,
     /// Raft applied index.
     pub raft_applied_index: Option<u64>,
+    /// Revision of its key-value store: every member has the same one at the same applied index.
+    pub revision: Option<u64>,
+    /// A hash over its keys, where one was asked for.
+    pub hash: Option<EtcdHash>,
+    /// The other members that it hears from: a leader hears all that live, a follower its leader.
+    pub peers: Vec<EtcdPeer>,
+    /// How long a read from its own data took.
+    pub serializable: Option<Duration>,
+    /// How long a read took that must be agreed upon by quorum.
+    pub linearizable: Option<Duration>,
     /// Alarms in force.
     pub alarms: Vec<EtcdAlarm>,
     /// `errors` of maintenance/status, e.g. `etcdserver: no leader`.
     pub errors: Vec<String>,
+}
+
+impl EtcdFacts {
+    /// Adds what an earlier answer of the same member told, which began at `at`, to this one's, which began at `now`.
+    pub fn remember(&mut self, earlier: &EtcdFacts, at: Timestamp, now: Timestamp) {
+        if self.peers.is_empty() {
+            self.peers.clone_from(&earlier.peers);
+        }
+        for peer in &mut self.peers {
+            match earlier.peers.iter().find(|p| p.id == peer.id) {
+                Some(p) if p.received == peer.received => {
+                    (peer.heard_after, peer.still_since) = (p.heard_after, p.still_since.or(Some(at)));
+                }
+                Some(_) => (peer.heard_after, peer.still_since) = (Some(at), Some(now)),
+                None => {}
+            }
+        }
+        // Hashes are costly, and asked for seldom.
+        self.hash = self.hash.or(earlier.hash.filter(|_| self.cluster_id == earlier.cluster_id));
+    }
 }
 
 /// What is special to a component.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
@@ -19,11 +20,26 @@ use super::{
 };
 use crate::{
     dial::{Ask, Auth, Exchange, Trust},
-    model::{EtcdFacts, EtcdVia, Facts, Failure, Reason},
+    model::{EtcdFacts, EtcdHash, EtcdVia, Facts, Failure, Reason},
 };
 
 /// For all but /health: a well member answers in milliseconds, and what hangs beyond this adds nothing to the verdict.
 const FACTS_LIMIT: Duration = Duration::from_secs(2);
+
+/// A key that nobody has to have: a read of it goes the whole way all the same. etcd's own health check asks for it too.
+const READ: &str = r#"{"key":"aGVhbHRo","count_only":true}"#;
+/// The same, from the member's own data.
+const READ_SERIALIZABLE: &str = r#"{"key":"aGVhbHRo","count_only":true,"serializable":true}"#;
+/// A hash over all keys is asked for in the first seconds of each quarter of an hour: by then every member is asked within
+/// the same few seconds, and takes the same revision.
+const HASH_EVERY: i64 = 15 * 60;
+/// Those first seconds: one interval between two probes.
+const HASH_WINDOW: i64 = 10;
+/// A larger database takes too long to hash for a question that nobody waits for.
+const HASH_DB_MAX: u64 = 256 << 20;
+/// Revisions to which the hash is rounded down, so that members that are asked seconds apart take the same one: the
+/// coarsest that is not compacted yet.
+const HASH_STEPS: [u64; 3] = [4096, 512, 64];
 
 /// The client port, how it is trusted and what is shown to it.
 #[derive(Clone, Copy)]
@@ -87,6 +103,9 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
             Some(true) => Some(post("/v3/maintenance/alarm", r#"{"action":"GET"}"#).await),
             _ => None,
         };
+        if is_time_to_hash(p.started) {
+            known.hash = hash(p, client, &known, soon).await;
+        }
         (status, alarms, known)
     };
     let figures = async {
@@ -95,7 +114,7 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
             None => p.ask(ask("/metrics"), soon).await,
         }
     };
-    let (health, live, ready, (status, alarms, mut known), members, figures) = tokio::join!(
+    let (health, live, ready, (status, alarms, mut known), members, figures, own, agreed) = tokio::join!(
         p.ask(ask("/health"), p.deadline),
         p.ask(ask("/livez?verbose"), soon),
         p.ask(ask("/readyz?verbose"), soon),
@@ -103,7 +122,10 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
         // 3.5 asks its leader otherwise, and hangs where there is none; 3.4 always answers from its own knowledge.
         post("/v3/cluster/member/list", r#"{"linearizable":false}"#),
         figures,
+        post("/v3/kv/range", READ_SERIALIZABLE),
+        post("/v3/kv/range", READ),
     );
+    (known.serializable, known.linearizable) = (took(&own), took(&agreed));
     let mut report = Report::new(&health);
     for exchange in [&live, &ready, &status, &members].into_iter().chain(&alarms) {
         report.follow(exchange);
@@ -111,7 +133,7 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
     alarms.as_ref().and_then(ok_body).inspect(|body| known.alarms = gateway::alarms(body));
     ok_body(&members).inspect(|body| known.members = gateway::members(body));
     // A port for metrics that does not answer is no fault of the member.
-    ok_body(&figures).inspect(|body| metrics::quota(body, &mut known));
+    ok_body(&figures).inspect(|body| metrics::beside_status(body, &mut known));
     known.name = known.members.iter().find(|m| Some(m.id) == known.member_id).map(|m| m.name.clone());
     let refuses_us = [&health, &status, &members].into_iter().all(is_refusal_of_our_certificate);
     let mut failing = None;
@@ -124,6 +146,39 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
         }
     }
     Seen { report: judge(report, known, &health, failing), refuses_us }
+}
+
+/// How long an answer took to come, the way to it apart.
+fn took(exchange: &Exchange) -> Option<Duration> {
+    ok_body(exchange).and(exchange.phases.processing)
+}
+
+fn is_time_to_hash(now: Timestamp) -> bool {
+    now.as_second().rem_euclid(HASH_EVERY) < HASH_WINDOW
+}
+
+/// A hash over its keys, by the gateway of etcd 3.6 and newer; older ones have none that is the same on every member.
+async fn hash(p: Probe<'_>, client: Client<'_>, known: &EtcdFacts, by: Instant) -> Option<EtcdHash> {
+    let revision = known.revision?;
+    if known.db_size.is_none_or(|size| size > HASH_DB_MAX) {
+        return None;
+    }
+    for step in HASH_STEPS {
+        let revision = revision - revision % step;
+        if revision == 0 {
+            continue;
+        }
+        let body = Bytes::from(format!(r#"{{"revision":"{revision}"}}"#));
+        let ask = Ask::get(at(client.base, "/v3/maintenance/hashkv"), client.trust, client.auth);
+        let answer = p.ask(Ask { method: Method::POST, body, ..ask }, by).await;
+        match &answer.outcome {
+            Ok(a) if a.status == 200 => return gateway::hash(&a.body, revision),
+            // Compacted: a nearer one may not be.
+            Ok(a) if a.status == 400 => {}
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn ok_body(exchange: &Exchange) -> Option<&[u8]> {

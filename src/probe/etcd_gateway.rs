@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
-use crate::model::{EtcdAlarm, EtcdFacts, EtcdMember, EtcdVia};
+use crate::model::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdMember, EtcdVia};
 
 /// More members, URLs, alarms or errors than this are no etcd cluster.
 const LIST_MAX: usize = 64;
@@ -69,7 +69,11 @@ fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
 #[serde(default)]
 struct Header {
     #[serde(deserialize_with = "number")]
+    cluster_id: Option<u64>,
+    #[serde(deserialize_with = "number")]
     member_id: Option<u64>,
+    #[serde(deserialize_with = "number")]
+    revision: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -101,6 +105,7 @@ pub fn status(body: &[u8], facts: &mut EtcdFacts) {
         return;
     }
     facts.member_id = s.header.member_id;
+    (facts.cluster_id, facts.revision) = (s.header.cluster_id, s.header.revision);
     facts.version = Some(short(&s.version)).filter(|v| !v.is_empty());
     let leader = s.leader.filter(|l| *l != 0);
     facts.has_leader = Some(leader.is_some());
@@ -108,6 +113,20 @@ pub fn status(body: &[u8], facts: &mut EtcdFacts) {
     (facts.db_size, facts.db_size_in_use, facts.db_quota) = (s.db_size, s.db_size_in_use, s.db_size_quota);
     (facts.raft_index, facts.raft_term, facts.raft_applied_index) = (s.raft_index, s.raft_term, s.raft_applied_index);
     facts.errors = shorts(&s.errors);
+}
+
+/// The hash over all keys up to `revision`; `None` where the answer is none (compacted since, forbidden, an old gateway).
+pub fn hash(body: &[u8], revision: u64) -> Option<EtcdHash> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Raw {
+        #[serde(deserialize_with = "number")]
+        hash: Option<u64>,
+        #[serde(deserialize_with = "number")]
+        compact_revision: Option<u64>,
+    }
+    let raw: Raw = serde_json::from_slice(body).ok()?;
+    Some(EtcdHash { revision, compacted: raw.compact_revision.unwrap_or(0), hash: raw.hash? })
 }
 
 /// `/v3/maintenance/alarm`; without any, 3.4 answers `{}` and 3.5 a header.
@@ -170,6 +189,7 @@ impl EtcdFacts {
         Self {
             via,
             member_id: None,
+            cluster_id: None,
             name: None,
             version: None,
             has_leader: None,
@@ -181,6 +201,11 @@ impl EtcdFacts {
             raft_term: None,
             raft_index: None,
             raft_applied_index: None,
+            revision: None,
+            hash: None,
+            peers: Vec::new(),
+            serializable: None,
+            linearizable: None,
             alarms: Vec::new(),
             errors: Vec::new(),
         }

@@ -108,7 +108,8 @@ impl Beat {
     }
 
     /// A probe that started at `started` has ended while `in_flight` others run.
-    /// True where this is news: the first failure of a healthy target.
+    /// True where this is news: the first failure of a healthy target, and the one that settles it, since what others know
+    /// of it is then wanted.
     pub fn finish(&mut self, ok: bool, in_flight: usize, started: Instant, now: Instant) -> bool {
         if ok {
             let took = now.saturating_duration_since(started).as_secs_f64();
@@ -132,7 +133,7 @@ impl Beat {
         } else {
             self.extra = None;
         }
-        self.failures == 1
+        self.failures == 1 || self.failures == SETTLED
     }
 
     /// The running probe is late: the probes that confirm it overlap with it instead of waiting for its timeout.
@@ -200,7 +201,7 @@ mod tests {
         for k in 1..3 {
             assert_eq!(b.next(), t0 + k * S);
             b.start(t0 + k * S, 0.0);
-            assert!(!b.finish(false, 0, t0 + k * S, t0 + k * S + S / 100));
+            assert_eq!(b.finish(false, 0, t0 + k * S, t0 + k * S + S / 100), k == 2, "and so is what settles it");
         }
         assert_eq!(b.next(), t0 + 10 * S, "down: back to the regular beat");
     }

@@ -36,6 +36,8 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_etcd_raft_term", "Raft term"),
     ("dogwatch_etcd_raft_index", "Raft index"),
     ("dogwatch_etcd_raft_applied_index", "Raft applied index"),
+    ("dogwatch_etcd_revision", "Revision of the member's key-value store"),
+    ("dogwatch_etcd_read_duration_seconds", "A read from the member's own data, and one that quorum must agree upon"),
     ("dogwatch_tls_verified", "1 if the presented chain and name could be verified"),
     ("dogwatch_certificate_expiry_timestamp_seconds", "Expiry of every certificate seen, as Unix time"),
     (

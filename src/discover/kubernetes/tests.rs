@@ -22,6 +22,8 @@ use crate::model::LeaseSight;
 /// The server's clock; ours is far from it.
 const SERVER_DATE: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 
+const LEADS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
+
 /// What the pretended API server holds.
 #[derive(Clone)]
 struct Api {
@@ -143,7 +145,7 @@ impl World {
     }
 
     async fn read(&mut self, scope: Scope) -> &ClusterSnapshot {
-        self.snapshot = read(&self.dialer, &self.snapshot, scope, &Clock::system()).await;
+        self.snapshot = read(&self.dialer, &self.snapshot, scope, &LEADS, &Clock::system()).await;
         &self.snapshot
     }
 
@@ -240,6 +242,17 @@ async fn an_api_server_that_left_the_list_is_missing_not_forgotten() {
 }
 
 #[tokio::test]
+async fn leases_of_what_is_not_watched_are_not_read() {
+    let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
+    world.read(Scope::Full).await;
+    assert_eq!(world.snapshot.leaders.len(), 1);
+    let before = world.server.seen().len();
+    let snapshot = read(&world.dialer, &world.snapshot, Scope::Leases, &[], &Clock::system()).await;
+    assert_eq!((snapshot.leaders, snapshot.error), (vec![], None));
+    assert!(world.server.seen()[before..].iter().all(|s| !s.path.contains("/kube-system/")));
+}
+
+#[tokio::test]
 async fn another_api_server_is_asked_when_the_advertised_one_is_dead() {
     let ca = Authority::new("ca");
     let tls = tls_config(&ca.issue("kube-apiserver", &["127.0.0.1"], 2090), Clients::Ignored);
@@ -252,10 +265,10 @@ async fn another_api_server_is_asked_when_the_advertised_one_is_dead() {
     let config: DialConfig = kubeconfig(dir.path(), &advertised, "certificate-authority: ca.crt", "token: t");
     let dialer = Dialer::load(config, Clock::system()).await.unwrap();
 
-    let alone = read(&dialer, &ClusterSnapshot::default(), Scope::Full, &Clock::system()).await;
+    let alone = read(&dialer, &ClusterSnapshot::default(), Scope::Full, &LEADS, &Clock::system()).await;
     assert!(alone.error.unwrap().contains("connection refused"));
     let known = ClusterSnapshot { apiserver_endpoints: vec![alive.address.to_string()], ..ClusterSnapshot::default() };
-    let snapshot = read(&dialer, &known, Scope::Full, &Clock::system()).await;
+    let snapshot = read(&dialer, &known, Scope::Full, &LEADS, &Clock::system()).await;
     assert_eq!((snapshot.error, snapshot.nodes.len()), (None, 1));
     assert_eq!(alive.seen()[0].authorization.as_deref(), Some("Bearer t"));
 }

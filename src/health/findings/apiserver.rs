@@ -1,15 +1,21 @@
 //! What is said of API servers: all fail, some do, one is unwell, the advertised address fails alone; and what explains it.
 
+use std::time::Duration;
+
 use crate::{
     health::{
         etcd::{Health, Member},
         picture::Picture,
-        time::follows,
+        time::{follows, later},
         view::{How, NAMED, TargetView, are_down, by_how, earliest, labels, same_how},
         words,
     },
     model::{AlertName, Finding, FindingKey, Job, Severity},
 };
+
+/// An API server that was connected to a member that fell silent notices within 40 s (its etcd client's keepalive of 30 s
+/// and its timeout of 10 s) and dials another one.
+const REDIAL: Duration = Duration::from_secs(60);
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let servers = &p.api;
@@ -19,6 +25,8 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
         None => {
             if !servers.down.is_empty() {
                 all.push(some_down(p));
+            } else if !servers.beyond.is_empty() {
+                all.push(out_of_reach(p));
             }
             all.extend(servers.sick.iter().map(|t| unhealthy(p, t)));
         }
@@ -88,6 +96,23 @@ fn some_down(p: &Picture<'_>) -> Finding {
     }
     finding.first_step = first_step(p, &servers.down, same_how(&servers.down));
     finding.caused_by = cause(p, &servers.down);
+    finding
+}
+
+/// Silent towards us, while the others still list them: each renews its lease among them.
+fn out_of_reach(p: &Picture<'_>) -> Finding {
+    let beyond = &p.api.beyond;
+    let headline = format!(
+        "{} can't be reached from here, though the others still list {}: {}",
+        words::of(beyond.len(), p.api.total, Job::KubeApiserver),
+        if beyond.len() == 1 { "it" } else { "them" },
+        by_how(beyond)
+    );
+    let mut finding = p.scene.finding(AlertName::ApiServerDown, "", Severity::Warning, headline);
+    finding.since = earliest(beyond, p.scene.now);
+    finding.labels = labels(beyond);
+    finding.evidence = beyond.iter().flat_map(|t| evidence(t)).collect();
+    finding.first_step = first_step(p, beyond, same_how(beyond));
     finding
 }
 
@@ -184,14 +209,20 @@ fn explanation(p: &Picture<'_>, target: &TargetView<'_>) -> Option<FindingKey> {
         let exits = matches!(how, How::Refused | How::Hangs | How::Wrong | How::Sick) && follows(since, lost);
         return (how == How::EtcdFails || exits).then(|| p.scene.key(AlertName::EtcdQuorumLost, ""));
     }
+    let redials = |m: &&Member| m.health == Health::Dead && follows(since, m.since) && !later(since, m.since, REDIAL);
+    if how == How::EtcdFails
+        && let Some(m) = p.etcd.members.iter().find(redials)
+    {
+        return m.seat.target.and_then(|t| p.lost_host(t)).or_else(|| m.key(&p.scene));
+    }
     // kubeadm's API servers know only the etcd member on their own host.
     if !matches!(how, How::EtcdFails | How::Refused) {
         return None;
     }
-    let own = |m: &&Member| m.target.is_some_and(|t| p.scene.machine(t) == p.scene.machine(target));
+    let own = |m: &&Member| m.seat.target.is_some_and(|t| p.scene.machine(t) == p.scene.machine(target));
     p.etcd.members.iter().filter(own).find_map(|m| match m.health {
         Health::Dead | Health::Sick => m.key(&p.scene).filter(|_| follows(since, m.since)),
-        Health::Well | Health::Unknown => None,
+        Health::Well | Health::Beyond | Health::Unknown => None,
     })
 }
 

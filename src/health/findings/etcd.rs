@@ -7,7 +7,8 @@ use crate::{
         etcd::{Etcd, Health, Member},
         picture::Picture,
         time::PROCESS_RESTART,
-        view::{NAMED, TargetView, labels},
+        view::{NAMED, TargetView, are_down, labels},
+        witness::{Word, of_member},
         words,
     },
     model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity},
@@ -34,9 +35,9 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     } else {
         etcd.members.iter().map(evidence).collect()
     };
-    if !p.hosts.is_empty() {
-        let names: Vec<_> = p.hosts.iter().map(|h| h.label.as_str()).collect();
-        finding.evidence.push(format!("everything on {} is silent", words::list(&names, NAMED)));
+    let silent: Vec<_> = p.hosts.lost().map(|h| h.label.as_str()).collect();
+    if !silent.is_empty() {
+        finding.evidence.push(format!("everything on {} is silent", words::list(&silent, NAMED)));
     }
     let majority =
         if etcd.total > 1 { format!("{} of {} members answer", etcd.quorum, etcd.total) } else { "it answers".into() };
@@ -45,7 +46,7 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     } else {
         format!("nothing can be created, changed, scheduled or moved until {majority}")
     });
-    let place = etcd.members.iter().find(|m| m.health == Health::Dead).map(Member::label);
+    let place = etcd.members.iter().find(|m| m.health == Health::Dead).map(|m| m.seat.label());
     finding.first_step = match place {
         Some(place) => format!(
             "ssh to the host of {place}: `crictl ps -a --name etcd` (or `systemctl status etcd`), `journalctl -u kubelet`, \
@@ -68,17 +69,18 @@ fn quorum_headline(p: &Picture<'_>) -> String {
         return "every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)"
             .into();
     }
-    let broken = |m: &&Member| m.voter && m.health != Health::Well;
-    let how = |m: &Member| m.target.map_or("has never started", |t| t.how().says(1));
+    let broken = |m: &&Member| m.seat.voter && m.health != Health::Well;
+    let how = |m: &Member| m.seat.target.map_or("has never started", |t| t.how().says(1));
     if total == 1 {
         let only = etcd.members.iter().find(broken);
         return only
-            .map_or("etcd is down".into(), |m| format!("etcd is down: its only member {} {}", m.label(), how(m)));
+            .map_or("etcd is down".into(), |m| format!("etcd is down: its only member {} {}", m.seat.label(), how(m)));
     }
     if dead + etcd.quorum > total {
         return format!("etcd has lost quorum: {dead} of {total} members down");
     }
-    let no_leader = |m: &&Member| m.target.and_then(|t| t.etcd_facts()).is_some_and(|f| f.has_leader == Some(false));
+    let no_leader =
+        |m: &&Member| m.seat.target.and_then(|t| t.etcd_facts()).is_some_and(|f| f.has_leader == Some(false));
     let lacks = if etcd.members.iter().any(|m| no_leader(&m)) { "has no leader" } else { "does not work" };
     match dead {
         0 if sick == total => format!("etcd {lacks}: all {total} members answer, none of them is well"),
@@ -88,18 +90,25 @@ fn quorum_headline(p: &Picture<'_>) -> String {
 }
 
 fn evidence(m: &Member<'_>) -> String {
-    match m.target {
-        Some(t) if m.name.is_empty() => t.line(),
-        Some(t) => format!("{}: {}", m.name, t.line()),
-        None => format!("etcd member {} can't be asked", m.label()),
+    match m.seat.target {
+        Some(t) if m.seat.name.is_empty() => t.line(),
+        Some(t) => format!("{}: {}", m.seat.name, t.line()),
+        None => format!("etcd member {} can't be asked", m.seat.label()),
     }
 }
 
 /// Members that we can't reach and that others work with: told once.
 fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     let (scene, etcd) = (&p.scene, &p.etcd);
-    let proof = etcd.proof.as_ref()?;
-    let broken: Vec<_> = etcd.members.iter().filter(|m| matches!(m.health, Health::Dead | Health::Sick)).collect();
+    // Those of a host out of our reach are told with it.
+    let alone = |m: &&Member| m.seat.target.is_some_and(|t| p.hosts.of_target(t).is_none());
+    let broken: Vec<_> = match &etcd.proof {
+        Some(_) => etcd.members.iter().filter(|m| m.health != Health::Well && m.health != Health::Unknown).collect(),
+        None => etcd.members.iter().filter(|m| m.health == Health::Beyond).filter(alone).collect(),
+    };
+    if broken.is_empty() || etcd.lost.is_some() {
+        return None;
+    }
     let headline = format!(
         "{} of {} etcd members can't be reached from here, yet etcd keeps quorum",
         broken.len(),
@@ -109,7 +118,11 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     finding.since = broken.iter().map(|m| m.since).min().unwrap_or(scene.now);
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = broken.iter().map(|m| evidence(m)).collect();
-    finding.evidence.push(proof.clone());
+    finding.evidence.extend(etcd.proof.clone());
+    finding.evidence.extend(broken.iter().filter_map(|m| match of_member(scene, &m.seat, m.since) {
+        Word::Lives(who) => Some(who),
+        _ => None,
+    }));
     finding.first_step = REACH_STEP.into();
     Some(finding)
 }
@@ -123,56 +136,64 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     let sick = match m.health {
         Health::Dead => false,
         Health::Sick => true,
-        Health::Well | Health::Unknown => return None,
+        Health::Well | Health::Beyond | Health::Unknown => return None,
     };
     let alert = if sick { AlertName::EtcdMemberUnhealthy } else { AlertName::EtcdMemberDown };
-    let kept = m.voter && etcd.lost.is_none() && etcd.proof.is_none();
+    let kept = m.seat.voter && etcd.lost.is_none() && etcd.proof.is_none();
     let severity = match (kept && etcd.margin() == 0, etcd.dead + etcd.sick) {
-        (true, 1) if !m.unborn => scene.unless_restarting(m.since, PROCESS_RESTART),
+        (true, 1) if !m.seat.unborn => scene.unless_restarting(m.since, PROCESS_RESTART),
         (true, _) => Severity::Critical,
         (false, _) => Severity::Warning,
     };
-    let mut finding = scene.finding(alert, m.subject(), severity, member_headline(p, m, sick));
+    let mut finding = scene.finding(alert, m.seat.subject(), severity, member_headline(p, m, sick));
     finding.since = m.since;
-    finding.labels = labels(m.target.as_slice());
+    finding.labels = labels(m.seat.target.as_slice());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence.push(evidence(m));
     finding.first_step = if etcd.proof.is_some() {
         REACH_STEP.into()
-    } else if m.unborn {
+    } else if m.seat.unborn {
         "start the new member, or take it out of the list again: `etcdctl member list`, `etcdctl member remove ID`"
             .into()
     } else {
         format!(
             "ssh to the host of {}: `crictl ps -a --name etcd` (or `systemctl status etcd`) and its log; then \
              `etcdctl endpoint status --cluster -w table`",
-            m.label()
+            m.seat.label()
         )
     };
     finding.caused_by = match (etcd.lost, &etcd.proof) {
+        _ if m.seat.target.is_some_and(|t| is_stranger(p, t)) => {
+            Some(scene.key(AlertName::EtcdInconsistent, m.seat.subject()))
+        }
         (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
         (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
-        (None, None) => m.target.and_then(|t| p.lost_host(t)),
+        (None, None) => m.seat.target.and_then(|t| p.lost_host(t)),
     };
     Some(finding)
 }
 
+fn is_stranger(p: &Picture<'_>, target: &TargetView<'_>) -> bool {
+    p.strangers.iter().any(|s| std::ptr::eq(s.target, target))
+}
+
 fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
     let etcd = &p.etcd;
-    let role = if m.voter { "member" } else { "learner" };
-    let label = m.label();
+    let role = if m.seat.voter { "member" } else { "learner" };
+    let label = m.seat.label();
     if etcd.proof.is_some() {
         return format!("etcd {role} {label} can't be reached from here");
     }
-    let what = match m.target {
+    let what = match m.seat.target {
+        Some(t) if is_stranger(p, t) => "is of another cluster".into(),
         Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => {
             "answers but sees no leader".into()
         }
         Some(t) if sick => format!("answers and is not well ({})", t.verdict.message),
-        Some(t) if t.how().is_silence() => t.how().says(1).into(),
+        Some(t) if t.how().is_silence() => format!("{} ({})", are_down(&[t]), t.how().says_alone()),
         _ => String::from("is down"),
     };
-    let told = m.voter && etcd.lost.is_none() && !p.scene.unreachable;
+    let told = m.seat.voter && etcd.lost.is_none() && !p.scene.unreachable;
     match etcd.margin() {
         _ if !told => format!("etcd {role} {label} {what}"),
         0 => format!("etcd {role} {label} {what}: {}: one more loss stops the cluster", etcd.margin_words()),

@@ -1,21 +1,22 @@
-//! What is said of a lost control-plane host: one finding, in which everything that ran there has its place.
+//! What is said of silent control-plane hosts: one finding for each that is lost, in which everything that ran there has its
+//! place; and one for all that live out of our reach.
 
 use crate::{
     health::{
         etcd::Etcd,
-        hosts::LostHost,
+        hosts::{Fate, Host},
         picture::Picture,
-        view::{TargetView, earliest},
+        view::{NAMED, TargetView, earliest},
         words,
     },
     model::{AlertName, Finding, Job, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
-    p.hosts.iter().map(|host| finding(p, host)).collect()
+    p.hosts.lost().map(|host| lost(p, host)).chain(out_of_reach(p)).collect()
 }
 
-fn finding(p: &Picture<'_>, host: &LostHost<'_>) -> Finding {
+fn lost(p: &Picture<'_>, host: &Host<'_>) -> Finding {
     let what: Vec<_> = host.targets.iter().map(|t| part(&p.etcd, t)).collect();
     let verb = if what.len() == 1 { "is silent" } else { "are silent" };
     let stake = host.targets.iter().any(|t| t.job() == Job::Etcd) && p.etcd.lost.is_none() && p.etcd.proof.is_none();
@@ -44,11 +45,63 @@ fn finding(p: &Picture<'_>, host: &LostHost<'_>) -> Finding {
     finding
 }
 
+/// Hosts that are silent towards us and that others see: it is the way to them. Told once, however many they are; each of
+/// several has a finding of its own beside that, by which alerts about it are known for what they are.
+fn out_of_reach(p: &Picture<'_>) -> Vec<Finding> {
+    let hosts: Vec<&Host> = p.hosts.living().collect();
+    let mut all: Vec<_> = (!hosts.is_empty()).then(|| unreachable(p, &hosts, "")).into_iter().collect();
+    if hosts.len() > 1 {
+        let root = p.scene.key(AlertName::ControlPlaneHostUnreachable, "");
+        let each = hosts.iter().map(|host| unreachable(p, std::slice::from_ref(host), host.id));
+        all.extend(each.map(|f| Finding { caused_by: Some(root.clone()), ..f }));
+    }
+    all
+}
+
+fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
+    let names: Vec<_> = hosts.iter().map(|h| h.label.as_str()).collect();
+    let who = words::list(&names, NAMED);
+    let words: Vec<_> = hosts.iter().filter_map(|h| witness(h)).collect();
+    let alike = words.iter().all(|w| Some(w) == words.first());
+    let seen = words.first().filter(|_| alike).map_or("others see them", |w| w);
+    let headline = match hosts {
+        all if all.iter().all(|h| matches!(h.fate, Fate::Needed(_))) => {
+            format!("{who} can't be reached from here, yet {seen}")
+        }
+        [_] => format!("{who} can't be reached from here, yet it lives: {seen}"),
+        _ => format!("{who} can't be reached from here, yet they live: {seen}"),
+    };
+    let mut finding = p.scene.finding(AlertName::ControlPlaneHostUnreachable, subject, Severity::Warning, headline);
+    let targets: Vec<_> = hosts.iter().flat_map(|h| h.targets.iter().copied()).collect();
+    finding.since = earliest(&targets, p.scene.now);
+    finding.evidence = hosts.iter().zip(&words).map(|(host, w)| format!("{}: {w}", host.label)).collect();
+    finding.evidence.extend(targets.iter().filter(|t| t.is_down()).map(|t| t.line()));
+    finding.consequences.push("what happens there is not seen from here: a real failure would be told late".into());
+    let address = targets.first().map_or("HOST", |t| t.host());
+    if let [host] = hosts {
+        finding.labels.insert("instance".into(), address.to_owned());
+        finding.labels.extend(p.scene.node(host.id).map(|n| ("node".into(), n.name.to_string())));
+    }
+    finding.first_step = format!(
+        "from the watchdog's machine: `ip route get {address}`, `mtr {address}`; then routers, VPN and firewall rules \
+         between the watchdog and {who}"
+    );
+    finding
+}
+
+/// Who has seen it.
+fn witness<'a>(host: &'a Host<'_>) -> Option<&'a String> {
+    match &host.fate {
+        Fate::Lives(who) | Fate::Needed(who) => Some(who),
+        Fate::Open | Fate::Lost => None,
+    }
+}
+
 /// `API server`, `etcd member m2`.
 fn part(etcd: &Etcd<'_>, target: &TargetView<'_>) -> String {
     let job = words::job(target.job(), 1);
     match etcd.member_of(target) {
-        Some(member) if member.short() != target.instance() => format!("{job} {}", member.short()),
+        Some(member) if member.seat.short() != target.instance() => format!("{job} {}", member.seat.short()),
         _ => job.to_owned(),
     }
 }

@@ -1,13 +1,16 @@
 //! What is said of schedulers and controller-managers: nobody leads, or some are down.
 
+use std::time::Duration;
+
 use crate::{
     health::{
         leaders::Lead,
         picture::Picture,
+        time::later,
         view::{are_down, by_how, earliest, labels},
         words,
     },
-    model::{AlertName, Finding, Job, Severity},
+    model::{AlertName, Finding, FindingKey, Job, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -23,7 +26,7 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
     let headline = if p.scene.unreachable {
         format!("{} {} silent", words::all(n, lead.job), words::is(n))
     } else if lead.all_down {
-        format!("{} {} down: {means}", words::all(n, lead.job), words::is(n))
+        format!("{} {}: {means}", words::all(n, lead.job), are_down(&lead.down))
     } else {
         format!("no {} holds a fresh lease: {means}", words::job(lead.job, 1))
     };
@@ -45,9 +48,23 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
         "on the control-plane hosts: `crictl ps -a --name {0}` and its log (`crictl logs $(crictl ps -aq --name {0} | head -1)`)",
         lead.job
     );
-    finding.caused_by = p.cause_of_components(&lead.down, finding.since);
+    // Some that are down on a lost host are no reason why none of the others leads.
+    let of_all = if lead.all_down { lead.down.as_slice() } else { &[] };
+    finding.caused_by = p.cause_of_components(of_all, finding.since).or_else(|| moving(p, lead));
     finding
 }
+
+/// The host of its holder was lost a moment ago: the others wait until the lease has run out, and then take it.
+fn moving(p: &Picture<'_>, lead: &Lead<'_>) -> Option<FindingKey> {
+    let holder = lead.holder()?;
+    let host = p.hosts.lost().find(|h| h.id == holder || h.targets.iter().any(|t| t.host() == holder))?;
+    let since = earliest(&host.targets, p.scene.now);
+    (!later(p.scene.now, since, ELECTION)).then(|| p.scene.key(AlertName::ControlPlaneHostDown, host.id))
+}
+
+/// A leader's lease runs out after 15 s, and is tried for every 2 s (client-go's defaults in Kubernetes' components);
+/// what is connected to a lost etcd member or API server notices after 40 s.
+const ELECTION: Duration = Duration::from_secs(60);
 
 /// Some of several, or all of them from here only.
 fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {

@@ -41,7 +41,7 @@ fn etcd(p: &Picture<'_>) -> Option<String> {
     let known = etcd.members.iter().any(|m| m.health == Health::Well);
     if etcd.is_well() {
         Some(format!("etcd is healthy ({} of {})", etcd.total, etcd.total))
-    } else if known && etcd.dead + etcd.sick > 0 {
+    } else if known && etcd.members.iter().any(|m| !matches!(m.health, Health::Well | Health::Unknown)) {
         Some(format!("etcd keeps quorum ({} of {})", etcd.alive(), etcd.total))
     } else {
         let read = |t: &&TargetView| t.is_up() && t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));

@@ -87,7 +87,7 @@ fn absurd_times_are_survived() {
     world.entries[0].verdict.since = jiff::Timestamp::MIN;
     world.entries[1].verdict.since = jiff::Timestamp::MAX;
     world.entries[2].last.started = jiff::Timestamp::MAX;
-    world.snapshot.leaders[0].age = Duration::MAX;
+    world.lead(0, "cp1", u64::MAX);
     world.snapshot.leaders[1].duration = Duration::MAX;
     world.fact("n01").lease = Some(world::sight(u64::MAX));
     world.own[0].not_after = jiff::Timestamp::MIN;

@@ -158,7 +158,7 @@ fn a_control_plane_host_lost() {
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
-    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent: quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
     ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
     ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
     ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is probably down: 10.99.0.2:10259 is silent
@@ -180,8 +180,8 @@ fn two_control_plane_hosts_lost() {
     critical ControlPlaneHostDown: control-plane host 10.99.0.3 is down or cut off: API server, etcd member m3, scheduler and controller-manager are silent
       + all 5 kubelets answer: running containers go on
     EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.2:6443 is silent; 10.99.0.3:6443 can't be reached; 10.99.0.1:6443 fails on etcd
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
-    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) can't be reached
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is probably down (can't be reached)
     EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
     ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are probably down: 10.99.0.2:10257 is silent; 10.99.0.3:10257 can't be reached
     ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are probably down: 10.99.0.2:10259 is silent; 10.99.0.3:10259 can't be reached
@@ -195,9 +195,9 @@ fn everything_silent() {
       - what runs there may be fine or not: it can't be seen from here
     ClusterUnreachable <- EtcdQuorumLost: etcd's quorum is not known: 3 members are silent
     ClusterUnreachable <- ApiServersDown: all 3 API servers are silent
-    ClusterUnreachable <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) is silent
-    ClusterUnreachable <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is silent
-    ClusterUnreachable <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is silent
+    ClusterUnreachable <- EtcdMemberDown: etcd member m1 (10.99.0.1:2379) is probably down (silent)
+    ClusterUnreachable <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent)
+    ClusterUnreachable <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is probably down (silent)
     ClusterUnreachable <- NodesDown: 5 of 5 nodes do not answer: n01, n02, n03 and 2 more
     ClusterUnreachable <- SchedulerNoLeader: all 3 schedulers are silent
     ClusterUnreachable <- ControllerManagerNoLeader: all 3 controller-managers are silent
@@ -225,12 +225,30 @@ fn only_the_name_fails() {
 
 #[test]
 fn nobody_schedules() {
-    assert_snapshot!(break_it(|w| { w.snapshot.leaders[0].age = std::time::Duration::from_secs(45); }), @r#"
+    assert_snapshot!(break_it(|w| { w.lead(0, "cp1_2f0c", 45); }), @r#"
     critical SchedulerNoLeader: no scheduler holds a fresh lease: new pods are not placed
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
     "#);
+}
+
+#[test]
+fn leases_are_judged_by_whether_they_change() {
+    let scheduler = |sight: LeaseSight| {
+        break_it(|w| {
+            w.snapshot.leaders[0].age = sight.age();
+            w.snapshot.leaders[0].sight = Some(sight);
+        })
+    };
+    let hour = std::time::Duration::from_secs(3600);
+    // The clock of its holder, or of who told us the time, is off: it changes at every reading.
+    assert_eq!(scheduler(LeaseSight { told_age: Some(hour), ..world::sight(1) }), "");
+    assert_eq!(scheduler(LeaseSight { told_age: None, ..world::sight(1) }), "");
+    // Left over from a time when leaders were elected: it never changed since we watch.
+    assert_eq!(scheduler(LeaseSight { after: None, told_age: Some(hour * 720), ..world::sight(3600) }), "");
+    let stuck = scheduler(LeaseSight { told_age: Some(std::time::Duration::ZERO), ..world::sight(45) });
+    assert!(stuck.contains("no scheduler holds a fresh lease"), "{stuck}");
 }
 
 #[test]

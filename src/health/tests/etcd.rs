@@ -59,7 +59,7 @@ fn an_etcd_member_of_five_leaves_a_margin() {
         }
         w.down("etcd 10.99.0.3", Reason::Timeout, -9);
     }), @r#"
-    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is silent: quorum is kept by 4 of 5, margin 1
+    warning EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is probably down (silent): quorum is kept by 4 of 5, margin 1
       + all 3 API servers answer
       + etcd keeps quorum (4 of 5)
       + all 5 kubelets answer: running containers go on

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use url::Url;
 
-use super::super::{ClusterView, TargetView, diagnose};
+use super::super::{ClusterView, Quorum, TargetView, diagnose, quorum};
 use crate::model::*;
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl World {
                 holder: "cp1_2f0c".into(),
                 age,
                 duration,
-                sight: None,
+                sight: Some(sight(1)),
             });
         }
         world
@@ -226,6 +226,25 @@ impl World {
         self
     }
 
+    /// Whom a leader hears, as its newest answer tells, which began at so many seconds; the one before that was 4 s earlier.
+    pub(super) fn hears(&mut self, which: &str, heard: &[u64], started: i64) -> &mut Self {
+        for entry in self.pick(which) {
+            entry.last.started = at(started);
+            if let Facts::Etcd(facts) = &mut entry.last.facts {
+                let before = at(started - 4);
+                let peer = |id| EtcdPeer {
+                    id,
+                    received: 100,
+                    heard_after: Some(if heard.contains(&id) { before } else { at(-60) }),
+                    still_since: Some(if heard.contains(&id) { at(started) } else { before }),
+                };
+                let own = facts.member_id;
+                facts.peers = (1..=3).filter(|id| Some(*id) != own).map(peer).collect();
+            }
+        }
+        self
+    }
+
     /// They refuse our credentials.
     pub(super) fn refuse_us(&mut self, which: &str, status: u16, since: i64) -> &mut Self {
         for entry in self.pick(which) {
@@ -252,6 +271,13 @@ impl World {
         self
     }
 
+    /// The lease of the scheduler (0) or the controller-manager (1): who holds it, and how old it was when it was read.
+    pub(super) fn lead(&mut self, i: usize, holder: &str, age: u64) -> &mut Self {
+        let lease = &mut self.snapshot.leaders[i];
+        (lease.holder, lease.age, lease.sight) = (holder.into(), Duration::from_secs(age), Some(sight(age)));
+        self
+    }
+
     pub(super) fn fact(&mut self, node: &str) -> &mut NodeFact {
         self.snapshot.nodes.iter_mut().find(|n| &*n.name == node).unwrap()
     }
@@ -268,16 +294,34 @@ impl World {
         self
     }
 
+    /// A control-plane host is a node too, `cp2`.
+    pub(super) fn node_on(&mut self, i: usize) -> &mut Self {
+        self.node(90 + i);
+        if let Some(node) = self.snapshot.nodes.last_mut() {
+            (node.name, node.addresses) = (format!("cp{i}").into(), vec![format!("10.99.0.{i}")]);
+            node.control_plane = true;
+        }
+        self.entries.pop();
+        self
+    }
+
     pub(super) fn diagnose(&self) -> Diagnosis {
-        let view = ClusterView {
+        diagnose(&self.view())
+    }
+
+    pub(super) fn quorum(&self) -> Option<Quorum> {
+        quorum(&self.view())
+    }
+
+    fn view(&self) -> ClusterView<'_> {
+        ClusterView {
             cluster: &self.cluster,
             now: at(0),
             targets: self.entries.iter().map(Entry::view).collect(),
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,
-        };
-        diagnose(&view)
+        }
     }
 }
 
@@ -314,6 +358,7 @@ pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
     EtcdFacts {
         via: EtcdVia::Client,
         member_id: Some(id),
+        cluster_id: Some(77),
         name: Some(format!("m{id}")),
         version: Some("3.4.23".into()),
         has_leader: Some(true),
@@ -325,6 +370,11 @@ pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
         raft_term: Some(2),
         raft_index: Some(480),
         raft_applied_index: Some(480),
+        revision: Some(410),
+        hash: None,
+        peers: Vec::new(),
+        serializable: None,
+        linearizable: None,
         alarms: Vec::new(),
         errors: Vec::new(),
     }

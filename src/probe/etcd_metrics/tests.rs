@@ -16,6 +16,9 @@ etcd_server_proposals_applied_total 10199
 etcd_server_proposals_committed_total 10200
 etcd_server_quota_backend_bytes 2.147483648e+09
 etcd_server_version{server_version=\"3.4.23\"} 1
+etcd_network_peer_received_bytes_total{From=\"0\"} 300
+etcd_network_peer_received_bytes_total{From=\"fefcbaf1c2d9e2ee\"} 4.1e+06
+etcd_network_peer_received_bytes_total{From=\"none\"} 4
 etcd_network_peer_sent_bytes_total{To=\"fefcbaf1c2d9e2ee\"} 4.6e+06
 go_goroutines 120
 ";
@@ -36,15 +39,17 @@ fn what_the_metrics_port_tells() {
         (Some(1_232_896), Some(811_008), Some(2_147_483_648))
     );
     assert_eq!((facts.raft_index, facts.raft_applied_index, facts.raft_term), (Some(10_200), Some(10_199), None));
+    let heard: Vec<_> = facts.peers.iter().map(|p| (p.id, p.received)).collect();
+    assert_eq!(heard, [(0xfefc_baf1_c2d9_e2ee, 4_100_000)]);
 }
 
 #[test]
 fn the_quota_that_the_status_told_stays() {
     let mut facts = EtcdFacts::new(EtcdVia::Client);
-    quota(PAGE.as_bytes(), &mut facts);
+    beside_status(PAGE.as_bytes(), &mut facts);
     assert_eq!((facts.db_quota, facts.has_leader), (Some(2_147_483_648), None));
     facts.db_quota = Some(5);
-    quota(PAGE.as_bytes(), &mut facts);
+    beside_status(PAGE.as_bytes(), &mut facts);
     assert_eq!(facts.db_quota, Some(5));
 }
 

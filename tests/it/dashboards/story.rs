@@ -204,6 +204,7 @@ fn facts(target: &Target, now: Now) -> Facts {
             Facts::Etcd(Box::new(EtcdFacts {
                 via: EtcdVia::Client,
                 member_id: Some(if on("cp-1") { 1 } else { 2 }),
+                cluster_id: Some(7),
                 name: target.node.as_deref().map(str::to_owned),
                 version: Some("3.5.17".to_owned()),
                 has_leader: Some(quorum),
@@ -215,6 +216,11 @@ fn facts(target: &Target, now: Now) -> Facts {
                 raft_term: Some(if now.within(0, 60) { 7 } else { 8 }),
                 raft_index: Some(index),
                 raft_applied_index: Some(index - 3),
+                revision: Some(index - 90),
+                hash: None,
+                peers: Vec::new(),
+                serializable: None,
+                linearizable: None,
                 alarms: if prod && now.within(100, MINUTES + 1) { vec![full] } else { Vec::new() },
                 errors: Vec::new(),
             }))
@@ -233,7 +239,13 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         holder: "cp-1".to_owned(),
         age,
         duration: Duration::from_secs(15),
-        sight: None,
+        sight: Some(LeaseSight {
+            mark: String::new(),
+            seen_at: now.at - age,
+            after: Some(now.at - age - Duration::from_secs(10)),
+            read_at: now.at,
+            told_age: Some(age),
+        }),
     };
     let nodes: &[&str] = if prod { &["cp-1", "cp-2", "cp-3", "worker-1", "worker-2"] } else { &["cp-1", "worker-1"] };
     let snapshot = ClusterSnapshot {

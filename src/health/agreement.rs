@@ -1,0 +1,97 @@
+//! Whether etcd's members hold the same data.
+//!
+//! Raft keeps logs alike, not what is made of them: a member may have applied the same entries and hold other keys (etcd
+//! issue 13766), and one that was started on an empty directory is a cluster of its own. Members are asked at different
+//! moments; nothing here needs them to stand still.
+
+use super::{members::Seats, scene::Scene, view::TargetView};
+use crate::model::{EtcdFacts, Job};
+
+/// Figures of one answer are read one after the other: so many entries may come in between.
+const RACE: u64 = 50;
+/// A cluster with so small a share of the others' history is a new one.
+const NEW_SHARE: u64 = 10;
+
+/// A member that tells another cluster than most.
+pub(super) struct Stranger<'a> {
+    pub(super) target: &'a TargetView<'a>,
+    pub(super) facts: &'a EtcdFacts,
+    /// The furthest that the others are.
+    pub(super) others_at: u64,
+}
+
+impl Stranger<'_> {
+    /// It has next to no history.
+    pub(super) fn is_new(&self) -> bool {
+        self.facts.revision.is_some_and(|own| own.saturating_mul(NEW_SHARE) < self.others_at)
+    }
+}
+
+/// Two members of one cluster that hold different data.
+pub(super) struct Apart<'a> {
+    pub(super) one: &'a TargetView<'a>,
+    pub(super) other: &'a TargetView<'a>,
+    pub(super) how: Difference,
+}
+
+/// How it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Their revisions, of one and of the other, can't both come of the entries that they have applied.
+    Revisions(u64, u64),
+    /// Their keys up to this revision hash differently.
+    Keys(u64),
+}
+
+fn answering<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a TargetView<'a>, &'a EtcdFacts)> {
+    scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.last.filter(|o| o.answered).and(t.etcd_facts())?)))
+}
+
+/// Members of another cluster than that of most.
+pub(super) fn strangers<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Vec<Stranger<'a>> {
+    let ours = |f: &EtcdFacts| f.cluster_id == seats.cluster;
+    let others_at = answering(scene).filter(|(_, f)| ours(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
+    answering(scene)
+        .filter(|(_, f)| f.cluster_id.is_some() && !ours(f))
+        .map(|(target, facts)| Stranger { target, facts, others_at })
+        .collect()
+}
+
+/// The first two members found to hold different data.
+pub(super) fn apart<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Option<Apart<'a>> {
+    let members: Vec<_> =
+        answering(scene).filter(|(_, f)| f.cluster_id.is_none() || f.cluster_id == seats.cluster).collect();
+    let pairs = members.iter().enumerate().flat_map(|(i, a)| members.iter().skip(i + 1).map(move |b| (a, b)));
+    let mut found = pairs.filter_map(|((one, a), (other, b))| Some(Apart { one, other, how: difference(a, b)? }));
+    found.next()
+}
+
+fn difference(a: &EtcdFacts, b: &EtcdFacts) -> Option<Difference> {
+    if let (Some(x), Some(y)) = (a.hash, b.hash)
+        && x.revision == y.revision
+        && x.compacted == y.compacted
+        && x.hash != y.hash
+    {
+        return Some(Difference::Keys(x.revision));
+    }
+    let ((applied_a, at_a), (applied_b, at_b)) = (settled(a)?, settled(b)?);
+    let apart = if applied_a <= applied_b {
+        beyond((applied_a, at_a), (applied_b, at_b))
+    } else {
+        beyond((applied_b, at_b), (applied_a, at_a))
+    };
+    apart.then_some(Difference::Revisions(at_a, at_b))
+}
+
+/// Applied index and revision of a member that has caught up; one that takes in a snapshot has neither yet.
+fn settled(f: &EtcdFacts) -> Option<(u64, u64)> {
+    let (applied, committed) = (f.raft_applied_index?, f.raft_index?);
+    (f.has_leader == Some(true) && committed.saturating_sub(applied) <= RACE).then_some((applied, f.revision?))
+}
+
+/// Each entry of the log raises the revision by one at most, and none lowers it.
+fn beyond((applied, at): (u64, u64), (later_applied, later_at): (u64, u64)) -> bool {
+    let least = at.saturating_sub(RACE);
+    let most = at.saturating_add(later_applied.saturating_sub(applied)).saturating_add(RACE);
+    !(least..=most).contains(&later_at)
+}

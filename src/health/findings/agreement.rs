@@ -1,0 +1,81 @@
+//! What is said where etcd's members do not hold the same data.
+
+use crate::{
+    health::{
+        agreement::{Apart, Difference, Stranger},
+        picture::Picture,
+        view::{TargetView, labels},
+    },
+    model::{AlertName, Finding, Job, Severity},
+};
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    let mut all: Vec<_> = p.strangers.iter().map(|s| stranger(p, s)).collect();
+    all.extend(p.apart.iter().map(|a| apart(p, a)));
+    all
+}
+
+fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
+    let place = s.target.instance();
+    let at = s.facts.revision.map_or_else(String::new, |own| format!(" (revision {own}, the others {})", s.others_at));
+    let headline = if s.is_new() {
+        format!("etcd at {place} is a new, empty cluster{at}: do not write; stop the API servers that use it")
+    } else {
+        format!(
+            "etcd at {place} belongs to another cluster than the other members{at}: stop the API servers that use it"
+        )
+    };
+    let mut finding = p.scene.finding(AlertName::EtcdInconsistent, place, Severity::Critical, headline);
+    finding.since = s.target.last.map_or(p.scene.now, |o| o.started);
+    finding.labels = labels(&[s.target]);
+    finding.evidence = p.scene.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
+    finding
+        .consequences
+        .push("whoever reads there finds nothing of the cluster; what is written there is lost to it".into());
+    finding.first_step = format!(
+        "on {}: move kube-apiserver's manifest out of /etc/kubernetes/manifests; then stop that etcd, and look at its \
+         --data-dir, --initial-cluster and --initial-cluster-state before it joins again (`etcdctl member remove`, `member add`)",
+        s.target.host()
+    );
+    finding
+}
+
+fn apart(p: &Picture<'_>, a: &Apart<'_>) -> Finding {
+    let (one, other) = (a.one.instance(), a.other.instance());
+    let headline = match a.how {
+        Difference::Revisions(x, y) => format!(
+            "etcd's members hold different data: {one} is at revision {x} and {other} at {y}, which the same log can't give"
+        ),
+        Difference::Keys(revision) => {
+            format!(
+                "etcd's members hold different data: the keys up to revision {revision} differ between {one} and {other}"
+            )
+        }
+    };
+    let mut finding = p.scene.finding(AlertName::EtcdInconsistent, "", Severity::Critical, headline);
+    let started = [a.one, a.other].into_iter().filter_map(|t| t.last.map(|o| o.started));
+    finding.since = started.min().unwrap_or(p.scene.now);
+    finding.labels.insert("job".into(), Job::Etcd.to_string());
+    finding.evidence = p.scene.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
+    finding
+        .consequences
+        .push("members answer differently: objects come and go with the API server that is asked".into());
+    finding.first_step =
+        "find out which member differs from the majority (`etcdctl endpoint hashkv --cluster`, `endpoint status`); take a \
+         snapshot of a good one; then remove the other, empty its data directory and add it again"
+            .into();
+    finding
+}
+
+/// `etcd member 10.0.0.1:2379: cluster 1a2b, revision 410 at applied index 480`.
+fn figures(t: &TargetView<'_>) -> Option<String> {
+    let f = t.etcd_facts()?;
+    let cluster = f.cluster_id.map_or_else(String::new, |id| format!(" cluster {id:x},"));
+    let hash = f.hash.map_or_else(String::new, |h| format!(", hash {:x} up to revision {}", h.hash, h.revision));
+    Some(format!(
+        "etcd member {}:{cluster} revision {} at applied index {}{hash}",
+        t.instance(),
+        f.revision?,
+        f.raft_applied_index?
+    ))
+}

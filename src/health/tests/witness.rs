@@ -1,0 +1,247 @@
+//! Who answers beats who is silent: what others say of hosts and members that we can't reach, and when it counts.
+
+use super::*;
+use crate::model::*;
+use world::at;
+
+fn break_it(break_it: impl FnOnce(&mut World)) -> String {
+    let mut world = World::new(5);
+    break_it(&mut world);
+    told(&world)
+}
+
+/// Two of three control-plane hosts are silent since 9 s, and confirmed.
+fn two_silent(w: &mut World) -> &mut World {
+    w.down("* 10.99.0.2", Reason::Timeout, -9).down("* 10.99.0.3", Reason::Timeout, -9)
+}
+
+#[test]
+fn the_way_to_two_of_three_hosts_is_cut() {
+    assert_snapshot!(break_it(|w| { two_silent(w).hears("etcd 10.99.0.1", &[2, 3], -1); }), @r#"
+    warning ControlPlaneHostUnreachable: 10.99.0.2 and 10.99.0.3 can't be reached from here, yet they live: others see them
+      + 1 of 3 API servers answers
+      + etcd keeps quorum (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - what happens there is not seen from here: a real failure would be told late
+    ControlPlaneHostUnreachable <- ControlPlaneHostUnreachable: 10.99.0.2 can't be reached from here, yet it lives: etcd member 10.99.0.1:2379 hears from m2
+    ControlPlaneHostUnreachable <- ControlPlaneHostUnreachable: 10.99.0.3 can't be reached from here, yet it lives: etcd member 10.99.0.1:2379 hears from m3
+    "#);
+}
+
+#[test]
+fn nothing_is_said_before_the_witness_was_asked_late_enough() {
+    assert_snapshot!(break_it(|w| {
+        two_silent(w).hears("etcd 10.99.0.1", &[2, 3], -6);
+        w.pick("kube-apiserver 10.99.0.1").for_each(|e| e.last.started = at(-8));
+    }), @r#"
+    (unsettled)
+    "#);
+}
+
+#[test]
+fn two_hosts_that_really_died() {
+    assert_snapshot!(break_it(|w| {
+        two_silent(w).leaderless("etcd 10.99.0.1", -7).hears("etcd 10.99.0.1", &[2, 3], -6);
+        w.etcd_only("kube-apiserver 10.99.0.1", -5);
+    }), @r#"
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+      + all 5 kubelets answer: running containers go on
+      - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
+      - all 3 API servers are down: 10.99.0.2:6443 and 10.99.0.3:6443 are silent; 10.99.0.1:6443 fails on etcd
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent
+      + all 5 kubelets answer: running containers go on
+    critical ControlPlaneHostDown: control-plane host 10.99.0.3 is down or cut off: API server, etcd member m3, scheduler and controller-manager are silent
+      + all 5 kubelets answer: running containers go on
+    EtcdQuorumLost <- ApiServersDown: all 3 API servers are down: 10.99.0.2:6443 and 10.99.0.3:6443 are silent; 10.99.0.1:6443 fails on etcd
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent)
+    EtcdQuorumLost <- EtcdMemberDown: etcd member m3 (10.99.0.3:2379) is probably down (silent)
+    EtcdQuorumLost <- EtcdMemberUnhealthy: etcd member m1 (10.99.0.1:2379) answers but sees no leader
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 controller-managers are probably down: 10.99.0.2:10257 and 10.99.0.3:10257 are silent
+    ControlPlaneHostDown <- ComponentDown: 2 of 3 schedulers are probably down: 10.99.0.2:10259 and 10.99.0.3:10259 are silent
+    "#);
+}
+
+#[test]
+fn one_host_out_of_reach_and_one_dead() {
+    assert_snapshot!(break_it(|w| { two_silent(w).hears("etcd 10.99.0.1", &[3], -1); }), @r#"
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 1 of 3 API servers answers
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    warning ControlPlaneHostUnreachable: 10.99.0.3 can't be reached from here, yet it lives: etcd member 10.99.0.1:2379 hears from m3
+      + 1 of 3 API servers answers
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - what happens there is not seen from here: a real failure would be told late
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is probably down: 10.99.0.2:10259 is silent
+    "#);
+}
+
+#[test]
+fn etcd_that_works_proves_that_some_live() {
+    assert_snapshot!(break_it(|w| { two_silent(w); }), @r#"
+    warning ControlPlaneHostUnreachable: 10.99.0.2 and 10.99.0.3 can't be reached from here, yet etcd keeps quorum, which takes 1 of them: etcd member 10.99.0.1:2379 answers linearizable reads
+      + 1 of 3 API servers answers
+      + etcd keeps quorum (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - what happens there is not seen from here: a real failure would be told late
+    ControlPlaneHostUnreachable <- ControlPlaneHostUnreachable: 10.99.0.2 can't be reached from here, yet etcd keeps quorum, which takes 1 of them: etcd member 10.99.0.1:2379 answers linearizable reads
+    ControlPlaneHostUnreachable <- ControlPlaneHostUnreachable: 10.99.0.3 can't be reached from here, yet etcd keeps quorum, which takes 1 of them: etcd member 10.99.0.1:2379 answers linearizable reads
+    "#);
+}
+
+#[test]
+fn one_host_that_really_died_takes_an_api_server_that_dials_anew_along() {
+    let broken = |started| {
+        break_it(|w| {
+            w.down("* 10.99.0.2", Reason::Timeout, -9).etcd_only("kube-apiserver 10.99.0.1", -3);
+            w.hears("etcd 10.99.0.1", &[3], started).hears("etcd 10.99.0.3", &[1], started);
+        })
+    };
+    assert_snapshot!(broken(-7), @r#"
+    (unsettled)
+    "#);
+    assert_snapshot!(broken(-1), @r#"
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 1 of 3 API servers answers
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ApiServerUnhealthy: API server 10.99.0.1:6443 fails on etcd
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is probably down: 10.99.0.2:10259 is silent
+    "#);
+}
+
+#[test]
+fn a_host_is_not_judged_while_its_other_targets_are_in_doubt() {
+    assert_snapshot!(break_it(|w| {
+        w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -8).etcd_only("kube-apiserver 10.99.0.1", -3);
+        for host in ["etcd 10.99.0.2", "kube-scheduler 10.99.0.2"] {
+            w.down(host, Reason::Timeout, -6).pick(host).for_each(|e| e.verdict.state = State::Suspect);
+        }
+        w.pick("kube-controller-manager 10.99.0.2").for_each(|e| e.last.started = at(-9));
+    }), @r#"
+    (unsettled)
+    "#);
+}
+
+#[test]
+fn leases_of_the_host_prove_that_it_lives() {
+    let world = |age: u64, since: i64| {
+        break_it(|w| {
+            w.node_on(2);
+            w.down("* 10.99.0.2", Reason::Timeout, since).lease("cp2", age);
+        })
+    };
+    assert_snapshot!(world(3, -20), @r#"
+    warning ControlPlaneHostUnreachable: cp2 (10.99.0.2) can't be reached from here, yet it lives: the kubelet of cp2 renews its lease
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+      - what happens there is not seen from here: a real failure would be told late
+    "#);
+    assert_snapshot!(world(5, -8), @r#"
+    (unsettled)
+    "#);
+    assert_snapshot!(world(25, -20), @r#"
+    critical ControlPlaneHostDown: control-plane host cp2 (10.99.0.2) is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 schedulers is probably down: 10.99.0.2:10259 is silent
+    "#);
+}
+
+#[test]
+fn a_member_whose_port_alone_is_silent() {
+    assert_snapshot!(break_it(|w| { w.down("etcd 10.99.0.2", Reason::Timeout, -9).hears("etcd 10.99.0.1", &[2, 3], -1); }), @r#"
+    warning EtcdMemberDown: 1 of 3 etcd members can't be reached from here, yet etcd keeps quorum
+      + all 3 API servers answer
+      + etcd keeps quorum (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
+}
+
+#[test]
+fn an_api_server_that_the_others_still_list() {
+    let world = |read: i64| {
+        break_it(|w| {
+            w.down("kube-apiserver 10.99.0.2", Reason::Timeout, -60).snapshot.read_at = Some(at(read));
+        })
+    };
+    assert_snapshot!(world(-10), @r#"
+    warning ApiServerDown: 1 of 3 API servers can't be reached from here, though the others still list it: 10.99.0.2:6443 is silent
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
+    assert_snapshot!(world(-40), @r#"
+    warning ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent, though its host answers
+      + 2 of 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + all 5 kubelets answer: running containers go on
+      + scheduler and controller-manager lead
+    "#);
+}
+
+#[test]
+fn a_lease_about_to_move_is_part_of_the_lost_host() {
+    let world = |since: i64, age: u64| {
+        break_it(|w| {
+            w.down("* 10.99.0.2", Reason::Timeout, since).snapshot.read_at = Some(at(-100));
+            w.lead(0, "10.99.0.2_1f", age);
+        })
+    };
+    assert_snapshot!(world(-35, 33), @r#"
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- SchedulerNoLeader: no scheduler holds a fresh lease: new pods are not placed
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    "#);
+    assert_snapshot!(world(-90, 95), @r#"
+    critical ControlPlaneHostDown: control-plane host 10.99.0.2 is down or cut off: API server, etcd member m2, scheduler and controller-manager are silent; etcd: quorum is kept by 2 of 3, margin 0
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+    critical SchedulerNoLeader: no scheduler holds a fresh lease: new pods are not placed
+      + 2 of 3 API servers answer
+      + etcd keeps quorum (2 of 3)
+      + all 5 kubelets answer: running containers go on
+    ControlPlaneHostDown <- EtcdMemberDown: etcd member m2 (10.99.0.2:2379) is probably down (silent): quorum is kept by 2 of 3, margin 0: one more loss stops the cluster
+    ControlPlaneHostDown <- ApiServerDown: 1 of 3 API servers is probably down: 10.99.0.2:6443 is silent
+    ControlPlaneHostDown <- ComponentDown: 1 of 3 controller-managers is probably down: 10.99.0.2:10257 is silent
+    "#);
+}
+
+#[test]
+fn members_out_of_reach_vote_in_the_series() {
+    let margin = |w: &mut World| w.quorum().unwrap();
+    let mut w = World::new(0);
+    assert_eq!((margin(&mut w).margin(), margin(&mut w).healthy), (1, 3));
+    two_silent(&mut w).hears("etcd 10.99.0.1", &[2, 3], -1);
+    assert_eq!((margin(&mut w).margin(), margin(&mut w).alive), (1, 3));
+    w.hears("etcd 10.99.0.1", &[], -1);
+    w.leaderless("etcd 10.99.0.1", -8).etcd_only("kube-apiserver 10.99.0.1", -7);
+    assert_eq!((margin(&mut w).margin(), margin(&mut w).alive), (-1, 1));
+}
