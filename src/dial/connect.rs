@@ -1,4 +1,4 @@
-//! From a name to a TCP stream: every address in turn, perhaps through a proxy.
+//! From a name to a TCP stream: every address in turn.
 
 use std::{io, net::SocketAddr, os::fd::AsRawFd};
 
@@ -8,16 +8,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{endpoint::Endpoint, failure, proxy::Proxies, resolve, steps::Steps, stream::BoxedStream};
+use super::{endpoint::Endpoint, failure, resolve, steps::Steps};
 use crate::model::{Failure, Reason};
-
-/// Opens a stream to the endpoint, perhaps through a proxy.
-pub(super) async fn open(endpoint: &Endpoint, proxies: &Proxies, steps: &mut Steps) -> Result<BoxedStream, Failure> {
-    match proxies.of(endpoint) {
-        None => Ok(Box::new(tcp(endpoint, steps).await?)),
-        Some(proxy) => proxy.open(endpoint, steps).await,
-    }
-}
 
 /// A TCP connection to the endpoint itself.
 pub(super) async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStream, Failure> {

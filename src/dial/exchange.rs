@@ -15,7 +15,6 @@ use super::{
     Answer, Ask, Auth, Exchange, Trust,
     access::Access,
     again::{self, Next},
-    connect,
     credentials::Credentials,
     endpoint::Endpoint,
     failure::{ClientAuth, Spoken},
@@ -123,7 +122,7 @@ fn keep(credentials: &Arc<Credentials>, access: &Arc<Access>, key: Key, connecti
 }
 
 async fn open(endpoint: &Endpoint, access: &Access, ask: &Ask, steps: &mut Steps) -> Result<Connection, Failure> {
-    let stream = connect::open(endpoint, access.proxies(), steps).await?;
+    let stream = access.proxies().open(endpoint, steps).await?;
     if !endpoint.tls {
         return Connection::new(endpoint.clone(), stream, None, ClientAuth::default()).await;
     }

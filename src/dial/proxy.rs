@@ -54,6 +54,14 @@ impl Proxies {
         Ok(Self { matcher, from_environment: false })
     }
 
+    /// Opens a stream to the endpoint, through a proxy where one is to be used.
+    pub(super) async fn open(&self, endpoint: &Endpoint, steps: &mut Steps) -> Result<BoxedStream, Failure> {
+        match self.of(endpoint) {
+            None => Ok(Box::new(connect::tcp(endpoint, steps).await?)),
+            Some(proxy) => proxy.open(endpoint, steps).await,
+        }
+    }
+
     /// The proxy for an endpoint.
     pub(super) fn of(&self, endpoint: &Endpoint) -> Option<Proxy> {
         // As in Go: a proxy of the environment is never asked for this machine itself.

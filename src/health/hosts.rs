@@ -155,7 +155,7 @@ fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'
         State::Up => !unasked(t),
         _ => !t.is_silent(),
     };
-    if silent.is_empty() || targets.iter().any(|t| answers(t)) {
+    if silent.is_empty() || targets.iter().any(answers) {
         return None;
     }
     // Of a single target it can't be told whether the host or the process is gone.

@@ -11,6 +11,7 @@ mod between;
 mod control_plane;
 mod etcd;
 mod explained;
+mod lists;
 mod nodes;
 mod own;
 mod witness;

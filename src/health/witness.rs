@@ -85,7 +85,7 @@ pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
     let leaderless = |t: &TargetView<'_>| {
         t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) && t.last.is_some_and(|o| o.started >= since)
     };
-    if members().any(|t| leaderless(t)) {
+    if members().any(leaderless) {
         return Word::Gone;
     }
     let may = |t: &TargetView<'_>| match t.verdict.state {
@@ -93,7 +93,7 @@ pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
         State::Suspect => !t.is_silent() || t.last.is_some_and(|o| o.answered),
         _ => false,
     };
-    if waits(scene, since, WAIT) && members().chain(readers()).any(|t| may(t)) { Word::Waiting } else { Word::Gone }
+    if waits(scene, since, WAIT) && members().chain(readers()).any(may) { Word::Waiting } else { Word::Gone }
 }
 
 /// What other members say of one that is silent since `since`: whether they have heard from it.
