@@ -210,7 +210,9 @@ fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, cluster: Option<u64>, seat: 
         },
         (own, _) => own,
     };
-    Member { seat, health, since }
+    // A stranger has long been well where it belongs: since when it sits here, nobody tells.
+    let is_stranger = health == Health::Sick && seat.target.is_some_and(|t| t.is_up());
+    Member { seat, health, since: if is_stranger { scene.now } else { since } }
 }
 
 fn health(target: &TargetView<'_>) -> Health {

@@ -83,6 +83,11 @@ impl Head {
         self.recent.insert(id, Recent { packed, ..Recent::default() });
     }
 
+    /// Gives this id to no new series.
+    pub fn reserve(&mut self, id: i64) {
+        self.index.reserve(id);
+    }
+
     /// Takes a sample. It may be older than others of its series: it is put in its place.
     pub fn insert(&mut self, sample: &Sample, oldest_ms: i64) -> Taken {
         let at = sample.at.as_millisecond();

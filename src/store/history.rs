@@ -111,6 +111,10 @@ fn load_from(db: &Connection) -> rusqlite::Result<Head> {
             }
         }
     }
+    // Older versions could leave rows of a series without its label set: they must not become another's.
+    if let Some(series) = spans::newest_series(db)? {
+        head.reserve(series);
+    }
     head.rolled_until = number(db, ROLLED_UNTIL)?;
     Ok(head)
 }

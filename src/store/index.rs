@@ -51,10 +51,15 @@ impl Index {
         id
     }
 
+    /// Gives this id to no label set that is added from now on.
+    pub fn reserve(&mut self, id: i64) {
+        self.next = self.next.max(id + 1);
+    }
+
     /// Takes a label set with its id from the file. Of two ids for one set the newer is the living one.
     pub fn put(&mut self, id: i64, labels: Labels) {
         let labels = self.shared(labels);
-        self.next = self.next.max(id + 1);
+        self.reserve(id);
         for (label, value) in pairs(&labels) {
             let list = self.postings.entry(label).or_default().entry(value).or_default();
             match list.last() {

@@ -54,7 +54,8 @@ enum Job {
     /// Looks for something to do.
     Rest,
     /// Packs samples before the boundary; batches up to the id are then not needed.
-    Pack { boundary_ms: i64, after: i64, batch: i64 },
+    /// `some`: the round has found something to pack.
+    Pack { boundary_ms: i64, after: i64, batch: i64, some: bool },
     /// Joins the windows between two times into those of a level.
     Join { level: usize, from_ms: i64, boundary_ms: i64, after: i64 },
     /// Removes incidents and verdicts of long ago.
@@ -95,7 +96,7 @@ impl Keep {
     pub fn step(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
         let worked = match std::mem::replace(&mut self.job, Job::Rest) {
             Job::Rest => self.choose(bench),
-            Job::Pack { boundary_ms, after, batch } => self.pack(bench, boundary_ms, after, batch),
+            Job::Pack { boundary_ms, after, batch, some } => self.pack(bench, (boundary_ms, batch), after, some),
             Job::Join { level, from_ms, boundary_ms, after } => self.join(bench, level, from_ms, boundary_ms, after),
             Job::Story => self.story(bench),
             Job::Retain(round) => self.retain(bench, round),
@@ -130,7 +131,7 @@ impl Keep {
         if read_lock(bench.head).bounds().is_some_and(|(oldest, _)| oldest < boundary_ms) {
             let newest = "SELECT coalesce(max(id), 0) FROM batches";
             let batch = bench.db.query_row(newest, [], |r| r.get(0))?;
-            self.job = Job::Pack { boundary_ms, after: 0, batch };
+            self.job = Job::Pack { boundary_ms, after: 0, batch, some: false };
             return Ok(true);
         }
         for (level, (key, window_ms)) in LEVELS.iter().enumerate() {
@@ -149,17 +150,26 @@ impl Keep {
         give_back(bench.db)
     }
 
-    fn pack(&mut self, bench: &mut Bench<'_>, boundary_ms: i64, mut after: i64, batch: i64) -> rusqlite::Result<bool> {
+    fn pack(
+        &mut self,
+        bench: &mut Bench<'_>,
+        (boundary_ms, batch): (i64, i64),
+        mut after: i64,
+        some: bool,
+    ) -> rusqlite::Result<bool> {
         let begun = Instant::now();
         let t = bench.db.transaction()?;
         let mut done = Vec::new();
         let mut ended = false;
         while begun.elapsed() < STEP && !ended {
-            let some = read_lock(bench.head).before(boundary_ms, after, SAMPLES_AT_ONCE);
-            ended = some.is_empty();
-            for (series, points) in some {
+            let left = read_lock(bench.head).before(boundary_ms, after, SAMPLES_AT_ONCE);
+            ended = left.is_empty();
+            for (series, points) in left {
                 after = series;
-                bound(&t, series, &points.at_ms)?;
+                // Its label set comes with its first batch: before that, spans would be another series' after a kill.
+                if !bound(&t, series, &points.at_ms)? {
+                    continue;
+                }
                 self.spans.put(&t, SAMPLES, series, SLOT_MS, Content::Samples(points.clone()))?;
                 done.push((series, points));
                 if begun.elapsed() >= STEP {
@@ -177,10 +187,12 @@ impl Keep {
             let mut head = write_lock(bench.head);
             done.iter().for_each(|(series, points)| head.packed(*series, points));
         }
+        let some = some || !done.is_empty();
         if !ended {
-            self.job = Job::Pack { boundary_ms, after, batch };
+            self.job = Job::Pack { boundary_ms, after, batch, some };
         }
-        Ok(true)
+        // Where all that is left waits for its first batch, so does the next round.
+        Ok(some || !ended)
     }
 
     fn join(
@@ -244,12 +256,12 @@ impl Keep {
     }
 }
 
-/// Keeps the bounds of what is packed of a series.
-pub fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<()> {
-    let (Some(first), Some(last)) = (at_ms.first(), at_ms.last()) else { return Ok(()) };
+/// Keeps the bounds of what is packed of a series. False where the file does not know the series.
+pub fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<bool> {
+    let (Some(first), Some(last)) = (at_ms.first(), at_ms.last()) else { return Ok(false) };
     db.prepare_cached("UPDATE label_sets SET first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?3) WHERE id = ?1")?
         .execute([series, *first, *last])
-        .map(drop)
+        .map(|changed| changed > 0)
 }
 
 fn floor(at_ms: i64, window_ms: i64) -> i64 {

@@ -43,6 +43,13 @@ fn begin_ms(row: i64) -> i64 {
     (row & ((1 << SLOT_BITS) - 1)) * SLOT_MS
 }
 
+/// The highest id of a series that has rows.
+pub fn newest_series(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    let newest = "SELECT max(id) FROM (SELECT max(id) AS id FROM spans UNION ALL SELECT max(id) FROM spans_5m \
+                  UNION ALL SELECT max(id) FROM spans_1h)";
+    Ok(db.query_row(newest, [], |r| r.get::<_, Option<i64>>(0))?.map(|row| row >> SLOT_BITS))
+}
+
 /// A row as read.
 #[derive(Debug)]
 pub struct Row {

@@ -37,6 +37,15 @@ fn a_member_started_on_an_empty_directory() {
 }
 
 #[test]
+fn a_stranger_that_was_always_well_is_not_said_to_be_there_for_long() {
+    let mut world = World::new(5);
+    change(&mut world, "etcd 10.99.0.3", |f| f.cluster_id = Some(99));
+    let findings = world.diagnose().findings;
+    let member = findings.iter().find(|f| f.key.alert == AlertName::EtcdMemberUnhealthy);
+    assert_eq!(member.map(|f| f.since), Some(world::at(0)));
+}
+
+#[test]
 fn a_member_of_another_cluster_with_a_history() {
     let told = break_it(|w| change(w, "etcd 10.99.0.3", |f| f.cluster_id = Some(99)));
     assert!(told.contains("etcd at 10.99.0.3:2379 belongs to another cluster than the other members"), "{told}");

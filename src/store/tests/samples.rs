@@ -180,6 +180,27 @@ fn late_samples_find_their_place_and_repeated_ones_change_nothing() {
 }
 
 #[test]
+fn nothing_is_packed_for_a_series_before_its_first_batch_is_in_the_file() {
+    let rig = &mut Rig::new();
+    let old: Vec<i64> = every(15_000, T0, T0 + HOUR).collect();
+    old.iter().for_each(|at| drop(rig.head.write().unwrap().insert(&sample("a", *at, 1.0), i64::MIN)));
+    rig.keep_house(T0 + 2 * HOUR);
+    assert_eq!((rig.rows("spans"), rig.read("a", Want::Last, 0, i64::MAX).at_ms), (0, old));
+}
+
+#[test]
+fn what_a_lost_series_left_behind_becomes_nobody_s() {
+    let mut rig = Rig::new();
+    rig.append(&[sample("a", T0, 1.0)]);
+    rig.keep_house(T0 + 2 * HOUR);
+    rig.db.execute("DELETE FROM label_sets", []).unwrap();
+    let mut rig = rig.restart();
+    rig.append(&[sample("b", T0 + 7, 2.0)]);
+    rig.keep_house(T0 + 2 * HOUR);
+    assert_eq!((rig.rows("spans"), rig.read("b", Want::Last, 0, i64::MAX).at_ms), (2, vec![T0 + 7]));
+}
+
+#[test]
 fn history_grows_coarser_and_ends() {
     let mut rig = Rig::new();
     for at in every(MINUTE, T0, T0 + 4 * DAY) {
