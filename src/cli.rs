@@ -137,7 +137,7 @@ Examples:
   dogwatch incidents --severity critical --before 2026-11-01
   dogwatch incidents 12                                one, with its timeline and who was told
   dogwatch incidents 12 --acknowledge ada              no further escalation, no reminders
-  dogwatch incidents --data-dir /var/lib/dogwatch      from the file, where no watchdog runs";
+  dogwatch incidents --data-dir /var/lib/dogwatch      from the file, whether a watchdog runs or not";
 
 #[derive(Args, Clone, Debug)]
 struct IncidentsArgs {
