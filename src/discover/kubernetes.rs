@@ -131,14 +131,14 @@ impl Reading<'_> {
         self.next.problems.insert(part, words);
     }
 
+    /// Nodes and endpoints. Who may not see the one may see the other.
     async fn full(&mut self) {
-        let read = self.reader.list("/api/v1/nodes", "", nodes::fact as fn(Node) -> NodeFact).await;
-        let Some((read, _)) = self.take(Part::Nodes, read) else { return };
         let now = self.clock.wall();
-        let before = std::mem::take(&mut self.next.nodes);
-        let nodes = with_what_was_known(read, &before, self.next.left_out.get(&Part::Nodes), now);
-        self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), &before, &nodes, now);
-        self.next.nodes = nodes;
+        let before = self.next.nodes.clone();
+        let are_nodes_read = self.nodes(&before, now).await;
+        if !are_nodes_read && self.sick {
+            return;
+        }
         match listed_endpoints(&mut self.reader).await {
             Ok(listed) => {
                 let endpoints: Vec<String> =
@@ -147,16 +147,28 @@ impl Reading<'_> {
                 self.next.missing_endpoints =
                     endpoints::missing(&self.next, &before, &endpoints, &self.next.nodes, now);
                 self.next.apiserver_endpoints = endpoints;
-                self.next.read_at = Some(now);
+                if are_nodes_read {
+                    self.next.read_at = Some(now);
+                }
             }
             Err(error) => {
                 // Where they are hidden from us for good, nodes are all there is to read.
-                if matches!(error, ReadError::Forbidden(_) | ReadError::NotFound) {
+                if are_nodes_read && matches!(error, ReadError::Forbidden(_) | ReadError::NotFound) {
                     self.next.read_at = Some(now);
                 }
                 self.fail(Part::Endpoints, error);
             }
         }
+    }
+
+    /// Whether the nodes were read.
+    async fn nodes(&mut self, before: &[NodeFact], now: Timestamp) -> bool {
+        let read = self.reader.list("/api/v1/nodes", "", nodes::fact as fn(Node) -> NodeFact).await;
+        let Some((read, _)) = self.take(Part::Nodes, read) else { return false };
+        let nodes = with_what_was_known(read, before, self.next.left_out.get(&Part::Nodes), now);
+        self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), before, &nodes, now);
+        self.next.nodes = nodes;
+        true
     }
 
     /// Nodes or endpoints were not read last time, or a glance shows other nodes, or others Ready, than the last one did.

@@ -295,6 +295,15 @@ async fn that_nodes_cannot_be_read_is_said_until_they_are() {
 }
 
 #[tokio::test]
+async fn who_may_not_see_nodes_sees_the_api_servers() {
+    let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
+    world.change(|api| api.failing = vec![("/api/v1/nodes", 403)]);
+    let snapshot = world.read(Scope::Full).await;
+    assert_eq!(snapshot.apiserver_endpoints, ["10.0.0.1:6443"]);
+    assert_eq!(snapshot.read_at, None);
+}
+
+#[tokio::test]
 async fn one_item_that_is_odd_costs_itself() {
     let mut world = World::new(Api::new(&["a", "b"], &["10.0.0.1"])).await;
     world.read(Scope::Full).await;
