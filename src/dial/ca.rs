@@ -1,5 +1,5 @@
-//! Whom we trust, as Go's `x509` has it: a certificate that is itself in the pool is trusted, and no CA vouches for
-//! anybody before it begins or after it has ended.
+//! Whom we trust, as Go's `x509` has it: a certificate that is itself in the pool is trusted, only one that may sign
+//! vouches for others, and no CA vouches for anybody before it begins or after it has ended.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::{
     algorithms::{self, provider},
@@ -18,8 +18,10 @@ use super::{
 };
 use crate::model::CertificateFact;
 
-/// So many CAs of a bundle are looked at one by one; more only together.
-const ANCHORS_MAX: usize = 64;
+/// So many certificates of a bundle are read, several times what distributions ship: each handshake looks through them.
+const BUNDLE_MAX: usize = 1024;
+/// So many CAs of the name that a chain asks for are tried one by one.
+const ISSUING_MAX: usize = 64;
 
 /// The certificates that a server's certificate is judged by.
 #[derive(Clone, Debug)]
@@ -36,12 +38,14 @@ pub(super) struct Ca {
 struct Anchor {
     der: CertificateDer<'static>,
     fact: CertificateFact,
+    /// It vouches for others, and not only for itself.
+    signs: bool,
 }
 
 impl Anchor {
     fn of(der: &CertificateDer<'static>) -> Option<Self> {
         let fact = certificate::facts([der], "ca").pop()?;
-        Some(Self { der: der.clone(), fact })
+        Some(Self { der: der.clone(), fact, signs: may_sign(der) })
     }
 
     fn in_force(&self, now: Timestamp) -> bool {
@@ -67,13 +71,15 @@ impl Ca {
     /// When nothing can be used; the message does not name the file.
     pub(super) fn from_pem(text: &[u8], name: &str) -> Result<Self, String> {
         let certificates = pem::certificates(text);
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates.iter().cloned());
-        let anchors = certificates.iter().take(ANCHORS_MAX).filter_map(Anchor::of).collect();
-        if roots.is_empty() {
+        if certificates.len() > BUNDLE_MAX {
+            let (held, read) = (certificates.len(), BUNDLE_MAX);
+            tracing::warn!(held, read, "{name} holds more certificates than are read: the last ones are not trusted");
+        }
+        let anchors: Arc<[Anchor]> = certificates.iter().take(BUNDLE_MAX).filter_map(Anchor::of).collect();
+        if anchors.is_empty() {
             return Err("it holds no certificate that can be used".to_owned());
         }
-        Ok(Self { verifier: verifier(roots), anchors, name: name.into() })
+        Ok(Self { verifier: by(&anchors, |_| true), anchors, name: name.into() })
     }
 
     /// The certificates that this machine trusts; perhaps none, then nothing verifies.
@@ -81,7 +87,7 @@ impl Ca {
         static SYSTEM: OnceLock<Ca> = OnceLock::new();
         let load = || {
             let now = Timestamp::now();
-            let in_force = |der: &CertificateDer<'static>| Anchor::of(der).is_some_and(|a| a.in_force(now));
+            let in_force = |der: &CertificateDer<'static>| Anchor::of(der).is_some_and(|a| a.signs && a.in_force(now));
             let mut roots = RootCertStore::empty();
             roots
                 .add_parsable_certificates(rustls_native_certs::load_native_certs().certs.into_iter().filter(in_force));
@@ -117,10 +123,14 @@ impl Ca {
         names: &[ServerName<'static>],
         now: UnixTime,
     ) -> Result<Option<CertificateFact>, Distrust> {
-        let all = self.verifier.as_ref().ok_or(Distrust::NoCa)?;
         if self.anchors.iter().any(|a| a.der == *leaf) {
             return itself(leaf, names, now).map(|()| None).map_err(Distrust::Tls);
         }
+        let Some(all) = self.verifier.as_ref() else {
+            // Where there are only certificates that vouch for themselves, this one is a stranger.
+            let unknown = Distrust::Tls(CertificateError::UnknownIssuer.into());
+            return Err(if self.anchors.is_empty() { Distrust::NoCa } else { unknown });
+        };
         let at = Timestamp::from_second(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
         if self.anchors.iter().all(|a| a.in_force(at)) {
             verify(all, leaf, others, names, now).map_err(|e| Distrust::Tls(for_itself(e, leaf)))?;
@@ -139,9 +149,7 @@ impl Ca {
 
     /// A verifier by some of the CAs.
     fn only(&self, wanted: impl Fn(&Anchor) -> bool) -> Option<Arc<WebPkiServerVerifier>> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.anchors.iter().filter(|a| wanted(a)).map(|a| a.der.clone()));
-        verifier(roots)
+        by(&self.anchors, wanted)
     }
 
     /// Which of the wanted CAs vouches for a chain, the dates of CAs apart; that one of them does may be known already.
@@ -154,15 +162,34 @@ impl Ca {
         (verified, wanted): (bool, impl Fn(&Anchor) -> bool),
     ) -> Option<CertificateFact> {
         let chain = certificate::facts(std::iter::once(leaf).chain(others), "serving");
-        let issues = |a: &&Anchor| wanted(a) && chain.iter().any(|c| c.issuer == a.fact.subject);
+        let issues = |a: &&Anchor| a.signs && wanted(a) && chain.iter().any(|c| c.issuer == a.fact.subject);
         let vouches = |a: &&&Anchor| {
             let alone = self.only(|other| other.der == a.der);
             alone.is_some_and(|v| verify(&v, leaf, others, names, now).is_ok())
         };
-        let issuing: Vec<&Anchor> = self.anchors.iter().filter(issues).collect();
+        let issuing: Vec<&Anchor> = self.anchors.iter().filter(issues).take(ISSUING_MAX).collect();
         let vouching = issuing.iter().filter(|a| (verified && issuing.len() == 1) || vouches(a));
         vouching.map(|a| a.fact.clone()).max_by_key(|f| f.not_after)
     }
+}
+
+/// A verifier by those of the wanted certificates that may sign; `None` where there are none.
+fn by(anchors: &[Anchor], wanted: impl Fn(&Anchor) -> bool) -> Option<Arc<WebPkiServerVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(anchors.iter().filter(|a| a.signs && wanted(a)).map(|a| a.der.clone()));
+    verifier(roots)
+}
+
+/// Whether a certificate vouches for others, which webpki asks of no anchor: Go takes none of version 3 that is no CA, or
+/// whose key usage leaves out certificates (`x509.Certificate.CheckSignatureFrom`). Who pins a server's certificate does
+/// not let that server speak for all others.
+fn may_sign(der: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    if certificate.version() != X509Version::V3 {
+        return true;
+    }
+    let is_ca = certificate.basic_constraints().is_ok_and(|found| found.is_some_and(|b| b.value.ca));
+    is_ca && certificate.key_usage().is_ok_and(|found| found.is_none_or(|u| u.value.key_cert_sign()))
 }
 
 fn verifier(roots: RootCertStore) -> Option<Arc<WebPkiServerVerifier>> {

@@ -35,6 +35,10 @@ pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> Failure 
                 format!("the kernel has no memory for a connection to {peer}: {error}"),
             );
         }
+        Some(Errno::EPERM) => {
+            let words = format!("a firewall on the watchdog's own machine forbids connections to {peer}");
+            return Failure::ours(Ours::Firewall, words);
+        }
         _ => {}
     }
     let (reason, words) = match error.kind() {
@@ -44,10 +48,11 @@ pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> Failure 
         K::NetworkUnreachable | K::NetworkDown => {
             (Reason::Unreachable, format!("the network of {peer} can't be reached from here"))
         }
-        K::PermissionDenied => {
-            let words = format!("a firewall on the watchdog's own machine forbids connections to {peer}");
-            return Failure::ours(Ours::Firewall, words);
-        }
+        // EACCES: what Linux makes of ICMP's "administratively prohibited", and of a `prohibit` route.
+        K::PermissionDenied => (
+            Reason::Unreachable,
+            format!("a firewall on the way to {peer}, or a route of the watchdog's machine, forbids connections"),
+        ),
         K::AddrNotAvailable => {
             return Failure::ours(Ours::Ports, format!("no local address or port is left to reach {peer} from"));
         }
@@ -191,4 +196,25 @@ pub(super) fn answering(error: &hyper::Error, peer: &dyn fmt::Display, auth: Cli
     }
     let after = if auth.presented { ", after our client certificate was presented" } else { "" };
     Failure::new(Reason::Refused, format!("{peer} accepted the connection and closed it without an answer{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_says_of_a_connection_is_ours_or_theirs() {
+        fn check(errno: Errno, reason: Reason, ours: Option<&Ours>, words: &str) {
+            let failure = connecting(&io::Error::from_raw_os_error(errno as i32), &"10.0.0.1:6443");
+            assert_eq!((failure.reason, failure.ours.as_ref()), (reason, ours), "{errno}");
+            assert!(failure.message.contains(words), "{errno}: {}", failure.message);
+        }
+        check(Errno::EPERM, Reason::Local, Some(&Ours::Firewall), "on the watchdog's own machine");
+        check(Errno::EACCES, Reason::Unreachable, None, "a firewall on the way to 10.0.0.1:6443");
+        check(Errno::EHOSTUNREACH, Reason::Unreachable, None, "no route to the host");
+        check(Errno::ECONNREFUSED, Reason::Refused, None, "nothing listens there");
+        check(Errno::EMFILE, Reason::Local, Some(&Ours::Files), "no file descriptor");
+        check(Errno::ENOBUFS, Reason::Local, Some(&Ours::Memory), "no memory");
+        check(Errno::EADDRNOTAVAIL, Reason::Local, Some(&Ours::Ports), "no local address or port");
+    }
 }

@@ -17,7 +17,7 @@ use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -52,10 +52,15 @@ impl Authority {
 
     /// One that ends with this year.
     pub(crate) fn until(name: &str, last_year: i32) -> Self {
+        Self::with(name, last_year, IsCa::Ca(BasicConstraints::Unconstrained), Vec::new())
+    }
+
+    /// What signs others whether it may or not.
+    pub(crate) fn with(name: &str, last_year: i32, is_ca: IsCa, key_usages: Vec<KeyUsagePurpose>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
         params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.is_ca, params.key_usages) = (is_ca, key_usages);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap().pem();
         Self { certificate, issuer: Issuer::new(params, key) }

@@ -33,6 +33,44 @@ async fn a_certificate_in_the_pool_is_trusted() {
 }
 
 #[tokio::test]
+async fn only_a_ca_vouches_for_others() {
+    use rcgen::{BasicConstraints::Unconstrained, IsCa, KeyUsagePurpose as Usage};
+    let check = |is_ca: IsCa, usages: Vec<Usage>, trusted: bool| async move {
+        let said = format!("{is_ca:?} {usages:?}");
+        let (pinned, other) = (Authority::with("pinned", 4096, is_ca, usages), Authority::new("ca"));
+        let server = pinned.issue("server", &["127.0.0.1"], 2090);
+        for pool in [pinned.certificate.clone(), format!("{}{}", other.certificate, pinned.certificate)] {
+            let exchange = meet(&server, &pool).await;
+            if trusted {
+                assert_eq!((status_of(&exchange), exchange.tls.unwrap().verified), (200, true), "{said}");
+            } else {
+                failed(&exchange, Reason::Tls, "is not signed by the CA of the kubeconfig");
+            }
+        }
+    };
+    check(IsCa::NoCa, Vec::new(), false).await;
+    check(IsCa::ExplicitNoCa, Vec::new(), false).await;
+    check(IsCa::NoCa, vec![Usage::KeyCertSign], false).await;
+    check(IsCa::Ca(Unconstrained), vec![Usage::DigitalSignature], false).await;
+    check(IsCa::Ca(Unconstrained), vec![Usage::DigitalSignature, Usage::KeyCertSign], true).await;
+    check(IsCa::Ca(Unconstrained), Vec::new(), true).await;
+}
+
+#[tokio::test]
+async fn a_bundle_may_be_long() {
+    let (ca, ended) = (Authority::new("ca"), Authority::until("old-ca", 2020));
+    let many = Authority::new("another").certificate.repeat(140);
+    let leaf = ca.issue("server", &["127.0.0.1"], 2090);
+    let exchange = meet(&leaf, &format!("{many}{}", ca.certificate)).await;
+    assert_eq!(status_of(&exchange), 200);
+    assert_eq!(exchange.tls.unwrap().anchor.unwrap().subject, "CN=ca");
+    assert_eq!(status_of(&meet(&leaf, &format!("{many}{}", leaf.certificate)).await), 200, "pinned");
+    let old = ended.issue("server", &["127.0.0.1"], 2090);
+    let exchange = meet(&old, &format!("{many}{}", ended.certificate)).await;
+    failed(&exchange, Reason::Tls, "(CN=old-ca), which expired on 2020-12-31");
+}
+
+#[tokio::test]
 async fn a_ca_that_ended_vouches_for_nobody() {
     let ended = Authority::until("old-ca", 2020);
     let leaf = ended.issue("server", &["127.0.0.1"], 2090);
