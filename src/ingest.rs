@@ -180,7 +180,7 @@ impl Ingest {
         if o.answered {
             self.last_answer = self.last_answer.max(Some(o.started));
         }
-        if o.failure.as_ref().is_some_and(|f| f.reason.is_silence()) {
+        if o.failure.as_ref().is_some_and(sight::is_silent) {
             self.last_silence = self.last_silence.max(Some(o.started));
         }
         let Some(cluster) = self.clusters.get_mut(&o.target.key.cluster) else { return };
@@ -317,6 +317,7 @@ impl Ingest {
                 && cluster.judgeable(mono)
                 && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
             if due {
+                cluster.look_beside();
                 let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));
                 diagnosis.unsettled |= cluster.is_rising();
                 diagnosis.unsettled |= newest_silence(cluster).is_some_and(|since| since > looked);
@@ -356,6 +357,9 @@ impl Ingest {
         let problems: Vec<(&str, &str)> =
             self.clusters.values().filter_map(|c| c.problem.as_deref().map(|p| (&*c.name, p))).collect();
         let faults = self.own_faults();
+        if self.in_doubt && self.vantage.ok && !faults.is_empty() {
+            return; // Cut off, resolvers and proxies fail us too: that is one thing, and told once.
+        }
         let diagnosis = own::diagnose(&OwnView {
             now,
             vantage: &self.vantage,

@@ -139,6 +139,12 @@ impl Head {
         self.blind.as_ref().or(self.flapping.as_ref()).unwrap_or(&self.inner)
     }
 
+    /// What a diagnosis of others goes by: an outage that went out of sight for a reason of ours is taken to go on, and
+    /// nothing else is taken of what is not seen.
+    pub fn believed(&self) -> &Verdict {
+        if self.own_fault().is_some() && self.hides_an_outage() { &self.inner } else { self.verdict() }
+    }
+
     /// Takes in a probe that began at `started` and ended at `now`. `Some(previous state)` where the state changed; a
     /// new reason or message alone is no change. Nothing counts while blind.
     pub fn observe(

@@ -94,6 +94,8 @@ pub struct Cluster {
     pub watched: BTreeMap<TargetKey, Watched>,
     /// Guesses that have answered once, now or in an earlier run.
     pub adopted: HashSet<TargetKey>,
+    /// Since an outage went out of sight for a reason of ours, something that is seen was amiss.
+    pub amiss_beside: bool,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
     /// The series of the cluster as a whole that were last written.
@@ -117,6 +119,7 @@ impl Cluster {
             problem: None,
             watched: BTreeMap::new(),
             adopted: HashSet::new(),
+            amiss_beside: false,
             dirty: true,
             written: Arc::default(),
             diagnosed_at: None,
@@ -226,12 +229,21 @@ impl Cluster {
         self.watched.values().any(rising)
     }
 
-    /// For a reason of our own nothing of it is seen, or not whether an outage goes on: nothing is said of it until then.
+    /// For a reason of our own nothing of it is seen, or all that was ever amiss is not: nothing is said of it until then.
+    /// Where anything else is amiss, that is told, and so is its end.
     pub fn is_out_of_sight(&self) -> bool {
-        let mut watched = self.watched.values().peekable();
-        let unseen = |w: &Watched| w.head.own_fault().is_some();
-        watched.peek().is_some()
-            && (self.watched.values().any(|w| unseen(w) && w.head.hides_an_outage()) || watched.all(unseen))
+        let nothing_seen = !self.watched.is_empty() && self.watched.values().all(is_unseen);
+        nothing_seen || (self.hides_an_outage() && !self.amiss_beside)
+    }
+
+    /// Looks at what is amiss beside an outage that is out of sight; before each diagnosis.
+    pub fn look_beside(&mut self) {
+        let amiss = |w: &Watched| !is_unseen(w) && w.head.verdict().state != State::Up;
+        self.amiss_beside = self.hides_an_outage() && (self.amiss_beside || self.watched.values().any(amiss));
+    }
+
+    fn hides_an_outage(&self) -> bool {
+        self.watched.values().any(|w| is_unseen(w) && w.head.hides_an_outage())
     }
 
     /// What the diagnosis looks at.
@@ -244,7 +256,7 @@ impl Cluster {
                 .values()
                 .map(|w| TargetView {
                     target: &w.target,
-                    verdict: w.head.verdict(),
+                    verdict: w.head.believed(),
                     last: w.last.as_deref(),
                     last_success: w.last_success,
                 })
@@ -286,4 +298,9 @@ impl Cluster {
             samples,
         }
     }
+}
+
+/// It is not seen for a reason of our own.
+fn is_unseen(watched: &Watched) -> bool {
+    watched.head.own_fault().is_some()
 }

@@ -11,13 +11,18 @@ use crate::{
         own::OwnFault,
         vantage::{VantageInput, judge},
     },
-    model::{Ours, References, State, Vantage},
+    model::{Failure, Ours, References, State, Vantage},
     schedule::Command,
     vantage::VantageReport,
 };
 
 /// Without any probe that says otherwise, references that are silent for so long are believed by themselves.
 const ALONE: SignedDuration = SignedDuration::from_secs(15);
+
+/// A probe that ended so heard nothing of the network: cut off, names are not found and proxies are not reached either.
+pub(super) fn is_silent(failure: &Failure) -> bool {
+    failure.reason.is_silence() || matches!(failure.ours, Some(Ours::Resolver | Ours::Proxy(_)))
+}
 
 impl Ingest {
     pub(super) fn looked(&mut self, look: VantageReport) {
@@ -67,7 +72,7 @@ impl Ingest {
         let mut any = false;
         for w in self.clusters.values().flat_map(|c| c.watched.values()) {
             any = true;
-            let silent = w.last.as_ref().is_some_and(|o| o.failure.as_ref().is_some_and(|f| f.reason.is_silence()));
+            let silent = w.last.as_ref().is_some_and(|o| o.failure.as_ref().is_some_and(is_silent));
             if !silent {
                 return false;
             }

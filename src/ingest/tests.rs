@@ -1,5 +1,7 @@
 //! Ingest as a whole, with a real store and hand-made reports.
 
+mod own;
+
 use std::{sync::atomic::AtomicU64, time::Duration};
 
 use tempfile::TempDir;

@@ -71,6 +71,23 @@ fn what_fails_on_our_side_accuses_nobody() {
 }
 
 #[test]
+fn an_outage_is_believed_while_it_is_not_seen() {
+    let check = |script: &str, shown: State, believed: State| {
+        let mut head = Head::new(at(0));
+        for (i, what) in (1..).zip(script.chars()) {
+            observe(&mut head, what, i * 1000, i * 1000 + 1);
+        }
+        assert_eq!((head.verdict().state, head.believed().state), (shown, believed), "{script}");
+    };
+    check("+ooo", State::Unknown, State::Unknown);
+    check("+-ooo", State::Unknown, State::Unknown);
+    check("+---o", State::Down, State::Down);
+    check("+---ooo", State::Unknown, State::Down);
+    check("+---ooo++", State::Up, State::Up);
+    check("aaaooo", State::Unknown, State::Unknown);
+}
+
+#[test]
 fn confirmation_and_recovery() {
     check(Head::new(at(0)), "", "unknown since 0");
     check(Head::new(at(0)), "+", "up since 1000");
