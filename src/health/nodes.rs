@@ -12,7 +12,7 @@ use self::condition::Names;
 use super::{
     apiserver::Servers,
     scene::Scene,
-    time::later,
+    time::{later, past},
     view::{How, TargetView},
     words,
 };
@@ -122,7 +122,7 @@ fn names_runtime(fact: &NodeFact) -> bool {
 
 /// It was made lately.
 fn is_new(fact: &NodeFact, now: Timestamp) -> bool {
-    fact.created.is_some_and(|at| !later(now, at, JOINING_FOR))
+    past(fact.created, now).is_some_and(|at| !later(now, at, JOINING_FOR))
 }
 
 /// Conditions speak of now, or of the moment when the API servers fell silent; fresh from an outage of theirs they only
@@ -305,8 +305,9 @@ fn not_ready<'a>(scene: &Scene<'a>, fact: &NodeFact, kubelet: Option<&'a TargetV
     let names = condition::names(condition);
     // A kubelet that never answered tells nothing of a node.
     let kubelet = kubelet.filter(|t| !t.is_stranger() || t.is_open());
-    let since = condition.since.unwrap_or(kubelet.map_or(scene.now, |t| t.verdict.since));
-    let is_fresh = !later(scene.now, since, NOT_READY_FOR) && condition.since.is_some();
+    let told = past(condition.since, scene.now);
+    let since = told.unwrap_or(kubelet.map_or(scene.now, |t| t.verdict.since));
+    let is_fresh = told.is_some_and(|at| !later(scene.now, at, NOT_READY_FOR));
     // The kubelet has waited for its runtime before it said so.
     let at_once = matches!(names, Names::Runtime | Names::SlowRuntime);
     let was_ready = fact.created.is_none_or(|made| later(since, made, NOT_READY_FOR));

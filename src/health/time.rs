@@ -18,6 +18,14 @@ pub(super) fn later(a: Timestamp, b: Timestamp, margin: Duration) -> bool {
     a > b && a.duration_since(b).unsigned_abs() > margin
 }
 
+/// A clock that is ahead of ours by more than this tells nothing that can be waited for.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// A moment that somebody else's clock tells; `None` where it lies ahead of ours.
+pub(super) fn past(at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    at.filter(|at| !later(*at, now, AHEAD))
+}
+
 /// A subtraction that can't fail on absurd ages.
 pub(super) trait SaturatingAge {
     /// So long before.

@@ -12,7 +12,7 @@ use crate::{
             counts::{self, Change},
         },
         picture::Picture,
-        time::{follows, later},
+        time::{follows, later, past},
         words,
     },
     model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Severity, Topic},
@@ -37,7 +37,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
         all.extend(counts::change(snapshot, p.scene.now).map(|change| workers(p, change)));
     }
     if is_recent(snapshot.extras_at) {
-        let lasting = |api: &&AwayApi| api.since.is_none_or(|at| later(p.scene.now, at, AWAY_FOR));
+        let lasting = |api: &&AwayApi| past(api.since, p.scene.now).is_none_or(|at| later(p.scene.now, at, AWAY_FOR));
         all.extend(snapshot.away_apis.iter().filter(lasting).map(|api| away(p, api)));
         all.extend(snapshot.pending_requests.iter().map(|requests| pending(p, requests)));
     }
@@ -82,7 +82,7 @@ fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
     let reason = if api.reason.is_empty() { "no reason given" } else { &api.reason };
     let headline = format!("the API {} is away: its service {} does not serve it ({reason})", api.name, api.service);
     let mut finding = p.scene.finding(AlertName::AggregatedApiDown, &api.name, Severity::Warning, headline);
-    finding.since = api.since.unwrap_or(p.scene.now);
+    finding.since = past(api.since, p.scene.now).unwrap_or(p.scene.now);
     if !api.message.is_empty() {
         finding.evidence.push(format!("the API server says: {}", api.message));
     }

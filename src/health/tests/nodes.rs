@@ -131,6 +131,14 @@ fn not_ready_though_the_kubelet_answers() {
 }
 
 #[test]
+fn a_condition_dated_ahead_of_our_clock_is_told_all_the_same() {
+    let told = break_it(5, |w| {
+        w.ready("n02", "False", "KubeletNotReady", 7200).fact("n02").created = Some(at(3600));
+    });
+    assert!(told.starts_with("warning NodeNotReady: node n02 is NotReady"), "{told}");
+}
+
+#[test]
 fn a_cordoned_or_deleted_node_raises_no_alarm() {
     assert_snapshot!(break_it(5, |w| {
         w.down("kubelet 10.99.1.2", Reason::Timeout, -55).lease("n02", 60).fact("n02").unschedulable = true;
