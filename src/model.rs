@@ -38,8 +38,8 @@ pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget,
 pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};
 pub use observation::{
-    ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdHash, EtcdPeer, EtcdVia, Facts, Failure,
-    KubeletFacts, Observation, Ours, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
+    ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdVia, Facts,
+    Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
 };
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;

@@ -89,6 +89,8 @@ fn facts(job: Job) -> Facts {
             revision: None,
             hash: None,
             peers: Vec::new(),
+            peers_at: None,
+            before: None,
             serializable: None,
             linearizable: None,
             cluster_id: None,

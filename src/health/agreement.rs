@@ -5,7 +5,7 @@
 //! moments; nothing here needs them to stand still.
 
 use super::{members::Seats, scene::Scene, view::TargetView};
-use crate::model::{EtcdFacts, Job};
+use crate::model::{EtcdFacts, EtcdLog, Job};
 
 /// Figures of one answer are read one after the other: so many entries may come in between.
 const RACE: u64 = 50;
@@ -74,19 +74,21 @@ fn difference(a: &EtcdFacts, b: &EtcdFacts) -> Option<Difference> {
     {
         return Some(Difference::Keys(x.revision));
     }
-    let ((applied_a, at_a), (applied_b, at_b)) = (settled(a)?, settled(b)?);
-    let apart = if applied_a <= applied_b {
-        beyond((applied_a, at_a), (applied_b, at_b))
-    } else {
-        beyond((applied_b, at_b), (applied_a, at_a))
-    };
-    apart.then_some(Difference::Revisions(at_a, at_b))
+    // A member that pauses between two of its figures shows a difference once, and not in the next answer again.
+    let now = (a.log()?, b.log()?);
+    (are_apart(a.before?, b.before?) && are_apart(now.0, now.1))
+        .then_some(Difference::Revisions(now.0.revision, now.1.revision))
 }
 
-/// Applied index and revision of a member that has caught up; one that takes in a snapshot has neither yet.
-fn settled(f: &EtcdFacts) -> Option<(u64, u64)> {
-    let (applied, committed) = (f.raft_applied_index?, f.raft_index?);
-    (f.has_leader == Some(true) && committed.saturating_sub(applied) <= RACE).then_some((applied, f.revision?))
+/// Both have caught up, and their revisions can't come of one log.
+fn are_apart(a: EtcdLog, b: EtcdLog) -> bool {
+    let (first, second) = if a.applied <= b.applied { (a, b) } else { (b, a) };
+    is_settled(a) && is_settled(b) && beyond((first.applied, first.revision), (second.applied, second.revision))
+}
+
+/// It has caught up; one that takes in a snapshot has not yet.
+fn is_settled(log: EtcdLog) -> bool {
+    log.index.saturating_sub(log.applied) <= RACE
 }
 
 /// Each entry of the log raises the revision by one at most, and none lowers it.

@@ -11,7 +11,7 @@ use super::{
     network::Silence,
     scene::Scene,
     view::{ClusterView, How, TargetView},
-    witness::{Word, is_certain, of_member, of_quorum},
+    witness::{Word, is_certain, is_missed, of_member, of_quorum, of_reads},
 };
 use crate::model::{AlertName, FindingKey, Job, Reason, State};
 
@@ -160,6 +160,22 @@ impl<'a> Etcd<'a> {
         self.members.iter().find(|m| m.seat.target.is_some_and(|t| std::ptr::eq(t, target)))
     }
 
+    /// Since when all the voters that answer have no leader, where those that are out of our reach may be missing too and
+    /// quorum with them.
+    fn leaderless_since(&self) -> Option<Timestamp> {
+        let voters = || self.members.iter().filter(|m| m.seat.voter);
+        let leader = |m: &Member<'_>| {
+            let last = m.seat.target.filter(|t| t.last.is_some_and(|o| o.answered));
+            last.and_then(|t| t.etcd_facts()).and_then(|f| f.has_leader)
+        };
+        let beyond = voters().filter(|m| m.health == Health::Beyond).count();
+        let missing = beyond + self.dead + self.sick > self.total.saturating_sub(self.quorum);
+        if beyond == 0 || !missing || voters().any(|m| leader(m) == Some(true)) {
+            return None;
+        }
+        voters().filter(|m| m.health == Health::Sick && leader(m) == Some(false)).map(|m| m.since).max()
+    }
+
     fn judge_quorum(&mut self, scene: &Scene<'a>) {
         let spare = self.total.saturating_sub(self.quorum);
         let broken = self.members.iter().filter(|m| m.seat.voter && matches!(m.health, Health::Dead | Health::Sick));
@@ -177,6 +193,13 @@ impl<'a> Etcd<'a> {
                 Word::Lives(who) => self.proof = Some(who),
                 Word::Waiting if certain <= spare => self.open = true,
                 _ => self.lost = Some(since),
+            }
+        } else if let Some(since) = self.leaderless_since() {
+            // Those out of our reach were seen, and may have died since: what has quorum would have a leader.
+            match of_reads(scene, since) {
+                Word::Lives(_) => {}
+                Word::Waiting => self.open = true,
+                Word::Gone | Word::None => self.lost = Some(since),
             }
         } else if self.members.iter().all(|m| m.health == Health::Unknown) && self.strays.is_empty() {
             self.inferred = true;
@@ -199,6 +222,8 @@ fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, cluster: Option<u64>, seat: 
     };
     let health = match (own, seat.target) {
         (Health::Dead, Some(t)) if !is_certain(t.how()) => match hosts.of_target(t).map(|h| &h.fate) {
+            // Its host lives, and it may be dead all the same.
+            Some(Fate::Lives(_) | Fate::Needed(_)) if is_missed(scene, &seat, since) => Health::Dead,
             Some(Fate::Lives(_) | Fate::Needed(_)) => Health::Beyond,
             Some(Fate::Open) => Health::Unknown,
             Some(Fate::Lost) => Health::Dead,

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
+
 use super::{
     members::{Seat, Seats},
     scene::Scene,
@@ -38,6 +40,8 @@ pub(super) struct Host<'a> {
     pub(super) label: String,
     pub(super) targets: Vec<&'a TargetView<'a>>,
     pub(super) fate: Fate,
+    /// Since when all that is silent there is: see [`fell`].
+    fell: Timestamp,
 }
 
 impl Host<'_> {
@@ -59,7 +63,8 @@ impl<'a> Hosts<'a> {
         }
         for (id, targets) in machines(scene) {
             if let Some(fate) = fate(scene, seats, id, &targets) {
-                hosts.0.push(Host { id, label: label(id, &targets), targets, fate });
+                let fell = fell(&targets, scene.now);
+                hosts.0.push(Host { id, label: label(id, &targets), targets, fate, fell });
             }
         }
         hosts.live_by_quorum(scene, seats);
@@ -69,11 +74,10 @@ impl<'a> Hosts<'a> {
 
     /// One that fell silent together with another, which is known to live, and of which nobody says that it is gone.
     fn live_together(&mut self, scene: &Scene<'a>, seats: &Seats<'a>) {
-        let since = |h: &Host<'_>| earliest(&h.targets, scene.now);
-        let Some((at, with)) = self.living().map(|h| (since(h), h.label.clone())).next() else { return };
+        let Some((at, with)) = self.living().map(|h| (h.fell, h.label.clone())).next() else { return };
         for host in self.0.iter_mut().filter(|h| h.fate == Fate::Lost) {
-            let together = follows(since(host), at) && follows(at, since(host));
-            let gone = witness::of_machine(scene, seats, (host.id, &host.targets), since(host)) == Word::Gone;
+            let together = follows(host.fell, at) && follows(at, host.fell);
+            let gone = witness::of_machine(scene, seats, (host.id, &host.targets), host.fell) == Word::Gone;
             if together && !gone {
                 host.fate = Fate::Needed(format!("it fell silent together with {with}, which lives"));
             }
@@ -86,7 +90,7 @@ impl<'a> Hosts<'a> {
         let broken = |s: &&Seat<'_>| s.unborn || s.target.is_some_and(|t| t.is_broken() && !self.shield(t));
         let alive = voters().count().saturating_sub(voters().filter(broken).count());
         let missing = (voters().count() / 2 + 1).saturating_sub(alive);
-        let since = self.lost().map(|h| earliest(&h.targets, scene.now)).max();
+        let since = self.lost().map(|h| h.fell).max();
         let (Some(since), true) = (since, missing > 0) else { return };
         let fate = match witness::of_quorum(scene, since) {
             Word::Lives(who) => Fate::Needed(format!("etcd keeps quorum, which takes {missing} of them: {who}")),
@@ -143,6 +147,12 @@ fn machines<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, Vec<&'a TargetView<'a>>>
     machines
 }
 
+/// The moment that witnesses must have seen a machine after: when the last of its silent targets fell silent. One that
+/// always was, behind a firewall, tells nothing of when the machine did.
+fn fell(targets: &[&TargetView<'_>], or: Timestamp) -> Timestamp {
+    targets.iter().filter(|t| t.is_silent()).map(|t| t.verdict.since).max().unwrap_or(or)
+}
+
 /// `None` where something on the machine answers.
 fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'_>]) -> Option<Fate> {
     let silent: Vec<_> = targets.iter().copied().filter(|t| t.is_silent()).collect();
@@ -162,9 +172,9 @@ fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'
     if targets.len() < 2 {
         return None;
     }
-    let word = witness::of_machine(scene, seats, (id, targets), since);
-    let last = silent.iter().map(|t| t.verdict.since).max().unwrap_or(since);
-    let in_time = !later(scene.now, last, JUDGED_WITHIN);
+    let fell = fell(targets, since);
+    let word = witness::of_machine(scene, seats, (id, targets), fell);
+    let in_time = !later(scene.now, fell, JUDGED_WITHIN);
     match word {
         Word::Lives(who) if down > 0 => Some(Fate::Lives(who)),
         _ if in_time && (down < targets.len() || word == Word::Waiting) => Some(Fate::Open),

@@ -62,13 +62,29 @@ impl Word {
     }
 }
 
+/// So long after a silence began a witness that is asked this seldom is waited for.
+fn wait_for(t: &TargetView<'_>) -> Duration {
+    WAIT.max(LOSS_SHOWS_AFTER.saturating_add(t.target.interval).saturating_add(t.target.timeout))
+}
+
 fn waits(scene: &Scene<'_>, since: Timestamp, wait: Duration) -> bool {
     !later(scene.now, since, wait)
 }
 
 /// Whether quorum is kept though too many members can't be reached since `since`: a read that needs quorum went well
-/// long enough after that, or failed.
+/// long enough after that, or failed, or a member says that it has no leader.
 pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
+    let leaderless = |t: &&TargetView<'_>| {
+        t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) && t.last.is_some_and(|o| o.started >= since)
+    };
+    match of_reads(scene, since) {
+        Word::Waiting if scene.job(Job::Etcd).iter().any(leaderless) => Word::Gone,
+        word => word,
+    }
+}
+
+/// What reads that need quorum tell, of those that can still be asked.
+pub(super) fn of_reads(scene: &Scene<'_>, since: Timestamp) -> Word {
     let member = |t: &TargetView<'_>| t.etcd_facts().is_some_and(|f| f.via != EtcdVia::Handshake);
     let reader = |t: &TargetView<'_>| t.api_facts().is_some_and(|f| f.etcd_read.is_some());
     let reads = |t: &TargetView<'_>| t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
@@ -82,18 +98,12 @@ pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
     if let Some(t) = readers().find(|t| well(t) && reads(t)) {
         return Word::Lives(format!("API server {} reads through to etcd", t.instance()));
     }
-    let leaderless = |t: &TargetView<'_>| {
-        t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) && t.last.is_some_and(|o| o.started >= since)
-    };
-    if members().any(leaderless) {
-        return Word::Gone;
-    }
     let may = |t: &TargetView<'_>| match t.verdict.state {
-        State::Up => !asked(t),
-        State::Suspect => !t.is_silent() || t.last.is_some_and(|o| o.answered),
+        State::Up => !asked(t) && waits(scene, since, wait_for(t)),
+        State::Suspect => waits(scene, since, WAIT) && (!t.is_silent() || t.last.is_some_and(|o| o.answered)),
         _ => false,
     };
-    if waits(scene, since, WAIT) && members().chain(readers()).any(may) { Word::Waiting } else { Word::Gone }
+    if members().chain(readers()).any(may) { Word::Waiting } else { Word::Gone }
 }
 
 /// What other members say of one that is silent since `since`: whether they have heard from it.
@@ -103,18 +113,32 @@ pub(super) fn of_member(scene: &Scene<'_>, seat: &Seat<'_>, since: Timestamp) ->
     others.fold(Word::None, |word, t| word.or(|| hears(scene, t, (id, seat.short()), since)))
 }
 
+/// The leader itself says that a member is gone: it would hear from it over whatever way is broken towards us.
+pub(super) fn is_missed(scene: &Scene<'_>, seat: &Seat<'_>, since: Timestamp) -> bool {
+    let Some(id) = seat.id else { return false };
+    let leads = |t: &&&TargetView<'_>| t.etcd_facts().is_some_and(|f| f.is_leader == Some(true));
+    let says = |t: &TargetView<'_>| hears(scene, t, (id, seat.short()), since);
+    scene.job(Job::Etcd).iter().filter(leads).any(|t| says(t) == Word::Gone)
+}
+
 /// What one member says of another.
 fn hears(scene: &Scene<'_>, t: &TargetView<'_>, (id, name): (u64, &str), since: Timestamp) -> Word {
     let Some((last, facts)) = t.last.filter(|o| o.answered).zip(t.etcd_facts()) else { return Word::None };
     let Some(peer) = facts.peers.iter().find(|p| p.id == id) else { return Word::None };
-    if peer.heard_after.is_some_and(|at| at >= since) {
+    // What was read long before the answer it stands in tells nothing of now.
+    let read = facts.peers_at.unwrap_or(last.started);
+    if later(last.started, read, wait_for(t)) {
+        return Word::None;
+    }
+    let still = peer.still_since.is_some_and(|at| later(read, at.max(since), UNHEARD_FOR));
+    // It was heard since, and still is: what fell silent after that may have died in the meantime.
+    if !still && peer.heard_after.is_some_and(|at| at >= since) {
         return Word::Lives(format!("etcd member {} hears from {name}", t.instance()));
     }
     // Without a leader it has lost more than this one: it is not waited for.
     if facts.has_leader == Some(false) && last.started >= since {
         return Word::Gone;
     }
-    let still = peer.still_since.is_some_and(|at| later(last.started, at.max(since), UNHEARD_FOR));
     match facts.is_leader {
         // A follower hears its leader alone.
         Some(true) if still => Word::Gone,

@@ -304,6 +304,17 @@ pub struct EtcdHash {
     pub hash: u64,
 }
 
+/// How far a member's log and its keys were at one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdLog {
+    /// Raft index.
+    pub index: u64,
+    /// Raft applied index.
+    pub applied: u64,
+    /// Revision of its key-value store.
+    pub revision: u64,
+}
+
 /// What an etcd member told. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdFacts {
@@ -341,6 +352,12 @@ pub struct EtcdFacts {
     pub hash: Option<EtcdHash>,
     /// The other members that it hears from: a leader hears all that live, a follower its leader.
     pub peers: Vec<EtcdPeer>,
+    /// When they were read, where that was with an earlier answer and not with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers_at: Option<Timestamp>,
+    /// How far it was at the answer before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<EtcdLog>,
     /// How long a read from its own data took.
     pub serializable: Option<Duration>,
     /// How long a read took that must be agreed upon by quorum.
@@ -356,6 +373,7 @@ impl EtcdFacts {
     pub fn remember(&mut self, earlier: &EtcdFacts, at: Timestamp, now: Timestamp) {
         if self.peers.is_empty() {
             self.peers.clone_from(&earlier.peers);
+            self.peers_at = (!self.peers.is_empty()).then(|| earlier.peers_at.unwrap_or(at));
         }
         for peer in &mut self.peers {
             match earlier.peers.iter().find(|p| p.id == peer.id) {
@@ -366,8 +384,18 @@ impl EtcdFacts {
                 None => {}
             }
         }
-        // Hashes are costly, and asked for seldom.
-        self.hash = self.hash.or(earlier.hash.filter(|_| self.cluster_id == earlier.cluster_id));
+        // A member that was removed and added again is another one, with other data.
+        if self.cluster_id == earlier.cluster_id && self.member_id == earlier.member_id {
+            // Hashes are costly, and asked for seldom.
+            self.hash = self.hash.or(earlier.hash);
+            self.before = earlier.log();
+        }
+    }
+
+    /// How far it is; `None` where it did not tell, or has no leader that would keep it up to date.
+    pub fn log(&self) -> Option<EtcdLog> {
+        let (index, applied, revision) = (self.raft_index?, self.raft_applied_index?, self.revision?);
+        (self.has_leader == Some(true)).then_some(EtcdLog { index, applied, revision })
     }
 }
 

@@ -204,6 +204,8 @@ impl EtcdFacts {
             revision: None,
             hash: None,
             peers: Vec::new(),
+            peers_at: None,
+            before: None,
             serializable: None,
             linearizable: None,
             alarms: Vec::new(),

@@ -168,7 +168,8 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
         }
         (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
         (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
-        (None, None) => m.seat.target.and_then(|t| p.lost_host(t)),
+        // Of a host that lives out of our reach, it died by itself.
+        (None, None) => m.seat.target.filter(|t| !p.hosts.shield(t)).and_then(|t| p.lost_host(t)),
     };
     Some(finding)
 }

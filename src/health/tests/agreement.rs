@@ -58,6 +58,7 @@ fn revisions_that_the_same_log_can_t_give() {
             for (which, (applied, revision)) in [("etcd 10.99.0.1", one), ("etcd 10.99.0.2", other)] {
                 change(w, which, |f| {
                     (f.raft_index, f.raft_applied_index, f.revision) = (Some(applied), Some(applied), Some(revision));
+                    f.before = f.log();
                 });
             }
             w.entries.retain(|e| !e.target.key.instance.starts_with("10.99.0.3:2379"));
@@ -129,4 +130,18 @@ fn what_earlier_answers_told_is_remembered() {
     let mut later = facts(30);
     later.remember(&hashed, at(30), at(40));
     assert_eq!(later.hash, hashed.hash);
+    assert_eq!((unread.peers_at, later.peers_at), (Some(at(20)), None));
+    assert_eq!(later.before, hashed.log());
+    let mut another = EtcdFacts { member_id: Some(9), ..facts(30) };
+    another.remember(&hashed, at(30), at(40));
+    assert_eq!((another.hash, another.before), (None, None));
+}
+
+#[test]
+fn one_answer_that_does_not_fit_is_a_pause_between_its_figures() {
+    let told = break_it(|w| {
+        change(w, "etcd", |f| f.before = f.log());
+        change(w, "etcd 10.99.0.2", |f| f.revision = Some(900));
+    });
+    assert_eq!(told, "");
 }

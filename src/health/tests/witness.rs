@@ -245,3 +245,100 @@ fn members_out_of_reach_vote_in_the_series() {
     w.leaderless("etcd 10.99.0.1", -8).etcd_only("kube-apiserver 10.99.0.1", -7);
     assert_eq!((margin(&mut w).margin(), margin(&mut w).alive), (-1, 1));
 }
+
+/// What the member on the first host told of the second one: heard after, and still since, so many seconds.
+fn heard(w: &mut World, after: i64, still: i64, leads: bool) {
+    w.hears("etcd 10.99.0.1", &[2, 3], -1);
+    for entry in w.pick("etcd 10.99.0.1") {
+        let Facts::Etcd(facts) = &mut entry.last.facts else { continue };
+        facts.is_leader = Some(leads);
+        for peer in facts.peers.iter_mut().filter(|p| p.id == 2) {
+            (peer.heard_after, peer.still_since) = (Some(at(after)), Some(at(still)));
+        }
+    }
+}
+
+#[test]
+fn a_way_that_was_cut_and_a_host_that_died_later() {
+    let check = |break_it: &dyn Fn(&mut World), expected: AlertName| {
+        let mut world = World::new(5);
+        world.down("* 10.99.0.2", Reason::Timeout, -300).snapshot.read_at = Some(at(-280));
+        break_it(&mut world);
+        let first = world.diagnose().findings.into_iter().find(|f| f.caused_by.is_none());
+        assert_eq!(first.map(|f| f.key.alert), Some(expected));
+    };
+    use AlertName::{ControlPlaneHostDown, ControlPlaneHostUnreachable};
+    check(&|w| heard(w, -5, -1, true), ControlPlaneHostUnreachable);
+    check(&|w| heard(w, -15, -11, true), ControlPlaneHostDown);
+    check(&|w| heard(w, -15, -11, false), ControlPlaneHostDown);
+    // Figures that were not read with the last answer are no silence; in the end they are no word at all.
+    let unread = |w: &mut World, read: i64| {
+        heard(w, -200, read, true);
+        for entry in w.pick("etcd 10.99.0.1") {
+            let Facts::Etcd(facts) = &mut entry.last.facts else { continue };
+            facts.peers_at = Some(at(read));
+        }
+    };
+    check(&|w| unread(w, -11), ControlPlaneHostUnreachable);
+    check(&|w| unread(w, -100), ControlPlaneHostDown);
+}
+
+#[test]
+fn a_kubelet_that_is_always_silent_makes_no_witness_late() {
+    let told = break_it(|w| {
+        let base = url::Url::parse("https://10.99.0.2:10250").unwrap();
+        let spec = ProbeSpec::Kubelet { base, others: Vec::new(), node: "cp2".into(), via: None };
+        w.node_on(2).add(Job::Kubelet, "10.99.0.2:10250", Some("cp2"), spec, Facts::None);
+        w.down("* 10.99.0.2", Reason::Timeout, -60).down("kubelet 10.99.0.2", Reason::Timeout, -7200).lease("cp2", 60);
+        // The others listed its API server before it fell, long after the kubelet fell silent.
+        w.snapshot.read_at = Some(at(-70));
+    });
+    assert!(told.starts_with("critical ControlPlaneHostDown: control-plane host cp2"), "{told}");
+}
+
+#[test]
+fn a_member_that_died_on_a_host_that_lives() {
+    let told = break_it(|w| {
+        w.node_on(2);
+        w.down("* 10.99.0.2", Reason::Timeout, -60).lease("cp2", 3);
+        heard(w, -20, -16, true);
+    });
+    assert!(told.contains("ControlPlaneHostUnreachable: cp2"), "{told}");
+    assert!(told.contains("critical EtcdMemberDown: etcd member m2"), "{told}");
+}
+
+#[test]
+fn members_seen_before_quorum_was_lost_prove_nothing() {
+    let world = |read: ReadThrough| {
+        let mut world = World::new(5);
+        two_silent(&mut world).node_on(2).node_on(3).lease("cp2", 3).lease("cp3", 3);
+        for host in ["* 10.99.0.2", "* 10.99.0.3"] {
+            world.down(host, Reason::Timeout, -60);
+        }
+        world.leaderless("etcd 10.99.0.1", -30);
+        for entry in world.pick("kube-apiserver 10.99.0.1") {
+            entry.last.facts = Facts::ApiServer(ApiServerFacts { etcd_read: Some(read), ..Default::default() });
+        }
+        world.diagnose().findings.iter().any(|f| f.key.alert == AlertName::EtcdQuorumLost)
+    };
+    assert!(world(ReadThrough::Timeout));
+    assert!(!world(ReadThrough::Ok), "a read that needs quorum beats it");
+}
+
+#[test]
+fn a_witness_that_is_asked_seldom_is_waited_for() {
+    let lost = |interval: u64, since: i64| {
+        let mut world = World::new(5);
+        world.snapshot.read_at = Some(at(-100));
+        world.down("etcd 10.99.0.2", Reason::Timeout, since).down("etcd 10.99.0.3", Reason::Timeout, since);
+        world.entries.iter_mut().for_each(|e| {
+            e.target.interval = std::time::Duration::from_secs(interval);
+            e.last.started = at(since - 1);
+        });
+        world.diagnose().findings.iter().any(|f| f.key.alert == AlertName::EtcdQuorumLost)
+    };
+    assert!(!lost(60, -30));
+    assert!(lost(60, -71));
+    assert!(!lost(10, -14));
+    assert!(lost(10, -21));
+}

@@ -373,6 +373,8 @@ pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
         revision: Some(410),
         hash: None,
         peers: Vec::new(),
+        peers_at: None,
+        before: None,
         serializable: None,
         linearizable: None,
         alarms: Vec::new(),

@@ -219,6 +219,8 @@ fn facts(target: &Target, now: Now) -> Facts {
                 revision: Some(index - 90),
                 hash: None,
                 peers: Vec::new(),
+                peers_at: None,
+                before: None,
                 serializable: None,
                 linearizable: None,
                 alarms: if prod && now.within(100, MINUTES + 1) { vec![full] } else { Vec::new() },
