@@ -55,6 +55,15 @@ impl Probe<'_> {
     /// One exchange, by `deadline` or the probe's own, whichever is earlier. Its trace counts from the probe's start and
     /// ends with what went wrong.
     async fn ask(&self, ask: Ask, deadline: Instant) -> Exchange {
+        let exchange = self.ask_besides(ask, deadline).await;
+        if let Some(failure) = exchange.outcome.as_ref().err().filter(|f| f.ours.is_some()) {
+            self.ours.get_or_init(|| failure.clone());
+        }
+        exchange
+    }
+
+    /// The same where only an answer counts: that this failed on our side says nothing of what else was asked.
+    async fn ask_besides(&self, ask: Ask, deadline: Instant) -> Exchange {
         let offset = self.begun.elapsed();
         let mut exchange = self.dialer.exchange(ask, deadline.min(self.deadline)).await;
         for line in &mut exchange.trace {
@@ -64,9 +73,6 @@ impl Probe<'_> {
             && exchange.trace.last().is_none_or(|l| l.text != failure.message)
         {
             exchange.trace.push(TraceLine { after: self.begun.elapsed(), text: failure.message.clone() });
-        }
-        if let Some(failure) = exchange.outcome.as_ref().err().filter(|f| f.ours.is_some()) {
-            self.ours.get_or_init(|| failure.clone());
         }
         exchange
     }

@@ -166,7 +166,7 @@ table! {
     /// A node is lost: kubelet silent and lease stale.
     NodeDown: Cause { family: Some(Family::Nodes), apart: true, of_nodes: true, ..ROOT };
     /// Control-plane hosts are silent towards us, and others see them: it is our way to them.
-    ControlPlaneHostUnreachable: Cause { holds: Holds::Everything, ..ROOT };
+    ControlPlaneHostUnreachable: Cause { holds: Holds::Everything, reach: Reach::ControlPlane, ..ROOT };
     /// A member that answers, but is not well (no leader seen, health false).
     EtcdMemberUnhealthy: Cause { family: Some(Family::Etcd), ..ROOT };
     /// An API server answers and says that it is not healthy or not ready.

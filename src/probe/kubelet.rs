@@ -52,11 +52,11 @@ pub async fn probe(p: Probe<'_>, base: &Url, others: &[Url], node: &str, via: Op
 /// The kubelet's own port. What its first address says counts, unless that is silent or refuses (a kubelet may be bound to
 /// one address) and the kubelet answers at another one.
 async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> Exchange {
-    let ask = |base: &Url, deadline| {
-        let ask = Ask { reuse: p.keep_alive, ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster) };
-        p.ask(ask, deadline)
+    let ask = |base: &Url| Ask {
+        reuse: p.keep_alive,
+        ..Ask::get(at(base, "/healthz?verbose"), Trust::Observe, Auth::Cluster)
     };
-    let first = ask(base, deadline);
+    let first = p.ask(ask(base), deadline);
     if others.is_empty() {
         return first.await;
     }
@@ -72,7 +72,8 @@ async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> 
         .zip(others)
         .map(|(i, base)| async move {
             tokio::time::sleep(stagger * i).await;
-            ask(base, limit).await
+            // A host name that only the cluster's own resolver knows is no fault of ours.
+            p.ask_besides(ask(base), limit).await
         })
         .collect();
     loop {

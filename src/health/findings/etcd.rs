@@ -162,16 +162,26 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
             m.seat.label()
         )
     };
+    let alarm = alarm_in_force(p, m).filter(|_| sick);
     finding.caused_by = match (etcd.lost, &etcd.proof) {
         _ if m.seat.target.is_some_and(|t| is_stranger(p, t)) => {
             Some(scene.key(AlertName::EtcdInconsistent, m.seat.subject()))
         }
         (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
+        // With an alarm in force, members call themselves unhealthy: that is its doing.
+        _ if alarm.is_some() => alarm.map(|kind| scene.key(AlertName::EtcdAlarm, kind)),
         (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
         // Of a host that lives out of our reach, it died by itself.
         (None, None) => m.seat.target.filter(|t| !p.hosts.shield(t)).and_then(|t| p.lost_host(t)),
     };
     Some(finding)
+}
+
+/// The alarm that makes a member which has a leader call itself unhealthy: its own, or one that another member tells.
+fn alarm_in_force<'a>(p: &Picture<'a>, m: &Member<'a>) -> Option<&'a str> {
+    m.seat.target.and_then(TargetView::etcd_facts).filter(|f| f.has_leader != Some(false))?;
+    let all = p.scene.job(Job::Etcd).iter().filter_map(|t| t.etcd_facts());
+    all.flat_map(|f| &f.alarms).map(|a| a.alarm.as_str()).next()
 }
 
 fn is_stranger(p: &Picture<'_>, target: &TargetView<'_>) -> bool {

@@ -206,6 +206,19 @@ fn etcd_out_of_space() {
 }
 
 #[test]
+fn a_member_that_does_not_tell_the_alarm_is_unwell_by_it() {
+    let told = break_it(|w| {
+        for (i, entry) in w.pick("etcd").into_iter().enumerate() {
+            entry.fail(State::Down, Reason::Degraded, -9);
+            let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
+            let alarms = if i == 2 { Vec::new() } else { alarms };
+            entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..etcd_facts(1) }));
+        }
+    });
+    assert!(told.contains("EtcdAlarm <- EtcdMemberUnhealthy"), "{told}");
+}
+
+#[test]
 fn members_that_refuse_our_certificate_live() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd", Reason::Tls, -9);

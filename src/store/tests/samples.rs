@@ -181,9 +181,11 @@ fn late_samples_find_their_place_and_repeated_ones_change_nothing() {
 
 #[test]
 fn nothing_is_packed_for_a_series_before_its_first_batch_is_in_the_file() {
-    let rig = &mut Rig::new();
+    let mut rig = Rig::new();
     let old: Vec<i64> = every(15_000, T0, T0 + HOUR).collect();
-    old.iter().for_each(|at| drop(rig.head.write().unwrap().insert(&sample("a", *at, 1.0), i64::MIN)));
+    for at in &old {
+        rig.head.write().unwrap().insert(&sample("a", *at, 1.0), i64::MIN);
+    }
     rig.keep_house(T0 + 2 * HOUR);
     assert_eq!((rig.rows("spans"), rig.read("a", Want::Last, 0, i64::MAX).at_ms), (0, old));
 }
