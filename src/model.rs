@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod coverage;
 pub mod cron;
 pub mod duration;
+pub mod etcd;
 pub mod finding;
 pub mod incident;
 pub mod lease;
@@ -31,6 +32,7 @@ pub use cluster::{
     PendingRequests,
 };
 pub use coverage::Gap;
+pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
 pub use lease::LeaseSight;
@@ -38,8 +40,8 @@ pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget,
 pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};
 pub use observation::{
-    ApiServerFacts, CertificateFact, CheckLine, EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdVia, Facts,
-    Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough, Reason, TlsFacts, TraceLine,
+    ApiServerFacts, CertificateFact, CheckLine, Facts, Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough,
+    Reason, TlsFacts, TraceLine,
 };
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;

@@ -1,0 +1,148 @@
+//! What an etcd member told, and what its earlier answers add to that.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::EtcdMember;
+
+/// The way by which an etcd member was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EtcdVia {
+    /// The client port with mTLS.
+    Client,
+    /// The metrics-only port.
+    Metrics,
+    /// Only a TLS handshake on the client port: it wants a client certificate that we don't have.
+    Handshake,
+}
+
+/// An alarm of etcd (`NOSPACE`, `CORRUPT`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdAlarm {
+    /// Which member raised it.
+    pub member_id: u64,
+    /// Its name.
+    pub alarm: String,
+}
+
+/// A member as another one hears it. etcd's own gauge of active peers is of no use for this: 3.7 keeps a peer that is stopped
+/// in it for longer than 15 s, while no byte comes from it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdPeer {
+    /// Who is heard.
+    pub id: u64,
+    /// Bytes of raft messages that came from it, since the one that hears was started.
+    pub received: u64,
+    /// It was heard later than this: then the count was another one. `None`: not since we look.
+    pub heard_after: Option<Timestamp>,
+    /// The count is the same since then; `None`: it was read for the first time.
+    pub still_since: Option<Timestamp>,
+}
+
+/// A hash over all keys up to a revision, as etcd itself compares its members (`HashKV`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdHash {
+    /// Up to this revision.
+    pub revision: u64,
+    /// What was compacted before; hashes are alike only where this is.
+    pub compacted: u64,
+    /// The hash.
+    pub hash: u64,
+}
+
+/// How far a member's log and its keys were at one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdLog {
+    /// Raft index.
+    pub index: u64,
+    /// Raft applied index.
+    pub applied: u64,
+    /// Revision of its key-value store.
+    pub revision: u64,
+}
+
+/// What an etcd member told. Sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdFacts {
+    /// How it was asked.
+    pub via: EtcdVia,
+    /// Its own ID.
+    pub member_id: Option<u64>,
+    /// The ID of the cluster that it belongs to: another one is another etcd, however alike the names are.
+    pub cluster_id: Option<u64>,
+    /// Its name in the member list.
+    pub name: Option<String>,
+    /// Server version.
+    pub version: Option<String>,
+    /// Whether it has a leader.
+    pub has_leader: Option<bool>,
+    /// Whether it is the leader.
+    pub is_leader: Option<bool>,
+    /// The member list as this member has it.
+    pub members: Vec<EtcdMember>,
+    /// Database file.
+    pub db_size: Option<u64>,
+    /// Of it, in use.
+    pub db_size_in_use: Option<u64>,
+    /// `--quota-backend-bytes`, where told.
+    pub db_quota: Option<u64>,
+    /// Raft term.
+    pub raft_term: Option<u64>,
+    /// Raft index.
+    pub raft_index: Option<u64>,
+    /// Raft applied index.
+    pub raft_applied_index: Option<u64>,
+    /// Revision of its key-value store: every member has the same one at the same applied index.
+    pub revision: Option<u64>,
+    /// A hash over its keys, where one was asked for.
+    pub hash: Option<EtcdHash>,
+    /// The other members that it hears from: a leader hears all that live, a follower its leader.
+    pub peers: Vec<EtcdPeer>,
+    /// When they were read, where that was with an earlier answer and not with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers_at: Option<Timestamp>,
+    /// How far it was at the answer before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<EtcdLog>,
+    /// How long a read from its own data took.
+    pub serializable: Option<Duration>,
+    /// How long a read took that must be agreed upon by quorum.
+    pub linearizable: Option<Duration>,
+    /// Alarms in force.
+    pub alarms: Vec<EtcdAlarm>,
+    /// `errors` of maintenance/status, e.g. `etcdserver: no leader`.
+    pub errors: Vec<String>,
+}
+
+impl EtcdFacts {
+    /// Adds what an earlier answer of the same member told, which began at `at`, to this one's, which began at `now`.
+    pub fn remember(&mut self, earlier: &EtcdFacts, at: Timestamp, now: Timestamp) {
+        if self.peers.is_empty() {
+            self.peers.clone_from(&earlier.peers);
+            self.peers_at = (!self.peers.is_empty()).then(|| earlier.peers_at.unwrap_or(at));
+        }
+        for peer in &mut self.peers {
+            match earlier.peers.iter().find(|p| p.id == peer.id) {
+                Some(p) if p.received == peer.received => {
+                    (peer.heard_after, peer.still_since) = (p.heard_after, p.still_since.or(Some(at)));
+                }
+                Some(_) => (peer.heard_after, peer.still_since) = (Some(at), Some(now)),
+                None => {}
+            }
+        }
+        // A member that was removed and added again is another one, with other data.
+        if self.cluster_id == earlier.cluster_id && self.member_id == earlier.member_id {
+            // Hashes are costly, and asked for seldom.
+            self.hash = self.hash.or(earlier.hash);
+            self.before = earlier.log();
+        }
+    }
+
+    /// How far it is; `None` where it did not tell, or has no leader that would keep it up to date.
+    pub fn log(&self) -> Option<EtcdLog> {
+        let (index, applied, revision) = (self.raft_index?, self.raft_applied_index?, self.revision?);
+        (self.has_leader == Some(true)).then_some(EtcdLog { index, applied, revision })
+    }
+}
