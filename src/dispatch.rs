@@ -254,8 +254,9 @@ impl Dispatch {
                 }
             },
             Ok(()) = self.deps.settings.changed() => Action::Reloaded,
-            Some(request) = inputs.requests.recv() => Action::Asked(request),
+            // Evaluations before what is posted: they come no oftener than their intervals, posts as often as somebody likes.
             Some(firing) = inputs.firing.recv() => Action::Evaluated(firing),
+            Some(request) = inputs.requests.recv() => Action::Asked(request),
             () = sleep_until(wake) => {
                 self.decide_soon();
                 Action::Tick

@@ -47,7 +47,7 @@ pub(super) fn put(
             if fires && !alert.held {
                 finding.since = alert.finding.since;
             }
-            if end_was_told || (alert.held && !held) {
+            if end_was_told || (alert.held && (!held || !fires)) {
                 alert.opened_at = now;
             }
             (alert.ended_at, alert.end_told, alert.part_of, alert.held) = (None, None, None, held);

@@ -24,9 +24,18 @@ use crate::{
 /// What began so soon after the end of a greater trouble came of it: probes of two targets see the same moment apart.
 const WAKE: Duration = Duration::from_secs(5);
 
+/// A hold ends after so many times the patience with warnings, and not before [`HOLD_MIN`].
+const HOLDS_MAX: u32 = 5;
+const HOLD_MIN: Duration = Duration::from_secs(300);
+
 /// No more than a warning, and not lasting yet. One that began in the future has a clock that was set back: it counts.
 pub(super) fn is_young(finding: &Finding, now: Timestamp, patience: Duration) -> bool {
     finding.severity < Severity::Critical && finding.since <= now && elapsed(finding.since, now) < patience
+}
+
+/// A warning whose beginning nobody knows seems young for ever: what fires all the while is held no longer than this.
+fn is_hold_in_time(alert: &IncidentAlert, now: Timestamp, patience: Duration) -> bool {
+    elapsed(alert.opened_at, now) < (patience * HOLDS_MAX).max(HOLD_MIN)
 }
 
 /// What `greater` leaves behind when it ends may be `finding`. etcd stands on no API server, so that what is wrong with it
@@ -48,7 +57,8 @@ impl Open {
     pub(super) fn news<'a>(&self, picture: &Picture<'a>, now: Timestamp, patience: Duration) -> Vec<&'a Finding> {
         let known = |f: &Finding| {
             self.firing_in(&f.key).is_some_and(|(id, alert)| {
-                alert.finding.severity >= f.severity && (!alert.held || self.is_held(Some(id), f, now, patience))
+                let held = is_hold_in_time(alert, now, patience) && self.is_held(Some(id), f, now, patience);
+                alert.finding.severity >= f.severity && (!alert.held || held)
             })
         };
         picture.roots().filter(|f| !known(f)).collect()
@@ -86,7 +96,8 @@ impl Open {
     ) -> BTreeMap<i64, Told> {
         let mut verdicts = BTreeMap::new();
         for finding in news {
-            let firing = self.firing_in(&finding.key).map(|(id, alert)| (id, alert.held));
+            let firing = self.firing_in(&finding.key);
+            let firing = firing.map(|(id, a)| (id, a.held && is_hold_in_time(a, now, patience)));
             let home = firing.map(|(id, _)| id).or_else(|| self.place(picture, finding, now));
             // What counts already goes on counting.
             let held = firing.is_none_or(|(_, held)| held) && self.is_held(home, finding, now, patience);

@@ -334,3 +334,15 @@ proptest::proptest! {
         proptest::prop_assert_eq!(ended, next.len());
     }
 }
+
+#[test]
+fn a_warning_whose_beginning_moves_is_told_in_the_end() {
+    let mut s = Story::default();
+    let mut said = Vec::new();
+    for at in (0..400).step_by(10).map(f64::from) {
+        // Nobody knows since when: it seems to begin with each diagnosis.
+        let moving = Finding { severity: Severity::Warning, since: t(at), ..root(EtcdMemberDown, "m4") };
+        said.extend(s.settled(at, &[moving]));
+    }
+    assert_eq!(said.len(), 1, "{said:?}");
+}

@@ -208,7 +208,7 @@ fn etcd_out_of_space() {
 #[test]
 fn a_member_that_does_not_tell_the_alarm_is_unwell_by_it() {
     let told = break_it(|w| {
-        for (i, entry) in w.pick("etcd").into_iter().enumerate() {
+        for (i, entry) in w.pick("etcd").enumerate() {
             entry.fail(State::Down, Reason::Degraded, -9);
             let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
             let alarms = if i == 2 { Vec::new() } else { alarms };
