@@ -19,7 +19,9 @@ impl<'a> Silence<'a> {
         if targets().any(|t| !t.is_silent() && !unasked(t)) {
             return None;
         }
-        let silent: Vec<_> = targets().filter(|t| t.is_silent()).collect();
+        let mut silent: Vec<_> = targets().filter(|t| t.is_silent()).collect();
+        // In whatever order they came, the same is told.
+        silent.sort_by_key(|t| (t.job(), t.instance()));
         let down: Vec<_> = silent.iter().copied().filter(|t| t.is_down()).collect();
         (!down.is_empty()).then_some(Self { silent, down })
     }
