@@ -99,7 +99,7 @@ pub enum Ours {
     Ports,
     /// The kernel has no memory for a socket (ENOBUFS, ENOMEM).
     Memory,
-    /// A firewall on the watchdog's own machine forbids it (EPERM, EACCES).
+    /// A firewall on the watchdog's own machine forbids it (EPERM).
     Firewall,
     /// The proxy that our connections go through, as `host:port`.
     Proxy(String),
