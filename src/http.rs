@@ -15,7 +15,6 @@ pub mod metrics;
 pub mod page;
 mod ping;
 mod serve;
-pub mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -3,6 +3,10 @@
 //! One crate of flat rooms; ARCHITECTURE.md names each room, what it may import and the way of the data.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+#[path = "../tests/it/eventually.rs"]
+mod eventually;
+
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -23,6 +23,7 @@ pub mod sample;
 pub mod secret;
 pub mod shown;
 pub mod target;
+pub mod text;
 pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};

@@ -40,7 +40,7 @@ use self::{
     post::{Post, Service},
 };
 use crate::{
-    model::{AlertContext, Notification, Pairs, Told},
+    model::{AlertContext, Notification, Pairs, Told, text},
     runbook,
     template::Library,
 };
@@ -92,7 +92,7 @@ impl Outcome {
     /// The receiver's words or ours, within [`ANSWER_MAX`].
     pub fn answer(&self) -> &str {
         match self {
-            Self::Delivered(text) | Self::Drop(text) | Self::Retry { why: text, .. } => words::clip(text, ANSWER_MAX),
+            Self::Delivered(text) | Self::Drop(text) | Self::Retry { why: text, .. } => text::clip(text, ANSWER_MAX),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{BacktestArgs, Output, RulesCommand, output};
 use crate::{
     clock::Clock,
     config,
-    model::{Incident, Pairs, duration::prometheus as duration},
+    model::{Incident, Pairs, duration::prometheus as duration, text},
     notify::words,
     rule::{
         self, Group,
@@ -86,7 +86,7 @@ async fn play(args: BacktestArgs) -> anyhow::Result<ExitCode> {
     let window = Window { from_ms: asked.max(oldest), to_ms: now.as_millisecond() };
     let from = Timestamp::from_millisecond(window.from_ms)?;
     if let Some(sample) = store.oldest_sample_ms().filter(|sample| *sample > window.from_ms + ROLLED_NOTED_MS) {
-        let until = words::moment(Timestamp::from_millisecond(sample)?);
+        let until = text::moment(Timestamp::from_millisecond(sample)?);
         output::note(&format!(
             "before {until} history is rolled up: what was shorter than 5 minutes may not be seen in it"
         ));
@@ -123,11 +123,11 @@ fn as_text(report: &Report, incidents: &[Incident], from: Timestamp, now: Timest
         };
         let ids: Vec<String> = r.incidents.iter().map(ToString::to_string).collect();
         let fired = r.episodes.len() + r.more;
-        let lasted = if fired == 0 { String::new() } else { words::in_words(r.firing_for) };
+        let lasted = if fired == 0 { String::new() } else { text::duration(r.firing_for) };
         table.add_row([r.rule.clone(), fired.to_string(), lasted, ids.join(" "), when]);
     }
     let length = Duration::try_from(now.duration_since(from)).unwrap_or_default();
-    let mut text = format!("{} of history, since {}\n\n{table}\n", words::in_words(length), words::moment(from));
+    let mut text = format!("{} of history, since {}\n\n{table}\n", text::duration(length), text::moment(from));
     let missed: Vec<&Incident> = incidents.iter().filter(|i| report.unnoticed.contains(&i.id)).collect();
     if !incidents.is_empty() {
         let seen = incidents.len() - missed.len();
@@ -146,7 +146,7 @@ fn episodes(r: &backtest::RuleReport) -> String {
     let shown = r.episodes.iter().take(EPISODES_SHOWN).map(|e| {
         let lasted = e.to.map_or_else(
             || "and fires now".to_owned(),
-            |to| words::in_words(Duration::try_from(to.duration_since(e.from)).unwrap_or_default()),
+            |to| text::duration(Duration::try_from(to.duration_since(e.from)).unwrap_or_default()),
         );
         format!("{} {lasted} {}", e.from.strftime("%m-%d %H:%M"), brief(&e.labels))
     });

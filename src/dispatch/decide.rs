@@ -25,7 +25,7 @@ use super::{
     route::Timers,
     shape::note,
 };
-use crate::model::{Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, Pairs, Told, Topic};
+use crate::model::{Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, Pairs, Told, Topic, text};
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -295,7 +295,7 @@ impl Dispatch {
                     EscalateIf::NotAccepted => self.waits_for(&route.receiver, incident.id),
                 };
                 if needed && !incident.told.contains(&*step.receiver) {
-                    let after = crate::notify::words::in_words(step.after);
+                    let after = text::duration(step.after);
                     let why = match step.unless {
                         EscalateIf::NotAcknowledged => format!("nobody has acknowledged it within {after}"),
                         EscalateIf::NotAccepted => format!("{} has not accepted it within {after}", route.receiver),

@@ -15,11 +15,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    model::{Incident, Notification, OutboxEntry, Severity, Told},
+    model::{Incident, Notification, OutboxEntry, Severity, Told, text},
     notify::{
         Outcome, receiver_of,
         retry::{RETRY_AFTER_MAX, next_attempt},
-        words::in_words,
     },
     store::{Delivery, DeliveryOutcome},
 };
@@ -243,7 +242,7 @@ pub fn judge(
             entry.next_at = next_attempt(entry.attempts, *after, now, rng);
             if entry.next_at > entry.give_up_at {
                 let waited = Duration::try_from(now.duration_since(entry.notification.at)).unwrap_or_default();
-                answer = format!("given up after {} and {} attempts: {answer}", in_words(waited), entry.attempts);
+                answer = format!("given up after {} and {} attempts: {answer}", text::duration(waited), entry.attempts);
                 DeliveryOutcome::Dropped
             } else {
                 DeliveryOutcome::Retried

@@ -5,10 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::rank;
-use crate::{
-    model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Told, Topic},
-    notify::words::in_words,
-};
+use crate::model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Told, Topic, text};
 
 /// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
 pub const ALERTS_MAX: usize = 500;
@@ -132,7 +129,7 @@ pub(super) fn tell(incident: &mut Incident, told: Told, now: Timestamp, why: &st
         Told::Reminder => "Reminded that it lasts".to_owned(),
         Told::Resolved => {
             let lasted = incident.resolved_at.unwrap_or(now).duration_since(incident.started_at);
-            format!("Resolved after {}", in_words(Duration::try_from(lasted).unwrap_or_default()))
+            format!("Resolved after {}", text::duration(Duration::try_from(lasted).unwrap_or_default()))
         }
     };
     note(incident, now, line);

@@ -16,7 +16,7 @@ use super::{
     view::{How, TargetView},
     words,
 };
-use crate::model::{Job, LeaseSight, NodeCondition, NodeFact, Severity};
+use crate::model::{Job, LeaseSight, NodeCondition, NodeFact, Severity, text};
 
 pub(super) mod commons;
 mod condition;
@@ -277,9 +277,9 @@ fn lost(name: &str, seen: &Witnesses<'_>) -> (Kind, String) {
 /// `lease of n1 last renewed about …`.
 fn renewal(name: &str, lease: &LeaseSight) -> String {
     if lease.has_moved() {
-        format!("lease of {name} last renewed about {}", words::time(lease.renewed_at()))
+        format!("lease of {name} last renewed about {}", text::moment(lease.renewed_at()))
     } else {
-        format!("lease of {name} not renewed since it was first read at {}", words::time(lease.seen_at))
+        format!("lease of {name} not renewed since it was first read at {}", text::moment(lease.seen_at))
     }
 }
 
@@ -292,7 +292,7 @@ fn failing(target: &TargetView<'_>) -> String {
 
 /// `the API server says: n1 Ready=Unknown since … (NodeStatusUnknown)`.
 fn ready(scene: &Scene<'_>, name: &str, c: &NodeCondition) -> String {
-    let since = c.since.map(|at| format!(" since {}", words::time(at))).unwrap_or_default();
+    let since = c.since.map(|at| format!(" since {}", text::moment(at))).unwrap_or_default();
     let told = if scene.leases_recent { "the API server says" } else { "the API server last said" };
     let message = if c.message.is_empty() { String::new() } else { format!(": {}", c.message) };
     format!("{told}: {name} Ready={}{since} ({}{message})", c.status, c.reason)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::words;
 use crate::model::{
     ApiServerFacts, CertificateFact, ClusterSnapshot, EtcdFacts, Facts, Job, KubeletVia, Observation, ProbeSpec,
-    Reason, State, Target, Verdict,
+    Reason, State, Target, Verdict, text,
 };
 
 /// A target as it stands.
@@ -275,8 +275,8 @@ impl<'a> TargetView<'a> {
         let healthy = self.last_success.filter(|_| verdict.state == State::Down);
         // A success since then is no end yet: the verdict waits for more of them.
         let when = |at| if at > verdict.since { "answered well again" } else { "last healthy" };
-        let healthy = healthy.map(|at| format!("; {} {}", when(at), words::time(at))).unwrap_or_default();
-        let (job, since) = (words::job(self.job(), 1), words::time(verdict.since));
+        let healthy = healthy.map(|at| format!("; {} {}", when(at), text::moment(at))).unwrap_or_default();
+        let (job, since) = (words::job(self.job(), 1), text::moment(verdict.since));
         format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }
 

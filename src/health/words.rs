@@ -1,9 +1,7 @@
-//! How numbers, names and times are said. Words here don't change from one second to the next: a headline that counts
+//! How components and lists are named. Words here don't change from one second to the next: a headline that counts
 //! seconds would be news every second.
 
 use std::fmt::Display;
-
-use jiff::{Timestamp, tz::TimeZone};
 
 use crate::model::Job;
 
@@ -18,11 +16,6 @@ pub(super) fn job(job: Job, n: usize) -> &'static str {
         Job::KubeProxy => ("kube-proxy", "kube-proxies"),
     };
     if n == 1 { one } else { many }
-}
-
-/// `1 node`, `3 nodes`.
-pub(super) fn count(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// `is` or `are`.
@@ -54,16 +47,6 @@ pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
         Some(last) => last.to_string(),
     };
     if head.is_empty() { tail } else { format!("{head} and {tail}") }
-}
-
-/// `2026-11-22`.
-pub(super) fn date(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).date().to_string()
-}
-
-/// `2026-11-22 06:47:12 UTC`.
-pub(super) fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.

@@ -9,10 +9,7 @@ use super::{
     judge::{Judged, Standing},
     keep::State,
 };
-use crate::{
-    model::{AlertName, Finding, FindingKey, Severity, Topic},
-    notify::words,
-};
+use crate::model::{AlertName, Finding, FindingKey, Severity, Topic, text};
 
 /// Lines of what a job sent that are quoted: its end.
 const QUOTED_LINES: usize = 10;
@@ -22,7 +19,7 @@ const QUOTED_LINE_BYTES: usize = 300;
 /// What is expected: `every 1 day`, `at "0 3 * * *" in Europe/Paris`.
 pub fn expected(config: &HeartbeatConfig) -> String {
     match (&config.every, &config.schedule) {
-        (Some(every), _) => format!("every {}", words::in_words(*every)),
+        (Some(every), _) => format!("every {}", text::duration(*every)),
         (None, Some(schedule)) => {
             format!("at \"{schedule}\" in {}", config.timezone.as_deref().unwrap_or("UTC"))
         }
@@ -33,7 +30,7 @@ pub fn expected(config: &HeartbeatConfig) -> String {
 /// What is wrong with a heartbeat, where anything is.
 pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Option<Finding> {
     let name = &config.name;
-    let moment = words::moment;
+    let moment = text::moment;
     let expected = expected(config);
     let last = match state.last_success {
         None => "it has never reported a success".into(),
@@ -59,7 +56,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
             AlertName::HeartbeatTooLong,
             match (config.max_duration, state.started_at) {
                 (Some(max), Some(at)) => {
-                    format!("the job {name} runs longer than {}: it began at {}", words::in_words(max), moment(at))
+                    format!("the job {name} runs longer than {}: it began at {}", text::duration(max), moment(at))
                 }
                 (_, at) => {
                     let began = at.map(|at| format!(", began at {}", moment(at))).unwrap_or_default();
@@ -70,9 +67,9 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
         ),
         Standing::New | Standing::Ok | Standing::Running => return None,
     };
-    let mut evidence = vec![format!("expected {expected}, with a grace of {}; {last}", words::in_words(config.grace))];
+    let mut evidence = vec![format!("expected {expected}, with a grace of {}; {last}", text::duration(config.grace))];
     if let Some(duration) = state.duration.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()) {
-        evidence.push(format!("its last success took {}", words::in_words(duration)));
+        evidence.push(format!("its last success took {}", text::duration(duration)));
     }
     if let (Some(at), false) = (state.started_at, judged.standing == Standing::TooLong) {
         evidence.push(format!("a run began at {} and has not ended", moment(at)));
@@ -106,19 +103,19 @@ fn quote(ping: &Ping) -> Vec<String> {
     let lines: Vec<&str> = ping.body.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
     let first = lines.len().saturating_sub(QUOTED_LINES);
     let status = ping.exit_status.filter(|s| *s != 0).map(|s| format!(", exit status {s}")).unwrap_or_default();
-    let mut quoted = vec![format!("at {}{status}, it said:", words::moment(ping.at))];
+    let mut quoted = vec![format!("at {}{status}, it said:", text::moment(ping.at))];
     if lines.is_empty() {
-        quoted = vec![format!("at {}{status}, without a word", words::moment(ping.at))];
+        quoted = vec![format!("at {}{status}, without a word", text::moment(ping.at))];
     }
-    quoted.extend(lines.get(first..).unwrap_or_default().iter().map(|l| words::clip(l, QUOTED_LINE_BYTES).to_owned()));
+    quoted.extend(lines.get(first..).unwrap_or_default().iter().map(|l| text::clip(l, QUOTED_LINE_BYTES).to_owned()));
     quoted
 }
 
 /// The silence of a cluster's monitoring.
 pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>, since: Timestamp) -> Finding {
-    let (alert, after) = (&config.alert, words::in_words(config.silent_after));
+    let (alert, after) = (&config.alert, text::duration(config.silent_after));
     let heard = match heard {
-        Some(at) => format!("it was last heard at {}", words::moment(at)),
+        Some(at) => format!("it was last heard at {}", text::moment(at)),
         None => "it has never been heard here".into(),
     };
     Finding {

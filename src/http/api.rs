@@ -191,7 +191,7 @@ pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Opti
 pub fn who(name: &str) -> String {
     match name.trim() {
         "" => "somebody".to_owned(),
-        name => crate::notify::words::clip(name, NAME_MAX).to_owned(),
+        name => crate::model::text::clip(name, NAME_MAX).to_owned(),
     }
 }
 

@@ -25,9 +25,8 @@ pub use incidents::IncidentsPage;
 pub use silences::{SilenceForm, SilencesPage};
 pub use target::TargetPage;
 
-use super::words;
 use crate::{
-    model::{Job, TargetKey},
+    model::{Job, TargetKey, text},
     runbook::Runbook,
 };
 
@@ -131,7 +130,7 @@ pub struct Moment {
 
 impl Moment {
     fn new(at: Timestamp, now: Timestamp) -> Self {
-        Self { iso: at.to_string(), text: words::moment(at, now), ago: words::between(at, now) }
+        Self { iso: at.to_string(), text: text::moment_today(at, now), ago: text::between(at, now) }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
+    eventually::eventually,
     health::vantage::ReferenceState,
     model::{ClusterSnapshot, Facts, Failure, Job, Ours, Phases, ProbeSpec, TargetKey},
     store::StorageConfig,
@@ -141,13 +142,7 @@ impl Bench {
     }
 
     async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
-        for _ in 0..500 {
-            if done(self) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("never happened: {what}");
+        eventually(what, async || done(self)).await;
     }
 
     /// The next diagnosis of the cluster (not of the watchdog itself).

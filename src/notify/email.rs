@@ -31,7 +31,10 @@ use super::{
     message::{self, Check},
     with_causes, words,
 };
-use crate::{model::Notification, template::Library};
+use crate::{
+    model::{Notification, text},
+    template::Library,
+};
 
 /// Headers that dogwatch sets itself, in lower case.
 const OWN_HEADERS: [&str; 13] = [
@@ -138,7 +141,7 @@ impl Email {
         match self.message(notification) {
             Ok((message, problems)) => {
                 let outcome = self.deliver(&message, deadline).await.unwrap_or_else(|outcome| outcome);
-                outcome.map(|text| words::clip(&[vec![text], problems].concat().join("; "), ANSWER_MAX).to_owned())
+                outcome.map(|text| text::clip(&[vec![text], problems].concat().join("; "), ANSWER_MAX).to_owned())
             }
             Err(why) => Outcome::Drop(format!("the message could not be written: {why}")),
         }
@@ -214,13 +217,13 @@ impl Email {
             ("Auto-Submitted", "auto-generated".to_owned()),
             ("X-Dogwatch-Incident", n.incident.id.to_string()),
             ("X-Dogwatch-Sequence", n.sequence.to_string()),
-            ("X-Dogwatch-Cluster", words::one_line(&n.incident.cluster).into_owned()),
+            ("X-Dogwatch-Cluster", text::one_line(&n.incident.cluster).into_owned()),
             ("X-Dogwatch-Severity", n.incident.severity.to_string()),
         ];
         let own = own.into_iter().map(|(name, value)| (HeaderName::new_from_ascii_str(name), value));
         let configured = self.headers.iter().map(|(name, text)| {
             let value = m.text("headers", Some(text), String::new);
-            (name.clone(), words::one_line(value.trim()).into_owned())
+            (name.clone(), text::one_line(value.trim()).into_owned())
         });
         for (name, value) in own.chain(configured).filter(|(_, value)| !value.is_empty()) {
             builder = builder.raw_header(HeaderValue::new(name, value));
@@ -285,7 +288,7 @@ async fn step<T>(
 /// A permanent refusal is final, save where an operator can mend it at either end: authentication (530, 534, 535, 538)
 /// and anything said before the message itself was offered.
 fn judge(what: &str, e: &SmtpError) -> Outcome {
-    let why = words::one_line(&format!("{what}: {}", with_causes(e))).into_owned();
+    let why = text::one_line(&format!("{what}: {}", with_causes(e))).into_owned();
     let code = e.status().map(u16::from);
     let mendable = what != "sending" || matches!(code, Some(530 | 534 | 535 | 538));
     if e.is_permanent() && !mendable { Outcome::Drop(why) } else { Outcome::retry(why) }
@@ -294,7 +297,7 @@ fn judge(what: &str, e: &SmtpError) -> Outcome {
 /// `250 2.0.0 Ok: queued as 4XyZ`.
 fn reply_text(reply: &Response) -> String {
     let lines: Vec<&str> = reply.message().collect();
-    words::one_line(&format!("{} {}", reply.code(), lines.join(" "))).trim_end().to_owned()
+    text::one_line(&format!("{} {}", reply.code(), lines.join(" "))).trim_end().to_owned()
 }
 
 fn host_port(text: &str) -> Option<(String, u16)> {

@@ -10,7 +10,7 @@ use super::{
     words::{self, Page},
 };
 use crate::{
-    model::{Notification, Told},
+    model::{Notification, Told, text},
     template::{Library, NoHistory, Template, Value},
 };
 
@@ -88,7 +88,7 @@ impl<'a> Message<'a> {
     /// The first line: the configured one or the subject; of a drill, it says so.
     pub fn title(&self, key: &str, template: Option<&String>) -> String {
         let title = self.text(key, template, String::new);
-        let title = words::one_line(title.trim()).into_owned();
+        let title = text::one_line(title.trim()).into_owned();
         // None was configured, it failed, or it says nothing: services refuse a message without.
         let title = if title.is_empty() { words::subject(self.n) } else { title };
         if words::is_drill(&self.n.incident) && !title.starts_with(words::DRILL) {

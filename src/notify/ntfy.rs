@@ -13,7 +13,7 @@ use super::{
     slack::given,
     words,
 };
-use crate::model::Severity;
+use crate::model::{Severity, text};
 
 /// The public server.
 const SERVER: &str = "https://ntfy.sh/";
@@ -89,7 +89,7 @@ impl Service for Ntfy {
         let body = given(json!({
             "topic": vault.get(&self.topic),
             "title": markup::clip(&title, TITLE_MAX),
-            "message": words::clip(&text, MESSAGE_MAX),
+            "message": text::clip(&text, MESSAGE_MAX),
             "priority": self.priority(m),
             "tags": tags,
             "click": m.text("click", c.click.as_ref(), || m.page.link.clone()),

@@ -16,10 +16,9 @@ use super::{
     client::{HttpClient, header_name, secret_value},
     credential::{Credential, parse_url},
     message::Message,
-    words,
 };
 use crate::{
-    model::{Notification, Secret},
+    model::{Notification, Secret, text},
     template::Library,
 };
 
@@ -201,7 +200,7 @@ impl Reply {
 
     /// The body on one line.
     pub fn said(&self) -> String {
-        words::one_line(String::from_utf8_lossy(&self.body).trim()).into_owned()
+        text::one_line(String::from_utf8_lossy(&self.body).trim()).into_owned()
     }
 
     /// `429 Too Many Requests: slow down`.
@@ -213,7 +212,7 @@ impl Reply {
     /// Taken, with the proof: `202 Accepted, dedup_key x`. Without a value the answer itself is the proof.
     pub fn delivered(&self, what: &str, proof: Option<&str>) -> Outcome {
         Outcome::Delivered(match proof {
-            Some(proof) => words::one_line(&format!("{}, {what} {proof}", self.status)).into_owned(),
+            Some(proof) => text::one_line(&format!("{}, {what} {proof}", self.status)).into_owned(),
             None => self.answer(),
         })
     }
@@ -274,7 +273,7 @@ impl Post {
         };
         outcome.map(|text| {
             let text = [vec![text], problems].concat().join("; ");
-            words::clip(&vault.hide(&text), ANSWER_MAX).to_owned()
+            text::clip(&vault.hide(&text), ANSWER_MAX).to_owned()
         })
     }
 

@@ -93,18 +93,6 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn durations_in_words() {
-    let check = |seconds, expected| assert_eq!(words::in_words(Duration::from_secs(seconds)), expected);
-    check(0, "less than 1 s");
-    check(45, "45 s");
-    check(252, "4 min 12 s");
-    check(720, "12 min");
-    check(7_500, "2 h 5 min");
-    check(90_000, "1 day 1 h");
-    check(273_600, "3 days 4 h");
-}
-
-#[test]
 fn subjects_say_it_all() {
     let check = |told, sequence, expected: &str| {
         let mut n = if told == Told::Resolved { example::resolved() } else { example::opened() };

@@ -1,12 +1,11 @@
-//! What people read: the subject, the parts of the text, times and durations in words. Pure.
+//! What people read: the subject and the parts of the text. Pure.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic},
+    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic, text},
     runbook,
 };
 
@@ -28,7 +27,7 @@ const LINES_MAX: usize = 30;
 /// `[prod] etcd has lost quorum: 2 of 3 members down`, with what has become of it in front where it is not new.
 pub fn subject(n: &Notification) -> String {
     let headline = &n.incident.headline;
-    let lasted = || in_words(lasted(n));
+    let lasted = || text::duration(lasted(n));
     let sentence = match n.told {
         Told::Opened => format!("{headline}{}", and_more(&n.incident)),
         Told::Worse => format!("Worse: {headline}{}", and_more(&n.incident)),
@@ -38,8 +37,8 @@ pub fn subject(n: &Notification) -> String {
         Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
     };
     let mark = if is_drill(&n.incident) { DRILL } else { "" };
-    let line = one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
-    clip(&line, SUBJECT_MAX).to_owned()
+    let line = text::one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
+    text::clip(&line, SUBJECT_MAX).to_owned()
 }
 
 /// Whether nothing is broken.
@@ -77,47 +76,6 @@ fn unwatched(incident: &Incident) -> bool {
 fn lasted(n: &Notification) -> Duration {
     let end = n.incident.resolved_at.unwrap_or(n.at);
     Duration::try_from(end.duration_since(n.incident.started_at)).unwrap_or_default()
-}
-
-/// The two largest units: `45 s`, `4 min 12 s`, `2 h 5 min`, `3 days 4 h`.
-pub fn in_words(d: Duration) -> String {
-    let s = d.as_secs();
-    let (large, small) = match s {
-        0 => return "less than 1 s".into(),
-        1..60 => (format!("{s} s"), None),
-        60..3_600 => (format!("{} min", s / 60), part(s % 60, "s")),
-        3_600..86_400 => (format!("{} h", s / 3_600), part(s % 3_600 / 60, "min")),
-        86_400..172_800 => ("1 day".into(), part(s % 86_400 / 3_600, "h")),
-        _ => (format!("{} days", s / 86_400), part(s % 86_400 / 3_600, "h")),
-    };
-    match small {
-        Some(small) => format!("{large} {small}"),
-        None => large,
-    }
-}
-
-fn part(n: u64, unit: &str) -> Option<String> {
-    (n > 0).then(|| format!("{n} {unit}"))
-}
-
-/// `2026-11-23 14:02:11 UTC`.
-pub fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// Control characters and line breaks become spaces, so that no text from outside can add a header or a line.
-pub fn one_line(text: &str) -> Cow<'_, str> {
-    let unwelcome = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}');
-    if text.contains(unwelcome) {
-        Cow::Owned(text.split(unwelcome).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" "))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// The beginning of a text, at most `max` bytes, cut between characters.
-pub fn clip(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
 }
 
 /// Everything that the email templates show.
@@ -165,7 +123,7 @@ pub fn page(n: &Notification) -> Page {
         status,
         colour,
         place: place(incident).to_owned(),
-        headline: one_line(&incident.headline).into_owned(),
+        headline: text::one_line(&incident.headline).into_owned(),
         when: when(n),
         still_works: if resolved { Vec::new() } else { lines(|f| &f.still_works) },
         evidence: lines(|f| &f.evidence),
@@ -208,16 +166,16 @@ fn status(n: &Notification) -> (&'static str, &'static str) {
 }
 
 fn when(n: &Notification) -> String {
-    let began = moment(n.incident.started_at);
-    let lasted = in_words(lasted(n));
+    let began = text::moment(n.incident.started_at);
+    let lasted = text::duration(lasted(n));
     match n.incident.resolved_at {
-        Some(end) => format!("From {began} to {}: {lasted}.", moment(end)),
+        Some(end) => format!("From {began} to {}: {lasted}.", text::moment(end)),
         None => format!("Since {began}, for {lasted} when this was written."),
     }
 }
 
 fn capped(lines: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = lines.iter().take(LINES_MAX).map(|l| one_line(l).into_owned()).collect();
+    let mut out: Vec<String> = lines.iter().take(LINES_MAX).map(|l| text::one_line(l).into_owned()).collect();
     if let Some(rest) = lines.len().checked_sub(LINES_MAX).filter(|n| *n > 0) {
         out.push(format!("and {rest} more"));
     }
@@ -233,9 +191,10 @@ fn others(n: &Notification) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = rest()
         .take(OTHERS_MAX)
         .map(|a| {
-            let since = moment(a.finding.since);
-            let when = a.ended_at.map_or_else(|| format!("since {since}"), |end| format!("over since {}", moment(end)));
-            (one_line(&a.finding.headline).into_owned(), when)
+            let since = text::moment(a.finding.since);
+            let when =
+                a.ended_at.map_or_else(|| format!("since {since}"), |end| format!("over since {}", text::moment(end)));
+            (text::one_line(&a.finding.headline).into_owned(), when)
         })
         .collect();
     if let Some(more) = rest().count().checked_sub(OTHERS_MAX).filter(|n| *n > 0) {
@@ -247,5 +206,5 @@ fn others(n: &Notification) -> Vec<(String, String)> {
 fn footer(n: &Notification) -> String {
     let mut parts = vec![format!("incident {}", n.incident.id), format!("message {}", n.sequence + 1)];
     parts.extend(n.external_labels.iter().map(|(k, v)| format!("{k}={v}")));
-    one_line(&parts.join(", ")).into_owned()
+    text::one_line(&parts.join(", ")).into_owned()
 }

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::eventually::eventually;
 use crate::model::{Job, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
 
 fn now() -> Timestamp {
@@ -190,13 +191,7 @@ async fn an_unusable_directory_is_said_and_used_when_it_can_be() {
 }
 
 async fn until(store: &Store, done: impl Fn(&StoreHealth) -> bool) {
-    for _ in 0..1_000 {
-        if done(&store.health()) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never: {:?}", store.health());
+    eventually("a state of the store", async || done(&store.health())).await;
 }
 
 #[tokio::test]

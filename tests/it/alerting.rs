@@ -16,7 +16,7 @@ use std::{
 use serde_json::{Value, json};
 
 use self::watch::{Watch, free_port};
-use crate::receivers::{HookServer, eventually};
+use crate::{eventually::eventually, receivers::HookServer};
 
 /// Alerts of which the watchdog is killed between birth and delivery.
 const TRIALS: usize = 200;

@@ -1,16 +1,14 @@
 //! Real clients of Prometheus against dogwatch: promtool, a Prometheus that federates, vmalert, Python's client, and what
 //! Grafana's data source asks from the browser.
 
-use std::{
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::process::{Child, Command, Stdio};
 
 use dogwatch::{clock::Clock, model::LiveState};
 use jiff::Timestamp;
 
 use crate::{
     api_v1::{Api, client},
+    eventually::eventually,
     peers::peer,
 };
 
@@ -69,18 +67,13 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-async fn until(what: &str, url: &str, done: impl Fn(&serde_json::Value) -> bool) {
-    let mut last = String::new();
-    for _ in 0..600 {
-        if let Ok(answer) = client().get(url).send().await {
-            last = answer.text().await.unwrap_or_default();
-            if serde_json::from_str(&last).is_ok_and(|json| done(&json)) {
-                return;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("never: {what}; last: {last}");
+/// Waits for an answer.
+async fn answered(what: &str, url: &str, done: impl Fn(&serde_json::Value) -> bool) {
+    eventually(what, async || {
+        let Ok(answer) = client().get(url).send().await else { return false };
+        answer.text().await.is_ok_and(|text| serde_json::from_str(&text).is_ok_and(|json| done(&json)))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +98,7 @@ async fn a_prometheus_federates() {
     let query = "count({cluster=\"prod\"})";
     let url =
         url::Url::parse_with_params(&format!("http://127.0.0.1:{port}/api/v1/query"), [("query", query)]).unwrap();
-    until("5 federated series", url.as_str(), |json| json["data"]["result"][0]["value"][1] == "5").await;
+    answered("5 federated series", url.as_str(), |json| json["data"]["result"][0]["value"][1] == "5").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +125,7 @@ async fn vmalert_evaluates_rules_on_it() {
         let alert = &json["data"]["alerts"][0];
         alert["name"] == "Served" && alert["state"] == "firing"
     };
-    until("a firing alert", &format!("http://127.0.0.1:{port}/api/v1/alerts"), fires).await;
+    answered("a firing alert", &format!("http://127.0.0.1:{port}/api/v1/alerts"), fires).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::receivers::{HookServer, MailServer, Pki, eventually};
+use crate::{
+    eventually::eventually,
+    receivers::{HookServer, MailServer, Pki},
+};
 
 /// A dispatch that runs on a database.
 struct Run {

@@ -21,10 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{
-    alerting::watch::Watch,
-    receivers::{HookServer, eventually},
-};
+use crate::{alerting::watch::Watch, eventually::eventually, receivers::HookServer};
 
 /// Names that an alert's own labels have too: its own win.
 const EXTERNAL: [(&str, &str); 4] =

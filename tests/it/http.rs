@@ -363,7 +363,7 @@ fn a_target_tells_why_its_last_probes_failed() {
             "reason withheld",
             "v1.20.2",
             "Phase connect",
-            "until 2027-11-23, 364 d",
+            "until 2027-11-23, 364 days",
             "3 checks pass",
             "The last failed probes",
             "06:55:55 UTC",

@@ -9,6 +9,7 @@ mod clients;
 mod dashboards;
 mod demo;
 mod dispatch;
+mod eventually;
 mod faces;
 mod http;
 mod metrics;

@@ -4,7 +4,6 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -22,8 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Far longer than anything here takes; only a failing test waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+use crate::eventually::{PATIENCE, eventually};
 
 /// A mail as it arrived.
 #[derive(Debug, Deserialize)]
@@ -168,13 +166,4 @@ impl HookServer {
 async fn take(State(server): State<HookServer>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     server.got.lock().unwrap().push(Hook { line: format!("{method} {uri}"), headers, body });
     server.answer.lock().unwrap().clone().into_response()
-}
-
-/// Waits for a condition.
-pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(tokio::time::Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

@@ -21,6 +21,8 @@ use prost::Message;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use crate::eventually::eventually;
+
 const SERIES: usize = 300;
 /// Samples of each series, a quarter of a minute apart.
 const SAMPLES: i64 = 40;
@@ -85,6 +87,12 @@ impl Source {
     /// As a probe does that ends now.
     fn append_now(&self) {
         self.append(Timestamp::now(), 0.0);
+    }
+
+    /// How far behind it is by its own account, in seconds.
+    fn lag(&self) -> f64 {
+        let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
+        self.metrics.remote_lag.get_or_create(&labels).get()
     }
 
     /// Sends from the first sample on, until dropped.
@@ -198,23 +206,13 @@ async fn receiver(troubles: Vec<u16>) -> (String, Shared) {
     (url, received)
 }
 
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..1_200 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never: {what}");
-}
-
 #[tokio::test]
 async fn a_receiver_in_trouble_gets_every_sample_in_order() {
     let source = Source::new();
     let (url, received) = receiver(vec![503, 429, 500, 502, 429, 500]).await;
     let running = source.send(&url, true);
     let all = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
-    until("all samples", async || all() >= SERIES * SAMPLES as usize).await;
+    eventually("all samples", async || all() >= SERIES * SAMPLES as usize).await;
     {
         let received = received.lock().unwrap();
         assert_eq!(received.times.len(), SERIES);
@@ -224,12 +222,13 @@ async fn a_receiver_in_trouble_gets_every_sample_in_order() {
         }
         assert_eq!(received.labels, ["__name__", "series", "vantage"].map(String::from).into());
     }
-    // A restart goes on where this ended.
+    // A restart goes on where this ended, once the sender knows that the last was taken.
+    eventually("all is known to be taken", async || source.lag() < 5.0).await;
     running.stop().await;
     let before = all();
     source.append_now();
     let _running = source.send(&url, false);
-    until("the newest samples", async || all() >= before + SERIES).await;
+    eventually("the newest samples", async || all() >= before + SERIES).await;
     assert_eq!(all(), before + SERIES, "nothing comes twice");
     drop(source.dir);
 }
@@ -244,7 +243,7 @@ async fn what_is_refused_is_counted_and_does_not_stop_the_rest() {
         let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
         source.metrics.remote_refused.get_or_create(&labels).get() as usize
     };
-    until("the end", async || taken() + refused() >= SERIES * SAMPLES as usize).await;
+    eventually("the end", async || taken() + refused() >= SERIES * SAMPLES as usize).await;
     assert_eq!((taken() + refused(), refused() > 0), (SERIES * SAMPLES as usize, true));
 }
 
@@ -258,13 +257,13 @@ async fn another_number_of_shards_in_the_middle_of_a_slice_loses_nothing() {
     }
     let taken = || received.lock().unwrap().times.values().map(Vec::len).sum::<usize>();
     let running = source.send(&url, true);
-    until("it is down", async || received.lock().unwrap().takes == Some(0)).await;
+    eventually("it is down", async || received.lock().unwrap().takes == Some(0)).await;
     running.stop().await;
     let some = taken();
     assert!(some > 0 && some < SERIES * SAMPLES as usize, "{some}");
     received.lock().unwrap().takes = None;
     let _running = source.send_cut(&url, false, (2, 333));
-    until("all samples", async || taken() >= SERIES * SAMPLES as usize).await;
+    eventually("all samples", async || taken() >= SERIES * SAMPLES as usize).await;
 }
 
 #[tokio::test]
@@ -273,13 +272,9 @@ async fn the_lag_grows_while_nothing_is_taken() {
     let (url, received) = receiver(Vec::new()).await;
     received.lock().unwrap().takes = Some(0);
     let _running = source.send(&url, true);
-    let lag = || {
-        let labels = dogwatch::telemetry::RemoteLabels { remote: "test".into() };
-        source.metrics.remote_lag.get_or_create(&labels).get()
-    };
-    until("it is known where it stands", async || lag() > SAMPLES as f64 * 15.0).await;
-    let begun = lag();
-    until("it grows", async || lag() > begun + 1.0).await;
+    eventually("it is known where it stands", async || source.lag() > SAMPLES as f64 * 15.0).await;
+    let begun = source.lag();
+    eventually("it grows", async || source.lag() > begun + 1.0).await;
 }
 
 /// A real store, killed when dropped.
@@ -344,12 +339,12 @@ async fn a_real_prometheus_that_is_down_for_a_while_misses_nothing() {
     let _running = source.send(&format!("{base}/api/v1/write"), true);
     let first = prometheus(dir.path(), port);
     let all = SERIES * SAMPLES as usize;
-    until("the first half", async || counted(&client, &base).await > all / 10).await;
+    eventually("the first half", async || counted(&client, &base).await > all / 10).await;
     drop(first);
     source.append_now();
     let _second = prometheus(dir.path(), port);
     let all = all + SERIES;
-    until("everything", async || counted(&client, &base).await >= all).await;
+    eventually("everything", async || counted(&client, &base).await >= all).await;
     assert_eq!(counted(&client, &base).await, all);
     assert!(has_the_values(&client, &base).await);
 }
@@ -368,6 +363,6 @@ async fn victoria_metrics_takes_everything() {
     let _peer = Peer(child);
     let base = format!("http://127.0.0.1:{port}");
     let _running = source.send(&format!("{base}/api/v1/write"), true);
-    until("everything", async || counted(&client, &base).await >= SERIES * SAMPLES as usize).await;
-    until("the values", async || has_the_values(&client, &base).await).await;
+    eventually("everything", async || counted(&client, &base).await >= SERIES * SAMPLES as usize).await;
+    eventually("the values", async || has_the_values(&client, &base).await).await;
 }

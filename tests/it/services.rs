@@ -13,8 +13,9 @@ use tokio::{
 };
 
 use crate::{
+    eventually::eventually,
     notify::{integration, notification},
-    receivers::{HookServer, eventually},
+    receivers::HookServer,
 };
 
 async fn send(entry: &str, n: &Notification) -> Outcome {

@@ -6,6 +6,7 @@ use url::Url;
 use super::*;
 use crate::{
     clock::Clock,
+    eventually::eventually,
     model::{LiveTarget, ProbeSpec, Target, Verdict},
 };
 
@@ -84,12 +85,6 @@ async fn told(script: impl AsyncFn(&Straw, &PretendCluster)) -> (anyhow::Result<
     (ending, String::from_utf8(text).unwrap())
 }
 
-async fn until(mut yes: impl AsyncFnMut() -> bool) {
-    while !yes().await {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 async fn listens(address: std::net::SocketAddr) -> bool {
     tokio::net::TcpStream::connect(address).await.is_ok()
 }
@@ -98,12 +93,12 @@ async fn listens(address: std::net::SocketAddr) -> bool {
 async fn the_story_is_told_from_the_calm_to_the_resolution() {
     let (ending, text) = told(async |dog, cluster| {
         dog.all_up();
-        until(async || !listens(cluster.etcd(1)).await && !listens(cluster.etcd(2)).await).await;
+        eventually("its members", async || !listens(cluster.etcd(1)).await && !listens(cluster.etcd(2)).await).await;
         dog.set(Job::Etcd, 1, State::Suspect, "connection refused");
         tokio::time::sleep(Duration::from_secs(1)).await;
         dog.set(Job::Etcd, 1, State::Down, "connection refused");
         dog.tell("[demo] etcd has lost quorum: 2 of 3 members down", "firing").await;
-        until(async || listens(cluster.etcd(1)).await && listens(cluster.etcd(2)).await).await;
+        eventually("its members", async || listens(cluster.etcd(1)).await && listens(cluster.etcd(2)).await).await;
         dog.set(Job::Etcd, 1, State::Up, "");
         dog.tell("[demo] Resolved after 20 s: etcd has lost quorum", "resolved").await;
     })
@@ -145,7 +140,7 @@ async fn what_does_not_happen_in_time_is_said() {
     assert_eq!(ending.unwrap(), Ending::Late(neither.into()));
     let (ending, text) = told(async |dog, cluster| {
         dog.all_up();
-        until(async || !listens(cluster.etcd(2)).await).await;
+        eventually("its members", async || !listens(cluster.etcd(2)).await).await;
         dog.tell("broken", "firing").await;
     })
     .await;

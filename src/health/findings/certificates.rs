@@ -13,7 +13,7 @@ use crate::{
         view::{How, NAMED, TargetView, earliest, labels},
         words,
     },
-    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic},
+    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic, text},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,13 +83,13 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };
     let (whose, step) = whose(identity, first, &seen);
     let headline = if expired {
-        format!("{whose} expired on {}", words::date(first.not_after))
+        format!("{whose} expired on {}", text::date(first.not_after))
     } else if left.unsigned_abs() <= DAY {
-        format!("{whose} expires within a day, at {}", words::time(first.not_after))
+        format!("{whose} expires within a day, at {}", text::moment(first.not_after))
     } else if left.unsigned_abs() <= 7 * DAY {
-        format!("{whose} expires within a week, on {}", words::date(first.not_after))
+        format!("{whose} expires within a week, on {}", text::date(first.not_after))
     } else {
-        format!("{whose} expires on {}", words::date(first.not_after))
+        format!("{whose} expires on {}", text::date(first.not_after))
     };
     let (source, job, subject, issuer) = identity;
     let key = job.map_or_else(|| format!("{source}: {subject} by {issuer}"), |job| format!("{source}: {job}"));
@@ -148,7 +148,7 @@ fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option
 fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
     let who =
         target.map_or_else(String::new, |t| format!(", presented by {} {}", words::job(t.job(), 1), t.instance()));
-    format!("{} issued by {} is valid until {}{who}", c.subject, c.issuer, words::time(c.not_after))
+    format!("{} issued by {} is valid until {}{who}", c.subject, c.issuer, text::moment(c.not_after))
 }
 
 /// Whose certificate it is, and how it is renewed.

@@ -12,7 +12,7 @@ use crate::{
         view::{NAMED, TargetView, earliest, labels},
         words,
     },
-    model::{AlertName, CertificateFact, Finding, Job, Severity, Topic},
+    model::{AlertName, CertificateFact, Finding, Job, Severity, Topic, text},
 };
 
 /// One finding for each kind of component that refuses us.
@@ -128,10 +128,10 @@ fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>
         }
     };
     if let Some(expired) = ended(scene, job) {
-        return (format!("{ours} expired on {}", words::date(expired.not_after)), renew.into());
+        return (format!("{ours} expired on {}", text::date(expired.not_after)), renew.into());
     }
     if let Some(early) = own(scene, job).find(|c| c.not_before > scene.now) {
-        let why = format!("{ours} is not valid before {}", words::time(early.not_before));
+        let why = format!("{ours} is not valid before {}", text::moment(early.not_before));
         return (why, "compare the clocks of the watchdog and the cluster".into());
     }
     match status {

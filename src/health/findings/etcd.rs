@@ -11,7 +11,7 @@ use crate::{
         witness::{Word, of_member},
         words,
     },
-    model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity},
+    model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity, text},
 };
 
 /// Everything that is wrong with etcd.
@@ -63,7 +63,7 @@ fn quorum_headline(p: &Picture<'_>) -> String {
     let etcd = &p.etcd;
     let Etcd { total, dead, sick, .. } = *etcd;
     if p.scene.unreachable {
-        return format!("etcd's quorum is not known: {} silent", words::count(dead, "member is", "members are"));
+        return format!("etcd's quorum is not known: {} silent", text::plural(dead, "member is", "members are"));
     }
     if etcd.inferred {
         return "every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)"

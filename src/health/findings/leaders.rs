@@ -10,7 +10,7 @@ use crate::{
         view::{are_down, by_how, earliest, labels},
         words,
     },
-    model::{AlertName, Finding, FindingKey, Job, Severity},
+    model::{AlertName, Finding, FindingKey, Job, Severity, text},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -41,7 +41,7 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
         lead.lease
             .zip(lead.renewed)
             .filter(|_| lead.stale)
-            .map(|(l, at)| format!("lease {} of {} last renewed about {}", l.name, l.holder, words::time(at))),
+            .map(|(l, at)| format!("lease {} of {} last renewed about {}", l.name, l.holder, text::moment(at))),
     );
     finding.labels.insert("job".into(), lead.job.to_string());
     finding.first_step = format!(

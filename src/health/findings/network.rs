@@ -9,7 +9,7 @@ use crate::{
         view::{How, TargetView, earliest},
         words,
     },
-    model::{AlertName, Finding, Severity},
+    model::{AlertName, Finding, Severity, text},
 };
 
 /// One finding for a cluster of which no packet comes back.
@@ -55,8 +55,8 @@ fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
         ),
         _ => format!(
             "nothing of the cluster can be reached from here: {} on {} {} silent; {guess}",
-            words::count(silent.len(), "target", "targets"),
-            words::count(hosts.len(), "host", "hosts"),
+            text::plural(silent.len(), "target", "targets"),
+            text::plural(hosts.len(), "host", "hosts"),
             words::is(silent.len())
         ),
     }

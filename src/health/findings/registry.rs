@@ -13,9 +13,8 @@ use crate::{
         },
         picture::Picture,
         time::{follows, later, past},
-        words,
     },
-    model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Severity, Topic},
+    model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Severity, Topic, text},
 };
 
 /// What was read longer ago says nothing of now.
@@ -61,7 +60,7 @@ fn workers(p: &Picture<'_>, change: Change) -> Finding {
     };
     let mut finding = p.scene.finding(alert, "", severity, headline);
     finding.since = since;
-    let at = p.scene.view.snapshot.read_at.map(words::time).unwrap_or_default();
+    let at = p.scene.view.snapshot.read_at.map(text::moment).unwrap_or_default();
     finding.evidence.push(format!("as the API server listed its nodes at {at}"));
     if alert == AlertName::WorkersGone {
         finding.consequences.push("what ran there is started elsewhere, as far as there is room".into());
@@ -107,9 +106,9 @@ fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
 
 fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
     let PendingRequests { signer, count, oldest } = requests;
-    let what = words::count(*count, "certificate request", "certificate requests");
+    let what = text::plural(*count, "certificate request", "certificate requests");
     let verb = if *count == 1 { "waits" } else { "wait" };
-    let headline = format!("{what} for {signer} {verb} and nobody decides, the oldest since {}", words::time(*oldest));
+    let headline = format!("{what} for {signer} {verb} and nobody decides, the oldest since {}", text::moment(*oldest));
     let of_clients = OF_CLIENTS.contains(&signer.as_str());
     let severity = if of_clients { Severity::Warning } else { Severity::Info };
     let mut finding = p.scene.finding(AlertName::CertificateRequestsPending, signer, severity, headline);

@@ -10,6 +10,7 @@ use axum::{
 use url::form_urlencoded;
 
 use super::Failed;
+use crate::model::duration;
 
 /// A form of at most a megabyte has arrived by then; who sends slower holds a connection for nothing.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -127,45 +128,24 @@ impl Params {
 
 /// Unix seconds with a fraction, or RFC 3339.
 fn time_ms(text: &str) -> Option<i64> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        let ms = (seconds * 1e3).round();
-        #[allow(clippy::cast_possible_truncation)] // In range.
-        return (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64);
+    match text.parse::<f64>() {
+        Ok(seconds) => milliseconds(seconds),
+        Err(_) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond),
     }
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// Seconds with a fraction, or as in PromQL: `1h30m`.
 fn duration_ms(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
-        let ms = (seconds * 1e3).round();
-        #[allow(clippy::cast_possible_truncation)] // In range.
-        return (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64);
+        return milliseconds(seconds);
     }
-    let mut rest = text;
-    let (mut total, mut largest) = (0i64, usize::MAX);
-    const UNITS: [(&str, i64); 7] = [
-        ("ms", 1),
-        ("s", 1_000),
-        ("m", 60_000),
-        ("h", 3_600_000),
-        ("d", 86_400_000),
-        ("w", 604_800_000),
-        ("y", 31_536_000_000),
-    ];
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|d| *d > 0)?;
-        let end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
-        let unit = UNITS.iter().position(|(name, _)| *name == &rest[digits..end])?;
-        // Each unit once, the larger ones first.
-        if unit >= largest {
-            return None;
-        }
-        largest = unit;
-        total = total.checked_add(rest[..digits].parse::<i64>().ok()?.checked_mul(UNITS[unit].1)?)?;
-        rest = &rest[end..];
-    }
-    Some(total)
+    i64::try_from(duration::prometheus(text).ok()?.as_millis()).ok()
+}
+
+fn milliseconds(seconds: f64) -> Option<i64> {
+    let ms = (seconds * 1e3).round();
+    #[allow(clippy::cast_possible_truncation)] // In range.
+    (ms.is_finite() && ms.abs() < 9e15).then_some(ms as i64)
 }
 
 #[cfg(test)]

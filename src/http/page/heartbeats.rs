@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Moment;
 use crate::{
     heartbeat::{Kind, Standing, View},
-    http::words::{count, lasting, plural},
+    model::text,
 };
 
 /// The most heartbeats listed: what needs a person comes first.
@@ -53,7 +53,7 @@ impl Heartbeats {
         let summary = summary(bad, new, views.len());
         let more = match views.len().saturating_sub(ROWS_MAX) {
             0 => String::new(),
-            n => format!("and {} more, listed in /api/dogwatch/v1/heartbeats", count(n as u64)),
+            n => format!("and {} more, listed in /api/dogwatch/v1/heartbeats", text::number(n as u64)),
         };
         let rows = sorted.into_iter().take(ROWS_MAX).map(|v| row(v, now)).collect();
         Self {
@@ -68,7 +68,7 @@ impl Heartbeats {
 
     /// The line above everything where there is no cluster.
     pub fn line(&self) -> String {
-        format!("{}: {}.", plural(self.count, "heartbeat", "heartbeats"), self.summary)
+        format!("{}: {}.", text::plural(self.count, "heartbeat", "heartbeats"), self.summary)
     }
 
     /// Whether any has ever reported.
@@ -84,7 +84,7 @@ impl Heartbeats {
 
 /// What has never reported is not "in time".
 fn summary(bad: usize, new: usize, all: usize) -> String {
-    let [n_bad, n_new, n_all, n_ok] = [bad, new, all, all - bad - new].map(|n| count(n as u64));
+    let [n_bad, n_new, n_all, n_ok] = [bad, new, all, all - bad - new].map(|n| text::number(n as u64));
     let yet = if new == 1 { "has not reported yet" } else { "have not reported yet" };
     match (bad, new) {
         (0, 0) if all == 1 => "in time".to_owned(),
@@ -117,7 +117,7 @@ fn row(v: &View, now: Timestamp) -> Row {
         let (from, to) = (moment(b.from), moment(b.to));
         format!("; the watchdog did not listen from {from} to {to}, a report may be lost")
     });
-    let lasted = v.duration_seconds.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()).map(lasting);
+    let lasted = v.duration_seconds.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()).map(text::duration);
     Row {
         name: v.name.clone(),
         cluster: v.cluster.clone().unwrap_or_default(),

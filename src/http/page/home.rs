@@ -11,8 +11,10 @@ use super::{
 };
 use crate::{
     heartbeat,
-    http::words::{count, latency, plural},
-    model::{Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, References, State},
+    model::{
+        Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, References, State,
+        text::{latency, number, plural},
+    },
     telemetry::{Metrics, ProbeLabels},
 };
 
@@ -180,14 +182,14 @@ fn line(state: &LiveState, open: usize) -> Option<Line> {
         _ if open > 0 => None,
         _ if total == 0 => say(Tone::Doubt, "No target is known yet: no API server has told what there is.".to_owned()),
         0 if total == 1 => say(Tone::Good, format!("The one target of {of} is up.{}", not_watched(state))),
-        0 => say(Tone::Good, format!("All {} targets of {of} are up.{}", count(total as u64), not_watched(state))),
+        0 => say(Tone::Good, format!("All {} targets of {of} are up.{}", number(total as u64), not_watched(state))),
         n => {
             let verb = if n == 1 { "is" } else { "are" };
-            let total = count(total as u64);
+            let total = number(total as u64);
             let kinds = not_up(&counts);
             say(
                 Tone::Doubt,
-                format!("No open incident, but {} of {total} targets {verb} not up: {kinds}.", count(n as u64)),
+                format!("No open incident, but {} of {total} targets {verb} not up: {kinds}.", number(n as u64)),
             )
         }
     }
@@ -218,7 +220,7 @@ fn counts<'a>(targets: impl Iterator<Item = &'a LiveTarget>) -> BTreeMap<State, 
 fn not_up(counts: &BTreeMap<State, usize>) -> String {
     let mut parts: Vec<_> = counts.iter().filter(|(s, _)| **s != State::Up).collect();
     parts.sort_by_key(|(s, _)| rank(**s));
-    let parts: Vec<_> = parts.into_iter().map(|(s, n)| format!("{} {s}", count(*n as u64))).collect();
+    let parts: Vec<_> = parts.into_iter().map(|(s, n)| format!("{} {s}", number(*n as u64))).collect();
     parts.join(", ")
 }
 
@@ -238,9 +240,9 @@ fn summary(counts: &BTreeMap<State, usize>) -> String {
     match (counts.get(&State::Up).copied().unwrap_or(0), total) {
         (_, 0) => "no targets yet".to_owned(),
         (1, 1) => "up".to_owned(),
-        (up, total) if up == total => format!("all {} up", count(total as u64)),
+        (up, total) if up == total => format!("all {} up", number(total as u64)),
         (0, _) => not_up(counts),
-        (up, _) => format!("{} up, {}", count(up as u64), not_up(counts)),
+        (up, _) => format!("{} up, {}", number(up as u64), not_up(counts)),
     }
 }
 
@@ -286,7 +288,7 @@ fn group(job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
     };
     let left_out = |n: usize, limit: usize| match n.saturating_sub(limit) {
         0 => String::new(),
-        n => format!("and {} more, listed in /api/dogwatch/v1/state", count(n as u64)),
+        n => format!("and {} more, listed in /api/dogwatch/v1/state", number(n as u64)),
     };
     JobGroup {
         title: job_title(job),
@@ -295,7 +297,7 @@ fn group(job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
         wide: targets.len() > FOLD_ABOVE,
         rows: listed.iter().take(ROWS_MAX).map(|t| row(t, now)).collect(),
         more_rows: left_out(listed.len(), ROWS_MAX),
-        fold_title: format!("{} up", count(folded.len() as u64)),
+        fold_title: format!("{} up", number(folded.len() as u64)),
         folded: folded.iter().take(FOLDED_MAX).map(|t| row(t, now)).collect(),
         more_folded: left_out(folded.len(), FOLDED_MAX),
     }
@@ -364,7 +366,7 @@ fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
     let missed = metrics.missed_ticks.get();
     let probes = format!(
         "{} finished, {} running, {}",
-        count(probes_total(metrics)),
+        number(probes_total(metrics)),
         metrics.probes_in_flight.get(),
         plural(usize::try_from(missed).unwrap_or(usize::MAX), "tick missed", "ticks missed"),
     );

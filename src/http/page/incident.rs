@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
-    http::words,
-    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity},
+    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity, text},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -155,7 +154,7 @@ impl IncidentPage {
         Self {
             card: Card::with_limit(incident, now, LINES_MAX),
             resolved: incident.resolved_at.map(|at| Moment::new(at, now)),
-            lasted: words::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
+            lasted: text::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
             alerts: incident.alerts.iter().map(|a| alert(a, incident, now)).collect(),
             untold: incident.first_told_at.is_none(),
             timeline: incident.timeline.iter().map(|(at, what)| (Moment::new(*at, now), what.clone())).collect(),
@@ -230,7 +229,7 @@ fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
         receiver: record.receiver,
         outcome: record.outcome,
         answer: record.answer,
-        took: words::latency(record.took),
+        took: text::latency(record.took),
     }
 }
 

@@ -8,11 +8,8 @@ use url::form_urlencoded;
 
 use super::{Frame, Moment, path, render};
 use crate::{
-    http::{
-        incidents::{Listed, OWN},
-        words,
-    },
-    model::{Incident, Severity},
+    http::incidents::{Listed, OWN},
+    model::{Incident, Severity, text},
 };
 
 /// What the form offers for `since`.
@@ -78,7 +75,7 @@ impl IncidentsPage {
             (true, _) => "earlier ones".to_owned(),
             (false, 0) => "none is open".to_owned(),
             (false, 1) => "1 is open".to_owned(),
-            (false, n) => format!("{} are open", words::count(n as u64)),
+            (false, n) => format!("{} are open", text::number(n as u64)),
         };
         Self {
             summary,
@@ -110,7 +107,7 @@ fn row(incident: &Incident, now: Timestamp) -> Row {
         open: incident.resolved_at.is_none(),
         headline: incident.headline.clone(),
         since: Moment::new(incident.started_at, now),
-        lasted: words::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
+        lasted: text::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
         acknowledged: incident.acknowledged.as_ref().map(|a| a.by.clone()),
     }
 }

@@ -6,8 +6,7 @@ use serde::Serialize;
 use super::{Frame, Moment, path, render};
 use crate::{
     dispatch::matchers,
-    http::words,
-    model::{AlertContext, Incident, Silence, SilenceMatcher},
+    model::{AlertContext, Incident, Silence, SilenceMatcher, text},
 };
 
 /// Silences listed: what holds comes first.
@@ -61,9 +60,9 @@ impl SilencesPage {
 
 fn row(s: &Silence, now: Timestamp) -> Row {
     let (class, state, time) = match (now < s.starts_at, now < s.ends_at) {
-        (true, _) => ("suspect", "to come", format!("begins in {}", words::between(now, s.starts_at))),
-        (false, true) => ("up", "in force", format!("ends in {}", words::between(now, s.ends_at))),
-        (false, false) => ("unknown", "ended", format!("ended {} ago", words::between(s.ends_at, now))),
+        (true, _) => ("suspect", "to come", format!("begins in {}", text::between(now, s.starts_at))),
+        (false, true) => ("up", "in force", format!("ends in {}", text::between(now, s.ends_at))),
+        (false, false) => ("unknown", "ended", format!("ended {} ago", text::between(s.ends_at, now))),
     };
     let condition = |m: &SilenceMatcher| format!("{}{}{:?}", m.name, matchers::operator(m), m.value);
     Row {

@@ -4,12 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Frame, Moment, job_title, render};
-use crate::{
-    http::words,
-    model::{
-        ApiServerFacts, CheckLine, EtcdFacts, EtcdVia, Facts, KubeletFacts, KubeletVia, LiveTarget, Observation,
-        ReadThrough, State, TlsFacts, TraceLine,
-    },
+use crate::model::{
+    ApiServerFacts, CheckLine, EtcdFacts, EtcdVia, Facts, KubeletFacts, KubeletVia, LiveTarget, Observation,
+    ReadThrough, State, TlsFacts, TraceLine, text,
 };
 
 /// The view of a target's page.
@@ -82,8 +79,8 @@ impl TargetPage {
             reason: t.verdict.reason.map(|r| r.to_string()).unwrap_or_default(),
             message: t.verdict.message.clone(),
             last_success: t.last_success.map(|at| Moment::new(at, now)),
-            interval: words::lasting(t.target.interval),
-            timeout: words::lasting(t.target.timeout),
+            interval: text::duration(t.target.interval),
+            timeout: text::duration(t.target.timeout),
             last: t.last.as_deref().map(|o| last(o, now)),
             failures: t
                 .failures
@@ -108,7 +105,7 @@ impl TargetPage {
 }
 
 fn steps(trace: &[TraceLine]) -> Vec<Step> {
-    trace.iter().map(|l| Step { after: words::latency(l.after), text: l.text.clone() }).collect()
+    trace.iter().map(|l| Step { after: text::latency(l.after), text: l.text.clone() }).collect()
 }
 
 fn last(o: &Observation, now: Timestamp) -> Last {
@@ -137,10 +134,10 @@ fn last(o: &Observation, now: Timestamp) -> Last {
     let (passing_checks, failing_checks) = o.checks.iter().cloned().partition(|c| c.ok);
     Last {
         at: Moment::new(o.started, now),
-        latency: words::latency(o.duration),
+        latency: text::latency(o.duration),
         failed: o.failure.is_some(),
         facts,
-        phases: phases.into_iter().filter_map(|(name, d)| Some((name, words::latency(d?)))).collect(),
+        phases: phases.into_iter().filter_map(|(name, d)| Some((name, text::latency(d?)))).collect(),
         certificates: o.tls.as_ref().map(|tls| certificates(tls, now)).unwrap_or_default(),
         failing_checks,
         passing_checks,
@@ -154,8 +151,8 @@ fn certificates(tls: &TlsFacts, now: Timestamp) -> Vec<Certificate> {
         Certificate {
             subject: c.subject.clone(),
             issuer: c.issuer.clone(),
-            until: words::date(c.not_after),
-            left: if expired { words::between(c.not_after, now) } else { words::between(now, c.not_after) },
+            until: text::date(c.not_after),
+            left: if expired { text::between(c.not_after, now) } else { text::between(now, c.not_after) },
             expired,
         }
     };
@@ -204,9 +201,9 @@ fn etcd(f: &EtcdFacts, facts: &mut Vec<(&'static str, String)>) {
         facts.push(("Members in its list", f.members.len().to_string()));
     }
     if let Some(size) = f.db_size {
-        let used = f.db_size_in_use.map(|b| format!(", {} in use", words::size(b))).unwrap_or_default();
-        let quota = f.db_quota.map(|b| format!(", quota {}", words::size(b))).unwrap_or_default();
-        facts.push(("Database", format!("{}{used}{quota}", words::size(size))));
+        let used = f.db_size_in_use.map(|b| format!(", {} in use", text::size(b))).unwrap_or_default();
+        let quota = f.db_quota.map(|b| format!(", quota {}", text::size(b))).unwrap_or_default();
+        facts.push(("Database", format!("{}{used}{quota}", text::size(size))));
     }
     if let (Some(term), Some(index)) = (f.raft_term, f.raft_index) {
         facts.push(("Raft", format!("term {term}, index {index}")));

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{base, names, watch::Watch};
-use crate::receivers::{HookServer, eventually};
+use crate::{eventually::eventually, receivers::HookServer};
 
 async fn send(watch: &Watch, method: reqwest::Method, path: &str, body: Value) -> (StatusCode, Value) {
     let request = reqwest::Client::new().request(method, format!("{}{path}", watch.url));

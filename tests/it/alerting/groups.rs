@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::watch::Watch;
-use crate::receivers::{HookServer, eventually};
+use crate::{eventually::eventually, receivers::HookServer};
 
 /// `path alert state` of everything that arrived, in order.
 fn told(sink: &HookServer) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::watch::Watch;
-use crate::receivers::{HookServer, eventually};
+use crate::{eventually::eventually, receivers::HookServer};
 
 /// A receiver counts as failing after a minute.
 const FAILING_WITHIN: Duration = Duration::from_secs(100);

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::receivers::eventually;
+use crate::eventually::eventually;
 
 /// The token in the file `token`.
 pub const TOKEN: &str = "0123456789abcdef-token";

@@ -1,0 +1,141 @@
+//! Durations, moments, numbers and plurals as people read them: the one place for mails, pages, findings and the terminal.
+//!
+//! Pure; the moment is an argument. Nothing here has an error: what is absurd (a time in the future, an age of years) is
+//! said as well as it can be.
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+/// Says a duration in its two largest units: `0.4 s`, `45 s`, `4 min 12 s`, `2 h 5 min`, `1 day 1 h`, `3 days 4 h`.
+pub fn duration(d: Duration) -> String {
+    let s = d.as_secs();
+    let two = |large: String, small: u64, unit: &str| match small {
+        0 => large,
+        _ => format!("{large} {small} {unit}"),
+    };
+    match s {
+        0 if d.as_millis() >= 100 => format!("0.{} s", d.as_millis() / 100),
+        0 => "less than 1 s".into(),
+        1..60 => format!("{s} s"),
+        60..3_600 => two(format!("{} min", s / 60), s % 60, "s"),
+        3_600..86_400 => two(format!("{} h", s / 3_600), s % 3_600 / 60, "min"),
+        _ => two(plural((s / 86_400) as usize, "day", "days"), s % 86_400 / 3_600, "h"),
+    }
+}
+
+/// Says how long ago `then` was; nothing is ever in the future, whatever the clocks say.
+pub fn between(then: Timestamp, now: Timestamp) -> String {
+    duration(Duration::try_from(now.duration_since(then)).unwrap_or_default())
+}
+
+/// Says a moment with its date: `2026-11-23 14:02:11 UTC`.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Says a moment, with the date only where it is not today's: `06:55:59 UTC`, `2026-11-22 23:10:00 UTC`.
+pub fn moment_today(at: Timestamp, now: Timestamp) -> String {
+    if date(at) == date(now) { at.strftime("%H:%M:%S UTC").to_string() } else { moment(at) }
+}
+
+/// Says the date in UTC: `2026-11-22`.
+pub fn date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// Says a latency: `0.4 ms`, `12 ms`, `2.03 s`.
+pub fn latency(d: Duration) -> String {
+    let ms = d.as_secs_f64() * 1000.0;
+    match ms {
+        ..1.0 => format!("{ms:.1} ms"),
+        1.0..999.5 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1000.0),
+    }
+}
+
+/// Writes a number with its thousands apart: `4,987`.
+pub fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Says a size in bytes: `512 B`, `491.5 kB`, `2.1 GB` (powers of 1000).
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Counts things: `1 target`, `5,000 targets`.
+pub fn plural(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", number(n as u64), if n == 1 { one } else { many })
+}
+
+/// Turns control characters and line breaks into spaces, so that no text from outside can add a header or a line.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    let unwelcome = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}');
+    if text.contains(unwelcome) {
+        Cow::Owned(text.split(unwelcome).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" "))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Takes the beginning of a text: at most `max` bytes, cut between characters.
+pub fn clip(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_keep_their_two_largest_units() {
+        let check = |seconds: f64, expected: &str| assert_eq!(duration(Duration::from_secs_f64(seconds)), expected);
+        check(0.0, "less than 1 s");
+        check(0.43, "0.4 s");
+        check(12.9, "12 s");
+        check(60.0, "1 min");
+        check(190.0, "3 min 10 s");
+        check(845.0, "14 min 5 s");
+        check(3600.0, "1 h");
+        check(7500.0, "2 h 5 min");
+        check(86_400.0 + 3_700.0, "1 day 1 h");
+        check(86_400.0 * 3.0 + 4.0 * 3600.0 + 59.0, "3 days 4 h");
+        check(86_400.0 * 1400.0, "1,400 days");
+    }
+
+    #[test]
+    fn moments_carry_their_date_when_it_is_another_day() {
+        let now: Timestamp = "2026-11-23T06:55:59Z".parse().unwrap();
+        assert_eq!(moment_today(now, now), "06:55:59 UTC");
+        assert_eq!(moment_today("2026-11-22T23:10:00Z".parse().unwrap(), now), "2026-11-22 23:10:00 UTC");
+        assert_eq!(between("2026-11-23T06:52:49Z".parse().unwrap(), now), "3 min 10 s");
+        assert_eq!(between("2026-11-23T07:52:49Z".parse().unwrap(), now), "less than 1 s", "a clock ahead of ours");
+        assert_eq!(date(Timestamp::MAX), "9999-12-30");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        let numbers = [number(0), number(999), number(1000), number(1_234_567)];
+        assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([size(0), size(999), size(491_520), size(2_147_483_648)], ["0 B", "999 B", "491.5 kB", "2.1 GB"]);
+        let ms = |n| latency(Duration::from_micros(n));
+        assert_eq!([ms(400), ms(12_300), ms(999_400), ms(2_032_619)], ["0.4 ms", "12 ms", "999 ms", "2.03 s"]);
+        assert_eq!([plural(1, "target", "targets"), plural(5000, "target", "targets")], ["1 target", "5,000 targets"]);
+    }
+}
