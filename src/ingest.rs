@@ -317,7 +317,6 @@ impl Ingest {
                 && cluster.judgeable(mono)
                 && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
             if due {
-                cluster.look_beside();
                 let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));
                 diagnosis.unsettled |= cluster.is_rising();
                 diagnosis.unsettled |= newest_silence(cluster).is_some_and(|since| since > looked);

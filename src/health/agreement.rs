@@ -43,24 +43,21 @@ pub(super) enum Difference {
     Keys(u64),
 }
 
-fn answering<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a TargetView<'a>, &'a EtcdFacts)> {
-    scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.last.filter(|o| o.answered).and(t.etcd_facts())?)))
+/// Who answers, and what it tells.
+fn told<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a TargetView<'a>, &'a EtcdFacts)> {
+    scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)))
 }
 
 /// Members of another cluster than that of most.
 pub(super) fn strangers<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Vec<Stranger<'a>> {
-    let ours = |f: &EtcdFacts| f.cluster_id == seats.cluster;
-    let others_at = answering(scene).filter(|(_, f)| ours(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
-    answering(scene)
-        .filter(|(_, f)| f.cluster_id.is_some() && !ours(f))
-        .map(|(target, facts)| Stranger { target, facts, others_at })
-        .collect()
+    let strange = |f: &EtcdFacts| seats.is_stranger(f);
+    let others_at = told(scene).filter(|(_, f)| !strange(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
+    told(scene).filter(|(_, f)| strange(f)).map(|(target, facts)| Stranger { target, facts, others_at }).collect()
 }
 
 /// The first two members found to hold different data.
 pub(super) fn apart<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Option<Apart<'a>> {
-    let members: Vec<_> =
-        answering(scene).filter(|(_, f)| f.cluster_id.is_none() || f.cluster_id == seats.cluster).collect();
+    let members: Vec<_> = told(scene).filter(|(_, f)| !seats.is_stranger(f)).collect();
     let pairs = members.iter().enumerate().flat_map(|(i, a)| members.iter().skip(i + 1).map(move |b| (a, b)));
     let mut found = pairs.filter_map(|((one, a), (other, b))| Some(Apart { one, other, how: difference(a, b)? }));
     found.next()

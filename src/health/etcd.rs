@@ -11,7 +11,7 @@ use super::{
     network::Silence,
     scene::Scene,
     view::{ClusterView, How, TargetView},
-    witness::{Word, is_certain, is_missed, of_member, of_quorum, of_reads},
+    witness::{Word, is_certain, is_missed, of_member, of_quorum, of_reads, says_lost},
 };
 use crate::model::{AlertName, FindingKey, Job, Reason, State};
 
@@ -99,6 +99,8 @@ pub(super) struct Etcd<'a> {
     pub(super) sick: usize,
     /// Since when there is no quorum.
     pub(super) lost: Option<Timestamp>,
+    /// That it is lost is certain: by the word of those that refuse, or of those that miss it; else too many are silent.
+    pub(super) sure: bool,
     /// Too many are out of our reach, yet somebody proves that quorum is kept.
     pub(super) proof: Option<String>,
     /// Too many are silent, and it will soon be known whether quorum is lost.
@@ -109,8 +111,8 @@ pub(super) struct Etcd<'a> {
 
 impl<'a> Etcd<'a> {
     pub(super) fn new(scene: &Scene<'a>, seats: Seats<'a>, hosts: &Hosts<'a>) -> Self {
-        let Seats { all, strays, cluster } = seats;
-        let members: Vec<_> = all.into_iter().map(|seat| judged(scene, hosts, cluster, seat)).collect();
+        let Seats { all, strays, .. } = seats;
+        let members: Vec<_> = all.into_iter().map(|seat| judged(scene, hosts, seat)).collect();
         let voters = || members.iter().filter(|m| m.seat.voter);
         let total = voters().count();
         let tally = |health| voters().filter(|m| m.health == health).count();
@@ -118,8 +120,11 @@ impl<'a> Etcd<'a> {
         let open = voters().any(|m| m.seat.target.is_some_and(|t| t.is_broken() && m.health == Health::Unknown));
         let (lost, proof, inferred) = (None, None, false);
         let quorum = majority(total);
-        let mut etcd = Self { total, quorum, dead, sick, lost, proof, open, inferred, members, strays };
+        let sure = false;
+        let mut etcd = Self { total, quorum, dead, sick, lost, sure, proof, open, inferred, members, strays };
         etcd.judge_quorum(scene);
+        etcd.sure =
+            etcd.lost.is_some_and(|since| etcd.certain() > total.saturating_sub(quorum) || says_lost(scene, since));
         etcd
     }
 
@@ -138,6 +143,18 @@ impl<'a> Etcd<'a> {
     /// Members that may be counted on.
     pub(super) fn alive(&self) -> usize {
         self.total.saturating_sub(self.dead + self.sick)
+    }
+
+    /// Voting members that are broken for certain.
+    fn certain(&self) -> usize {
+        let broken = |m: &&Member<'_>| matches!(m.health, Health::Dead | Health::Sick);
+        self.members.iter().filter(|m| m.seat.voter).filter(broken).filter(|m| m.is_certain()).count()
+    }
+
+    /// Of the dead, those that are no more than silent.
+    pub(super) fn silent(&self) -> usize {
+        let silent = |m: &&Member<'_>| m.seat.voter && m.health == Health::Dead && !m.is_certain();
+        self.members.iter().filter(silent).count()
     }
 
     /// How many more may be lost.
@@ -179,7 +196,6 @@ impl<'a> Etcd<'a> {
     fn judge_quorum(&mut self, scene: &Scene<'a>) {
         let spare = self.total.saturating_sub(self.quorum);
         let broken = self.members.iter().filter(|m| m.seat.voter && matches!(m.health, Health::Dead | Health::Sick));
-        let certain = broken.clone().filter(|m| m.is_certain()).count();
         let mut broken: Vec<_> = broken.map(|m| (m.health != Health::Dead, m.since)).collect();
         if self.total > 0 && broken.len() > spare {
             // Where the dead alone are enough, they decide since when; else those that miss a leader do.
@@ -191,7 +207,7 @@ impl<'a> Etcd<'a> {
             let since = broken.get(spare).map_or(scene.now, |&(_, since)| since);
             match of_quorum(scene, since) {
                 Word::Lives(who) => self.proof = Some(who),
-                Word::Waiting if certain <= spare => self.open = true,
+                Word::Waiting if self.certain() <= spare => self.open = true,
                 _ => self.lost = Some(since),
             }
         } else if let Some(since) = self.leaderless_since() {
@@ -210,14 +226,13 @@ impl<'a> Etcd<'a> {
 }
 
 /// How a member does, with what its host and others say of it.
-fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, cluster: Option<u64>, seat: Seat<'a>) -> Member<'a> {
+fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, seat: Seat<'a>) -> Member<'a> {
     let since = seat.target.map_or(scene.now, |t| t.verdict.since);
     let own = match seat.target {
         // A member that never started raises the quorum and gives nothing: as good as dead.
         _ if seat.unborn => Health::Dead,
         None => Health::Unknown,
-        // However well it is, it is not of this cluster.
-        Some(t) if t.etcd_facts().is_some_and(|f| f.cluster_id.is_some() && f.cluster_id != cluster) => Health::Sick,
+        Some(_) if seat.taken => Health::Sick,
         Some(t) => health(t),
     };
     let health = match (own, seat.target) {
@@ -236,8 +251,8 @@ fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, cluster: Option<u64>, seat: 
         (own, _) => own,
     };
     // A stranger has long been well where it belongs: since when it sits here, nobody tells.
-    let is_stranger = health == Health::Sick && seat.target.is_some_and(|t| t.is_up());
-    Member { seat, health, since: if is_stranger { scene.now } else { since } }
+    let since = if seat.taken && seat.target.is_some_and(TargetView::is_up) { scene.now } else { since };
+    Member { seat, health, since }
 }
 
 fn health(target: &TargetView<'_>) -> Health {

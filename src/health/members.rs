@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{scene::Scene, view::TargetView, words};
-use crate::model::{EtcdMember, Job};
+use crate::model::{EtcdFacts, EtcdMember, Job};
 
 /// A member, from the list or, where there is none, from a target.
 pub(super) struct Seat<'a> {
@@ -20,6 +20,8 @@ pub(super) struct Seat<'a> {
     pub(super) voter: bool,
     /// Added to the list, never started.
     pub(super) unborn: bool,
+    /// Who sits there tells another cluster: however well it is, it is not this one's.
+    pub(super) taken: bool,
 }
 
 impl Seat<'_> {
@@ -63,7 +65,7 @@ impl<'a> Seats<'a> {
         }));
         let list = list(scene, cluster);
         if list.is_empty() {
-            return Self { all: targets.iter().map(|t| of_target(t)).collect(), strays: Vec::new(), cluster };
+            return Self { all: targets.iter().map(|t| of_target(t, cluster)).collect(), strays: Vec::new(), cluster };
         }
         let index = Index::new(list);
         let mut matched: Vec<Option<&TargetView>> = vec![None; list.len()];
@@ -74,14 +76,21 @@ impl<'a> Seats<'a> {
                 None => strays.push(*target),
             }
         }
-        // A dead member whose name in the configuration differs from the list's is still one of the list's.
+        // A dead member whose name in the configuration differs from the list's is still one of the list's. Who tells
+        // an ID that the list does not have is somebody else.
+        let (told, mute): (Vec<_>, Vec<_>) = strays.into_iter().partition(|t| t.etcd_facts().is_some_and(is_known));
         let vacant = matched.iter_mut().zip(list).filter(|(slot, m)| slot.is_none() && !m.name.is_empty());
-        let mut left = strays.into_iter();
+        let mut left = mute.into_iter();
         for (slot, _) in vacant {
             *slot = left.next();
         }
-        let all = list.iter().zip(matched).map(|(m, target)| of_list(m, target)).collect();
-        Self { all, strays: left.collect(), cluster }
+        let all = list.iter().zip(matched).map(|(m, target)| of_list(m, target, cluster)).collect();
+        Self { all, strays: told.into_iter().chain(left).collect(), cluster }
+    }
+
+    /// Whether who tells this is of another cluster than most.
+    pub(super) fn is_stranger(&self, facts: &EtcdFacts) -> bool {
+        is_of_another(facts, self.cluster)
     }
 
     /// The member that a target is.
@@ -100,10 +109,20 @@ pub fn cluster_of_most(told: impl Iterator<Item = (u64, Option<u64>)>) -> Option
     votes.into_iter().max_by_key(|&(_, vote)| vote).map(|(id, _)| id)
 }
 
+/// It tells a cluster, and not this one.
+fn is_of_another(facts: &EtcdFacts, cluster: Option<u64>) -> bool {
+    facts.cluster_id.is_some() && facts.cluster_id != cluster
+}
+
+/// It tells who it is.
+fn is_known(facts: &EtcdFacts) -> bool {
+    facts.member_id.is_some()
+}
+
 /// The newest member list that a member of the cluster told, else the one remembered.
 fn list<'a>(scene: &Scene<'a>, cluster: Option<u64>) -> &'a [EtcdMember] {
     let told = scene.job(Job::Etcd).iter().filter_map(|t| Some((t.last?.started, t.etcd_facts()?)));
-    let ours = told.filter(|(_, f)| f.cluster_id.is_none() || f.cluster_id == cluster);
+    let ours = told.filter(|(_, f)| !is_of_another(f, cluster));
     let newest = ours.filter(|(_, f)| !f.members.is_empty()).max_by_key(|&(at, _)| at);
     newest.map_or(scene.view.snapshot.etcd_members.as_slice(), |(_, f)| f.members.as_slice())
 }
@@ -139,7 +158,11 @@ impl<'a> Index<'a> {
     }
 }
 
-fn of_target<'a>(target: &'a TargetView<'a>) -> Seat<'a> {
+fn is_taken(target: Option<&TargetView<'_>>, cluster: Option<u64>) -> bool {
+    target.and_then(TargetView::etcd_facts).is_some_and(|facts| is_of_another(facts, cluster))
+}
+
+fn of_target<'a>(target: &'a TargetView<'a>, cluster: Option<u64>) -> Seat<'a> {
     let facts = target.etcd_facts();
     Seat {
         id: facts.and_then(|f| f.member_id),
@@ -148,10 +171,11 @@ fn of_target<'a>(target: &'a TargetView<'a>) -> Seat<'a> {
         target: Some(target),
         voter: true,
         unborn: false,
+        taken: is_taken(Some(target), cluster),
     }
 }
 
-fn of_list<'a>(member: &EtcdMember, target: Option<&'a TargetView<'a>>) -> Seat<'a> {
+fn of_list<'a>(member: &EtcdMember, target: Option<&'a TargetView<'a>>, cluster: Option<u64>) -> Seat<'a> {
     let url = member.client_urls.first().or(member.peer_urls.first());
     let place = url.map(|u| words::authority(u).to_owned()).unwrap_or_default();
     Seat {
@@ -161,5 +185,6 @@ fn of_list<'a>(member: &EtcdMember, target: Option<&'a TargetView<'a>>) -> Seat<
         target,
         voter: !member.learner,
         unborn: member.name.is_empty(),
+        taken: is_taken(target, cluster),
     }
 }

@@ -100,12 +100,16 @@ impl Head {
 
     fn unknown(now: Timestamp, reached: bool) -> Self {
         let (state, message) = (State::Unknown, "not probed yet".into());
-        Self::with(Verdict { state, since: now, reason: None, message, reached })
+        Self::with(Verdict { state, since: now, reason: None, message, reached, hides: None })
     }
 
     /// A target as it was before a restart: the same state since the same time. `Down` stays until it has risen,
-    /// `Suspect` was never confirmed and counts as `Up`, and what could not be seen then has yet to be.
-    pub fn restore(verdict: Verdict) -> Self {
+    /// `Suspect` was never confirmed and counts as `Up`. What could not be seen then has yet to be, and what was wrong with
+    /// it before that is taken to go on.
+    pub fn restore(mut verdict: Verdict) -> Self {
+        if let Some(hidden) = verdict.hides.take() {
+            return Self::restore(*hidden);
+        }
         match verdict.state {
             State::Up | State::Down => Self::with(verdict),
             State::Suspect => {
@@ -139,10 +143,10 @@ impl Head {
         self.blind.as_ref().or(self.flapping.as_ref()).unwrap_or(&self.inner)
     }
 
-    /// What a diagnosis of others goes by: an outage that went out of sight for a reason of ours is taken to go on, and
-    /// nothing else is taken of what is not seen.
+    /// What a diagnosis goes by: what was wrong with a target that went out of sight for a reason of ours is taken to go
+    /// on, and nothing else is taken of what is not seen.
     pub fn believed(&self) -> &Verdict {
-        if self.own_fault().is_some() && self.hides_an_outage() { &self.inner } else { self.verdict() }
+        self.own_fault().and_then(|_| self.verdict().hides.as_deref()).unwrap_or(self.verdict())
     }
 
     /// Takes in a probe that began at `started` and ended at `now`. `Some(previous state)` where the state changed; a
@@ -193,8 +197,8 @@ impl Head {
     pub fn blind(&mut self, now: Timestamp, why: &str) -> Option<State> {
         let before = self.verdict().state;
         let since = self.blind.as_ref().map_or(now, |v| v.since);
-        let (state, reached) = (State::Unknown, self.reached);
-        self.blind = Some(Verdict { state, since, reason: None, message: why.into(), reached });
+        let (state, reached, hides) = (State::Unknown, self.reached, self.wrong());
+        self.blind = Some(Verdict { state, since, reason: None, message: why.into(), reached, hides });
         (before != State::Unknown).then_some(before)
     }
 
@@ -217,9 +221,15 @@ impl Head {
         self.own_fault.as_ref().filter(|_| shown).map(|f| (&f.ours, f.first))
     }
 
-    /// It was down when it went out of sight: whether it still is, is not known.
-    pub fn hides_an_outage(&self) -> bool {
-        self.blind.is_some() && self.inner.state == State::Down
+    /// What is known to be wrong with it, beneath its being out of sight: neither a suspicion nor mere ignorance.
+    fn wrong(&self) -> Option<Box<Verdict>> {
+        let known = match self.inner.state {
+            State::Down => true,
+            State::Unknown => self.inner.reason.is_some(),
+            State::Up | State::Suspect | State::Flapping => false,
+        };
+        let wrong = self.flapping.as_ref().or(known.then_some(&self.inner));
+        wrong.map(|verdict| Box::new(Verdict { reached: self.reached, ..verdict.clone() }))
     }
 
     fn is_cut_off(&self) -> bool {
@@ -240,6 +250,7 @@ impl Head {
                 reason: Some(Reason::Local),
                 message: failure.message.clone(),
                 reached: self.reached,
+                hides: self.wrong(),
             });
         }
         self.own_fault = Some(fault);
@@ -318,11 +329,12 @@ impl Head {
 
     fn suspect(&mut self, since: Timestamp, reason: Option<Reason>, message: &str) {
         let (state, reached) = (State::Suspect, self.reached);
-        self.inner = Verdict { state, since, reason, message: message.into(), reached };
+        self.inner = Verdict { state, since, reason, message: message.into(), reached, hides: None };
     }
 
     fn settle(&mut self, state: State, since: Timestamp, reason: Option<Reason>, message: &str) {
-        self.inner = Verdict { state, since, reason, message: message.into(), reached: self.reached };
+        let (message, reached) = (message.into(), self.reached);
+        self.inner = Verdict { state, since, reason, message, reached, hides: None };
         self.settled = self.inner.clone();
     }
 
@@ -355,7 +367,7 @@ impl Head {
                     self.inner.message
                 );
                 let (state, reason, reached) = (State::Flapping, self.inner.reason, self.reached);
-                self.flapping = Some(Verdict { state, since, reason, message, reached });
+                self.flapping = Some(Verdict { state, since, reason, message, reached, hides: None });
             }
             None => {}
         }

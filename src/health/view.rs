@@ -19,7 +19,7 @@ pub struct TargetView<'a> {
     pub target: &'a Target,
     /// Its confirmed verdict.
     pub verdict: &'a Verdict,
-    /// The newest observation.
+    /// The newest observation that tells anything of it: none that failed on our own side.
     pub last: Option<&'a Observation>,
     /// When it last succeeded.
     pub last_success: Option<Timestamp>,

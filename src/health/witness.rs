@@ -14,7 +14,7 @@ use super::{
     time::later,
     view::{How, TargetView},
 };
-use crate::model::{EtcdVia, Job, LeaseSight, ReadThrough, State};
+use crate::model::{EtcdFacts, EtcdVia, Job, LeaseSight, ReadThrough, State};
 
 /// By then the loss of quorum shows in every answer that needs it: elections take 1 to 2 s, reads time out after 2 s.
 const LOSS_SHOWS_AFTER: Duration = Duration::from_secs(5);
@@ -81,6 +81,15 @@ pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
         Word::Waiting if scene.job(Job::Etcd).iter().any(leaderless) => Word::Gone,
         word => word,
     }
+}
+
+/// Somebody who would know says that quorum is lost since `since`: a member that lacks it, or an API server whose reads
+/// through to etcd fail.
+pub(super) fn says_lost(scene: &Scene<'_>, since: Timestamp) -> bool {
+    let asked = |t: &TargetView<'_>| t.last.is_some_and(|o| o.started >= since);
+    let lacks = |t: &TargetView<'_>| asked(t) && t.etcd_facts().is_some_and(EtcdFacts::lacks_quorum);
+    let fails = |t: &TargetView<'_>| asked(t) && t.is_down() && t.how() == How::EtcdFails;
+    scene.job(Job::Etcd).iter().any(|t| lacks(t)) || scene.api.iter().any(|t| fails(t))
 }
 
 /// What reads that need quorum tell, of those that can still be asked.

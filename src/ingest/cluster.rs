@@ -46,6 +46,8 @@ pub struct Watched {
     pub head: Head,
     /// The newest observation, by its start.
     pub last: Option<Arc<Observation>>,
+    /// The newest one that tells anything of it: what failed on our own side takes nothing away from that.
+    pub seen: Option<Arc<Observation>>,
     /// When it last succeeded.
     pub last_success: Option<Timestamp>,
     /// The last failed probes, newest first.
@@ -57,7 +59,7 @@ pub struct Watched {
 impl Watched {
     /// Not probed yet in this run.
     pub fn new(target: Arc<Target>, head: Head) -> Self {
-        Self { target, head, last: None, last_success: None, failures: Vec::new(), samples: Arc::default() }
+        Self { target, head, last: None, seen: None, last_success: None, failures: Vec::new(), samples: Arc::default() }
     }
 
     /// As the read-only surfaces show it.
@@ -94,8 +96,6 @@ pub struct Cluster {
     pub watched: BTreeMap<TargetKey, Watched>,
     /// Guesses that have answered once, now or in an earlier run.
     pub adopted: HashSet<TargetKey>,
-    /// Since an outage went out of sight for a reason of ours, something that is seen was amiss.
-    pub amiss_beside: bool,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
     /// The series of the cluster as a whole that were last written.
@@ -119,7 +119,6 @@ impl Cluster {
             problem: None,
             watched: BTreeMap::new(),
             adopted: HashSet::new(),
-            amiss_beside: false,
             dirty: true,
             written: Arc::default(),
             diagnosed_at: None,
@@ -156,6 +155,9 @@ impl Cluster {
         };
         // Overlapping probes may end out of turn: the newest start is what is known last.
         if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
+            if o.failure.as_ref().is_none_or(|f| f.ours.is_none()) {
+                watched.seen = Some(o.clone());
+            }
             watched.last = Some(o);
         }
         self.dirty |= from.is_some() || watched.head.verdict().state != State::Up;
@@ -164,7 +166,7 @@ impl Cluster {
 
     /// Adds to an answer what earlier ones of the same target told, where only both together tell something.
     pub fn remember(&self, o: &mut Observation) {
-        let before = self.watched.get(&o.target.key).and_then(|w| w.last.as_ref());
+        let before = self.watched.get(&o.target.key).and_then(|w| w.seen.as_ref());
         if let (Facts::Etcd(facts), Some(before)) = (&mut o.facts, before)
             && let Facts::Etcd(earlier) = &before.facts
             && before.started < o.started
@@ -176,7 +178,7 @@ impl Cluster {
     /// Whether a member speaks for the cluster that most members are of: one that was started on an empty directory has a
     /// list of its own.
     fn is_of_most(&self, facts: &EtcdFacts) -> bool {
-        let told = self.watched.values().filter_map(|w| match &w.last.as_ref()?.facts {
+        let told = self.watched.values().filter_map(|w| match &w.seen.as_ref()?.facts {
             Facts::Etcd(known) => Some((known.cluster_id?, known.revision)),
             _ => None,
         });
@@ -229,21 +231,10 @@ impl Cluster {
         self.watched.values().any(rising)
     }
 
-    /// For a reason of our own nothing of it is seen, or all that was ever amiss is not: nothing is said of it until then.
-    /// Where anything else is amiss, that is told, and so is its end.
+    /// Nothing of it is seen, for a reason of our own or since nothing has answered for it in this run: nothing is said of
+    /// it until something is. Of what is seen in part, all is told as it is believed to stand ([`Head::believed`]).
     pub fn is_out_of_sight(&self) -> bool {
-        let nothing_seen = !self.watched.is_empty() && self.watched.values().all(is_unseen);
-        nothing_seen || (self.hides_an_outage() && !self.amiss_beside)
-    }
-
-    /// Looks at what is amiss beside an outage that is out of sight; before each diagnosis.
-    pub fn look_beside(&mut self) {
-        let amiss = |w: &Watched| !is_unseen(w) && w.head.verdict().state != State::Up;
-        self.amiss_beside = self.hides_an_outage() && (self.amiss_beside || self.watched.values().any(amiss));
-    }
-
-    fn hides_an_outage(&self) -> bool {
-        self.watched.values().any(|w| is_unseen(w) && w.head.hides_an_outage())
+        !self.watched.is_empty() && self.watched.values().all(|w| is_unseen(w) || w.seen.is_none())
     }
 
     /// What the diagnosis looks at.
@@ -257,7 +248,7 @@ impl Cluster {
                 .map(|w| TargetView {
                     target: &w.target,
                     verdict: w.head.believed(),
-                    last: w.last.as_deref(),
+                    last: w.seen.as_deref(),
                     last_success: w.last_success,
                 })
                 .collect(),

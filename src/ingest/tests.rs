@@ -245,8 +245,14 @@ async fn an_answering_target_proves_that_we_are_not_cut_off() {
 async fn after_a_restart_the_old_verdict_stands_until_probed() {
     let api = target(Job::KubeApiserver, "a:6443", false);
     let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let down =
-        Verdict { state: State::Down, since, reason: Some(Reason::Refused), message: "refused".into(), reached: true };
+    let down = Verdict {
+        state: State::Down,
+        since,
+        reason: Some(Reason::Refused),
+        message: "refused".into(),
+        reached: true,
+        hides: None,
+    };
     let mut b = Bench::start(vec![(api.clone(), down)]);
     b.know(vec![api.clone()]).await;
     b.look(true).await;
@@ -310,34 +316,4 @@ async fn what_a_probe_no_longer_tells_ends_in_the_history() {
     b.until("written", |b| reasons(b).len() == 2).await;
     let values = reasons(&b);
     assert!(values[0] == 1.0 && crate::model::is_stale(values[1]), "{values:?}");
-}
-
-#[tokio::test]
-async fn what_fails_on_our_side_ends_no_outage_and_begins_none() {
-    let mut b = Bench::start(Vec::new());
-    let (api, other) = (target(Job::KubeApiserver, "a:6443", false), target(Job::KubeApiserver, "b:6443", false));
-    b.know(vec![api.clone(), other.clone()]).await;
-    b.look(true).await;
-    for reason in [Some(Reason::Refused); 3] {
-        b.probe(&api, reason).await;
-        b.probe(&other, None).await;
-    }
-    b.until("down", |b| b.state(&api) == Some(State::Down)).await;
-    while b.diagnosis().await.findings.is_empty() {}
-    for _ in 0..3 {
-        b.probe(&api, Some(Reason::Local)).await;
-    }
-    b.until("unknown", |b| b.state(&api) == Some(State::Unknown)).await;
-    while !b.diagnosis().await.blind {}
-    let own = loop {
-        let diagnosis = b.diagnoses.recv().await.unwrap();
-        if diagnosis.cluster.is_empty() && !diagnosis.findings.is_empty() {
-            break diagnosis;
-        }
-    };
-    assert_eq!(own.findings[0].key.alert.to_string(), "WatchdogProxyDown");
-    assert!(own.findings[0].headline.contains("1 target of cluster prod can't be seen"), "{:?}", own.findings);
-    b.probe(&api, Some(Reason::Refused)).await;
-    b.until("down as before", |b| b.state(&api) == Some(State::Down)).await;
-    while b.diagnosis().await.findings.is_empty() {}
 }

@@ -63,6 +63,26 @@ pub struct EtcdLog {
     pub revision: u64,
 }
 
+/// What is wrong with a member's two reads, held against each other: one of its own data, one that quorum must agree upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EtcdReads {
+    /// It reads its own data, and nobody agrees with it: it sees no quorum.
+    Alone,
+    /// Agreement takes many times as long as its own data: raft is slow, for want of its disk or of the network between
+    /// the members. How long each took.
+    Slow {
+        /// The read of its own data.
+        own: Duration,
+        /// The one that was agreed upon.
+        agreed: Duration,
+    },
+}
+
+/// So many times as long as a read of a member's own data is slow: agreement is one round trip to the other members…
+const SLOW_TIMES: u32 = 10;
+/// …and no less than this: half of an election timeout (etcd's default is 1 s), from where on leaders are lost over it.
+const SLOW_LEAST: Duration = Duration::from_millis(500);
+
 /// What an etcd member told. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdFacts {
@@ -117,6 +137,35 @@ pub struct EtcdFacts {
 }
 
 impl EtcdFacts {
+    /// Nothing is known but the way.
+    pub fn new(via: EtcdVia) -> Self {
+        Self {
+            via,
+            member_id: None,
+            cluster_id: None,
+            name: None,
+            version: None,
+            has_leader: None,
+            is_leader: None,
+            members: Vec::new(),
+            db_size: None,
+            db_size_in_use: None,
+            db_quota: None,
+            raft_term: None,
+            raft_index: None,
+            raft_applied_index: None,
+            revision: None,
+            hash: None,
+            peers: Vec::new(),
+            peers_at: None,
+            before: None,
+            serializable: None,
+            linearizable: None,
+            alarms: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
     /// Adds what an earlier answer of the same member told, which began at `at`, to this one's, which began at `now`.
     pub fn remember(&mut self, earlier: &EtcdFacts, at: Timestamp, now: Timestamp) {
         if self.peers.is_empty() {
@@ -138,6 +187,18 @@ impl EtcdFacts {
             self.hash = self.hash.or(earlier.hash);
             self.before = earlier.log();
         }
+    }
+
+    /// What its two reads tell; `None` where they went as they should, or were not both asked for.
+    pub fn reads(&self) -> Option<EtcdReads> {
+        let own = self.serializable?;
+        let Some(agreed) = self.linearizable else { return Some(EtcdReads::Alone) };
+        (agreed >= SLOW_LEAST.max(own.saturating_mul(SLOW_TIMES))).then_some(EtcdReads::Slow { own, agreed })
+    }
+
+    /// It says itself that quorum is missing: it has no leader, or nobody agrees to its reads.
+    pub fn lacks_quorum(&self) -> bool {
+        self.has_leader == Some(false) || self.reads() == Some(EtcdReads::Alone)
     }
 
     /// How far it is; `None` where it did not tell, or has no leader that would keep it up to date.

@@ -60,6 +60,9 @@ pub struct Verdict {
     /// reach for good.
     #[serde(default = "reached")]
     pub reached: bool,
+    /// What was wrong when it went out of sight, where it did: taken to go on until it is seen again, over a restart too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hides: Option<Box<Verdict>>,
 }
 
 /// What was remembered before this was known is believed to have answered.

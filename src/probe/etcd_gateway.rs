@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
-use crate::model::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdMember, EtcdVia};
+use crate::model::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdMember};
 
 /// More members, URLs, alarms or errors than this are no etcd cluster.
 const LIST_MAX: usize = 64;
@@ -181,37 +181,6 @@ pub fn members(body: &[u8]) -> Vec<EtcdMember> {
     let mut members: Vec<EtcdMember> = known.collect();
     members.sort_by_key(|m| m.id);
     members
-}
-
-impl EtcdFacts {
-    /// Nothing known but the way.
-    pub(super) fn new(via: EtcdVia) -> Self {
-        Self {
-            via,
-            member_id: None,
-            cluster_id: None,
-            name: None,
-            version: None,
-            has_leader: None,
-            is_leader: None,
-            members: Vec::new(),
-            db_size: None,
-            db_size_in_use: None,
-            db_quota: None,
-            raft_term: None,
-            raft_index: None,
-            raft_applied_index: None,
-            revision: None,
-            hash: None,
-            peers: Vec::new(),
-            peers_at: None,
-            before: None,
-            serializable: None,
-            linearizable: None,
-            alarms: Vec::new(),
-            errors: Vec::new(),
-        }
-    }
 }
 
 #[cfg(test)]

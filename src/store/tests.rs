@@ -44,7 +44,14 @@ fn target(instance: &str) -> Target {
 }
 
 fn verdict(state: State) -> Verdict {
-    Verdict { state, since: now(), reason: Some(Reason::Refused), message: "refused".into(), reached: true }
+    Verdict {
+        state,
+        since: now(),
+        reason: Some(Reason::Refused),
+        message: "refused".into(),
+        reached: true,
+        hides: None,
+    }
 }
 
 fn incident(id: i64, resolved: bool) -> Incident {

@@ -29,8 +29,14 @@ impl Straw {
             guessed: false,
             labels: BTreeMap::new(),
         });
-        let verdict =
-            Verdict { state, since: Timestamp::UNIX_EPOCH, reason: None, message: message.to_owned(), reached: true };
+        let verdict = Verdict {
+            state,
+            since: Timestamp::UNIX_EPOCH,
+            reason: None,
+            message: message.to_owned(),
+            reached: true,
+            hides: None,
+        };
         let target = LiveTarget {
             target,
             verdict,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::etcd;
 use crate::{
     health::{
         etcd::{Health, Member},
@@ -59,6 +60,7 @@ fn all_down(p: &Picture<'_>) -> Finding {
     finding.labels = labels(&failing);
     finding.evidence = failing.iter().flat_map(|t| evidence(t)).collect();
     finding.evidence.extend(p.scene.advertised.map(TargetView::line));
+    finding.evidence.extend(of_etcd(p, &failing));
     finding.consequences.push("nothing can be created, changed or scheduled; kubectl fails".into());
     finding.first_step = first_step(p, &failing, how);
     finding.caused_by = cause(p, &failing);
@@ -136,6 +138,7 @@ fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = evidence(target);
+    finding.evidence.extend(of_etcd(p, &[target]));
     finding.first_step = first_step(p, &[target], Some(target.how()));
     finding.caused_by = cause(p, &[target]);
     finding
@@ -181,6 +184,12 @@ fn evidence(target: &TargetView<'_>) -> Vec<String> {
         lines.push(format!("{} was draining: it was told to stop", target.instance()));
     }
     lines
+}
+
+/// Where they fail on etcd: how its members' own reads do.
+fn of_etcd(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> Vec<String> {
+    let fails = targets.iter().any(|t| t.how() == How::EtcdFails);
+    if fails { etcd::reads(p) } else { Vec::new() }
 }
 
 /// Silence of a host that lives: packets are dropped.

@@ -11,7 +11,7 @@ use crate::{
         witness::{Word, of_member},
         words,
     },
-    model::{AlertName, EtcdAlarm, EtcdFacts, Finding, Job, Severity, text},
+    model::{AlertName, EtcdAlarm, EtcdFacts, EtcdReads, Finding, Job, Severity, text},
 };
 
 /// Everything that is wrong with etcd.
@@ -73,11 +73,15 @@ fn quorum_headline(p: &Picture<'_>) -> String {
     let how = |m: &Member| m.seat.target.map_or("has never started", |t| t.how().says(1));
     if total == 1 {
         let only = etcd.members.iter().find(broken);
-        return only
-            .map_or("etcd is down".into(), |m| format!("etcd is down: its only member {} {}", m.seat.label(), how(m)));
+        let is_down = only.and_then(|m| m.seat.target).filter(|_| !etcd.sure);
+        let is_down = is_down.map_or("is down".into(), |t| are_down(&[t]));
+        return only.map_or("etcd is down".into(), |m| {
+            format!("etcd {is_down}: its only member {} {}", m.seat.label(), how(m))
+        });
     }
     if dead + etcd.quorum > total {
-        return format!("etcd has lost quorum: {dead} of {total} members down");
+        let probably = if etcd.sure { "" } else { "probably " };
+        return format!("etcd has {probably}lost quorum: {}", dead_words(etcd));
     }
     let no_leader =
         |m: &&Member| m.seat.target.and_then(|t| t.etcd_facts()).is_some_and(|f| f.has_leader == Some(false));
@@ -85,16 +89,47 @@ fn quorum_headline(p: &Picture<'_>) -> String {
     match dead {
         0 if sick == total => format!("etcd {lacks}: all {total} members answer, none of them is well"),
         0 => format!("etcd {lacks}: {sick} of {total} members answer and are not well"),
-        _ => format!("etcd {lacks}: {dead} of {total} members down, {sick} more not well"),
+        _ => format!("etcd {lacks}: {}, {sick} more not well", dead_words(etcd)),
+    }
+}
+
+/// `2 of 3 members down`, `2 of 3 members silent`, `2 of 3 members gone (1 down, 1 silent)`: what is certain, and what is not.
+fn dead_words(etcd: &Etcd<'_>) -> String {
+    let (total, dead, silent) = (etcd.total, etcd.dead, etcd.silent());
+    match dead.saturating_sub(silent) {
+        _ if silent == 0 => format!("{dead} of {total} members down"),
+        0 => format!("{dead} of {total} members silent"),
+        down => format!("{dead} of {total} members gone ({down} down, {silent} silent)"),
     }
 }
 
 fn evidence(m: &Member<'_>) -> String {
-    match m.seat.target {
+    let line = match m.seat.target {
         Some(t) if m.seat.name.is_empty() => t.line(),
         Some(t) => format!("{}: {}", m.seat.name, t.line()),
         None => format!("etcd member {} can't be asked", m.seat.label()),
+    };
+    let reads = m.seat.target.and_then(TargetView::etcd_facts).and_then(EtcdFacts::reads);
+    reads.map_or(line.clone(), |reads| format!("{line}; {}", reads_words(reads)))
+}
+
+/// What a member's two reads tell of it.
+fn reads_words(reads: EtcdReads) -> String {
+    match reads {
+        EtcdReads::Alone => "it reads its own data, and no read is agreed upon: it sees no quorum".into(),
+        EtcdReads::Slow { own, agreed } => format!(
+            "a read that the members agree upon takes {} ms there, one of its own data {} ms: raft is slow (a disk, or the \
+             network between the members)",
+            agreed.as_millis(),
+            own.as_millis()
+        ),
     }
+}
+
+/// What the members' reads tell where others fail on etcd: lines of evidence.
+pub(super) fn reads(p: &Picture<'_>) -> Vec<String> {
+    let told = p.scene.job(Job::Etcd).iter().filter_map(|t| Some((t.instance(), t.etcd_facts()?.reads()?)));
+    told.map(|(instance, reads)| format!("etcd member {instance}: {}", reads_words(reads))).collect()
 }
 
 /// Members that we can't reach and that others work with: told once.
@@ -164,9 +199,7 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     };
     let alarm = alarm_in_force(p, m).filter(|_| sick);
     finding.caused_by = match (etcd.lost, &etcd.proof) {
-        _ if m.seat.target.is_some_and(|t| is_stranger(p, t)) => {
-            Some(scene.key(AlertName::EtcdInconsistent, m.seat.subject()))
-        }
+        _ if m.seat.taken => Some(scene.key(AlertName::EtcdInconsistent, m.seat.subject())),
         (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
         // With an alarm in force, members call themselves unhealthy: that is its doing.
         _ if alarm.is_some() => alarm.map(|kind| scene.key(AlertName::EtcdAlarm, kind)),
@@ -184,10 +217,6 @@ fn alarm_in_force<'a>(p: &Picture<'a>, m: &Member<'a>) -> Option<&'a str> {
     all.flat_map(|f| &f.alarms).map(|a| a.alarm.as_str()).next()
 }
 
-fn is_stranger(p: &Picture<'_>, target: &TargetView<'_>) -> bool {
-    p.strangers.iter().any(|s| std::ptr::eq(s.target, target))
-}
-
 fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
     let etcd = &p.etcd;
     let role = if m.seat.voter { "member" } else { "learner" };
@@ -196,9 +225,12 @@ fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
         return format!("etcd {role} {label} can't be reached from here");
     }
     let what = match m.seat.target {
-        Some(t) if is_stranger(p, t) => "is of another cluster".into(),
+        Some(_) if m.seat.taken => "is of another cluster".into(),
         Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => {
             "answers but sees no leader".into()
+        }
+        Some(t) if sick && t.etcd_facts().and_then(EtcdFacts::reads) == Some(EtcdReads::Alone) => {
+            "answers but sees no quorum".into()
         }
         Some(t) if sick => format!("answers and is not well ({})", t.verdict.message),
         Some(t) if t.how().is_silence() => format!("{} ({})", are_down(&[t]), t.how().says_alone()),

@@ -10,11 +10,7 @@ fn break_it(break_it: impl FnOnce(&mut World)) -> String {
 }
 
 fn change(w: &mut World, which: &str, change: impl Fn(&mut EtcdFacts)) {
-    for entry in w.pick(which) {
-        if let Facts::Etcd(facts) = &mut entry.last.facts {
-            change(facts);
-        }
-    }
+    w.etcd(which, change);
 }
 
 #[test]
@@ -43,6 +39,29 @@ fn a_stranger_that_was_always_well_is_not_said_to_be_there_for_long() {
     let findings = world.diagnose().findings;
     let member = findings.iter().find(|f| f.key.alert == AlertName::EtcdMemberUnhealthy);
     assert_eq!(member.map(|f| f.since), Some(world::at(0)));
+}
+
+#[test]
+fn a_member_of_another_cluster_takes_no_seat_that_is_vacant() {
+    let told = break_it(|w| {
+        w.entries.retain(|e| &*e.target.key.instance != "10.99.0.3:2379");
+        let spec = ProbeSpec::Etcd { client: url::Url::parse("https://10.99.0.9:2379").unwrap(), metrics: None };
+        let facts = EtcdFacts { cluster_id: Some(99), member_id: Some(42), ..world::etcd_facts(9) };
+        w.add(Job::Etcd, "10.99.0.9:2379", None, spec, Facts::Etcd(Box::new(facts)));
+    });
+    assert!(told.contains("EtcdInconsistent: etcd at 10.99.0.9:2379 belongs to another cluster"), "{told}");
+    assert!(!told.contains("m3") && !told.contains("EtcdMemberUnhealthy"), "{told}");
+}
+
+#[test]
+fn a_dead_member_by_another_name_sits_on_the_seat_that_is_vacant() {
+    let told = break_it(|w| {
+        w.entries.retain(|e| &*e.target.key.instance != "10.99.0.3:2379");
+        let spec = ProbeSpec::Etcd { client: url::Url::parse("https://10.99.7.3:2379").unwrap(), metrics: None };
+        w.add(Job::Etcd, "10.99.7.3:2379", None, spec, Facts::None);
+        w.down("etcd 10.99.7.3", Reason::Refused, -30);
+    });
+    assert!(told.contains("EtcdMemberDown: etcd member m3 (10.99.7.3:2379) is down"), "{told}");
 }
 
 #[test]

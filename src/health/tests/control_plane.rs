@@ -171,7 +171,7 @@ fn two_control_plane_hosts_lost() {
         w.down("* 10.99.0.2", Reason::Timeout, -12).down("* 10.99.0.3", Reason::Unreachable, -11);
         w.leaderless("etcd 10.99.0.1", -9).etcd_only("kube-apiserver 10.99.0.1", -8);
     }), @r#"
-    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members silent
       + all 5 kubelets answer: running containers go on
       - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
       - all 3 API servers are down: 10.99.0.2:6443 is silent; 10.99.0.3:6443 can't be reached; 10.99.0.1:6443 fails on etcd

@@ -1,8 +1,10 @@
 //! etcd: quorum, members, alarms, and what follows from them.
 
 use super::*;
+use std::time::Duration;
+
 use crate::model::*;
-use world::{at, etcd_facts};
+use world::at;
 
 fn break_it(break_it: impl FnOnce(&mut World)) -> String {
     let mut world = World::new(5);
@@ -190,11 +192,7 @@ fn api_servers_fail_on_an_etcd_that_is_well() {
 #[test]
 fn etcd_out_of_space() {
     assert_snapshot!(break_it(|w| {
-        for entry in w.pick("etcd") {
-            entry.fail(State::Down, Reason::Degraded, -9);
-            let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
-            entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..etcd_facts(1) }));
-        }
+        w.alarm("etcd", "NOSPACE", -9);
     }), @r#"
     critical EtcdAlarm: etcd is out of space (alarm NOSPACE of m2): it refuses every write
       + all 3 API servers answer
@@ -208,12 +206,8 @@ fn etcd_out_of_space() {
 #[test]
 fn a_member_that_does_not_tell_the_alarm_is_unwell_by_it() {
     let told = break_it(|w| {
-        for (i, entry) in w.pick("etcd").enumerate() {
-            entry.fail(State::Down, Reason::Degraded, -9);
-            let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
-            let alarms = if i == 2 { Vec::new() } else { alarms };
-            entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..etcd_facts(1) }));
-        }
+        w.alarm("etcd", "NOSPACE", -9);
+        w.etcd("etcd 10.99.0.3", |f| f.alarms.clear());
     });
     assert!(told.contains("EtcdAlarm <- EtcdMemberUnhealthy"), "{told}");
 }
@@ -268,6 +262,95 @@ fn the_only_member() {
     "#);
 }
 
+/// The headline of lost quorum.
+fn headline(break_it: impl FnOnce(&mut World)) -> String {
+    let mut world = World::new(2);
+    break_it(&mut world);
+    let found = world.diagnose().findings;
+    found.into_iter().find(|f| f.key.alert == AlertName::EtcdQuorumLost).map(|f| f.headline).unwrap_or_default()
+}
+
+#[test]
+fn what_is_certain_of_lost_members_and_what_is_likely() {
+    let lost = |one: Reason, other: Reason, says_so: bool| {
+        headline(|w| {
+            w.down("etcd 10.99.0.2", one, -40).down("etcd 10.99.0.3", other, -40);
+            w.forget(Job::KubeApiserver);
+            match says_so {
+                true => w.leaderless("etcd 10.99.0.1", -35),
+                false => {
+                    w.refuse_us("etcd 10.99.0.1", 401, -50).etcd("etcd", |f| *f = EtcdFacts::new(EtcdVia::Handshake))
+                }
+            };
+        })
+    };
+    use Reason::{Refused, Timeout, Unreachable};
+    assert_eq!(lost(Refused, Refused, true), "etcd has lost quorum: 2 of 3 members down");
+    assert_eq!(lost(Refused, Refused, false), "etcd has lost quorum: 2 of 3 members down");
+    assert_eq!(lost(Refused, Timeout, true), "etcd has lost quorum: 2 of 3 members gone (1 down, 1 silent)");
+    assert_eq!(lost(Refused, Timeout, false), "etcd has probably lost quorum: 2 of 3 members gone (1 down, 1 silent)");
+    assert_eq!(lost(Timeout, Unreachable, true), "etcd has lost quorum: 2 of 3 members silent");
+    assert_eq!(lost(Timeout, Unreachable, false), "etcd has probably lost quorum: 2 of 3 members silent");
+}
+
+#[test]
+fn the_only_member_silent() {
+    let only = |api: bool| {
+        headline(|w| {
+            w.entries.retain(|e| e.target.key.job == Job::Kubelet || e.target.key.instance.starts_with("10.99.0.1:"));
+            w.snapshot.etcd_members.truncate(1);
+            w.down("etcd", Reason::Timeout, -40);
+            if api {
+                w.etcd_only("kube-apiserver", -30)
+            } else {
+                w.forget(Job::KubeApiserver)
+            };
+        })
+    };
+    assert_eq!(only(true), "etcd is down: its only member m1 (10.99.0.1:2379) is silent");
+    assert_eq!(only(false), "etcd is probably down: its only member m1 (10.99.0.1:2379) is silent");
+}
+
+#[test]
+fn what_a_members_reads_tell_is_evidence() {
+    let ms = Duration::from_millis;
+    let found = |own: Option<u64>, agreed: Option<u64>| {
+        let mut world = World::new(2);
+        for entry in world.pick("etcd 10.99.0.2") {
+            entry.fail(State::Down, Reason::Degraded, -30);
+        }
+        world.etcd("etcd 10.99.0.2", |f| (f.serializable, f.linearizable) = (own.map(ms), agreed.map(ms)));
+        let found =
+            world.diagnose().findings.into_iter().find(|f| f.key.alert == AlertName::EtcdMemberUnhealthy).unwrap();
+        (found.headline, found.evidence.join("\n"))
+    };
+    let (headline, evidence) = found(Some(2), None);
+    assert!(headline.starts_with("etcd member m2 (10.99.0.2:2379) answers but sees no quorum"), "{headline}");
+    assert!(evidence.contains("it reads its own data, and no read is agreed upon"), "{evidence}");
+    let (headline, evidence) = found(Some(2), Some(900));
+    assert!(headline.contains("answers and is not well"), "{headline}");
+    assert!(evidence.contains("takes 900 ms there, one of its own data 2 ms: raft is slow"), "{evidence}");
+    for (own, agreed) in
+        [(Some(2), Some(5)), (Some(2), Some(400)), (Some(200), Some(900)), (None, None), (None, Some(900))]
+    {
+        let (_, evidence) = found(own, agreed);
+        assert!(!evidence.contains("raft") && !evidence.contains("agreed"), "{own:?} {agreed:?}: {evidence}");
+    }
+}
+
+#[test]
+fn api_servers_that_fail_on_etcd_quote_its_reads() {
+    let mut world = World::new(2);
+    world.etcd_only("kube-apiserver", -9);
+    world.etcd("etcd 10.99.0.3", |f| {
+        (f.serializable, f.linearizable) = (Some(Duration::from_millis(1)), Some(Duration::from_millis(1400)));
+    });
+    let found = world.diagnose().findings.into_iter().next().unwrap();
+    assert_eq!(found.key.alert, AlertName::ApiServersDown);
+    let told = "etcd member 10.99.0.3:2379: a read that the members agree upon takes 1400 ms there";
+    assert!(found.evidence.iter().any(|line| line.starts_with(told)), "{:?}", found.evidence);
+}
+
 #[test]
 fn quorum_lost_in_full() {
     let mut world = World::new(2);
@@ -275,7 +358,7 @@ fn quorum_lost_in_full() {
     world.leaderless("etcd 10.99.0.1", -9).etcd_only("kube-apiserver", -8);
     let finding = world.diagnose().findings.into_iter().next().unwrap();
     assert_snapshot!(in_full(&finding), @r#"
-    etcd has lost quorum: 2 of 3 members down
+    etcd has lost quorum: 2 of 3 members gone (1 down, 1 silent)
     since 2026-11-23T05:59:49Z
       m1: etcd member 10.99.0.1:2379 is not healthy since 2026-11-23 05:59:51 UTC: it failed (degraded); last healthy 2026-11-23 05:59:41 UTC
       m2: etcd member 10.99.0.2:2379 refuses connections since 2026-11-23 05:59:48 UTC: connection refused by 10.99.0.2:2379; last healthy 2026-11-23 05:59:38 UTC

@@ -31,11 +31,7 @@ fn a_node_is_judged_before_the_kube_proxy_on_it() {
 #[test]
 fn leaders_that_give_up_because_etcd_is_full_are_its_consequence() {
     let mut world = World::new(2);
-    for entry in world.pick("etcd") {
-        entry.fail(State::Down, Reason::Degraded, -60);
-        let alarms = vec![EtcdAlarm { member_id: 2, alarm: "NOSPACE".into() }];
-        entry.last.facts = Facts::Etcd(Box::new(EtcdFacts { alarms, ..world::etcd_facts(1) }));
-    }
+    world.alarm("etcd", "NOSPACE", -60);
     world.down("kube-scheduler", Reason::Refused, -30).down("kube-controller-manager", Reason::Refused, -30);
     let diagnosis = world.diagnose();
     let roots: Vec<_> = diagnosis.findings.iter().filter(|f| f.caused_by.is_none()).map(|f| f.key.alert).collect();

@@ -45,7 +45,7 @@ fn two_hosts_that_really_died() {
         two_silent(w).leaderless("etcd 10.99.0.1", -7).hears("etcd 10.99.0.1", &[2, 3], -6);
         w.etcd_only("kube-apiserver 10.99.0.1", -5);
     }), @r#"
-    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members down
+    critical EtcdQuorumLost: etcd has lost quorum: 2 of 3 members silent
       + all 5 kubelets answer: running containers go on
       - nothing can be created, changed, scheduled or moved until 2 of 3 members answer
       - all 3 API servers are down: 10.99.0.2:6443 and 10.99.0.3:6443 are silent; 10.99.0.1:6443 fails on etcd

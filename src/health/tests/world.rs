@@ -167,6 +167,7 @@ impl World {
             reason: None,
             message: "answers and is healthy".into(),
             reached: true,
+            hides: None,
         };
         self.entries.push(Entry { target, verdict, last, again: None });
     }
@@ -221,6 +222,22 @@ impl World {
             if let Facts::Etcd(facts) = &mut entry.last.facts {
                 facts.has_leader = Some(false);
                 facts.errors = vec!["etcdserver: no leader".into()];
+            }
+        }
+        self
+    }
+
+    /// etcd members that answer and call themselves unhealthy, since member 2 has raised an alarm.
+    pub(super) fn alarm(&mut self, which: &str, alarm: &str, since: i64) -> &mut Self {
+        self.pick(which).for_each(|entry| entry.fail(State::Down, Reason::Degraded, since));
+        self.etcd(which, |f| f.alarms = vec![EtcdAlarm { member_id: 2, alarm: alarm.into() }])
+    }
+
+    /// Changes what etcd members tell.
+    pub(super) fn etcd(&mut self, which: &str, change: impl Fn(&mut EtcdFacts)) -> &mut Self {
+        for entry in self.pick(which) {
+            if let Facts::Etcd(facts) = &mut entry.last.facts {
+                change(facts);
             }
         }
         self
@@ -332,8 +349,14 @@ impl Entry {
             other => format!("it failed ({other})"),
         };
         self.last.failure = Some(Failure::new(reason, &message));
-        self.verdict =
-            Verdict { state, since: at(since), reason: Some(reason), message, reached: self.verdict.reached };
+        self.verdict = Verdict {
+            state,
+            since: at(since),
+            reason: Some(reason),
+            message,
+            reached: self.verdict.reached,
+            hides: None,
+        };
     }
 
     fn view(&self) -> TargetView<'_> {
@@ -356,7 +379,6 @@ pub(super) fn member(id: u64) -> EtcdMember {
 
 pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
     EtcdFacts {
-        via: EtcdVia::Client,
         member_id: Some(id),
         cluster_id: Some(77),
         name: Some(format!("m{id}")),
@@ -371,13 +393,6 @@ pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
         raft_index: Some(480),
         raft_applied_index: Some(480),
         revision: Some(410),
-        hash: None,
-        peers: Vec::new(),
-        peers_at: None,
-        before: None,
-        serializable: None,
-        linearizable: None,
-        alarms: Vec::new(),
-        errors: Vec::new(),
+        ..EtcdFacts::new(EtcdVia::Client)
     }
 }

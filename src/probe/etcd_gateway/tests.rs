@@ -2,6 +2,7 @@ use insta::assert_debug_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::EtcdVia;
 
 fn read_status(body: &str) -> EtcdFacts {
     let mut facts = EtcdFacts::new(EtcdVia::Client);

@@ -202,14 +202,12 @@ fn facts(target: &Target, now: Now) -> Facts {
             let full = EtcdAlarm { member_id: 1, alarm: "NOSPACE".to_owned() };
             let index = 1_000 + now.second * 10;
             Facts::Etcd(Box::new(EtcdFacts {
-                via: EtcdVia::Client,
                 member_id: Some(if on("cp-1") { 1 } else { 2 }),
                 cluster_id: Some(7),
                 name: target.node.as_deref().map(str::to_owned),
                 version: Some("3.5.17".to_owned()),
                 has_leader: Some(quorum),
                 is_leader: Some(quorum && on(leader)),
-                members: Vec::new(),
                 db_size: Some(40_000_000 + now.second * 100),
                 db_size_in_use: Some(30_000_000),
                 db_quota: Some(2_147_483_648),
@@ -217,14 +215,8 @@ fn facts(target: &Target, now: Now) -> Facts {
                 raft_index: Some(index),
                 raft_applied_index: Some(index - 3),
                 revision: Some(index - 90),
-                hash: None,
-                peers: Vec::new(),
-                peers_at: None,
-                before: None,
-                serializable: None,
-                linearizable: None,
                 alarms: if prod && now.within(100, MINUTES + 1) { vec![full] } else { Vec::new() },
-                errors: Vec::new(),
+                ..EtcdFacts::new(EtcdVia::Client)
             }))
         }
         _ => Facts::None,

@@ -85,6 +85,7 @@ fn fail(t: &mut LiveTarget, state: State, failure: Failure) {
         reason: Some(failure.reason),
         message: failure.message.clone(),
         reached: true,
+        hides: None,
     };
     let mut o = (**t.last.as_ref().unwrap()).clone();
     o.failure = Some(failure.clone());
@@ -168,7 +169,14 @@ fn target(cluster: &str, job: Job, host: &str, port: u16, node: Option<String>) 
     });
     let o = observation(&target);
     let mut t = LiveTarget {
-        verdict: Verdict { state: State::Up, since: before(7190), reason: None, message: String::new(), reached: true },
+        verdict: Verdict {
+            state: State::Up,
+            since: before(7190),
+            reason: None,
+            message: String::new(),
+            reached: true,
+            hides: None,
+        },
         last_success: Some(before(4)),
         failures: Vec::new(),
         samples: Vec::new().into(),
