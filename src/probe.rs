@@ -19,10 +19,7 @@ mod report;
 mod tests;
 mod words;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -32,7 +29,7 @@ use self::report::Report;
 use crate::{
     clock::Clock,
     dial::{Ask, Dialer, Exchange},
-    model::{Failure, Observation, ProbeSpec, Target, TraceLine},
+    model::{Observation, ProbeSpec, Target, TraceLine},
 };
 
 /// What a prober works with.
@@ -47,23 +44,14 @@ struct Probe<'a> {
     started: Timestamp,
     begun: Instant,
     deadline: Instant,
-    /// The first thing that failed on our own side.
-    ours: &'a OnceLock<Failure>,
+    /// How often its target is probed.
+    interval: Duration,
 }
 
 impl Probe<'_> {
     /// One exchange, by `deadline` or the probe's own, whichever is earlier. Its trace counts from the probe's start and
     /// ends with what went wrong.
     async fn ask(&self, ask: Ask, deadline: Instant) -> Exchange {
-        let exchange = self.ask_besides(ask, deadline).await;
-        if let Some(failure) = exchange.outcome.as_ref().err().filter(|f| f.ours.is_some()) {
-            self.ours.get_or_init(|| failure.clone());
-        }
-        exchange
-    }
-
-    /// The same where only an answer counts: that this failed on our side says nothing of what else was asked.
-    async fn ask_besides(&self, ask: Ask, deadline: Instant) -> Exchange {
         let offset = self.begun.elapsed();
         let mut exchange = self.dialer.exchange(ask, deadline.min(self.deadline)).await;
         for line in &mut exchange.trace {
@@ -87,18 +75,14 @@ impl Probe<'_> {
 /// kubelet's connection be used again.
 pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_alive: bool, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
-    let ours = OnceLock::new();
-    let probe = Probe { dialer, api, keep_alive, started, begun, deadline: begun + target.timeout, ours: &ours };
-    let mut report = match &target.spec {
+    let (deadline, interval) = (begun + target.timeout, target.interval);
+    let probe = Probe { dialer, api, keep_alive, started, begun, deadline, interval };
+    let report = match &target.spec {
         ProbeSpec::ApiServer { base, .. } => apiserver::probe(probe, base).await,
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,
         ProbeSpec::Healthz { url } => healthz::probe(probe, url).await,
         ProbeSpec::Kubelet { base, others, node, via } => kubelet::probe(probe, base, others, node, *via).await,
     };
-    // A question that never went out has no answer: what was made of that is no word against the target.
-    if let Some(failure) = ours.into_inner().filter(|_| report.failure.is_some()) {
-        report = report.failed(failure);
-    }
     report.finish(target.clone(), started, clock.mono() - begun)
 }
 

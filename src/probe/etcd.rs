@@ -30,16 +30,15 @@ const FACTS_LIMIT: Duration = Duration::from_secs(2);
 const READ: &str = r#"{"key":"aGVhbHRo","count_only":true}"#;
 /// The same, from the member's own data.
 const READ_SERIALIZABLE: &str = r#"{"key":"aGVhbHRo","count_only":true,"serializable":true}"#;
-/// A hash over all keys is asked for in the first seconds of each quarter of an hour: by then every member is asked within
-/// the same few seconds, and takes the same revision.
-const HASH_EVERY: i64 = 15 * 60;
-/// Those first seconds: one interval between two probes.
-const HASH_WINDOW: i64 = 10;
+/// A hash over all keys is asked for in each quarter of an hour, with the first probe of a member in it.
+const HASH_EVERY: Duration = Duration::from_secs(15 * 60);
+/// A probe may come so much later than its interval says: they are spread, and start on a beat.
+const HASH_SLACK: Duration = Duration::from_secs(1);
 /// A larger database takes too long to hash for a question that nobody waits for.
 const HASH_DB_MAX: u64 = 256 << 20;
-/// Revisions to which the hash is rounded down, so that members that are asked seconds apart take the same one: the
-/// coarsest that is not compacted yet.
-const HASH_STEPS: [u64; 3] = [4096, 512, 64];
+/// Where it is not known what was compacted, each answer that says so halves what is left: so many are enough for a member
+/// that keeps a thousandth of its revisions.
+const HASH_TRIES: usize = 10;
 
 /// The client port, how it is trusted and what is shown to it.
 #[derive(Clone, Copy)]
@@ -103,9 +102,6 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
             Some(true) => Some(post("/v3/maintenance/alarm", r#"{"action":"GET"}"#).await),
             _ => None,
         };
-        if is_time_to_hash(p.started) {
-            known.hash = hash(p, client, &known, soon).await;
-        }
         (status, alarms, known)
     };
     let figures = async {
@@ -114,20 +110,25 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
             None => p.ask(ask("/metrics"), soon).await,
         }
     };
-    let (health, live, ready, (status, alarms, mut known), members, figures, own, agreed) = tokio::join!(
+    let facts = async {
+        let ((status, alarms, mut known), figures) = tokio::join!(status_and_alarms, figures);
+        if is_time_to_hash(p.started, p.interval) {
+            known.hash = hash(p, client, &known, ok_body(&figures).and_then(metrics::compacted), soon).await;
+        }
+        (status, alarms, known, figures)
+    };
+    let (health, pages, (status, alarms, mut known, figures), members, own, agreed) = tokio::join!(
         p.ask(ask("/health"), p.deadline),
-        p.ask(ask("/livez?verbose"), soon),
-        p.ask(ask("/readyz?verbose"), soon),
-        status_and_alarms,
+        pages(p, ask, soon),
+        facts,
         // 3.5 asks its leader otherwise, and hangs where there is none; 3.4 always answers from its own knowledge.
         post("/v3/cluster/member/list", r#"{"linearizable":false}"#),
-        figures,
         post("/v3/kv/range", READ_SERIALIZABLE),
         post("/v3/kv/range", READ),
     );
     (known.serializable, known.linearizable) = (took(&own), took(&agreed));
     let mut report = Report::new(&health);
-    for exchange in [&live, &ready, &status, &members].into_iter().chain(&alarms) {
+    for exchange in [&status, &members].into_iter().chain(&alarms) {
         report.follow(exchange);
     }
     alarms.as_ref().and_then(ok_body).inspect(|body| known.alarms = gateway::alarms(body));
@@ -136,45 +137,78 @@ async fn by_client_port(p: Probe<'_>, client: Client<'_>, metrics_url: Option<&U
     ok_body(&figures).inspect(|body| metrics::beside_status(body, &mut known));
     known.name = known.members.iter().find(|m| Some(m.id) == known.member_id).map(|m| m.name.clone());
     let refuses_us = [&health, &status, &members].into_iter().all(is_refusal_of_our_certificate);
-    let mut failing = None;
-    for (name, exchange) in [("livez", &live), ("readyz", &ready)] {
-        // Older versions have no such pages; one that hangs says no more than /health does.
-        let Ok(page) = exchange.outcome.as_ref().map(|a| checks::read(name, a)) else { continue };
-        report.add_checks(page.lines());
-        if let Page::Unhealthy(lines) = page {
-            failing.get_or_insert_with(|| format!("/{name} fails: {}", checks::failing(&lines)));
-        }
-    }
+    let failing = pages.read(&mut report);
     Seen { report: judge(report, known, &health, failing), refuses_us }
 }
+
+/// etcd's own health pages, on whichever port (3.5.11+, 3.6): checks one by one, where /health is a word for all.
+struct Pages {
+    live: Exchange,
+    ready: Exchange,
+}
+
+async fn pages(p: Probe<'_>, ask: impl Fn(&str) -> Ask, by: Instant) -> Pages {
+    let (live, ready) = tokio::join!(p.ask(ask("/livez?verbose"), by), p.ask(ask("/readyz?verbose"), by));
+    Pages { live, ready }
+}
+
+impl Pages {
+    /// Adds their checks to a report; gives what fails, in words.
+    fn read(&self, report: &mut Report) -> Option<String> {
+        let mut failing = None;
+        for (name, exchange) in [("livez", &self.live), ("readyz", &self.ready)] {
+            report.follow(exchange);
+            // Older versions have no such pages; one that hangs says no more than /health does.
+            let Ok(page) = exchange.outcome.as_ref().map(|a| checks::read(name, a)) else { continue };
+            report.add_checks(page.lines());
+            if let Page::Unhealthy(mut lines) = page {
+                // A learner is not ready for clients, as it should be.
+                lines.retain(|l| l.ok || l.name != NON_LEARNER);
+                if lines.iter().any(|l| !l.ok) {
+                    failing.get_or_insert_with(|| format!("/{name} fails: {}", checks::failing(&lines)));
+                }
+            }
+        }
+        failing
+    }
+}
+
+/// The check of /readyz that a learner fails for being one.
+const NON_LEARNER: &str = "non_learner";
 
 /// How long an answer took to come, the way to it apart.
 fn took(exchange: &Exchange) -> Option<Duration> {
     ok_body(exchange).and(exchange.phases.processing)
 }
 
-fn is_time_to_hash(now: Timestamp) -> bool {
-    now.as_second().rem_euclid(HASH_EVERY) < HASH_WINDOW
+fn is_time_to_hash(now: Timestamp, interval: Duration) -> bool {
+    let into = now.as_second().rem_euclid(HASH_EVERY.as_secs().cast_signed());
+    into.unsigned_abs() < interval.saturating_add(HASH_SLACK).as_secs()
 }
 
 /// A hash over its keys, by the gateway of etcd 3.6 and newer; older ones have none that is the same on every member.
-async fn hash(p: Probe<'_>, client: Client<'_>, known: &EtcdFacts, by: Instant) -> Option<EtcdHash> {
-    let revision = known.revision?;
+/// Members are asked up to an interval apart, and must take the same revision: the roundest of those that are not
+/// compacted, which stays the same for about as long as a revision is kept.
+async fn hash(
+    p: Probe<'_>,
+    client: Client<'_>,
+    known: &EtcdFacts,
+    compacted: Option<u64>,
+    by: Instant,
+) -> Option<EtcdHash> {
+    let (newest, mut compacted) = (known.revision?, compacted.unwrap_or(0));
     if known.db_size.is_none_or(|size| size > HASH_DB_MAX) {
         return None;
     }
-    for step in HASH_STEPS {
-        let revision = revision - revision % step;
-        if revision == 0 {
-            continue;
-        }
+    for _ in 0..HASH_TRIES {
+        let revision = gateway::roundest(compacted, newest)?;
         let body = Bytes::from(format!(r#"{{"revision":"{revision}"}}"#));
         let ask = Ask::get(at(client.base, "/v3/maintenance/hashkv"), client.trust, client.auth);
         let answer = p.ask(Ask { method: Method::POST, body, ..ask }, by).await;
         match &answer.outcome {
             Ok(a) if a.status == 200 => return gateway::hash(&a.body, revision),
             // Compacted: a nearer one may not be.
-            Ok(a) if a.status == 400 => {}
+            Ok(a) if a.status == 400 => compacted = revision,
             _ => return None,
         }
     }
@@ -232,16 +266,18 @@ fn judge(mut report: Report, known: EtcdFacts, health: &Exchange, failing: Optio
     report
 }
 
-/// The metrics-only port: plain /health and /metrics.
+/// The metrics-only port: plain /health and /metrics, and the pages of newer versions.
 async fn by_metrics_port(p: Probe<'_>, base: &Url) -> Report {
-    let get = |path: &str, by| p.ask(Ask::get(at(base, path), Trust::Observe, Auth::None), by);
+    let ask = |path: &str| Ask::get(at(base, path), Trust::Observe, Auth::None);
     let soon = Instant::now() + FACTS_LIMIT;
-    let (health, figures) = tokio::join!(get("/health", p.deadline), get("/metrics", soon));
+    let (health, pages, figures) =
+        tokio::join!(p.ask(ask("/health"), p.deadline), pages(p, ask, soon), p.ask(ask("/metrics"), soon));
     let mut report = Report::new(&health);
     report.follow(&figures);
     let mut known = EtcdFacts::new(EtcdVia::Metrics);
     ok_body(&figures).inspect(|body| metrics::all(body, &mut known));
-    judge(report, known, &health, None)
+    let failing = pages.read(&mut report);
+    judge(report, known, &health, failing)
 }
 
 /// The metrics port for the health, and the client port's handshake for its certificate and as a last sign of life.

@@ -115,6 +115,13 @@ pub fn status(body: &[u8], facts: &mut EtcdFacts) {
     facts.errors = shorts(&s.errors);
 }
 
+/// The roundest number (in binary) after one and up to another: it stays the same while the latter grows, until that reaches
+/// a rounder one. `None` where there is none.
+pub fn roundest(after: u64, up_to: u64) -> Option<u64> {
+    let differ = (after < up_to).then_some(after ^ up_to)?.checked_ilog2()?;
+    Some(up_to >> differ << differ)
+}
+
 /// The hash over all keys up to `revision`; `None` where the answer is none (compacted since, forbidden, an old gateway).
 pub fn hash(body: &[u8], revision: u64) -> Option<EtcdHash> {
     #[derive(Default, Deserialize)]

@@ -47,6 +47,11 @@ fn peers(body: &[u8]) -> Vec<EtcdPeer> {
     told.filter(|peer| peer.id != 0).take(PEERS_MAX).collect()
 }
 
+/// Up to which revision it has compacted its keys; `None` where that is not told, or nothing was yet.
+pub fn compacted(body: &[u8]) -> Option<u64> {
+    values(body).find(|(name, _)| *name == "etcd_debugging_mvcc_compact_revision").and_then(|(_, v)| whole(v))
+}
+
 /// All that the metrics-only port can tell. The term is not among it.
 pub fn all(body: &[u8], facts: &mut EtcdFacts) {
     facts.peers = peers(body);

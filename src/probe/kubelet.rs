@@ -72,8 +72,7 @@ async fn direct(p: Probe<'_>, base: &Url, others: &[Url], deadline: Instant) -> 
         .zip(others)
         .map(|(i, base)| async move {
             tokio::time::sleep(stagger * i).await;
-            // A host name that only the cluster's own resolver knows is no fault of ours.
-            p.ask_besides(ask(base), limit).await
+            p.ask(ask(base), limit).await
         })
         .collect();
     loop {

@@ -1,4 +1,6 @@
-//! What a prober gathers on its way to an [`Observation`]. Decides nothing.
+//! What a prober gathers on its way to an [`Observation`]. Decides nothing, but for this: where an exchange that the report
+//! is made of ([`Report::new`], [`Report::follow`]) failed on our own side, its question never went out, and what was made
+//! of the missing answer is no word against the target. What a prober asks besides, it does not add.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,11 +19,18 @@ pub struct Report {
     pub answered: bool,
     /// Special facts.
     pub facts: Facts,
+    /// The first thing that failed on our own side.
+    ours: Option<Failure>,
     checks: Vec<CheckLine>,
     phases: Phases,
     http_status: Option<u16>,
     tls: Option<TlsFacts>,
     trace: Vec<TraceLine>,
+}
+
+/// How it failed on our own side, if it did.
+fn of_ours(exchange: &Exchange) -> Option<Failure> {
+    exchange.outcome.as_ref().err().filter(|failure| failure.ours.is_some()).cloned()
 }
 
 impl Report {
@@ -31,6 +40,7 @@ impl Report {
             failure: None,
             answered: false,
             facts: Facts::None,
+            ours: of_ours(first),
             checks: Vec::new(),
             phases: first.phases,
             http_status: first.outcome.as_ref().ok().map(|a| a.status),
@@ -45,6 +55,7 @@ impl Report {
             failure: Some(failure),
             answered: false,
             facts: Facts::None,
+            ours: None,
             checks: Vec::new(),
             phases: Phases::default(),
             http_status: None,
@@ -53,8 +64,10 @@ impl Report {
         }
     }
 
-    /// Adds the steps of a further exchange: all where it failed, else only how it ended, so that the trace stays short.
+    /// Adds a further exchange that counts, with its steps: all where it failed, else only how it ended, so that the trace
+    /// stays short.
     pub fn follow(&mut self, exchange: &Exchange) {
+        self.ours = self.ours.take().or_else(|| of_ours(exchange));
         let kept = if exchange.outcome.is_ok() { 1 } else { exchange.trace.len() };
         self.trace.extend(exchange.trace.iter().rev().take(kept).rev().cloned());
     }
@@ -66,6 +79,7 @@ impl Report {
 
     /// Tells of an earlier exchange before all else: what it reached stands for the probe where it got an answer.
     pub fn lead_with(&mut self, earlier: &Exchange) {
+        self.ours = of_ours(earlier).or_else(|| self.ours.take());
         let own = std::mem::replace(&mut self.trace, earlier.trace.clone());
         self.trace.extend(own);
         if let Ok(answer) = &earlier.outcome {
@@ -123,6 +137,9 @@ impl Report {
 
     /// The observation.
     pub fn finish(mut self, target: Arc<Target>, started: Timestamp, duration: Duration) -> Observation {
+        if self.failure.is_some() {
+            self.failure = self.ours.or(self.failure);
+        }
         self.trace.sort_by_key(|t| t.after);
         if self.trace.len() > Observation::TRACE_MAX {
             // How it began and how it ended say more than the middle.

@@ -109,8 +109,25 @@ fn evidence(m: &Member<'_>) -> String {
         Some(t) => format!("{}: {}", m.seat.name, t.line()),
         None => format!("etcd member {} can't be asked", m.seat.label()),
     };
-    let reads = m.seat.target.and_then(TargetView::etcd_facts).and_then(EtcdFacts::reads);
-    reads.map_or(line.clone(), |reads| format!("{line}; {}", reads_words(reads)))
+    let reads = m.seat.target.and_then(TargetView::etcd_facts).and_then(EtcdFacts::reads).map(reads_words);
+    let checks = m.seat.target.map(TargetView::failed_checks).unwrap_or_default();
+    let checks = (!checks.is_empty()).then(|| {
+        let said: Vec<_> = checks.iter().map(|name| check_words(name)).collect();
+        format!("failing checks: {}", words::list(&said, NAMED))
+    });
+    [Some(line), checks, reads].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What a failing check of etcd's /livez or /readyz means (etcd's server/etcdserver/api/etcdhttp/health.go).
+fn check_words(name: &str) -> String {
+    let meaning = match name {
+        "data_corruption" => "its data is corrupt",
+        "serializable_read" => "it can't read its own data",
+        "linearizable_read" => "no read is agreed upon",
+        "non_learner" => "it is still a learner",
+        _ => return name.to_owned(),
+    };
+    format!("{name} ({meaning})")
 }
 
 /// What a member's two reads tell of it.
@@ -118,10 +135,10 @@ fn reads_words(reads: EtcdReads) -> String {
     match reads {
         EtcdReads::Alone => "it reads its own data, and no read is agreed upon: it sees no quorum".into(),
         EtcdReads::Slow { own, agreed } => format!(
-            "a read that the members agree upon takes {} ms there, one of its own data {} ms: raft is slow (a disk, or the \
+            "a read that the members agree upon takes {} there, one of its own data {}: raft is slow (a disk, or the \
              network between the members)",
-            agreed.as_millis(),
-            own.as_millis()
+            text::latency(agreed),
+            text::latency(own)
         ),
     }
 }

@@ -339,6 +339,20 @@ fn what_a_members_reads_tell_is_evidence() {
 }
 
 #[test]
+fn the_checks_that_a_member_fails_are_told_with_their_meaning() {
+    let mut world = World::new(2);
+    for entry in world.pick("etcd 10.99.0.2") {
+        entry.fail(State::Down, Reason::Degraded, -30);
+        let line = |name: &str, ok| CheckLine { page: "readyz".into(), name: name.into(), ok, message: String::new() };
+        entry.last.checks =
+            vec![line("data_corruption", false), line("serializable_read", true), line("new_check", false)];
+    }
+    let found = world.diagnose().findings.into_iter().find(|f| f.key.alert == AlertName::EtcdMemberUnhealthy).unwrap();
+    let told = found.evidence.join("\n");
+    assert!(told.contains("; failing checks: data_corruption (its data is corrupt) and new_check"), "{told}");
+}
+
+#[test]
 fn api_servers_that_fail_on_etcd_quote_its_reads() {
     let mut world = World::new(2);
     world.etcd_only("kube-apiserver", -9);
@@ -347,7 +361,7 @@ fn api_servers_that_fail_on_etcd_quote_its_reads() {
     });
     let found = world.diagnose().findings.into_iter().next().unwrap();
     assert_eq!(found.key.alert, AlertName::ApiServersDown);
-    let told = "etcd member 10.99.0.3:2379: a read that the members agree upon takes 1400 ms there";
+    let told = "etcd member 10.99.0.3:2379: a read that the members agree upon takes 1.40 s there";
     assert!(found.evidence.iter().any(|line| line.starts_with(told)), "{:?}", found.evidence);
 }
 

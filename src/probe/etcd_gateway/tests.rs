@@ -4,6 +4,31 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::EtcdVia;
 
+#[test]
+fn the_roundest_revision_is_the_same_for_all_that_ask_about_then() {
+    let check = |after, up_to, expected| assert_eq!(roundest(after, up_to), expected, "{after} {up_to}");
+    check(0, 0, None);
+    check(7, 7, None);
+    check(8, 7, None);
+    check(6, 7, Some(7));
+    check(0, 1500, Some(1024));
+    check(1000, 1500, Some(1024));
+    check(1024, 1500, Some(1280));
+    check(120_000, 120_600, Some(120_320));
+    check(120_000, 120_831, Some(120_320));
+    check(u64::MAX - 1, u64::MAX, Some(u64::MAX));
+}
+
+proptest! {
+    #[test]
+    fn the_roundest_lies_between(after: u64, up_to: u64) {
+        match roundest(after, up_to) {
+            Some(found) => prop_assert!(after < found && found <= up_to),
+            None => prop_assert!(after >= up_to),
+        }
+    }
+}
+
 fn read_status(body: &str) -> EtcdFacts {
     let mut facts = EtcdFacts::new(EtcdVia::Client);
     status(body.as_bytes(), &mut facts);

@@ -1,5 +1,7 @@
 //! What Kubernetes 1.37 and etcd 3.7 really answer, taken from the lab: beside the older answers in the other files.
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::model::{ApiServerFacts, EtcdFacts, Facts, KubeletFacts, KubeletVia, ReadThrough};
 
@@ -104,17 +106,72 @@ fn member() -> Table {
 }
 
 async fn check_member(changes: Table, expected: &str) -> EtcdFacts {
+    check_member_at(changes, expected, Duration::from_secs(10), &Clock::system()).await
+}
+
+async fn check_member_at(changes: Table, expected: &str, interval: Duration, clock: &Clock) -> EtcdFacts {
     let pki = Pki::make();
     let mut table = member();
     table.extend(changes);
     let server = pki.serve(Security::Mutual, table).await;
     let dialer = pki.dialer(EtcdCertificate::Good).await;
     let spec = ProbeSpec::Etcd { client: server.url.clone(), metrics: None };
-    let seen = probe(&target(Job::Etcd, spec, AMPLE), &dialer, &[], false, &Clock::system()).await;
+    let target = Target { interval, ..(*target(Job::Etcd, spec, AMPLE)).clone() };
+    let seen = probe(&Arc::new(target), &dialer, &[], false, clock).await;
     assert_trace_is_sound(&seen);
     assert_eq!(verdict(&seen), expected);
     let Facts::Etcd(facts) = seen.facts else { panic!("{:?}", seen.facts) };
     *facts
+}
+
+/// Of a member whose revision is 543, asked so many seconds into a quarter of an hour.
+async fn hash_at(seconds: i64, interval: u64, figures: &str) -> Option<u64> {
+    let clock = Clock::anchored(Timestamp::from_second(1_795_413_600 + seconds).unwrap());
+    let changes = vec![("/metrics", say(200, figures))];
+    let facts = check_member_at(changes, "ok", Duration::from_secs(interval), &clock).await;
+    facts.hash.map(|h| h.revision)
+}
+
+#[tokio::test]
+async fn keys_are_hashed_once_a_quarter_of_an_hour_whatever_the_interval() {
+    let never = "etcd_debugging_mvcc_compact_revision -1\n";
+    for (seconds, interval, expected) in [
+        (0, 10, Some(512)),
+        (9, 10, Some(512)),
+        (13, 10, None),
+        (25, 30, Some(512)),
+        (55, 60, Some(512)),
+        (63, 60, None),
+    ] {
+        assert_eq!(hash_at(seconds, interval, never).await, expected, "{seconds} s, every {interval} s");
+    }
+    assert_eq!(hash_at(1, 60, "etcd_debugging_mvcc_compact_revision 530\n").await, Some(536), "what is not compacted");
+    assert_eq!(hash_at(1, 60, "").await, Some(512), "not told");
+}
+
+#[tokio::test]
+async fn a_learner_is_not_ready_and_not_sick() {
+    let page = "[+]linearizable_read ok\n[-]non_learner failed: local is learner\n[+]data_corruption ok\n\n";
+    check_member(vec![("/readyz", say(503, page))], "ok").await;
+}
+
+#[tokio::test]
+async fn the_pages_are_asked_on_the_metrics_port_too() {
+    let pki = Pki::make();
+    let client = pki.serve(Security::Mutual, member()).await;
+    let ready = "[-]data_corruption failed: alarm activated: CORRUPT\n[+]linearizable_read ok\n\n";
+    let check = async |page: Act, expected: &str| {
+        let mut table = member();
+        table.push(("/readyz", page));
+        let metrics = pki.serve(Security::Plain, table).await;
+        let dialer = pki.dialer(EtcdCertificate::None).await;
+        let spec = ProbeSpec::Etcd { client: client.url.clone(), metrics: Some(metrics.url.clone()) };
+        let seen = probe(&target(Job::Etcd, spec, AMPLE), &dialer, &[], false, &Clock::system()).await;
+        assert_eq!(verdict(&seen), expected);
+        seen.checks.len()
+    };
+    assert_eq!(check(say(503, ready), "degraded: /readyz fails: data_corruption").await, 3);
+    assert_eq!(check(say(404, "404 page not found\n"), "ok").await, 1, "older ones have no such page");
 }
 
 #[tokio::test]
