@@ -6,6 +6,7 @@
 //! where the disk hangs) and deciding never waits for a receiver: attempts run in tasks of their own.
 
 pub mod alerts;
+mod apply;
 mod asked;
 pub mod config;
 mod decide;
@@ -39,26 +40,20 @@ use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::{
-    alerts::Table,
-    deliver::Failing,
-    desk::Request,
-    group::Groups,
-    incident::{Change, Open},
-    outbox::Outbox,
-    silence::Silences,
+    alerts::Table, deliver::Failing, desk::Request, group::Groups, incident::Open, outbox::Outbox, silence::Silences,
 };
 pub use self::{desk::Desk, routing::Routing};
 use crate::{
     clock::Clock,
-    model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, OutboxEntry, Told, findings_of},
-    notify::{self, Integration, config::RateLimit, words},
-    store::{Delivery, Durability, Restored, Store},
+    model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, findings_of},
+    notify::{self, Integration, config::RateLimit},
+    store::{Delivery, Restored, Store},
     telemetry::Metrics,
 };
 
@@ -164,6 +159,7 @@ pub struct Dispatch {
     attempts: JoinSet<Delivery>,
     failing: Failing,
     memory: decide::Memory,
+    dropped_messages: untold::DroppedMessages,
     decide_at: Option<Instant>,
     /// Incidents have changed since they were last shown.
     changed: bool,
@@ -205,6 +201,7 @@ impl Dispatch {
             findings: Vec::new(),
             attempts: JoinSet::new(),
             memory: decide::Memory::restore(&restored.incidents, now),
+            dropped_messages: untold::DroppedMessages::default(),
             decide_at: None,
             changed: true,
         }
@@ -302,56 +299,11 @@ impl Dispatch {
         self.failing.retain(&self.settings.integrations);
         self.groups.rehome(self.settings.routing.tree.as_ref());
         self.table.retain_rules(&self.settings.rule_groups);
-        let changes = self.open.retain_clusters(&self.settings.clusters, self.deps.clock.wall());
-        self.apply(changes).await;
-        self.decide_soon();
-    }
-
-    /// Stores what changed with its messages in one transaction, and only then lets them go.
-    async fn apply(&mut self, changes: Vec<Change>) {
-        if changes.is_empty() {
-            return;
-        }
         let now = self.deps.clock.wall();
-        let mut incidents = Vec::new();
-        let mut messages = Vec::new();
-        for Change { mut incident, told } in changes {
-            if let Some(told) = told {
-                log(&incident, told);
-                let receivers = self.receivers(&incident, told, now);
-                if told != Told::Resolved {
-                    incident.told.extend(receivers.iter().cloned());
-                }
-                messages.extend(self.messages(&mut incident, told, &receivers, now));
-                if let Some(open) = self.incident_mut(incident.id) {
-                    open.told.clone_from(&incident.told);
-                    open.heard.clone_from(&incident.heard);
-                }
-            }
-            if incident.resolved_at.is_some() {
-                self.resolved.push_front(Arc::new(incident.clone()));
-                self.resolved.truncate(RESOLVED_SHOWN);
-            }
-            incidents.push(incident);
-        }
-        self.commit(incidents, messages).await;
-    }
-
-    async fn commit(&mut self, incidents: Vec<Incident>, messages: Vec<OutboxEntry>) -> Durability {
-        self.changed = true;
-        let commit = timeout(STORE_WAIT_MAX, self.deps.store.commit(incidents, messages.clone())).await;
-        let kept = commit.unwrap_or_else(|_| {
-            warn!("the store does not answer; messages are sent from memory");
-            Durability::Buffered
-        });
-        for message in messages {
-            self.outbox.push(message);
-        }
-        while let Some(entry) = self.outbox.overflow() {
-            self.deps.metrics.drop_at("outbox");
-            self.discard(entry, &format!("more than {} messages wait", outbox::OUTBOX_MAX)).await;
-        }
-        kept
+        let changes = self.open.retain_clusters(&self.settings.clusters, now);
+        let batch = self.prepare(changes, now);
+        self.commit(batch).await;
+        self.decide_soon();
     }
 
     fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
@@ -370,8 +322,7 @@ impl Dispatch {
         let pending = self.outbox.len();
         self.deps.metrics.outbox_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         let incidents = std::mem::take(&mut self.changed).then(|| {
-            let found = self.open.incidents().map(|i| Arc::new(i.clone()));
-            let mut incidents: Vec<Arc<Incident>> = found.chain(self.groups.shared().cloned()).collect();
+            let mut incidents: Vec<Arc<Incident>> = self.open.shared().chain(self.groups.shared()).cloned().collect();
             incidents.sort_by_key(|i| (std::cmp::Reverse(i.severity), std::cmp::Reverse(i.id)));
             incidents.extend(self.resolved.iter().cloned());
             incidents
@@ -387,18 +338,6 @@ impl Dispatch {
 
 fn context(settings: &Settings) -> Arc<AlertContext> {
     Arc::new(notify::alert_context(&settings.external_labels, &settings.external_url, settings.drill))
-}
-
-fn log(incident: &Incident, told: Told) {
-    let (id, cluster, headline) = (incident.id, words::place(incident), &incident.headline);
-    let severity = incident.severity.to_string();
-    match told {
-        Told::Opened => info!(id, cluster, severity, "incident opened: {headline}"),
-        Told::Worse => info!(id, cluster, severity, "incident got worse: {headline}"),
-        Told::Update => info!(id, cluster, severity, "incident changed: {headline}"),
-        Told::Reminder => info!(id, cluster, severity, "incident lasts: {headline}"),
-        Told::Resolved => info!(id, cluster, severity, "incident resolved: {headline}"),
-    }
 }
 
 /// Time since, never negative.

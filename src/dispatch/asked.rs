@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{Dispatch, STORE_WAIT_MAX, alerts::Refused, desk::Request, shape::note, silence};
+use super::{Dispatch, STORE_WAIT_MAX, alerts::Refused, apply::Batch, desk::Request, shape::note, silence};
 use crate::{
     model::{Acknowledged, Firing, Silence},
     store::Durability,
@@ -82,7 +82,7 @@ impl Dispatch {
         incident.acknowledged = Some(Acknowledged { at: now, by: by.to_owned() });
         note(incident, now, format!("{by} looks after it"));
         let incident = incident.clone();
-        Some(self.commit(vec![incident], Vec::new()).await)
+        Some(self.commit(Batch { incidents: vec![incident], ..Batch::default() }).await)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     Dispatch, STORE_WAIT_MAX,
     alerts::{Entry, Origin},
+    apply::Batch,
     elapsed,
     explain::{Explained, explain},
     incident::{Change, Manners},
@@ -86,13 +87,14 @@ impl Dispatch {
         }
         let sorted = self.sort(&diagnoses, now);
         let changes = self.step(&diagnoses, &sorted, now);
+        let mut batch = self.prepare(changes, now);
+        self.call_others(&mut batch, now);
         self.memory.took = self.deps.clock.mono().saturating_duration_since(began);
         self.changed = true;
         for _ in 0..self.groups.untold.end(now) {
             self.deps.metrics.drop_at("alerts_untold");
         }
-        self.apply(changes).await;
-        self.call_others(now).await;
+        self.commit(batch).await;
     }
 
     /// Forgets what is over for good.
@@ -112,7 +114,8 @@ impl Dispatch {
     fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Arc<Diagnosis>> {
         let mut all: BTreeMap<Arc<str>, Arc<Diagnosis>> =
             self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
-        let own = self.failing.findings(now).into_iter().chain(self.groups.untold.finding());
+        let untold = self.groups.untold.finding().into_iter().chain(self.dropped_messages.finding(now));
+        let own = self.failing.findings(now).into_iter().chain(untold);
         let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(own);
         for finding in elsewhere {
             let cluster = finding.key.cluster.clone();
@@ -215,6 +218,9 @@ impl Dispatch {
         let seen = judge.seen(&sorted.alone, &|group| self.groups.incident_of(group).is_some());
         let open = &mut self.open;
         changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
+        let crowd = std::mem::take(&mut self.open.crowd);
+        crowd.roots.iter().for_each(|root| self.groups.untold.beyond_incidents(root));
+        crowd.consequences.iter().for_each(|what| self.groups.untold.unlisted(what));
         let alerts = self.shown(&judge, sorted, &found);
         self.deps.live.write().alerts = Arc::new(alerts);
         changes
@@ -250,7 +256,7 @@ impl Dispatch {
 
     /// Tells those who are to hear of an incident that was told to others before: after an escalation, the end of a silence
     /// or of a muted time, a new configuration.
-    async fn call_others(&mut self, now: Timestamp) {
+    fn call_others(&mut self, batch: &mut Batch, now: Timestamp) {
         let mut calls: Vec<(i64, Vec<String>, Vec<String>)> = Vec::new();
         for incident in self.all_open().filter(|i| i.first_told_at.is_some()) {
             let routed = self.receivers(incident, Told::Opened, now);
@@ -272,11 +278,9 @@ impl Dispatch {
             lines.into_iter().for_each(|line| note(incident, now, line));
             incident.messages += 1;
             let mut incident = incident.clone();
-            let messages = self.messages(&mut incident, Told::Opened, &receivers, now);
-            if let Some(open) = self.incident_mut(id) {
-                open.heard.clone_from(&incident.heard);
-            }
-            self.commit(vec![incident], messages).await;
+            batch.messages.extend(self.messages(&mut incident, Told::Opened, &receivers, now));
+            self.remember(&incident);
+            batch.incidents.push(incident);
         }
     }
 

@@ -166,35 +166,43 @@ impl Dispatch {
                 group_labels: settings.routing.group_labels(incident, receiver, &self.context),
                 heard: incident.heard.get(receiver).copied(),
             };
-            let wanted = settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told));
-            messages.extend(wanted.map(|i| outbox::entry(&notification, &i.name, settings.give_up_after)));
+            for integration in settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told)) {
+                let unheard = incident.unheard.contains(&*integration.name);
+                // An end is told where the beginning was; any other message tells it.
+                if unheard && told == Told::Resolved {
+                    continue;
+                }
+                incident.unheard.remove(&*integration.name);
+                let mut entry = outbox::entry(&notification, &integration.name, settings.give_up_after);
+                entry.notification.heard = notification.heard.filter(|_| !unheard);
+                messages.push(entry);
+            }
             incident.heard.insert(receiver.clone(), sequence);
         }
         messages
     }
 
-    /// Records that a message is never sent.
-    pub(super) async fn discard(&mut self, entry: OutboxEntry, why: &str) -> Delivery {
+    /// A message that is never sent, to be recorded.
+    pub(super) fn dropped(&self, entry: OutboxEntry, why: &str) -> Delivery {
         warn!(receiver = entry.receiver, message = entry.id, "a notification is dropped: {why}");
         self.count(&entry.receiver, DeliveryOutcome::Dropped);
         let at = self.deps.clock.wall();
-        let delivery =
-            Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO };
-        // Not recorded in time: it stays queued in the store.
-        let _ = timeout(STORE_WAIT_MAX, self.deps.store.record_delivery(delivery.clone())).await;
-        delivery
+        Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO }
     }
 
     pub(super) async fn start_attempts(&mut self) {
+        let mut homeless = Vec::new();
         for entry in self.outbox.due(self.deps.clock.wall()) {
             let Some(integration) = self.settings.integrations.iter().find(|i| *i.name == *entry.receiver) else {
-                let delivery = self.discard(entry, "its receiver is no longer configured").await;
+                let delivery = self.dropped(entry, "its receiver is no longer configured");
                 self.outbox.settle(&delivery);
+                homeless.push(delivery);
                 continue;
             };
             let (store, clock) = (self.deps.store.clone(), self.deps.clock.clone());
             self.attempts.spawn(attempt(entry, integration.clone(), store, clock));
         }
+        self.record(homeless).await;
     }
 
     pub(super) fn attempted(&mut self, delivery: &Delivery) {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{
     incident::Change,
     route::{Route, Timers, Tree},
-    shape::{self, ALERTS_MAX, end, has_new_facts, note, put, settle_shape},
+    shape::{self, ALERTS_MAX, end, has_new_facts, note, of_older, put, settle_shape},
     untold::{GROUPS_CRITICAL, GROUPS_MAX, GROUPS_PER_LOOK, Untold},
 };
 use crate::model::{Finding, Group, Incident, Severity, Told, Topic, fingerprint};
@@ -57,7 +57,7 @@ impl Groups {
     /// Continues with what an earlier run left open.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>) -> Self {
         let open = incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_some());
-        let incidents: BTreeMap<i64, Arc<Incident>> = open.map(|i| (i.id, Arc::new(renamed(i)))).collect();
+        let incidents: BTreeMap<i64, Arc<Incident>> = open.map(|i| (i.id, Arc::new(renamed(of_older(i))))).collect();
         let ids = incidents.values().filter_map(|i| Some((i.group.clone()?, i.id))).collect();
         Self { incidents, ids, ..Self::default() }
     }

@@ -11,6 +11,7 @@
 //! trouble takes in is part of that and did not end.
 
 mod admit;
+mod refresh;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,10 +24,10 @@ use jiff::Timestamp;
 use super::{
     picture::Picture,
     rank,
-    shape::{self, Pace, end, has_new_facts, has_room, note, put, reminder_after, settle_shape},
+    shape::{self, Pace, end, has_new_facts, has_room, note, of_older, put, reminder_after, settle_shape},
 };
 use crate::{
-    model::{Diagnosis, Finding, FindingKey, Incident, IncidentAlert, Told},
+    model::{Diagnosis, FindingKey, Incident, IncidentAlert, Told},
     notify::words::NO_LONGER_WATCHED,
 };
 
@@ -73,11 +74,25 @@ pub struct Change {
     pub told: Option<Told>,
 }
 
+/// What found no room since it was last asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd {
+    /// Roots that no incident can take: they are told together (`untold`).
+    pub roots: Vec<FindingKey>,
+    /// Consequences that an incident does not list, since roots need their place: nobody is told of one by itself anyway.
+    pub consequences: Vec<FindingKey>,
+}
+
 /// Open incidents and the holds on what is about to change.
 #[derive(Clone, Debug, Default)]
 pub struct Open {
     last_id: i64,
-    incidents: BTreeMap<i64, Incident>,
+    /// Shared with those who look: only what changes is copied.
+    incidents: BTreeMap<i64, Arc<Incident>>,
+    /// Those of which an alert has changed since their shape was settled.
+    edited: BTreeSet<i64>,
+    /// What has no room.
+    pub(super) crowd: Crowd,
     /// The headline that was last told of each incident.
     told_headline: HashMap<i64, String>,
     /// Since when a cluster has roots that were not told yet.
@@ -89,8 +104,8 @@ pub struct Open {
 impl Open {
     /// Continues with what an earlier run left open; `last_id` is the highest id ever given.
     pub fn restore(incidents: impl IntoIterator<Item = Incident>, last_id: i64) -> Self {
-        let incidents: BTreeMap<i64, Incident> =
-            incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_none()).map(|i| (i.id, i)).collect();
+        let open = incidents.into_iter().filter(|i| i.resolved_at.is_none() && i.group.is_none());
+        let incidents: BTreeMap<i64, Arc<Incident>> = open.map(|i| (i.id, Arc::new(of_older(i)))).collect();
         let last_id = incidents.keys().next_back().copied().unwrap_or(0).max(last_id);
         let told_headline = incidents.values().map(|i| (i.id, i.headline.clone())).collect();
         Self { last_id, incidents, told_headline, ..Self::default() }
@@ -98,6 +113,11 @@ impl Open {
 
     /// Open incidents, by id.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().map(|i| &**i)
+    }
+
+    /// The same, to share.
+    pub fn shared(&self) -> impl Iterator<Item = &Arc<Incident>> {
         self.incidents.values()
     }
 
@@ -118,7 +138,7 @@ impl Open {
         self.missing.retain(|key, _| watched.contains(&key.cluster) || key.cluster.is_empty());
         let mut changes = Vec::new();
         for id in gone {
-            let Some(incident) = self.incidents.get_mut(&id) else { continue };
+            let Some(incident) = self.edit(id) else { continue };
             incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()).for_each(|a| a.ended_at = Some(now));
             changes.extend(match incident.told_at {
                 Some(_) => self.tell(id, Told::Resolved, now, NO_LONGER_WATCHED),
@@ -150,57 +170,15 @@ impl Open {
         ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, manners)).collect()
     }
 
-    /// Brings alerts that fire up to date, save for a severity that rises: that is news. Returns what changed in substance.
-    fn refresh(&mut self, picture: &Picture<'_>, now: Timestamp, patience: Duration) -> BTreeSet<i64> {
-        let mut touched = BTreeSet::new();
-        for incident in self.incidents.values_mut().filter(|i| *i.cluster == *picture.cluster) {
-            for key in incident.firing().map(|a| &a.finding.key) {
-                if picture.findings.contains_key(key) {
-                    self.missing.remove(key);
-                } else {
-                    self.missing.entry(key.clone()).or_insert(now);
-                }
-            }
-            let ending = ending(incident, &self.missing);
-            let never_told = incident.told_at.is_none();
-            for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()) {
-                let Some(found) = picture.findings.get(&alert.finding.key) else { continue };
-                let caused_by = picture.cause(found).cloned();
-                // On the way back it stays what it was in the outage; what lasts is looked at anew.
-                let on_the_way = |cause: &FindingKey| ending.get(cause).is_some_and(|at| elapsed(*at, now) <= WAY_BACK);
-                if caused_by.is_none() && alert.finding.caused_by.as_ref().is_some_and(on_the_way) {
-                    continue;
-                }
-                let severity = match caused_by {
-                    Some(_) => found.severity,
-                    None => found.severity.min(alert.finding.severity),
-                };
-                let same = alert.finding.headline == found.headline
-                    && alert.finding.severity == severity
-                    && alert.finding.caused_by == caused_by;
-                let orphaned = alert.finding.caused_by.is_some() && caused_by.is_none();
-                alert.held = match caused_by {
-                    Some(_) => false,
-                    None if orphaned && never_told => admit::is_young(found, now, patience),
-                    None => alert.held,
-                };
-                let since = if alert.held { shape::began(found, now) } else { alert.finding.since };
-                alert.finding = Finding { severity, caused_by, since, ..(*found).clone() };
-                if !same {
-                    touched.insert(incident.id);
-                }
-            }
-        }
-        touched
-    }
-
     /// Lists consequences in the incident of their cause.
     fn list_consequences(&mut self, picture: &Picture<'_>, touched: &mut BTreeSet<i64>, now: Timestamp) {
         for finding in picture.findings.values() {
             let Some(cause) = picture.cause(finding) else { continue };
             let home = picture.root_of(finding).and_then(|root| self.firing_in(&root.key)).map(|(id, _)| id);
             let (Some(id), None) = (home, self.firing_in(&finding.key)) else { continue };
-            if let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) {
+            if self.incidents.get(&id).is_none_or(|i| !has_room(i, &finding.key)) {
+                self.crowd.consequences.push(finding.key.clone());
+            } else if let Some(incident) = self.edit(id) {
                 put(incident, finding, Some(cause.clone()), now, false);
                 touched.insert(id);
             }
@@ -218,38 +196,42 @@ impl Open {
         touched: &mut BTreeSet<i64>,
         now: Timestamp,
     ) {
-        for incident in self.incidents.values_mut().filter(|i| i.cluster == diagnosis.cluster) {
-            let there = || incident.firing().filter(|a| picture.findings.contains_key(&a.finding.key));
-            let firing: Vec<Finding> = there().map(|a| a.finding.clone()).collect();
+        for (id, shared) in self.incidents.iter_mut().filter(|(_, i)| i.cluster == diagnosis.cluster) {
+            let there = || shared.firing().filter(|a| picture.findings.contains_key(&a.finding.key));
             let others_fire = there().any(|a| !a.held);
-            let young = incident.first_told_at.is_some_and(|at| elapsed(at, now) < YOUNG);
+            let young = shared.first_told_at.is_some_and(|at| elapsed(at, now) < YOUNG);
             let hold = match (others_fire, diagnosis.unsettled) {
-                (true, _) if verdicts.contains_key(&incident.id) => Duration::ZERO,
+                (true, _) if verdicts.contains_key(id) => Duration::ZERO,
                 (_, true) => RESOLVE_UNSETTLED_MAX,
                 (true, false) => Duration::ZERO,
                 (false, false) if young => RESOLVE_HOLD_YOUNG,
                 (false, false) => RESOLVE_HOLD,
             };
-            let mut lines = Vec::new();
-            for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()) {
+            let mut over = Vec::new();
+            for (at, alert) in shared.alerts.iter().enumerate().filter(|(_, a)| a.ended_at.is_none()) {
                 let Some(since) = self.missing.get_mut(&alert.finding.key) else { continue };
-                let whole = firing.iter().find(|f| rank::takes_in(f, &alert.finding));
+                let whole = there().map(|a| &a.finding).find(|f| rank::takes_in(f, &alert.finding));
                 if held_for(since, now) < hold && whole.is_none() {
                     continue;
                 }
-                (alert.ended_at, alert.part_of) = (Some(*since), whole.map(|f| f.key.clone()));
-                lines.push((
-                    *since,
-                    match whole {
-                        Some(whole) => format!("Part of it now: {} ({})", alert.finding.headline, whole.headline),
-                        None => format!("Over: {}", alert.finding.headline),
-                    },
-                ));
+                let line = match whole {
+                    Some(whole) => format!("Part of it now: {} ({})", alert.finding.headline, whole.headline),
+                    None => format!("Over: {}", alert.finding.headline),
+                };
+                over.push((at, *since, whole.map(|f| f.key.clone()), line));
                 self.missing.remove(&alert.finding.key);
-                touched.insert(incident.id);
             }
-            for (at, line) in lines {
-                note(incident, at, line);
+            if over.is_empty() {
+                continue;
+            }
+            touched.insert(*id);
+            self.edited.insert(*id);
+            let incident = Arc::make_mut(shared);
+            for (at, since, part_of, line) in over {
+                if let Some(alert) = incident.alerts.get_mut(at) {
+                    (alert.ended_at, alert.part_of) = (Some(since), part_of);
+                }
+                note(incident, since, line);
             }
         }
     }
@@ -266,13 +248,13 @@ impl Open {
                 && i.firing().next().is_some()
                 && i.firing().all(|a| apart(i, a))
         };
-        let parting: Vec<i64> = self.incidents.values().filter(parts).map(|i| i.id).collect();
+        let parting: Vec<i64> = self.incidents().filter(parts).map(|i| i.id).collect();
         for id in parting {
-            let Some(incident) = self.incidents.get_mut(&id) else { continue };
+            let Some(incident) = self.edit(id) else { continue };
             let held: Vec<IncidentAlert> = incident.alerts.extract_if(.., |a| a.ended_at.is_none()).collect();
             let Some(first) = held.first().map(|a| a.finding.clone()) else { continue };
             let new = self.open(&first, now);
-            if let Some(incident) = self.incidents.get_mut(&new) {
+            if let Some(incident) = self.edit(new) {
                 held.iter().for_each(|a| put(incident, &a.finding, None, now, true));
             }
             touched.extend([id, new]);
@@ -288,8 +270,11 @@ impl Open {
         now: Timestamp,
         manners: &Manners<'_>,
     ) -> Option<Change> {
-        let incident = self.incidents.get_mut(&id)?;
-        settle_shape(incident);
+        let shared = self.incidents.get_mut(&id)?;
+        if self.edited.remove(&id) {
+            settle_shape(Arc::make_mut(shared));
+        }
+        let incident = &**shared;
         let pace = (manners.pace)(incident);
         let quiet_now = (manners.quiet)(incident);
         let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
@@ -320,7 +305,7 @@ impl Open {
 
     /// An incident that nobody was told of is over: a record.
     fn close(&mut self, id: i64, now: Timestamp, why: &str) -> Option<Change> {
-        let mut incident = self.incidents.remove(&id)?;
+        let mut incident = Arc::unwrap_or_clone(self.incidents.remove(&id)?);
         self.told_headline.remove(&id);
         end(&mut incident, now);
         note(&mut incident, now, why.to_owned());
@@ -329,7 +314,7 @@ impl Open {
 
     /// Counts the message and writes it into the timeline; an incident that is over leaves the open ones.
     fn tell(&mut self, id: i64, told: Told, now: Timestamp, why: &str) -> Option<Change> {
-        let incident = self.incidents.get_mut(&id)?;
+        let incident = self.incidents.get_mut(&id).map(Arc::make_mut)?;
         shape::tell(incident, told, now, why);
         let incident = incident.clone();
         if told == Told::Resolved {
@@ -349,14 +334,15 @@ impl Open {
 
     /// An open incident, to note who was told and who looks after it.
     pub fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
-        self.incidents.get_mut(&id)
+        self.incidents.get_mut(&id).map(Arc::make_mut)
     }
-}
 
-/// Since when alerts of an incident are over, or on their way to it.
-fn ending(incident: &Incident, missing: &HashMap<FindingKey, Timestamp>) -> HashMap<FindingKey, Timestamp> {
-    let at = |a: &IncidentAlert| a.ended_at.or_else(|| missing.get(&a.finding.key).copied());
-    incident.alerts.iter().filter_map(|a| Some((a.finding.key.clone(), at(a)?))).collect()
+    /// An open incident, to change its alerts: its shape is settled before it is told.
+    fn edit(&mut self, id: i64) -> Option<&mut Incident> {
+        let shared = self.incidents.get_mut(&id)?;
+        self.edited.insert(id);
+        Some(Arc::make_mut(shared))
+    }
 }
 
 /// Time since, never negative.

@@ -66,6 +66,15 @@ impl Urgency {
     }
 }
 
+/// A message that goes for want of room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shed {
+    /// Which.
+    pub entry: OutboxEntry,
+    /// It told of a beginning, and nothing that waits tells of it: its integration is told no end.
+    pub unheard: bool,
+}
+
 /// What waits, in lanes.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -104,9 +113,31 @@ impl Outbox {
         self.len += 1;
     }
 
-    /// What must go for the limit to be kept: the oldest update or reminder that is not being sent, else the oldest of the
+    /// Takes what must go for the limit to be kept. What was never tried was heard by nobody: the next message of its lane
+    /// says all that it said, and an end is not told where no beginning was.
+    pub fn shed(&mut self) -> Vec<Shed> {
+        let mut all = Vec::new();
+        while let Some((entry, at)) = self.overflow() {
+            let lane = lane_of(&entry);
+            let mut unheard = entry.attempts == 0 && entry.notification.heard.is_none();
+            let next = self.lanes.get_mut(&lane).and_then(|queue| queue.get_mut(at));
+            let mut end = None;
+            if let Some(next) = next.filter(|_| entry.attempts == 0) {
+                next.notification.heard = entry.notification.heard;
+                if unheard && next.notification.told == Told::Resolved {
+                    end = self.take(&lane, at);
+                }
+                unheard = false;
+            }
+            all.push(Shed { entry, unheard });
+            all.extend(end.map(|entry| Shed { entry, unheard: false }));
+        }
+        all
+    }
+
+    /// What goes next, and its place in its lane: the oldest update or reminder that is not being sent, else the oldest of the
     /// least urgent messages. What the diagnosis found goes last.
-    pub fn overflow(&mut self) -> Option<OutboxEntry> {
+    fn overflow(&mut self) -> Option<(OutboxEntry, usize)> {
         if self.len <= OUTBOX_MAX {
             return None;
         }
@@ -122,7 +153,7 @@ impl Outbox {
         };
         let (lane, i, _) = waiting.min_by_key(|(_, _, e)| least(e))?;
         let lane = lane.clone();
-        self.take(&lane, i)
+        self.take(&lane, i).map(|entry| (entry, i))
     }
 
     /// Whether a message about an incident waits for any integration of a receiver.

@@ -75,6 +75,20 @@ pub(super) fn has_room(incident: &Incident, key: &FindingKey) -> bool {
     incident.firing().count() < ALERTS_MAX || incident.firing().any(|a| a.finding.key == *key)
 }
 
+/// An incident as an older version kept it, which did not write down whose end was told by which message, nor which one
+/// a receiver heard last: then each that was told of it has heard all, and its last message told every end until then.
+pub(super) fn of_older(mut incident: Incident) -> Incident {
+    let (Some(told), Some(last)) = (incident.told_at, incident.messages.checked_sub(1)) else { return incident };
+    if !incident.heard.is_empty() {
+        return incident;
+    }
+    incident.heard = incident.told.iter().map(|receiver| (receiver.clone(), last)).collect();
+    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_some_and(|end| end <= told)) {
+        alert.end_told.get_or_insert(last);
+    }
+    incident
+}
+
 /// Order, limit, headline and severity follow from the alerts.
 pub(super) fn settle_shape(incident: &mut Incident) {
     incident.alerts.sort_by_cached_key(rank::order);

@@ -1,14 +1,15 @@
-//! Alerts that are not told one by one since a limit is reached: counted, and told together as one finding of the
-//! watchdog itself. Pure.
+//! Alerts and messages that are not told one by one since a limit is reached: counted, and told together as a finding of
+//! the watchdog itself. Pure.
 
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
 
-use super::shape::ALERTS_MAX;
+use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, outbox::OUTBOX_MAX, shape::ALERTS_MAX};
 use crate::model::{ALERTNAME, AlertName, Finding, FindingKey, Severity, Topic};
 
 /// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`untold`).
@@ -23,16 +24,19 @@ pub const GROUPS_CRITICAL: usize = 500;
 /// Names of alerts that the finding lists, the most frequent first.
 const NAMES_MAX: usize = 10;
 
+/// Dropped messages are told of for so long after the last: a storm drops in bursts, and is one story.
+const DROPPED_FOR: Duration = Duration::from_secs(10 * 60);
+
 /// What fires now and has no room.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Untold {
     since: Option<Timestamp>,
-    /// By fingerprint.
-    known: HashSet<String>,
-    now: HashSet<String>,
+    known: HashSet<FindingKey>,
+    now: HashSet<FindingKey>,
     names: BTreeMap<String, usize>,
     without_group: usize,
     beyond_group: usize,
+    beyond_incidents: usize,
     fresh: u64,
 }
 
@@ -41,33 +45,45 @@ impl Untold {
     pub(super) fn begin(&mut self) {
         self.known = std::mem::take(&mut self.now);
         self.names.clear();
-        (self.without_group, self.beyond_group) = (0, 0);
+        (self.without_group, self.beyond_group, self.beyond_incidents) = (0, 0, 0);
     }
 
     /// No group is free for an alert.
     pub(super) fn without_group(&mut self, finding: &Finding) {
         self.without_group += 1;
-        self.take(finding);
+        self.take(&finding.key, finding.labels.get(ALERTNAME));
     }
 
     /// Its group has no room for an alert.
     pub(super) fn beyond_group(&mut self, finding: &Finding) {
         self.beyond_group += 1;
-        self.take(finding);
+        self.take(&finding.key, finding.labels.get(ALERTNAME));
     }
 
-    fn take(&mut self, finding: &Finding) {
-        let print = &finding.key.subject;
-        if !self.known.contains(print) && self.now.insert(print.clone()) {
-            self.fresh += 1;
-        }
-        self.now.insert(print.clone());
-        *self.names.entry(finding.labels.get(ALERTNAME).cloned().unwrap_or_default()).or_default() += 1;
+    /// No incident of its cluster has room for a root.
+    pub(super) fn beyond_incidents(&mut self, root: &FindingKey) {
+        self.beyond_incidents += 1;
+        self.take(root, Some(&root.alert.to_string()));
+    }
+
+    /// An incident does not list a consequence: that is counted alone, since nobody is told of one by itself.
+    pub(super) fn unlisted(&mut self, consequence: &FindingKey) {
+        self.count(consequence);
+    }
+
+    fn take(&mut self, key: &FindingKey, name: Option<&String>) {
+        self.count(key);
+        *self.names.entry(name.cloned().unwrap_or_default()).or_default() += 1;
+    }
+
+    fn count(&mut self, key: &FindingKey) {
+        let is_new = self.now.insert(key.clone()) && !self.known.contains(key);
+        self.fresh += u64::from(is_new);
     }
 
     /// A look is over. Gives how many alerts are new among these.
     pub(super) fn end(&mut self, now: Timestamp) -> u64 {
-        self.since = if self.now.is_empty() { None } else { self.since.or(Some(now)) };
+        self.since = if self.names.is_empty() { None } else { self.since.or(Some(now)) };
         std::mem::take(&mut self.fresh)
     }
 
@@ -84,9 +100,14 @@ impl Untold {
         if self.beyond_group > 0 {
             evidence.push(format!("{} fire in groups that hold {ALERTS_MAX} alerts already", self.beyond_group));
         }
+        if self.beyond_incidents > 0 {
+            evidence.push(format!(
+                "{} root causes fire in clusters with {OPEN_PER_CLUSTER_MAX} open incidents that are full",
+                self.beyond_incidents
+            ));
+        }
         evidence.extend(names.iter().take(NAMES_MAX).map(listed));
-        let key = FindingKey { cluster: Arc::default(), alert: AlertName::AlertsUntold, subject: String::new() };
-        let headline = "more alerts fire than are told one by one".to_owned();
+        let headline = "more alerts fire than are told one by one: a limit is reached".to_owned();
         Some(Finding {
             evidence,
             still_works: vec![
@@ -94,7 +115,47 @@ impl Untold {
             ],
             consequences: vec!["whoever is to hear of these alerts hears of this message alone".into()],
             first_step: "look at /alerts for what they have in common; silence it, or group it with `group_by`".into(),
-            ..Finding::new(key, Severity::Critical, Topic::Watchdog, headline, since)
+            ..Finding::new(key(""), Severity::Critical, Topic::Watchdog, headline, since)
+        })
+    }
+}
+
+fn key(subject: &str) -> FindingKey {
+    FindingKey { cluster: Arc::default(), alert: AlertName::AlertsUntold, subject: subject.into() }
+}
+
+/// Messages that were dropped lately since more waited than are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DroppedMessages {
+    /// Of the first and of the last.
+    when: Option<(Timestamp, Timestamp)>,
+    /// How many, by integration.
+    of: BTreeMap<String, u64>,
+}
+
+impl DroppedMessages {
+    /// One more.
+    pub(super) fn note(&mut self, integration: &str, now: Timestamp) {
+        let lasting = self.when.filter(|(_, last)| elapsed(*last, now) < DROPPED_FOR);
+        if lasting.is_none() {
+            self.of.clear();
+        }
+        self.when = Some((lasting.map_or(now, |(first, _)| first), now));
+        *self.of.entry(integration.to_owned()).or_default() += 1;
+    }
+
+    /// What is told of them.
+    pub(super) fn finding(&self, now: Timestamp) -> Option<Finding> {
+        let (since, _) = self.when.filter(|(_, last)| elapsed(*last, now) < DROPPED_FOR)?;
+        let listed = self.of.iter().map(|(integration, count)| format!("{count} × to {integration}"));
+        let headline = format!("messages are dropped: more than {OUTBOX_MAX} wait for their receivers");
+        Some(Finding {
+            evidence: listed.take(NAMES_MAX).collect(),
+            still_works: vec!["every incident is kept and shown; what the diagnosis finds is dropped last".into()],
+            consequences: vec!["whoever missed a beginning hears nothing of its end; see /incidents".into()],
+            first_step: "look at why the receivers take so little; silence the storm, or group it with `group_by`"
+                .into(),
+            ..Finding::new(key("messages"), Severity::Critical, Topic::Watchdog, headline, since)
         })
     }
 }
@@ -108,6 +169,38 @@ mod tests {
         let mut finding = example::finding(AlertName::Other, print, "x");
         finding.labels.insert(ALERTNAME.into(), name.into());
         finding
+    }
+
+    #[test]
+    fn dropped_messages_are_one_story_until_none_is_dropped_for_long() {
+        let at = |minutes: u64| example::at("14:02:11") + Duration::from_secs(minutes * 60);
+        let mut dropped = DroppedMessages::default();
+        assert_eq!(dropped.finding(at(0)), None);
+        for minute in [0, 9, 18] {
+            dropped.note("ops/webhook[0]", at(minute));
+        }
+        let told = dropped.finding(at(27)).unwrap();
+        assert_eq!((told.since, told.evidence), (at(0), vec!["3 × to ops/webhook[0]".to_owned()]));
+        assert_eq!(dropped.finding(at(28)), None);
+        dropped.note("db/email[0]", at(60));
+        let told = dropped.finding(at(60)).unwrap();
+        assert_eq!((told.since, told.evidence), (at(60), vec!["1 × to db/email[0]".to_owned()]));
+    }
+
+    #[test]
+    fn roots_without_room_are_told_and_consequences_are_only_counted() {
+        let mut untold = Untold::default();
+        let at = example::at("14:02:11");
+        let root = |subject: &str| example::finding(AlertName::NodeDown, subject, "x").key;
+        untold.begin();
+        (0..3).for_each(|i| untold.unlisted(&root(&i.to_string())));
+        assert_eq!((untold.end(at), untold.finding()), (3, None));
+        untold.begin();
+        untold.unlisted(&root("0"));
+        untold.beyond_incidents(&root("n1"));
+        assert_eq!(untold.end(at), 1);
+        let expected = ["1 root causes fire in clusters with 50 open incidents that are full", "1 × NodeDown"];
+        assert_eq!(untold.finding().unwrap().evidence, expected);
     }
 
     #[test]

@@ -77,6 +77,9 @@ pub struct Incident {
     /// The last message that was written to each receiver, by its number.
     #[serde(default)]
     pub heard: BTreeMap<String, u32>,
+    /// Integrations whose message about the beginning was dropped unsent, for want of room.
+    #[serde(default)]
+    pub unheard: BTreeSet<String>,
 }
 
 /// A group of alerts that one route put together. Each route has its own groups, whatever its siblings match.
@@ -135,6 +138,7 @@ impl Incident {
             told: BTreeSet::new(),
             first_told_at: None,
             heard: BTreeMap::new(),
+            unheard: BTreeSet::new(),
         }
     }
 

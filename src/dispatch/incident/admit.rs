@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -50,6 +51,17 @@ fn leaves_behind(greater: &Finding, finding: &Finding) -> bool {
         Reach::Host => false,
     };
     reaches || greater.key.alert.is_kin(finding.key.alert) || rank::share_host(greater, finding)
+}
+
+/// Where a root goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    /// An open incident, with room for it.
+    In(i64),
+    /// One of its own.
+    Own,
+    /// Every incident is full, and there may be no more.
+    Nowhere,
 }
 
 impl Open {
@@ -98,14 +110,20 @@ impl Open {
         for finding in news {
             let firing = self.firing_in(&finding.key);
             let firing = firing.map(|(id, a)| (id, a.held && is_hold_in_time(a, now, patience)));
-            let home = firing.map(|(id, _)| id).or_else(|| self.place(picture, finding, now));
+            let home = firing.map_or_else(|| self.place(picture, finding, now), |(id, _)| Home::In(id));
+            let known = if let Home::In(id) = home { Some(id) } else { None };
             // What counts already goes on counting.
-            let held = firing.is_none_or(|(_, held)| held) && self.is_held(home, finding, now, patience);
+            let held = firing.is_none_or(|(_, held)| held) && self.is_held(known, finding, now, patience);
             let (id, verdict) = match home {
-                Some(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
-                None => (self.open(finding, now), Some(Told::Opened)),
+                Home::In(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
+                Home::Own => (self.open(finding, now), Some(Told::Opened)),
+                Home::Nowhere => {
+                    self.crowd.roots.push(finding.key.clone());
+                    continue;
+                }
             };
-            let Some(incident) = self.incidents.get_mut(&id).filter(|i| has_room(i, &finding.key)) else { continue };
+            self.make_room(id, &finding.key);
+            let Some(incident) = self.edit(id) else { continue };
             put(incident, finding, None, now, held);
             touched.insert(id);
             if let Some(verdict) = verdict.filter(|_| !held) {
@@ -115,16 +133,14 @@ impl Open {
         verdicts
     }
 
-    /// The open incident to which a new root belongs.
-    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Option<i64> {
+    /// Where a new root belongs: the newest open incident that is akin and has room, else one of its own.
+    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Home {
         let peers = || {
             let same = |i: &&Incident| i.cluster == finding.key.cluster && i.topic == finding.topic;
-            self.incidents.values().filter(same)
+            self.incidents().filter(same)
         };
         let newest = |i: &&Incident| (rank::changed_at(&i.alerts), i.id);
-        if finding.topic != Topic::Outage || peers().count() >= OPEN_PER_CLUSTER_MAX {
-            return peers().max_by_key(newest).map(|i| i.id);
-        }
+        let no_more = peers().count() >= OPEN_PER_CLUSTER_MAX;
         let explains = |a: &IncidentAlert| {
             let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
             root.is_some_and(|root| root.key == finding.key)
@@ -136,7 +152,23 @@ impl Open {
             let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
             recent || i.alerts.iter().any(|a| a.finding.key == finding.key) || i.firing().any(akin)
         };
-        peers().filter(related).max_by_key(newest).map(|i| i.id)
+        let any = finding.topic != Topic::Outage || no_more;
+        let homes = peers().filter(|i| any || related(i)).filter(|i| can_take(i, &finding.key));
+        match homes.max_by_key(newest) {
+            Some(home) => Home::In(home.id),
+            None if no_more => Home::Nowhere,
+            None => Home::Own,
+        }
+    }
+
+    /// A root comes before what follows from another: of a full incident the least telling consequence goes.
+    fn make_room(&mut self, id: i64, key: &FindingKey) {
+        let Some(full) = self.incidents.get(&id).filter(|i| !has_room(i, key)) else { return };
+        let least = consequences(full).max_by_key(|a| rank::order(a)).map(|a| a.finding.key.clone());
+        let (Some(least), Some(incident)) = (least, self.edit(id)) else { return };
+        incident.alerts.retain(|a| a.ended_at.is_some() || a.finding.key != least);
+        self.missing.remove(&least);
+        self.crowd.consequences.push(least);
     }
 
     pub(super) fn open(&mut self, finding: &Finding, now: Timestamp) -> i64 {
@@ -147,7 +179,7 @@ impl Open {
             began(finding, now),
             (finding.headline.clone(), finding.severity),
         );
-        self.incidents.insert(id, incident);
+        self.incidents.insert(id, Arc::new(incident));
         id
     }
 
@@ -191,6 +223,16 @@ impl Open {
         };
         !incident.alerts.iter().any(|a| known(a) || relief(a))
     }
+}
+
+/// Consequences that fire.
+fn consequences(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
+    incident.firing().filter(|a| a.finding.caused_by.is_some())
+}
+
+/// Whether one more root may fire in the incident, at the cost of a consequence.
+fn can_take(incident: &Incident, key: &FindingKey) -> bool {
+    has_room(incident, key) || consequences(incident).next().is_some()
 }
 
 /// It began before a moment, or so soon after it that this is one.

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     dispatch::shape::ALERTS_MAX,
     model::AlertName::{self as A, *},
-    model::{Severity, Topic},
+    model::{Finding, Severity, Topic},
     notify::example,
 };
 
@@ -286,10 +286,13 @@ fn a_clock_set_back_holds_nothing_for_hours() {
 fn limits_hold() {
     let mut s = Story::default();
     let many: Vec<Finding> = (0..ALERTS_MAX + 20).map(|i| root(ComponentDown, &i.to_string())).collect();
-    assert_eq!(s.settled(0.0, &many).len(), 1);
-    assert_eq!(s.only().alerts.len(), ALERTS_MAX);
-    assert_eq!(s.settled(1.0, &many), NOTHING, "what finds no room is not told again and again");
-    assert!(s.only().timeline.len() <= Incident::TIMELINE_MAX);
+    assert_eq!(s.settled(0.0, &many).len(), 2, "what has no room in one incident has one of its own");
+    assert_eq!(s.open.incidents().map(|i| i.alerts.len()).collect::<Vec<_>>(), [ALERTS_MAX, 20]);
+    assert_eq!(s.settled(1.0, &many), NOTHING);
+    assert!(s.last.is_empty());
+    assert!(s.open.incidents().all(|i| i.timeline.len() <= Incident::TIMELINE_MAX));
+    let new = [many, vec![root(EtcdQuorumLost, "")]].concat();
+    assert_eq!(s.settled(2.0, &new), ["Worse #2 EtcdQuorumLost"]);
 
     let mut s = Story::default();
     let mut nodes = Vec::new();
@@ -298,6 +301,71 @@ fn limits_hold() {
         s.settled(i as f64 * 1000.0, &nodes);
     }
     assert_eq!(s.open.incidents().count(), OPEN_PER_CLUSTER_MAX);
+    assert!(s.open.crowd.roots.is_empty());
+    // All of them are full in the end: the limit is told elsewhere, as long as it lasts.
+    let crowded = s.open.incidents.values_mut().map(Arc::make_mut);
+    for incident in crowded {
+        let more = (incident.alerts.len()..ALERTS_MAX).map(|i| root(KubeletDown, &format!("{}/{i}", incident.id)));
+        incident.alerts.extend(more.map(|f| IncidentAlert::new(f, t(99_999.0))).collect::<Vec<_>>());
+    }
+    assert_eq!(s.settled(100_001.0, &[root(EtcdMemberDown, "m1")]), NOTHING);
+    assert_eq!(s.open.crowd.roots, [root(EtcdMemberDown, "m1").key]);
+}
+
+#[test]
+fn a_root_takes_the_place_of_a_consequence() {
+    let mut s = Story::default();
+    let quorum = root(EtcdQuorumLost, "");
+    let follow = |i: usize| Finding { caused_by: Some(quorum.key.clone()), ..root(ComponentDown, &i.to_string()) };
+    let mut all: Vec<Finding> = std::iter::once(quorum.clone()).chain((1..ALERTS_MAX).map(follow)).collect();
+    assert_eq!(s.settled(0.0, &all), ["Opened #1 EtcdQuorumLost"]);
+    all.push(root(ApiServerDown, "a"));
+    assert_eq!(s.settled(20.0, &all), ["Worse #1 EtcdQuorumLost"]);
+    assert_eq!(s.only().firing().filter(|a| a.finding.caused_by.is_none()).count(), 2);
+    assert_eq!(s.only().alerts.len(), ALERTS_MAX);
+    assert_eq!(std::mem::take(&mut s.open.crowd).consequences.len(), 2, "evicted, and not listed again");
+    assert_eq!(s.settled(21.0, &all), NOTHING);
+    assert_eq!(s.settled(30.0, &[]), NOTHING);
+    assert_eq!(s.settled(40.0, &[]), ["Resolved #1 EtcdQuorumLost"]);
+    assert!(!s.open.is_holding());
+}
+
+#[test]
+fn a_look_at_nothing_new_copies_nothing() {
+    let mut s = Story::default();
+    let two = [root(EtcdMemberDown, "etcd-2"), root(NodeDown, "n1")];
+    s.settled(0.0, &two);
+    let shown: Vec<Arc<Incident>> = s.open.shared().cloned().collect();
+    for at in 1..100 {
+        s.settled(f64::from(at), &two);
+    }
+    assert!(s.open.shared().zip(&shown).all(|(a, b)| Arc::ptr_eq(a, b)));
+}
+
+/// As a version kept it that did not know `heard`, `end_told` and their like.
+#[test]
+fn what_an_older_version_told_is_not_told_again() {
+    let mut s = Story::default();
+    s.settled(0.0, &[root(EtcdMemberDown, "etcd-2"), root(NodeDown, "n1")]);
+    assert_eq!(s.settled(310.0, &[root(EtcdMemberDown, "etcd-2")]), ["Update #1 EtcdMemberDown etcd-2"]);
+    let mut row = serde_json::to_value(s.only()).unwrap();
+    row["told"] = serde_json::json!(["ops"]);
+    for newer in ["heard", "unheard", "first_told_at"] {
+        row.as_object_mut().unwrap().remove(newer).unwrap();
+    }
+    for alert in row["alerts"].as_array_mut().unwrap() {
+        for newer in ["end_told", "part_of", "held"] {
+            alert.as_object_mut().unwrap().remove(newer).unwrap();
+        }
+    }
+    s.open = Open::restore([serde_json::from_value(row).unwrap()], 1);
+    assert_eq!(s.settled(400.0, &[]), NOTHING);
+    assert_eq!(s.settled(403.0, &[]), ["Resolved #1 EtcdMemberDown etcd-2"]);
+    let incident = s.last[0].incident.clone();
+    let (sequence, heard) = (incident.messages - 1, incident.heard.get("ops").copied());
+    let last = crate::model::Notification { told: Told::Resolved, sequence, heard, incident, ..example::opened() };
+    let names: Vec<A> = last.alerts().map(|a| a.finding.key.alert).collect();
+    assert_eq!(names, [EtcdMemberDown], "that n1 is back was told");
 }
 
 proptest::proptest! {

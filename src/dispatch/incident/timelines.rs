@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{AlertName, Severity, Topic},
+    model::{AlertName, Finding, Severity, Topic},
     notify::example,
 };
 

@@ -23,6 +23,20 @@ fn found(incident: i64, sequence: u32, told: Told, receiver: &str) -> OutboxEntr
     entry(&n, receiver, Duration::from_secs(3600))
 }
 
+/// One that follows others to the same receiver.
+fn later(incident: i64, sequence: u32, told: Told, receiver: &str) -> OutboxEntry {
+    let mut entry = message(incident, sequence, told, receiver);
+    entry.notification.heard = sequence.checked_sub(1);
+    entry
+}
+
+const NOTHING: [&str; 0] = [];
+
+fn shed(outbox: &mut Outbox) -> Vec<String> {
+    let one = |s: Shed| format!("{}{}", s.entry.id, if s.unheard { " unheard" } else { "" });
+    outbox.shed().into_iter().map(one).collect()
+}
+
 fn ids(entries: &[OutboxEntry]) -> Vec<&str> {
     entries.iter().map(|e| e.id.as_str()).collect()
 }
@@ -96,11 +110,45 @@ fn beyond_the_limit_the_least_needed_goes() {
     for i in 0..OUTBOX_MAX as i64 {
         outbox.push(message(i, 0, Told::Opened, "ops/email[0]"));
     }
-    assert_eq!(outbox.overflow(), None);
-    outbox.push(message(7, 1, Told::Reminder, "ops/email[0]"));
-    assert_eq!(outbox.overflow().unwrap().id, "7/1/ops/email[0]");
-    assert_eq!(outbox.overflow(), None);
+    assert_eq!(shed(&mut outbox), NOTHING);
+    outbox.push(later(7, 1, Told::Reminder, "ops/email[0]"));
+    assert_eq!(shed(&mut outbox), ["7/1/ops/email[0]"]);
+    assert_eq!(shed(&mut outbox), NOTHING);
     assert_eq!(outbox.len(), OUTBOX_MAX);
+}
+
+#[test]
+fn an_end_goes_with_its_beginning() {
+    let full =
+        || Outbox::restore((100..100 + OUTBOX_MAX as i64).map(|i| found(i, 0, Told::Opened, "a/x[0]")).collect());
+    let check = |lane: Vec<OutboxEntry>, expected: &[&str], left: &[Option<u32>]| {
+        let mut outbox = full();
+        lane.into_iter().for_each(|entry| outbox.push(entry));
+        assert_eq!(shed(&mut outbox), expected);
+        let lane = outbox.lanes.get(&(7, "ops/email[0]".into())).cloned().unwrap_or_default();
+        assert_eq!(lane.iter().map(|e| e.notification.heard).collect::<Vec<_>>(), left);
+    };
+    let opened = || message(7, 0, Told::Opened, "ops/email[0]");
+    let resolved = |sequence| later(7, sequence, Told::Resolved, "ops/email[0]");
+    check(vec![opened()], &["7/0/ops/email[0] unheard"], &[]);
+    check(vec![opened(), resolved(1)], &["7/0/ops/email[0]", "7/1/ops/email[0]"], &[]);
+    // It was tried: it may have arrived, and what it opened must be closed.
+    let tried = || OutboxEntry { attempts: 1, ..opened() };
+    check(vec![tried(), resolved(1), resolved(2)], &["7/0/ops/email[0]", "7/1/ops/email[0]", "7/2/ops/email[0]"], &[]);
+    let mut outbox = full();
+    assert!(outbox.take(&(100, "a/x[0]".into()), 0).is_some());
+    outbox.push(tried());
+    outbox.push(resolved(1));
+    assert_eq!(shed(&mut outbox), ["7/0/ops/email[0]"]);
+    assert_eq!(outbox.len(), OUTBOX_MAX);
+    // What comes next is the beginning, for whom the first was dropped.
+    let mut outbox = full();
+    assert!(outbox.take(&(100, "a/x[0]".into()), 0).is_some());
+    outbox.push(opened());
+    outbox.push(later(7, 1, Told::Worse, "ops/email[0]"));
+    assert_eq!(shed(&mut outbox), ["7/0/ops/email[0]"]);
+    outbox.push(resolved(2));
+    assert_eq!(shed(&mut outbox), ["7/1/ops/email[0]", "7/2/ops/email[0]"]);
 }
 
 #[test]
@@ -146,6 +194,6 @@ fn a_full_outbox_keeps_what_the_diagnosis_found() {
     for i in 2..=OUTBOX_MAX as i64 {
         outbox.push(message(i, 0, Told::Opened, "ops/email[0]"));
     }
-    assert_eq!(outbox.overflow().unwrap().id, "2/0/ops/email[0]");
-    assert_eq!(outbox.overflow(), None);
+    assert_eq!(shed(&mut outbox), ["2/0/ops/email[0] unheard"]);
+    assert_eq!(shed(&mut outbox), NOTHING);
 }
