@@ -14,6 +14,7 @@ mod deliver;
 pub mod desk;
 pub mod drill;
 mod explain;
+mod flap;
 pub mod group;
 pub mod incident;
 pub mod inhibit;
@@ -274,11 +275,22 @@ impl Dispatch {
         self.decide_at.map_or(mono + pause, |at| at.min(mono + pause))
     }
 
-    fn diagnosed(&mut self, diagnosis: Diagnosis) {
+    fn diagnosed(&mut self, mut diagnosis: Diagnosis) {
+        self.date(&mut diagnosis);
         let known = self.latest.get(&diagnosis.cluster);
         let news = known.is_none_or(|k| k.findings != diagnosis.findings || k.blind != diagnosis.blind);
         self.latest.insert(diagnosis.cluster.clone(), Arc::new(diagnosis));
         if news { self.decide_within(DECIDE_REST) } else { self.decide_soon() }
+    }
+
+    /// What has no date of its own began when it was first seen, however often it is seen again.
+    fn date(&self, diagnosis: &mut Diagnosis) {
+        let before = self.latest.get(&diagnosis.cluster);
+        for finding in diagnosis.findings.iter_mut().filter(|f| f.key.alert.cause().undated) {
+            let known = before.and_then(|d| d.findings.iter().find(|f| f.key == finding.key)).map(|f| f.since);
+            let began = known.into_iter().chain(self.open.began(&finding.key)).min();
+            finding.since = began.map_or(finding.since, |at| at.min(finding.since));
+        }
     }
 
     /// What was heard is decided on together with what comes right after it. Looks at many alerts rest the longer.

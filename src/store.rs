@@ -197,7 +197,7 @@ impl Store {
     }
 
     fn start(place: Place, mailbox: Arc<Mailbox>, writer: Writer) -> (Self, Restored) {
-        let restored = match writer.connection().map(read::restored) {
+        let restored = match writer.connection().map(|db| read::restored(db, writer.limits().1.wall())) {
             Some(Ok(restored)) => restored,
             Some(Err(error)) => {
                 tracing::error!(%error, "what an earlier run left can't be read");

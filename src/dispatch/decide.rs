@@ -19,6 +19,7 @@ use super::{
     apply::Batch,
     elapsed,
     explain::{Explained, explain},
+    flap::Flaps,
     incident::{Change, Manners},
     judge::{Judge, found},
     picture::Picture,
@@ -42,6 +43,8 @@ pub(super) struct Memory {
     seen: HashMap<Arc<str>, Timestamp>,
     /// What was found lately.
     recent: Recent,
+    /// What comes and goes.
+    flaps: Flaps,
     /// Alerts that wait for a diagnosis.
     waiting: bool,
 }
@@ -49,7 +52,8 @@ pub(super) struct Memory {
 impl Memory {
     /// Continues with the incidents of an earlier run.
     pub(super) fn restore(incidents: &[Incident], now: Timestamp) -> Self {
-        Self { recent: Recent::restore(incidents, now), ..Self::default() }
+        let (recent, flaps) = (Recent::restore(incidents, now), Flaps::restore(incidents, now));
+        Self { recent, flaps, ..Self::default() }
     }
 
     /// Something waits for a diagnosis.
@@ -79,7 +83,10 @@ impl Dispatch {
         let now = self.deps.clock.wall();
         self.collect(now).await;
         let began = self.deps.clock.mono();
-        let diagnoses = self.diagnoses(now);
+        let mut diagnoses = self.diagnoses(now);
+        for _ in 0..self.memory.flaps.see(&mut diagnoses, self.settings.tell_warnings_after, now) {
+            self.deps.metrics.drop_at("flapping_findings");
+        }
         let open: Vec<&Incident> = self.open.incidents().collect();
         let found = diagnoses.values().filter(|d| !d.blind).flat_map(|d| &d.findings);
         for _ in 0..self.memory.recent.see(found, &open, now) {
@@ -139,6 +146,7 @@ impl Dispatch {
         let entries = self.table.firing(now);
         let there: HashSet<Arc<str>> = entries.iter().map(|e| e.fingerprint.clone()).collect();
         self.memory.seen.retain(|f, _| there.contains(f));
+        let lately = self.memory.recent.lately(now);
         for entry in entries {
             let since = *self.memory.seen.entry(entry.fingerprint.clone()).or_insert(now);
             let (diagnosis, picture) =
@@ -153,8 +161,7 @@ impl Dispatch {
                 continue;
             }
             let watched = self.settings.clusters.contains(entry.alert.label("cluster"));
-            let recent = &self.memory.recent;
-            let past = if told { None } else { recent.explains(&entry.alert, entry.looks_back, ours, now) };
+            let past = if told { None } else { lately.explains(&entry.alert, entry.looks_back, ours) };
             let believed = match (&entry.origin, judged) {
                 (Origin::Rule(_, at), Some(d)) => d.at >= *at && (!d.unsettled || elapsed(since, now) >= SETTLE_MAX),
                 (Origin::Rule(..), None) => !watched,

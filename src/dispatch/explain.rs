@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{picture::Picture, rank::hosts_of};
-use crate::model::{Alert, AlertName, Family, Finding, FindingKey, Pairs, Reach, Severity, Topic};
+use crate::model::{Alert, AlertName, Family, Finding, FindingKey, Reach, Severity, Topic};
 
 /// An alert may have been seen so long before its cause: rules look at other moments than probes.
 const SLACK: Duration = Duration::from_secs(60);
@@ -36,8 +36,8 @@ const CONTROL_PLANE: [&str; 9] = [
 /// Holds one alert against the picture of its cluster. `ours`: it is of our own rules, which look from outside at nothing
 /// but the cluster.
 pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Option<Explained> {
-    let name = alert.name();
-    let known = AlertName::known(name);
+    let about = About::new(alert, ours);
+    let known = about.known;
     let mut findings = picture.findings.values().copied();
     if let Some(same) = findings.find(|f| Some(f.key.alert) == known && agree(alert, f)) {
         return Some(Explained::Same(same.key.clone()));
@@ -51,35 +51,110 @@ pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Optio
     let candidates = || picture.findings.values().copied().filter(outage).filter(follows);
     let kin = candidates().find(|f| known.is_some_and(|k| k.is_kin(f.key.alert)));
     let host = candidates().find(|f| share_host(alert, f));
-    let wide = picture.roots().filter(outage).filter(follows).find(|f| reaches(f.key.alert, alert, ours));
+    let wide = picture.roots().filter(outage).filter(follows).find(|f| about.is_reached_by(f.key.alert));
     kin.or(host).or(wide).and_then(by)
 }
 
-/// Whether an alert may be about what a finding is about, or come of it.
-pub(super) fn is_related(alert: &Alert, ours: bool, finding: &Finding) -> bool {
-    let known = AlertName::known(alert.name());
-    let same = known == Some(finding.key.alert) && agree(alert, finding);
-    let kin = || known.is_some_and(|k| k.is_kin(finding.key.alert));
-    let reached = || reaches(finding.key.alert, alert, ours) || disturbs(finding, alert);
-    // Only an outage has consequences.
-    same || (finding.topic == Topic::Outage && (kin() || share_host(alert, finding) || reached()))
+/// How closely an alert hangs together with a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// It is about the same, about what that grows out of or into, or about the same machine.
+    Close,
+    /// It is about something that the finding takes along or disturbs.
+    Wide,
+}
+
+/// All of a finding that says what it may be behind, save its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub(super) name: AlertName,
+    family: Option<Family>,
+    /// Only an outage is behind other things.
+    pub(super) is_outage: bool,
+}
+
+impl Kind {
+    pub(super) fn of(finding: &Finding) -> Self {
+        let by_job = || finding.labels.get("job").and_then(|job| family_of(job));
+        let name = finding.key.alert;
+        Self { name, family: name.cause().family.or_else(by_job), is_outage: finding.topic == Topic::Outage }
+    }
+}
+
+/// What an alert is about, as far as it says what may be behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    /// The finding whose name it has.
+    pub(super) known: Option<AlertName>,
+    ours: bool,
+    of_control_plane: bool,
+    of_nodes: bool,
+    family: Option<Family>,
+    names_no_host: bool,
+}
+
+impl About {
+    pub(super) fn new(alert: &Alert, ours: bool) -> Self {
+        let (name, job) = (alert.name(), alert.label("job"));
+        Self {
+            known: AlertName::known(name),
+            ours,
+            of_control_plane: CONTROL_PLANE.contains(&job)
+                || ["Kube", "kube", "etcd", "API"].iter().any(|p| name.starts_with(p)),
+            of_nodes: alert.labels.contains_key("node") || matches!(job, "kubelet" | "kube-proxy"),
+            family: family_of(job).or_else(|| family_of(name)),
+            names_no_host: hosts_of(&alert.labels).next().is_none(),
+        }
+    }
+
+    /// What ties it to findings of a kind, whatever their machine.
+    pub(super) fn tie(&self, kind: Kind) -> Option<Tie> {
+        // Only an outage has consequences.
+        if !kind.is_outage {
+            None
+        } else if self.known.is_some_and(|k| k.is_kin(kind.name)) {
+            Some(Tie::Close)
+        } else {
+            (self.is_reached_by(kind.name) || self.is_disturbed_by(kind)).then_some(Tie::Wide)
+        }
+    }
+
+    /// Whether a trouble of the whole cluster takes this alert along.
+    fn is_reached_by(&self, root: AlertName) -> bool {
+        match root.cause().reach {
+            // What our own rules see of the cluster they see through what is down; a node that is really lost is a finding.
+            Reach::Cluster => self.ours || self.of_control_plane,
+            Reach::ControlPlane => self.of_control_plane,
+            Reach::Nodes => self.of_nodes,
+            Reach::Host => false,
+        }
+    }
+
+    /// Whether what one part of a component does shows in what is measured of the whole. Members of etcd work together, and
+    /// every API server stands on them; of other components one machine disturbs what is counted over all.
+    fn is_disturbed_by(&self, kind: Kind) -> bool {
+        match (kind.family, self.family) {
+            (Some(Family::Etcd), Some(Family::Etcd | Family::ApiServer)) => true,
+            (Some(of), Some(about)) => of == about && self.names_no_host,
+            _ => false,
+        }
+    }
+}
+
+/// Whether an alert says what a finding of its name says.
+pub(super) fn says_the_same(alert: &Alert, about: &About, finding: &Finding) -> bool {
+    about.known == Some(finding.key.alert) && agree(alert, finding)
+}
+
+/// An alert that a budget is being spent: by the labels that the Site Reliability Workbook's rules (chapter 5) have in the
+/// Kubernetes mixin, Pyrra and our own `alerts/slo.yml`. What spent the budget once stays in its sums for their whole
+/// length.
+pub(super) fn is_of_budget(alert: &Alert) -> bool {
+    ["long", "short"].iter().all(|name| !alert.label(name).is_empty())
 }
 
 fn share_host(alert: &Alert, finding: &Finding) -> bool {
     hosts_of(&alert.labels).any(|h| hosts_of(&finding.labels).any(|g| g == h))
-}
-
-/// Whether what one part of a component does shows in what is measured of the whole. Members of etcd work together, and
-/// every API server stands on them; of other components one machine disturbs what is counted over all.
-fn disturbs(finding: &Finding, alert: &Alert) -> bool {
-    let job = |labels: &Pairs| labels.get("job").and_then(|job| family_of(job));
-    let of = finding.key.alert.cause().family.or_else(|| job(&finding.labels));
-    let about = job(&alert.labels).or_else(|| family_of(alert.name()));
-    match (of, about) {
-        (Some(Family::Etcd), Some(Family::Etcd | Family::ApiServer)) => true,
-        (Some(of), Some(about)) => of == about && hosts_of(&alert.labels).next().is_none(),
-        _ => false,
-    }
 }
 
 /// What a job or the name of an alert is about, as dogwatch, kube-prometheus and the Kubernetes mixin write them.
@@ -103,19 +178,6 @@ fn agree(alert: &Alert, finding: &Finding) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => true,
     })
-}
-
-/// Whether a trouble of the whole cluster takes this alert along.
-fn reaches(root: AlertName, alert: &Alert, ours: bool) -> bool {
-    let of_control_plane = CONTROL_PLANE.contains(&alert.label("job"))
-        || ["Kube", "kube", "etcd", "API"].iter().any(|p| alert.name().starts_with(p));
-    match root.cause().reach {
-        // What our own rules see of the cluster they see through what is down; a node that is really lost is a finding.
-        Reach::Cluster => ours || of_control_plane,
-        Reach::ControlPlane => of_control_plane,
-        Reach::Nodes => alert.labels.contains_key("node") || matches!(alert.label("job"), "kubelet" | "kube-proxy"),
-        Reach::Host => false,
-    }
 }
 
 #[cfg(test)]

@@ -121,6 +121,11 @@ impl Open {
         self.incidents.values()
     }
 
+    /// Since when something fires in an open incident.
+    pub fn began(&self, key: &FindingKey) -> Option<Timestamp> {
+        self.firing_in(key).map(|(_, alert)| alert.finding.since)
+    }
+
     /// Something is held and will change within seconds, without a new diagnosis.
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty() || !self.missing.is_empty()

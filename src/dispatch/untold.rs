@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, outbox::OUTBOX_MAX, shape::ALERTS_MAX};
-use crate::model::{ALERTNAME, AlertName, Finding, FindingKey, Severity, Topic};
+use crate::model::{ALERTNAME, AlertName, Finding, FindingKey, Severity, Topic, text};
 
 /// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`untold`).
 pub const GROUPS_MAX: usize = 2_000;
@@ -102,8 +102,8 @@ impl Untold {
         }
         if self.beyond_incidents > 0 {
             evidence.push(format!(
-                "{} root causes fire in clusters with {OPEN_PER_CLUSTER_MAX} open incidents that are full",
-                self.beyond_incidents
+                "{} in clusters with {OPEN_PER_CLUSTER_MAX} open incidents that are full",
+                text::plural(self.beyond_incidents, "root cause fires", "root causes fire")
             ));
         }
         evidence.extend(names.iter().take(NAMES_MAX).map(listed));
@@ -199,7 +199,7 @@ mod tests {
         untold.unlisted(&root("0"));
         untold.beyond_incidents(&root("n1"));
         assert_eq!(untold.end(at), 1);
-        let expected = ["1 root causes fire in clusters with 50 open incidents that are full", "1 × NodeDown"];
+        let expected = ["1 root cause fires in clusters with 50 open incidents that are full", "1 × NodeDown"];
         assert_eq!(untold.finding().unwrap().evidence, expected);
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Components whose troubles grow out of each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// Members and their quorum.
     Etcd,
@@ -57,6 +57,8 @@ pub struct Cause {
     pub told_with_cause: bool,
     /// What it takes along.
     pub reach: Reach,
+    /// No answer says since when it is so: it began when it was first seen.
+    pub undated: bool,
     /// It is judged from kubelets and nodes: while one of them is in doubt, so is this.
     pub of_nodes: bool,
 }
@@ -72,6 +74,7 @@ const ALONE: Cause = Cause {
     holds: Holds::Itself,
     told_with_cause: true,
     reach: Reach::Host,
+    undated: false,
     of_nodes: false,
 };
 
@@ -137,12 +140,13 @@ table! {
     /// The advertised URL fails while an endpoint behind it answers: load balancer, DNS or VIP.
     ApiServerAddressDown: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// etcd raised NOSPACE or CORRUPT.
-    EtcdAlarm: Cause { family: Some(Family::Etcd), reach: Reach::ControlPlane, ..ROOT };
+    EtcdAlarm: Cause { family: Some(Family::Etcd), reach: Reach::ControlPlane, undated: true, ..ROOT };
     /// etcd's members do not hold the same data, or one belongs to another cluster.
     EtcdInconsistent: Cause {
         family: Some(Family::Etcd),
         apart: true,
         holds: Holds::These(&[AlertName::EtcdMemberUnhealthy]),
+        undated: true,
         ..ROOT
     };
     /// An etcd member is down, quorum is kept.

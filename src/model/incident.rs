@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -141,6 +142,9 @@ impl Incident {
             unheard: BTreeSet::new(),
         }
     }
+
+    /// What has ended is held against alerts for so long: windows of a month (SLOs) have their outage for as long.
+    pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
     /// The most timeline lines kept of one incident; a longer story keeps its beginning and its end.
     pub const TIMELINE_MAX: usize = 200;

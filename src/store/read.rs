@@ -2,14 +2,20 @@
 
 use std::{path::Path, time::Duration};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
-use super::{DeliveryRecord, Restored, StoreError};
+use super::{DeliveryRecord, Restored, StoreError, pending::us};
 use crate::model::{Incident, VerdictChange};
 
-/// Resolved incidents that a start brings back, to be shown.
-const RESOLVED: i64 = 20;
+/// Ended incidents that a start brings back to be shown, however long ago they ended.
+const SHOWN: i64 = 20;
+/// Of those that ended within [`Incident::REMEMBERED`], so many at most: alerts are held against them. Groups of alerts
+/// are not among them, since they explain nothing.
+const REMEMBERED_MAX: i64 = 2_000;
+/// The newest that are looked through for them: a start takes no longer for a storm of alerts the day before.
+const LOOKED_THROUGH_MAX: i64 = 10_000;
 /// Messages that a start brings back; dispatch's own limit is below it.
 const OUTBOX_MAX: i64 = 100_000;
 
@@ -31,7 +37,7 @@ fn all<T: DeserializeOwned>(db: &Connection, sql: &str, limit: i64, what: &str) 
 }
 
 /// What an earlier run left.
-pub fn restored(db: &Connection) -> rusqlite::Result<Restored> {
+pub fn restored(db: &Connection, now: Timestamp) -> rusqlite::Result<Restored> {
     let meta =
         |key: &str| db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get::<_, String>(0)).optional();
     let mut targets = Vec::new();
@@ -47,12 +53,7 @@ pub fn restored(db: &Connection) -> rusqlite::Result<Restored> {
         OUTBOX_MAX,
         "incident",
     )?;
-    incidents.extend(all::<Incident>(
-        db,
-        "SELECT incident FROM incidents WHERE resolved_us IS NOT NULL ORDER BY resolved_us DESC LIMIT ?1",
-        RESOLVED,
-        "incident",
-    )?);
+    incidents.extend(ended(db, now)?);
     incidents.sort_by_key(|i| std::cmp::Reverse(i.id));
     let highest: i64 = db.query_row("SELECT coalesce(max(id), 0) FROM incidents", [], |r| r.get(0))?;
     let told = meta("last_incident_id")?.and_then(|v| v.parse().ok()).unwrap_or(0);
@@ -67,6 +68,24 @@ pub fn restored(db: &Connection) -> rusqlite::Result<Restored> {
         heartbeats: heartbeats(db)?,
         origin: meta("origin")?.unwrap_or_default(),
     })
+}
+
+/// What has ended: the last to be shown, and what is remembered.
+fn ended(db: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Incident>> {
+    let from = now.checked_sub(Incident::REMEMBERED).unwrap_or(Timestamp::MIN);
+    let mut statement = db.prepare(
+        "WITH newest AS (SELECT id, resolved_us FROM incidents WHERE resolved_us IS NOT NULL
+                         ORDER BY resolved_us DESC LIMIT ?1),
+              shown AS (SELECT id FROM newest ORDER BY resolved_us DESC LIMIT ?2),
+              remembered AS (SELECT i.id FROM newest n JOIN incidents i USING (id)
+                             WHERE n.resolved_us >= ?3 AND json_valid(i.incident)
+                               AND json_extract(i.incident, '$.group') IS NULL
+                             ORDER BY n.resolved_us DESC LIMIT ?4)
+         SELECT incident FROM incidents WHERE id IN (SELECT id FROM shown UNION SELECT id FROM remembered)",
+    )?;
+    let limits = params![LOOKED_THROUGH_MAX, SHOWN, us(from), REMEMBERED_MAX];
+    let rows = statement.query_map(limits, |r| r.get::<_, String>(0))?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|text| parse(text, "incident")).collect())
 }
 
 fn heartbeats(db: &Connection) -> rusqlite::Result<Vec<(String, String)>> {

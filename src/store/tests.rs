@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::eventually::eventually;
-use crate::model::{Job, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
+use crate::model::{Group, Job, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -92,6 +92,28 @@ fn delivery(incident_id: i64, outcome: DeliveryOutcome) -> Delivery {
 fn count(dir: &TempDir, table: &str) -> i64 {
     let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
     db.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap()
+}
+
+/// What has ended, by id: whether it is of a group, and days ago.
+#[tokio::test]
+async fn a_start_brings_back_what_ended_lately_and_no_storm_of_alerts() {
+    let dir = TempDir::new().unwrap();
+    let (store, _) = open(&dir);
+    let clock = Clock::system();
+    let ended = |id: i64, of_group: bool, days: u64| {
+        let group = Group { place: "".into(), route: "{}".into(), receiver: "ops".into(), labels: Default::default() };
+        let at = clock.wall() - Duration::from_secs(days * 86_400 + 60 - id.unsigned_abs() % 50);
+        Incident { resolved_at: Some(at), group: of_group.then_some(group), ..incident(id, true) }
+    };
+    let all = (1..=5).map(|id| ended(id, false, 31));
+    let all = all.chain((6..=55).map(|id| ended(id, false, 20))).chain((56..=355).map(|id| ended(id, true, 2)));
+    assert_eq!(store.commit(all.collect(), Vec::new()).await, Durability::Durable);
+    store.close(SOON).await;
+    let (store, restored) = open(&dir);
+    let of_group = restored.incidents.iter().filter(|i| i.group.is_some()).count();
+    let ids: Vec<i64> = restored.incidents.iter().filter(|i| i.group.is_none()).map(|i| i.id).collect();
+    assert_eq!((of_group, ids), (20, (6..=55).rev().collect()), "twenty to be shown, and all outages of a month");
+    store.close(SOON).await;
 }
 
 #[tokio::test]
