@@ -336,3 +336,66 @@ async fn a_warning_that_mends_itself_is_a_record_and_told_to_nobody() {
     assert_eq!(run.live.read().incidents.iter().filter(|i| i.messages == 0).count(), 1);
     run.end().await;
 }
+
+#[tokio::test]
+async fn an_alarm_without_a_date_began_when_it_was_first_seen_over_a_restart_too() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let seen = |minutes: i64| {
+        let since = Timestamp::now() - jiff::SignedDuration::from_mins(60 - minutes);
+        Finding { since, ..finding(AlertName::EtcdAlarm, "etcd is out of space") }
+    };
+    let first = seen(0);
+    // Each diagnosis has it since its own probe; what it says shows that it was taken in.
+    let shown = async |run: &Run, minutes: i64| {
+        let marker = format!("probe {minutes}");
+        run.diagnose(&[Finding { evidence: vec![marker.clone()], ..seen(minutes) }]).await;
+        eventually("the diagnosis is taken in", async || {
+            let live = run.live.read();
+            live.incidents.iter().flat_map(|i| &i.alerts).any(|a| a.finding.evidence.contains(&marker))
+        })
+        .await;
+        let alerts = run.live.read().alerts.clone();
+        alerts.iter().map(|a| a.alert.starts_at).collect::<Vec<_>>()
+    };
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[first.clone()]).await;
+    server.wait_for(1).await;
+    assert_eq!(shown(&run, 5).await, [first.since]);
+    run.end().await;
+    let run = start(dir.path(), &hook(&server));
+    assert_eq!(shown(&run, 10).await, [first.since]);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn messages_beyond_the_limit_are_told_of() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    server.stop().await;
+    let url = server.url("/hook");
+    let three = format!("webhook_configs: [{{url: '{url}'}}, {{url: '{url}'}}, {{url: '{url}'}}]");
+    let run = start(dir.path(), &three);
+    let route: RouteConfig = serde_saphyr::from_str("{receiver: ops, group_by: [id], group_wait: 0s}").unwrap();
+    let times: [(&str, &[_]); 2] = [("time_intervals", &[]), ("mute_time_intervals", &[])];
+    let routing = Routing::new(Some(&route), &["ops"], &[], times).unwrap();
+    run.settings.send_replace(Arc::new(Settings { routing, ..settings(&three) }));
+    let storm = (0..1_700).map(|id| {
+        let labels = [("alertname", "Storm".to_owned()), ("id", id.to_string())].map(|(k, v)| (k.to_owned(), v));
+        let alert = Alert {
+            labels: labels.into(),
+            annotations: Default::default(),
+            starts_at: Timestamp::now(),
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        RuleAlert { alert, looks_back: Duration::ZERO }
+    });
+    run.rules.send(Firing { source: "storm".into(), at: Timestamp::now(), alerts: storm.collect() }).await.unwrap();
+    eventually("the loss is told", async || {
+        run.live.read().incidents.iter().any(|i| i.headline.starts_with("messages are dropped: more than 5000 wait"))
+    })
+    .await;
+    let unheard = run.live.read().incidents.iter().find(|i| !i.unheard.is_empty()).cloned().unwrap();
+    let dropped = run.store.deliveries(unheard.id).await.unwrap();
+    assert!(dropped.iter().any(|d| d.outcome == DeliveryOutcome::Dropped && d.answer.contains("messages wait")));
+    run.end().await;
+}
