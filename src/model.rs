@@ -30,7 +30,7 @@ pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
-    PendingRequests,
+    PendingRequests, ServerLease,
 };
 pub use coverage::Gap;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};

@@ -1,10 +1,11 @@
-//! Reading a cluster: nodes, API server endpoints, node leases and leader leases; and, less often, what tells more.
+//! Reading a cluster: nodes, API server endpoints, leases of nodes, leaders and API servers; and, less often, what tells more.
 //!
 //! Each part fails by itself: what could not be read stays as it was, with the reason, until that very part is read.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     clock::Clock,
     dial::Dialer,
-    model::{ClusterSnapshot, LeaseFact, LeftOuts, NodeFact, Part},
+    model::{ClusterSnapshot, LeaseFact, LeftOuts, NodeFact, Part, ServerLease},
 };
 
 /// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
@@ -34,7 +35,7 @@ const NO_GLANCE_FOR: SignedDuration = SignedDuration::from_mins(10);
 pub enum Scope {
     /// Everything.
     Full,
-    /// Node leases and leader leases: cheap, and worth more often. And a glance at the nodes, by which they are read anew
+    /// Leases of nodes, leaders and API servers: cheap, and worth more often. And a glance at the nodes, by which they are read anew
     /// where it shows something else than the last one did.
     Leases,
 }
@@ -205,6 +206,9 @@ impl Reading<'_> {
             }
             self.next.leases_at = Some(now);
         }
+        if !self.sick {
+            self.server_leases().await;
+        }
         let mut leaders = Vec::with_capacity(leads.len());
         let mut problem = None;
         for &name in leads {
@@ -226,6 +230,27 @@ impl Reading<'_> {
         if let Some(error) = problem {
             self.fail(Part::LeaderLeases, error);
         }
+    }
+
+    /// An API server that starts anew takes the lease of its host over, or (before 1.27) makes a new one beside it.
+    async fn server_leases(&mut self) {
+        const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+        const SELECTOR: &str = "labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver";
+        let read = self.reader.list(LEASES, SELECTOR, |lease: Lease| lease).await;
+        let Some((leases, date)) = self.take(Part::ServerLeases, read) else { return };
+        let now = self.clock.wall();
+        let mut newest: BTreeMap<String, ServerLease> = BTreeMap::new();
+        for lease in leases {
+            let Some(host) = lease.metadata.labels.get("kubernetes.io/hostname").cloned() else { continue };
+            let before = self.next.server_leases.iter().find(|l| l.host == host).map(|l| &l.sight);
+            let Some(sight) = lease.sight(before, date, now) else { continue };
+            let age = |l: &ServerLease| l.sight.told_age.unwrap_or(Duration::MAX);
+            let lease = ServerLease { host: host.clone(), sight };
+            if newest.get(&host).is_none_or(|known| age(&lease) < age(known)) {
+                newest.insert(host, lease);
+            }
+        }
+        self.next.server_leases = newest.into_values().collect();
     }
 
     async fn leader(&mut self, name: &str) -> Result<Option<LeaseFact>, ReadError> {

@@ -18,7 +18,7 @@ pub(super) struct Servers<'a> {
     pub(super) down: Vec<&'a TargetView<'a>>,
     /// Answering, and not healthy.
     pub(super) sick: Vec<&'a TargetView<'a>>,
-    /// Out of our reach, though the others still list them. Those of a silent host are not among them.
+    /// Out of our reach, and alive by the word of others. Those of a silent host are not among them.
     pub(super) beyond: Vec<&'a TargetView<'a>>,
     /// The advertised address works, whatever the endpoints do.
     pub(super) address_up: bool,
@@ -31,8 +31,8 @@ impl<'a> Servers<'a> {
         let held = |t: &TargetView| hosts.shield(t) || (hosts.any_open() && t.how() == How::EtcdFails);
         let broken = scene.api.iter().copied().filter(|t| t.is_broken() && !draining(t) && !held(t));
         let (sick, down): (Vec<_>, Vec<_>) = broken.partition(|t: &&TargetView| t.how().is_sickness());
-        let listed = |t: &&TargetView| t.is_silent() && matches!(of_server(scene, t, t.verdict.since), Word::Lives(_));
-        let (beyond, down) = down.into_iter().partition(listed);
+        let lives = |t: &&TargetView| t.is_silent() && matches!(of_server(scene, t, t.verdict.since), Word::Lives(_));
+        let (beyond, down) = down.into_iter().partition(lives);
         Self {
             total: scene.api.len(),
             up: scene.api.iter().filter(|t| t.is_up()).count(),

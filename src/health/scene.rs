@@ -115,6 +115,13 @@ impl<'a> Scene<'a> {
         self.node(node)?.lease.as_ref().filter(|_| self.leases_recent)
     }
 
+    /// The lease of the API server on a machine, where leases can be read now. It names the host, as its node mostly does.
+    pub(super) fn lease_of_server(&self, machine: &str) -> Option<&'a LeaseSight> {
+        let leases = self.view.snapshot.server_leases.iter().filter(|_| self.leases_recent);
+        let named = |host: &str| host == machine || self.addresses.get(host).is_some_and(|node| *node == machine);
+        leases.filter(|l| named(&l.host)).map(|l| &l.sight).next()
+    }
+
     /// Leader leases, read just now, that something on this machine holds.
     pub(super) fn leads_of(&self, machine: &str) -> impl Iterator<Item = &'a LeaseFact> {
         let leaders = self.view.snapshot.leaders.iter().filter(|_| self.leases_recent);

@@ -157,8 +157,12 @@ fn hears(scene: &Scene<'_>, t: &TargetView<'_>, (id, name): (u64, &str), since: 
     }
 }
 
-/// What others say of an API server that is silent since `since`: whether they still list it.
-pub(super) fn of_server(scene: &Scene<'_>, target: &TargetView<'_>, since: Timestamp) -> Word {
+/// What others say of an API server that is silent since `since`: whether it renews its lease, or they still list it.
+pub(super) fn of_server<'a>(scene: &Scene<'a>, target: &TargetView<'a>, since: Timestamp) -> Word {
+    let machine = scene.machine(target);
+    if scene.lease_of_server(machine).is_some_and(|lease| is_renewed(lease, since)) {
+        return Word::Lives(format!("the API server on {machine} renews its lease"));
+    }
     let snapshot = scene.view.snapshot;
     let listed = snapshot.apiserver_endpoints.iter().any(|e| e == target.instance());
     let others = scene.api.len() > 1 && scene.api.iter().any(|t| t.is_up());

@@ -30,6 +30,15 @@ impl LeaseFact {
     }
 }
 
+/// The lease by which an API server says that it lives (Kubernetes 1.26+): renewed every 10 s, by the server itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerLease {
+    /// The name of the host that it runs on.
+    pub host: String,
+    /// Whether and when it changed as it was read again and again.
+    pub sight: LeaseSight,
+}
+
 /// A member of etcd's member list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdMember {
@@ -66,6 +75,8 @@ pub enum Part {
     NodeLeases,
     /// Leases of scheduler and controller-manager.
     LeaderLeases,
+    /// Leases of API servers.
+    ServerLeases,
     /// APIServices: what is served by others than the API server itself.
     AggregatedApis,
     /// CertificateSigningRequests.
@@ -75,7 +86,7 @@ pub enum Part {
 impl Part {
     /// Without it, something is not watched. The others only tell more.
     pub fn is_needed(self) -> bool {
-        !matches!(self, Part::AggregatedApis | Part::CertificateRequests)
+        !matches!(self, Part::ServerLeases | Part::AggregatedApis | Part::CertificateRequests)
     }
 
     /// By the name that people use.
@@ -85,6 +96,7 @@ impl Part {
             Part::Endpoints => "API server endpoints",
             Part::NodeLeases => "node leases",
             Part::LeaderLeases => "leader leases",
+            Part::ServerLeases => "API servers' leases",
             Part::AggregatedApis => "aggregated APIs",
             Part::CertificateRequests => "certificate requests",
         }
@@ -165,6 +177,8 @@ pub struct ClusterSnapshot {
     pub missing_endpoints: Vec<MissingEndpoint>,
     /// Leader leases.
     pub leaders: Vec<LeaseFact>,
+    /// Leases of API servers, each host's newest.
+    pub server_leases: Vec<ServerLease>,
     /// Etcd members that a member list named, with client URLs.
     pub etcd_members: Vec<EtcdMember>,
     /// Since when it has been tried to read nodes and endpoints: before [`ClusterSnapshot::read_at`] there is an age of

@@ -1,3 +1,5 @@
+mod leases;
+
 use std::{
     net::{Ipv4Addr, TcpListener},
     sync::{

@@ -9,6 +9,7 @@ use crate::{
         picture::Picture,
         time::{follows, later},
         view::{How, NAMED, TargetView, are_down, by_how, earliest, labels, same_how},
+        witness::{Word, of_server},
         words,
     },
     model::{AlertName, Finding, FindingKey, Job, Severity},
@@ -101,19 +102,23 @@ fn some_down(p: &Picture<'_>) -> Finding {
     finding
 }
 
-/// Silent towards us, while the others still list them: each renews its lease among them.
+/// Silent towards us, while they renew their leases, or the others still list them.
 fn out_of_reach(p: &Picture<'_>) -> Finding {
     let beyond = &p.api.beyond;
     let headline = format!(
-        "{} can't be reached from here, though the others still list {}: {}",
+        "{} can't be reached from here, yet {}: {}",
         words::of(beyond.len(), p.api.total, Job::KubeApiserver),
-        if beyond.len() == 1 { "it" } else { "them" },
+        if beyond.len() == 1 { "it lives" } else { "they live" },
         by_how(beyond)
     );
     let mut finding = p.scene.finding(AlertName::ApiServerDown, "", Severity::Warning, headline);
     finding.since = earliest(beyond, p.scene.now);
     finding.labels = labels(beyond);
     finding.evidence = beyond.iter().flat_map(|t| evidence(t)).collect();
+    finding.evidence.extend(beyond.iter().filter_map(|t| match of_server(&p.scene, t, t.verdict.since) {
+        Word::Lives(who) => Some(who),
+        _ => None,
+    }));
     finding.first_step = first_step(p, beyond, same_how(beyond));
     finding
 }

@@ -186,7 +186,7 @@ fn an_api_server_that_the_others_still_list() {
         })
     };
     assert_snapshot!(world(-10), @r#"
-    warning ApiServerDown: 1 of 3 API servers can't be reached from here, though the others still list it: 10.99.0.2:6443 is silent
+    warning ApiServerDown: 1 of 3 API servers can't be reached from here, yet it lives: 10.99.0.2:6443 is silent
       + 2 of 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
@@ -281,6 +281,35 @@ fn a_way_that_was_cut_and_a_host_that_died_later() {
     };
     check(&|w| unread(w, -11), ControlPlaneHostUnreachable);
     check(&|w| unread(w, -100), ControlPlaneHostDown);
+}
+
+#[test]
+fn an_api_server_that_renews_its_lease_lives() {
+    let told = |host: &str, age: u64| {
+        break_it(|w| {
+            w.node_on(2).down("kube-apiserver 10.99.0.2", Reason::Timeout, -40);
+            w.snapshot.read_at = Some(at(-50));
+            w.snapshot.server_leases = vec![ServerLease { host: host.into(), sight: world::sight(age) }];
+        })
+    };
+    let lives =
+        "warning ApiServerDown: 1 of 3 API servers can't be reached from here, yet it lives: 10.99.0.2:6443 is silent";
+    assert!(told("cp2", 3).starts_with(lives), "{}", told("cp2", 3));
+    assert!(told("10.99.0.2", 3).starts_with(lives), "{}", told("10.99.0.2", 3));
+    let silent = "warning ApiServerDown: 1 of 3 API servers is probably down";
+    assert!(told("cp2", 39).starts_with(silent), "not renewed since: {}", told("cp2", 39));
+    assert!(told("cp1", 3).starts_with(silent), "somebody else's: {}", told("cp1", 3));
+}
+
+#[test]
+fn a_silent_host_whose_api_server_renews_its_lease_is_out_of_our_reach() {
+    let told = break_it(|w| {
+        w.down("* 10.99.0.2", Reason::Timeout, -20);
+        w.snapshot.server_leases = vec![ServerLease { host: "10.99.0.2".into(), sight: world::sight(3) }];
+    });
+    let lives = "warning ControlPlaneHostUnreachable: 10.99.0.2 can't be reached from here, yet it lives: the API server on \
+                 10.99.0.2 renews its lease";
+    assert!(told.starts_with(lives), "{told}");
 }
 
 #[test]
