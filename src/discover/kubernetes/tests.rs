@@ -251,7 +251,7 @@ async fn leases_of_what_is_not_watched_are_not_read() {
     let before = world.server.seen().len();
     let snapshot = read(&world.dialer, &world.snapshot, Scope::Leases, &[], &Clock::system()).await;
     assert_eq!((snapshot.leaders, snapshot.error), (vec![], None));
-    assert!(world.server.seen()[before..].iter().all(|s| !s.path.contains("/kube-system/")));
+    assert!(world.server.seen()[before..].iter().all(|s| !s.path.contains("/kube-system/leases/")));
 }
 
 #[tokio::test]
