@@ -24,6 +24,10 @@ use crate::{
 /// in memory all the same and are packed from there.
 pub const SAMPLES_MAX: usize = 400_000;
 
+/// Samples of one transaction; a durable operation never waits for more than one such batch. So many are written at once:
+/// were they left to wait for the next batch, a burst would reach [`SAMPLES_MAX`] beside an idle disk.
+pub const BATCH_MAX: usize = 50_000;
+
 /// Tells the caller of a durable operation how it ended.
 pub type Ack = oneshot::Sender<Durability>;
 
@@ -40,6 +44,13 @@ pub struct Queue {
     pub closing: bool,
     /// Nobody takes anything any more.
     pub closed: bool,
+}
+
+impl Queue {
+    /// Whether there is enough for a whole batch.
+    pub fn fills_batch(&self) -> bool {
+        self.samples.len() >= BATCH_MAX
+    }
 }
 
 /// Between the callers and the thread.
@@ -108,6 +119,9 @@ impl Mailbox {
                 Taken::TooManySeries => self.metrics.drop_at("store_series"),
                 Taken::TooOld => self.metrics.drop_at("store_old_samples"),
             }
+        }
+        if queue.fills_batch() {
+            self.news.notify_one();
         }
         drop(queue);
         for _ in 0..head.shed() {

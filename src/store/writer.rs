@@ -14,7 +14,7 @@ use super::{
     head::{Taken, write_lock},
     history,
     keep::{Bench, Keep},
-    mailbox::{Mailbox, SAMPLES_MAX, lock},
+    mailbox::{BATCH_MAX, Mailbox, SAMPLES_MAX, lock},
     pending::Pending,
     schema::{self, Place, Problem},
 };
@@ -25,8 +25,6 @@ use crate::{
 
 /// Samples wait no longer than this for their batch: the most that `kill -9` may lose.
 const BATCH_EVERY: Duration = Duration::from_millis(900);
-/// Samples of one transaction; a durable operation never waits for more than one such batch.
-const BATCH_MAX: usize = 50_000;
 /// Pauses between attempts at a file that can't be used.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Housekeeping looks for something to do this often …
@@ -128,7 +126,10 @@ impl Writer {
             let now = Instant::now();
             let wake =
                 [self.keep_at, self.batch_at].into_iter().min().unwrap_or(now).max(now + Duration::from_millis(5));
-            let batch_due = now >= self.batch_at && (!queue.samples.is_empty() || !self.samples.is_empty());
+            let waits = !queue.samples.is_empty() || !self.samples.is_empty();
+            // Without the file, what has been taken over waits for it: a full queue is no news then.
+            let full = self.db.is_some() && queue.fills_batch();
+            let batch_due = full || (now >= self.batch_at && waits);
             let retry_due = self.db.is_none() && now >= self.retry_at;
             if !queue.ops.is_empty() || queue.closing || batch_due || retry_due || now >= self.keep_at {
                 break;
@@ -141,14 +142,11 @@ impl Writer {
             acks.extend(ack);
         }
         let now = Instant::now();
-        if now >= self.batch_at || queue.closing {
+        if now >= self.batch_at || queue.fills_batch() || queue.closing {
             self.batch_at = now + BATCH_EVERY;
-            let room = SAMPLES_MAX.saturating_sub(self.samples.len());
-            for _ in room..queue.samples.len() {
-                mailbox.metrics.drop_at("store_samples");
-            }
-            queue.samples.truncate(room);
-            self.samples.append(&mut queue.samples);
+            // What has no room here stays in the queue, which has a limit of its own.
+            let room = SAMPLES_MAX.saturating_sub(self.samples.len()).min(queue.samples.len());
+            self.samples.extend(queue.samples.drain(..room));
             self.series.append(&mut queue.series);
         }
         let closing = queue.closing;
@@ -359,4 +357,35 @@ fn write_batch(t: &rusqlite::Transaction<'_>, series: &[(i64, Labels)], rows: &[
     t.prepare_cached("INSERT INTO batches (to_ms, samples) VALUES (?1, ?2)")?
         .execute(rusqlite::params![newest, batch::encode(rows)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_whole_batch_does_not_wait_for_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place { dir: dir.path().into() };
+        let mailbox = Arc::new(Mailbox::new(Arc::new(Metrics::new()), &place));
+        let mut writer = Writer::new(mailbox.clone(), place, StorageConfig::default(), Clock::system());
+        writer.batch_at = Instant::now() + Duration::from_secs(3600);
+        let sample = |at_ms: usize| Sample {
+            labels: Labels::new("m", [("series", "0")]),
+            at: jiff::Timestamp::from_millisecond(at_ms as i64).unwrap(),
+            value: 1.0,
+        };
+        mailbox.push_samples(&(1..BATCH_MAX).map(sample).collect::<Vec<_>>(), i64::MIN);
+        writer.collect();
+        assert_eq!(writer.samples.len(), 0, "it has time");
+        mailbox.push_samples(&[sample(BATCH_MAX)], i64::MIN);
+        writer.collect();
+        assert_eq!(writer.samples.len(), BATCH_MAX, "a burst is written before the queue overflows");
+        writer.write();
+        assert_eq!(writer.samples.len(), 0);
+        let batches: i64 =
+            writer.connection().unwrap().query_row("SELECT count(*) FROM batches", [], |r| r.get(0)).unwrap();
+        assert_eq!(batches, 1);
+    }
 }

@@ -38,6 +38,7 @@ async fn the_child_that_is_killed() {
     let (store, restored) = open(Path::new(&dir));
     let begin = begin_ms(&store).unwrap_or_else(|| Timestamp::now().as_millisecond() - 30 * 86_400_000);
     let mut at = times(&store).last().map_or(begin, |last| last + STEP_MS);
+    println!("ready");
     for id in restored.last_incident_id + 1.. {
         for _ in 0..200 {
             let time = Timestamp::from_millisecond(at).unwrap();
@@ -66,7 +67,8 @@ fn times(store: &Store) -> Vec<i64> {
     let mut all: Option<Vec<i64>> = None;
     for series in &found {
         series.read(Want::Last, 0, i64::MAX, &mut points).unwrap();
-        assert!(points.at_ms.windows(2).all(|w| w[1] - w[0] == STEP_MS), "{}: a hole, or twice", series.labels);
+        let odd: Vec<_> = points.at_ms.windows(2).filter(|w| w[1] - w[0] != STEP_MS).collect();
+        assert!(odd.is_empty(), "{}: a hole, or twice: {odd:?} of {:?}", series.labels, points.at_ms.first());
         assert!(points.at_ms.iter().zip(&points.values).all(|(at, v)| *v == (at / STEP_MS) as f64), "another value");
         if all.as_ref().is_none_or(|all| points.len() < all.len()) {
             all = Some(points.at_ms.clone());
@@ -88,7 +90,11 @@ async fn killed_at_any_moment_nothing_durable_is_lost() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Every other one may be killed while it still opens the file; the others have begun, however slow the machine is.
+        if trial % 2 == 1 {
+            assert!(lines.any(|l| l.unwrap().ends_with("ready")), "trial {trial}: the child ended by itself");
+        }
         let reading = std::thread::spawn(move || {
             let ids = lines.map_while(Result::ok).filter_map(|l| l.strip_prefix("durable ")?.parse::<i64>().ok());
             ids.last()
