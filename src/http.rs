@@ -128,6 +128,7 @@ pub fn router(web: Web) -> Router {
         .route("/runbooks/", get(runbooks))
         .route("/runbooks/{alert}", get(one_runbook))
         .route("/style.css", get(style))
+        .route("/refresh.js", get(script))
         .route("/favicon.svg", get(icon))
         .route("/metrics", get(exposition))
         .route("/-/healthy", get(healthy))
@@ -205,8 +206,12 @@ async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
         Err(missing) => return missing_incident(&web, &missing),
     };
     let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
-    let alerts = web.live.read().alerts.clone();
-    let view = page::IncidentPage::new(&incident, deliveries, web.clock.wall()).silenced_by(&alerts);
+    let (alerts, silences) = {
+        let state = web.live.read();
+        (state.alerts.clone(), state.silences.clone())
+    };
+    let now = web.clock.wall();
+    let view = page::IncidentPage::new(&incident, deliveries, now).silenced_by(&alerts, &silences, now);
     page_answer(view.render(web.desk_frame()))
 }
 
@@ -231,6 +236,13 @@ fn shown_runbook(web: &Web, book: Option<Runbook>, otherwise: &str) -> Response 
 
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, guard::KEEP_A_WHILE)], page::STYLE)
+}
+
+async fn script() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, guard::KEEP_A_WHILE)],
+        page::SCRIPT,
+    )
 }
 
 async fn icon() -> impl IntoResponse {

@@ -85,6 +85,8 @@ fn rendered(source: &str) -> Runbook {
     });
     let mut html = String::new();
     html::push_html(&mut html, events);
+    // What is wider than a phone is scrolled, with the keyboard too.
+    let html = html.replace("<pre>", "<pre tabindex=\"0\">");
     Runbook { title, html }
 }
 

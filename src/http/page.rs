@@ -1,20 +1,22 @@
 //! The pages: views made of the live picture, rendered by templates that are part of the program.
 //!
 //! A view is plain text and numbers, bounded by the named limits below; everything that a cluster said is escaped by
-//! the templates. No scripts, no fonts, no request to anywhere else; what people press are plain forms (`forms`).
+//! the templates. No fonts, no request to anywhere else; what people press are plain forms (`forms`). One small script
+//! keeps a page fresh in place; without it a browser loads the page anew.
 
 mod alerts;
 mod heartbeats;
 mod home;
 mod incident;
 mod incidents;
+mod own;
 mod silences;
 mod target;
 
 use std::{sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
-use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig, value::Serde};
+use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 use url::Url;
 
@@ -30,13 +32,14 @@ use crate::{
     runbook::Runbook,
 };
 
-/// Pages reload themselves this often: about the interval of the probes.
+/// Pages are made fresh this often: about the interval of the probes.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// Of one job, the most targets listed that are not up: a phone still loads the page when a whole site is dark.
+/// Of one job, the most targets listed that are not up, folded or not: a phone still loads the page when a whole site is
+/// dark.
 pub const ROWS_MAX: usize = 200;
 
-/// A job with more targets than this has those that are up folded away.
+/// A job with more targets than this has those that are up folded away, and of those that are not all but so many.
 pub const FOLD_ABOVE: usize = 12;
 
 /// The most targets listed in a fold.
@@ -51,6 +54,9 @@ pub const RESOLVED_MAX: usize = 5;
 /// The stylesheet.
 pub const STYLE: &str = include_str!("templates/style.css");
 
+/// What keeps a page fresh.
+pub const SCRIPT: &str = include_str!("templates/refresh.js");
+
 /// The icon.
 pub const ICON: &str = include_str!("templates/favicon.svg");
 
@@ -60,6 +66,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         env.set_syntax(syntax);
     }
+    env.add_filter("code", |text: &str| Value::from_safe_string(text::html_with_code(text)));
     // A misspelt name fails the tests; where it slipped through them, a page with a gap is better than none.
     if cfg!(debug_assertions) {
         env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -92,7 +99,7 @@ pub struct Frame {
     pub now: Moment,
     /// The program's version.
     pub version: &'static str,
-    /// Seconds after which the page reloads itself; 0: never.
+    /// Seconds after which the page is made fresh; 0: never.
     pub refresh: u64,
     /// What is handed in now is in memory alone.
     pub unsaved: bool,
@@ -118,7 +125,7 @@ pub fn root(external_url: &str) -> String {
 }
 
 /// A time: for machines, for people, and how long ago.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
     /// RFC 3339.
     pub iso: String,

@@ -99,6 +99,37 @@ pub fn clip(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
+/// Writes a text as HTML in which what stands between backticks is `<code>`. A backtick without its second one is a
+/// character like any other. Everything is escaped.
+pub fn html_with_code(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    while let Some((words, (code, after))) =
+        rest.split_once('`').and_then(|(words, tail)| Some((words, tail.split_once('`')?)))
+    {
+        escape(words, &mut html);
+        html.push_str("<code>");
+        escape(code, &mut html);
+        html.push_str("</code>");
+        rest = after;
+    }
+    escape(rest, &mut html);
+    html
+}
+
+fn escape(text: &str, html: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#x27;"),
+            c => html.push(c),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +168,16 @@ mod tests {
         let ms = |n| latency(Duration::from_micros(n));
         assert_eq!([ms(400), ms(12_300), ms(999_400), ms(2_032_619)], ["0.4 ms", "12 ms", "999 ms", "2.03 s"]);
         assert_eq!([plural(1, "target", "targets"), plural(5000, "target", "targets")], ["1 target", "5,000 targets"]);
+    }
+
+    #[test]
+    fn commands_are_told_from_words() {
+        let check = |text: &str, html: &str| assert_eq!(html_with_code(text), html);
+        check("", "");
+        check("look there", "look there");
+        check("run `kubectl get csr` first", "run <code>kubectl get csr</code> first");
+        check("`a` `b", "<code>a</code> `b");
+        check("a ` b", "a ` b");
+        check("`<b>` & \"it's\"", "<code>&lt;b&gt;</code> &amp; &quot;it&#x27;s&quot;");
     }
 }

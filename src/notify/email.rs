@@ -259,6 +259,7 @@ pub(super) fn parts(n: &Notification) -> Result<(String, String), minijinja::Err
     let mut env = Environment::new();
     env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     env.add_template("email.txt.j2", include_str!("email.txt.j2"))?;
+    env.add_filter("code", |text: &str| minijinja::Value::from_safe_string(text::html_with_code(text)));
     env.add_template("email.html.j2", include_str!("email.html.j2"))?;
     let page = minijinja::Value::from(Serde(words::page(n)));
     let text = env.get_template("email.txt.j2")?.render(&page)?;

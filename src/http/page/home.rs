@@ -1,32 +1,26 @@
 //! The first page: what is wrong, then every target, then the watchdog itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX, heartbeats::Heartbeats,
-    incident::Card, job_title, path, render, target_path,
+    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX,
+    heartbeats::Heartbeats,
+    incident::Card,
+    job_title,
+    own::{Own, Tone, own},
+    path, render, target_path,
 };
 use crate::{
     heartbeat,
     model::{
-        Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, Reason, References, State,
+        Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, State,
         text::{latency, number, plural},
     },
-    telemetry::{Metrics, ProbeLabels},
+    telemetry::Metrics,
 };
-
-/// How a line feels: the stylesheet's class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Tone {
-    Good,
-    Doubt,
-    Bad,
-    Plain,
-}
 
 /// The view of the first page.
 #[derive(Clone, Debug, Serialize)]
@@ -73,10 +67,16 @@ struct JobGroup {
     tone: Tone,
     wide: bool,
     rows: Vec<Row>,
-    more_rows: String,
-    fold_title: String,
-    folded: Vec<Row>,
-    more_folded: String,
+    folds: Vec<Fold>,
+}
+
+/// Targets that are listed when somebody asks for them.
+#[derive(Clone, Debug, Serialize)]
+struct Fold {
+    id: String,
+    title: String,
+    rows: Vec<Row>,
+    more: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -101,14 +101,6 @@ struct Resolved {
     lasted: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Own {
-    label: &'static str,
-    tone: Tone,
-    text: String,
-    details: Vec<String>,
-}
-
 impl Home {
     /// The view of this moment.
     pub fn new(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Self {
@@ -124,7 +116,11 @@ impl Home {
         Self {
             title,
             line,
-            incidents: open.iter().take(INCIDENTS_MAX).map(|i| Card::new(i, now).silenced_by(&state.alerts)).collect(),
+            incidents: open
+                .iter()
+                .take(INCIDENTS_MAX)
+                .map(|i| Card::new(i, now).silenced_by(&state.alerts, &state.silences, now))
+                .collect(),
             more_incidents: open.len().saturating_sub(INCIDENTS_MAX),
             clusters: state.clusters.iter().map(|(name, c)| cluster(name, c, now)).collect(),
             heartbeats: None,
@@ -267,7 +263,7 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
         discovery,
         discovery_failed: snapshot.error.is_some(),
         discovery_notes: snapshot.notes(),
-        jobs: jobs.into_iter().map(|(job, targets)| group(job, targets, now)).collect(),
+        jobs: jobs.into_iter().map(|(job, targets)| group(name, job, targets, now)).collect(),
         not_watched: cluster
             .unwatched()
             .map(|gap| NotWatched { name: gap.name(), why: gap.why.clone(), how: gap.how.clone() })
@@ -275,32 +271,46 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
     }
 }
 
-fn group(job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
-    targets.sort_by_key(|t| rank(t.verdict.state));
+fn group(cluster: &str, job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
+    targets.sort_by_cached_key(|t| (rank(t.verdict.state), natural(&t.target.key.instance)));
     let counts = counts(targets.iter().copied());
     let up = counts.get(&State::Up).copied().unwrap_or(0);
     let not_up = targets.len() - up;
-    let (listed, folded) = targets.split_at(if targets.len() > FOLD_ABOVE { not_up } else { targets.len() });
+    let many = targets.len() > FOLD_ABOVE;
+    let (troubled, well) = targets.split_at(not_up);
+    // Dozens that fail alike tell no more than the first of them, and hide what comes after.
+    let (listed, hidden) = troubled.split_at(if many { not_up.min(FOLD_ABOVE) } else { not_up });
+    let listed = if many { listed } else { &targets };
+    let rows = |of: &[&LiveTarget], max| of.iter().take(max).map(|t| row(t, now)).collect();
+    let fold = |what: &str, of: &[&LiveTarget], max: usize| {
+        let more = match of.len().saturating_sub(max) {
+            0 => String::new(),
+            n => format!("and {} more, listed in /api/dogwatch/v1/state", number(n as u64)),
+        };
+        let id = format!("{}-{cluster}-{}", what.replace(' ', "-"), job.as_str());
+        let title = format!("{} {what}", number(of.len() as u64));
+        (many && !of.is_empty()).then(|| Fold { id, title, rows: rows(of, max), more })
+    };
+    let folds = [fold("more not up", hidden, ROWS_MAX), fold("up", well, FOLDED_MAX)];
     let tone = match not_up {
         0 => Tone::Plain,
         _ if counts.contains_key(&State::Down) => Tone::Bad,
         _ => Tone::Doubt,
     };
-    let left_out = |n: usize, limit: usize| match n.saturating_sub(limit) {
-        0 => String::new(),
-        n => format!("and {} more, listed in /api/dogwatch/v1/state", number(n as u64)),
-    };
     JobGroup {
         title: job_title(job),
         summary: summary(&counts),
         tone,
-        wide: targets.len() > FOLD_ABOVE,
-        rows: listed.iter().take(ROWS_MAX).map(|t| row(t, now)).collect(),
-        more_rows: left_out(listed.len(), ROWS_MAX),
-        fold_title: format!("{} up", number(folded.len() as u64)),
-        folded: folded.iter().take(FOLDED_MAX).map(|t| row(t, now)).collect(),
-        more_folded: left_out(folded.len(), FOLDED_MAX),
+        wide: many,
+        rows: rows(listed, listed.len()),
+        folds: folds.into_iter().flatten().collect(),
     }
+}
+
+/// Addresses in their order: 10.0.0.9 before 10.0.0.10; names after them.
+fn natural(instance: &str) -> (Result<IpAddr, ()>, String) {
+    let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host).trim_matches(['[', ']']);
+    (host.parse().map_err(|_| ()), instance.to_owned())
 }
 
 fn row(t: &LiveTarget, now: Timestamp) -> Row {
@@ -338,103 +348,9 @@ fn resolved(state: &LiveState, now: Timestamp) -> Vec<Resolved> {
         .collect()
 }
 
-/// The watchdog's own state, in the order in which it matters when something is wrong.
-fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
-    let fact = |label, tone, text: String| Own { label, tone, text, details: Vec::new() };
-    let judge = |label, ok: bool, since: Option<Timestamp>, fine: &str, message: &str| match since {
-        None => fact(label, Tone::Doubt, "not judged yet".to_owned()),
-        Some(_) if ok => fact(label, Tone::Good, fine.to_owned()),
-        Some(at) => fact(label, Tone::Bad, format!("for {}: {message}", Moment::new(at, now).ago)),
-    };
-    let failing = &state.failing_receivers;
-    let waiting = plural(state.outbox_pending, "message waits", "messages wait");
-    let mut receivers = match (failing.len(), state.outbox_pending) {
-        (0, 0) => fact("Notifications", Tone::Good, "nothing waits, no receiver fails".to_owned()),
-        (0, _) => fact("Notifications", Tone::Plain, waiting),
-        (n, _) => {
-            fact("Notifications", Tone::Bad, format!("{}, {waiting}", plural(n, "receiver fails", "receivers fail")))
-        }
-    };
-    receivers.details = failing.iter().map(|(receiver, why)| format!("{receiver}: {why}")).collect();
-    let started = state.started_at.map_or_else(
-        || "starting".to_owned(),
-        |at| {
-            let at = Moment::new(at, now);
-            format!("{}, {} ago", at.text, at.ago)
-        },
-    );
-    let missed = metrics.missed_ticks.get();
-    let probes = format!(
-        "{} finished, {} running, {}",
-        number(probes_total(metrics)),
-        metrics.probes_in_flight.get(),
-        plural(usize::try_from(missed).unwrap_or(usize::MAX), "tick missed", "ticks missed"),
-    );
-    let (vantage, store) = (&state.vantage, &state.store);
-    let mut network = judge("Its network", vantage.ok, vantage.since, "", &vantage.message);
-    if vantage.ok && vantage.since.is_some() {
-        (network.tone, network.text) = references(vantage.references);
-    }
-    vec![
-        network,
-        judge("History", store.ok, store.since, "written to its SQLite file", &store.message),
-        receivers,
-        fact("Probes", Tone::Plain, probes),
-        fact("Started", Tone::Plain, started),
-        fact("Version", Tone::Plain, env!("CARGO_PKG_VERSION").to_owned()),
-    ]
-}
-
-/// How the references stand while the network is believed to be well.
-fn references(References { asked, answering }: References) -> (Tone, String) {
-    match (asked, answering) {
-        (0, _) => {
-            let why = "there is no reference (`vantage.references`), and no gateway that answers";
-            (Tone::Plain, format!("nobody is asked: {why}; the targets alone tell"))
-        }
-        (1, 0) => (Tone::Doubt, "the one of its reference addresses does not answer, but targets do".into()),
-        (asked, 0) => (Tone::Doubt, format!("none of its {asked} reference addresses answers, but targets do")),
-        (1, _) => (Tone::Good, "its reference address answers".into()),
-        (asked, 1) => (Tone::Good, format!("1 of its {asked} reference addresses answers")),
-        (asked, n) if asked == n => (Tone::Good, format!("all {asked} of its reference addresses answer")),
-        (asked, n) => (Tone::Good, format!("{n} of its {asked} reference addresses answer")),
-    }
-}
-
-/// Probes finished since the start, of every job and outcome.
-fn probes_total(metrics: &Metrics) -> u64 {
-    let outcomes = || Reason::ALL.map(Reason::as_str).into_iter().chain([ProbeLabels::SUCCESS]);
-    let labels =
-        Job::ALL.into_iter().flat_map(|job| outcomes().map(move |outcome| ProbeLabels { job: job.as_str(), outcome }));
-    labels.filter_map(|l| Some(metrics.probes.get(&l)?.get())).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn probes_are_counted_over_all_jobs_and_outcomes() {
-        let m = Metrics::new();
-        assert_eq!(probes_total(&m), 0);
-        m.probes.get_or_create(&ProbeLabels { job: "etcd", outcome: ProbeLabels::SUCCESS }).inc_by(3);
-        m.probes.get_or_create(&ProbeLabels { job: "kubelet", outcome: Reason::Timeout.as_str() }).inc();
-        assert_eq!(probes_total(&m), 4);
-    }
-
-    #[test]
-    fn not_asked_is_not_well() {
-        let check = |asked, answering, tone, text: &str| {
-            let told = references(References { asked, answering });
-            assert!(told.0 == tone && told.1.starts_with(text), "{told:?}");
-        };
-        check(0, 0, Tone::Plain, "nobody is asked");
-        check(1, 1, Tone::Good, "its reference address answers");
-        check(2, 2, Tone::Good, "all 2 of its reference addresses answer");
-        check(3, 1, Tone::Good, "1 of its 3 reference addresses answers");
-        check(1, 0, Tone::Doubt, "the one of its reference addresses does not answer");
-        check(2, 0, Tone::Doubt, "none of its 2 reference addresses answers");
-    }
 
     #[test]
     fn summaries_name_the_worst_first() {

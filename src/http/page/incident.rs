@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
-    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity, text},
+    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity, Silence, text},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -15,6 +15,9 @@ pub const CARD_LINES_MAX: usize = 6;
 
 /// The most lines of one kind on the incident's own page.
 const LINES_MAX: usize = 100;
+
+/// The most silences named on one incident.
+const SILENCES_MAX: usize = 3;
 
 /// The most deliveries listed: the newest count.
 const DELIVERIES_MAX: usize = 200;
@@ -32,13 +35,15 @@ pub struct Card {
     still_works: Lines,
     consequences: Lines,
     also: Lines,
-    first_step: Vec<Piece>,
+    first_step: String,
     /// A path of ours, or somebody's link.
     runbook: Option<String>,
     /// Who looks after it, since when.
     acknowledged: Option<(String, Moment)>,
-    /// Everything in it that fires is silenced.
-    silenced: bool,
+    /// What silences it, where everything in it that fires is silenced.
+    silenced: Vec<Silencing>,
+    /// Where the cluster is on the first page; the watchdog itself has no such place.
+    cluster_href: Option<String>,
 }
 
 impl Card {
@@ -48,10 +53,18 @@ impl Card {
     }
 
     /// The same, with what the alerts say of silences.
-    pub fn silenced_by(self, alerts: &[LiveAlert]) -> Self {
-        let mut mine = alerts.iter().filter(|a| a.incident == Some(self.id)).peekable();
-        let silenced = mine.peek().is_some() && mine.all(|a| !a.silenced_by.is_empty());
-        Self { silenced, ..self }
+    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: Timestamp) -> Self {
+        let mine: Vec<&LiveAlert> = alerts.iter().filter(|a| a.incident == Some(self.id)).collect();
+        if mine.is_empty() || mine.iter().any(|a| a.silenced_by.is_empty()) {
+            return self;
+        }
+        let holds = |s: &&Silence| mine.iter().any(|a| a.silenced_by.contains(&s.id));
+        let view = |s: &Silence| Silencing {
+            by: s.created_by.clone(),
+            comment: s.comment.trim_end_matches('.').to_owned(),
+            until: Moment::new(s.ends_at, now),
+        };
+        Self { silenced: silences.iter().filter(holds).take(SILENCES_MAX).map(view).collect(), ..self }
     }
 
     fn with_limit(incident: &Incident, now: Timestamp, limit: usize) -> Self {
@@ -75,32 +88,21 @@ impl Card {
             still_works: lines(root.map(|f| &f.still_works)),
             consequences: Lines::cut(consequences, limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
-            first_step: root.map(|f| pieces(&f.first_step)).unwrap_or_default(),
+            first_step: root.map(|f| f.first_step.clone()).unwrap_or_default(),
             runbook: root.and_then(|f| runbook::link(&f.name(), &f.annotations, "")),
             acknowledged: incident.acknowledged.as_ref().map(|a| (a.by.clone(), Moment::new(a.at, now))),
-            silenced: false,
+            silenced: Vec::new(),
+            cluster_href: (!incident.cluster.is_empty()).then(|| format!("/#cluster-{}", incident.cluster)),
         }
     }
 }
 
-/// Words, or something to type.
+/// Who silenced an incident, why, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Piece {
-    code: bool,
-    text: String,
-}
-
-/// Tells `commands` between backticks from words. A backtick without its second one is a character like any other.
-fn pieces(text: &str) -> Vec<Piece> {
-    let parts: Vec<&str> = text.split('`').collect();
-    let unpaired = parts.len().is_multiple_of(2);
-    let mut pieces: Vec<Piece> =
-        parts.iter().enumerate().map(|(i, text)| Piece { code: i % 2 == 1, text: (*text).to_owned() }).collect();
-    if let Some(last) = pieces.last_mut().filter(|_| unpaired) {
-        *last = Piece { code: false, text: format!("`{}", last.text) };
-    }
-    pieces.retain(|p| !p.text.is_empty());
-    pieces
+struct Silencing {
+    by: String,
+    comment: String,
+    until: Moment,
 }
 
 /// The view of an incident's own page.
@@ -165,8 +167,8 @@ impl IncidentPage {
     }
 
     /// The same, with what the alerts say of silences.
-    pub fn silenced_by(self, alerts: &[LiveAlert]) -> Self {
-        Self { card: self.card.silenced_by(alerts), ..self }
+    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: Timestamp) -> Self {
+        Self { card: self.card.silenced_by(alerts, silences, now), ..self }
     }
 
     /// The page.
@@ -249,18 +251,5 @@ mod tests {
         assert!(words.contains("now part of <em>etcd has lost quorum: 2 of 3 members down</em>"), "{words}");
         assert!(!words.contains("badge resolved"), "{words}");
         assert!(words.contains("Nobody has been told yet"), "{words}");
-    }
-
-    #[test]
-    fn commands_are_told_from_words() {
-        let check = |text: &str, expected: &[(bool, &str)]| {
-            let got = pieces(text);
-            assert_eq!(got.iter().map(|p| (p.code, p.text.as_str())).collect::<Vec<_>>(), expected, "{text}");
-        };
-        check("", &[]);
-        check("look at it", &[(false, "look at it")]);
-        check("run `df -h`; then wait", &[(false, "run "), (true, "df -h"), (false, "; then wait")]);
-        check("`df` and `ps`", &[(true, "df"), (false, " and "), (true, "ps")]);
-        check("`df` and a lone ` here", &[(true, "df"), (false, " and a lone "), (false, "` here")]);
     }
 }

@@ -344,3 +344,46 @@ pub fn heartbeats() -> Vec<dogwatch::heartbeat::View> {
         },
     ]
 }
+
+/// The same, silenced by somebody for an hour; with an alert of a rule beside it.
+pub fn silenced() -> LiveState {
+    let mut state = outage();
+    let silence = Silence {
+        id: "6f2f3c5e-0000-4000-8000-000000000001".to_owned(),
+        matchers: vec![SilenceMatcher {
+            name: "cluster".to_owned(),
+            value: "prod".to_owned(),
+            is_regex: false,
+            is_equal: true,
+        }],
+        starts_at: before(120),
+        ends_at: now() + Duration::from_secs(3600),
+        updated_at: before(120),
+        created_by: "ada".to_owned(),
+        comment: "upgrade of etcd".to_owned(),
+    };
+    let alert = |name: &str, severity: &str, incident| {
+        let labels = [("alertname", name), ("cluster", "prod"), ("severity", severity)];
+        let alert = Alert {
+            labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            annotations: [("summary".to_owned(), "etcd has lost quorum".to_owned())].into(),
+            starts_at: before(190),
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        LiveAlert {
+            fingerprint: fingerprint(&alert.labels).into(),
+            alert: Arc::new(alert),
+            updated_at: before(5),
+            groups: Vec::new(),
+            silenced_by: vec![silence.id.clone()],
+            inhibited_by: None,
+            muted_by: Vec::new(),
+            explained_by: None,
+            incident,
+        }
+    };
+    state.alerts = vec![alert("EtcdQuorumLost", "critical", Some(7)), alert("MyRule", "warning", None)].into();
+    state.silences = vec![silence].into();
+    state
+}

@@ -1,0 +1,57 @@
+//! The pages in a real browser: nothing that axe-core finds serious, nothing wider than a phone, no complaint of the browser;
+//! and what the small script does.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{Served, picture, start_at};
+
+/// Runs a script of tests/pages, which tests/run installs.
+async fn run(script: &str, served: &Served, args: &[&str]) -> Vec<Value> {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
+    let mut command = Command::new("node");
+    command.current_dir(dir).arg(script).arg(format!("http://{}", served.address)).args(args);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("node; tests/run installs it");
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{script}: {said}{errors}");
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{script}: {e}: {said}{errors}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_shuts_anybody_out() {
+    let mut state = picture::silenced();
+    let kubelets = picture::huge(40, 30).clusters.remove("prod").unwrap();
+    state.clusters.get_mut("prod").unwrap().targets.extend(kubelets.targets);
+    let served = start_at(state, "").await;
+    let pages = [
+        "/",
+        "/targets/prod/etcd/10.99.0.2:2379",
+        "/targets/prod/kube-apiserver/10.99.0.1:6443",
+        "/incidents",
+        "/incidents/7",
+        "/incidents/7/acknowledge",
+        "/incidents/6",
+        "/alerts",
+        "/silences",
+        "/silences/new?incident=7",
+        "/runbooks/",
+        "/runbooks/EtcdQuorumLost",
+        "/nope",
+    ];
+    let wrong = run("look.js", &served, &pages).await;
+    // A page that is not there is said to be so by the browser, too.
+    let known = |w: &&Value| w["address"] == "/nope" && w["what"].as_str().is_some_and(|t| t.contains("404"));
+    let wrong: Vec<&Value> = wrong.iter().filter(|w| !known(w)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_made_fresh_under_a_readers_eyes_and_says_when_it_is_old() {
+    let mut state = picture::outage();
+    state.clusters.extend(picture::huge(40, 0).clusters);
+    let served = start_at(state, "").await;
+    let wrong = run("stay.js", &served, &[]).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
