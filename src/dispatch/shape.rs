@@ -89,24 +89,32 @@ pub(super) fn of_older(mut incident: Incident) -> Incident {
     incident
 }
 
-/// Order, limit, headline and severity follow from the alerts.
+/// Order, limit, headline and severity follow from the alerts. Headline and severity are those of roots: what a root
+/// explains says nothing new, however loud a rule says it; nor does what is held.
 pub(super) fn settle_shape(incident: &mut Incident) {
     incident.alerts.sort_by_cached_key(rank::order);
     incident.alerts.truncate(ALERTS_MAX);
     let root = match incident.alerts.first() {
-        Some(first) if first.ended_at.is_none() && !first.held => Some(first),
+        Some(first) if first.ended_at.is_none() && is_root(first) => Some(first),
         _ => rank::worst(&incident.alerts),
     };
     if let Some(root) = root {
         incident.headline = root.finding.headline.clone();
     }
-    let worst = incident.alerts.iter().map(|a| a.finding.severity).max();
-    incident.severity = worst.unwrap_or(incident.severity).max(incident.severity);
+    let roots = incident.alerts.iter().filter(|a| is_root(a)).map(|a| a.finding.severity).max();
+    // Before it is told, nobody has seen it: what was a root for a moment leaves no mark.
+    let told = incident.first_told_at.map(|_| incident.severity);
+    incident.severity = roots.max(told).unwrap_or(incident.severity);
     if incident.resolved_at.is_some() {
         // The message about the end tells of the worst, so that comes first.
         let worst = rank::worst(&incident.alerts).map(|a| a.finding.key.clone());
         incident.alerts.sort_by_key(|a| Some(&a.finding.key) != worst.as_ref());
     }
+}
+
+/// It stands for itself, and is told.
+fn is_root(alert: &IncidentAlert) -> bool {
+    alert.finding.caused_by.is_none() && !alert.held
 }
 
 /// Whether the last message told of an alert as one that fires.

@@ -1,7 +1,8 @@
 //! A whole control-plane host that is silent: judged before anything that runs on it, and told once.
 //!
 //! Of a host that is silent towards us and that others see, nothing that runs there is called dead. While it can't be said
-//! yet (a target of it is in doubt, or a witness has not been asked since), nothing there is called anything.
+//! yet (a target of it is in doubt, or a witness has not been asked since), nothing there is called anything. The same holds
+//! on its way back: a host that answers again is one event, whatever of it is heard first.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,6 +19,12 @@ use crate::model::{Job, State};
 
 /// So long after its first sign of silence a host is waited for, and no longer: by then all its targets have been asked.
 const JUDGED_WITHIN: Duration = Duration::from_secs(14);
+
+/// What is still silent on a host that answers again is waited for at least so long after the first sign of life: an
+/// election of etcd, and two probes in a row of each target…
+const RETURNS_WITHIN: Duration = Duration::from_secs(20);
+/// …and, where targets are probed seldom, no longer than this.
+const RETURNS_WITHIN_MAX: Duration = Duration::from_secs(60);
 
 /// What became of a silent host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +128,11 @@ impl<'a> Hosts<'a> {
         self.0.iter().find(|h| h.has(target))
     }
 
+    /// Its host is not judged yet, or about to be back: whatever it does is part of that.
+    pub(super) fn is_awaited(&self, target: &TargetView<'_>) -> bool {
+        self.of_target(target).is_some_and(|h| h.fate == Fate::Open)
+    }
+
     /// Nothing is said of this target now: its host lives out of our reach, or is not judged yet.
     pub(super) fn shield(&self, target: &TargetView<'_>) -> bool {
         self.of_target(target).is_some_and(|h| h.fate != Fate::Lost)
@@ -153,7 +165,28 @@ fn fell(targets: &[&TargetView<'_>], or: Timestamp) -> Timestamp {
     targets.iter().filter(|t| t.is_silent()).map(|t| t.verdict.since).max().unwrap_or(or)
 }
 
-/// `None` where something on the machine answers.
+/// It was silent as a whole, and something of it has just begun to answer again. Whatever was well all the while, beside
+/// what is silent, shows that the host never was.
+fn returns(targets: &[&TargetView<'_>], now: Timestamp) -> bool {
+    // What was never heard from here may be behind a firewall: its silence tells of no beginning.
+    let silent = |t: &&TargetView<'_>| t.is_broken() && t.how().is_silence() && t.verdict.reached;
+    let back = |t: &TargetView<'_>| match t.verdict.state {
+        State::Up => Some(t.verdict.since),
+        State::Down => t.last_success.filter(|at| *at > t.verdict.since),
+        _ => None,
+    };
+    let (Some(fell), Some(first)) = (
+        targets.iter().copied().filter(silent).map(|t| t.verdict.since).max(),
+        targets.iter().filter_map(|t| back(t)).min(),
+    ) else {
+        return false;
+    };
+    let asked = targets.iter().map(|t| t.target.interval.saturating_add(t.target.timeout)).max().unwrap_or_default();
+    let wait = asked.saturating_mul(2).clamp(RETURNS_WITHIN, RETURNS_WITHIN_MAX);
+    first > fell && !later(now, first, wait)
+}
+
+/// `None` where something on the machine answers, and not only since just now.
 fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'_>]) -> Option<Fate> {
     let silent: Vec<_> = targets.iter().copied().filter(|t| t.is_silent()).collect();
     let down = silent.iter().filter(|t| t.is_down()).count();
@@ -165,11 +198,14 @@ fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'
         State::Up => !unasked(t),
         _ => !t.is_silent(),
     };
-    if silent.is_empty() || targets.iter().any(answers) {
-        return None;
-    }
     // Of a single target it can't be told whether the host or the process is gone.
     if targets.len() < 2 {
+        return None;
+    }
+    if returns(targets, scene.now) {
+        return Some(Fate::Open);
+    }
+    if silent.is_empty() || targets.iter().any(answers) {
         return None;
     }
     let fell = fell(targets, since);

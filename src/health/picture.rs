@@ -48,7 +48,8 @@ impl<'a> Picture<'a> {
         let etcd = Etcd::new(&scene, seats, &hosts);
         let api = Servers::new(&scene, &hosts);
         let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job, &hosts, &etcd, &api)).collect();
-        let troubles = nodes::troubles(&scene, &api);
+        let mut troubles = nodes::troubles(&scene, &api);
+        troubles.retain(|_, trouble| !trouble.target.is_some_and(|t| hosts.is_awaited(t)));
         Self { silence, scene, strangers, apart, etcd, api, leads, hosts, troubles }
     }
 

@@ -14,6 +14,7 @@ mod explained;
 mod lists;
 mod nodes;
 mod own;
+mod returns;
 mod witness;
 mod world;
 

@@ -53,7 +53,7 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// The headline of its root finding, without the cluster's name.
     pub headline: String,
-    /// The worst severity that it has had since it was opened.
+    /// The worst severity that a root of it has had since it was told; what a root explains does not raise it.
     pub severity: Severity,
     /// Its alerts, root first; ended ones stay.
     pub alerts: Vec<IncidentAlert>,

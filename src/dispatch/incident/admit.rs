@@ -19,7 +19,7 @@ use crate::{
         rank,
         shape::{began, has_room, put, was_told},
     },
-    model::{Diagnosis, Family, Finding, FindingKey, Incident, IncidentAlert, Reach, Severity, Told, Topic},
+    model::{Diagnosis, Family, Finding, FindingKey, Holds, Incident, IncidentAlert, Reach, Severity, Told, Topic},
 };
 
 /// What began so soon after the end of a greater trouble came of it: probes of two targets see the same moment apart.
@@ -62,6 +62,13 @@ enum Home {
     Own,
     /// Every incident is full, and there may be no more.
     Nowhere,
+}
+
+/// `greater` was all of a machine, and `finding` is of that machine: whatever its weight, it is what is not back yet. That
+/// more than a part of the machine fails is another thing.
+fn is_part_of(finding: &Finding, greater: &Finding) -> bool {
+    let is_whole = |f: &Finding| f.key.alert.cause().holds == Holds::Everything;
+    is_whole(greater) && !is_whole(finding) && rank::share_host(greater, finding)
 }
 
 impl Open {
@@ -109,7 +116,9 @@ impl Open {
         let mut verdicts = BTreeMap::new();
         for finding in news {
             let firing = self.firing_in(&finding.key);
-            let firing = firing.map(|(id, a)| (id, a.held && is_hold_in_time(a, now, patience)));
+            // What was explained until just now may be held as what is new.
+            let open = |a: &IncidentAlert| a.finding.caused_by.is_some() || a.held && is_hold_in_time(a, now, patience);
+            let firing = firing.map(|(id, a)| (id, open(a)));
             let home = firing.map_or_else(|| self.place(picture, finding, now), |(id, _)| Home::In(id));
             let known = if let Home::In(id) = home { Some(id) } else { None };
             // What counts already goes on counting.
@@ -193,10 +202,11 @@ impl Open {
     pub(super) fn is_way_back(&self, incident: &Incident, finding: &Finding, now: Timestamp) -> bool {
         let told = incident.told_at;
         incident.alerts.iter().any(|a| {
-            let greater = a.finding.caused_by.is_none() && !a.held && rank::outweighs(&a.finding, finding);
+            let left = rank::outweighs(&a.finding, finding) && leaves_behind(&a.finding, finding);
+            let root = a.finding.caused_by.is_none() && !a.held;
             let of_old = told.is_some_and(|told| a.opened_at <= told);
             let ended = self.ended(a).is_some_and(|end| elapsed(end, now) <= WAY_BACK && began_by(finding, end));
-            greater && of_old && ended && leaves_behind(&a.finding, finding)
+            root && of_old && ended && (left || is_part_of(finding, &a.finding))
         })
     }
 

@@ -256,8 +256,10 @@ fn an_alert_that_turns_out_a_consequence_stays_where_it_is() {
     let both = [quorum.clone(), caused(&quorum, ApiServersDown)];
     assert_eq!(s.settled(2000.0, &both), ["Worse #1 EtcdQuorumLost"]);
     assert_eq!(s.only().alerts.len(), 2);
-    // The cause is gone, the consequence lasts: it leads now.
+    // The cause is gone, the consequence lasts: when the way back should be over, it leads.
     assert_eq!(s.settled(2060.0, &[root(ApiServersDown, "")]), NOTHING);
+    assert_eq!(s.only().headline, "EtcdQuorumLost");
+    assert_eq!(s.settled(2121.0, &[root(ApiServersDown, "")]), NOTHING);
     assert_eq!(s.only().headline, "ApiServersDown");
 }
 

@@ -160,6 +160,69 @@ fn the_way_back_is_told_when_it_does_not_end() {
 }
 
 #[test]
+fn what_is_not_back_yet_is_part_of_its_host() {
+    let out = "~ControlPlaneHostUnreachable/10.0.0.2@0";
+    // Greater by its name, or by its severity, and of the same machine.
+    for left in ["~EtcdMemberDown/10.0.0.2:2379@0", "!EtcdMemberDown/10.0.0.2:2379@0", "!ApiServerDown/10.0.0.2:6443@0"]
+    {
+        let records = play(&[
+            (0, out, &["60 Opened ControlPlaneHostUnreachable 10.0.0.2"]),
+            (90, left, &[]),
+            (120, "", &["123 Resolved ControlPlaneHostUnreachable 10.0.0.2"]),
+            (900, "", &[]),
+        ]);
+        assert_eq!((records.len(), records[0].severity), (1, Severity::Warning));
+    }
+    // It does not come back; another machine's fails; the whole machine is lost; it fails anew.
+    let member = "!EtcdMemberDown/10.0.0.2:2379@0";
+    let opened = (0, out, &["60 Opened ControlPlaneHostUnreachable 10.0.0.2"][..]);
+    for (left, told) in [
+        (member, "171 Worse EtcdMemberDown 10.0.0.2:2379"),
+        ("!EtcdMemberDown/10.0.0.3:2379@85", "110 Worse EtcdMemberDown 10.0.0.3:2379"),
+        ("!ControlPlaneHostDown/10.0.0.2@0", "110 Worse ControlPlaneHostDown 10.0.0.2"),
+    ] {
+        play(&[opened, (90, out, &[]), (110, left, &[told]), (172, left, &[])]);
+    }
+    let anew = "!EtcdMemberDown/10.0.0.2:2379@108";
+    play(&[opened, (100, "", &[]), (108, anew, &["108 Worse EtcdMemberDown 10.0.0.2:2379"]), (109, anew, &[])]);
+}
+
+#[test]
+fn a_consequence_that_grows_on_the_way_back_is_part_of_it() {
+    let (host, member) = ("!ControlPlaneHostDown/10.0.0.2@0", "EtcdMemberDown/10.0.0.2:2379@0");
+    let lost = format!("{host}, ~{member} <ControlPlaneHostDown/10.0.0.2");
+    let left = format!("!{member}");
+    let opened: &[&str] = &["0 Opened ControlPlaneHostDown 10.0.0.2"];
+    play(&[
+        (0, &lost, opened),
+        (30, &left, &[]),
+        (60, "", &["63 Resolved ControlPlaneHostDown 10.0.0.2"]),
+        (900, "", &[]),
+    ]);
+    play(&[(0, &lost, opened), (30, &left, &["91 Worse EtcdMemberDown 10.0.0.2:2379"]), (92, &left, &[])]);
+}
+
+#[test]
+fn severity_and_headline_are_those_of_roots() {
+    let out = "~ControlPlaneHostUnreachable/10.0.0.2@0";
+    let loud = format!("{out}, !ApiServerDown <ControlPlaneHostUnreachable/10.0.0.2");
+    let records = play(&[
+        (0, out, &["60 Opened ControlPlaneHostUnreachable 10.0.0.2"]),
+        (70, &loud, &[]),
+        (100, "", &["110 Resolved ControlPlaneHostUnreachable 10.0.0.2"]),
+        (120, "", &[]),
+    ]);
+    assert_eq!((records[0].severity, records[0].alerts.len()), (Severity::Warning, 2));
+    // While only the consequence is left, it does not become the headline.
+    let records = play(&[
+        (0, &loud, &["60 Opened ControlPlaneHostUnreachable 10.0.0.2"]),
+        (70, "!ApiServerDown", &[]),
+        (80, "!ApiServerDown", &[]),
+    ]);
+    assert_eq!(records[0].headline, "ControlPlaneHostUnreachable 10.0.0.2");
+}
+
+#[test]
 fn a_young_warning_delays_no_end() {
     let records = play(&[
         (0, "!EtcdAlarm/NOSPACE", &["0 Opened EtcdAlarm NOSPACE"]),

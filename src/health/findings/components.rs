@@ -21,6 +21,7 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
     let targets = p.scene.job(Job::KubeProxy);
     let explained = |t: &TargetView| {
         p.lost_host(t).is_some()
+            || p.hosts.is_awaited(t)
             || node_is_in_doubt(p, t)
             || t.node()
                 .is_some_and(|n| p.troubles.contains_key(n) || p.scene.node(n).is_some_and(nodes::in_maintenance))

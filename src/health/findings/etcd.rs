@@ -168,6 +168,7 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     );
     let mut finding = scene.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
     finding.since = broken.iter().map(|m| m.since).min().unwrap_or(scene.now);
+    finding.labels = labels(&broken.iter().filter_map(|m| m.seat.target).collect::<Vec<_>>());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = broken.iter().map(|m| evidence(m)).collect();
     finding.evidence.extend(etcd.proof.clone());
