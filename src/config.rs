@@ -5,6 +5,7 @@
 //! Never reads a secret: `*_file`s are read where they are used, so that they can rotate.
 
 mod error;
+mod node;
 mod tree;
 mod validate;
 
@@ -100,6 +101,12 @@ pub struct Config {
     /// Their old name.
     #[serde(deserialize_with = "nothing::is_default")]
     pub mute_time_intervals: Vec<NamedIntervals>,
+    /// Alertmanager's traces of itself; nothing here has any, which `dogwatch check` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<serde_json::Value>,
+    /// Alertmanager's record of what it does; here the incidents are that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_recorder: Option<serde_json::Value>,
     /// Rule files, relative to this one, with `*`; `builtin` stands for the built-in rules, which count without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
@@ -140,6 +147,8 @@ impl Default for Config {
             inhibit_rules: Vec::new(),
             time_intervals: Vec::new(),
             mute_time_intervals: Vec::new(),
+            tracing: None,
+            event_recorder: None,
             rule_files: None,
             heartbeats: Vec::new(),
             dead_mans_switch: Vec::new(),
@@ -164,6 +173,23 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
+    /// What is accepted in a file of Alertmanager's, and has no effect here: in words, with its key.
+    pub fn without_effect(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.tracing.is_some() {
+            all.push(
+                "tracing: has no effect: dogwatch sends no traces of itself; its /metrics and log tell".to_owned(),
+            );
+        }
+        if self.event_recorder.is_some() {
+            all.push(
+                "event_recorder: has no effect: what is told to whom is in the incidents (`dogwatch incidents`)"
+                    .to_owned(),
+            );
+        }
+        all
+    }
+
     /// As YAML for people, every secret hidden.
     pub fn shown(&self) -> String {
         serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))

@@ -13,7 +13,10 @@ mod credential;
 mod data;
 mod discord;
 pub mod email;
+mod incidentio;
+mod jira;
 mod markup;
+mod mattermost;
 mod message;
 mod msteams;
 mod ntfy;
@@ -22,10 +25,16 @@ mod pagerduty;
 mod post;
 mod pushover;
 pub mod retry;
+mod rocketchat;
+mod sigv4;
 mod slack;
+mod sns;
 mod telegram;
+mod victorops;
 mod view;
+mod webex;
 pub mod webhook;
+mod wechat;
 pub mod words;
 
 use std::{sync::Arc, time::Duration};
@@ -187,6 +196,7 @@ pub fn integrations(
     library: &Library,
 ) -> Result<Vec<Integration>, NotifyConfigError> {
     let mut all = Vec::new();
+    global.check().map_err(|(key, why)| NotifyConfigError::new(format!("global.{key}"), why))?;
     for (i, receiver) in receivers.iter().enumerate() {
         if receivers[..i].iter().any(|r| r.name == receiver.name) {
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
@@ -195,6 +205,10 @@ pub fn integrations(
         let at = format!("receivers[{i}]");
         if receiver.name.trim().is_empty() {
             return Err(NotifyConfigError::new(format!("{at}.name"), "a receiver needs a name"));
+        }
+        if receiver.labels.get("name").is_some_and(|name| *name != receiver.name) {
+            let message = format!("the label name is the receiver's name, {:?}: leave it out", receiver.name);
+            return Err(NotifyConfigError::new(format!("{at}.labels.name"), message));
         }
         Flatten { global, receiver, at, library, all: &mut all }.flatten()?;
     }
@@ -228,6 +242,20 @@ impl Flatten<'_> {
         self.http("pagerduty", &receiver.pagerduty_configs, |c, check| pagerduty::PagerDuty::new(global, c, check))?;
         self.http("opsgenie", &receiver.opsgenie_configs, |c, check| opsgenie::Opsgenie::new(global, c, check))?;
         self.http("pushover", &receiver.pushover_configs, pushover::Pushover::new)?;
+        self.http("victorops", &receiver.victorops_configs, |c, check| victorops::VictorOps::new(global, c, check))?;
+        self.http("webex", &receiver.webex_configs, |c, check| webex::Webex::new(global, c, check))?;
+        self.http("sns", &receiver.sns_configs, sns::Sns::new)?;
+        self.http("wechat", &receiver.wechat_configs, |c, check| wechat::Wechat::new(global, c, check))?;
+        self.http("jira", &receiver.jira_configs, |c, check| jira::Jira::new(global, c, check))?;
+        self.http("rocketchat", &receiver.rocketchat_configs, |c, check| {
+            rocketchat::Rocketchat::new(global, c, check)
+        })?;
+        self.http("mattermost", &receiver.mattermost_configs, |c, check| {
+            mattermost::Mattermost::new(global, c, check)
+        })?;
+        self.http("incidentio", &receiver.incidentio_configs, |c, check| {
+            incidentio::IncidentIo::new(global, c, check)
+        })?;
         self.http("ntfy", &receiver.ntfy_configs, ntfy::Ntfy::new)?;
         self.http("alertmanager", &receiver.alertmanager_configs, alertmanager::Alertmanager::new)
     }

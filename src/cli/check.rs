@@ -103,6 +103,7 @@ fn warnings(config: &Config) -> Vec<String> {
             warnings.push(format!("templates: {why}"));
         }
     }
+    warnings.extend(config.without_effect());
     if config.receivers.is_empty() {
         warnings.push("no receiver is configured: outages are told to nobody".into());
     }

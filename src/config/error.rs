@@ -5,10 +5,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_saphyr::Location;
+
 /// The text that errors point into.
 pub(super) struct Source<'a> {
     pub path: &'a Path,
     pub text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// What stands in the text at a place.
+    pub fn written(&self, at: &Location) -> Option<&'a str> {
+        let span = at.span();
+        let from = usize::try_from(span.byte_offset()?).ok()?;
+        let to = from.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
+        self.text.get(from..to).filter(|text| !text.is_empty())
+    }
 }
 
 /// One thing that is wrong with the configuration.

@@ -80,7 +80,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
        | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, rule_files, heartbeats, dead_mans_switch, drill
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
        |
      2 | zzz: 1
        | ^
@@ -90,7 +90,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
 #[test]
 fn a_wrong_value_is_shown_in_its_place() {
     assert_snapshot!(wrong("clusters:\n  - name: prod\ndefaults:\n  interval: 10\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: invalid type: integer `10`, expected a string; a duration has its unit: 10s, 5m, 24h or 90d
+    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: "10" is not a duration (time unit needed, for example 10sec or 10ms); write it like 10s, 5m, 24h or 90d
        |
      4 |   interval: 10
        |             ^
@@ -234,4 +234,123 @@ fn a_key_with_nothing_after_it_is_an_empty_list() {
     let text =
         format!("clusters: [{{name: a}}]\n{receivers}inhibit_rules:\nroute: {{receiver: ops, routes: , matchers: }}\n");
     assert!(read(&text).unwrap().inhibit_rules.is_empty());
+}
+
+const PASTED: &str = "clusters: [{name: a}]\nroute: {receiver: r, group_by: [alertname]}\n";
+
+fn pasted(text: &str) -> Config {
+    read(&format!("{PASTED}{text}")).unwrap_or_else(|errors| panic!("{text}: {errors:?}"))
+}
+
+#[test]
+fn scalars_are_texts_by_their_source() {
+    let check = |written: &str, expected: &str| {
+        let config = pasted(&format!(
+            "receivers: [{{name: r, msteams_configs: [{{webhook_url: 'http://a/', text: {written}}}]}}]"
+        ));
+        assert_eq!(config.receivers[0].msteams_configs[0].text.as_deref(), Some(expected), "{written}");
+    };
+    for (written, expected) in [
+        ("0123", "0123"),
+        ("2", "2"),
+        ("1.50", "1.50"),
+        ("1e3", "1e3"),
+        ("0x1F", "0x1F"),
+        ("true", "true"),
+        ("Yes", "Yes"),
+        ("off", "off"),
+        ("y", "y"),
+        ("2026-01-02", "2026-01-02"),
+        ("12:30", "12:30"),
+        ("'quoted'", "quoted"),
+        ("\"a\\tb\"", "a\tb"),
+        ("!!str 5", "5"),
+        ("-7", "-7"),
+        (".5", ".5"),
+    ] {
+        check(written, expected);
+    }
+    let routes = "route: {receiver: r, routes: [{match: {tier: 2, page: true, none: null}, match_re: {a: 1.0}}]}";
+    let config = read(&format!("clusters: [{{name: a}}]\nreceivers: [{{name: r}}]\n{routes}")).unwrap();
+    let route = &config.route.unwrap().routes[0];
+    let of = |key: &str| route.equal[key].as_str();
+    assert_eq!((of("tier"), of("page"), of("none"), route.regex["a"].as_str()), ("2", "true", "", "1.0"));
+    let anchored = "x: &x 0077";
+    assert!(read(anchored).unwrap_err()[0].message.contains("unknown key"), "a place of an anchor is no matter");
+    let config = pasted("receivers: [{name: r, labels: {a: &n 0077, b: *n}}]");
+    assert_eq!((config.receivers[0].labels["a"].as_str(), config.receivers[0].labels["b"].as_str()), ("0077", "0077"));
+}
+
+#[test]
+fn truth_is_what_go_takes_for_it() {
+    let check = |written: &str, expected: Option<bool>| {
+        let text = format!(
+            "{PASTED}receivers: [{{name: r, slack_configs: [{{api_url: 'http://a/', link_names: {written}}}]}}]"
+        );
+        let read = read(&text).ok().map(|c| c.receivers[0].slack_configs[0].link_names);
+        assert_eq!(read, expected, "{written}");
+    };
+    for yes in ["true", "True", "yes", "on", "y"] {
+        check(yes, Some(true));
+    }
+    check("OFF", Some(false));
+    check("", Some(false));
+    check("'true'", None);
+    check("1", None);
+    check("maybe", None);
+}
+
+#[test]
+fn nothing_after_a_key_leaves_the_default() {
+    let config = pasted(
+        "global:\ntemplates:\ninhibit_rules:\ntime_intervals:\nreceivers:\n- name: r\n  email_configs:\n  webhook_configs:\n  - url: http://a/\n    send_resolved:\n    http_config:\n      follow_redirects:\n      tls_config:\n",
+    );
+    assert_eq!(config.global, GlobalConfig::default());
+    assert!(config.receivers[0].webhook_configs[0].http_config.as_ref().unwrap().follow_redirects);
+    assert!(wrong(&format!("{PASTED}receivers: [{{name: r}}]\nglobl:\n")).contains("unknown key `globl`"));
+    assert!(wrong(&format!("{PASTED}receivers: [{{name: r, webhook_configs: [null]}}]")).contains("needs url"));
+}
+
+#[test]
+fn dollars_stay_as_alertmanager_reads_them() {
+    let url = |text: &str| {
+        let config = pasted(&format!("receivers: [{{name: r, webhook_configs: [{{url: 'http://h/{text}'}}]}}]"));
+        config.receivers[0].webhook_configs[0].url.as_ref().unwrap().reveal().to_owned()
+    };
+    for kept in
+        ["a$$b", "${1}", "$NAME", "$${NAME}", "{{ reReplaceAll \"(?P<NAME>.)\" \"${NAME}\" .Status }}", "$", "{$}"]
+    {
+        assert_eq!(url(kept), format!("http://h/{kept}"));
+    }
+    assert_eq!(url("${NAME}/$$/${NAME}"), "http://h/prod/$$/prod");
+    assert!(wrong(&format!("{PASTED}receivers: [{{name: '${{NONE}}'}}]")).contains("variable NONE is not set"));
+    let own = read("clusters: [{name: a}]\nexternal_labels: {a: '$$x ${NAME} $${NAME}'}").unwrap();
+    assert_eq!(own.external_labels["a"], "$x prod ${NAME}", "our own sections have one dollar for two");
+}
+
+#[test]
+fn the_environment_may_give_a_number() {
+    let env = |name: &str| (name == "ID").then(|| "-100".to_owned());
+    let text =
+        "clusters: [{name: a}]\nreceivers:\n- name: r\n  telegram_configs:\n  - bot_token: x\n    chat_id: ${ID}\n";
+    let config = parse(Path::new("/etc/d.yml"), text, &env).unwrap();
+    assert_eq!(config.receivers[0].telegram_configs[0].chat_id, Some(-100));
+    let quoted = text.replace("${ID}", "'-100'");
+    assert!(parse(Path::new("/etc/d.yml"), &quoted, &env).is_err(), "quotes make a text, for Go too");
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    let config =
+        pasted("tracing: {endpoint: 'a:4317'}\nevent_recorder: {stdout_outputs: [{name: a}]}\nreceivers: [{name: r}]");
+    let said = config.without_effect();
+    assert!(said.len() == 2 && said[0].starts_with("tracing: has no effect"), "{said:?}");
+}
+
+#[test]
+fn a_time_interval_may_be_of_this_machine() {
+    let config = pasted(
+        "receivers: [{name: r}]\ntime_intervals: [{name: t, time_intervals: [{times: [{start_time: 09:00, end_time: 17:00}], location: Local}]}]",
+    );
+    assert!(config.routing().is_ok());
 }

@@ -1,6 +1,7 @@
 //! The YAML as a tree that remembers where everything stands, with `${ENV}` expanded in its values.
 //!
-//! Expansion works on parsed scalars, so that a value from the environment can't change the structure.
+//! Expansion works on parsed scalars, so that a value from the environment can't change the structure. In the sections that
+//! are Alertmanager's own it leaves alone what Alertmanager would read: `$$`, `${1}`, and all that stands in a template.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,17 +9,30 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
-use serde_saphyr::Spanned;
+use serde_json::{Number, Value};
+use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, error::Source};
+use super::{ConfigError, error::Source, node::Node};
+
+/// The sections that are Alertmanager's own.
+const OF_ALERTMANAGER: [&str; 9] = [
+    "global",
+    "route",
+    "receivers",
+    "templates",
+    "inhibit_rules",
+    "time_intervals",
+    "mute_time_intervals",
+    "tracing",
+    "event_recorder",
+];
 
 /// A place: line and column, from 1.
 type Place = (usize, usize);
 
 /// The document as a value, with the place of every path (`clusters[0].name`) and of every key.
 pub(super) struct Document {
-    pub value: Value,
+    pub value: Node,
     values: BTreeMap<String, Place>,
     keys: BTreeMap<String, Place>,
 }
@@ -98,11 +112,11 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     let mut walk = Walk {
         env,
         source,
-        document: Document { value: Value::Null, values: BTreeMap::new(), keys: BTreeMap::new() },
+        document: Document { value: Node::Null, values: BTreeMap::new(), keys: BTreeMap::new() },
         errors: Vec::new(),
     };
     if source.text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
-        walk.document.value = Value::Object(Map::new());
+        walk.document.value = Node::Map(Vec::new());
         return Ok(walk.document);
     }
     let tree: Spanned<Tree> = serde_saphyr::from_str(source.text).map_err(|error| {
@@ -133,57 +147,92 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn value(&mut self, tree: Spanned<Tree>, path: String) -> Value {
+    fn value(&mut self, tree: Spanned<Tree>, path: String) -> Node {
         let place = (tree.referenced.line() as usize, tree.referenced.column() as usize);
         self.document.values.insert(path.clone(), place);
         match tree.value {
-            Tree::Leaf(Value::String(text)) => Value::String(self.expand(&text, place)),
-            Tree::Leaf(value) => value,
-            Tree::List(items) => Value::Array(
-                items.into_iter().enumerate().map(|(i, v)| self.value(v, format!("{path}[{i}]"))).collect(),
-            ),
+            Tree::Leaf(Value::Null) => Node::Null,
+            Tree::Leaf(value) => self.scalar(value, &tree.defined, place, &path),
+            Tree::List(items) => {
+                Node::List(items.into_iter().enumerate().map(|(i, v)| self.value(v, format!("{path}[{i}]"))).collect())
+            }
             Tree::Map(entries) => {
-                let mut map = Map::new();
+                let mut map = Vec::new();
                 for (key, value) in entries {
                     let below = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
                     let at = (key.referenced.line() as usize, key.referenced.column() as usize);
                     self.document.keys.insert(below.clone(), at);
-                    let value = self.value(value, below);
-                    map.insert(key.value, value);
+                    map.push((key.value, self.value(value, below)));
                 }
-                Value::Object(map)
+                Node::Map(map)
             }
         }
     }
 
-    /// `${NAME}` is the environment's value, `$$` a dollar; anything else stays as it is.
-    fn expand(&mut self, text: &str, place: Place) -> String {
+    fn scalar(&mut self, value: Value, defined: &Location, place: Place, path: &str) -> Node {
+        let written = self.source.written(defined);
+        let plain = !written.is_some_and(|text| text.starts_with(['"', '\'', '|', '>']));
+        match value {
+            Value::String(text) => {
+                let section = path.split(['.', '[']).next().unwrap_or_default();
+                let expanded = self.expand(&text, place, OF_ALERTMANAGER.contains(&section));
+                let plain = plain || expanded != text;
+                Node::Scalar { value: Value::String(expanded.clone()), text: expanded, plain }
+            }
+            value => {
+                let text = written.map_or_else(|| value.to_string(), str::to_owned);
+                Node::Scalar { value, text, plain }
+            }
+        }
+    }
+
+    /// `${NAME}` is the environment's value; `$$` is a dollar in our own sections, and two in Alertmanager's, where
+    /// templates and what is no variable's name stay as they are.
+    fn expand(&mut self, text: &str, place: Place, pasted: bool) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = rest.find('$') {
+        while let Some(at) = rest.find(['$', '{']) {
             out.push_str(&rest[..at]);
             rest = &rest[at..];
-            if let Some(after) = rest.strip_prefix("$$") {
+            let kept = match rest {
+                _ if pasted && rest.starts_with("{{") => rest.find("}}").map_or(rest.len(), |end| end + 2),
+                _ if pasted && rest.starts_with("$${") => 3,
+                _ if pasted && rest.starts_with("$$") => 2,
+                _ => 0,
+            };
+            if kept > 0 {
+                out.push_str(&rest[..kept]);
+                rest = &rest[kept..];
+            } else if let Some(after) = rest.strip_prefix("$$") {
                 out.push('$');
                 rest = after;
-            } else if let Some((name, after)) = rest.strip_prefix("${").and_then(|r| r.split_once('}')) {
+            } else if let Some((name, after)) = variable(rest, pasted) {
                 match (self.env)(name) {
                     Some(value) => out.push_str(&value),
-                    None => {
-                        let message =
-                            format!("the environment variable {name} is not set (write $$ for a plain dollar)");
-                        self.errors.push(ConfigError::at(self.source, Some(place), message));
-                    }
+                    None => self.errors.push(ConfigError::at(self.source, Some(place), unset(name, pasted))),
                 }
                 rest = after;
             } else {
-                out.push('$');
+                out.push_str(&rest[..1]);
                 rest = &rest[1..];
             }
         }
         out.push_str(rest);
         out
     }
+}
+
+/// The name in `${NAME}`, and what comes after it. In Alertmanager's sections only what a shell would take for a name.
+fn variable(text: &str, pasted: bool) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix("${")?.split_once('}')?;
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    (is_name || !pasted).then_some((name, after))
+}
+
+fn unset(name: &str, pasted: bool) -> String {
+    let remedy = if pasted { "a secret that has ${…} in it goes into a file" } else { "write $$ for a plain dollar" };
+    format!("the environment variable {name} is not set ({remedy})")
 }
 
 impl Document {
@@ -226,6 +275,11 @@ fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
 }
 
 fn suggestion(key: &str, known: &[String]) -> String {
+    // prometheus/common has keys for secret managers, of which neither Alertmanager nor dogwatch has any.
+    if let Some(file) = key.strip_suffix("_ref").map(|name| format!("{name}_file")).filter(|file| known.contains(file))
+    {
+        return format!("it names a secret of a secret manager, which dogwatch has none of: use `{file}`");
+    }
     /// Jaro-Winkler: from here on two words are taken for one mistyped.
     const NEAR: f64 = 0.8;
     let near = known.iter().map(|k| (strsim::jaro_winkler(key, k), k)).max_by(|a, b| a.0.total_cmp(&b.0));

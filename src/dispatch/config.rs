@@ -44,6 +44,9 @@ pub struct RouteConfig {
     /// Nothing is told outside of these.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub active_time_intervals: Vec<String>,
+    /// For templates (`.RouteLabels`): templates themselves, which children inherit.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    pub labels: BTreeMap<String, String>,
     /// Who is told when the receiver does not react (ours, not in Alertmanager).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Vec<EscalationConfig>>,
@@ -92,6 +95,9 @@ pub enum EscalateIf {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InhibitConfig {
+    /// What it is called, for those who read the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What explains.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
     pub source_matchers: Vec<String>,

@@ -164,6 +164,7 @@ impl Dispatch {
                 external_labels: settings.external_labels.clone(),
                 origin: self.origin.clone(),
                 group_labels: settings.routing.group_labels(incident, receiver, &self.context),
+                route_labels: settings.routing.route_labels(incident, receiver, &self.context),
                 heard: incident.heard.get(receiver).copied(),
             };
             for integration in settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told)) {

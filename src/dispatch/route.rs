@@ -80,6 +80,8 @@ pub struct Route {
     pub mute: Vec<String>,
     /// Names of time intervals outside of which nothing is told.
     pub active: Vec<String>,
+    /// For templates, which they are themselves; its parents' among them.
+    pub labels: Pairs,
     /// Who else, later.
     pub escalation: Vec<Escalation>,
     matchers: Matchers,
@@ -163,6 +165,7 @@ impl Tree {
             timers: Timers::default(),
             mute: Vec::new(),
             active: Vec::new(),
+            labels: Pairs::new(),
             escalation: Vec::new(),
             matchers: Matchers::default(),
             goes_on: false,
@@ -260,6 +263,7 @@ fn build(
         },
         mute: config.mute_time_intervals.clone(),
         active: config.active_time_intervals.clone(),
+        labels: parent.labels.clone().into_iter().chain(config.labels.clone()).collect(),
         escalation: match &config.escalation {
             Some(steps) => escalation(steps, at, known)?,
             None => parent.escalation.clone(),

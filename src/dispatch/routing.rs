@@ -88,9 +88,18 @@ impl Routing {
         if let Some(group) = &incident.group {
             return Some(group.labels.clone());
         }
-        let routes = self.routes_of(incident, context);
-        let route = routes.iter().find(|r| *r.receiver == *receiver).or(routes.first())?;
+        let route = self.route_for(incident, receiver, context)?;
         Some(route.group(&labels_of(incident, context)).labels)
+    }
+
+    /// `labels` of the same route: templates.
+    pub fn route_labels(&self, incident: &Incident, receiver: &str, context: &AlertContext) -> Pairs {
+        self.route_for(incident, receiver, context).map(|route| route.labels.clone()).unwrap_or_default()
+    }
+
+    fn route_for(&self, incident: &Incident, receiver: &str, context: &AlertContext) -> Option<&Route> {
+        let routes = self.routes_of(incident, context);
+        routes.iter().find(|r| *r.receiver == *receiver).or(routes.first()).copied()
     }
 
     /// How often an incident is told.

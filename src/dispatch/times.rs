@@ -138,6 +138,8 @@ fn interval(config: &IntervalConfig) -> Result<Interval, (&'static str, String)>
     });
     let zone = match &config.location {
         None => TimeZone::UTC,
+        Some(name) if name.is_empty() => TimeZone::UTC,
+        Some(name) if name == "Local" => TimeZone::system(),
         Some(name) => TimeZone::get(name)
             .map_err(|_| ("location", format!("unknown time zone {name}; write it like Europe/Paris")))?,
     };

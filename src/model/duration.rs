@@ -13,8 +13,13 @@ pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
 pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(d)
         .map_err(|e| D::Error::custom(format!("{e}; a duration has its unit: 10s, 5m, 24h or 90d")))?;
-    humantime::parse_duration(&text)
+    written(&text)
         .map_err(|e| D::Error::custom(format!("{text:?} is not a duration ({e}); write it like 10s, 5m, 24h or 90d")))
+}
+
+/// As Prometheus writes it (a year has 365 days), or as people and Go do (`1h 30m`, `1.5s`).
+fn written(text: &str) -> Result<Duration, humantime::DurationError> {
+    prometheus(text).or_else(|_| humantime::parse_duration(text))
 }
 
 /// The same for `Option<Duration>`: `#[serde(default, with = "crate::model::duration::option")]`.
@@ -112,5 +117,20 @@ mod tests {
             assert_eq!(to_prometheus(prometheus(text).unwrap()), text);
         }
         assert_eq!(to_prometheus(Duration::from_secs(90_000)), "25h");
+    }
+
+    #[test]
+    fn durations_of_a_configuration() {
+        let check = |text: &str, expected: Option<f64>| {
+            assert_eq!(written(text).ok().map(|d| d.as_secs_f64()), expected, "{text}");
+        };
+        check("0", Some(0.0));
+        check("1h 30m", Some(5_400.0));
+        check("1y", Some(31_536_000.0));
+        check("1.5s", Some(1.5));
+        check("0.5m", Some(30.0));
+        for bad in ["", "10", "soon", "1.5", "-1.5s", "NaNs"] {
+            check(bad, None);
+        }
     }
 }

@@ -199,6 +199,9 @@ pub struct Notification {
     /// What the receiver's route groups by, with the values here; `None`: written by an older version.
     #[serde(default)]
     pub group_labels: Option<BTreeMap<String, String>>,
+    /// `labels` of the receiver's route: templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub route_labels: BTreeMap<String, String>,
     /// The last message that the receiver was written before, by its number; `None`: this is its first.
     #[serde(default)]
     pub heard: Option<u32>,

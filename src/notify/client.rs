@@ -3,14 +3,19 @@
 //!
 //! Secrets and certificates are read when they are used, so that files can rotate.
 
-use std::time::Duration;
+mod oauth2;
+mod proxy;
+pub(super) mod tls;
+
+use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use reqwest::{Certificate, Client, Identity, Proxy, RequestBuilder, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Url, redirect, tls::Version};
 
+use self::{oauth2::OAuth2, proxy::ProxySettings, tls::Material};
 use super::{
-    config::{HttpConfig, WebhookTlsConfig},
-    credential::{Credential, parse_url, read_file},
+    config::{HttpConfig, TlsConfig, TlsVersion},
+    credential::{Credential, parse_url},
     with_causes,
 };
 use crate::model::Secret;
@@ -18,20 +23,43 @@ use crate::model::Secret;
 /// Redirects followed in one attempt.
 const REDIRECTS_MAX: usize = 5;
 
+/// Headers that are not for `http_headers:` (prometheus/common, config/headers.go).
+const RESERVED: [&str; 11] = [
+    "authorization",
+    "host",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "user-agent",
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "www-authenticate",
+];
+
 /// A checked `http_config:`.
 #[derive(Debug)]
 pub struct HttpClient {
     authorization: Option<Authorization>,
     headers: Vec<(HeaderName, Credential)>,
-    tls: WebhookTlsConfig,
-    proxy: Option<Url>,
+    tls: TlsConfig,
+    proxy: ProxySettings,
     follow_redirects: bool,
+}
+
+/// Connections of one [`HttpClient`], with the time that a request may take.
+#[derive(Clone, Debug)]
+pub struct Session {
+    client: Client,
+    limit: Duration,
 }
 
 #[derive(Debug)]
 enum Authorization {
     Scheme(String, Credential),
-    Basic(String, Option<Credential>),
+    Basic(Option<Credential>, Option<Credential>),
+    OAuth2(OAuth2),
 }
 
 impl HttpClient {
@@ -41,40 +69,48 @@ impl HttpClient {
     /// What is wrong, and the key at which (with its dot, or empty).
     pub fn new(http: &HttpConfig) -> Result<Self, (&'static str, String)> {
         let tls = http.tls_config.clone();
-        if tls.cert_file.is_some() != tls.key_file.is_some() {
-            return Err((".tls_config", "cert_file and key_file go together".into()));
+        tls.check().map_err(|e| (".tls_config", e))?;
+        let proxy = ProxySettings::new(http)?;
+        if tls.server_name.is_some() && proxy.is_asked_for(http) {
+            let why = "can't be had through a proxy: put this name into the URL and let the proxy find its address";
+            return Err((".tls_config.server_name", why.into()));
         }
         Ok(Self {
             authorization: authorization(http).map_err(|e| ("", e))?,
             headers: headers(http).map_err(|e| (".http_headers", e))?,
             tls,
-            proxy: http.proxy_url.as_ref().map(parse_url).transpose().map_err(|e| (".proxy_url", e))?,
+            proxy,
             follow_redirects: http.follow_redirects,
         })
+    }
+
+    /// Whether requests carry an `Authorization` header.
+    pub fn is_authorized(&self) -> bool {
+        self.authorization.is_some()
     }
 
     /// A POST with credentials and headers.
     ///
     /// # Errors
     /// When a secret can't be read; in words that do not hold it.
-    pub async fn post(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
-        self.request(client, Method::POST, url).await
+    pub async fn post(&self, session: &Session, url: Url) -> Result<RequestBuilder, String> {
+        self.request(session, Method::POST, url).await
     }
 
     /// A GET with credentials and headers.
     ///
     /// # Errors
     /// As [`HttpClient::post`].
-    pub async fn get(&self, client: &Client, url: Url) -> Result<RequestBuilder, String> {
-        self.request(client, Method::GET, url).await
+    pub async fn get(&self, session: &Session, url: Url) -> Result<RequestBuilder, String> {
+        self.request(session, Method::GET, url).await
     }
 
     /// A request with credentials and headers.
     ///
     /// # Errors
     /// As [`HttpClient::post`].
-    pub async fn request(&self, client: &Client, method: Method, url: Url) -> Result<RequestBuilder, String> {
-        let mut request = client.request(method, url);
+    pub async fn request(&self, session: &Session, method: Method, url: Url) -> Result<RequestBuilder, String> {
+        let mut request = self.plain(session, method, url).await?;
         match &self.authorization {
             None => {}
             Some(Authorization::Scheme(scheme, credentials)) => {
@@ -82,11 +118,13 @@ impl HttpClient {
                 request = request.header(header::AUTHORIZATION, secret_value("Authorization", &value)?);
             }
             Some(Authorization::Basic(user, password)) => {
-                let password = match password {
-                    Some(password) => Some(password.read().await?),
-                    None => None,
-                };
+                let (user, password) = (read(user).await?, read(password).await?);
+                let user = user.as_ref().map(Secret::reveal).unwrap_or_default();
                 request = request.basic_auth(user, password.as_ref().map(Secret::reveal));
+            }
+            Some(Authorization::OAuth2(oauth2)) => {
+                let token = oauth2.token(session.limit).await?;
+                request = request.header(header::AUTHORIZATION, oauth2::header_value(&token)?);
             }
         }
         for (name, value) in &self.headers {
@@ -95,34 +133,90 @@ impl HttpClient {
         Ok(request)
     }
 
+    /// Takes note of an answer: a token that was refused is not used again.
+    pub fn heard(&self, status: StatusCode) {
+        if let (Some(Authorization::OAuth2(oauth2)), StatusCode::UNAUTHORIZED) = (&self.authorization, status) {
+            oauth2.forget();
+        }
+    }
+
+    /// A request without credentials and headers.
+    async fn plain(&self, session: &Session, method: Method, url: Url) -> Result<RequestBuilder, String> {
+        match &self.tls.server_name {
+            Some(name) if url.scheme() == "https" && url.host_str() != Some(name) => {
+                self.by_another_name(session.limit, method, url, name).await
+            }
+            _ => Ok(session.client.request(method, url)),
+        }
+    }
+
+    /// A request to the URL's host that asks, in TLS, for a server with another name, as `server_name` has it.
+    async fn by_another_name(
+        &self,
+        limit: Duration,
+        method: Method,
+        mut url: Url,
+        name: &str,
+    ) -> Result<RequestBuilder, String> {
+        let host = url.host().ok_or("the URL has no host")?.to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let authority = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+        let addresses: Vec<SocketAddr> = match &host {
+            url::Host::Ipv4(ip) => vec![(*ip, port).into()],
+            url::Host::Ipv6(ip) => vec![(*ip, port).into()],
+            url::Host::Domain(domain) => {
+                let found = tokio::net::lookup_host((domain.as_str(), port)).await;
+                found.map_err(|e| format!("cannot find the address of {domain}: {e}"))?.collect()
+            }
+        };
+        url.set_host(Some(name)).map_err(|e| format!("tls_config.server_name: {name:?} is not a host's name: {e}"))?;
+        let builder = self.builder(limit).await?.no_proxy().resolve_to_addrs(name, &addresses);
+        let client = builder.build().map_err(|e| with_causes(&e.without_url()))?;
+        Ok(client.request(method, url).header(header::HOST, authority))
+    }
+
     /// A client whose requests end within `limit`.
     ///
     /// # Errors
     /// When a certificate can't be read or used.
-    pub async fn client(&self, limit: Duration) -> Result<Client, String> {
+    pub async fn client(&self, limit: Duration) -> Result<Session, String> {
+        let builder = self.proxy.apply(self.builder(limit).await?)?;
+        let client = builder.build().map_err(|e| with_causes(&e.without_url()))?;
+        Ok(Session { client, limit })
+    }
+
+    /// All but the proxy.
+    async fn builder(&self, limit: Duration) -> Result<ClientBuilder, String> {
         let mut builder = Client::builder()
             .user_agent(concat!("dogwatch/", env!("CARGO_PKG_VERSION")))
             .referer(false)
             .timeout(limit)
             .tls_danger_accept_invalid_certs(self.tls.insecure_skip_verify)
             .redirect(if self.follow_redirects { same_host() } else { redirect::Policy::none() });
-        if let Some(path) = &self.tls.ca_file {
-            let pem = read_file(path).await?;
-            let cas =
-                Certificate::from_pem_bundle(&pem).map_err(|e| format!("{}: {}", path.display(), with_causes(&e)))?;
+        if self.tls.min_version == Some(TlsVersion::Tls13) {
+            builder = builder.tls_version_min(Version::TLS_1_3);
+        }
+        if self.tls.max_version == Some(TlsVersion::Tls12) {
+            builder = builder.tls_version_max(Version::TLS_1_2);
+        }
+        let material = Material::read(&self.tls).await?;
+        if let Some((pem, name)) = material.ca {
+            let cas = Certificate::from_pem_bundle(&pem).map_err(|e| format!("{name}: {}", with_causes(&e)))?;
             builder = builder.tls_certs_merge(cas);
         }
-        if let (Some(cert), Some(key)) = (&self.tls.cert_file, &self.tls.key_file) {
-            let mut pem = read_file(cert).await?;
-            pem.push(b'\n');
-            pem.extend(read_file(key).await?);
-            let identity = Identity::from_pem(&pem).map_err(|e| format!("{}: {}", cert.display(), with_causes(&e)))?;
+        if let Some((cert, key, name)) = material.identity {
+            let pem = [cert, key].join(&b'\n');
+            let identity = Identity::from_pem(&pem).map_err(|e| format!("{name}: {}", with_causes(&e)))?;
             builder = builder.identity(identity);
         }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(Proxy::all(proxy.clone()).map_err(|_| "proxy_url cannot be used".to_owned())?);
-        }
-        builder.build().map_err(|e| with_causes(&e.without_url()))
+        Ok(builder)
+    }
+}
+
+async fn read(credential: &Option<Credential>) -> Result<Option<Secret>, String> {
+    match credential {
+        Some(credential) => credential.read().await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -165,20 +259,37 @@ pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     name.parse().map_err(|_| format!("{name:?} is not a header's name"))
 }
 
+/// At most one of the ways to say who we are.
 fn authorization(http: &HttpConfig) -> Result<Option<Authorization>, String> {
-    match (&http.authorization, &http.basic_auth) {
-        (Some(_), Some(_)) => Err("authorization and basic_auth exclude each other".into()),
-        (Some(a), None) => {
-            let credentials = Credential::from_either(a.credentials.as_ref(), a.credentials_file.as_ref())?;
-            let credentials = credentials.ok_or("authorization needs credentials or credentials_file")?;
-            Ok(Some(Authorization::Scheme(a.kind.clone(), credentials)))
-        }
-        (None, Some(b)) => {
-            let password = Credential::from_either(b.password.as_ref(), b.password_file.as_ref())?;
-            Ok(Some(Authorization::Basic(b.username.clone(), password)))
-        }
-        (None, None) => Ok(None),
+    let bearer = Credential::from_either(http.bearer_token.as_ref(), http.bearer_token_file.as_ref())?;
+    let given = [
+        (http.authorization.is_some(), "authorization"),
+        (http.basic_auth.is_some(), "basic_auth"),
+        (http.oauth2.is_some(), "oauth2"),
+        (bearer.is_some(), "bearer_token"),
+    ];
+    let given: Vec<&str> = given.iter().filter(|(is_given, _)| *is_given).map(|(_, name)| *name).collect();
+    if given.len() > 1 {
+        return Err(format!("{} exclude each other", given.join(" and ")));
     }
+    if let Some(a) = &http.authorization {
+        let kind = if a.kind.trim().is_empty() { "Bearer" } else { a.kind.trim() };
+        if kind.eq_ignore_ascii_case("basic") {
+            return Err("authorization.type can't be Basic: use basic_auth, with username and password".into());
+        }
+        let credentials = Credential::from_either(a.credentials.as_ref(), a.credentials_file.as_ref())?;
+        return Ok(credentials.map(|credentials| Authorization::Scheme(kind.to_owned(), credentials)));
+    }
+    if let Some(b) = &http.basic_auth {
+        let name = Some(Secret::new(&b.username)).filter(|_| !b.username.is_empty());
+        let user = Credential::from_either(name.as_ref(), b.username_file.as_ref())?;
+        let password = Credential::from_either(b.password.as_ref(), b.password_file.as_ref())?;
+        return Ok(Some(Authorization::Basic(user, password)));
+    }
+    if let Some(oauth2) = &http.oauth2 {
+        return OAuth2::new(oauth2).map(|oauth2| Some(Authorization::OAuth2(oauth2)));
+    }
+    Ok(bearer.map(|token| Authorization::Scheme("Bearer".to_owned(), token)))
 }
 
 fn headers(http: &HttpConfig) -> Result<Vec<(HeaderName, Credential)>, String> {
@@ -187,6 +298,9 @@ fn headers(http: &HttpConfig) -> Result<Vec<(HeaderName, Credential)>, String> {
         let name = header_name(name)?;
         if name == header::AUTHORIZATION {
             return Err("use authorization or basic_auth for the Authorization header".into());
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!("{name} is set by dogwatch itself"));
         }
         let values = config.values.iter().map(|v| Credential::Inline(Secret::new(v)));
         let secrets = config.secrets.iter().cloned().map(Credential::Inline);

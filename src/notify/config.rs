@@ -4,12 +4,17 @@
 //! Relative paths are made absolute by `resolve_paths` before anything here is used; files that hold secrets are
 //! read when a message is sent, so that a rotated secret needs no reload.
 
+mod by_http;
 mod chat;
 mod direct;
 mod http;
+mod messengers;
 mod paging;
+mod tickets;
+mod tls;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,14 +22,22 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub(super) use self::by_http::ByHttp;
+use self::by_http::{resolve, resolve_all};
 pub use self::{
     chat::{DiscordConfig, SlackAction, SlackConfig, SlackConfirm, SlackField, TeamsConfig, TelegramConfig},
-    direct::{EmailConfig, EmailTlsConfig, HmacConfig, WebhookConfig},
-    http::{AuthorizationConfig, BasicAuthConfig, HeaderConfig, HttpConfig, WebhookTlsConfig},
+    direct::{EmailConfig, HmacConfig, ThreadByDate, ThreadingConfig, WebhookConfig},
+    http::{AuthorizationConfig, BasicAuthConfig, HeaderConfig, HttpConfig, OAuth2Config},
+    messengers::{
+        MattermostAttachment, MattermostConfig, MattermostPriority, MattermostProps, RocketchatAction,
+        RocketchatConfig, RocketchatField, WebexConfig, WechatConfig,
+    },
     paging::{
         AlertmanagerConfig, NtfyConfig, OpsgenieConfig, OpsgenieResponder, PagerDutyConfig, PagerDutyImage,
         PagerDutyLink, PushoverConfig,
     },
+    tickets::{IncidentIoConfig, JiraConfig, JiraField, SigV4Config, SnsConfig, VictorOpsConfig},
+    tls::{TlsConfig, TlsVersion},
 };
 use crate::model::{Secret, duration};
 
@@ -44,18 +57,30 @@ pub struct GlobalConfig {
     pub smtp_auth_password: Option<Secret>,
     /// File with the password.
     pub smtp_auth_password_file: Option<PathBuf>,
+    /// Secret of CRAM-MD5.
+    pub smtp_auth_secret: Option<Secret>,
+    /// File with it.
+    pub smtp_auth_secret_file: Option<PathBuf>,
+    /// On whose behalf, in PLAIN.
+    pub smtp_auth_identity: Option<String>,
     /// STARTTLS must be had.
     pub smtp_require_tls: bool,
     /// TLS from the first byte; default: where the port is 465.
     pub smtp_force_implicit_tls: Option<bool>,
     /// How mail servers' certificates are judged.
-    pub smtp_tls_config: EmailTlsConfig,
+    pub smtp_tls_config: TlsConfig,
     /// How everything but mail is reached.
     pub http_config: HttpConfig,
     /// Slack's incoming webhook.
     pub slack_api_url: Option<Secret>,
     /// File with it.
     pub slack_api_url_file: Option<PathBuf>,
+    /// Token of a Slack app, instead of a webhook.
+    pub slack_app_token: Option<Secret>,
+    /// File with it.
+    pub slack_app_token_file: Option<PathBuf>,
+    /// Where a Slack app posts; default: `https://slack.com/api/chat.postMessage`.
+    pub slack_app_url: Option<Url>,
     /// PagerDuty's Events API v2; default: the public one.
     pub pagerduty_url: Option<Url>,
     /// Opsgenie's API; default: the public one.
@@ -66,6 +91,42 @@ pub struct GlobalConfig {
     pub opsgenie_api_key_file: Option<PathBuf>,
     /// Telegram's Bot API; default: the public one.
     pub telegram_api_url: Option<Url>,
+    /// Token of the bot.
+    pub telegram_bot_token: Option<Secret>,
+    /// File with it.
+    pub telegram_bot_token_file: Option<PathBuf>,
+    /// Splunk On-Call's (VictorOps') REST endpoint; default: the public one.
+    pub victorops_api_url: Option<Url>,
+    /// Its key.
+    pub victorops_api_key: Option<Secret>,
+    /// File with it.
+    pub victorops_api_key_file: Option<PathBuf>,
+    /// Webex' messages API; default: the public one.
+    pub webex_api_url: Option<Url>,
+    /// WeChat Work's API; default: the public one.
+    pub wechat_api_url: Option<Url>,
+    /// Secret of the application.
+    pub wechat_api_secret: Option<Secret>,
+    /// File with it.
+    pub wechat_api_secret_file: Option<PathBuf>,
+    /// Whose it is.
+    pub wechat_api_corp_id: Option<String>,
+    /// Jira's REST API, e.g. `https://example.atlassian.net/rest/api/2/`.
+    pub jira_api_url: Option<Url>,
+    /// The Rocket.Chat server; default: `https://open.rocket.chat/`.
+    pub rocketchat_api_url: Option<Url>,
+    /// Token of the user that posts.
+    pub rocketchat_token: Option<Secret>,
+    /// File with it.
+    pub rocketchat_token_file: Option<PathBuf>,
+    /// Id of that user.
+    pub rocketchat_token_id: Option<Secret>,
+    /// File with it.
+    pub rocketchat_token_id_file: Option<PathBuf>,
+    /// Mattermost's incoming webhook.
+    pub mattermost_webhook_url: Option<Secret>,
+    /// File with it.
+    pub mattermost_webhook_url_file: Option<PathBuf>,
     /// A posted alert without an end ends after this.
     #[serde(with = "duration")]
     pub resolve_timeout: Duration,
@@ -80,17 +141,41 @@ impl Default for GlobalConfig {
             smtp_auth_username: None,
             smtp_auth_password: None,
             smtp_auth_password_file: None,
+            smtp_auth_secret: None,
+            smtp_auth_secret_file: None,
+            smtp_auth_identity: None,
             smtp_require_tls: true,
             smtp_force_implicit_tls: None,
-            smtp_tls_config: EmailTlsConfig::default(),
+            smtp_tls_config: TlsConfig::default(),
             http_config: HttpConfig::default(),
             slack_api_url: None,
             slack_api_url_file: None,
+            slack_app_token: None,
+            slack_app_token_file: None,
+            slack_app_url: None,
             pagerduty_url: None,
             opsgenie_api_url: None,
             opsgenie_api_key: None,
             opsgenie_api_key_file: None,
             telegram_api_url: None,
+            telegram_bot_token: None,
+            telegram_bot_token_file: None,
+            victorops_api_url: None,
+            victorops_api_key: None,
+            victorops_api_key_file: None,
+            webex_api_url: None,
+            wechat_api_url: None,
+            wechat_api_secret: None,
+            wechat_api_secret_file: None,
+            wechat_api_corp_id: None,
+            jira_api_url: None,
+            rocketchat_api_url: None,
+            rocketchat_token: None,
+            rocketchat_token_file: None,
+            rocketchat_token_id: None,
+            rocketchat_token_id_file: None,
+            mattermost_webhook_url: None,
+            mattermost_webhook_url_file: None,
             resolve_timeout: Duration::from_secs(5 * 60),
         }
     }
@@ -102,6 +187,9 @@ impl Default for GlobalConfig {
 pub struct ReceiverConfig {
     /// Its name, which `route.receiver` says.
     pub name: String,
+    /// For those who read the file; `name` may only say the name again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Emails.
     #[serde(default)]
     pub email_configs: Vec<EmailConfig>,
@@ -132,6 +220,30 @@ pub struct ReceiverConfig {
     /// Pushover.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pushover_configs: Vec<PushoverConfig>,
+    /// Splunk On-Call (VictorOps).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub victorops_configs: Vec<VictorOpsConfig>,
+    /// Webex.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webex_configs: Vec<WebexConfig>,
+    /// Amazon SNS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sns_configs: Vec<SnsConfig>,
+    /// WeChat Work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wechat_configs: Vec<WechatConfig>,
+    /// Jira.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jira_configs: Vec<JiraConfig>,
+    /// Rocket.Chat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rocketchat_configs: Vec<RocketchatConfig>,
+    /// Mattermost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mattermost_configs: Vec<MattermostConfig>,
+    /// incident.io.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidentio_configs: Vec<IncidentIoConfig>,
     /// ntfy (ours).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ntfy_configs: Vec<NtfyConfig>,
@@ -170,10 +282,42 @@ impl Default for NotificationsConfig {
 }
 
 impl GlobalConfig {
+    /// What can't work: the key, and why.
+    ///
+    /// # Errors
+    /// For the first secret that is given twice.
+    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let secrets = [
+            ("smtp_auth_password", self.smtp_auth_password.is_some(), self.smtp_auth_password_file.is_some()),
+            ("smtp_auth_secret", self.smtp_auth_secret.is_some(), self.smtp_auth_secret_file.is_some()),
+            ("slack_api_url", self.slack_api_url.is_some(), self.slack_api_url_file.is_some()),
+            ("slack_app_token", self.slack_app_token.is_some(), self.slack_app_token_file.is_some()),
+            ("opsgenie_api_key", self.opsgenie_api_key.is_some(), self.opsgenie_api_key_file.is_some()),
+            ("victorops_api_key", self.victorops_api_key.is_some(), self.victorops_api_key_file.is_some()),
+            ("telegram_bot_token", self.telegram_bot_token.is_some(), self.telegram_bot_token_file.is_some()),
+            ("wechat_api_secret", self.wechat_api_secret.is_some(), self.wechat_api_secret_file.is_some()),
+            ("rocketchat_token", self.rocketchat_token.is_some(), self.rocketchat_token_file.is_some()),
+            ("rocketchat_token_id", self.rocketchat_token_id.is_some(), self.rocketchat_token_id_file.is_some()),
+            (
+                "mattermost_webhook_url",
+                self.mattermost_webhook_url.is_some(),
+                self.mattermost_webhook_url_file.is_some(),
+            ),
+        ];
+        match secrets.iter().find(|(_, inline, file)| *inline && *file) {
+            Some((key, ..)) => Err((key, "give the value or the file (…_file), not both")),
+            None => Ok(()),
+        }
+    }
+
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
-        resolve(base, [&mut self.smtp_auth_password_file, &mut self.smtp_tls_config.ca_file]);
-        resolve(base, [&mut self.slack_api_url_file, &mut self.opsgenie_api_key_file]);
+        resolve(base, [&mut self.smtp_auth_password_file, &mut self.smtp_auth_secret_file]);
+        resolve(base, [&mut self.slack_api_url_file, &mut self.slack_app_token_file, &mut self.opsgenie_api_key_file]);
+        resolve(base, [&mut self.telegram_bot_token_file, &mut self.victorops_api_key_file]);
+        resolve(base, [&mut self.wechat_api_secret_file, &mut self.mattermost_webhook_url_file]);
+        resolve(base, [&mut self.rocketchat_token_file, &mut self.rocketchat_token_id_file]);
+        self.smtp_tls_config.resolve_paths(base);
         self.http_config.resolve_paths(base);
     }
 }
@@ -182,8 +326,10 @@ impl ReceiverConfig {
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
         for email in &mut self.email_configs {
-            resolve(base, [&mut email.auth_password_file]);
-            resolve(base, email.tls_config.as_mut().map(|t| &mut t.ca_file));
+            resolve(base, [&mut email.auth_password_file, &mut email.auth_secret_file]);
+            if let Some(tls) = &mut email.tls_config {
+                tls.resolve_paths(base);
+            }
         }
         for hook in &mut self.webhook_configs {
             if let Some(hmac) = &mut hook.hmac {
@@ -199,69 +345,16 @@ impl ReceiverConfig {
         resolve_all(&mut self.pagerduty_configs, base);
         resolve_all(&mut self.opsgenie_configs, base);
         resolve_all(&mut self.pushover_configs, base);
+        resolve_all(&mut self.victorops_configs, base);
+        resolve_all(&mut self.webex_configs, base);
+        resolve_all(&mut self.sns_configs, base);
+        resolve_all(&mut self.wechat_configs, base);
+        resolve_all(&mut self.jira_configs, base);
+        resolve_all(&mut self.rocketchat_configs, base);
+        resolve_all(&mut self.mattermost_configs, base);
+        resolve_all(&mut self.incidentio_configs, base);
         resolve_all(&mut self.ntfy_configs, base);
         resolve_all(&mut self.alertmanager_configs, base);
-    }
-}
-
-/// What all entries have that are delivered by HTTP.
-pub(super) trait ByHttp {
-    /// `send_resolved`.
-    fn send_resolved(&self) -> bool;
-    /// Of one attempt; `None`: as long as dispatch allows.
-    fn timeout(&self) -> Option<Duration>;
-    /// Its own, instead of the global one.
-    fn http_config(&self) -> Option<&HttpConfig>;
-    /// The same, and every other file that it names.
-    fn files(&mut self) -> (Option<&mut HttpConfig>, Vec<&mut Option<PathBuf>>);
-}
-
-macro_rules! by_http {
-    ($($config:ty: [$($file:ident),*]),* $(,)?) => {$(
-        impl ByHttp for $config {
-            fn send_resolved(&self) -> bool {
-                // True here, false for some in Alertmanager: who was woken wants to know that it is over.
-                self.send_resolved.unwrap_or(true)
-            }
-            fn timeout(&self) -> Option<Duration> {
-                self.timeout.filter(|t| !t.is_zero())
-            }
-            fn http_config(&self) -> Option<&HttpConfig> {
-                self.http_config.as_ref()
-            }
-            fn files(&mut self) -> (Option<&mut HttpConfig>, Vec<&mut Option<PathBuf>>) {
-                (self.http_config.as_mut(), vec![$(&mut self.$file),*])
-            }
-        }
-    )*};
-}
-
-by_http! {
-    WebhookConfig: [url_file],
-    SlackConfig: [api_url_file],
-    TeamsConfig: [webhook_url_file],
-    DiscordConfig: [webhook_url_file],
-    TelegramConfig: [bot_token_file, chat_id_file],
-    PagerDutyConfig: [routing_key_file],
-    OpsgenieConfig: [api_key_file],
-    PushoverConfig: [user_key_file, token_file],
-    NtfyConfig: [topic_file, token_file],
-    AlertmanagerConfig: [],
-}
-
-fn resolve_all(entries: &mut [impl ByHttp], base: &Path) {
-    for entry in entries {
-        let (http, files) = entry.files();
-        resolve(base, files);
-        if let Some(http) = http {
-            http.resolve_paths(base);
-        }
-    }
-}
-
-fn resolve<'a>(base: &Path, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
-    for path in paths.into_iter().flatten() {
-        *path = base.join(&*path);
     }
 }
 

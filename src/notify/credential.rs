@@ -24,7 +24,9 @@ impl Credential {
     /// # Errors
     /// When both are.
     pub(super) fn from_either(inline: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<Self>, &'static str> {
-        match (inline, file) {
+        // Empty is not given, as for Alertmanager.
+        let inline = inline.filter(|secret| !secret.reveal().is_empty());
+        match (inline, file.filter(|path| !path.as_os_str().is_empty())) {
             (Some(_), Some(_)) => Err("give the value or the file, not both"),
             (Some(secret), None) => Ok(Some(Self::Inline(secret.clone()))),
             (None, Some(path)) => Ok(Some(Self::File(path.clone()))),

@@ -10,8 +10,8 @@ use super::{
     words,
 };
 use crate::{
-    model::{Notification, Pairs},
-    template::{Library, TemplateError, Value},
+    model::{Notification, Pairs, Told},
+    template::{Library, NoHistory, Template, TemplateError, Value},
 };
 
 /// Longer than any service takes.
@@ -33,9 +33,26 @@ pub fn default_library() -> Result<Library, TemplateError> {
 }
 
 /// `.` of a message's template.
-pub(super) fn of(n: &Notification, receiver: &str) -> Value {
+pub(super) fn of(n: &Notification, receiver: &str, library: &Library) -> Value {
+    let mut data = without_route(n, receiver);
+    let labels = route_labels(n, &data, library);
+    if let Value::Map(fields) = &mut data {
+        fields.insert("RouteLabels".to_owned(), pairs(&labels));
+    }
+    data
+}
+
+/// `labels` of the route, written; of one that fails nothing is left.
+fn route_labels(n: &Notification, data: &Value, library: &Library) -> Pairs {
+    let written = |text: &str| Template::of_message(text, library)?.render(data, &mut NoHistory);
+    n.route_labels.iter().map(|(name, text)| (name.clone(), written(text).unwrap_or_default())).collect()
+}
+
+fn without_route(n: &Notification, receiver: &str) -> Value {
     let view = View::of(n);
     map([
+        ("NotificationReason", string(reason(n.told))),
+        ("RouteLabels", pairs(&Pairs::new())),
         ("Receiver", string(receiver)),
         ("Status", string(view.status())),
         ("GroupLabels", pairs(&view.group_labels)),
@@ -45,6 +62,16 @@ pub(super) fn of(n: &Notification, receiver: &str) -> Value {
         ("Alerts", Value::List(view.alerts.iter().map(alert).collect())),
         ("Incident", incident(n)),
     ])
+}
+
+/// Alertmanager's word for why it tells (notify/notify.go, `NotificationReason`).
+fn reason(told: Told) -> &'static str {
+    match told {
+        Told::Opened => "first notification",
+        Told::Worse | Told::Update => "new alerts added",
+        Told::Reminder => "repeat interval elapsed",
+        Told::Resolved => "all alerts resolved",
+    }
 }
 
 fn alert(alert: &AlertView) -> Value {
@@ -116,15 +143,12 @@ fn pairs(of: &Pairs) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        notify::example,
-        template::{NoHistory, Template},
-    };
+    use crate::notify::example;
 
     fn render(text: &str, n: &Notification) -> String {
         let library = default_library().unwrap();
         let template = Template::of_message(text, &library).unwrap();
-        template.render(&of(n, "ops"), &mut NoHistory).unwrap()
+        template.render(&of(n, "ops", &library), &mut NoHistory).unwrap()
     }
 
     #[test]
@@ -144,6 +168,12 @@ mod tests {
         );
         check("{{ template \"slack.default.title\" . }}", "[prod] etcd has lost quorum: 2 of 3 members down");
         assert_eq!(render("{{ .Status }}", &example::resolved()), "resolved");
+        let labels = [("team", "{{ .CommonLabels.cluster }}-sre"), ("bad", "{{ .A.B.C }}")];
+        let n = Notification {
+            route_labels: labels.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+            ..example::opened()
+        };
+        assert_eq!(render("{{ .RouteLabels.team }} {{ .NotificationReason }}", &n), "prod-sre first notification");
     }
 
     #[test]
@@ -166,6 +196,6 @@ mod tests {
         let mut ours = default_library().unwrap();
         ours.add("{{ define \"slack.default.title\" }}mine{{ end }}").unwrap();
         let template = Template::of_message("{{ template \"slack.default.title\" . }}", &ours).unwrap();
-        assert_eq!(template.render(&of(&example::opened(), "ops"), &mut NoHistory).unwrap(), "mine");
+        assert_eq!(template.render(&of(&example::opened(), "ops", &ours), &mut NoHistory).unwrap(), "mine");
     }
 }

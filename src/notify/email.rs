@@ -4,8 +4,11 @@
 //! from the database's origin, the incident and the sequence number, so that mail programs thread them and a message
 //! repeated after a crash is recognised as the same.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+mod auth;
 
+use std::{net::IpAddr, time::Duration};
+
+use jiff::tz::TimeZone;
 use lettre::{
     Message,
     message::{
@@ -14,21 +17,22 @@ use lettre::{
     },
     transport::smtp::{
         Error as SmtpError,
-        authentication::{Credentials, Mechanism},
-        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        client::{AsyncSmtpConnection, Certificate, Identity, TlsParameters, TlsVersion as Version},
         extension::ClientId,
         response::Response,
     },
 };
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::auth::Auth;
 use super::{
     ANSWER_MAX, NotifyConfigError, Outcome,
-    config::{EmailConfig, GlobalConfig},
-    credential::{Credential, read_file},
+    client::tls::Material,
+    config::{EmailConfig, GlobalConfig, ThreadByDate, ThreadingConfig, TlsConfig, TlsVersion},
     markup::{HTML, PLAIN},
-    message::{self, Check},
+    message::{self, Check, is_template},
     with_causes, words,
 };
 use crate::{
@@ -36,25 +40,15 @@ use crate::{
     template::Library,
 };
 
-/// Headers that dogwatch sets itself, in lower case.
-const OWN_HEADERS: [&str; 13] = [
-    "from",
-    "to",
-    "cc",
-    "bcc",
-    "sender",
-    "date",
-    "message-id",
-    "in-reply-to",
-    "references",
-    "auto-submitted",
-    "mime-version",
-    "content-type",
-    "content-transfer-encoding",
-];
+/// Headers that say how the message is built, in lower case: no configured value can be true.
+const OF_THE_FORM: [&str; 3] = ["mime-version", "content-type", "content-transfer-encoding"];
 
 /// The port where TLS begins with the first byte.
 const SMTPS_PORT: u16 = 465;
+
+/// Ports that have a name, as /etc/services has them.
+const PORTS: [(&str, u16); 5] =
+    [("smtp", 25), ("mail", 25), ("submission", 587), ("submissions", SMTPS_PORT), ("smtps", SMTPS_PORT)];
 
 /// A polite goodbye may take so long; the message is delivered already.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,17 +56,17 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A checked entry of `email_configs:`.
 #[derive(Debug)]
 pub(super) struct Email {
-    from: Mailbox,
-    to: Mailboxes,
+    /// A template, as `to`.
+    from: String,
+    to: String,
     host: String,
     port: u16,
     hello: ClientId,
-    auth: Option<(String, Credential)>,
+    auth: Option<Auth>,
     require_tls: bool,
     implicit_tls: bool,
-    ca_file: Option<PathBuf>,
-    server_name: String,
-    insecure: bool,
+    tls: TlsConfig,
+    threading: ThreadingConfig,
     /// Templates; `Subject` is not among them.
     headers: Vec<(HeaderName, String)>,
     subject: Option<String>,
@@ -91,18 +85,23 @@ impl Email {
         check: Check<'_>,
     ) -> Result<Self, NotifyConfigError> {
         let error = |key: &str, message: String| check.error(key, message);
-        let from = config.from.as_ref().or(global.smtp_from.as_ref());
+        let from = config.from.as_ref().or(global.smtp_from.as_ref()).filter(|from| !from.is_empty());
         let from = from.ok_or_else(|| error("from", "no sender; set it here or as global.smtp_from".into()))?;
-        let from = from.parse().map_err(|e| error("from", format!("{from:?} is not an address: {e}")))?;
-        let to: Mailboxes =
-            config.to.parse().map_err(|e| error("to", format!("{:?} is not a list of addresses: {e}", config.to)))?;
-        let smarthost = config.smarthost.as_ref().or(global.smtp_smarthost.as_ref());
+        match is_template(from) {
+            true => check.template("from", from)?,
+            false => mailbox(from).map(drop).map_err(|e| error("from", e))?,
+        }
+        match is_template(&config.to) {
+            true => check.template("to", &config.to)?,
+            false => mailboxes(&config.to).map(drop).map_err(|e| error("to", e))?,
+        }
+        let smarthost = config.smarthost.as_ref().or(global.smtp_smarthost.as_ref()).filter(|host| !host.is_empty());
         let smarthost = smarthost
             .ok_or_else(|| error("smarthost", "no mail server; set it here or as global.smtp_smarthost".into()))?;
         let (host, port) = host_port(smarthost)
             .ok_or_else(|| error("smarthost", format!("{smarthost:?} is not host:port, e.g. mail.example.org:587")))?;
         let hello = config.hello.as_ref().unwrap_or(&global.smtp_hello).clone();
-        let auth = auth(global, config).map_err(|message| error("auth_password", message))?;
+        let auth = Auth::new(global, config, check)?;
         let require_tls =
             config.require_tls.unwrap_or(global.smtp_require_tls) || (auth.is_some() && !is_loopback(&host));
         let implicit_tls = config.force_implicit_tls.or(global.smtp_force_implicit_tls).unwrap_or(port == SMTPS_PORT);
@@ -111,22 +110,24 @@ impl Email {
             check.template(&format!("headers.{name}"), text)?;
         }
         check.templates([("html", &config.html), ("text", &config.text)])?;
-        if [&config.html, &config.text].iter().all(|part| part.as_deref() == Some("")) {
-            return Err(error("text", "html and text can't both be empty".into()));
-        }
+        check_threading(config).map_err(|(key, message)| error(key, message.into()))?;
         let tls = config.tls_config.as_ref().unwrap_or(&global.smtp_tls_config);
+        tls.check().map_err(|e| error("tls_config", e))?;
+        if tls.max_version == Some(TlsVersion::Tls12) {
+            let why = "mail servers are spoken to in the newest version that they know: leave this out";
+            return Err(error("tls_config.max_version", why.into()));
+        }
         Ok(Self {
-            from,
-            to,
-            server_name: tls.server_name.clone().unwrap_or_else(|| host.clone()),
+            from: from.clone(),
+            to: config.to.clone(),
             host,
             port,
             hello: ClientId::Domain(hello),
             auth,
             require_tls,
             implicit_tls,
-            ca_file: tls.ca_file.clone(),
-            insecure: tls.insecure_skip_verify,
+            tls: tls.clone(),
+            threading: config.threading,
             headers,
             subject,
             html: config.html.clone(),
@@ -160,11 +161,8 @@ impl Email {
 
     async fn deliver(&self, message: &Message, deadline: Instant) -> Result<Outcome, Outcome> {
         let mut connection = self.connect(deadline).await?;
-        if let Some((user, password)) = &self.auth {
-            let password = password.read().await.map_err(Outcome::retry)?;
-            let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
-            let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            step(deadline, "signing in", connection.auth(&mechanisms, &credentials)).await?;
+        if let Some(auth) = &self.auth {
+            auth.sign_in(&mut connection, deadline).await?;
         }
         let bytes = message.formatted();
         let reply = step(deadline, "sending", connection.send(message.envelope(), &bytes)).await?;
@@ -188,13 +186,21 @@ impl Email {
     }
 
     async fn tls(&self) -> Result<TlsParameters, String> {
-        let mut builder = TlsParameters::builder(self.server_name.clone())
-            .dangerous_accept_invalid_certs(self.insecure)
-            .dangerous_accept_invalid_hostnames(self.insecure);
-        if let Some(path) = &self.ca_file {
-            let pem = read_file(path).await?;
-            let ca = Certificate::from_pem(&pem).map_err(|e| format!("{}: {}", path.display(), with_causes(&e)))?;
+        let name = self.tls.server_name.clone().unwrap_or_else(|| self.host.clone());
+        let mut builder = TlsParameters::builder(name)
+            .dangerous_accept_invalid_certs(self.tls.insecure_skip_verify)
+            .dangerous_accept_invalid_hostnames(self.tls.insecure_skip_verify);
+        if self.tls.min_version == Some(TlsVersion::Tls13) {
+            builder = builder.set_min_tls_version(Version::Tlsv13);
+        }
+        let material = Material::read(&self.tls).await?;
+        if let Some((pem, name)) = material.ca {
+            let ca = Certificate::from_pem(&pem).map_err(|e| format!("{name}: {}", with_causes(&e)))?;
             builder = builder.add_root_certificate(ca);
+        }
+        if let Some((cert, key, name)) = material.identity {
+            let identity = Identity::from_pem(&cert, &key).map_err(|e| format!("{name}: {}", with_causes(&e)))?;
+            builder = builder.identify_with(identity);
         }
         builder.build_rustls().map_err(|e| with_causes(&e))
     }
@@ -202,15 +208,17 @@ impl Email {
     /// Writes the message (headers, text part, HTML part), and tells which templates failed.
     fn message(&self, n: &Notification) -> Result<(Message, Vec<String>), String> {
         let m = message::Message::new(n, &self.receiver, &self.library);
-        let domain = self.from.email.domain();
-        let first = message_id(n, 0, domain);
+        let from = mailbox(&m.text("from", Some(&self.from), String::new)).map_err(|e| format!("from: {e}"))?;
+        let to = mailboxes(&m.text("to", Some(&self.to), String::new)).map_err(|e| format!("to: {e}"))?;
+        let domain = from.email.domain().to_owned();
+        let first = self.thread(&m, &domain);
         let mut builder = Message::builder()
-            .from(self.from.clone())
-            .mailbox(lettre::message::header::To::from(self.to.clone()))
+            .from(from)
+            .mailbox(lettre::message::header::To::from(to))
             .subject(m.title("Subject", self.subject.as_ref()))
             .date(n.at.into())
-            .message_id(Some(message_id(n, n.sequence, domain)));
-        if n.sequence > 0 {
+            .message_id(Some(message_id(n, n.sequence, &domain)));
+        if n.sequence > 0 || self.threading.enabled {
             builder = builder.in_reply_to(first.clone()).references(first);
         }
         let own = [
@@ -220,13 +228,8 @@ impl Email {
             ("X-Dogwatch-Cluster", text::one_line(&n.incident.cluster).into_owned()),
             ("X-Dogwatch-Severity", n.incident.severity.to_string()),
         ];
-        let own = own.into_iter().map(|(name, value)| (HeaderName::new_from_ascii_str(name), value));
-        let configured = self.headers.iter().map(|(name, text)| {
-            let value = m.text("headers", Some(text), String::new);
-            (name.clone(), text::one_line(value.trim()).into_owned())
-        });
-        for (name, value) in own.chain(configured).filter(|(_, value)| !value.is_empty()) {
-            builder = builder.raw_header(HeaderValue::new(name, value));
+        for (name, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
+            builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
         }
         let plain = |text| SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text);
         let rich = |html| SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
@@ -234,11 +237,36 @@ impl Email {
             (Some(text), Some(html)) => {
                 builder.multipart(MultiPart::alternative().singlepart(plain(text)).singlepart(rich(html)))
             }
-            (Some(text), None) => builder.singlepart(plain(text)),
             (None, Some(html)) => builder.singlepart(rich(html)),
-            (None, None) => return Err("neither html nor text".into()),
+            // Without any, the subject is the message.
+            (text, None) => builder.singlepart(plain(text.unwrap_or_default())),
         };
-        Ok((message.map_err(|e| e.to_string())?, m.problems()))
+        let mut message = message.map_err(|e| e.to_string())?;
+        for (name, text) in &self.headers {
+            let value = m.text("headers", Some(text), String::new);
+            let value = text::one_line(value.trim()).into_owned();
+            if !value.is_empty() {
+                // In the place of ours, where there is one: who gets the mail stays as `to` says.
+                message.headers_mut().insert_raw(HeaderValue::new(name.clone(), value));
+            }
+        }
+        Ok((message, m.problems()))
+    }
+
+    /// What the message answers: the incident's first, or what all messages of the group answer, which none of them is.
+    fn thread(&self, m: &message::Message<'_>, domain: &str) -> String {
+        if !self.threading.enabled {
+            return message_id(m.n, 0, domain);
+        }
+        /// Of the group's key; enough for no two to be the same.
+        const KEY_LEN: usize = 16;
+        let key = Sha256::digest(m.group_key().as_bytes());
+        let key: String = key.iter().map(|byte| format!("{byte:02x}")).take(KEY_LEN / 2).collect();
+        let day = match self.threading.thread_by_date {
+            Some(ThreadByDate::Daily) => m.n.at.to_zoned(TimeZone::UTC).date().to_string(),
+            Some(ThreadByDate::None) | None => String::new(),
+        };
+        format!("<alert-{key}-{day}@dogwatch.{domain}>")
     }
 
     /// The text and the HTML part: ours, or the configured ones; an empty template means that there is none.
@@ -301,30 +329,47 @@ fn reply_text(reply: &Response) -> String {
     text::one_line(&format!("{} {}", reply.code(), lines.join(" "))).trim_end().to_owned()
 }
 
+/// Host and port, which may have a name; without a host it is this machine.
 fn host_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|p| *p > 0)?;
+    let named = || PORTS.iter().find(|(name, _)| *name == port).map(|(_, port)| *port);
+    let port = port.parse().ok().filter(|p| *p > 0).or_else(named)?;
     let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let fits = !host.is_empty() && (!host.contains(':') || host.parse::<IpAddr>().is_ok());
+    let fits = !host.contains(':') || host.parse::<IpAddr>().is_ok();
+    let host = if host.is_empty() { "localhost" } else { host };
     fits.then(|| (host.to_owned(), port))
+}
+
+/// One address, with its name.
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    text.trim().parse().map_err(|e| format!("{text:?} is not an address: {e}"))
+}
+
+/// At least one.
+fn mailboxes(text: &str) -> Result<Mailboxes, String> {
+    let found: Mailboxes = text.trim().parse().map_err(|e| format!("{text:?} is not a list of addresses: {e}"))?;
+    if found.iter().next().is_none() {
+        return Err("there is no address".into());
+    }
+    Ok(found)
+}
+
+fn check_threading(config: &EmailConfig) -> Result<(), (&'static str, &'static str)> {
+    if !config.threading.enabled {
+        return Ok(());
+    }
+    let is_set = |name: &str| config.headers.keys().any(|header| header.eq_ignore_ascii_case(name));
+    if is_set("References") || is_set("In-Reply-To") {
+        return Err(("headers", "References and In-Reply-To are what threading sets: leave one of them out"));
+    }
+    match config.threading.thread_by_date {
+        Some(_) => Ok(()),
+        None => Err(("threading.thread_by_date", "must be none or daily")),
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn auth(global: &GlobalConfig, config: &EmailConfig) -> Result<Option<(String, Credential)>, String> {
-    let own = Credential::from_either(config.auth_password.as_ref(), config.auth_password_file.as_ref())?;
-    let password = match own {
-        Some(own) => Some(own),
-        None => Credential::from_either(global.smtp_auth_password.as_ref(), global.smtp_auth_password_file.as_ref())?,
-    };
-    match (config.auth_username.as_ref().or(global.smtp_auth_username.as_ref()), password) {
-        (Some(user), Some(password)) => Ok(Some((user.clone(), password))),
-        (Some(_), None) => Err("auth_username without auth_password or auth_password_file".into()),
-        (None, Some(_)) => Err("a password without auth_username".into()),
-        (None, None) => Ok(None),
-    }
 }
 
 /// The template of the subject, where one is given, and those of the further headers.
@@ -333,12 +378,15 @@ type Headers = (Option<String>, Vec<(HeaderName, String)>);
 fn headers(config: &EmailConfig) -> Result<Headers, String> {
     let (mut subject, mut all) = (None, Vec::new());
     for (name, template) in &config.headers {
-        if name.eq_ignore_ascii_case("subject") {
+        if name.eq_ignore_ascii_case("subject") && subject.is_none() {
             subject = Some(template.clone());
             continue;
         }
-        if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return Err(format!("{name} is set by dogwatch itself"));
+        if config.headers.keys().any(|other| other != name && other.eq_ignore_ascii_case(name)) {
+            return Err(format!("{name} is there twice, in capital and in small letters"));
+        }
+        if OF_THE_FORM.contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(format!("{name} follows from how the mail is built: leave it out"));
         }
         let header =
             HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("{name:?} is not a header's name"))?;

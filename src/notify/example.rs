@@ -53,6 +53,7 @@ pub fn opened() -> Notification {
         external_labels: [("vantage".to_owned(), "paris-1".to_owned())].into(),
         origin: "k3j9x2".into(),
         group_labels: Some([("cluster".to_owned(), "prod".to_owned())].into()),
+        route_labels: Default::default(),
         heard: None,
     }
 }

@@ -108,6 +108,15 @@ pub(super) fn clip(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The beginning of a text, at most `max` bytes.
+pub(super) fn clip_bytes(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let end = (0..=max.saturating_sub(ELLIPSIS.len_utf8())).rev().find(|i| text.is_char_boundary(*i));
+    Cow::Owned(format!("{}{ELLIPSIS}", text[..end.unwrap_or_default()].trim_end()))
+}
+
 /// [`clip`] for HTML: neither a tag nor an entity is cut, and what is open is closed. Counts the markup as well, and
 /// leaves room for closing tags.
 pub(super) fn clip_html(text: &str, max: usize) -> Cow<'_, str> {

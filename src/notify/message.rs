@@ -2,15 +2,18 @@
 //!
 //! A template that fails never costs the message: our own words take its place, and the delivery's record says so.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, path::PathBuf};
 
 use super::{
-    NotifyConfigError, data,
+    NotifyConfigError,
+    credential::Credential,
+    data,
     markup::{self, Style},
+    view::View,
     words::{self, Page},
 };
 use crate::{
-    model::{Notification, Told, text},
+    model::{Notification, Secret, Told, text},
     template::{Library, NoHistory, Template, Value},
 };
 
@@ -29,9 +32,39 @@ impl Check<'_> {
         NotifyConfigError::new(format!("{}.{key}", self.at), message)
     }
 
+    /// A secret that stands here, in a file, or else as `global.<key>`, in a file or not.
+    ///
+    /// # Errors
+    /// Where it is given twice.
+    pub fn secret(
+        &self,
+        key: &str,
+        own: Given<'_>,
+        global: Given<'_>,
+    ) -> Result<Option<Credential>, NotifyConfigError> {
+        let own = Credential::from_either(own.0.as_ref(), own.1.as_ref()).map_err(|e| self.error(key, e))?;
+        let global = || Credential::from_either(global.0.as_ref(), global.1.as_ref());
+        // What is wrong with the global one is said once, by `GlobalConfig::check`.
+        Ok(own.or_else(|| global().ok().flatten()))
+    }
+
     /// Whether a text can be used.
     pub fn template(&self, key: &str, text: &str) -> Result<(), NotifyConfigError> {
         Template::of_message(text, self.library).map(drop).map_err(|e| self.error(key, e.to_string()))
+    }
+
+    /// The same for every text of a structure.
+    pub fn structure(&self, key: &str, value: &serde_json::Value) -> Result<(), NotifyConfigError> {
+        use serde_json::Value as Json;
+        match value {
+            Json::String(text) => self.template(key, text),
+            Json::Array(items) => items.iter().try_for_each(|item| self.structure(key, item)),
+            Json::Object(entries) => entries.iter().try_for_each(|(name, item)| {
+                self.template(key, name)?;
+                self.structure(&format!("{key}.{name}"), item)
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The same for several, where they are given.
@@ -39,6 +72,14 @@ impl Check<'_> {
         texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))).try_for_each(|(k, t)| self.template(k, t))
     }
 }
+
+/// Whether a text has something to be written in it.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// A secret as the configuration has it: inline, or in a file.
+pub(super) type Given<'a> = (&'a Option<Secret>, &'a Option<PathBuf>);
 
 /// A message.
 pub(super) struct Message<'a> {
@@ -56,7 +97,7 @@ pub(super) struct Message<'a> {
 impl<'a> Message<'a> {
     /// Prepares one.
     pub fn new(n: &'a Notification, receiver: &'a str, library: &'a Library) -> Self {
-        let data = data::of(n, receiver);
+        let data = data::of(n, receiver, library);
         Self { n, page: words::page(n), receiver, library, data, problems: RefCell::default() }
     }
 
@@ -68,6 +109,11 @@ impl<'a> Message<'a> {
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
         self.n.told == Told::Resolved
+    }
+
+    /// Identifies the group that the message is of, as Alertmanager's webhook does.
+    pub fn group_key(&self) -> String {
+        View::of(self.n).group_key
     }
 
     /// Identifies the incident for ever, and to nobody what it is about.
@@ -83,6 +129,48 @@ impl<'a> Message<'a> {
     /// A configured text, or nothing.
     pub fn maybe(&self, key: &str, template: Option<&String>) -> Option<String> {
         Some(self.text(key, template, String::new)).filter(|text| !text.is_empty())
+    }
+
+    /// A URL that may be a template.
+    ///
+    /// # Errors
+    /// Where nothing is left of it, since a request can't go anywhere else.
+    pub fn url(&self, key: &str, url: &str) -> Result<String, String> {
+        if !is_template(url) {
+            return Ok(url.to_owned());
+        }
+        let url = self.text(key, Some(&url.to_owned()), String::new);
+        if url.trim().is_empty() {
+            Err(format!("the template of {key} gives no URL"))
+        } else {
+            Ok(url.trim().to_owned())
+        }
+    }
+
+    /// A structure with every text of it written. A text that turns out to be a structure, a number or a truth value itself
+    /// (`{{ .Alerts | toJson }}`) takes its place as such (Alertmanager's template.DeepCopyWithTemplate).
+    pub fn structure(&self, key: &str, value: &serde_json::Value) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match value {
+            Json::String(text) => {
+                let text = self.text(key, Some(text), String::new);
+                match serde_saphyr::from_str::<Json>(&text) {
+                    _ if text.trim().is_empty() => Json::Null,
+                    // Of a text, YAML would take away comments and line breaks.
+                    Ok(Json::String(_)) => serde_json::from_str(&text).unwrap_or(Json::String(text)),
+                    Ok(structure) => structure,
+                    Err(_) => Json::String(text),
+                }
+            }
+            Json::Array(items) => items.iter().map(|item| self.structure(key, item)).collect(),
+            Json::Object(entries) => {
+                let entry = |(name, item): (&String, &Json)| {
+                    (self.text(key, Some(name), || name.clone()), self.structure(&format!("{key}.{name}"), item))
+                };
+                Json::Object(entries.iter().map(entry).collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// The first line: the configured one or the subject; of a drill, it says so.

@@ -47,11 +47,8 @@ impl Opsgenie {
     /// Checks an entry.
     pub fn new(global: &GlobalConfig, config: &OpsgenieConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
         let c = config;
-        let own = Credential::from_either(c.api_key.as_ref(), c.api_key_file.as_ref());
-        let own = own.map_err(|e| check.error("api_key", e))?;
-        let other = Credential::from_either(global.opsgenie_api_key.as_ref(), global.opsgenie_api_key_file.as_ref());
-        let other = other.map_err(|e| NotifyConfigError::new("global.opsgenie_api_key", e))?;
-        let key = own.or(other).ok_or_else(|| {
+        let shared = (&global.opsgenie_api_key, &global.opsgenie_api_key_file);
+        let key = check.secret("api_key", (&c.api_key, &c.api_key_file), shared)?.ok_or_else(|| {
             check.error("api_key", "Opsgenie needs api_key or api_key_file, here or as global.opsgenie_api_key")
         })?;
         check.templates([

@@ -19,6 +19,9 @@ use crate::model::{Severity, Told};
 /// The public API.
 const API: &str = "https://events.pagerduty.com/v2/enqueue";
 
+/// The old one, of keys that begin a `service_key:`; it has no other address.
+const API_V1: &str = "https://events.pagerduty.com/generic/2010-04-15/create_event.json";
+
 /// The longest summary: <https://developer.pagerduty.com/docs/send-alert-event>.
 const SUMMARY_MAX: usize = 1_024;
 
@@ -32,6 +35,8 @@ const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
 #[derive(Debug)]
 pub(super) struct PagerDuty {
     url: String,
+    /// By the old API.
+    is_v1: bool,
     key: Credential,
     config: PagerDutyConfig,
 }
@@ -40,14 +45,15 @@ impl PagerDuty {
     /// Checks an entry.
     pub fn new(global: &GlobalConfig, config: &PagerDutyConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
         let c = config;
-        if c.service_key.is_some() || c.service_key_file.is_some() {
-            let message = "the Events API v1 is not supported: give the service an integration \"Events API v2\" and put \
-                           its key into routing_key or routing_key_file";
-            return Err(check.error("service_key", message));
-        }
-        let key = Credential::from_either(c.routing_key.as_ref(), c.routing_key_file.as_ref())
-            .and_then(|found| found.ok_or("PagerDuty needs routing_key or routing_key_file"))
-            .map_err(|e| check.error("routing_key", e))?;
+        let service = check.secret("service_key", (&c.service_key, &c.service_key_file), (&None, &None))?;
+        let routing = check.secret("routing_key", (&c.routing_key, &c.routing_key_file), (&None, &None))?;
+        let is_v1 = service.is_some();
+        let key = service.or(routing).ok_or_else(|| {
+            check.error(
+                "routing_key",
+                "PagerDuty needs routing_key or routing_key_file (of an Events API v2 integration)",
+            )
+        })?;
         check.templates([
             ("client", &c.client),
             ("client_url", &c.client_url),
@@ -58,8 +64,8 @@ impl PagerDuty {
             ("component", &c.component),
             ("group", &c.group),
         ])?;
-        for (name, text) in &c.details {
-            check.template(&format!("details.{name}"), text)?;
+        for (name, value) in &c.details {
+            check.structure(&format!("details.{name}"), value)?;
         }
         for (i, image) in c.images.iter().enumerate() {
             for (key, text) in [("src", &image.src), ("alt", &image.alt), ("href", &image.href)] {
@@ -71,7 +77,7 @@ impl PagerDuty {
             check.template(&format!("links[{i}].text"), &link.text)?;
         }
         let url = c.url.as_ref().or(global.pagerduty_url.as_ref()).map_or(API, |url| url.as_str()).to_owned();
-        Ok(Self { url, key, config: config.clone() })
+        Ok(Self { url: if is_v1 { API_V1.to_owned() } else { url }, is_v1, key, config: config.clone() })
     }
 
     fn payload(&self, m: &Message<'_>) -> Value {
@@ -100,19 +106,37 @@ impl PagerDuty {
     }
 
     /// What we have to say, and what was configured; a configured name wins.
-    fn details(&self, m: &Message<'_>) -> BTreeMap<String, String> {
-        let mut details: BTreeMap<String, String> = markup::sections(&m.page)
+    fn details(&self, m: &Message<'_>) -> BTreeMap<String, Value> {
+        let mut details: BTreeMap<String, Value> = markup::sections(&m.page)
             .into_iter()
-            .map(|section| (section.title.to_owned(), section.lines.join("\n")))
-            .chain([("When".to_owned(), m.page.when.clone()), ("Message".to_owned(), m.page.footer.clone())])
+            .map(|section| (section.title.to_owned(), json!(section.lines.join("\n"))))
+            .chain([("When".to_owned(), json!(m.page.when)), ("Message".to_owned(), json!(m.page.footer))])
             .collect();
         if !m.page.notice.is_empty() {
-            details.insert("Drill".to_owned(), m.page.notice.to_owned());
+            details.insert("Drill".to_owned(), json!(m.page.notice));
         }
-        for (name, text) in &self.config.details {
-            details.insert(name.clone(), m.text(&format!("details.{name}"), Some(text), String::new));
+        for (name, value) in &self.config.details {
+            match m.structure(&format!("details.{name}"), value) {
+                Value::Null => details.remove(name),
+                written => details.insert(name.clone(), written),
+            };
         }
         details
+    }
+
+    /// By the Events API v1: <https://developer.pagerduty.com/docs/send-v1-event>.
+    fn event_v1(&self, m: &Message<'_>, key: &str) -> Value {
+        let c = &self.config;
+        let trigger = action(m) == "trigger";
+        given(json!({
+            "service_key": key,
+            "event_type": action(m),
+            "incident_key": m.key(),
+            "description": markup::clip(&m.title("description", c.description.as_ref()), SUMMARY_MAX),
+            "client": trigger.then(|| m.text("client", c.client.as_ref(), || "dogwatch".into())),
+            "client_url": trigger.then(|| m.text("client_url", c.client_url.as_ref(), || m.page.link.clone())),
+            "details": self.details(m),
+        }))
     }
 
     fn event(&self, m: &Message<'_>, key: &str) -> Value {
@@ -143,20 +167,27 @@ impl Service for PagerDuty {
     }
 
     fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
-        let mut event = self.event(m, vault.get(&self.key));
+        let key = vault.get(&self.key);
+        let (mut event, details) = match self.is_v1 {
+            true => (self.event_v1(m, key), "/details"),
+            false => (self.event(m, key), "/payload/custom_details"),
+        };
         if event.to_string().len() > EVENT_MAX
-            && let Some(details) = event.pointer_mut("/payload/custom_details")
+            && let Some(details) = event.pointer_mut(details)
         {
             *details = json!({"error": format!("left out: the event was larger than {EVENT_MAX} bytes")});
         }
         Ok(vec![Call::json(&self.url, &event)?])
     }
 
-    /// 400: the event will never be taken, be it for its form or for its key; 429 and 5xx: later.
+    /// 400: the event will never be taken, be it for its form or for its key; 429 (403 of the old API) and 5xx: later.
     fn judge(&self, reply: &Reply) -> Outcome {
         let said = reply.json();
         match reply.status.as_u16() {
-            200..=299 => reply.delivered("dedup_key", said.get("dedup_key").and_then(Value::as_str)),
+            200..=299 => {
+                let proof = said.get("dedup_key").or_else(|| said.get("incident_key")).and_then(Value::as_str);
+                reply.delivered("dedup_key", proof)
+            }
             _ => reply.judge(),
         }
     }

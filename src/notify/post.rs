@@ -3,27 +3,32 @@
 //!
 //! A client is made for each attempt, so that rotated files count at once and no idle connection is ever trusted.
 
+mod reply;
+
 use std::{fmt, time::Duration};
 
 use futures_util::future::join_all;
-use http::{HeaderMap, Method, StatusCode, header};
-use reqwest::{Client, Response, Url};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use reqwest::Url;
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub(super) use self::reply::{Reply, seconds_up};
 use super::{
     ANSWER_MAX, Outcome,
-    client::{HttpClient, header_name, secret_value},
+    client::{HttpClient, Session, header_name, secret_value},
     credential::{Credential, parse_url},
     message::Message,
+    sigv4::Signer,
 };
 use crate::{
     model::{Notification, Secret, text},
     template::Library,
 };
 
-/// The most that is read of an answer: far more than any service says.
-const REPLY_MAX: usize = 16 << 10;
+/// Requests for one message; no service asks for more than five.
+const CALLS_MAX: usize = 10;
 
 /// Shorter parts of a URL are words, not keys.
 const SHORTEST_SECRET: usize = 8;
@@ -41,6 +46,22 @@ pub(super) trait Service: fmt::Debug + Send + Sync {
     /// # Errors
     /// In words, when it can't be written.
     fn calls(&self, message: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String>;
+
+    /// What more there is to send once the answers so far are there; all were taken. The last round's are the last ones.
+    ///
+    /// # Errors
+    /// In words, when it can't be written.
+    fn then(&self, _message: &Message<'_>, _vault: &Vault, _replies: &[Reply]) -> Result<Vec<Call>, String> {
+        Ok(Vec::new())
+    }
+
+    /// The requests as a preview shows them: those that say something, where others come before.
+    ///
+    /// # Errors
+    /// As [`Service::calls`].
+    fn preview(&self, message: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+        self.calls(message, vault)
+    }
 
     /// What an answer means.
     fn judge(&self, reply: &Reply) -> Outcome {
@@ -79,11 +100,20 @@ impl Vault {
     /// Takes every secret out of a text.
     fn hide(&self, text: &str) -> String {
         let secrets = self.0.iter().filter(|(_, secret)| !secret.reveal().is_empty());
-        secrets.fold(text.to_owned(), |text, (_, secret)| match parse_url(secret) {
-            Ok(url) => hide_url(&text, &url),
-            Err(_) => text.replace(secret.reveal(), HIDDEN),
-        })
+        secrets.fold(text.to_owned(), |text, (_, secret)| hide(&text, secret))
     }
+}
+
+/// Takes a secret out of a text; of a URL, everything that may be one.
+fn hide(text: &str, secret: &Secret) -> String {
+    match parse_url(secret) {
+        Ok(url) => hide_url(text, &url),
+        Err(_) => text.replace(secret.reveal(), HIDDEN),
+    }
+}
+
+fn unwritten(why: &str) -> Outcome {
+    Outcome::Drop(format!("the message could not be written: {why}"))
 }
 
 /// A request.
@@ -93,6 +123,9 @@ pub(super) struct Call {
     url: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// What no answer may show, besides what the configuration keeps secret.
+    hidden: Vec<Secret>,
+    signer: Option<Signer>,
 }
 
 impl Call {
@@ -109,7 +142,26 @@ impl Call {
     }
 
     fn post(url: String, kind: &str, body: Vec<u8>) -> Self {
-        Self { method: Method::POST, url, headers: vec![("Content-Type".to_owned(), kind.to_owned())], body }
+        let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
+        Self { method: Method::POST, url, headers, body, hidden: Vec::new(), signer: None }
+    }
+
+    /// A GET.
+    pub fn get(url: impl Into<String>) -> Self {
+        let (method, headers, body) = (Method::GET, Vec::new(), Vec::new());
+        Self { method, url: url.into(), headers, body, hidden: Vec::new(), signer: None }
+    }
+
+    /// A secret that the call holds.
+    pub fn hiding(mut self, secret: Secret) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
+    /// Signed when it is sent.
+    pub fn signed(mut self, signer: Signer) -> Self {
+        self.signer = Some(signer);
+        self
     }
 
     /// A PUT instead.
@@ -134,19 +186,23 @@ impl Call {
         Self { body: body.to_string().into_bytes(), ..self.clone() }
     }
 
-    fn headers(&self) -> Result<HeaderMap, String> {
+    fn headers(&self, url: &Url, now: Timestamp) -> Result<HeaderMap, String> {
         let mut map = HeaderMap::new();
-        for (name, value) in &self.headers {
+        let signature = self.signer.as_ref().map(|signer| signer.headers(url, &self.headers, &self.body, now));
+        for (name, value) in self.headers.iter().chain(signature.iter().flatten()) {
             map.insert(header_name(name)?, secret_value(name, value)?);
         }
         Ok(map)
     }
 
     /// For people: method, URL, headers, body.
-    fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let mut out = format!("{} {}\n", self.method, self.url);
         for (name, value) in &self.headers {
             out.push_str(&format!("{name}: {value}\n"));
+        }
+        if self.body.is_empty() {
+            return out;
         }
         let body = match serde_json::from_slice::<serde_json::Value>(&self.body) {
             Ok(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
@@ -164,84 +220,6 @@ impl Call {
         let host = url.as_ref().and_then(|u| Some((u.host_str()?, u.port())));
         host.map_or_else(String::new, |(h, p)| p.map_or_else(|| h.to_owned(), |p| format!("{h}:{p}")))
     }
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(super) struct Reply {
-    /// Status.
-    pub status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    async fn read(mut response: Response) -> Self {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() > REPLY_MAX {
-                break;
-            }
-        }
-        Self { status, headers, body }
-    }
-
-    /// A header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// The body as JSON; null where it is none.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// The body on one line.
-    pub fn said(&self) -> String {
-        text::one_line(String::from_utf8_lossy(&self.body).trim()).into_owned()
-    }
-
-    /// `429 Too Many Requests: slow down`.
-    pub fn answer(&self) -> String {
-        let said = self.said();
-        if said.is_empty() { self.status.to_string() } else { format!("{}: {said}", self.status) }
-    }
-
-    /// Taken, with the proof: `202 Accepted, dedup_key x`. Without a value the answer itself is the proof.
-    pub fn delivered(&self, what: &str, proof: Option<&str>) -> Outcome {
-        Outcome::Delivered(match proof {
-            Some(proof) => text::one_line(&format!("{}, {what} {proof}", self.status)).into_owned(),
-            None => self.answer(),
-        })
-    }
-
-    /// To be tried again, after what was asked for: by the header, or else by the service's own field.
-    pub fn again(&self, after: Option<Duration>) -> Outcome {
-        Outcome::Retry { why: self.answer(), after: retry_after(&self.headers).or(after) }
-    }
-
-    /// 2xx is delivered. What time or an operator can mend (5xx, 429, 408, 425, refused credentials, a redirect that can't
-    /// be followed) is tried again; any other answer says that this message will never be taken.
-    pub fn judge(&self) -> Outcome {
-        match self.status.as_u16() {
-            200..=299 => Outcome::Delivered(self.answer()),
-            300..=399 | 401 | 403 | 407 | 408 | 425 | 429 | 500.. => self.again(None),
-            _ => Outcome::Drop(self.answer()),
-        }
-    }
-}
-
-/// Seconds, some services' with a fraction, rounded up; the other form, a date, is rare and not worth trusting a clock for.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    seconds_up(seconds)
-}
-
-/// A pause of so many seconds, rounded up; `None`: that is none.
-pub(super) fn seconds_up(seconds: f64) -> Option<Duration> {
-    (seconds >= 0.0 && seconds.is_finite()).then(|| Duration::from_secs(seconds.ceil() as u64))
 }
 
 /// A service with its way of being reached.
@@ -266,10 +244,10 @@ impl Post {
             Ok(vault) => vault,
             Err(why) => return Outcome::retry(why),
         };
-        let (calls, problems) = self.calls(n, &vault);
+        let (calls, problems) = self.written(n, |m| self.service.calls(m, &vault));
         let outcome = match calls {
-            Ok(calls) => self.deliver(&calls, deadline).await,
-            Err(why) => Outcome::Drop(format!("the message could not be written: {why}")),
+            Ok(calls) => self.deliver(n, calls, &vault, deadline).await,
+            Err(why) => unwritten(&why),
         };
         outcome.map(|text| {
             let text = [vec![text], problems].concat().join("; ");
@@ -279,7 +257,8 @@ impl Post {
 
     /// What would be sent, without its secrets.
     pub fn preview(&self, n: &Notification) -> String {
-        let (calls, problems) = self.calls(n, &Vault::default());
+        let vault = Vault::default();
+        let (calls, problems) = self.written(n, |m| self.service.preview(m, &vault));
         let notes = problems.into_iter().map(|p| format!("{p}\n"));
         match calls {
             Ok(calls) => notes.chain(calls.iter().map(Call::shown)).collect::<Vec<_>>().join("\n"),
@@ -287,13 +266,13 @@ impl Post {
         }
     }
 
-    fn calls(&self, n: &Notification, vault: &Vault) -> (Result<Vec<Call>, String>, Vec<String>) {
+    fn written<T>(&self, n: &Notification, write: impl FnOnce(&Message<'_>) -> T) -> (T, Vec<String>) {
         let message = Message::new(n, &self.receiver, &self.library);
-        let calls = self.service.calls(&message, vault);
-        (calls, message.problems())
+        let written = write(&message);
+        (written, message.problems())
     }
 
-    async fn deliver(&self, calls: &[Call], deadline: Instant) -> Outcome {
+    async fn deliver(&self, n: &Notification, mut calls: Vec<Call>, vault: &Vault, deadline: Instant) -> Outcome {
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = self.timeout.map_or(left, |t| t.min(left));
         let client = match self.http.client(limit).await {
@@ -301,39 +280,56 @@ impl Post {
             Err(why) => return Outcome::retry(why),
         };
         if self.service.one_suffices() {
-            let outcomes = join_all(calls.iter().map(|call| self.attempt(&client, call))).await;
+            let outcomes = join_all(calls.iter().map(async |call| self.attempt(&client, call).await.0)).await;
             return any(calls.iter().map(Call::host).zip(outcomes).collect());
         }
         let mut last = Outcome::Drop("there is nothing to send".into());
-        for call in calls {
-            last = self.attempt(&client, call).await;
-            if !matches!(last, Outcome::Delivered(_)) {
-                break;
+        let mut replies = Vec::new();
+        while !calls.is_empty() {
+            if replies.len() + calls.len() > CALLS_MAX {
+                return Outcome::Drop(format!("more than {CALLS_MAX} requests for one message"));
             }
+            for call in &calls {
+                let (outcome, reply) = self.attempt(&client, call).await;
+                last = outcome;
+                match reply {
+                    Some(reply) if matches!(last, Outcome::Delivered(_)) => replies.push(reply),
+                    _ => return last,
+                }
+            }
+            calls = match self.written(n, |m| self.service.then(m, vault, &replies)).0 {
+                Ok(calls) => calls,
+                Err(why) => return unwritten(&why),
+            };
         }
         last
     }
 
-    async fn attempt(&self, client: &Client, call: &Call) -> Outcome {
+    async fn attempt(&self, client: &Session, call: &Call) -> (Outcome, Option<Reply>) {
         let mut reply = match self.exchange(client, call).await {
             Ok(reply) => reply,
-            Err(why) => return Outcome::retry(why),
+            Err(why) => return (Outcome::retry(why), None),
         };
         if let Some(simpler) = self.service.simpler(call, &reply) {
             reply = match self.exchange(client, &simpler).await {
                 Ok(reply) => reply,
-                Err(why) => return Outcome::retry(why),
+                Err(why) => return (Outcome::retry(why), None),
             };
         }
-        self.service.judge(&reply)
+        let hidden = |text: String| call.hidden.iter().fold(text, |text, secret| hide(&text, secret));
+        (self.service.judge(&reply).map(hidden), Some(reply))
     }
 
     /// `Err` is a reason to try again.
-    async fn exchange(&self, client: &Client, call: &Call) -> Result<Reply, String> {
+    async fn exchange(&self, client: &Session, call: &Call) -> Result<Reply, String> {
         let url = parse_url(&Secret::new(call.url.as_str()))?;
+        let headers = call.headers(&url, Timestamp::now())?;
         let request = self.http.request(client, call.method.clone(), url).await?;
-        match request.headers(call.headers()?).body(call.body.clone()).send().await {
-            Ok(response) => Ok(Reply::read(response).await),
+        match request.headers(headers).body(call.body.clone()).send().await {
+            Ok(response) => {
+                self.http.heard(response.status());
+                Ok(Reply::read(response).await)
+            }
             Err(e) if e.is_timeout() => Err("no answer in time".into()),
             Err(e) => {
                 let what = if e.is_connect() { "cannot connect" } else { "the request broke off" };

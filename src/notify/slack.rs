@@ -1,6 +1,13 @@
 //! Slack: a message with one attachment, by an incoming webhook or by `chat.postMessage`.
 //!
-//! The attachment is Alertmanager's, so that a pasted configuration looks as it did.
+//! The attachment is Alertmanager's, so that a pasted configuration looks as it did. An incident's first message is
+//! remembered for `update_message` and `post_updates_to_thread`, in memory alone: after a restart the next message is a
+//! first one again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::{Value, json};
 
@@ -37,25 +44,41 @@ const HOPELESS: [&str; 9] = [
     "invalid_json",
 ];
 
+/// Where an app posts and changes what it has posted.
+const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
+
+/// First messages that are remembered, of the latest incidents.
+const FIRST_MAX: usize = 1_000;
+
 /// A checked entry of `slack_configs:`.
 #[derive(Debug)]
 pub(super) struct Slack {
-    url: Credential,
+    way: Way,
     config: SlackConfig,
+    /// By incident.
+    first: Mutex<BTreeMap<i64, First>>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// An incoming webhook, or the API with a token in `http_config`.
+    Url(Credential),
+    /// The API as an app.
+    App(String, Credential),
+}
+
+/// An incident's first message.
+#[derive(Clone, Debug)]
+struct First {
+    channel: String,
+    ts: String,
 }
 
 impl Slack {
     /// Checks an entry.
     pub fn new(global: &GlobalConfig, config: &SlackConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
-        let own = Credential::from_either(config.api_url.as_ref(), config.api_url_file.as_ref());
-        let own = own.map_err(|e| check.error("api_url", e))?;
-        let global = Credential::from_either(global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref());
-        let global = global.map_err(|e| NotifyConfigError::new("global.slack_api_url", e))?;
-        let url = own.or(global).ok_or_else(|| {
-            check.error("api_url", "Slack needs api_url or api_url_file, here or as global.slack_api_url")
-        })?;
-        url.check_url().map_err(|e| check.error("api_url", e))?;
         let c = config;
+        let way = way(global, c, check)?;
         check.templates([
             ("channel", &c.channel),
             ("username", &c.username),
@@ -79,7 +102,7 @@ impl Slack {
         for (i, action) in c.actions.iter().enumerate() {
             check_action(action, &format!("actions[{i}]"), check)?;
         }
-        Ok(Self { url, config: config.clone() })
+        Ok(Self { way, config: config.clone(), first: Mutex::default() })
     }
 
     fn attachment(&self, m: &Message<'_>) -> Value {
@@ -116,22 +139,83 @@ impl Slack {
     }
 }
 
-impl Service for Slack {
-    fn secrets(&self) -> Vec<&Credential> {
-        vec![&self.url]
-    }
-
-    fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+impl Slack {
+    fn message(&self, m: &Message<'_>) -> Value {
         let c = &self.config;
-        let body = given(json!({
+        given(json!({
             "channel": m.maybe("channel", c.channel.as_ref()),
+            "text": m.maybe("message_text", c.message_text.as_ref()),
             "username": m.maybe("username", c.username.as_ref()),
             "icon_emoji": m.maybe("icon_emoji", c.icon_emoji.as_ref()),
             "icon_url": m.maybe("icon_url", c.icon_url.as_ref()),
             "link_names": c.link_names.then_some(true),
             "attachments": [self.attachment(m)],
-        }));
-        Ok(vec![Call::json(vault.get(&self.url), &body)?])
+        }))
+    }
+
+    /// A POST as the configured way has it, to the API's method where it is another one than posting.
+    fn call(&self, vault: &Vault, method: Option<&str>, body: &Value) -> Result<Call, String> {
+        match &self.way {
+            Way::Url(url) => Call::json(method.unwrap_or_else(|| vault.get(url)), body),
+            Way::App(url, token) => {
+                let call = Call::json(method.unwrap_or(url), body)?;
+                Ok(call.header("Authorization", format!("Bearer {}", vault.get(token))))
+            }
+        }
+    }
+
+    /// `chat.update` beside the method that posts.
+    fn update_url(&self, vault: &Vault) -> Option<String> {
+        let post = match &self.way {
+            Way::Url(url) => vault.get(url),
+            Way::App(url, _) => url,
+        };
+        post.strip_suffix("chat.postMessage").map(|api| format!("{api}chat.update"))
+    }
+}
+
+impl Service for Slack {
+    fn secrets(&self) -> Vec<&Credential> {
+        match &self.way {
+            Way::Url(secret) | Way::App(_, secret) => vec![secret],
+        }
+    }
+
+    fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).get(&m.n.incident.id).cloned();
+        let message = self.message(m);
+        let Some(First { channel, ts }) = first else { return Ok(vec![self.call(vault, None, &message)?]) };
+        let with = |more: Value| {
+            let mut body = message.clone();
+            if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+                body.extend(more);
+            }
+            body
+        };
+        let mut calls = Vec::new();
+        if let Some(update) = self.update_url(vault).filter(|_| self.config.update_message) {
+            calls.push(self.call(vault, Some(&update), &with(json!({"channel": channel, "ts": ts})))?);
+        }
+        if self.config.post_updates_to_thread {
+            calls.push(self.call(vault, None, &with(json!({"channel": channel, "thread_ts": ts})))?);
+        }
+        Ok(calls)
+    }
+
+    /// Nothing more to send, but the first message is known now.
+    fn then(&self, m: &Message<'_>, _: &Vault, replies: &[Reply]) -> Result<Vec<Call>, String> {
+        let said = replies.first().map(Reply::json).unwrap_or_default();
+        let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
+        if let (Some(channel), Some(ts)) = (text("channel"), text("ts"))
+            && (self.config.update_message || self.config.post_updates_to_thread)
+        {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            first.entry(m.n.incident.id).or_insert(First { channel, ts });
+            if first.len() > FIRST_MAX {
+                first.pop_first();
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// A webhook says `ok`; the API says 200 whatever happened, and in JSON what did. A webhook's 404 and 410 (no such
@@ -146,6 +230,54 @@ impl Service for Slack {
             _ => reply.judge(),
         }
     }
+}
+
+/// The token of an app, or a URL; what stands here counts before what is global, as in Alertmanager.
+fn way(global: &GlobalConfig, c: &SlackConfig, check: Check<'_>) -> Result<Way, NotifyConfigError> {
+    let url = check.secret("api_url", (&c.api_url, &c.api_url_file), (&None, &None))?;
+    let token = check.secret("app_token", (&c.app_token, &c.app_token_file), (&None, &None))?;
+    if url.is_some() && token.is_some() {
+        return Err(check.error("api_url", "give api_url or app_token, not both"));
+    }
+    let is_authorized = c.http_config.as_ref().is_some_and(|http| http.authorization.is_some());
+    let shared = |inline, file| check.secret("api_url", (&None, &None), (inline, file));
+    let token = match token {
+        None if c.api_url.is_none() && !is_authorized => shared(&global.slack_app_token, &global.slack_app_token_file)?,
+        token => token,
+    };
+    let way = match (token, url) {
+        (Some(_), _) if is_authorized => {
+            return Err(
+                check.error("http_config.authorization", "an app's token takes its place: leave one of them out")
+            );
+        }
+        (Some(token), _) => {
+            let url = c.app_url.as_ref().or(global.slack_app_url.as_ref()).map_or(POST_MESSAGE, |url| url.as_str());
+            Way::App(url.to_owned(), token)
+        }
+        (None, Some(url)) => Way::Url(url),
+        (None, None) => {
+            let url = shared(&global.slack_api_url, &global.slack_api_url_file)?;
+            Way::Url(url.ok_or_else(|| {
+                let what = "Slack needs api_url or api_url_file, here or as global.slack_api_url, or app_token";
+                check.error("api_url", what)
+            })?)
+        }
+    };
+    if let Way::Url(url) = &way {
+        url.check_url().map_err(|e| check.error("api_url", e))?;
+        let is_api = matches!(url, Credential::Inline(url) if url.reveal() == POST_MESSAGE);
+        for (key, wanted) in
+            [("update_message", c.update_message), ("post_updates_to_thread", c.post_updates_to_thread)]
+        {
+            if wanted && !is_api {
+                let what =
+                    format!("a webhook can't change what it has posted: use app_token, or api_url {POST_MESSAGE}");
+                return Err(check.error(key, what));
+            }
+        }
+    }
+    Ok(way)
 }
 
 fn check_action(action: &SlackAction, at: &str, check: Check<'_>) -> Result<(), NotifyConfigError> {

@@ -39,10 +39,12 @@ enum Chat {
 impl Telegram {
     /// Checks an entry.
     pub fn new(global: &GlobalConfig, config: &TelegramConfig, check: Check<'_>) -> Result<Self, NotifyConfigError> {
-        let token = Credential::from_either(config.bot_token.as_ref(), config.bot_token_file.as_ref())
-            .and_then(|found| found.ok_or("Telegram needs bot_token or bot_token_file"))
-            .map_err(|e| check.error("bot_token", e))?;
-        let chat = match (config.chat_id, &config.chat_id_file) {
+        let own = (&config.bot_token, &config.bot_token_file);
+        let token = check.secret("bot_token", own, (&global.telegram_bot_token, &global.telegram_bot_token_file))?;
+        let token = token.ok_or_else(|| {
+            check.error("bot_token", "Telegram needs bot_token or bot_token_file, here or as global.telegram_bot_token")
+        })?;
+        let chat = match (config.chat_id.filter(|id| *id != 0), &config.chat_id_file) {
             (Some(id), None) => Chat::Id(id),
             (None, Some(path)) => Chat::File(Credential::File(path.clone())),
             (Some(_), Some(_)) => return Err(check.error("chat_id", "give the value or the file, not both")),

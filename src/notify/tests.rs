@@ -53,15 +53,50 @@ fn what_cannot_work_is_said_with_its_place() {
     check(GLOBAL, &email("{to: nobody}"), "receivers[0].email_configs[0].to: \"nobody\" is not a list");
     check(GLOBAL, &email("{to: a@b.c, smarthost: mail}"), "smarthost: \"mail\" is not host:port");
     check(GLOBAL, &email("{to: a@b.c, auth_username: u}"), "auth_username without auth_password");
-    check(GLOBAL, &email("{to: a@b.c, headers: {Date: x}}"), "Date is set by dogwatch itself");
+    check(GLOBAL, &email("{to: a@b.c, headers: {Content-Type: x}}"), "Content-Type follows from how the mail is built");
+    check(GLOBAL, &email("{to: a@b.c, headers: {X-A: x, x-a: y}}"), "is there twice");
+    check(GLOBAL, &email("{to: '{{ .A | nope }}'}"), "email_configs[0].to: 1:9: ");
+    check(GLOBAL, &email("{to: a@b.c, threading: {enabled: true}}"), "thread_by_date: must be none or daily");
+    check(
+        GLOBAL,
+        &email("{to: a@b.c, headers: {references: x}, threading: {enabled: true, thread_by_date: daily}}"),
+        "are what threading sets",
+    );
+    check(GLOBAL, &email("{to: a@b.c, tls_config: {cert_file: x}}"), "go together");
+    check(GLOBAL, &email("{to: a@b.c, tls_config: {max_version: TLS12}}"), "tls_config.max_version: mail servers");
     check(GLOBAL, &email("{to: a@b.c, headers: {X-A: '{{ .B | nope }}'}}"), "headers.X-A: 1:9: ");
-    check(GLOBAL, &email("{to: a@b.c, html: '', text: ''}"), "can't both be empty");
     let hook = |entry: &str| format!("[{{name: x, webhook_configs: [{entry}]}}]");
     check(GLOBAL, &hook("{}"), "receivers[0].webhook_configs[0].url: a webhook needs url or url_file");
     check(GLOBAL, &hook("{url: 'http://a', url_file: b}"), "not both");
     check(GLOBAL, &hook("{url: 'ftp://user:secret@a'}"), "the URL's scheme is ftp");
     check(GLOBAL, &hook("{url: 'http://a', hmac: {secret_file: a, header: 'a b'}}"), "hmac.header");
     check(GLOBAL, "[{name: x}, {name: x}]", "receivers[1].name: there are two receivers");
+    check(GLOBAL, "[{name: x, labels: {name: y}}]", "receivers[0].labels.name: the label name is the receiver's name");
+    check(
+        "{slack_api_url: 'http://a/', slack_api_url_file: b}",
+        "[]",
+        "global.slack_api_url: give the value or the file",
+    );
+    let http = |keys: &str| hook(&format!("{{url: 'http://a', http_config: {{{keys}}}}}"));
+    for (keys, expected) in [
+        ("basic_auth: {username: u}, bearer_token: t", "basic_auth and bearer_token exclude each other"),
+        ("authorization: {}, oauth2: {client_id: a, token_url: 'http://t'}", "authorization and oauth2 exclude"),
+        ("authorization: {type: Basic, credentials: x}", "use basic_auth"),
+        ("oauth2: {token_url: 'http://t'}", "oauth2 needs client_id"),
+        ("oauth2: {client_id: a}", "oauth2 needs token_url"),
+        ("oauth2: {client_id: a, token_url: 'http://t', grant_type: password}", "oauth2.grant_type is \"password\""),
+        ("no_proxy: a", "http_config.no_proxy: names exceptions from proxy_url"),
+        ("proxy_url: 'http://p', proxy_from_environment: true", "leave out proxy_url"),
+        ("proxy_connect_header: {A: [b]}", "headers for a proxy need one"),
+        ("tls_config: {ca: a, ca_file: b}", "give ca or ca_file, not both"),
+        ("tls_config: {key: a}", "go together"),
+        ("tls_config: {max_version: TLS11}", "TLS 1.2 is the oldest"),
+        ("tls_config: {min_version: TLS13, max_version: TLS12}", "newer than max_version"),
+        ("tls_config: {server_name: a}, proxy_url: 'http://p'", "tls_config.server_name: can't be had through a proxy"),
+        ("http_headers: {Host: {values: [a]}}", "host is set by dogwatch itself"),
+    ] {
+        check(GLOBAL, &http(keys), expected);
+    }
 }
 
 #[test]

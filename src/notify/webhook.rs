@@ -12,15 +12,18 @@ use super::{
     client::header_name,
     config::WebhookConfig,
     credential::Credential,
-    message::{Check, Message},
+    message::{Check, Message, is_template},
     post::{Call, Service, Vault},
 };
+use crate::model::Secret;
 
 /// A checked entry of `webhook_configs:`.
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: Credential,
     max_alerts: usize,
+    /// Instead of Alertmanager's JSON.
+    payload: Option<serde_json::Value>,
     /// Header and key.
     signature: Option<(String, Credential)>,
 }
@@ -31,12 +34,16 @@ impl Webhook {
         let url = Credential::from_either(config.url.as_ref(), config.url_file.as_ref())
             .and_then(|found| found.ok_or("a webhook needs url or url_file"))
             .map_err(|e| check.error("url", e))?;
-        url.check_url().map_err(|e| check.error("url", e))?;
+        match &url {
+            Credential::Inline(text) if is_template(text.reveal()) => check.template("url", text.reveal())?,
+            _ => url.check_url().map_err(|e| check.error("url", e))?,
+        }
+        config.payload.iter().try_for_each(|payload| check.structure("payload", payload))?;
         if let Some(hmac) = &config.hmac {
             header_name(&hmac.header).map_err(|e| check.error("hmac.header", e))?;
         }
         let signature = config.hmac.as_ref().map(|h| (h.header.clone(), Credential::File(h.secret_file.clone())));
-        Ok(Self { url, max_alerts: config.max_alerts, signature })
+        Ok(Self { url, max_alerts: config.max_alerts, payload: config.payload.clone(), signature })
     }
 }
 
@@ -46,7 +53,12 @@ impl Service for Webhook {
     }
 
     fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
-        let call = Call::json(vault.get(&self.url), &body::of(m.n, m.receiver, self.max_alerts))?;
+        let url = m.url("url", vault.get(&self.url))?;
+        let call = match &self.payload {
+            Some(payload) => Call::json(&url, &m.structure("payload", payload)),
+            None => Call::json(&url, &body::of(m.n, m.receiver, self.max_alerts)),
+        };
+        let call = call?.hiding(Secret::new(url));
         let Some((header, key)) = &self.signature else { return Ok(vec![call]) };
         let signature = sign(vault.get(key), call.body())?;
         Ok(vec![call.header(header, signature)])

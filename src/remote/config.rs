@@ -14,7 +14,7 @@ use crate::{
     model::{Secret, duration},
     notify::{
         client::HttpClient,
-        config::{AuthorizationConfig, BasicAuthConfig, HeaderConfig, HttpConfig, WebhookTlsConfig},
+        config::{AuthorizationConfig, BasicAuthConfig, HeaderConfig, HttpConfig, TlsConfig},
     },
 };
 
@@ -58,7 +58,7 @@ pub struct RemoteWriteConfig {
     pub basic_auth: Option<BasicAuthConfig>,
     /// How the server's certificate is judged, and our own.
     #[serde(default)]
-    pub tls_config: WebhookTlsConfig,
+    pub tls_config: TlsConfig,
     /// Proxy; without it the environment's counts.
     #[serde(default)]
     pub proxy_url: Option<Secret>,
@@ -122,19 +122,16 @@ impl RemoteWriteConfig {
             tls_config: self.tls_config.clone(),
             proxy_url: self.proxy_url.clone(),
             follow_redirects: false,
+            ..HttpConfig::default()
         }
     }
 
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
-        let tls = &mut self.tls_config;
-        let files: [Option<&mut PathBuf>; 5] = [
-            tls.ca_file.as_mut(),
-            tls.cert_file.as_mut(),
-            tls.key_file.as_mut(),
-            self.authorization.as_mut().and_then(|a| a.credentials_file.as_mut()),
-            self.basic_auth.as_mut().and_then(|b| b.password_file.as_mut()),
-        ];
+        self.tls_config.resolve_paths(base);
+        let credentials = self.authorization.as_mut().and_then(|a| a.credentials_file.as_mut());
+        let basic = self.basic_auth.as_mut().map(|b| [b.username_file.as_mut(), b.password_file.as_mut()]);
+        let files: Vec<Option<&mut PathBuf>> = basic.into_iter().flatten().chain([credentials]).collect();
         files.into_iter().flatten().for_each(|path| *path = base.join(&*path));
     }
 
@@ -164,7 +161,9 @@ impl RemoteWriteConfig {
         if self.remote_timeout.is_zero() {
             problems.push((".remote_timeout", "must be longer than nothing".into()));
         }
-        if let Err((_, why)) = HttpClient::new(&self.http()) {
+        if let Err((_, why)) = HttpClient::new(&self.http())
+            && problems.iter().all(|(key, _)| *key != ".headers")
+        {
             problems.push(("", why));
         }
         problems

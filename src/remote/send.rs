@@ -6,13 +6,12 @@ use std::{
 };
 
 use http::{HeaderMap, StatusCode, header};
-use reqwest::Client;
 use url::Url;
 
 use super::{config::RemoteWriteConfig, message};
 use crate::{
     model::Labels,
-    notify::client::HttpClient,
+    notify::client::{HttpClient, Session},
     pack::Points,
     telemetry::{Metrics, RemoteLabels},
 };
@@ -70,7 +69,7 @@ pub struct Sender {
     backoff: (Duration, Duration),
     metrics: Arc<Metrics>,
     labels: RemoteLabels,
-    kept: Mutex<Option<(Client, Instant)>>,
+    kept: Mutex<Option<(Session, Instant)>>,
     told_at: Mutex<Option<Instant>>,
 }
 
@@ -148,7 +147,7 @@ impl Sender {
         Ok((verdict, format!("{status} {}", String::from_utf8_lossy(&said).trim())))
     }
 
-    async fn client(&self) -> Result<Client, String> {
+    async fn client(&self) -> Result<Session, String> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((client, made_at)) = &*kept()
             && made_at.elapsed() < CLIENT_KEPT

@@ -72,6 +72,7 @@ fn entry(incident_id: i64) -> OutboxEntry {
         external_labels: Default::default(),
         origin: "o".into(),
         group_labels: None,
+        route_labels: Default::default(),
         heard: None,
     };
     OutboxEntry {

@@ -38,6 +38,7 @@ pub fn notification() -> Notification {
         external_labels: Default::default(),
         origin: "abc".into(),
         group_labels: None,
+        route_labels: Default::default(),
         heard: None,
     }
 }

@@ -35,7 +35,7 @@ fn resolved() -> Notification {
 /// The entry of each service that talks to the sink, and where its requests must arrive.
 fn entries(server: &HookServer) -> Vec<(&'static str, String, &'static str)> {
     let at = |path: &str| server.url(path);
-    vec![
+    let mut all = vec![
         (
             "slack",
             format!("slack_configs: [{{api_url: '{}'}}]", at("/services/S3CR3TS3CR3T")),
@@ -69,6 +69,58 @@ fn entries(server: &HookServer) -> Vec<(&'static str, String, &'static str)> {
         ),
         ("ntfy", format!("ntfy_configs: [{{url: '{}', topic: S3CR3TS3CR3T, token: S3CR3TS3CR3T}}]", at("/")), "POST /"),
         ("alertmanager", format!("alertmanager_configs: [{{urls: ['{}']}}]", at("/am/")), "POST /am/api/v2/alerts"),
+    ];
+    all.extend(further_entries(server));
+    all
+}
+
+/// The same for those that Alertmanager has besides.
+fn further_entries(server: &HookServer) -> Vec<(&'static str, String, &'static str)> {
+    let at = |path: &str| server.url(path);
+    vec![
+        (
+            "victorops",
+            format!("victorops_configs: [{{api_url: '{}', api_key: S3CR3TS3CR3T, routing_key: team}}]", at("/v")),
+            "POST /v/S3CR3TS3CR3T/team",
+        ),
+        (
+            "webex",
+            format!("webex_configs: [{{api_url: '{}', room_id: r, http_config: {{bearer_token: t}}}}]", at("/m")),
+            "POST /m",
+        ),
+        (
+            "sns",
+            format!(
+                "sns_configs: [{{api_url: '{}', topic_arn: t, sigv4: {{region: r, access_key: a, secret_key: S3CR3TS3CR3T}}}}]",
+                at("/")
+            ),
+            "POST /",
+        ),
+        (
+            "wechat",
+            format!("wechat_configs: [{{api_url: '{}', api_secret: S3CR3TS3CR3T, corp_id: c}}]", at("/cgi-bin/")),
+            "POST /cgi-bin/message/send?access_token=T0K3N",
+        ),
+        (
+            "jira",
+            format!("jira_configs: [{{api_url: '{}', project: OPS, issue_type: Bug}}]", at("/rest/api/2/")),
+            "POST /rest/api/2/issue",
+        ),
+        (
+            "rocketchat",
+            format!("rocketchat_configs: [{{api_url: '{}', token: S3CR3TS3CR3T, token_id: S3CR3TS3CR3T}}]", at("/")),
+            "POST /api/v1/chat.postMessage",
+        ),
+        (
+            "mattermost",
+            format!("mattermost_configs: [{{webhook_url: '{}'}}]", at("/hooks/S3CR3TS3CR3T")),
+            "POST /hooks/S3CR3TS3CR3T",
+        ),
+        (
+            "incidentio",
+            format!("incidentio_configs: [{{url: '{}', alert_source_token: S3CR3TS3CR3T}}]", at("/i/S3CR3TS3CR3T")),
+            "POST /i/S3CR3TS3CR3T",
+        ),
     ]
 }
 
@@ -82,6 +134,14 @@ async fn each_service_gets_its_request_and_the_proof_is_kept() {
         ("pagerduty", 202, r#"{"status": "success", "dedup_key": "k"}"#, "202 Accepted, dedup_key k"),
         ("opsgenie", 202, r#"{"requestId": "r-1"}"#, "202 Accepted, requestId r-1"),
         ("pushover", 200, r#"{"status": 1, "request": "u-1"}"#, "200 OK, request u-1"),
+        ("victorops", 200, r#"{"result": "success", "entity_id": "e1"}"#, "200 OK, entity_id e1"),
+        ("webex", 200, r#"{"id": "w1"}"#, "200 OK, message w1"),
+        ("sns", 200, "<PublishResponse><MessageId>m-1</MessageId></PublishResponse>", "200 OK, MessageId m-1"),
+        ("wechat", 200, r#"{"errcode": 0, "access_token": "T0K3N", "msgid": "c1"}"#, "200 OK, msgid c1"),
+        ("jira", 201, r#"{"key": "OPS-1"}"#, "201 Created, issue OPS-1"),
+        ("rocketchat", 200, r#"{"success": true, "message": {"_id": "x"}}"#, "200 OK, message x"),
+        ("mattermost", 200, "ok", "200 OK: ok"),
+        ("incidentio", 202, "", "202 Accepted"),
         ("ntfy", 200, r#"{"id": "n1", "topic": "S3CR3TS3CR3T"}"#, "200 OK, id n1"),
     ];
     let server = HookServer::start().await;
@@ -137,6 +197,17 @@ async fn what_each_service_answers_decides() {
     check("pagerduty", 400, &[], r#"{"status": "invalid event"}"#, "drop").await;
     check("opsgenie", 401, &[], r#"{"message": "Key format is not valid"}"#, "retry").await;
     check("pushover", 400, &[], r#"{"status": 0, "errors": ["user key is invalid"]}"#, "drop").await;
+    check("webex", 404, &[], r#"{"message": "no such room"}"#, "retry").await;
+    check("sns", 400, &[], "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>", "retry").await;
+    check("sns", 400, &[], "<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>", "drop").await;
+    check("wechat", 200, &[], r#"{"errcode": 40013, "errmsg": "invalid corpid"}"#, "retry").await;
+    check("wechat", 200, &[], r#"{"errcode": 40058, "errmsg": "invalid request"}"#, "drop").await;
+    check("wechat", 200, &[], "<html>", "retry").await;
+    check("jira", 401, &[], "", "retry").await;
+    check("rocketchat", 200, &[], r#"{"success": false, "error": "[error-room-not-found]"}"#, "retry").await;
+    check("rocketchat", 200, &[], r#"{"success": false, "error": "error-invalid-message"}"#, "drop").await;
+    check("mattermost", 404, &[], "", "retry").await;
+    check("victorops", 400, &[], r#"{"result": "failure"}"#, "drop").await;
     check("ntfy", 403, &[], r#"{"error": "forbidden"}"#, "retry").await;
 }
 
@@ -147,8 +218,9 @@ async fn no_answer_gives_a_secret_away() {
         for status in [200, 400, 500] {
             server.answer(status, &[], &format!("{line}: S3CR3TS3CR3T of /S3CR3TS3CR3T is wrong"));
             let answer = send(&entry, &notification()).await.answer().to_owned();
-            // Another Alertmanager is told no secret.
-            assert!(!answer.contains("S3CR3TS3CR3T") || kind == "alertmanager", "{kind}: {answer}");
+            // These are told no secret of their own.
+            let without = ["alertmanager", "webex", "jira"].contains(&kind);
+            assert!(!answer.contains("S3CR3TS3CR3T") || without, "{kind}: {answer}");
         }
     }
     server.stop().await;
@@ -307,4 +379,60 @@ async fn real_alertmanagers_know_the_alert_until_it_is_over() {
     let outcome = send(&entry, &n).await;
     assert!(matches!(&outcome, Outcome::Delivered(a) if a.contains("not taken by 127.0.0.1:")), "{outcome:?}");
     eventually("the alert is over", async || a.alerts().await == json!([])).await;
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_once_and_signed_requests_say_who_signed() {
+    let server = HookServer::start().await;
+    server.answer(200, &[], r#"{"access_token": "T0K3N", "token_type": "bearer", "expires_in": 3600}"#);
+    let oauth2 = format!(
+        "oauth2: {{client_id: me, client_secret: s, token_url: '{}', scopes: [a, b], endpoint_params: {{audience: x}}}}",
+        server.url("/token")
+    );
+    let url = server.url("/{{ .CommonLabels.cluster }}");
+    let hook = integration(&format!("webhook_configs: [{{url: '{url}', http_config: {{{oauth2}}}}}]"));
+    let deadline = || Instant::now() + Duration::from_secs(10);
+    for _ in 0..2 {
+        assert!(matches!(hook.send(&notification(), deadline()).await, Outcome::Delivered(_)));
+    }
+    let got = server.got();
+    let lines: Vec<&str> = got.iter().map(|hook| hook.line.as_str()).collect();
+    assert_eq!(lines, ["POST /token", "POST /prod", "POST /prod"]);
+    let form = String::from_utf8_lossy(&got[0].body);
+    assert!(
+        form.contains("grant_type=client_credentials") && form.contains("scope=a+b") && form.contains("audience=x")
+    );
+    assert_eq!(got[0].headers["authorization"], "Basic bWU6cw==");
+    assert_eq!(got[2].headers["authorization"], "Bearer T0K3N");
+
+    let all = entries(&server);
+    let (_, sns, _) = all.iter().find(|(kind, ..)| *kind == "sns").unwrap();
+    send(sns, &notification()).await;
+    let signed = server.got().pop().unwrap();
+    let header = signed.headers["authorization"].to_str().unwrap().to_owned();
+    assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=a/") && header.contains("/r/sns/aws4_request"), "{header}");
+    assert!(header.contains("SignedHeaders=content-type;host;x-amz-date"), "{header}");
+}
+
+#[tokio::test]
+async fn a_slack_app_changes_and_answers_its_first_message() {
+    let server = HookServer::start().await;
+    server.answer(200, &[], r#"{"ok": true, "channel": "C1", "ts": "1.5"}"#);
+    let app = format!(
+        "app_token: T0K3N, app_url: '{}', channel: '#ops', message_text: m",
+        server.url("/api/chat.postMessage")
+    );
+    let slack = integration(&format!("slack_configs: [{{{app}, update_message: true, post_updates_to_thread: true}}]"));
+    for n in [notification(), resolved()] {
+        let outcome = slack.send(&n, Instant::now() + Duration::from_secs(10)).await;
+        assert_eq!(outcome, Outcome::Delivered("200 OK, ts 1.5".into()));
+    }
+    let got = server.got();
+    let lines: Vec<&str> = got.iter().map(|hook| hook.line.as_str()).collect();
+    assert_eq!(lines, ["POST /api/chat.postMessage", "POST /api/chat.update", "POST /api/chat.postMessage"]);
+    assert!(got.iter().all(|hook| hook.headers["authorization"] == "Bearer T0K3N"));
+    let (first, update, answer) = (got[0].json(), got[1].json(), got[2].json());
+    assert_eq!((&first["channel"], &first["text"]), (&json!("#ops"), &json!("m")));
+    assert_eq!((&update["channel"], &update["ts"]), (&json!("C1"), &json!("1.5")));
+    assert_eq!((&answer["channel"], &answer["thread_ts"]), (&json!("C1"), &json!("1.5")));
 }

@@ -134,6 +134,6 @@ fn what_can_not_work_is_said_without_the_url() {
     check(json!({"url": "https://very-secret", "every": "1s"}), "dead_mans_switch[0].every: must be at least 10s");
     check(
         json!({"url": "https://very-secret", "http_config": {"tls_config": {"cert_file": "x"}}}),
-        "dead_mans_switch[0].http_config.tls_config: cert_file and key_file go together",
+        "dead_mans_switch[0].http_config.tls_config: a client certificate (cert, cert_file) and its key (key, key_file) go together",
     );
 }

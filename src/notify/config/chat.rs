@@ -24,6 +24,12 @@ pub struct SlackConfig {
     pub api_url: Option<Secret>,
     /// File with it.
     pub api_url_file: Option<PathBuf>,
+    /// Token of a Slack app, instead of `api_url`; instead of `global.slack_app_token`.
+    pub app_token: Option<Secret>,
+    /// File with it.
+    pub app_token_file: Option<PathBuf>,
+    /// Instead of `global.slack_app_url`.
+    pub app_url: Option<Url>,
     /// Another channel than the webhook's own.
     pub channel: Option<String>,
     /// Who says it.
@@ -38,6 +44,8 @@ pub struct SlackConfig {
     pub pretext: Option<String>,
     /// The text.
     pub text: Option<String>,
+    /// The text above everything, outside of the attachment.
+    pub message_text: Option<String>,
     /// Small tables.
     pub fields: Vec<SlackField>,
     /// Fields are side by side where they do not say.
@@ -62,6 +70,10 @@ pub struct SlackConfig {
     pub mrkdwn_in: Vec<String>,
     /// Buttons.
     pub actions: Vec<SlackAction>,
+    /// Later messages of an incident change its first; asks for an app's token.
+    pub update_message: bool,
+    /// Later messages of an incident answer its first; asks for an app's token.
+    pub post_updates_to_thread: bool,
 }
 
 /// One of `fields:`.

@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{HttpConfig, yes};
+use super::{HttpConfig, TlsConfig, yes};
 use crate::model::{Secret, duration};
 
 /// One entry of `email_configs:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmailConfig {
-    /// Recipients, separated by commas.
+    /// Recipients, separated by commas: a template.
     pub to: String,
-    /// Instead of `global.smtp_from`.
+    /// Instead of `global.smtp_from`: a template.
     #[serde(default)]
     pub from: Option<String>,
     /// Instead of `global.smtp_smarthost`.
@@ -31,6 +31,15 @@ pub struct EmailConfig {
     /// Instead of `global.smtp_auth_password_file`.
     #[serde(default)]
     pub auth_password_file: Option<PathBuf>,
+    /// Instead of `global.smtp_auth_secret`.
+    #[serde(default)]
+    pub auth_secret: Option<Secret>,
+    /// Instead of `global.smtp_auth_secret_file`.
+    #[serde(default)]
+    pub auth_secret_file: Option<PathBuf>,
+    /// Instead of `global.smtp_auth_identity`.
+    #[serde(default)]
+    pub auth_identity: Option<String>,
     /// Instead of `global.smtp_require_tls`. A password never goes in the clear to another machine, whatever this says.
     #[serde(default)]
     pub require_tls: Option<bool>,
@@ -39,7 +48,10 @@ pub struct EmailConfig {
     pub force_implicit_tls: Option<bool>,
     /// How the mail server's certificate is judged; instead of `global.smtp_tls_config`.
     #[serde(default)]
-    pub tls_config: Option<EmailTlsConfig>,
+    pub tls_config: Option<TlsConfig>,
+    /// One thread for all incidents of a group.
+    #[serde(default)]
+    pub threading: ThreadingConfig,
     /// Further headers, `Subject` among them where it is to be another one: templates.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -54,23 +66,32 @@ pub struct EmailConfig {
     pub send_resolved: bool,
 }
 
-/// How a mail server's certificate is judged. No client certificate: lettre can't present one from a PEM file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// `threading:`. The messages of one incident are a thread in any case; with this, those of later incidents of the same
+/// group belong to it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct EmailTlsConfig {
-    /// Trusted besides the machine's own CAs.
-    pub ca_file: Option<PathBuf>,
-    /// The name expected in the certificate; default: the smarthost's.
-    pub server_name: Option<String>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
+pub struct ThreadingConfig {
+    /// Whether so.
+    pub enabled: bool,
+    /// How long one thread goes on.
+    pub thread_by_date: Option<ThreadByDate>,
+}
+
+/// `thread_by_date:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThreadByDate {
+    /// For ever.
+    None,
+    /// For a day (UTC).
+    Daily,
 }
 
 /// One entry of `webhook_configs:`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
-    /// Where to POST. A secret, since many services put their token there.
+    /// Where to POST: a template. A secret, since many services put their token there.
     #[serde(default)]
     pub url: Option<Secret>,
     /// File with the URL.
@@ -88,6 +109,9 @@ pub struct WebhookConfig {
     /// Credentials, headers, TLS, proxy; instead of `global.http_config`.
     #[serde(default)]
     pub http_config: Option<HttpConfig>,
+    /// What to send instead of Alertmanager's JSON: any structure, whose texts are templates.
+    #[serde(default)]
+    pub payload: Option<serde_json::Value>,
     /// Sign the body (ours, not in Alertmanager).
     #[serde(default)]
     pub hmac: Option<HmacConfig>,

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::resolve;
+use super::{TlsConfig, resolve};
 use crate::model::Secret;
 
 /// `http_config:`.
@@ -18,14 +18,28 @@ pub struct HttpConfig {
     pub authorization: Option<AuthorizationConfig>,
     /// Basic authentication.
     pub basic_auth: Option<BasicAuthConfig>,
+    /// A token of an OAuth 2.0 server.
+    pub oauth2: Option<Box<OAuth2Config>>,
+    /// The old form of `authorization`.
+    pub bearer_token: Option<Secret>,
+    /// File with it.
+    pub bearer_token_file: Option<PathBuf>,
     /// Further headers.
     pub http_headers: BTreeMap<String, HeaderConfig>,
     /// How the server's certificate is judged, and our own.
-    pub tls_config: WebhookTlsConfig,
-    /// Proxy; without it the environment's (`HTTPS_PROXY`, `NO_PROXY`, …) counts.
-    pub proxy_url: Option<Secret>,
+    pub tls_config: TlsConfig,
     /// Follow redirects that keep the POST (307, 308) and the host; any other is a failure.
     pub follow_redirects: bool,
+    /// Accepted, since servers that speak HTTP/2 speak HTTP/1.1 as well, which is used in any case.
+    pub enable_http2: bool,
+    /// Proxy; without it the environment's (`HTTPS_PROXY`, `NO_PROXY`, …) counts.
+    pub proxy_url: Option<Secret>,
+    /// Hosts, domains, addresses and networks that are reached without `proxy_url`, separated by commas.
+    pub no_proxy: Option<String>,
+    /// Whether the environment's proxy counts; default: it does, false in Alertmanager.
+    pub proxy_from_environment: Option<bool>,
+    /// Headers for the proxy alone.
+    pub proxy_connect_header: BTreeMap<String, Vec<Secret>>,
 }
 
 impl Default for HttpConfig {
@@ -33,10 +47,17 @@ impl Default for HttpConfig {
         Self {
             authorization: None,
             basic_auth: None,
+            oauth2: None,
+            bearer_token: None,
+            bearer_token_file: None,
             http_headers: BTreeMap::new(),
-            tls_config: WebhookTlsConfig::default(),
-            proxy_url: None,
+            tls_config: TlsConfig::default(),
             follow_redirects: true,
+            enable_http2: true,
+            proxy_url: None,
+            no_proxy: None,
+            proxy_from_environment: None,
+            proxy_connect_header: BTreeMap::new(),
         }
     }
 }
@@ -57,16 +78,16 @@ pub struct AuthorizationConfig {
 }
 
 /// `basic_auth:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct BasicAuthConfig {
     /// User.
     pub username: String,
+    /// File with the user's name.
+    pub username_file: Option<PathBuf>,
     /// Password.
-    #[serde(default)]
     pub password: Option<Secret>,
     /// File with it.
-    #[serde(default)]
     pub password_file: Option<PathBuf>,
 }
 
@@ -82,27 +103,77 @@ pub struct HeaderConfig {
     pub files: Vec<PathBuf>,
 }
 
-/// TLS by HTTP. The name in the certificate is always checked against the URL's host.
+/// `oauth2:`, the client credentials grant or a signed assertion (RFC 7523).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct WebhookTlsConfig {
-    /// Trusted besides the machine's own CAs.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate.
-    pub cert_file: Option<PathBuf>,
-    /// Its key.
-    pub key_file: Option<PathBuf>,
-    /// Accept any certificate.
-    pub insecure_skip_verify: bool,
+pub struct OAuth2Config {
+    /// Who asks.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// File with it.
+    pub client_secret_file: Option<PathBuf>,
+    /// Of an assertion: name of the key.
+    pub client_certificate_key_id: Option<String>,
+    /// Of an assertion: RSA key, PEM.
+    pub client_certificate_key: Option<Secret>,
+    /// File with it.
+    pub client_certificate_key_file: Option<PathBuf>,
+    /// `client_credentials` (default) or `urn:ietf:params:oauth:grant-type:jwt-bearer`.
+    pub grant_type: Option<String>,
+    /// Of an assertion: `RS256` (default), `RS384`, `RS512`.
+    pub signature_algorithm: Option<String>,
+    /// Of an assertion: who says it; default: `client_id`.
+    pub iss: Option<String>,
+    /// Of an assertion: whom it is for; default: `token_url`.
+    pub audience: Option<String>,
+    /// Of an assertion: further claims.
+    pub claims: BTreeMap<String, serde_json::Value>,
+    /// What for.
+    pub scopes: Vec<String>,
+    /// Where tokens are given.
+    pub token_url: Option<Secret>,
+    /// Further parameters of the request.
+    pub endpoint_params: BTreeMap<String, String>,
+    /// TLS of `token_url`.
+    pub tls_config: TlsConfig,
+    /// As in `http_config`.
+    pub proxy_url: Option<Secret>,
+    /// As in `http_config`.
+    pub no_proxy: Option<String>,
+    /// As in `http_config`.
+    pub proxy_from_environment: Option<bool>,
+    /// As in `http_config`.
+    pub proxy_connect_header: BTreeMap<String, Vec<Secret>>,
+}
+
+impl OAuth2Config {
+    /// How `token_url` is reached.
+    pub(in crate::notify) fn http(&self) -> HttpConfig {
+        HttpConfig {
+            tls_config: self.tls_config.clone(),
+            proxy_url: self.proxy_url.clone(),
+            no_proxy: self.no_proxy.clone(),
+            proxy_from_environment: self.proxy_from_environment,
+            proxy_connect_header: self.proxy_connect_header.clone(),
+            ..HttpConfig::default()
+        }
+    }
 }
 
 impl HttpConfig {
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
-        let tls = &mut self.tls_config;
-        resolve(base, [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file]);
+        self.tls_config.resolve_paths(base);
+        resolve(base, [&mut self.bearer_token_file]);
         resolve(base, self.authorization.as_mut().map(|a| &mut a.credentials_file));
-        resolve(base, self.basic_auth.as_mut().map(|b| &mut b.password_file));
+        if let Some(basic) = &mut self.basic_auth {
+            resolve(base, [&mut basic.username_file, &mut basic.password_file]);
+        }
+        if let Some(oauth2) = &mut self.oauth2 {
+            resolve(base, [&mut oauth2.client_secret_file, &mut oauth2.client_certificate_key_file]);
+            oauth2.tls_config.resolve_paths(base);
+        }
         for path in self.http_headers.values_mut().flat_map(|h| &mut h.files) {
             *path = base.join(&*path);
         }

@@ -24,9 +24,9 @@ pub struct PagerDutyConfig {
     pub routing_key: Option<Secret>,
     /// File with it.
     pub routing_key_file: Option<PathBuf>,
-    /// Of the Events API v1: refused, with what to do.
+    /// Key of an integration by the Events API v1, instead of `routing_key`.
     pub service_key: Option<Secret>,
-    /// Likewise.
+    /// File with it.
     pub service_key_file: Option<PathBuf>,
     /// Instead of `global.pagerduty_url`.
     pub url: Option<Url>,
@@ -36,8 +36,8 @@ pub struct PagerDutyConfig {
     pub client_url: Option<String>,
     /// The summary; default: the subject.
     pub description: Option<String>,
-    /// Besides our own details.
-    pub details: BTreeMap<String, String>,
+    /// Besides our own details: any structure, whose texts are templates; with null one of ours is left out.
+    pub details: BTreeMap<String, serde_json::Value>,
     /// Pictures.
     pub images: Vec<PagerDutyImage>,
     /// Links.

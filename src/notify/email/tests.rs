@@ -78,7 +78,9 @@ fn smarthosts() {
     check("mail.example.org", None);
     check("mail.example.org:0", None);
     check("a:b:25", None);
-    check(":25", None);
+    check(":25", Some(("localhost", 25)));
+    check("mail.example.org:submission", Some(("mail.example.org", 587)));
+    check("mail.example.org:nope", None);
 }
 
 #[test]
@@ -90,4 +92,38 @@ fn a_password_never_goes_in_the_clear_to_another_machine() {
     check("mail", "", false);
     check("mail", ", auth_username: u, auth_password: p", true);
     check("localhost", ", auth_username: u, auth_password: p", false);
+}
+
+#[test]
+fn recipients_and_headers_may_be_templates() {
+    let written =
+        |yaml: &str| String::from_utf8(email(yaml).message(&example::opened()).unwrap().0.formatted()).unwrap();
+    let mail = written(
+        "{to: '{{ .CommonLabels.cluster }}@example.org, b@example.org', from: '{{ .Status }}@example.org', smarthost: 'mail:smtp', headers: {To: everybody, Auto-Submitted: 'no', Message-ID: '<1@x>'}, html: '', text: ''}",
+    );
+    let one = |name| header(&mail, name).join("|");
+    assert_eq!((one("To").as_str(), one("From").as_str()), ("everybody", "firing@example.org"));
+    assert_eq!((one("Auto-Submitted").as_str(), one("Message-ID").as_str()), ("no", "<1@x>"));
+    let mail =
+        email("{to: '{{ .CommonLabels.cluster }}@example.org, b@example.org', smarthost: 'mail:25', headers: {To: x}}");
+    let envelope =
+        mail.message(&example::opened()).unwrap().0.envelope().to().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(envelope, ["prod@example.org", "b@example.org"]);
+    let none = email("{to: '{{ .CommonLabels.nobody }}', smarthost: 'mail:25'}").message(&example::opened());
+    assert!(none.unwrap_err().starts_with("to: "));
+}
+
+#[test]
+fn one_group_may_be_one_thread() {
+    let root = |by: &str, n: &Notification| {
+        let email =
+            email(&format!("{{to: a@b.c, smarthost: 'mail:25', threading: {{enabled: true, thread_by_date: {by}}}}}"));
+        let mail = String::from_utf8(email.message(n).unwrap().0.formatted()).unwrap();
+        assert_eq!(header(&mail, "References"), header(&mail, "In-Reply-To"));
+        header(&mail, "References").join("")
+    };
+    let n = example::opened();
+    assert!(root("daily", &n).ends_with("-2026-11-23@dogwatch.example.org>"), "{}", root("daily", &n));
+    assert!(root("none", &n).ends_with("-@dogwatch.example.org>"));
+    assert_eq!(root("none", &n), root("none", &example::resolved()));
 }

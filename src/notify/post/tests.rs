@@ -1,5 +1,3 @@
-use http::HeaderValue;
-
 use super::*;
 
 #[test]
@@ -27,17 +25,4 @@ fn one_of_several_is_enough() {
     let after = Some(Duration::from_secs(9));
     check(&[busy(1), busy(9), refused.clone()], Outcome::Retry { why: "h0: busy; h1: busy; h2: 400".into(), after });
     check(&[refused], Outcome::Drop("h0: 400".into()));
-}
-
-#[test]
-fn pauses_that_services_ask_for() {
-    let check = |text: &str, expected: Option<u64>| {
-        let map = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
-        assert_eq!(retry_after(&map), expected.map(Duration::from_secs), "{text}");
-    };
-    check("120", Some(120));
-    check("0.65", Some(1));
-    check("-1", None);
-    check("inf", None);
-    check("Wed, 21 Oct 2026 07:28:00 GMT", None);
 }

@@ -19,6 +19,14 @@ const BARE: &str = "
   pagerduty_configs: [{routing_key: S3CR3TS3CR3T}]
   opsgenie_configs: [{api_key: S3CR3TS3CR3T}]
   pushover_configs: [{user_key: S3CR3TS3CR3T, token: S3CR3TS3CR3T}]
+  victorops_configs: [{api_key: S3CR3TS3CR3T, routing_key: team}]
+  webex_configs: [{room_id: R1, http_config: {authorization: {credentials: S3CR3TS3CR3T}}}]
+  sns_configs: [{topic_arn: 'arn:aws:sns:eu-west-1:1:t.fifo', attributes: {team: '{{ .CommonLabels.cluster }}'}, sigv4: {access_key: A, secret_key: S3CR3TS3CR3T}}]
+  wechat_configs: [{api_secret: S3CR3TS3CR3T, corp_id: C, agent_id: 0123, to_user: '@all'}]
+  jira_configs: [{api_url: 'https://example.atlassian.net/rest/api/2/', project: OPS, issue_type: Bug, labels: [b]}]
+  rocketchat_configs: [{token: S3CR3TS3CR3T, token_id: S3CR3TS3CR3T, channel: '#ops', actions: [{text: Look, url: 'https://a/'}]}]
+  mattermost_configs: [{webhook_url: 'https://mattermost.example.org/hooks/S3CR3TS3CR3T', priority: {priority: Urgent, persistent_notifications: true}}]
+  incidentio_configs: [{url: 'https://api.incident.io/v2/alert_events/alertmanager/1', alert_source_token: S3CR3TS3CR3T, metadata: {team: sre}}]
   ntfy_configs: [{topic: S3CR3TS3CR3T, token: S3CR3TS3CR3T}]
   alertmanager_configs: [{urls: ['http://10.0.0.8:9093/', 'http://10.0.0.9:9093/am']}]
 ";
@@ -119,7 +127,7 @@ fn texts_of_an_existing_file() {
         "/payload/summary",
         "[prod] etcd has lost quorum: 2 of 3 members down",
     );
-    check(&pagerduty("details: {num: '{{ .Alerts.Firing | len }}'}"), "/payload/custom_details/num", "2");
+    check(&pagerduty("details: {num: '{{ .Alerts.Firing | len }} fire'}"), "/payload/custom_details/num", "2 fire");
     check(
         "opsgenie_configs: [{api_key: k, priority: P9, responders: [{type: teams, name: 'a, b'}]}]",
         "/responders/1/name",
@@ -191,6 +199,18 @@ fn limits_of_the_services() {
         let message = pushover.split("\nmessage=").nth(1).unwrap().split("\nurl_title=").next().unwrap();
         assert!(message.encode_utf16().count() <= 1_024, "{message}");
     }
+    let webex =
+        body("webex_configs: [{room_id: a, http_config: {bearer_token: t}, message: '{{ .Incident.Text }}'}]", &n);
+    assert!(webex["markdown"].as_str().unwrap().len() <= 7_439);
+    let wechat = body("wechat_configs: [{api_secret: a, corp_id: b, message: '{{ .Incident.Text }}'}]", &n);
+    assert!(wechat["text"]["content"].as_str().unwrap().len() <= 2_048);
+    let sms = preview("sns_configs: [{phone_number: a, message: '{{ .Incident.Text }}', sigv4: {region: r}}]", &n);
+    assert!(sms.contains("MessageAttributes.entry.1.Name=truncated"), "{sms}");
+    let rocketchat = body("rocketchat_configs: [{token: a, token_id: b}]", &n);
+    assert!(units(&rocketchat["attachments"][0]["title"]) <= 1_024);
+    let long_text = "text: '{{ .Incident.Text }}{{ .Incident.Text }}'";
+    let mattermost = body(&format!("mattermost_configs: [{{webhook_url: 'http://a/', {long_text}}}]"), &n);
+    assert!(units(&mattermost["attachments"][0]["text"]) <= 16_383);
     let pagerduty = body("pagerduty_configs: [{routing_key: k, description: '{{ .Incident.Text }}'}]", &n);
     assert!(units(&pagerduty["payload"]["summary"]) <= 1_024);
     let opsgenie = body("opsgenie_configs: [{api_key: k, details: {a: '{{ .Incident.Text }}'}}]", &n);
@@ -275,9 +295,15 @@ fn entries_that_cannot_work() {
         "msteamsv2_configs: [{webhook_url: 'ftp://a/'}]",
         "msteamsv2_configs[0].webhook_url: the URL's scheme is ftp",
     );
+    check("telegram_configs: [{chat_id: 1}]", "here or as global.telegram_bot_token");
     check("telegram_configs: [{bot_token: a}]", "telegram_configs[0].chat_id: Telegram needs");
     check("telegram_configs: [{bot_token: a, chat_id: 1, parse_mode: html}]", "\"html\" is unknown; use HTML");
-    check("pagerduty_configs: [{service_key: a}]", "service_key: the Events API v1 is not supported");
+    check("pagerduty_configs: [{}]", "PagerDuty needs routing_key");
+    check("slack_configs: [{api_url: 'http://a/', app_token: t}]", "give api_url or app_token, not both");
+    check("slack_configs: [{api_url: 'http://a/', update_message: true}]", "a webhook can't change what it has posted");
+    check("slack_configs: [{app_token: t, http_config: {authorization: {credentials: x}}}]", "leave one of them out");
+    check("webhook_configs: [{url: '{{ .X'}]", "webhook_configs[0].url: 1:");
+    check("webhook_configs: [{url: 'http://a', payload: {a: [{b: '{{ .X'}]}}]", "webhook_configs[0].payload.a.b: 1:");
     check(
         "opsgenie_configs: [{api_key: a, responders: [{type: crew, name: b}]}]",
         "\"crew\" is unknown; there are: team,",
@@ -287,7 +313,29 @@ fn entries_that_cannot_work() {
     check("ntfy_configs: [{}]", "ntfy needs topic or topic_file");
     check("alertmanager_configs: [{}]", "at least one Alertmanager");
     check("alertmanager_configs: [{urls: ['http://u:p@a/']}]", "urls[0]: credentials belong into http_config");
-    check("victorops_configs: [{}]", "victorops_configs");
+    for (entry, expected) in [
+        ("victorops_configs: [{routing_key: a}]", "VictorOps needs api_key"),
+        ("victorops_configs: [{api_key: a}]", "VictorOps needs routing_key"),
+        ("victorops_configs: [{api_key: a, routing_key: b, custom_fields: {entity_id: x}}]", "has a key of its own"),
+        ("webex_configs: [{http_config: {authorization: {credentials: a}}}]", "Webex needs room_id"),
+        ("webex_configs: [{room_id: a}]", "http_config.authorization: Webex needs the bot's token"),
+        ("sns_configs: [{sigv4: {region: a}}]", "one of topic_arn, phone_number and target_arn"),
+        ("sns_configs: [{phone_number: a, sigv4: {region: a, access_key: b}}]", "sigv4.access_key: access_key and"),
+        ("sns_configs: [{phone_number: a, sigv4: {region: a, external_id: b}}]", "sigv4.external_id: is for a role"),
+        ("wechat_configs: [{corp_id: a}]", "WeChat needs api_secret"),
+        ("wechat_configs: [{api_secret: a}]", "WeChat needs corp_id"),
+        ("wechat_configs: [{api_secret: a, corp_id: b, message_type: html}]", "must be text or markdown"),
+        ("jira_configs: [{project: a, issue_type: b}]", "Jira needs api_url"),
+        ("jira_configs: [{api_url: 'http://a', issue_type: b}]", "Jira needs project"),
+        ("jira_configs: [{api_url: 'http://a', project: b, issue_type: c, api_type: x}]", "auto, cloud or datacenter"),
+        ("rocketchat_configs: [{token: a}]", "Rocket.Chat needs token_id or token_id_file"),
+        ("mattermost_configs: [{}]", "Mattermost needs webhook_url"),
+        ("mattermost_configs: [{webhook_url: 'http://a', attachments: [{text: '{{ .X'}]}]", "attachments[0].text: 1:"),
+        ("incidentio_configs: [{alert_source_token: a}]", "incident.io needs url"),
+        ("incidentio_configs: [{url: 'http://a'}]", "incident.io needs alert_source_token"),
+    ] {
+        check(entry, expected);
+    }
 }
 
 #[test]
@@ -303,4 +351,29 @@ fn a_mail_may_have_its_own_words() {
     );
     let shown = preview(&entry("html: '{{ template \"email.default.html\" . }}', text: ''"), &drill());
     assert!(shown.contains("<h1") && shown.contains("This is a drill"), "{shown}");
+}
+
+#[test]
+fn a_webhook_may_say_it_in_another_form() {
+    let n = example::opened();
+    let entry = "webhook_configs: [{url: 'http://a/{{ .CommonLabels.cluster }}', payload: {text: '{{ .Status }}: x', n: '{{ len .Alerts }}', all: '{{ .CommonLabels | toJson }}', list: [true, 'a: b', '# c', null], '{{ .Status }}': ''}}]";
+    let body = body(entry, &n);
+    assert_eq!(body["text"], serde_json::json!({"firing": "x"}), "a text that is YAML becomes its structure, as there");
+    assert_eq!((&body["n"], &body["all"]["cluster"]), (&serde_json::json!(2), &serde_json::json!("prod")));
+    assert_eq!(body["list"], serde_json::json!([true, {"a": "b"}, null, null]));
+    assert_eq!(body["firing"], Value::Null);
+}
+
+#[test]
+fn details_for_pagerduty_may_be_nested_or_null() {
+    let entry = |key: &str| {
+        format!("pagerduty_configs: [{{{key}: k, details: {{a: {{b: ['{{{{ .Status }}}}']}}, When: null, c: 5}}}}]")
+    };
+    let v2 = body(&entry("routing_key"), &example::opened());
+    let details = &v2["payload"]["custom_details"];
+    assert_eq!((&details["a"], &details["c"]), (&serde_json::json!({"b": ["firing"]}), &serde_json::json!(5)));
+    assert!(details.get("When").is_none() && details.get("Message").is_some());
+    let v1 = body(&entry("service_key"), &example::resolved());
+    assert_eq!((&v1["event_type"], &v1["incident_key"]), (&"resolve".into(), &v2["dedup_key"]));
+    assert!(v1["details"]["a"].is_object() && v1.get("client").is_none());
 }

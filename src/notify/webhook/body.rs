@@ -28,6 +28,8 @@ pub struct Body {
     #[serde(rename = "externalURL")]
     external_url: String,
     alerts: Vec<AlertBody>,
+    #[serde(skip_serializing_if = "Pairs::is_empty")]
+    metadata: Pairs,
     dogwatch: Ours,
 }
 
@@ -60,6 +62,13 @@ struct Ours {
     drill: bool,
 }
 
+impl Body {
+    /// The same for incident.io: version 1, with what is configured to go along.
+    pub fn for_incident_io(self, metadata: Pairs) -> Self {
+        Self { version: "1", metadata, ..self }
+    }
+}
+
 /// Builds the message; of more than `max_alerts` alerts (0: no limit) the rest is only counted.
 pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
     let incident = &n.incident;
@@ -76,6 +85,7 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
         common_annotations: view.common_annotations,
         external_url: n.external_url.clone(),
         alerts: view.alerts.into_iter().take(shown).map(alert).collect(),
+        metadata: Pairs::new(),
         dogwatch: Ours {
             incident: incident.id,
             sequence: n.sequence,

@@ -1,0 +1,208 @@
+//! A value of the file as serde reads it: by what is wanted at each place, as Go's YAML does, with which Prometheus and
+//! Alertmanager read. Pure.
+//!
+//! A scalar keeps how it was written: where a text is wanted, `0123` is "0123" and `yes` is "yes". A key with nothing after
+//! it leaves the default that was there.
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
+    forward_to_deserialize_any,
+};
+use serde_json::{Error, Map, Value};
+
+/// What Go's YAML takes for true and false where a truth value is wanted (yaml.v2, resolve.go), in lower case.
+const TRUE: [&str; 4] = ["true", "yes", "on", "y"];
+const FALSE: [&str; 4] = ["false", "no", "off", "n"];
+
+/// A value of the file.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    /// `null`, `~`, or nothing.
+    Null,
+    /// Anything that is written in one piece.
+    Scalar {
+        /// What YAML takes it for.
+        value: Value,
+        /// As it was written, without quotes.
+        text: String,
+        /// Without quotes: it may be a number or a truth value.
+        plain: bool,
+    },
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in its order.
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// As JSON has it.
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Scalar { value, .. } => value.clone(),
+            Self::List(items) => items.iter().map(Self::to_value).collect(),
+            Self::Map(entries) => entries.iter().map(|(k, v)| (k.clone(), v.to_value())).collect::<Map<_, _>>().into(),
+        }
+    }
+}
+
+/// A number where one is wanted: what YAML took for none may be one by the environment.
+macro_rules! numbers {
+    ($($read:ident, $visit:ident: $number:ty;)*) => {$(
+        fn $read<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self {
+                Node::Scalar { value: Value::String(_), text, plain: true } => match text.parse::<$number>() {
+                    Ok(number) => visitor.$visit(number),
+                    Err(_) => self.deserialize_any(visitor),
+                },
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for &'de Node {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_unit(),
+            Node::Scalar { value: Value::String(text), .. } => visitor.visit_borrowed_str(text),
+            Node::Scalar { value, .. } => value.deserialize_any(visitor),
+            Node::List(items) => visitor.visit_seq(Items(items.iter())),
+            Node::Map(entries) => visitor.visit_map(Entries::all(entries)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Node::Scalar { text, plain: true, .. } = self {
+            let text = text.to_ascii_lowercase();
+            if TRUE.contains(&text.as_str()) {
+                return visitor.visit_bool(true);
+            }
+            if FALSE.contains(&text.as_str()) {
+                return visitor.visit_bool(false);
+            }
+        }
+        self.deserialize_any(visitor)
+    }
+
+    numbers! {
+        deserialize_i8, visit_i8: i8;
+        deserialize_i16, visit_i16: i16;
+        deserialize_i32, visit_i32: i32;
+        deserialize_i64, visit_i64: i64;
+        deserialize_u8, visit_u8: u8;
+        deserialize_u16, visit_u16: u16;
+        deserialize_u32, visit_u32: u32;
+        deserialize_u64, visit_u64: u64;
+        deserialize_f32, visit_f32: f32;
+        deserialize_f64, visit_f64: f64;
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_borrowed_str(""),
+            Node::Scalar { text, .. } => visitor.visit_borrowed_str(text),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_seq(Items([].iter())),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_map(Entries::all(&[])),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self {
+            Node::Null => visitor.visit_map(Entries::all(&[])),
+            Node::Map(entries) => visitor.visit_map(Entries { fields, ..Entries::all(entries) }),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self {
+            Node::Scalar { text, .. } => visitor.visit_enum(text.as_str().into_deserializer()),
+            _ => self.to_value().deserialize_enum(name, variants, visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+    }
+}
+
+struct Items<'de>(std::slice::Iter<'de, Node>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        self.0.next().map(|node| seed.deserialize(node)).transpose()
+    }
+}
+
+struct Entries<'de> {
+    left: std::slice::Iter<'de, (String, Node)>,
+    /// Known keys: with nothing after them they are as if they were not there.
+    fields: &'static [&'static str],
+    value: Option<&'de Node>,
+}
+
+impl<'de> Entries<'de> {
+    fn all(entries: &'de [(String, Node)]) -> Self {
+        Self { left: entries.iter(), fields: &[], value: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        let fields = self.fields;
+        let left_out = |(key, node): &&(String, Node)| matches!(node, Node::Null) && fields.contains(&key.as_str());
+        let Some((key, node)) = self.left.by_ref().find(|entry| !left_out(entry)) else { return Ok(None) };
+        self.value = Some(node);
+        seed.deserialize(key.as_str().into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        seed.deserialize(self.value.take().unwrap_or(&Node::Null))
+    }
+}
