@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod alerting;
+mod alertmanager_files;
 mod api_v1;
 mod cli;
 mod clients;
