@@ -133,8 +133,8 @@ pub struct Integration {
 
 #[derive(Debug)]
 enum Way {
-    Email(email::Email),
-    Http(Post),
+    Email(Box<email::Email>),
+    Http(Box<Post>),
 }
 
 impl Integration {
@@ -230,7 +230,7 @@ impl Flatten<'_> {
         for (i, config) in receiver.email_configs.iter().enumerate() {
             let at = format!("{}.email_configs[{i}]", self.at);
             let check = Check { at: &at, library: self.library };
-            let way = Way::Email(email::Email::new(global, config, &receiver.name, check)?);
+            let way = Way::Email(Box::new(email::Email::new(global, config, &receiver.name, check)?));
             self.push("email", i, config.send_resolved, way);
         }
         self.http("webhook", &receiver.webhook_configs, webhook::Webhook::new)?;
@@ -277,7 +277,7 @@ impl Flatten<'_> {
                 .map_err(|(key, message)| NotifyConfigError::new(format!("{from}.http_config{key}"), message))?;
             let (receiver, library) = (self.receiver.name.clone(), self.library.clone());
             let post = Post { service, http, timeout: config.timeout(), receiver, library };
-            self.push(kind, i, config.send_resolved(), Way::Http(post));
+            self.push(kind, i, config.send_resolved(), Way::Http(Box::new(post)));
         }
         Ok(())
     }

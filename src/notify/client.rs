@@ -14,7 +14,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Url,
 
 use self::{oauth2::OAuth2, proxy::ProxySettings, tls::Material};
 use super::{
-    config::{HttpConfig, TlsConfig, TlsVersion},
+    config::{HeaderConfig, HttpConfig, TlsConfig, TlsVersion},
     credential::{Credential, parse_url},
     with_causes,
 };
@@ -43,6 +43,8 @@ const RESERVED: [&str; 11] = [
 pub struct HttpClient {
     authorization: Option<Authorization>,
     headers: Vec<(HeaderName, Credential)>,
+    /// Those of their values that are not to be shown.
+    secret_headers: Vec<Credential>,
     tls: TlsConfig,
     proxy: ProxySettings,
     follow_redirects: bool,
@@ -59,7 +61,7 @@ pub struct Session {
 enum Authorization {
     Scheme(String, Credential),
     Basic(Option<Credential>, Option<Credential>),
-    OAuth2(OAuth2),
+    OAuth2(Box<OAuth2>),
 }
 
 impl HttpClient {
@@ -78,6 +80,7 @@ impl HttpClient {
         Ok(Self {
             authorization: authorization(http).map_err(|e| ("", e))?,
             headers: headers(http).map_err(|e| (".http_headers", e))?,
+            secret_headers: http.http_headers.values().flat_map(secrets_of).collect(),
             tls,
             proxy,
             follow_redirects: http.follow_redirects,
@@ -131,6 +134,22 @@ impl HttpClient {
             request = request.header(name, secret_value(name.as_str(), value.read().await?.reveal())?);
         }
         Ok(request)
+    }
+
+    /// What requests carry and no answer may show: credentials, and values of headers that are kept secret. What can't be
+    /// read was not sent.
+    pub async fn secrets(&self) -> Vec<Secret> {
+        let credentials: Vec<&Credential> = match &self.authorization {
+            Some(Authorization::Scheme(_, credentials)) => vec![credentials],
+            Some(Authorization::Basic(_, password)) => password.iter().collect(),
+            // A token is asked for anew; of the client's secret only its own server hears.
+            Some(Authorization::OAuth2(_)) | None => Vec::new(),
+        };
+        let mut all = Vec::new();
+        for credential in credentials.into_iter().chain(&self.secret_headers) {
+            all.extend(credential.read().await);
+        }
+        all
     }
 
     /// Takes note of an answer: a token that was refused is not used again.
@@ -259,6 +278,11 @@ pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     name.parse().map_err(|_| format!("{name:?} is not a header's name"))
 }
 
+fn secrets_of(header: &HeaderConfig) -> impl Iterator<Item = Credential> {
+    let inline = header.secrets.iter().cloned().map(Credential::Inline);
+    inline.chain(header.files.iter().cloned().map(Credential::File))
+}
+
 /// At most one of the ways to say who we are.
 fn authorization(http: &HttpConfig) -> Result<Option<Authorization>, String> {
     let bearer = Credential::from_either(http.bearer_token.as_ref(), http.bearer_token_file.as_ref())?;
@@ -287,7 +311,7 @@ fn authorization(http: &HttpConfig) -> Result<Option<Authorization>, String> {
         return Ok(Some(Authorization::Basic(user, password)));
     }
     if let Some(oauth2) = &http.oauth2 {
-        return OAuth2::new(oauth2).map(|oauth2| Some(Authorization::OAuth2(oauth2)));
+        return OAuth2::new(oauth2).map(|oauth2| Some(Authorization::OAuth2(Box::new(oauth2))));
     }
     Ok(bearer.map(|token| Authorization::Scheme("Bearer".to_owned(), token)))
 }
@@ -303,9 +327,7 @@ fn headers(http: &HttpConfig) -> Result<Vec<(HeaderName, Credential)>, String> {
             return Err(format!("{name} is set by dogwatch itself"));
         }
         let values = config.values.iter().map(|v| Credential::Inline(Secret::new(v)));
-        let secrets = config.secrets.iter().cloned().map(Credential::Inline);
-        let files = config.files.iter().cloned().map(Credential::File);
-        all.extend(values.chain(secrets).chain(files).map(|value| (name.clone(), value)));
+        all.extend(values.chain(secrets_of(config)).map(|value| (name.clone(), value)));
     }
     Ok(all)
 }

@@ -99,13 +99,15 @@ impl Vault {
 
     /// Takes every secret out of a text.
     fn hide(&self, text: &str) -> String {
-        let secrets = self.0.iter().filter(|(_, secret)| !secret.reveal().is_empty());
-        secrets.fold(text.to_owned(), |text, (_, secret)| hide(&text, secret))
+        self.0.iter().fold(text.to_owned(), |text, (_, secret)| hide(&text, secret))
     }
 }
 
 /// Takes a secret out of a text; of a URL, everything that may be one.
 fn hide(text: &str, secret: &Secret) -> String {
+    if secret.reveal().is_empty() {
+        return text.to_owned();
+    }
     match parse_url(secret) {
         Ok(url) => hide_url(text, &url),
         Err(_) => text.replace(secret.reveal(), HIDDEN),
@@ -249,9 +251,11 @@ impl Post {
             Ok(calls) => self.deliver(n, calls, &vault, deadline).await,
             Err(why) => unwritten(&why),
         };
+        let of_requests = self.http.secrets().await;
         outcome.map(|text| {
             let text = [vec![text], problems].concat().join("; ");
-            text::clip(&vault.hide(&text), ANSWER_MAX).to_owned()
+            let hidden = of_requests.iter().fold(vault.hide(&text), |text, secret| hide(&text, secret));
+            text::clip(&hidden, ANSWER_MAX).to_owned()
         })
     }
 

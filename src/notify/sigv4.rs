@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 of a request, in its headers:
+//! AWS Signature Version 4 of a POST, in its headers:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>. Pure; the time is an
 //! argument.
 
@@ -34,7 +34,7 @@ pub(super) struct Keys {
 }
 
 impl Signer {
-    /// The headers that a request needs besides its own.
+    /// The headers that a POST needs besides its own.
     pub fn headers(&self, url: &Url, own: &[(String, String)], body: &[u8], now: Timestamp) -> Vec<(String, String)> {
         let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = time.get(..8).unwrap_or_default();

@@ -76,7 +76,10 @@ impl Sns {
         let topic = text("topic_arn", &c.topic_arn);
         let phone = text("phone_number", &c.phone_number);
         let max = if phone.is_some() { SMS_MAX } else { MESSAGE_MAX };
-        let whole = m.body("message", c.message.as_ref(), &PLAIN, OWN_TEXT_MAX.min(max));
+        let mut whole = m.body("message", c.message.as_ref(), &PLAIN, OWN_TEXT_MAX.min(max / 2));
+        if c.message.is_none() && !m.page.link.is_empty() {
+            whole.push_str(&format!("\n\n{}", m.page.link));
+        }
         let sent = markup::clip_bytes(&whole, max);
         let subject = match c.subject.as_deref() {
             Some("") => String::new(),
