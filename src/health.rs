@@ -36,6 +36,7 @@ mod tests;
 pub use diagnosis::diagnose;
 pub use etcd::{Quorum, quorum};
 pub use members::cluster_of_most;
+pub use nodes::is_heard;
 pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Head, Outcome, Thresholds};

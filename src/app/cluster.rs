@@ -171,12 +171,13 @@ impl ClusterTask {
         own_certificates: Vec<crate::model::CertificateFact>,
         problem: Option<String>,
     ) {
+        let gaps = gaps(&self.config, &self.snapshot, &targets);
         let update = ClusterUpdate {
             cluster: self.name.clone(),
             snapshot: Arc::new(self.snapshot.clone()),
             targets,
             own_certificates,
-            gaps: gaps(&self.config, &self.snapshot),
+            gaps,
             problem,
         };
         // Ingest ends only when everything does.

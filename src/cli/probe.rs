@@ -1,6 +1,6 @@
 //! `dogwatch probe`: everything once, as a table or JSON, with the exit status of a Nagios plugin.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{borrow::Cow, process::ExitCode, sync::Arc, time::Duration};
 
 use anstyle::AnsiColor;
 use comfy_table::{Table, presets};
@@ -19,7 +19,8 @@ use crate::{
         kubernetes::{self, Scope},
         targets::targets,
     },
-    model::{ClusterSnapshot, Gap, Job, Observation, Part, ProbeSpec, Reason, Target},
+    health::is_heard,
+    model::{ClusterSnapshot, Facts, Gap, Job, KubeletVia, Observation, Part, ProbeSpec, Reason, Target},
     probe,
 };
 
@@ -71,6 +72,45 @@ impl Grade {
     }
 }
 
+/// A probe, and what it amounts to.
+struct Probed {
+    observation: Observation,
+    grade: Grade,
+    /// It can't be reached from here, and others hear from it.
+    heard: bool,
+}
+
+impl Probed {
+    /// With what the API server says of the node, where it is a kubelet that does not answer: as `run` judges one that has
+    /// never answered from here, as far as a single reading allows.
+    fn new(observation: Observation, snapshot: &ClusterSnapshot) -> Self {
+        let grade = Grade::of(&observation);
+        let heard = grade == Grade::Down
+            && match &observation.target.spec {
+                ProbeSpec::Kubelet { node, .. } if may_be_out_of_reach(&observation) => {
+                    snapshot.nodes.iter().any(|n| n.name == *node && is_heard(n))
+                }
+                _ => false,
+            };
+        Self { observation, grade: if heard { Grade::Unknown } else { grade }, heard }
+    }
+
+    /// Why it is no more than it is, in words.
+    fn why(&self) -> Option<String> {
+        let failure = self.observation.failure.as_ref()?;
+        let heard =
+            if self.heard { "it can't be reached from here, though the API server hears from it: " } else { "" };
+        Some(format!("{heard}{failure}"))
+    }
+}
+
+/// A kubelet of which nobody says that it is dead.
+fn may_be_out_of_reach(o: &Observation) -> bool {
+    let reason = o.failure.as_ref().map(|f| f.reason);
+    let by_proxy = matches!(&o.facts, Facts::Kubelet(facts) if facts.via == KubeletVia::Proxy);
+    !o.answered && reason != Some(Reason::Degraded) && !(by_proxy && reason == Some(Reason::Refused))
+}
+
 /// Probes and prints.
 pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let unknown = |message: &str| {
@@ -88,14 +128,14 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     for cluster in &config.clusters {
         match probe_cluster(cluster, &config, &args).await {
             Ok(found) => {
-                seen.extend(found.observations);
+                seen.extend(found.probed);
                 unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
                 gaps.extend(found.gaps.into_iter().map(|gap| NotWatched::new(&cluster.name, gap)));
             }
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
-    seen.sort_by(|a, b| (Grade::of(b), &a.target.key).cmp(&(Grade::of(a), &b.target.key)));
+    seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
     }
@@ -104,7 +144,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     }
     // What runs there is not known where it can't be read: that nothing is known to be down is not "OK".
     let hidden = (!unread.is_empty() || !problems.is_empty()).then_some(Grade::Unknown);
-    let (status, word) = seen.iter().map(Grade::of).chain(hidden).max().unwrap_or(Grade::Unknown).nagios();
+    let (status, word) = seen.iter().map(|p| p.grade).chain(hidden).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
         Output::Json => output::say(&json(&seen, &gaps)?),
         Output::Table => {
@@ -119,7 +159,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
 
 /// What was seen of a cluster.
 struct Seen {
-    observations: Vec<Observation>,
+    probed: Vec<Probed>,
     /// Why nodes or API servers that it may have are not among them.
     unread: Option<String>,
     /// Components of which nothing was seen.
@@ -146,6 +186,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let unread = unread.filter(|_| args.all).cloned();
     let pace = (config.defaults.interval, config.defaults.timeout);
     let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), pace);
+    let mut gaps = if args.all { gaps(cluster, &snapshot, &all) } else { Vec::new() };
     let wanted = all.into_iter().filter(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
     let proxies: Arc<[Url]> = [dialer.server()]
         .into_iter()
@@ -163,9 +204,9 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let mut observations = probes.join_all().await;
     // A guess that does not answer is no target.
     observations.retain(|o| o.answered || !o.target.guessed || !args.all);
-    let mut gaps = if args.all { gaps(cluster, &snapshot) } else { Vec::new() };
-    gaps.retain(|gap| observations.iter().all(|o| o.target.key.job != gap.job));
-    Ok(Seen { observations, unread, gaps })
+    gaps.retain(|gap| gap.is_open(observations.iter().map(|o| o.target.key.job)));
+    let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
+    Ok(Seen { probed, unread, gaps })
 }
 
 /// An exec plugin may take its time: nobody should wonder.
@@ -188,8 +229,8 @@ fn is_called(target: &Target, wanted: &str) -> bool {
     target.key.to_string().contains(wanted) || node.is_some_and(|n| **n == *wanted)
 }
 
-fn print(seen: &[Observation], word: &str, unread: &[String], gaps: &[NotWatched]) {
-    let count = |grade: Grade| seen.iter().filter(|o| Grade::of(o) == grade).count();
+fn print(seen: &[Probed], word: &str, unread: &[String], gaps: &[NotWatched]) {
+    let count = |grade: Grade| seen.iter().filter(|p| p.grade == grade).count();
     let parts = [(Grade::Down, "down"), (Grade::Degraded, "degraded"), (Grade::Unknown, "unknown"), (Grade::Up, "up")];
     let summary: Vec<String> =
         parts.iter().filter(|(g, _)| count(*g) > 0).map(|(g, what)| format!("{} {what}", count(*g))).collect();
@@ -201,20 +242,21 @@ fn print(seen: &[Observation], word: &str, unread: &[String], gaps: &[NotWatched
     output::say(&format!("DOGWATCH {word} - {summary} of {} targets{unread}{names}", seen.len()));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["TARGET", "NODE", "VERDICT", "MS", "WHY"]);
-    for o in seen {
+    for p in seen {
+        let o = &p.observation;
         table.add_row([
             o.target.key.to_string(),
             o.target.node.as_deref().unwrap_or_default().to_string(),
-            Grade::of(o).word().0.to_string(),
+            p.grade.word().0.to_string(),
             o.duration.as_millis().to_string(),
-            o.failure.as_ref().map_or_else(|| fine(o), ToString::to_string),
+            p.why().unwrap_or_else(|| fine(o)),
         ]);
     }
     let mut lines = table.lines();
     output::say(lines.next().unwrap_or_default().trim());
     // One row, one line. Coloured after it is laid out: the table counts the bytes of a colour as letters.
-    for (line, o) in lines.zip(seen) {
-        let (word, color) = Grade::of(o).word();
+    for (line, p) in lines.zip(seen) {
+        let (word, color) = p.grade.word();
         let style = output::style(color);
         output::say(line.trim().replacen(&format!(" {word} "), &format!(" {style}{word}{style:#} "), 1).as_str());
     }
@@ -223,8 +265,8 @@ fn print(seen: &[Observation], word: &str, unread: &[String], gaps: &[NotWatched
     }
 }
 
-fn print_steps(seen: &[Observation]) {
-    for o in seen {
+fn print_steps(seen: &[Probed]) {
+    for o in seen.iter().map(|p| &p.observation) {
         output::say(&format!("\n{}", o.target.key));
         for step in &o.trace {
             output::say(&format!("  {:>6} ms  {}", step.after.as_millis(), step.text));
@@ -233,8 +275,8 @@ fn print_steps(seen: &[Observation]) {
 }
 
 /// An array: each target, then each component that is not watched.
-fn json(seen: &[Observation], gaps: &[NotWatched]) -> serde_json::Result<String> {
-    let rows = seen.iter().map(|o| serde_json::to_value(Row::of(o)));
+fn json(seen: &[Probed], gaps: &[NotWatched]) -> serde_json::Result<String> {
+    let rows = seen.iter().map(|p| serde_json::to_value(Row::of(p)));
     let all: serde_json::Result<Vec<_>> = rows.chain(gaps.iter().map(serde_json::to_value)).collect();
     serde_json::to_string_pretty(&all?)
 }
@@ -261,8 +303,8 @@ fn fine(o: &Observation) -> String {
         n => format!("{n} checks ok"),
     };
     let version = match &o.facts {
-        crate::model::Facts::ApiServer(a) => a.version.clone(),
-        crate::model::Facts::Etcd(e) => {
+        Facts::ApiServer(a) => a.version.clone(),
+        Facts::Etcd(e) => {
             e.version.clone().map(|v| format!("{v}{}", if e.is_leader == Some(true) { ", leader" } else { "" }))
         }
         _ => None,
@@ -278,7 +320,7 @@ struct Row<'a> {
     node: Option<&'a str>,
     verdict: Grade,
     reason: Option<Reason>,
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
     duration_seconds: f64,
     http_status: Option<u16>,
     failed_checks: Vec<&'a str>,
@@ -286,19 +328,85 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(o: &'a Observation) -> Self {
+    fn of(p: &'a Probed) -> Self {
+        let o = &p.observation;
+        let message = o.failure.as_ref().map(|f| f.message.as_str());
         Self {
             cluster: &o.target.key.cluster,
             job: o.target.key.job,
             instance: &o.target.key.instance,
             node: o.target.node.as_deref(),
-            verdict: Grade::of(o),
+            verdict: p.grade,
             reason: o.failure.as_ref().map(|f| f.reason),
-            message: o.failure.as_ref().map(|f| f.message.as_str()),
+            message: if p.heard { p.why().map(Cow::Owned) } else { message.map(Cow::Borrowed) },
             duration_seconds: o.duration.as_secs_f64(),
             http_status: o.http_status,
             failed_checks: o.checks.iter().filter(|c| !c.ok).map(|c| c.name.as_str()).collect(),
             trace: o.trace.iter().map(|t| t.text.as_str()).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{Failure, KubeletFacts, LeaseSight, NodeCondition, NodeFact, Phases, TargetKey};
+
+    /// A kubelet of `n1` whose probe failed for this reason, directly or by what an API server says.
+    fn failed(reason: Reason, via: KubeletVia) -> Observation {
+        let base = Url::parse("https://10.0.0.9:10250").unwrap();
+        let spec = ProbeSpec::Kubelet { base, others: Vec::new(), node: "n1".into(), via: None };
+        let key = TargetKey { cluster: "c".into(), job: Job::Kubelet, instance: "10.0.0.9:10250".into() };
+        let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(5));
+        let target = Target { key, node: None, spec, interval, timeout, guessed: false, labels: Default::default() };
+        Observation {
+            target: Arc::new(target),
+            started: Timestamp::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            failure: Some(Failure::new(reason, "as scripted")),
+            answered: false,
+            phases: Phases::default(),
+            http_status: None,
+            tls: None,
+            checks: Vec::new(),
+            facts: Facts::Kubelet(KubeletFacts { via, direct_status: None }),
+            trace: Vec::new(),
+        }
+    }
+
+    /// The API server calls `n1` so, and its lease is this old.
+    fn snapshot(ready: &str, age: u64) -> ClusterSnapshot {
+        let condition = NodeCondition {
+            kind: "Ready".into(),
+            status: ready.into(),
+            reason: String::new(),
+            message: String::new(),
+            since: None,
+        };
+        let told_age = Some(Duration::from_secs(age));
+        let lease = LeaseSight::read(None, "a", told_age, Timestamp::UNIX_EPOCH);
+        let node =
+            NodeFact { name: "n1".into(), conditions: vec![condition], lease: Some(lease), ..NodeFact::default() };
+        ClusterSnapshot { nodes: vec![node], ..ClusterSnapshot::default() }
+    }
+
+    #[test]
+    fn a_kubelet_out_of_our_reach_that_is_heard_is_not_down() {
+        let grade = |o: Observation, known: &ClusterSnapshot| Probed::new(o, known).grade;
+        let silent = || failed(Reason::Timeout, KubeletVia::Direct);
+        let heard = Probed::new(silent(), &snapshot("True", 4));
+        assert_eq!(heard.grade, Grade::Unknown);
+        let why = heard.why().unwrap();
+        assert!(why.starts_with("it can't be reached from here, though the API server hears from it: "), "{why}");
+        assert_eq!(grade(failed(Reason::Refused, KubeletVia::Direct), &snapshot("True", 4)), Grade::Unknown);
+        assert_eq!(grade(silent(), &snapshot("True", 16)), Grade::Down, "its lease is late");
+        assert_eq!(grade(silent(), &snapshot("Unknown", 4)), Grade::Down);
+        assert_eq!(grade(silent(), &ClusterSnapshot::default()), Grade::Down);
+        let refused = failed(Reason::Refused, KubeletVia::Proxy);
+        assert_eq!(grade(refused, &snapshot("True", 4)), Grade::Down, "by the API server's own word");
+        let sick = Observation { answered: true, ..failed(Reason::Degraded, KubeletVia::Direct) };
+        assert_eq!(grade(sick, &snapshot("True", 4)), Grade::Degraded);
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     DialConfig, DialError, Trust,
-    ca::Ca,
+    ca::{self, Ca},
     certificate,
     exec::{self, PluginError},
     identity,
@@ -64,6 +64,8 @@ impl Access {
         let chosen = kubeconfig::read(config)?;
         let place = &chosen.place;
         stamps.extend(chosen.cluster.files().chain(chosen.user.files()).cloned().map(stamped));
+        // What this machine trusts is read again when it changes, as any other file.
+        stamps.extend(ca::system_stamps());
         let bad = |what: &str, why: &dyn std::fmt::Display| {
             DialError::new(format!("{what} of the kubeconfig {place} can't be used: {why}"))
         };

@@ -1,7 +1,10 @@
 //! Whom we trust, as Go's `x509` has it: a certificate that is itself in the pool is trusted, only one that may sign
 //! vouches for others, and no CA vouches for anybody before it begins or after it has ended.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use rustls::{
@@ -14,7 +17,9 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::{
     algorithms::{self, provider},
-    certificate, pem,
+    certificate,
+    kubeconfig::{Stamp, stamp},
+    pem,
 };
 use crate::model::CertificateFact;
 
@@ -64,6 +69,30 @@ pub(super) enum Distrust {
     Tls(rustls::Error),
 }
 
+/// Files and their stamps, as they were when something was read of them.
+type Stamps = Vec<(PathBuf, Stamp)>;
+
+/// Where this machine's CAs lie, and how that is now: the file and the folders of `$SSL_CERT_FILE` and `$SSL_CERT_DIR`, or
+/// those of the distribution, by the same look-up as whoever reads them.
+pub(super) fn system_stamps() -> Stamps {
+    let found = openssl_probe::probe();
+    let places = found.cert_file.into_iter().chain(found.cert_dir);
+    places.map(|path| (path.clone(), stamp(&path))).collect()
+}
+
+/// A CA that is read again when one of its files has changed: it takes tens of milliseconds.
+struct Kept(Mutex<Option<(Stamps, Ca)>>);
+
+impl Kept {
+    fn get(&self, now: Stamps, load: impl FnOnce() -> Ca) -> Ca {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((then, ca)) if *then == now => ca.clone(),
+            _ => kept.insert((now, load())).1.clone(),
+        }
+    }
+}
+
 impl Ca {
     /// From PEM; `name` says in words whose CA it is. What can't be parsed is passed over, as long as there is something.
     ///
@@ -82,18 +111,17 @@ impl Ca {
         Ok(Self { verifier: by(&anchors, |_| true), anchors, name: name.into() })
     }
 
-    /// The certificates that this machine trusts; perhaps none, then nothing verifies.
+    /// The certificates that this machine trusts, as they lie on its disk now; perhaps none, then nothing verifies.
     pub(super) fn system() -> Self {
-        static SYSTEM: OnceLock<Ca> = OnceLock::new();
-        let load = || {
+        static SYSTEM: Kept = Kept(Mutex::new(None));
+        SYSTEM.get(system_stamps(), || {
             let now = Timestamp::now();
             let in_force = |der: &CertificateDer<'static>| Anchor::of(der).is_some_and(|a| a.signs && a.in_force(now));
             let mut roots = RootCertStore::empty();
             roots
                 .add_parsable_certificates(rustls_native_certs::load_native_certs().certs.into_iter().filter(in_force));
             Self { verifier: verifier(roots), anchors: Arc::default(), name: "a CA that this machine trusts".into() }
-        };
-        SYSTEM.get_or_init(load).clone()
+        })
     }
 
     /// In words.
@@ -251,4 +279,29 @@ fn itself(leaf: &CertificateDer<'_>, names: &[ServerName<'static>], now: UnixTim
     }
     let parsed = ParsedCertificate::try_from(leaf)?;
     any_name(names, |name| verify_server_name(&parsed, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_the_machine_trusts_is_read_again_when_its_files_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let bundle = dir.path().join("ca-certificates.crt");
+        let (kept, reads) = (Kept(Mutex::new(None)), Cell::new(0));
+        let get = || {
+            kept.get(vec![(bundle.clone(), stamp(&bundle))], || {
+                reads.set(reads.get() + 1);
+                Ca { verifier: None, anchors: Arc::default(), name: format!("read {}", reads.get()).into() }
+            })
+        };
+        assert_eq!((get().name(), get().name()), ("read 1", "read 1"), "no such file");
+        std::fs::write(&bundle, "one").unwrap();
+        assert_eq!((get().name(), get().name()), ("read 2", "read 2"));
+        std::fs::write(&bundle, "another one").unwrap();
+        assert_eq!((get().name(), get().name()), ("read 3", "read 3"));
+    }
 }

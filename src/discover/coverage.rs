@@ -3,14 +3,24 @@
 //! A kubeconfig alone shows API servers and kubelets. etcd wants a client certificate of its own, and kubeadm binds the
 //! scheduler and the controller-manager to 127.0.0.1. kube-proxy is left out: a cluster may well have none.
 
-use super::config::ClusterConfig;
-use crate::model::{ClusterSnapshot, Gap, Job, Part};
+use std::collections::HashSet;
 
-/// A gap for every component that every cluster has, to be told where no target of it is watched.
-pub fn gaps(config: &ClusterConfig, snapshot: &ClusterSnapshot) -> Vec<Gap> {
+use super::{
+    config::{ClusterConfig, KubeletWay},
+    targets::has_kubelet,
+};
+use crate::model::{ClusterSnapshot, Gap, Job, Part, ProbeSpec, Target};
+
+/// How many names a gap tells.
+const NAMED: usize = 5;
+
+/// A gap for every component that every cluster has, to be told where no target of it is watched; and one for those of its
+/// nodes whose kubelets none of the targets is.
+pub fn gaps(config: &ClusterConfig, snapshot: &ClusterSnapshot, targets: &[Target]) -> Vec<Gap> {
     let with = |job, key: &str, enabled: bool, (why, how): (String, String)| match enabled {
-        true => Gap { job, why, how, turned_off: false },
+        true => Gap { job, why, how, turned_off: false, partly: false },
         false => Gap {
+            partly: false,
             job,
             why: format!("turned off by `{key}: {{enabled: false}}`"),
             how: "leave that out".into(),
@@ -19,7 +29,7 @@ pub fn gaps(config: &ClusterConfig, snapshot: &ClusterSnapshot) -> Vec<Gap> {
     };
     let component = |job, own: &[url::Url], port, key| listens_elsewhere(snapshot, job, own.is_empty(), port, key);
     let (scheduler, manager) = (&config.scheduler, &config.controller_manager);
-    vec![
+    let mut all = vec![
         with(Job::KubeApiserver, "apiserver", config.apiserver.enabled, no_api_server()),
         with(Job::Etcd, "etcd", config.etcd.enabled, no_etcd(config, snapshot)),
         with(
@@ -35,7 +45,38 @@ pub fn gaps(config: &ClusterConfig, snapshot: &ClusterSnapshot) -> Vec<Gap> {
             component(Job::KubeControllerManager, &manager.endpoints, 10257, "controller_manager"),
         ),
         with(Job::Kubelet, "kubelet", config.kubelet.enabled, no_kubelet(snapshot)),
-    ]
+    ];
+    all.extend(shared_addresses(config, snapshot, targets));
+    all
+}
+
+/// Kubelets that can't be told apart from another one's, since they are only asked at an address that their nodes share.
+fn shared_addresses(config: &ClusterConfig, snapshot: &ClusterSnapshot, targets: &[Target]) -> Option<Gap> {
+    if !config.kubelet.enabled || config.kubelet.via != KubeletWay::Direct {
+        return None;
+    }
+    let watched: HashSet<&str> = targets
+        .iter()
+        .filter_map(|t| match &t.spec {
+            ProbeSpec::Kubelet { node, .. } => Some(&**node),
+            _ => None,
+        })
+        .collect();
+    let left = snapshot.nodes.iter().filter(|n| has_kubelet(n) && !watched.contains(&*n.name));
+    let left: Vec<&str> = left.map(|n| &*n.name).collect();
+    let named = left.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = left.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let share = if left.len() == 1 { "shares its" } else { "share their" };
+    (!left.is_empty()).then(|| Gap {
+        job: Job::Kubelet,
+        why: format!(
+            "{named}{more} {share} address with another node, and with `kubelet.via: direct` only one is asked there"
+        ),
+        how: "leave `via` out, or give `via: proxy`: the API server tells them apart".into(),
+        turned_off: false,
+        partly: true,
+    })
 }
 
 fn no_api_server() -> (String, String) {
@@ -84,14 +125,43 @@ fn no_kubelet(snapshot: &ClusterSnapshot) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{discover::targets::targets, model::NodeFact};
 
     fn check(config: &str, snapshot: &str, job: Job, expected: &str) {
         let config: ClusterConfig = serde_json::from_str(config).unwrap();
         let snapshot: ClusterSnapshot = serde_json::from_str(snapshot).unwrap();
-        let gap = gaps(&config, &snapshot).into_iter().find(|g| g.job == job).unwrap();
+        let gap = gaps(&config, &snapshot, &[]).into_iter().find(|g| g.job == job).unwrap();
         assert!(gap.to_string().starts_with(expected), "{gap}");
         assert_eq!(gap.turned_off, expected.contains("turned off"));
+    }
+
+    #[test]
+    fn nodes_that_share_an_address_and_are_asked_there_alone() {
+        let told = |via: &str| {
+            let config: ClusterConfig =
+                serde_json::from_str(&format!(r#"{{"name":"c","kubelet":{{"via":"{via}"}}}}"#)).unwrap();
+            let node = |name: &str, address: &str| {
+                let addresses = vec![address.to_owned()];
+                NodeFact { name: name.into(), addresses, kubelet_port: 10250, ..NodeFact::default() }
+            };
+            let nodes = vec![node("v-0", "10.0.2.15"), node("v-1", "10.0.2.15"), node("w", "10.0.2.16")];
+            let snapshot = ClusterSnapshot { nodes, ..ClusterSnapshot::default() };
+            let pace = (Duration::from_secs(10), Duration::from_secs(5));
+            let all = targets(&config, &"https://lb:6443".parse().unwrap(), &snapshot, false, pace);
+            let open = |gap: &Gap| gap.is_open(all.iter().map(|t| t.key.job)) && gap.job == Job::Kubelet;
+            gaps(&config, &snapshot, &all).iter().filter(|g| open(g)).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told("auto"), Vec::<String>::new());
+        assert_eq!(
+            told("direct"),
+            [
+                "some kubelets: v-1 shares its address with another node, and with `kubelet.via: direct` only one is asked there; to \
+              watch it, leave `via` out, or give `via: proxy`: the API server tells them apart"
+            ]
+        );
     }
 
     #[test]

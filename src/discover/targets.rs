@@ -221,7 +221,7 @@ impl<'a> Builder<'a> {
             return;
         }
         let beat = self.beat(config.interval, config.timeout);
-        for node in self.nodes().filter(|n| !n.is_virtual && n.kubelet_port > 0) {
+        for node in self.nodes().filter(|n| has_kubelet(n)) {
             let Some((at, via, others)) = self.kubelet_place(node, config.via.via()) else { continue };
             let Some(base) = base("https", &at) else { continue };
             let others =
@@ -250,6 +250,11 @@ impl<'a> Builder<'a> {
             None => Some((place(&node.name, node.kubelet_port), Some(KubeletVia::Proxy), Vec::new())),
         }
     }
+}
+
+/// It has a kubelet that can be asked, somewhere.
+pub(super) fn has_kubelet(node: &NodeFact) -> bool {
+    !node.is_virtual && node.kubelet_port > 0 && !node.addresses.is_empty()
 }
 
 fn base(scheme: &str, place: &str) -> Option<Url> {

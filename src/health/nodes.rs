@@ -120,6 +120,13 @@ fn names_runtime(fact: &NodeFact) -> bool {
     condition::ready(fact).is_some_and(|c| matches!(condition::names(c), Names::Runtime | Names::SlowRuntime))
 }
 
+/// Whether the API server hears from a node, as far as a single reading shows it: it calls it Ready, and the lease is no
+/// older than a living kubelet's. Who reads again and again judges by whether the lease changes.
+pub fn is_heard(fact: &NodeFact) -> bool {
+    let age = fact.lease.as_ref().and_then(|l| l.told_age);
+    fact.is_ready() && age.is_none_or(|age| age <= LEASE_LATE)
+}
+
 /// It was made lately.
 fn is_new(fact: &NodeFact, now: Timestamp) -> bool {
     past(fact.created, now).is_some_and(|at| !later(now, at, JOINING_FOR))

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Job;
 
-/// A kind of component of which nothing is watched.
+/// A kind of component of which nothing is watched, or some of it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// Which.
@@ -17,9 +17,17 @@ pub struct Gap {
     pub how: String,
     /// The configuration turns it off: nobody need be reminded.
     pub turned_off: bool,
+    /// Only some are not watched: `why` names them, and others of the kind may be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partly: bool,
 }
 
 impl Gap {
+    /// Whether it is to be told where these kinds are watched.
+    pub fn is_open(&self, mut watched: impl Iterator<Item = Job>) -> bool {
+        self.partly || watched.all(|job| job != self.job)
+    }
+
     /// By the name that people use.
     pub fn name(&self) -> &'static str {
         match self.job {
@@ -27,6 +35,7 @@ impl Gap {
             Job::Etcd => "etcd",
             Job::KubeScheduler => "scheduler",
             Job::KubeControllerManager => "controller-manager",
+            Job::Kubelet if self.partly => "some kubelets",
             Job::Kubelet => "kubelets",
             Job::KubeProxy => "kube-proxy",
         }

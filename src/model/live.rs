@@ -59,9 +59,9 @@ pub struct LiveCluster {
 }
 
 impl LiveCluster {
-    /// The components of which nothing is watched.
+    /// The components of which nothing is watched, or not all.
     pub fn unwatched(&self) -> impl Iterator<Item = &Gap> {
-        self.gaps.iter().filter(|gap| self.targets.keys().all(|key| key.job != gap.job))
+        self.gaps.iter().filter(|gap| gap.is_open(self.targets.keys().map(|key| key.job)))
     }
 }
 

@@ -7,7 +7,13 @@ use super::*;
 #[test]
 fn what_is_not_watched_is_not_up() {
     let mut state = picture::calm();
-    let gap = |job, turned_off| Gap { job, why: "none answers".into(), how: "let it listen there".into(), turned_off };
+    let gap = |job, turned_off| Gap {
+        job,
+        why: "none answers".into(),
+        how: "let it listen there".into(),
+        turned_off,
+        partly: false,
+    };
     let cluster = state.clusters.values_mut().next().unwrap();
     cluster.targets.retain(|key, _| !matches!(key.job, Job::Etcd | Job::KubeScheduler | Job::KubeControllerManager));
     let jobs =
