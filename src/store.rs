@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     config::StorageConfig,
-    incidents::{IncidentFilter, IncidentState},
+    incidents::{IncidentFilter, IncidentList, IncidentState},
 };
 use self::{
     head::{read_lock, write_lock},
@@ -317,11 +317,11 @@ impl Store {
         read::with(&self.0.place.database(), move |db| incidents::since(db, from, limit)).await
     }
 
-    /// Incidents that a filter wants, newest first, at most `limit`.
+    /// Incidents that a filter wants, newest first, at most `limit` and no more than one answer may weigh.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<Vec<Incident>, StoreError> {
+    pub async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<IncidentList, StoreError> {
         read::with(&self.0.place.database(), move |db| incidents::list(db, &filter, limit)).await
     }
 

@@ -84,7 +84,7 @@ impl From {
                 let wanted = Wanted::read(parameters, incidents::LIMIT, now).map_err(anyhow::Error::msg)?;
                 // What is open in the file is what a watchdog that runs would show as open.
                 let open = IncidentFilter { state: Some(IncidentState::Open), ..IncidentFilter::default() };
-                let open = store.incidents(open, OPEN_MAX).await?;
+                let open = store.incidents(open, OPEN_MAX).await?.incidents;
                 Ok(serde_json::to_value(incidents::list(store, Picked::new(&open, &wanted), &wanted).await)?)
             }
         }

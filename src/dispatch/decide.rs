@@ -199,7 +199,7 @@ impl Dispatch {
         let inhibited = settings.routing.inhibitor.snapshot(&all);
         let judge = Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, context, now };
         let pace = |i: &Incident| settings.routing.pace_of(i, context);
-        let quiet = |i: &Incident| judge.is_quiet(i);
+        let quiet = |i: &Incident| judge.why_quiet(i);
         let manners = Manners { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
         let mut changes = Vec::new();
         for (cluster, diagnosis) in diagnoses {

@@ -59,8 +59,8 @@ pub const OPEN_PER_CLUSTER_MAX: usize = 50;
 pub struct Manners<'a> {
     /// When.
     pub pace: &'a dyn Fn(&Incident) -> Pace,
-    /// Not at all for now: its roots are silenced or inhibited, or its routes muted.
-    pub quiet: &'a dyn Fn(&Incident) -> bool,
+    /// Not at all for now, and why: its roots are silenced or inhibited, or its routes muted.
+    pub quiet: &'a dyn Fn(&Incident) -> Option<String>,
     /// What is no more than a warning is told when it has lasted so long.
     pub warnings_after: Duration,
 }
@@ -279,9 +279,16 @@ impl Open {
         if self.edited.remove(&id) {
             settle_shape(Arc::make_mut(shared));
         }
+        let quiet = (manners.quiet)(shared);
+        let changed = quiet != shared.quiet && shared.firing().next().is_some();
+        if changed {
+            let line = quiet.clone().unwrap_or_else(|| "no longer silenced or muted".to_owned());
+            let incident = Arc::make_mut(shared);
+            incident.quiet.clone_from(&quiet);
+            note(incident, now, line);
+        }
         let incident = &**shared;
         let pace = (manners.pace)(incident);
-        let quiet_now = (manners.quiet)(incident);
         let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
@@ -291,7 +298,7 @@ impl Open {
             // What was never told ends without a word; what was told is told to its end, silenced or not.
             None if over => return self.close(id, now, "Over before anybody was told"),
             _ if over => Some(Told::Resolved),
-            _ if quiet_now => None,
+            _ if quiet.is_some() => None,
             None => ripe.then_some(Told::Opened),
             Some(_) if verdict.is_some() => verdict,
             Some(_) if ending => None,
@@ -304,7 +311,7 @@ impl Open {
         };
         match told {
             Some(told) => self.tell(id, told, now, ""),
-            None => touched.contains(&id).then(|| Change { incident: incident.clone(), told: None }),
+            None => (changed || touched.contains(&id)).then(|| Change { incident: incident.clone(), told: None }),
         }
     }
 

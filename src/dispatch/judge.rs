@@ -13,7 +13,7 @@ use super::{
     silence::Silences,
 };
 use crate::model::{
-    Alert, AlertContext, Diagnosis, Finding, Group, IdentifiedAlert, Incident, IncidentAlert, LiveAlert, Pairs,
+    Alert, AlertContext, Diagnosis, Finding, Group, IdentifiedAlert, Incident, IncidentAlert, LiveAlert, Pairs, text,
 };
 
 /// What is held against an alert or an incident.
@@ -30,12 +30,22 @@ impl Judge<'_> {
         !self.silences.of(labels, self.now).is_empty() || self.inhibited.inhibitor_of(labels).is_some()
     }
 
-    /// Nobody is to hear of an incident for now.
-    pub(super) fn is_quiet(&self, incident: &Incident) -> bool {
+    /// Why nobody is to hear of an incident for now, where that is so: the same words until it changes.
+    pub(super) fn why_quiet(&self, incident: &Incident) -> Option<String> {
         let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
+        let first = roots.peek().map(|a| a.finding.shown_labels(self.context));
         let silent = |a: &IncidentAlert| self.is_muted(&a.finding.shown_labels(self.context));
-        let silenced = roots.peek().is_some() && roots.all(silent);
-        silenced || self.routing.is_muted(incident, self.context, self.now)
+        match first {
+            Some(labels) if roots.all(silent) => Some(match self.silences.first_of(&labels, self.now) {
+                Some(s) => {
+                    let why = if s.comment.is_empty() { String::new() } else { format!(": {}", s.comment) };
+                    format!("silenced by {} until {}{why}", s.created_by, text::moment(s.ends_at))
+                }
+                None => "inhibited by another alert".to_owned(),
+            }),
+            _ if self.routing.is_muted(incident, self.context, self.now) => Some("its routes are muted now".to_owned()),
+            _ => None,
+        }
     }
 
     /// The groups of an alert, each with its route. Of twins one is told: the one that has an incident, else one that is

@@ -55,6 +55,12 @@ impl Silences {
         self.0.values().filter(fits).map(|(s, _)| s.id.clone()).collect()
     }
 
+    /// One silence in force that labels satisfy: the one that lasts longest.
+    pub fn first_of(&self, labels: &Pairs, now: Timestamp) -> Option<&Silence> {
+        let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
+        self.0.values().filter(fits).map(|(s, _)| s).max_by_key(|s| (s.ends_at, &s.id))
+    }
+
     /// Takes a new silence (its id is empty) or a change of one; gives what must be stored, the taken one last.
     /// `id` is used where it becomes a new one.
     ///

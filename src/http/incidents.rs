@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     model::{Incident, Severity, duration},
-    store::{IncidentFilter, IncidentState, Store, StoreError},
+    store::{IncidentFilter, IncidentList, IncidentState, Store, StoreError},
 };
 
 /// How the watchdog's own incidents are asked for; they bear the name of no cluster.
@@ -23,8 +23,11 @@ pub const PAGE: usize = 50;
 /// Incidents of one answer, where no number is asked for …
 pub const LIMIT: usize = 100;
 
-/// … and at the most: large ones have half a megabyte.
+/// … and at the most. The store gives fewer where they are large.
 pub const LIMIT_MAX: usize = 1_000;
+
+/// From here on (the year 2001) a number is a time: no watchdog counts so many incidents.
+const UNIX_SECONDS_MIN: i64 = 1_000_000_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,8 @@ pub struct Wanted {
 
 impl Wanted {
     /// From parameters: `cluster`, `severity` (each any number of times), `state`, `since`, `before`, `limit`. Times are RFC
-    /// 3339, a date, Unix seconds, or so long ago (`7d`); `before` is a time, or the id that the page before gave as `next`.
+    /// 3339, a date, Unix seconds, or so long ago (`7d`); `before` is a time, or the id that the page before gave as `next`
+    /// (a number below [`UNIX_SECONDS_MIN`]).
     ///
     /// # Errors
     /// What can't be read, in words.
@@ -54,8 +58,8 @@ impl Wanted {
                 "state" => filter.state = state(value)?,
                 "since" => filter.since = Some(moment(name, value, now)?),
                 "before" => match value.parse() {
-                    Ok(id) => filter.below = Some(id),
-                    Err(_) => filter.before = Some(moment(name, value, now)?),
+                    Ok(id) if id < UNIX_SECONDS_MIN => filter.below = Some(id),
+                    _ => filter.before = Some(moment(name, value, now)?),
                 },
                 "limit" => {
                     let number = value.parse().ok().filter(|n| *n > 0);
@@ -165,16 +169,18 @@ pub async fn list(store: &Store, picked: Picked, wanted: &Wanted) -> Listed {
     }
     let room = wanted.limit - open.len();
     let filter = IncidentFilter { state: Some(IncidentState::Resolved), ..wanted.filter.clone() };
-    let (kept, history_error) = match store.incidents(filter, room + 1).await {
+    let (kept, history_error) = match store.incidents(filter, room).await {
         Ok(kept) => (kept, None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
+        Err(error) => (IncidentList::default(), Some(error.to_string())),
     };
-    let mut past: BTreeMap<i64, Incident> = kept.into_iter().map(|i| (i.id, i)).collect();
+    let mut past: BTreeMap<i64, Incident> = kept.incidents.into_iter().map(|i| (i.id, i)).collect();
+    let oldest = past.keys().next().copied().filter(|_| kept.more);
     past.retain(|id, _| !ids.contains(id));
-    past.extend(ended.into_iter().map(|i| (i.id, i)));
+    // What ended lately and began before the end of this part comes with the part that it belongs to.
+    past.extend(ended.into_iter().filter(|i| oldest.is_none_or(|oldest| i.id > oldest)).map(|i| (i.id, i)));
     let newest = past.keys().next_back().copied();
     let shown: Vec<Incident> = past.values().rev().take(room).cloned().collect();
-    let more = past.len() > shown.len();
+    let more = kept.more || past.len() > shown.len();
     // Where open ones fill the page, the next begins with the newest that ended.
     let next = shown.last().map(|i| i.id).or(newest.map(|id| id.saturating_add(1))).filter(|_| more);
     Listed { incidents: open.into_iter().chain(shown).collect(), open: count, next, history_error }
@@ -243,6 +249,7 @@ mod tests {
             check(&format!("since={since}"), IncidentFilter { since: time("2026-01-09T00:00:00Z"), ..none() }, 10);
         }
         check("before=2026-01-01", IncidentFilter { before: time("2026-01-01T00:00:00Z"), ..none() }, 10);
+        check("before=1767225600", IncidentFilter { before: time("2026-01-01T00:00:00Z"), ..none() }, 10);
         check("before=17&limit=3", IncidentFilter { below: Some(17), ..none() }, 3);
         check("limit=99999", none(), LIMIT_MAX);
         for wrong in ["severity=bad", "state=x", "since=soon", "before=x", "limit=0", "limit=-1", "since=2026-13-01"] {

@@ -81,6 +81,9 @@ pub struct Incident {
     /// Integrations whose message about the beginning was dropped unsent, for want of room.
     #[serde(default)]
     pub unheard: BTreeSet<String>,
+    /// Why nobody is told of it for now (a silence, an inhibition, a muted time), in words; `None`: nothing keeps it quiet.
+    #[serde(default)]
+    pub quiet: Option<String>,
 }
 
 /// A group of alerts that one route put together. Each route has its own groups, whatever its siblings match.
@@ -140,6 +143,7 @@ impl Incident {
             first_told_at: None,
             heard: BTreeMap::new(),
             unheard: BTreeSet::new(),
+            quiet: None,
         }
     }
 

@@ -78,10 +78,22 @@ impl IncidentFilter {
     }
 }
 
+/// Bytes of JSON of one list; a large incident has half a megabyte, and a thousand of them are asked for at once.
+pub const LIST_MAX_BYTES: usize = 32 << 20;
+
+/// A part of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IncidentList {
+    /// Newest first.
+    pub incidents: Vec<Incident>,
+    /// There are more: the limit is reached, or [`LIST_MAX_BYTES`].
+    pub more: bool,
+}
+
 /// Incidents that a filter wants, newest first, at most `limit`.
-pub fn list(db: &Connection, filter: &IncidentFilter, limit: usize) -> rusqlite::Result<Vec<Incident>> {
+pub fn list(db: &Connection, filter: &IncidentFilter, limit: usize) -> rusqlite::Result<IncidentList> {
     let (condition, mut values) = filter.condition();
-    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    values.push(Value::Integer(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)));
     // The planner would walk the incidents themselves, since those lie in the wanted order.
     let sql = format!(
         "SELECT incident FROM incidents WHERE id IN
@@ -90,13 +102,24 @@ pub fn list(db: &Connection, filter: &IncidentFilter, limit: usize) -> rusqlite:
     );
     let mut statement = db.prepare(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |r| r.get::<_, String>(0))?;
-    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|t| parse(t, "incident")).collect())
+    let mut found = IncidentList::default();
+    let (mut rows_read, mut bytes) = (0, 0);
+    for row in rows {
+        let text = row?;
+        if rows_read == limit || bytes > LIST_MAX_BYTES {
+            found.more = true;
+            break;
+        }
+        (rows_read, bytes) = (rows_read + 1, bytes + text.len());
+        found.incidents.extend(parse(&text, "incident"));
+    }
+    Ok(found)
 }
 
 /// Incidents that were open at any time since a moment, oldest first.
 pub fn since(db: &Connection, from: Timestamp, limit: usize) -> rusqlite::Result<Vec<Incident>> {
     let filter = IncidentFilter { since: Some(from), ..IncidentFilter::default() };
-    let mut found = list(db, &filter, limit)?;
+    let mut found = list(db, &filter, limit)?.incidents;
     found.reverse();
     Ok(found)
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// Samples wait no longer than this for their batch: the most that `kill -9` may lose.
 const BATCH_EVERY: Duration = Duration::from_millis(900);
-/// Pauses between attempts at a file that can't be used.
+/// Pauses between attempts at a file that can't be used; where somebody waits for an answer, the first.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Housekeeping looks for something to do this often …
 const KEEP_EVERY: Duration = Duration::from_millis(500);
@@ -48,6 +48,7 @@ pub struct Writer {
     keep: Keep,
     retry: Duration,
     retry_at: Instant,
+    failed_at: Instant,
     batch_at: Instant,
     keep_at: Instant,
     size_at: Instant,
@@ -73,6 +74,7 @@ impl Writer {
             keep: Keep::default(),
             retry: RETRY.0,
             retry_at: now,
+            failed_at: now,
             batch_at: now,
             keep_at: now,
             size_at: now,
@@ -148,6 +150,10 @@ impl Writer {
             let room = SAMPLES_MAX.saturating_sub(self.samples.len()).min(queue.samples.len());
             self.samples.extend(queue.samples.drain(..room));
             self.series.append(&mut queue.series);
+        }
+        if !acks.is_empty() {
+            // Somebody waits for an answer, and the disk may have room again by now.
+            self.retry_at = self.retry_at.min(self.failed_at + RETRY.0);
         }
         let closing = queue.closing;
         drop(queue);
@@ -229,7 +235,8 @@ impl Writer {
     fn failed(&mut self, problem: Problem) {
         self.db = None;
         self.keep = Keep::default();
-        self.retry_at = Instant::now() + self.retry;
+        self.failed_at = Instant::now();
+        self.retry_at = self.failed_at + self.retry;
         self.retry = (self.retry * 2).min(RETRY.1);
         let words = problem.words(&self.place.database());
         let metrics = &self.mailbox.metrics;

@@ -296,7 +296,9 @@ fn a_calm_page_says_so_first() {
             "nothing waits, no receiver fails",
         ],
     );
-    assert!(html.contains("<script src=\"/refresh.js?") && html.matches("<script").count() == 1 && !html.contains("<style"));
+    assert!(
+        html.contains("<script src=\"/refresh.js?") && html.matches("<script").count() == 1 && !html.contains("<style")
+    );
 }
 
 #[test]
@@ -343,7 +345,10 @@ fn doubts_without_an_incident_are_not_called_calm() {
 #[test]
 fn thousands_of_kubelets_stay_readable() {
     let html = home("huge", &picture::huge(5000, 13));
-    in_order(&html, &["4,990 up, 13 down", "worker-00011", "1 more not up", "worker-00012", "4,990 up", "and 4,890 more"]);
+    in_order(
+        &html,
+        &["4,990 up, 13 down", "worker-00011", "1 more not up", "worker-00012", "4,990 up", "and 4,890 more"],
+    );
     assert!(html.len() < PAGE_MAX_BYTES, "{} bytes", html.len());
     assert!(!html.contains("<script>"), "what a server said is escaped");
     let dark = home("dark", &picture::huge(5000, 5000));
@@ -419,5 +424,8 @@ fn an_incident_has_its_timeline_and_its_deliveries() {
     let ended = IncidentPage::new(&incident, Err("the disk is gone".to_owned()), now()).render(Frame::new("", now()));
     let ended = page("resolved", ended);
     in_order(&ended, &["resolved", "lasted <strong>3 min 10 s", "deliveries can't be read: the disk is gone"]);
-    assert!(!ended.contains("http-equiv=\"refresh\"") && !ended.contains("<script"), "what is over does not change any more");
+    assert!(
+        !ended.contains("http-equiv=\"refresh\"") && !ended.contains("<script"),
+        "what is over does not change any more"
+    );
 }

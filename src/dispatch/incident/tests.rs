@@ -9,7 +9,7 @@ use crate::{
 const PACE: Pace = Pace { group_interval: Duration::from_secs(300), repeat_interval: Duration::from_secs(4 * 3600) };
 
 const MANNERS: Manners<'static> =
-    Manners { pace: &|_| PACE, quiet: &|_| false, warnings_after: Duration::from_secs(60) };
+    Manners { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
 
 fn t(seconds: f64) -> Timestamp {
     example::at("14:02:11") + Duration::from_millis((seconds * 1000.0) as u64)

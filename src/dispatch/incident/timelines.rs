@@ -8,7 +8,7 @@ use crate::{
 
 const PACE: Pace = Pace { group_interval: Duration::from_secs(300), repeat_interval: Duration::from_secs(4 * 3600) };
 const MANNERS: Manners<'static> =
-    Manners { pace: &|_| PACE, quiet: &|_| false, warnings_after: Duration::from_secs(60) };
+    Manners { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
 
 /// From this second on: what is found, and what is told until the next line begins, as `12 Worse NodeDown n1`.
 type Line<'a> = (u64, &'a str, &'a [&'a str]);
@@ -311,4 +311,26 @@ fn a_certificate_begins_when_it_is_seen() {
     ]);
     assert_eq!((records[0].started_at, records[0].resolved_at), (t(1_000), Some(t(1_078))));
     assert_eq!(records[0].timeline.last().unwrap().1, "Resolved after 1 min 18 s");
+}
+
+#[test]
+fn what_keeps_an_incident_quiet_is_part_of_its_story() {
+    let mut open = Open::default();
+    let mut look = |at: u64, quiet: Option<&str>| {
+        let why = |_: &Incident| quiet.map(str::to_owned);
+        let manners = Manners { quiet: &why, ..MANNERS };
+        let findings = vec![find("!EtcdQuorumLost", 0)];
+        let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
+        open.step(&diagnosis, t(at), &manners).pop()
+    };
+    look(0, Some("silenced by ada until noon: upgrade"));
+    let quiet = look(2, Some("silenced by ada until noon: upgrade"));
+    assert_eq!(quiet, None, "said once, not with every look");
+    assert_eq!(look(60, None).unwrap().told, Some(Told::Opened), "told when the silence is over");
+    let again = look(70, Some("silenced by bob until night")).unwrap();
+    assert_eq!(again.told, None);
+    let story: Vec<&str> = again.incident.timeline.iter().map(|(_, what)| what.as_str()).collect();
+    let expected = ["silenced by ada", "no longer silenced", "silenced by bob"];
+    let said: Vec<&&str> = story.iter().filter(|line| line.contains("silenced")).collect();
+    assert!(said.len() == 3 && said.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{story:#?}");
 }

@@ -136,7 +136,7 @@ async fn incidents_are_listed_by_what_they_are() {
                     let filter = IncidentFilter { clusters, severities, state, since, before, below };
                     let got = store.incidents(filter.clone(), 7).await.unwrap();
                     let want: Vec<&Incident> = all.iter().rev().filter(|i| filter.admits(i)).take(7).collect();
-                    assert_eq!(got.iter().collect::<Vec<_>>(), want, "{filter:?}");
+                    assert_eq!(got.incidents.iter().collect::<Vec<_>>(), want, "{filter:?}");
                 }
             }
         }
@@ -144,7 +144,8 @@ async fn incidents_are_listed_by_what_they_are() {
     // An odd row costs itself alone.
     let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
     db.execute("INSERT INTO incidents VALUES (61, NULL, 'no json')", []).unwrap();
-    assert_eq!(store.incidents(IncidentFilter::default(), 3).await.unwrap().len(), 2);
+    let two = store.incidents(IncidentFilter::default(), 3).await.unwrap();
+    assert_eq!((two.incidents.len(), two.more), (2, true));
     assert_eq!(store.incident(61).await.unwrap(), None);
     store.close(SOON).await;
 }
@@ -160,10 +161,35 @@ async fn ten_thousand_incidents_are_listed_at_once() {
     }
     let begun = std::time::Instant::now();
     let filter = IncidentFilter { clusters: vec!["prod".into()], below: Some(5_000), ..IncidentFilter::default() };
-    assert_eq!(store.incidents(filter, 50).await.unwrap()[0].id, 4_999);
+    assert_eq!(store.incidents(filter, 50).await.unwrap().incidents[0].id, 4_999);
     let nobody = IncidentFilter { clusters: vec!["none".into()], ..IncidentFilter::default() };
-    assert_eq!(store.incidents(nobody, 50).await.unwrap(), []);
+    assert_eq!(store.incidents(nobody, 50).await.unwrap(), IncidentList::default());
     // 50 MB of them: some milliseconds with the index, a second without it.
     assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    store.close(SOON).await;
+}
+
+#[tokio::test]
+async fn a_list_of_large_incidents_comes_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir);
+    let large = |id: i64| {
+        let mut incident = incident(id, true);
+        incident.headline = "x".repeat(4 << 20);
+        incident
+    };
+    store.commit((1..=20).map(large).collect(), vec![]).await;
+    let mut filter = IncidentFilter::default();
+    let mut seen = Vec::new();
+    loop {
+        let part = store.incidents(filter.clone(), 1_000).await.unwrap();
+        assert!((1..=9).contains(&part.incidents.len()), "{}", part.incidents.len());
+        seen.extend(part.incidents.iter().map(|i| i.id));
+        filter.below = seen.last().copied();
+        if !part.more {
+            break;
+        }
+    }
+    assert!(seen.iter().copied().eq((1..=20).rev()), "{seen:?}");
     store.close(SOON).await;
 }
