@@ -52,14 +52,14 @@ pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut engine = Engine::start(&config, &shared).await?;
     systemd::ready();
-    let mut beat = tokio::time::interval(systemd::EVERY);
+    let mut watchdog = tokio::time::interval(systemd::EVERY);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => engine = reloaded(engine, &reload, &shared).await?,
             Some(()) = asked.recv() => engine = reloaded(engine, &reload, &shared).await?,
-            _ = beat.tick() => systemd::beat(&engine, &shared.live),
+            _ = watchdog.tick() => systemd::watchdog(&engine, &shared.live),
         }
     }
     tracing::info!("stopping");

@@ -5,8 +5,8 @@
 //! Time is monotonic. A gap in it (the machine was suspended, starved or its clock stepped) voids the failures of the
 //! probes that were in flight: they tell of the watchdog, not of their target.
 
-mod beat;
-mod roster;
+mod probe_queue;
+mod probe_timer;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use self::roster::{Fire, Roster, Slot};
+use self::probe_queue::{Fire, ProbeQueue, Slot};
 use crate::{
     clock::Clock,
     model::{Observation, Target, TargetKey, duration},
     telemetry::{Metrics, ProbeLabels},
 };
 
-/// `defaults:` of the configuration.
+/// Holds `defaults:` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
@@ -42,7 +42,7 @@ impl Default for Defaults {
     }
 }
 
-/// `schedule:` of the configuration.
+/// Holds `schedule:` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
@@ -57,7 +57,7 @@ impl Default for ScheduleConfig {
     }
 }
 
-/// What the schedule is told.
+/// Tells the schedule what to do.
 #[derive(Debug)]
 pub enum Command {
     /// The whole set of a cluster's targets, as it should be from now on.
@@ -67,11 +67,11 @@ pub enum Command {
         /// All its targets.
         targets: Vec<Arc<Target>>,
     },
-    /// Probe everything soon: sight is back.
+    /// Probe everything soon: what could not be seen can be again.
     HurryAll,
 }
 
-/// What the schedule tells.
+/// Tells ingest what the schedule saw.
 #[derive(Debug)]
 pub enum Report {
     /// A probe has ended.
@@ -82,40 +82,40 @@ pub enum Report {
     Doubt(Arc<str>),
 }
 
-/// A probe, as a future.
+/// Runs one probe, as a future.
 pub type Probing = Pin<Box<dyn Future<Output = Observation> + Send>>;
 /// Makes a probe of a target.
 pub type Prober = Arc<dyn Fn(Arc<Target>) -> Probing + Send + Sync>;
 
 /// The loop looks at the clock at least this often, so that a gap is found before a result is believed.
-const HEARTBEAT: Duration = Duration::from_millis(250);
+const CLOCK_CHECK_EVERY: Duration = Duration::from_millis(250);
 /// Waking up this much later than planned is a gap: nothing that happened meanwhile can be judged.
-const GAP: Duration = Duration::from_millis(1_500);
-/// Wall and monotonic time may part by this much between two heartbeats (slewing is far below it).
-const STEP: Duration = Duration::from_secs(2);
+const GAP_MIN: Duration = Duration::from_millis(1_500);
+/// Wall and monotonic time may part by this much between two of these checks (slewing is far below it).
+const CLOCK_STEP_MIN: Duration = Duration::from_secs(2);
 
 struct Done {
     started: Instant,
     observation: Observation,
 }
 
-/// The driver of all probes.
+/// Drives all probes.
 pub struct Schedule {
-    roster: Roster,
+    queue: ProbeQueue,
     prober: Prober,
     running: JoinSet<Done>,
     slots: HashMap<tokio::task::Id, Slot>,
     reports: mpsc::Sender<Report>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    beat_at: Instant,
-    wall_at: Timestamp,
+    checked_at: Instant,
+    checked_wall_at: Timestamp,
     /// Failures of probes that started before this are void.
     sane_since: Instant,
 }
 
 impl Schedule {
-    /// A schedule without targets.
+    /// Returns a schedule without targets.
     pub fn new(
         config: ScheduleConfig,
         prober: Prober,
@@ -125,14 +125,14 @@ impl Schedule {
     ) -> Self {
         let now = clock.mono();
         Self {
-            roster: Roster::new(config.concurrency),
+            queue: ProbeQueue::new(config.concurrency),
             prober,
             running: JoinSet::new(),
             slots: HashMap::new(),
             reports,
             metrics,
-            beat_at: now,
-            wall_at: clock.wall(),
+            checked_at: now,
+            checked_wall_at: clock.wall(),
             sane_since: now,
             clock,
         }
@@ -141,7 +141,11 @@ impl Schedule {
     /// Runs until told to stop; probes in flight are dropped then.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         loop {
-            let wake = self.roster.next().unwrap_or(self.beat_at + HEARTBEAT).min(self.beat_at + HEARTBEAT);
+            let wake = self
+                .queue
+                .next()
+                .unwrap_or(self.checked_at + CLOCK_CHECK_EVERY)
+                .min(self.checked_at + CLOCK_CHECK_EVERY);
             tokio::select! {
                 () = stop.cancelled() => return,
                 command = commands.recv() => match command {
@@ -149,10 +153,10 @@ impl Schedule {
                     None => return,
                 },
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
-                    self.look_at_the_clock();
+                    self.check_clock();
                     self.ended(ended);
                 }
-                () = tokio::time::sleep_until(wake) => self.look_at_the_clock(),
+                () = tokio::time::sleep_until(wake) => self.check_clock(),
             }
             self.fire();
         }
@@ -161,18 +165,18 @@ impl Schedule {
     fn command(&mut self, command: Command) {
         let now = self.clock.mono();
         match command {
-            Command::SetTargets { cluster, targets } => self.roster.set(&cluster, targets, now),
-            Command::HurryAll => self.roster.hurry_all(now),
+            Command::SetTargets { cluster, targets } => self.queue.set(&cluster, targets, now),
+            Command::HurryAll => self.queue.hurry_all(now),
         }
     }
 
     /// Finds gaps: woken far later than planned, or wall and monotonic time have parted.
-    fn look_at_the_clock(&mut self) {
+    fn check_clock(&mut self) {
         let (now, wall) = (self.clock.mono(), self.clock.wall());
-        let mono_passed = now.saturating_duration_since(self.beat_at);
-        let wall_passed = wall.duration_since(self.wall_at);
+        let mono_passed = now.saturating_duration_since(self.checked_at);
+        let wall_passed = wall.duration_since(self.checked_wall_at);
         let parted = (wall_passed.as_secs_f64() - mono_passed.as_secs_f64()).abs();
-        if mono_passed > HEARTBEAT + GAP || parted > STEP.as_secs_f64() {
+        if mono_passed > CLOCK_CHECK_EVERY + GAP_MIN || parted > CLOCK_STEP_MIN.as_secs_f64() {
             self.metrics.clock_gaps.inc();
             self.sane_since = now;
             tracing::warn!(
@@ -181,12 +185,12 @@ impl Schedule {
                 "the watchdog itself stood still or its clock was stepped: probes in flight are not judged"
             );
         }
-        (self.beat_at, self.wall_at) = (now, wall);
+        (self.checked_at, self.checked_wall_at) = (now, wall);
     }
 
     fn fire(&mut self) {
         let now = self.clock.mono();
-        while let Some(fire) = self.roster.due(now) {
+        while let Some(fire) = self.queue.due(now) {
             match fire {
                 Fire::Probe { slot, target, permit, due } => {
                     self.metrics.schedule_lateness.observe(due.lateness.as_secs_f64());
@@ -221,7 +225,7 @@ impl Schedule {
             Err(error) => {
                 tracing::error!(%error, "a probe has panicked: please report this");
                 self.metrics.drop_at("probe_panic");
-                self.roster.void(slot, self.clock.mono());
+                self.queue.void(slot, self.clock.mono());
             }
         }
     }
@@ -232,14 +236,14 @@ impl Schedule {
         let outcome = observation.failure.as_ref().map_or("success", |f| f.reason.as_str());
         self.metrics.probes.get_or_create(&ProbeLabels { job: observation.target.key.job.as_str(), outcome }).inc();
         if observation.failure.is_some() && done.started < self.sane_since {
-            self.roster.void(slot, now);
+            self.queue.void(slot, now);
             return;
         }
-        let Some((target, news)) = self.roster.finish(slot, observation.failure.is_none(), done.started, now) else {
+        let Some((target, news)) = self.queue.finish(slot, observation.failure.is_none(), done.started, now) else {
             return; // No longer a target.
         };
         if observation.answered {
-            self.roster.adopt(slot, now);
+            self.queue.adopt(slot, now);
         }
         if news {
             self.doubt(&target, now);
@@ -249,7 +253,7 @@ impl Schedule {
 
     /// A suspect brings forward what it depends on and its neighbours, so that the diagnosis is ready with the verdict.
     fn doubt(&mut self, target: &Arc<Target>, now: Instant) {
-        self.roster.bring_neighbours(target, now);
+        self.queue.bring_neighbours(target, now);
         self.report(Report::Doubt(target.key.cluster.clone()));
     }
 

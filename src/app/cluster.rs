@@ -20,7 +20,7 @@ use crate::{
         config::ClusterConfig,
         coverage::gaps,
         kubernetes::{self, Scope},
-        targets::targets,
+        targets::{Timing, targets},
     },
     ingest::ClusterUpdate,
     model::{ClusterSnapshot, EtcdMember},
@@ -160,7 +160,7 @@ impl ClusterTask {
             &dialer.server(),
             &self.snapshot,
             dialer.has_etcd_certificate(),
-            (self.defaults.interval, self.defaults.timeout),
+            Timing { interval: self.defaults.interval, timeout: self.defaults.timeout },
         );
         self.send(targets, dialer.own_certificates(), problem).await;
     }

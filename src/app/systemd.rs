@@ -35,8 +35,9 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Alive, if the loop that owns the picture has really turned since the last time; and a line for `systemctl status`.
-pub fn beat(engine: &Engine, live: &Live) {
+/// Tells systemd's watchdog that we live, if the loop that owns the picture has really turned since the last time, and
+/// says a line for `systemctl status`.
+pub fn watchdog(engine: &Engine, live: &Live) {
     let status = status(live);
     if engine.has_turned() {
         tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);

@@ -17,7 +17,7 @@ use crate::{
         config::ClusterConfig,
         coverage::gaps,
         kubernetes::{self, Scope},
-        targets::targets,
+        targets::{Timing, targets},
     },
     health::is_heard,
     model::{ClusterSnapshot, Facts, Gap, Job, KubeletVia, Observation, Part, ProbeSpec, Reason, Target},
@@ -184,8 +184,8 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let unread = snapshot.problems.get(&Part::Nodes);
     let unread = unread.or_else(|| snapshot.problems.get(&Part::Endpoints).filter(|_| snapshot.read_at.is_none()));
     let unread = unread.filter(|_| args.all).cloned();
-    let pace = (config.defaults.interval, config.defaults.timeout);
-    let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), pace);
+    let timing = Timing { interval: config.defaults.interval, timeout: config.defaults.timeout };
+    let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), timing);
     let mut gaps = if args.all { gaps(cluster, &snapshot, &all) } else { Vec::new() };
     let wanted = all.into_iter().filter(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
     let proxies: Arc<[Url]> = [dialer.server()]

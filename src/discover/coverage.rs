@@ -128,7 +128,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{discover::targets::targets, model::NodeFact};
+    use crate::{
+        discover::targets::{Timing, targets},
+        model::NodeFact,
+    };
 
     fn check(config: &str, snapshot: &str, job: Job, expected: &str) {
         let config: ClusterConfig = serde_json::from_str(config).unwrap();
@@ -149,8 +152,8 @@ mod tests {
             };
             let nodes = vec![node("v-0", "10.0.2.15"), node("v-1", "10.0.2.15"), node("w", "10.0.2.16")];
             let snapshot = ClusterSnapshot { nodes, ..ClusterSnapshot::default() };
-            let pace = (Duration::from_secs(10), Duration::from_secs(5));
-            let all = targets(&config, &"https://lb:6443".parse().unwrap(), &snapshot, false, pace);
+            let timing = Timing { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
+            let all = targets(&config, &"https://lb:6443".parse().unwrap(), &snapshot, false, timing);
             let open = |gap: &Gap| gap.is_open(all.iter().map(|t| t.key.job)) && gap.job == Job::Kubelet;
             gaps(&config, &snapshot, &all).iter().filter(|g| open(g)).map(ToString::to_string).collect::<Vec<_>>()
         };

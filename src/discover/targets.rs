@@ -25,8 +25,8 @@ const KUBE_PROXY: u16 = 10256;
 /// How many addresses of a node are tried beside a silent first one.
 const OTHERS_MAX: usize = 2;
 
-/// Every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults` are
-/// interval and timeout where a component has none of its own; `has_etcd_certificate` says that etcd can be asked.
+/// Returns every target of a cluster, sorted by job and instance, no key twice. `server` is the kubeconfig's, `defaults`
+/// holds where a component has no timing of its own; `has_etcd_certificate` says that etcd can be asked.
 ///
 /// What the API server or the configuration names is a target at once, an API server's endpoint too: one that hangs when
 /// the watchdog first sees it must not pass for one that is not there. What is only derived (an etcd where an API server
@@ -36,7 +36,7 @@ pub fn targets(
     server: &Url,
     snapshot: &ClusterSnapshot,
     has_etcd_certificate: bool,
-    defaults: (Duration, Duration),
+    defaults: Timing,
 ) -> Vec<Target> {
     let mut list = Builder::new(config, snapshot, defaults);
     list.api_servers(server);
@@ -71,13 +71,19 @@ fn place_of(url: &Url) -> Option<String> {
     Some(place(&host, url.port_or_known_default()?))
 }
 
-/// Interval and timeout.
-type Beat = (Duration, Duration);
+/// When a target is probed.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Time between two probes.
+    pub interval: Duration,
+    /// Deadline of one probe.
+    pub timeout: Duration,
+}
 
 struct Builder<'a> {
     config: &'a ClusterConfig,
     snapshot: &'a ClusterSnapshot,
-    defaults: Beat,
+    defaults: Timing,
     cluster: Arc<str>,
     by_address: BTreeMap<&'a str, &'a Arc<str>>,
     /// Addresses that several nodes tell as theirs: machines behind one NAT, Vagrant's 10.0.2.15.
@@ -86,7 +92,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(config: &'a ClusterConfig, snapshot: &'a ClusterSnapshot, defaults: Beat) -> Self {
+    fn new(config: &'a ClusterConfig, snapshot: &'a ClusterSnapshot, defaults: Timing) -> Self {
         let addresses = |n: &'a NodeFact| n.addresses.iter().map(move |a| (a.as_str(), &n.name));
         let mut seen = BTreeSet::new();
         let shared = snapshot.nodes.iter().flat_map(addresses).map(|(a, _)| a).filter(|a| !seen.insert(*a)).collect();
@@ -123,13 +129,13 @@ impl<'a> Builder<'a> {
     }
 
     /// A probe never outlasts its interval.
-    fn beat(&self, interval: Option<Duration>, timeout: Option<Duration>) -> Beat {
-        let interval = interval.unwrap_or(self.defaults.0);
-        (interval, timeout.unwrap_or(self.defaults.1).min(interval))
+    fn timing(&self, interval: Option<Duration>, timeout: Option<Duration>) -> Timing {
+        let interval = interval.unwrap_or(self.defaults.interval);
+        Timing { interval, timeout: timeout.unwrap_or(self.defaults.timeout).min(interval) }
     }
 
     /// Adds a target; of two with the same key the first stays.
-    fn add(&mut self, job: Job, place: &str, spec: ProbeSpec, beat: Beat, guessed: bool) {
+    fn add(&mut self, job: Job, place: &str, spec: ProbeSpec, timing: Timing, guessed: bool) {
         let node = match &spec {
             ProbeSpec::Kubelet { node, .. } => Some(node.clone()),
             _ => self.by_address.get(host_of(place)).map(|name| (*name).clone()),
@@ -139,8 +145,8 @@ impl<'a> Builder<'a> {
             key: key.clone(),
             node,
             spec,
-            interval: beat.0,
-            timeout: beat.1,
+            interval: timing.interval,
+            timeout: timing.timeout,
             guessed,
             labels: self.config.labels.clone(),
         });
@@ -151,7 +157,7 @@ impl<'a> Builder<'a> {
         if !config.enabled {
             return;
         }
-        let beat = self.beat(config.interval, config.timeout);
+        let timing = self.timing(config.interval, config.timeout);
         let urls: Vec<Url> = if config.endpoints.is_empty() {
             let single = self.endpoints().filter_map(|place| base("https", place));
             std::iter::once(server.clone()).chain(single).collect()
@@ -166,7 +172,7 @@ impl<'a> Builder<'a> {
             // Behind a balancer the single servers may be out of our reach for good (managed clusters list private
             // addresses): there one counts once it has answered.
             let guessed = balancer.is_some() && !advertised && config.endpoints.is_empty();
-            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, beat, guessed);
+            self.add(Job::KubeApiserver, &place, ProbeSpec::ApiServer { base: url, advertised }, timing, guessed);
         }
     }
 
@@ -175,7 +181,7 @@ impl<'a> Builder<'a> {
         if !config.enabled {
             return;
         }
-        let beat = self.beat(config.interval, config.timeout);
+        let timing = self.timing(config.interval, config.timeout);
         let members: Vec<Url> = self.snapshot.etcd_members.iter().filter_map(client_url).collect();
         let (clients, guessed): (Vec<Url>, bool) = if !config.endpoints.is_empty() {
             (config.endpoints.clone(), false)
@@ -189,7 +195,7 @@ impl<'a> Builder<'a> {
         for client in clients {
             let Some(at) = place_of(&client) else { continue };
             let metrics = base("http", &place(host_of(&at), ETCD_METRICS));
-            self.add(Job::Etcd, &at, ProbeSpec::Etcd { client, metrics }, beat, guessed);
+            self.add(Job::Etcd, &at, ProbeSpec::Etcd { client, metrics }, timing, guessed);
         }
     }
 
@@ -197,7 +203,7 @@ impl<'a> Builder<'a> {
         if !config.enabled {
             return;
         }
-        let beat = self.beat(config.interval, config.timeout);
+        let timing = self.timing(config.interval, config.timeout);
         let guessed = config.endpoints.is_empty();
         let urls: Vec<Url> = if guessed {
             hosts.iter().filter_map(|host| base(scheme, &place(host, port))).collect()
@@ -209,7 +215,7 @@ impl<'a> Builder<'a> {
             if url.path() == "/" {
                 url.set_path("/healthz");
             }
-            self.add(job, &at, ProbeSpec::Healthz { url }, beat, guessed);
+            self.add(job, &at, ProbeSpec::Healthz { url }, timing, guessed);
         }
     }
 
@@ -220,14 +226,14 @@ impl<'a> Builder<'a> {
         if !config.enabled {
             return;
         }
-        let beat = self.beat(config.interval, config.timeout);
+        let timing = self.timing(config.interval, config.timeout);
         for node in self.nodes().filter(|n| has_kubelet(n)) {
             let Some((at, via, others)) = self.kubelet_place(node, config.via.via()) else { continue };
             let Some(base) = base("https", &at) else { continue };
             let others =
                 others.iter().filter_map(|host| self::base("https", &place(host, node.kubelet_port))).collect();
             let spec = ProbeSpec::Kubelet { base, others, node: node.name.clone(), via };
-            self.add(Job::Kubelet, &at, spec, beat, false);
+            self.add(Job::Kubelet, &at, spec, timing, false);
         }
     }
 

@@ -32,7 +32,7 @@ const READ: &str = r#"{"key":"aGVhbHRo","count_only":true}"#;
 const READ_SERIALIZABLE: &str = r#"{"key":"aGVhbHRo","count_only":true,"serializable":true}"#;
 /// A hash over all keys is asked for in each quarter of an hour, with the first probe of a member in it.
 const HASH_EVERY: Duration = Duration::from_secs(15 * 60);
-/// A probe may come so much later than its interval says: they are spread, and start on a beat.
+/// A probe may come so much later than its interval says: they are spread, and start on a tick.
 const HASH_SLACK: Duration = Duration::from_secs(1);
 /// A larger database takes too long to hash for a question that nobody waits for.
 const HASH_DB_MAX: u64 = 256 << 20;

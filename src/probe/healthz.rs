@@ -32,8 +32,8 @@ pub async fn probe(p: Probe<'_>, url: &Url) -> Report {
         // Where that one gives no answer, the refusal stays what is known.
         answer = again.outcome.unwrap_or(answer);
     }
-    if let Some(beat) = kube_proxy(&answer) {
-        return judge_kube_proxy(p, url, &answer, &beat, report).await;
+    if let Some(health) = kube_proxy(&answer) {
+        return judge_kube_proxy(p, url, &answer, &health, report).await;
     }
     judge(&mut report, url.path().trim_start_matches('/'), &answer);
     report
@@ -62,7 +62,7 @@ fn judge(report: &mut Report, page: &str, answer: &Answer) {
 /// kube-proxy's page.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Beat {
+struct KubeProxyHealth {
     #[serde(rename = "lastUpdated")]
     _last_updated: String,
     /// 1.28+: false on a node that is being deleted, or tainted for that by an autoscaler.
@@ -71,16 +71,22 @@ struct Beat {
     healthy: Option<bool>,
 }
 
-fn kube_proxy(answer: &Answer) -> Option<Beat> {
+fn kube_proxy(answer: &Answer) -> Option<KubeProxyHealth> {
     serde_json::from_slice(&answer.body).ok()
 }
 
 /// The status says it all, but where a node is on its way out: then what it says of itself counts, or its /livez.
-async fn judge_kube_proxy(p: Probe<'_>, url: &Url, answer: &Answer, beat: &Beat, mut report: Report) -> Report {
+async fn judge_kube_proxy(
+    p: Probe<'_>,
+    url: &Url,
+    answer: &Answer,
+    health: &KubeProxyHealth,
+    mut report: Report,
+) -> Report {
     report.answered = true;
     let mut status = answer.status;
-    if status != 200 && beat.node_eligible == Some(false) {
-        match beat.healthy {
+    if status != 200 && health.node_eligible == Some(false) {
+        match health.healthy {
             Some(true) => status = 200,
             Some(false) => {}
             None => {

@@ -172,7 +172,7 @@ async fn five_thousand_targets_are_spread_over_the_interval() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn targets_that_are_gone_are_not_probed_and_those_that_stay_keep_their_beat() {
+async fn targets_that_are_gone_are_not_probed_and_those_that_stay_keep_their_time() {
     let w = World::new(&[], 8);
     w.set(vec![target("a", Job::Kubelet, false), target("b", Job::Kubelet, false)]).await;
     tokio::time::sleep(Duration::from_secs(25)).await;

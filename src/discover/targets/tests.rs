@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::MissingEndpoint;
 
-const DEFAULTS: Beat = (Duration::from_secs(10), Duration::from_secs(5));
+const DEFAULTS: Timing = Timing { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
 
 fn node(name: &str, address: &str) -> NodeFact {
     let addresses = address.split_whitespace().map(str::to_owned).collect();
@@ -196,17 +196,17 @@ fn schedulers_and_controller_managers_run_beside_the_api_servers() {
 }
 
 #[test]
-fn every_component_may_have_its_own_beat_and_all_carry_the_labels() {
+fn every_component_may_have_its_own_interval_and_all_carry_the_labels() {
     let config = "labels: {env: prod}\nkubelet: {interval: 30s}\nscheduler: {interval: 3s}";
     let both = snapshot(&["10.0.0.1:6443"], vec![node("n1", "10.0.0.11")]);
     for target in made(config, "https://lb", &both) {
-        let seconds = |beat: Beat| (beat.0.as_secs(), beat.1.as_secs());
+        let seconds = |t: Timing| (t.interval.as_secs(), t.timeout.as_secs());
         let expected = match target.key.job {
             Job::Kubelet => (30, 5),
             Job::KubeScheduler => (3, 3),
             _ => (10, 5),
         };
-        assert_eq!(seconds((target.interval, target.timeout)), expected, "{}", target.key);
+        assert_eq!(seconds(Timing { interval: target.interval, timeout: target.timeout }), expected, "{}", target.key);
         assert_eq!(target.labels.get("env").map(String::as_str), Some("prod"));
     }
 }

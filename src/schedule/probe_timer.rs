@@ -1,4 +1,4 @@
-//! When a target is probed next: the regular beat, the quick beat of doubt, and what "late" means for it.
+//! When a target is probed next: the regular interval, the quick repeats while in doubt, and what "late" means for it.
 //!
 //! Pure: time is an argument. A probe never loops; all repetition is decided here.
 
@@ -20,9 +20,9 @@ const FADE: f64 = 0.95;
 /// A guess that never answered is looked at this many times less often: it costs little and raises no doubt.
 const GUESS_FACTOR: u32 = 6;
 
-/// The beat of one target.
+/// Decides when one target is probed.
 #[derive(Clone, Debug)]
-pub struct Beat {
+pub struct ProbeTimer {
     interval: Duration,
     timeout: Duration,
     guess: bool,
@@ -38,7 +38,7 @@ pub struct Beat {
     habit: f64,
 }
 
-/// What a tick found.
+/// Says how punctual the start of a probe is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     /// How late the probe starts.
@@ -47,8 +47,8 @@ pub struct Due {
     pub missed: u64,
 }
 
-impl Beat {
-    /// A target whose first probe is due at `first`.
+impl ProbeTimer {
+    /// Returns the timer of a target whose first probe is due at `first`.
     pub fn new(interval: Duration, timeout: Duration, guess: bool, first: Instant) -> Self {
         Self {
             interval,
@@ -63,21 +63,21 @@ impl Beat {
         }
     }
 
-    /// New settings; the phase stays.
+    /// Takes new settings; the phase stays.
     pub fn adjust(&mut self, interval: Duration, timeout: Duration, guess: bool) {
         if self.guess && !guess {
-            // What has just been adopted is a target like any other: back to the regular beat.
+            // What has just been adopted is a target like any other: back to its regular interval.
             self.tick = self.last_start.map_or(self.tick, |s| (s + interval).min(self.tick));
         }
         (self.interval, self.timeout, self.guess) = (interval, timeout, guess);
     }
 
-    /// When the next probe is due.
+    /// Returns when the next probe is due.
     pub fn next(&self) -> Instant {
         self.extra.map_or(self.tick, |e| e.min(self.tick))
     }
 
-    /// A probe starts now. `spread` in 0..1 places the second tick, so that targets found together part ways.
+    /// Notes that a probe starts now. `spread` in 0..1 places the second tick, so that targets found together part ways.
     pub fn start(&mut self, now: Instant, spread: f64) -> Due {
         let first = self.last_start.is_none();
         let lateness = now.saturating_duration_since(self.next());
@@ -85,7 +85,7 @@ impl Beat {
         Due { lateness, missed: self.advance(now, if first { 0.5 + spread.clamp(0.0, 1.0) / 2.0 } else { 1.0 }) }
     }
 
-    /// A probe is due, but enough of them are still running: the tick is skipped. Gives the ticks skipped.
+    /// Skips the tick of a probe that is due while enough of them are still running. Returns the ticks skipped.
     pub fn skip(&mut self, now: Instant) -> u64 {
         let regular = u64::from(self.tick <= now);
         regular + self.advance(now, 1.0)
@@ -107,8 +107,8 @@ impl Beat {
         missed
     }
 
-    /// A probe that started at `started` has ended while `in_flight` others run.
-    /// True where this is news: the first failure of a healthy target, and the one that settles it, since what others know
+    /// Notes that a probe that started at `started` has ended while `in_flight` others run.
+    /// Returns true where this is news: the first failure of a healthy target, and the one that settles it, since what others know
     /// of it is then wanted.
     pub fn finish(&mut self, ok: bool, in_flight: usize, started: Instant, now: Instant) -> bool {
         if ok {
@@ -136,34 +136,34 @@ impl Beat {
         self.failures == 1 || self.failures == SETTLED
     }
 
-    /// The running probe is late: the probes that confirm it overlap with it instead of waiting for its timeout.
+    /// Notes that the running probe is late: the probes that confirm it overlap with it instead of waiting for its timeout.
     pub fn late(&mut self, now: Instant) {
         self.hurry(now);
     }
 
-    /// A probe at `at`, if none is due before.
+    /// Plans a probe at `at`, if none is due before.
     pub fn hurry(&mut self, at: Instant) {
         self.extra = Some(self.extra.map_or(at, |e| e.min(at)));
     }
 
-    /// A neighbour is in doubt: probe now, or [`QUICK`] after the last start. What that one saw may have been the moment
+    /// Plans a probe since a neighbour is in doubt: now, or [`QUICK`] after the last start. What that one saw may have been the moment
     /// before both went down.
     pub fn bring_forward(&mut self, now: Instant) {
         self.hurry(self.last_start.map_or(now, |s| now.max(s + QUICK)));
     }
 
-    /// How long a probe may run before it is called late; `None` where lateness says nothing (a guess, or known down).
+    /// Returns how long a probe may run before it is called late; `None` where lateness says nothing (a guess, or known down).
     pub fn late_after(&self) -> Option<Duration> {
         (!self.guess && self.failures < SETTLED)
             .then(|| (Duration::from_secs_f64(self.habit) * LATE_FACTOR).max(LATE_MIN).min(self.timeout / 2))
     }
 
-    /// Another probe may overlap with those in flight.
+    /// Returns whether another probe may overlap with those in flight.
     pub fn may_overlap(&self, in_flight: usize) -> bool {
         in_flight == 0 || (in_flight < SETTLED as usize && self.failures < SETTLED)
     }
 
-    /// Longest time that matters to this target: after a success is older than this, it says nothing any more.
+    /// Returns the time between two regular probes; a guess has a longer one.
     pub fn every(&self) -> Duration {
         if self.guess { self.interval * GUESS_FACTOR } else { self.interval }
     }
@@ -175,14 +175,14 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn beat(now: Instant) -> Beat {
-        Beat::new(10 * S, 5 * S, false, now)
+    fn timer(now: Instant) -> ProbeTimer {
+        ProbeTimer::new(10 * S, 5 * S, false, now)
     }
 
     #[test]
     fn ticks_do_not_drift_and_missed_ones_are_counted() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         b.start(t0, 1.0);
         b.finish(true, 0, t0, t0 + S / 100);
         assert_eq!(b.next(), t0 + 10 * S);
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn quick_failures_settle_within_two_seconds() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         b.start(t0, 1.0);
         assert!(b.finish(false, 0, t0, t0 + S / 100), "the first failure is news");
         for k in 1..3 {
@@ -203,13 +203,13 @@ mod tests {
             b.start(t0 + k * S, 0.0);
             assert_eq!(b.finish(false, 0, t0 + k * S, t0 + k * S + S / 100), k == 2, "and so is what settles it");
         }
-        assert_eq!(b.next(), t0 + 10 * S, "down: back to the regular beat");
+        assert_eq!(b.next(), t0 + 10 * S, "down: back to its regular interval");
     }
 
     #[test]
     fn a_neighbour_that_was_well_a_moment_ago_is_asked_again() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         b.start(t0, 1.0);
         b.bring_forward(t0 + S / 5);
         b.finish(true, 0, t0, t0 + S / 4);
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn silence_is_confirmed_by_overlapping_probes() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         b.start(t0, 1.0);
         let late = t0 + b.late_after().unwrap();
         b.late(late);
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_slow_habit_is_not_late() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         b.start(t0, 1.0);
         b.finish(true, 0, t0, t0 + S / 2);
         assert_eq!(b.late_after(), Some(S + S / 2));
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn recovery_is_settled_quickly() {
         let t0 = Instant::now();
-        let mut b = beat(t0);
+        let mut b = timer(t0);
         for _ in 0..3 {
             b.start(t0, 1.0);
             b.finish(false, 0, t0, t0);
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_guess_is_looked_at_rarely_and_never_doubted() {
         let t0 = Instant::now();
-        let mut b = Beat::new(10 * S, 5 * S, true, t0);
+        let mut b = ProbeTimer::new(10 * S, 5 * S, true, t0);
         b.start(t0, 1.0);
         assert_eq!(b.late_after(), None);
         b.finish(false, 0, t0, t0);

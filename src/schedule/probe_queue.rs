@@ -1,4 +1,4 @@
-//! All targets with their beats, ordered by what is due next.
+//! All targets with their timers, ordered by what is due next.
 //!
 //! A heap whose stale entries are skipped: every entry names a slot and the stamp that the slot had when it was made.
 
@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::beat::{Beat, Due};
+use super::probe_timer::{Due, ProbeTimer};
 use crate::model::{Job, Target, TargetKey};
 
 /// Targets that are found together start this far apart, within one interval at the most.
@@ -26,12 +26,12 @@ const BRING_EVERY: Duration = Duration::from_secs(2);
 /// Where all permits are taken, a due probe is tried again after this.
 const PERMIT_RETRY: Duration = Duration::from_millis(100);
 
-/// A place in the roster; never used twice.
+/// A place in the queue; never used twice.
 pub type Slot = u64;
 
 struct Entry {
     target: Arc<Target>,
-    beat: Beat,
+    timer: ProbeTimer,
     in_flight: usize,
     /// Ticks in the heap with another stamp are stale.
     stamp: u64,
@@ -39,7 +39,7 @@ struct Entry {
     starts: u64,
 }
 
-/// What is due.
+/// Names what the driver has to do now.
 pub enum Fire {
     /// Start a probe.
     Probe {
@@ -70,8 +70,8 @@ enum What {
     LateCheck,
 }
 
-/// All targets.
-pub struct Roster {
+/// Holds all targets, ordered by when something is due.
+pub struct ProbeQueue {
     entries: HashMap<Slot, Entry>,
     slots: HashMap<TargetKey, Slot>,
     heap: BinaryHeap<Reverse<(Instant, Slot, u64, What)>>,
@@ -85,8 +85,8 @@ fn on_node(job: Job) -> bool {
     matches!(job, Job::Kubelet | Job::KubeProxy)
 }
 
-impl Roster {
-    /// An empty roster.
+impl ProbeQueue {
+    /// Returns an empty queue.
     pub fn new(concurrency: usize) -> Self {
         Self {
             entries: HashMap::new(),
@@ -99,12 +99,12 @@ impl Roster {
         }
     }
 
-    /// When something is due next.
+    /// Returns when something is due next.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Makes `targets` the whole set of the cluster; those that stay keep their beat.
+    /// Makes `targets` the whole set of the cluster; those that stay keep their timer.
     pub fn set(&mut self, cluster: &Arc<str>, targets: Vec<Arc<Target>>, now: Instant) {
         let keep: std::collections::HashSet<&TargetKey> = targets.iter().map(|t| &t.key).collect();
         let gone: Vec<TargetKey> =
@@ -120,7 +120,7 @@ impl Roster {
             if let Some(slot) = self.slots.get(&target.key).copied() {
                 if let Some(entry) = self.entries.get_mut(&slot) {
                     entry.target = target;
-                    entry.beat.adjust(interval, timeout, guess);
+                    entry.timer.adjust(interval, timeout, guess);
                 }
                 self.plan(slot);
                 continue;
@@ -129,8 +129,8 @@ impl Roster {
             let slot = self.next_slot;
             self.next_slot += 1;
             self.slots.insert(target.key.clone(), slot);
-            let beat = Beat::new(interval, timeout, guess, now + spread.mul_f64(fastrand::f64()));
-            self.entries.insert(slot, Entry { target, beat, in_flight: 0, stamp: 0, starts: 0 });
+            let timer = ProbeTimer::new(interval, timeout, guess, now + spread.mul_f64(fastrand::f64()));
+            self.entries.insert(slot, Entry { target, timer, in_flight: 0, stamp: 0, starts: 0 });
             self.plan(slot);
         }
     }
@@ -138,11 +138,11 @@ impl Roster {
     fn plan(&mut self, slot: Slot) {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.stamp += 1;
-            self.heap.push(Reverse((entry.beat.next(), slot, entry.stamp, What::Tick)));
+            self.heap.push(Reverse((entry.timer.next(), slot, entry.stamp, What::Tick)));
         }
     }
 
-    /// The next thing that is due by `now`.
+    /// Takes the next thing that is due by `now`.
     pub fn due(&mut self, now: Instant) -> Option<Fire> {
         while let Some(Reverse((at, ..))) = self.heap.peek() {
             if *at > now {
@@ -165,8 +165,8 @@ impl Roster {
         if entry.stamp != stamp {
             return None;
         }
-        if !entry.beat.may_overlap(entry.in_flight) {
-            let missed = entry.beat.skip(now);
+        if !entry.timer.may_overlap(entry.in_flight) {
+            let missed = entry.timer.skip(now);
             self.plan(slot);
             return (missed > 0).then_some(Fire::Missed(missed));
         }
@@ -176,11 +176,11 @@ impl Roster {
             self.heap.push(Reverse((now + PERMIT_RETRY, slot, stamp, What::Tick)));
             return None;
         };
-        let due = entry.beat.start(now, fastrand::f64());
+        let due = entry.timer.start(now, fastrand::f64());
         entry.in_flight += 1;
         entry.starts += 1;
         let target = entry.target.clone();
-        if let Some(after) = entry.beat.late_after() {
+        if let Some(after) = entry.timer.late_after() {
             self.heap.push(Reverse((now + after, slot, entry.starts, What::LateCheck)));
         }
         self.plan(slot);
@@ -189,55 +189,56 @@ impl Roster {
 
     fn late_check(&mut self, slot: Slot, start: u64, now: Instant) -> Option<Fire> {
         let entry = self.entries.get_mut(&slot)?;
-        if entry.starts != start || entry.in_flight == 0 || !entry.beat.may_overlap(entry.in_flight) {
+        if entry.starts != start || entry.in_flight == 0 || !entry.timer.may_overlap(entry.in_flight) {
             return None;
         }
         let news = entry.in_flight == 1;
-        entry.beat.late(now);
+        entry.timer.late(now);
         let target = entry.target.clone();
         self.plan(slot);
         Some(Fire::Late { target, news })
     }
 
-    /// A probe has ended; gives the target and whether its failure is news, or nothing if it is no target any more.
+    /// Notes that a probe has ended. Returns the target and whether its failure is news, or nothing if it is no target any
+    /// more.
     pub fn finish(&mut self, slot: Slot, ok: bool, started: Instant, now: Instant) -> Option<(Arc<Target>, bool)> {
         let entry = self.entries.get_mut(&slot)?;
         entry.in_flight = entry.in_flight.saturating_sub(1);
-        let news = entry.beat.finish(ok, entry.in_flight, started, now);
+        let news = entry.timer.finish(ok, entry.in_flight, started, now);
         let target = entry.target.clone();
         self.plan(slot);
         Some((target, news))
     }
 
-    /// A probe has ended whose result says nothing: it is repeated soon.
+    /// Notes that a probe has ended whose result says nothing: it is repeated soon.
     pub fn void(&mut self, slot: Slot, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.in_flight = entry.in_flight.saturating_sub(1);
-            entry.beat.hurry(now + entry.target.timeout.mul_f64(fastrand::f64() / 5.0));
+            entry.timer.hurry(now + entry.target.timeout.mul_f64(fastrand::f64() / 5.0));
             self.plan(slot);
         }
     }
 
-    /// A guess has answered: from now on it is a target like any other.
+    /// Makes a guess that has answered a target like any other.
     pub fn adopt(&mut self, slot: Slot, now: Instant) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
         if entry.target.guessed {
             let mut target = (*entry.target).clone();
             target.guessed = false;
-            entry.beat.adjust(target.interval, target.timeout, false);
-            entry.beat.bring_forward(now);
+            entry.timer.adjust(target.interval, target.timeout, false);
+            entry.timer.bring_forward(now);
             entry.target = Arc::new(target);
             self.plan(slot);
         }
     }
 
-    /// Everything is probed within a fraction of its interval.
+    /// Plans a probe of everything within a fraction of its interval.
     pub fn hurry_all(&mut self, now: Instant) {
         let spread = SPREAD_PER_TARGET * u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         for slot in self.entries.keys().copied().collect::<Vec<_>>() {
             if let Some(entry) = self.entries.get_mut(&slot).filter(|e| !e.target.guessed) {
                 let within = spread.min(entry.target.interval);
-                entry.beat.hurry(now + within.mul_f64(fastrand::f64()));
+                entry.timer.hurry(now + within.mul_f64(fastrand::f64()));
                 self.plan(slot);
             }
         }
@@ -267,7 +268,7 @@ impl Roster {
         }
         for slot in slots {
             if let Some(entry) = self.entries.get_mut(&slot) {
-                entry.beat.bring_forward(now);
+                entry.timer.bring_forward(now);
                 self.plan(slot);
             }
         }
