@@ -189,7 +189,7 @@ impl Ingest {
                 return;
             }
             if let Some((target, verdict)) = cluster.adopt(&o.target, now) {
-                tracing::info!(target = %target.key, "found by its answer");
+                tracing::info!(probe_target = %target.key, "found by its answer");
                 self.parts.store.save_targets(vec![(target, verdict)]);
             }
         }
@@ -227,7 +227,7 @@ impl Ingest {
 
     fn changed(&self, change: VerdictChange) {
         tracing::info!(
-            target = %change.key,
+            probe_target = %change.key,
             from = %change.from,
             to = %change.to.state,
             why = %change.to.message,
@@ -286,7 +286,7 @@ impl Ingest {
         }
         let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
         for key in &gone {
-            tracing::info!(target = %key, "no longer a target");
+            tracing::info!(probe_target = %key, "no longer a target");
             if let Some(watched) = cluster.watched.remove(key) {
                 remember(&self.parts.store, &watched.samples, &[], now);
             }

@@ -258,7 +258,7 @@ fn remember(parts: &Parts, written: &mut Written, complained: &mut HashSet<Targe
         Err(why) => {
             parts.metrics.drop_at("scrape");
             if complained.insert(target.key.clone()) {
-                tracing::warn!(target = %target.key, why, "its metrics can't be scraped");
+                tracing::warn!(probe_target = %target.key, why, "its metrics can't be scraped");
             }
         }
     }

@@ -185,7 +185,7 @@ impl Dispatch {
 
     /// A message that is never sent, to be recorded.
     pub(super) fn dropped(&self, entry: OutboxEntry, why: &str) -> Delivery {
-        warn!(receiver = entry.receiver, message = entry.id, "a notification is dropped: {why}");
+        warn!(receiver = entry.receiver, message_id = entry.id, "a notification is dropped: {why}");
         self.count(&entry.receiver, DeliveryOutcome::Dropped);
         let at = self.deps.clock.wall();
         Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO }
@@ -214,7 +214,7 @@ impl Dispatch {
         let known = self.failing.by_integration.contains_key(receiver);
         match delivery.outcome {
             DeliveryOutcome::Delivered => {
-                info!(receiver, message, answer, "notification delivered");
+                info!(receiver, message_id = message, answer, "notification delivered");
                 if self.failing.by_integration.remove(receiver).is_some() {
                     info!(receiver, "the receiver works again");
                     self.outbox.hurry(receiver, self.deps.clock.wall());
@@ -222,13 +222,13 @@ impl Dispatch {
                 return;
             }
             DeliveryOutcome::Retried if known => {
-                tracing::debug!(receiver, message, answer, "the receiver still fails");
+                tracing::debug!(receiver, message_id = message, answer, "the receiver still fails");
             }
             DeliveryOutcome::Retried => {
-                warn!(receiver, message, answer, "the receiver fails; the notification is tried again");
+                warn!(receiver, message_id = message, answer, "the receiver fails; the notification is tried again");
             }
             DeliveryOutcome::Dropped => {
-                tracing::error!(receiver, message, answer, "a notification could not be delivered");
+                tracing::error!(receiver, message_id = message, answer, "a notification could not be delivered");
             }
         }
         let refused = delivery.outcome == DeliveryOutcome::Dropped;
