@@ -96,6 +96,11 @@ pub(super) fn lacking_signature(certificate: &CertificateDer<'_>) -> Option<Stri
         .then(|| format!("the signature algorithm {algorithm} with a key of this kind"))
 }
 
+/// A certificate's public key, as it stands in it (SubjectPublicKeyInfo), whatever the version of the certificate.
+pub(super) fn public_key(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    X509Certificate::from_der(certificate).ok().map(|(_, certificate)| certificate.public_key().raw.to_vec())
+}
+
 /// Whether a certificate may sign others.
 pub(super) fn is_ca(certificate: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())

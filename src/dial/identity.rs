@@ -34,6 +34,41 @@ pub(super) fn certified(certificates: &[u8], key: &[u8]) -> Result<Arc<Certified
     let pair = CertifiedKey::new(chain, key);
     match pair.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(Arc::new(pair)),
-        Err(_) => Err("the key does not belong to the certificate".to_owned()),
+        // webpki reads certificates of version 3 alone. A server may take others, and kubectl presents them: so do we.
+        Err(_) => match pair.cert.first().and_then(algorithms::public_key) {
+            None => Err("the certificate can't be understood".to_owned()),
+            Some(own) if pair.key.public_key().is_some_and(|key| *key == *own) => Ok(Arc::new(pair)),
+            Some(_) => Err("the key does not belong to the certificate".to_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate of X.509 version 1, as `openssl x509 -req -signkey` makes it, and its key.
+    const OLD: &str = "-----BEGIN CERTIFICATE-----
+MIIBGDCBvwIUBzogmEn/BBl+52kC+PKpswNGSeswCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEyODIyNDMyNloYDzIxMDkwMTE3MjI0MzI2WjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASb+UrWUZiCC9D4
+VMu6MHemRzXY9m5kvfBCVI44vKym/6aUaLB8veLqfYZH6d/6M7jlRXin41HdCCpp
+n+smV/82MAoGCCqGSM49BAMCA0gAMEUCIQDR9VsfLP/avEPMg/uzwLVYVrntr+0c
+4sbvzOVEcH11SQIgfc7YBOtbMMUrupwOWRbRJEfqbJ/gzE9UXEu4jJbZ8i0=
+-----END CERTIFICATE-----
+";
+    const OLD_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMt7IfvDNyvohkRco
+idqMMnKNkRxMnhIzyhmQs+PRvMShRANCAASb+UrWUZiCC9D4VMu6MHemRzXY9m5k
+vfBCVI44vKym/6aUaLB8veLqfYZH6d/6M7jlRXin41HdCCppn+smV/82
+-----END PRIVATE KEY-----
+";
+
+    #[test]
+    fn a_certificate_of_version_1_is_presented_as_kubectl_does() {
+        let other = crate::dial::testing::Authority::new("ca").issue("you", &[], 2090);
+        assert!(certified(OLD.as_bytes(), OLD_KEY.as_bytes()).is_ok());
+        let told = certified(OLD.as_bytes(), other.key.as_bytes()).unwrap_err();
+        assert_eq!(told, "the key does not belong to the certificate");
     }
 }
