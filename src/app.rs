@@ -4,6 +4,7 @@ mod cluster;
 pub mod drill;
 mod engine;
 mod limits;
+pub mod links;
 mod own;
 mod systemd;
 

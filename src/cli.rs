@@ -29,7 +29,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  dogwatch demo                        see it find an outage on a pretend cluster, in a minute
+  dogwatch demo --stay                 see it find an outage on a pretend cluster, then look around
   dogwatch run                         watch the current context of your kubeconfig
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
@@ -218,7 +218,7 @@ to your receivers, marked as a drill; then it mends, and the end is sent too. Ex
 Examples:
   dogwatch drill -c dogwatch.yml                     everybody who would be told of a critical outage
   dogwatch drill -c dogwatch.yml --receiver oncall   one receiver, whatever the routes say
-  dogwatch drill -c dogwatch.yml --dry-run           print what would be sent, send nothing";
+  dogwatch drill -c dogwatch.yml --dry-run           the same outage, but print what would be sent, and send nothing";
 
 #[derive(Args, Clone, Debug)]
 struct DrillArgs {
@@ -228,7 +228,7 @@ struct DrillArgs {
     /// Only this receiver
     #[arg(long, value_name = "NAME")]
     receiver: Option<String>,
-    /// Print what would be sent, send nothing
+    /// Play it, print what each receiver would get, send nothing
     #[arg(long)]
     dry_run: bool,
     /// Stay, and repeat at these times (five fields of cron, UTC) until a proof is missing; `drill:` in the configuration lets the watchdog itself do it
@@ -310,8 +310,8 @@ struct RunArgs {
     /// Where the SQLite file lives; instead of `data_dir`
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Address of pages, API and /metrics; instead of `listen`
-    #[arg(long, value_name = "ADDRESS")]
+    /// Address of pages, API and /metrics; instead of `listen`: 127.0.0.1:9559, or :9559 for all addresses
+    #[arg(long, value_name = "ADDRESS", value_parser = crate::config::listen)]
     listen: Option<SocketAddr>,
     /// What is logged, as tracing's directives
     #[arg(long, env = "DOGWATCH_LOG", value_name = "FILTER", default_value = "info")]
@@ -360,8 +360,11 @@ enum Output {
 #[derive(Args, Clone, Debug)]
 struct DemoArgs {
     /// Address of the demo's pages; port 0: any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = crate::config::listen)]
     listen: SocketAddr,
+    /// Keep the pages up when the outage is over, to look around, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
 }
 
 #[derive(Args, Clone, Debug)]

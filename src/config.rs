@@ -5,15 +5,19 @@
 //! Never reads a secret: `*_file`s are read where they are used, so that they can rotate.
 
 mod error;
+mod listen;
 mod node;
+mod places;
 mod tree;
 mod validate;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -22,7 +26,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::error::ConfigError;
+pub use self::{error::ConfigError, listen::listen, places::Places};
 use crate::{
     discover::config::ClusterConfig,
     dispatch::{
@@ -44,6 +48,8 @@ use crate::{
 
 /// Larger than this is no configuration: hundreds of clusters fit.
 const FILE_MAX: u64 = 1 << 20;
+/// Mistakes that are told at once: nobody mends more of them before looking again.
+const ERRORS_MAX: usize = 20;
 /// In `rule_files`: the rules that are part of the program.
 const BUILTIN: &str = "builtin";
 /// By then a process, a kubelet or a small machine that was restarted is back.
@@ -58,6 +64,7 @@ pub struct Config {
     /// Where the SQLite file lives.
     pub data_dir: PathBuf,
     /// Address of pages, API and /metrics.
+    #[serde(deserialize_with = "listen::deserialize")]
     pub listen: SocketAddr,
     /// Where people find dogwatch: the links in messages.
     pub external_url: Option<Url>,
@@ -255,39 +262,66 @@ impl Config {
 /// # Errors
 /// All that could be found wrong, each with its place.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
-    let whole = |message: String| vec![ConfigError::of_file(path, message)];
-    let size = std::fs::metadata(path).map_err(|e| whole(format!("can't be read: {e}")))?.len();
-    if size > FILE_MAX {
-        return Err(whole(format!("is larger than {FILE_MAX} bytes: this is no configuration")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| whole(format!("can't be read: {e}")))?;
+    let text = text(path).map_err(|why| vec![ConfigError::of_file(path, why)])?;
     parse(path, &text, &|name| std::env::var(name).ok())
 }
+
+/// What stands in a file, or why it can't be had.
+fn text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|e| words::of_io(&e))?.len();
+    if size > FILE_MAX {
+        return Err(format!("this is larger than {} MiB, and no configuration", FILE_MAX >> 20));
+    }
+    std::fs::read_to_string(path).map_err(|e| words::of_io(&e))
+}
+
+/// Something that is wrong with the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesError {
+    /// The entry of the configuration that names a file which can't be had: `rule_files[1]`.
+    pub at: Option<String>,
+    /// What is wrong, with the file's own line and column where it has them.
+    pub message: String,
+}
+
+/// All that is wrong with them; shown a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RulesErrors(pub Vec<RulesError>);
+
+impl fmt::Display for RulesErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl std::error::Error for RulesErrors {}
 
 /// The rules that a configuration names: its files, relative to `base`, or the built-in ones.
 ///
 /// # Errors
 /// All that is wrong with them, each with its file, line and column.
-pub fn rules(config: &Config) -> Result<Vec<rule::Group>, Vec<String>> {
+pub fn rules(config: &Config) -> Result<Vec<rule::Group>, RulesErrors> {
     let default = [BUILTIN.to_owned()];
     let (mut groups, mut errors) = (Vec::new(), Vec::new());
-    let mut take = |read: Result<Vec<rule::Group>, Vec<rule::FileError>>| match read {
-        Ok(read) => groups.extend(read),
-        Err(found) => errors.extend(found.iter().map(ToString::to_string)),
-    };
-    let mut missing = Vec::new();
-    for pattern in config.rule_files.as_deref().unwrap_or(&default) {
+    for (i, pattern) in config.rule_files.as_deref().unwrap_or(&default).iter().enumerate() {
+        let at = format!("rule_files[{i}]");
+        let mut take = |read: Result<Vec<rule::Group>, Vec<rule::FileError>>| match read {
+            Ok(read) => groups.extend(read),
+            Err(found) => errors.extend(found.iter().map(|e| {
+                // A file as a whole is the fault of whoever names it.
+                RulesError { at: e.place.is_none().then(|| at.clone()), message: e.to_string() }
+            })),
+        };
         if pattern == BUILTIN {
             take(rule::shipped::groups());
             continue;
         }
         match rule::file::expand(Path::new(""), pattern) {
             Ok(files) => files.iter().for_each(|file| take(rule::file::load(file))),
-            Err(error) => missing.push(format!("rule_files: {error}")),
+            Err(message) => errors.push(RulesError { at: Some(at), message }),
         }
     }
-    errors.append(&mut missing);
-    if errors.is_empty() { Ok(groups) } else { Err(errors) }
+    if errors.is_empty() { Ok(groups) } else { Err(RulesErrors(errors)) }
 }
 
 /// Reads and checks a text; `env` answers for `${NAME}`.
@@ -296,13 +330,8 @@ pub fn rules(config: &Config) -> Result<Vec<rule::Group>, Vec<String>> {
 /// As [`load`].
 pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<ConfigError>> {
     let source = error::Source { path, text };
-    let document = tree::read(&source, env)?;
-    let mut config: Config = match serde_path_to_error::deserialize(&document.value) {
-        Ok(config) => config,
-        Err(error) => {
-            return Err(vec![document.located(&source, &error.path().to_string(), &error.inner().to_string())]);
-        }
-    };
+    let mut document = tree::read(&source, env)?;
+    let mut config = read(&mut document, &source)?;
     let base = path.parent().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf())).unwrap_or_default();
     resolve(&mut config, &base);
     if config.route.is_none()
@@ -314,7 +343,35 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     if problems.is_empty() {
         return Ok(config);
     }
-    Err(problems.into_iter().map(|(place, message)| document.located(&source, &place, &message)).collect())
+    Err(problems.iter().map(|(place, message)| document.located(&source, &tree::Wrong::new(place, message))).collect())
+}
+
+/// Reads what the document says. What is wrong is left out and the rest read again, so that all is told at once.
+fn read(document: &mut tree::Document, source: &error::Source<'_>) -> Result<Config, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let mut left_out = BTreeSet::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Config>(&document.value) {
+            Ok(config) if errors.is_empty() => return Ok(config),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let wrong = tree::Wrong::new(&error.path().to_string(), &error.inner().to_string());
+        // What is missing only since it was left out as wrong is told already.
+        if wrong.missing().is_none_or(|path| !left_out.contains(&path)) {
+            errors.push(document.located(source, &wrong));
+        }
+        if errors.len() == ERRORS_MAX {
+            let message = format!("there may be more: these are the first {ERRORS_MAX} mistakes");
+            errors.sort_by_key(|e| e.place);
+            errors.push(ConfigError::of_file(source.path, message));
+            return Err(errors);
+        }
+        let Some(path) = document.leave_out(&wrong.path) else { break };
+        left_out.insert(path);
+    }
+    errors.sort_by_key(|e| e.place);
+    Err(errors)
 }
 
 fn resolve(config: &mut Config, base: &Path) {

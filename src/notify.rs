@@ -39,7 +39,7 @@ pub mod words;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 pub use self::data::default_library;
 use self::{
@@ -135,6 +135,29 @@ pub struct Integration {
 enum Way {
     Email(Box<email::Email>),
     Http(Box<Post>),
+    /// Nothing is sent: what would be is kept.
+    Rehearsed(Arc<Way>, mpsc::Sender<Rehearsed>),
+}
+
+impl Way {
+    fn preview(&self, notification: &Notification) -> String {
+        match self {
+            Way::Email(email) => email.preview(notification),
+            Way::Http(post) => post.preview(notification),
+            Way::Rehearsed(way, _) => way.preview(notification),
+        }
+    }
+}
+
+/// A message that was not sent: what the receiver would have got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// The integration, `receiver/kind[index]`.
+    pub integration: String,
+    /// What it tells.
+    pub told: Told,
+    /// The message as it would be sent, without secrets.
+    pub text: String,
 }
 
 impl Integration {
@@ -151,10 +174,12 @@ impl Integration {
 
     /// What would be sent, as it would be sent, without its secrets. Reads no file and sends nothing.
     pub fn preview(&self, notification: &Notification) -> String {
-        match &*self.way {
-            Way::Email(email) => email.preview(notification),
-            Way::Http(post) => post.preview(notification),
-        }
+        self.way.preview(notification)
+    }
+
+    /// The same integration, which keeps each message in `kept` instead of sending it.
+    pub fn rehearsed(&self, kept: mpsc::Sender<Rehearsed>) -> Self {
+        Self { way: Arc::new(Way::Rehearsed(self.way.clone(), kept)), ..self.clone() }
     }
 
     /// Whether this kind of message is wanted here.
@@ -168,6 +193,13 @@ impl Integration {
             match &*self.way {
                 Way::Email(email) => email.send(notification, deadline).await,
                 Way::Http(post) => post.send(notification, deadline).await,
+                Way::Rehearsed(way, kept) => {
+                    let (integration, text) = (self.name.to_string(), way.preview(notification));
+                    match kept.try_send(Rehearsed { integration, told: notification.told, text }) {
+                        Ok(()) => Outcome::Delivered("rehearsed: nothing is sent".into()),
+                        Err(_) => Outcome::Drop("more messages than a rehearsal keeps".into()),
+                    }
+                }
             }
         };
         tokio::time::timeout_at(deadline, attempt).await.unwrap_or_else(|_| Outcome::retry("no answer in time"))

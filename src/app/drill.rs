@@ -15,10 +15,10 @@ use std::{
 use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Shared};
+use super::{Engine, Shared, links};
 use crate::{
     clock::Clock,
     config::Config,
@@ -26,7 +26,7 @@ use crate::{
     dispatch::config::RouteConfig,
     dispatch::drill::{DrillConfig, next},
     model::{AlertName, Finding, FindingKey, Incident, Live, Severity, State, Topic},
-    notify::receiver_of,
+    notify::{Rehearsed, receiver_of},
     schedule::Defaults,
     store::{DeliveryOutcome, DeliveryRecord},
     telemetry::Metrics,
@@ -49,6 +49,9 @@ const RULES: &str = "groups:
         labels: {severity: critical, drill_rule: \"true\"}
         annotations: {summary: \"etcd of {{ $labels.cluster }} has lost quorum\"}
 ";
+
+/// Messages that a rehearsal keeps: two of each integration, and some to spare.
+const REHEARSED_MAX: usize = 4_096;
 
 /// Conditions are looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
@@ -88,14 +91,38 @@ pub struct Report {
 /// # Errors
 /// When it can't be played at all.
 pub async fn run(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
+    stage(config, only, None).await
+}
+
+/// Plays one in which nothing is sent, and gives what would have been, in order.
+///
+/// # Errors
+/// When it can't be played at all.
+pub async fn rehearse(config: &Config, only: Option<&str>) -> anyhow::Result<(Report, Vec<Rehearsed>)> {
+    let (keep, mut kept) = mpsc::channel(REHEARSED_MAX);
+    let report = stage(config, only, Some(keep)).await?;
+    let mut messages = Vec::new();
+    while let Ok(message) = kept.try_recv() {
+        messages.push(message);
+    }
+    Ok((report, messages))
+}
+
+async fn stage(config: &Config, only: Option<&str>, keep: Option<mpsc::Sender<Rehearsed>>) -> anyhow::Result<Report> {
     let dir = TempDir::new()?;
     let clock = Clock::system();
     let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
-    let (reload, _asked) = tokio::sync::mpsc::channel(1);
+    let (reload, _asked) = mpsc::channel(1);
     let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload };
     std::fs::write(dir.0.join("drill.yml"), RULES).context("the drill's rule can't be written")?;
-    let engine =
-        Engine::start(&staged(config, only, &cluster, &dir.0), &shared).await.context("the drill can't start")?;
+    let mut staged = staged(config, only, &cluster, &dir.0);
+    // Links lead to the watchdog that people know, not to the drill's own port.
+    staged.external_url = links::base(config, config.listen).await.parse().ok();
+    let mut integrations = staged.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
+    if let Some(keep) = keep {
+        integrations = integrations.iter().map(|i| i.rehearsed(keep.clone())).collect();
+    }
+    let engine = Engine::start_with(&staged, &shared, integrations).await.context("the drill can't start")?;
     let played = play(&engine, &shared.live, &cluster).await;
     engine.stop().await;
     played
@@ -113,7 +140,6 @@ fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &s
     Config {
         data_dir: dir.join("data"),
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
-        external_url: config.external_url.clone(),
         external_labels,
         vantage: VantageConfig::nobody(),
         defaults: Defaults { interval: Duration::from_secs(2), timeout: Duration::from_secs(1) },

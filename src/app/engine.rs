@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared,
     cluster::{ClusterTask, Dialers},
-    drill, own,
+    drill, links, own,
 };
 use crate::{
     config::{self, Config},
@@ -70,9 +70,17 @@ impl Engine {
     /// # Errors
     /// When the port can't be taken or a receiver's configuration can't be used.
     pub async fn start(config: &Config, shared: &Shared) -> anyhow::Result<Self> {
-        notify::init();
         let integrations = config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
-        let rules = config::rules(config).map_err(|errors| anyhow::anyhow!(errors.join("\n")))?;
+        Self::start_with(config, shared, integrations).await
+    }
+
+    /// The same with receivers of the caller's choice.
+    ///
+    /// # Errors
+    /// When the port can't be taken or the rules can't be used.
+    pub async fn start_with(config: &Config, shared: &Shared, integrations: Vec<Integration>) -> anyhow::Result<Self> {
+        notify::init();
+        let rules = config::rules(config)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("can't listen on {}: is another dogwatch running? (--listen)", config.listen))?;
@@ -82,10 +90,7 @@ impl Engine {
         let mut parts =
             Start { config, shared, store: store.clone(), stop: CancellationToken::new(), tasks: JoinSet::new() };
         let alive = Arc::new(AtomicU64::new(0));
-        let external_url = config
-            .external_url
-            .as_ref()
-            .map_or_else(|| format!("http://{listening}"), |u| u.as_str().trim_end_matches('/').into());
+        let external_url = links::base(config, listening).await;
         let (firing, firing_in) = mpsc::channel(NEWS);
         let before = |alert| findings_of(&restored.incidents, alert);
         let troubles = rule::group::Troubles::restore(before(AlertName::RuleFailing), &rules);

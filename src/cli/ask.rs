@@ -1,10 +1,18 @@
 //! Asking the running watchdog over HTTP, as its pages do.
 
-use anyhow::{Context, anyhow};
+use std::time::Duration;
+
+use anyhow::anyhow;
 use serde_json::Value;
 
 use super::{AskArgs, ConfigArgs, output};
-use crate::config::Config;
+use crate::{config::Config, model::text};
+
+/// A person waits no longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The most that is shown of an answer that refuses, in bytes.
+const SAID_MAX: usize = 500;
 
 /// Where the watchdog answers.
 pub struct Watchdog {
@@ -28,7 +36,7 @@ impl Watchdog {
             }
         };
         crate::notify::init();
-        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(15)).no_proxy().build()?;
+        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
         Ok(Self { base, client })
     }
 
@@ -49,18 +57,45 @@ impl Watchdog {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-        let hint = || format!("does dogwatch run at {}? (--url, or -c with its configuration)", self.base);
-        let response = request.send().await.with_context(hint)?;
+        let response = request.send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
-        let text = response.text().await?;
-        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        if status.is_success() {
-            if let Some(warning) = body["warning"].as_str() {
-                output::note(warning);
+        let text = response.text().await.map_err(|e| self.unreached(&e))?;
+        let body: Option<Value> = if text.is_empty() { Some(Value::Null) } else { serde_json::from_str(&text).ok() };
+        match body {
+            Some(body) if status.is_success() => {
+                if let Some(warning) = body["warning"].as_str() {
+                    output::note(warning);
+                }
+                Ok(body)
             }
-            return Ok(body);
+            Some(body) => {
+                let said = body.as_str().or_else(|| body["error"].as_str()).unwrap_or(text.trim());
+                Err(anyhow!("{status}: {}", text::clip(said, SAID_MAX)))
+            }
+            // What dogwatch refuses in plain text is for people; a page of somebody else's server is not.
+            None if !status.is_success() && !text.trim_start().starts_with('<') => {
+                Err(anyhow!("{status}: {}", text::clip(&text::one_line(text.trim()), SAID_MAX)))
+            }
+            None => Err(anyhow!(
+                "what answers at {} is not dogwatch ({status}): say where it is with --url, or -c and its configuration",
+                self.base
+            )),
         }
-        let said = body.as_str().or_else(|| body["error"].as_str()).unwrap_or(text.trim());
-        Err(anyhow!("{}: {said}", status))
+    }
+
+    /// Why there is no answer, in one sentence with what to do; the library's chain of causes helps nobody.
+    fn unreached(&self, error: &reqwest::Error) -> anyhow::Error {
+        let base = &self.base;
+        let where_else = "say where it is with --url, or -c and its configuration";
+        if error.is_timeout() {
+            return anyhow!(
+                "dogwatch at {base} does not answer within {} s: is it overloaded, or is that another program?",
+                PATIENCE.as_secs()
+            );
+        }
+        if error.is_connect() {
+            return anyhow!("nothing answers at {base}: start it there (`dogwatch run`), or {where_else}");
+        }
+        anyhow!("what answers at {base} does not speak HTTP as dogwatch does: {where_else}")
     }
 }

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 
 use super::{CheckArgs, output};
 use crate::{
+    app::links,
     clock::Clock,
-    config::{self, Config},
-    dial::{DialConfig, Dialer},
+    config::{self, Config, Places},
+    dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
     health::expires_soon,
     heartbeat::tokens,
@@ -24,18 +25,30 @@ use crate::{
 /// Says that all is fine, or all that is not; exit status 1 where something can't be used, 0 where there are only warnings:
 /// credentials that are missing or have ended may be back by the time they are needed, and the watchdog tells of them.
 pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
-    let shown =
-        output::config_file(&args.config).map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
+    let file = output::config_file(&args.config);
+    let shown = file.as_ref().map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
     let config = match output::configuration(&args.config).await {
         Ok(config) => config,
         Err(errors) => return Ok(output::fail(&errors)),
     };
-    let mut errors = config::rules(&config).err().unwrap_or_default();
+    let places = file.as_deref().and_then(Places::read);
+    let told = |at: &str, message: String| match &places {
+        Some(places) => places.error(at, &message).to_string(),
+        None => message,
+    };
+    let mut errors: Vec<String> = match config::rules(&config) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.0.into_iter().map(|e| e.at.map_or(e.message.clone(), |at| told(&at, e.message))).collect(),
+    };
     let mut concerns = Vec::new();
-    for (cluster, found) in config.clusters.iter().zip(join_all(config.clusters.iter().map(credentials)).await) {
+    let found = join_all(config.clusters.iter().map(credentials)).await;
+    for (i, (cluster, found)) in config.clusters.iter().zip(found).enumerate() {
         match found {
             Ok(found) => concerns.extend(found.into_iter().map(|c| format!("cluster {}: {c}", cluster.name))),
-            Err(error) => errors.push(format!("cluster {}: {error}", cluster.name)),
+            Err(error) => {
+                let key = if context_is_wrong(cluster) { "context" } else { "kubeconfig" };
+                errors.push(told(&format!("clusters[{i}].{key}"), format!("cluster {}: {error}", cluster.name)));
+            }
         }
     }
     let unfit = |file: &PathBuf| tokens::check(file).err().map(|why| format!("{}: {why}", file.display()));
@@ -46,6 +59,9 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
     if !errors.is_empty() {
         return Ok(output::fail(&errors.join("\n")));
+    }
+    if !config.receivers.is_empty() {
+        output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen).await));
     }
     let green = output::style(AnsiColor::Green);
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
@@ -59,6 +75,13 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
         _ => output::say(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the kubeconfig would do, had the cluster no `context`.
+fn context_is_wrong(cluster: &ClusterConfig) -> bool {
+    let given = cluster.dial();
+    let default = DialConfig { context: None, ..given.clone() };
+    given.context.is_some() && dial::context(&given).is_err() && dial::context(&default).is_ok()
 }
 
 /// What of a cluster's credentials and CAs can be told without asking it; a plugin's own words are indented below.
@@ -113,6 +136,7 @@ fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
     }
+    warnings.extend(links::warning(config));
     if !config.listen.ip().is_loopback() {
         warnings.push(format!("{} can be reached from other machines and asks for no password", config.listen));
     }

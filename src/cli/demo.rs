@@ -42,15 +42,24 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
         hooks,
         page: format!("http://{}", engine.listening),
     };
+    let page = stage.page.clone();
     let mut out = anstream::stdout();
     let ending = tokio::select! {
-        ending = narrate(stage, &mut out) => ending?,
-        _ = tokio::signal::ctrl_c() => Ending::Told,
+        ending = narrate(stage, &mut out) => Some(ending?),
+        _ = tokio::signal::ctrl_c() => None,
     };
+    if ending == Some(Ending::Told) {
+        if args.stay {
+            output::say(&format!("The pages stay up to look around: {page}   (Ctrl-C ends the demo)"));
+            tokio::signal::ctrl_c().await?;
+        } else {
+            output::say("To look around on its pages afterwards: dogwatch demo --stay");
+        }
+    }
     engine.stop().await;
     Ok(match ending {
-        Ending::Told => ExitCode::SUCCESS,
-        Ending::Late(what) => output::fail(&what),
+        Some(Ending::Late(what)) => output::fail(&what),
+        Some(Ending::Told) | None => ExitCode::SUCCESS,
     })
 }
 

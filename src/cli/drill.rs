@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use comfy_table::{Table, presets};
+use serde_json::json;
 
 use super::{ConfigArgs, DrillArgs, Output, output};
 use crate::{
     app::drill::{self, Report},
     config::Config,
     dispatch,
-    model::Topic,
+    model::Told,
     notify,
 };
 
@@ -33,7 +34,7 @@ pub async fn main(args: DrillArgs) -> anyhow::Result<ExitCode> {
         return Ok(output::fail(&format!("there is no receiver {name:?}; there are: {}", names.join(", "))));
     }
     if args.dry_run {
-        return preview(&config, args.receiver.as_deref());
+        return rehearse(&config, &args).await;
     }
     let Some(schedule) = &args.schedule else { return once(&config, &args).await };
     loop {
@@ -86,21 +87,39 @@ fn as_text(report: &Report) -> String {
     format!("{}{table}{verdict}", if report.headline.is_empty() { String::new() } else { found })
 }
 
-/// What each receiver would get, without sending anything.
-fn preview(config: &Config, only: Option<&str>) -> anyhow::Result<ExitCode> {
-    let integrations = config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
-    let mut n = notify::example::opened();
-    n.incident.topic = Topic::Drill;
-    n.external_labels = config.external_labels.clone();
-    if let Some(url) = &config.external_url {
-        n.external_url = url.as_str().trim_end_matches('/').to_owned();
+/// What each receiver would get of the outage that a drill plays; nothing is sent.
+async fn rehearse(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode> {
+    if args.output == Output::Table {
+        output::note("nothing is sent: a pretend cluster breaks and mends, and this is what your receivers would get");
     }
-    if let Some(first) = config.clusters.first() {
-        n.incident.cluster = first.name.as_str().into();
-    }
-    for integration in integrations.iter().filter(|i| only.is_none_or(|r| i.receiver() == r)) {
+    let only = args.receiver.as_deref();
+    let (report, messages) = drill::rehearse(config, only).await?;
+    let all = config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
+    let spared = all.iter().map(|i| &*i.name).filter(|name| !messages.iter().any(|m| m.integration == **name));
+    let spared: Vec<&str> = spared.filter(|name| only.is_none_or(|r| notify::receiver_of(name) == r)).collect();
+    if args.output == Output::Json {
+        let shown = messages.iter().map(|m| json!({"receiver": m.integration, "what": what(m.told), "text": m.text}));
+        let shown = json!({"messages": shown.collect::<Vec<_>>(), "not_told": spared, "problem": report.problem});
+        output::say(&shown.to_string());
+    } else {
         let bold = anstyle::Style::new().bold();
-        output::say(&format!("{bold}{}{bold:#}\n{}\n", integration.name, integration.preview(&n)));
+        for m in &messages {
+            output::say(&format!("{bold}{}: the outage {}{bold:#}\n{}\n", m.integration, what(m.told), m.text));
+        }
+        if !spared.is_empty() {
+            output::say(&format!("would get nothing of this outage, by your routes: {}", spared.join(", ")));
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match &report.problem {
+        None => ExitCode::SUCCESS,
+        Some(why) => output::fail(why),
+    })
+}
+
+fn what(told: Told) -> &'static str {
+    match told {
+        Told::Opened => "began",
+        Told::Worse | Told::Update | Told::Reminder => "goes on",
+        Told::Resolved => "ended",
+    }
 }

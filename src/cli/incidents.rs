@@ -3,7 +3,8 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -14,12 +15,16 @@ use crate::{
         IncidentView,
         incidents::{self, Picked, Wanted},
     },
+    model::text,
     store::{IncidentFilter, IncidentState, Store},
     telemetry::Metrics,
 };
 
 /// Open incidents that are read from the file; a watchdog has no more.
 const OPEN_MAX: usize = 10_000;
+
+/// Columns of the list that are never broken: id, since.
+const WHOLE_COLUMNS: usize = 2;
 
 /// Lines of the timeline that are printed.
 const TIMELINE_SHOWN: usize = 40;
@@ -126,13 +131,13 @@ async fn list(from: &From, args: &IncidentsArgs) -> anyhow::Result<Value> {
     }
 }
 
-fn text(v: &Value) -> String {
+fn string(v: &Value) -> String {
     v.as_str().unwrap_or_default().to_owned()
 }
 
 /// `2026-11-23 14:02:11`
 fn time(v: &Value) -> String {
-    let text = text(v);
+    let text = string(v);
     text.split(['.', 'Z']).next().unwrap_or_default().replace('T', " ")
 }
 
@@ -144,6 +149,15 @@ fn place(i: &Value) -> String {
     }
 }
 
+/// From the beginning to the end, in words.
+fn lasted(began: &Value, ended: &Value) -> String {
+    let at = |v: &Value| v.as_str().and_then(|t| t.parse::<Timestamp>().ok());
+    match (at(began), at(ended)) {
+        (Some(began), Some(ended)) => text::between(began, ended),
+        _ => "ended".into(),
+    }
+}
+
 fn table(found: &Value) -> String {
     let incidents = found["incidents"].as_array().map_or(&[] as &[Value], Vec::as_slice);
     if incidents.is_empty() {
@@ -151,21 +165,28 @@ fn table(found: &Value) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["id", "state", "severity", "since (UTC)", "where", "what"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(output::width());
+    table.set_header(["id", "since (UTC)", "lasted", "severity", "where", "what"]);
     for i in incidents {
-        let state = match (&i["resolved_at"], &i["acknowledged"]) {
+        let lasted = match (&i["resolved_at"], &i["acknowledged"]) {
             (Value::Null, Value::Null) => "open".to_owned(),
-            (Value::Null, by) => format!("open ({})", text(&by["by"])),
-            (end, _) => format!("ended {}", time(end)),
+            (Value::Null, by) => format!("open, {} is at it", string(&by["by"])),
+            (end, _) => lasted(&i["started_at"], end),
         };
+        let since = time(&i["started_at"]);
+        let minute = since.rsplit_once(':').map_or(&*since, |(minute, _)| minute);
         table.add_row([
-            i["id"].to_string(),
-            state,
-            text(&i["severity"]),
-            time(&i["started_at"]),
-            place(i),
-            text(&i["headline"]),
+            &i["id"].to_string(),
+            minute,
+            &lasted,
+            &string(&i["severity"]),
+            &place(i),
+            &string(&i["headline"]),
         ]);
+    }
+    // The numbers and times are read across: only sentences are broken.
+    for column in table.column_iter_mut().take(WHOLE_COLUMNS) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     match found["next"].as_i64() {
         Some(id) => format!("{table}\nolder ones: --all, or --before {id}"),
@@ -175,10 +196,15 @@ fn table(found: &Value) -> String {
 
 fn whole(found: &Value) -> String {
     let i = &found["incident"];
-    let mut out = vec![format!("[{}] {}", place(i), text(&i["headline"]))];
+    let mut out = vec![format!("[{}] {}", place(i), string(&i["headline"]))];
     let until =
         if i["resolved_at"].is_null() { "open".to_owned() } else { format!("ended {}", time(&i["resolved_at"])) };
-    out.push(format!("incident {}, {}, since {} UTC, {until}", i["id"], text(&i["severity"]), time(&i["started_at"])));
+    out.push(format!(
+        "incident {}, {}, since {} UTC, {until}",
+        i["id"],
+        string(&i["severity"]),
+        time(&i["started_at"])
+    ));
     let root = &i["alerts"][0]["finding"];
     let step = root["first_step"].as_str().filter(|s| !s.is_empty()).map(|step| format!("\n  {step}"));
     let runbook = found["runbook_url"].as_str().map(|url| format!("\n  Runbook: {url}"));
@@ -189,16 +215,17 @@ fn whole(found: &Value) -> String {
         [("What still works", "still_works"), ("What was seen", "evidence"), ("Because of it", "consequences")]
     {
         let lines: Vec<String> =
-            root[key].as_array().into_iter().flatten().map(|l| format!("  - {}", text(l))).collect();
+            root[key].as_array().into_iter().flatten().map(|l| format!("  - {}", string(l))).collect();
         if !lines.is_empty() {
             out.push(format!("\n{title}\n{}", lines.join("\n")));
         }
     }
     let timeline = i["timeline"].as_array().map_or(&[] as &[Value], Vec::as_slice);
-    let lines = timeline.iter().rev().take(TIMELINE_SHOWN).rev().map(|l| format!("  {}  {}", time(&l[0]), text(&l[1])));
+    let lines =
+        timeline.iter().rev().take(TIMELINE_SHOWN).rev().map(|l| format!("  {}  {}", time(&l[0]), string(&l[1])));
     out.push(format!("\nTimeline (UTC)\n{}", lines.collect::<Vec<_>>().join("\n")));
     let told = found["deliveries"].as_array().map_or(&[] as &[Value], Vec::as_slice).iter().map(|d| {
-        format!("  {}  {} {}: {}", time(&d["at"]), text(&d["receiver"]), text(&d["outcome"]), text(&d["answer"]))
+        format!("  {}  {} {}: {}", time(&d["at"]), string(&d["receiver"]), string(&d["outcome"]), string(&d["answer"]))
     });
     let told: Vec<String> = told.collect();
     if !told.is_empty() {

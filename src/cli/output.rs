@@ -43,6 +43,13 @@ pub fn style(color: AnsiColor) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
+/// Columns that a table may take: the terminal's, as the shell tells it; 80 where nobody does.
+pub fn width() -> u16 {
+    const NARROW: u16 = 40;
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok());
+    told.filter(|columns| *columns >= NARROW).unwrap_or(80)
+}
+
 /// The file that counts: the one named, or `./dogwatch.yml` where there is one.
 pub fn config_file(args: &ConfigArgs) -> Option<PathBuf> {
     let here = PathBuf::from("dogwatch.yml");

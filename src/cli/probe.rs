@@ -28,6 +28,8 @@ use crate::{
 const SILENT_FOR: Duration = Duration::from_secs(2);
 /// Probes at once: a person waits, and the machine may be small.
 const AT_ONCE: usize = 128;
+/// Targets that are named where none is called as asked for.
+const SHOWN_MAX: usize = 10;
 
 /// What one probe amounts to, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -125,9 +127,11 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let mut unread = Vec::new();
     let mut problems = Vec::new();
     let mut gaps = Vec::new();
+    let mut called = Vec::new();
     for cluster in &config.clusters {
         match probe_cluster(cluster, &config, &args).await {
             Ok(found) => {
+                called.extend(found.others);
                 seen.extend(found.probed);
                 unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
                 gaps.extend(found.gaps.into_iter().map(|gap| NotWatched::new(&cluster.name, gap)));
@@ -139,8 +143,11 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
     }
-    if seen.is_empty() {
-        return unknown("nothing to probe: no target is called so (`dogwatch probe --all` shows all)");
+    if seen.is_empty() && gaps.is_empty() {
+        return match nothing(&config, &args, &called, !problems.is_empty()) {
+            Some(why) => unknown(&why),
+            None => Ok(ExitCode::from(Grade::Unknown.nagios().0)),
+        };
     }
     // What runs there is not known where it can't be read: that nothing is known to be down is not "OK".
     let hidden = (!unread.is_empty() || !problems.is_empty()).then_some(Grade::Unknown);
@@ -157,6 +164,23 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
+/// Why there was nothing to probe; `None` where that is said already.
+fn nothing(config: &Config, args: &ProbeArgs, called: &[String], failed: bool) -> Option<String> {
+    if failed {
+        return None;
+    }
+    if config.clusters.is_empty() {
+        return Some("nothing to probe: the configuration names no cluster".into());
+    }
+    if called.is_empty() {
+        return Some("nothing to probe: every component that could be is turned off (`enabled: false`)".into());
+    }
+    let shown = called.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = called.len().saturating_sub(SHOWN_MAX);
+    let more = if more > 0 { format!(", and {more} more (`dogwatch probe --all`)") } else { String::new() };
+    Some(format!("nothing to probe: no target is called {}; there are {shown}{more}", args.targets.join(" or ")))
+}
+
 /// What was seen of a cluster.
 struct Seen {
     probed: Vec<Probed>,
@@ -164,6 +188,8 @@ struct Seen {
     unread: Option<String>,
     /// Components of which nothing was seen.
     gaps: Vec<Gap>,
+    /// Targets that were not asked for.
+    others: Vec<String>,
 }
 
 async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Seen, String> {
@@ -186,8 +212,9 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let unread = unread.filter(|_| args.all).cloned();
     let timing = Timing { interval: config.defaults.interval, timeout: config.defaults.timeout };
     let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), timing);
-    let mut gaps = if args.all { gaps(cluster, &snapshot, &all) } else { Vec::new() };
-    let wanted = all.into_iter().filter(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
+    let mut gaps = gaps(cluster, &snapshot, &all);
+    let (wanted, others): (Vec<Target>, Vec<Target>) =
+        all.into_iter().partition(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
     let proxies: Arc<[Url]> = [dialer.server()]
         .into_iter()
         .chain(snapshot.apiserver_endpoints.iter().filter_map(|e| Url::parse(&format!("https://{e}")).ok()))
@@ -201,12 +228,35 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
             probe::probe(&Arc::new(target), &dialer, &proxies, false, &clock).await
         });
     }
-    let mut observations = probes.join_all().await;
-    // A guess that does not answer is no target.
-    observations.retain(|o| o.answered || !o.target.guessed || !args.all);
+    let observations = probes.join_all().await;
+    // A guess that does not answer is no target, however it was asked for: it is not watched.
+    let (answered, guesses): (Vec<_>, Vec<_>) = observations.into_iter().partition(|o| o.answered || !o.target.guessed);
+    let observations = answered;
+    for guess in &guesses {
+        if !args.all && gaps.iter().all(|gap| gap.job != guess.target.key.job) {
+            gaps.push(silent(guess));
+        }
+    }
+    gaps.retain(|gap| {
+        let name = format!("{}/{}", cluster.name, gap.job.as_str());
+        let asked = args.all || args.targets.iter().any(|wanted| name.contains(wanted.as_str()));
+        asked || guesses.iter().any(|o| o.target.key.job == gap.job)
+    });
     gaps.retain(|gap| gap.is_open(observations.iter().map(|o| o.target.key.job)));
     let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
-    Ok(Seen { probed, unread, gaps })
+    let others = others.iter().map(|t| t.key.to_string()).collect();
+    Ok(Seen { probed, unread, gaps, others })
+}
+
+/// The gap of a component that a cluster need not have.
+fn silent(guess: &Observation) -> Gap {
+    let job = guess.target.key.job;
+    Gap {
+        job,
+        why: format!("it is looked for at {}, where nobody answers", guess.target.key.instance),
+        how: format!("let it listen there, or give `{}.endpoints`", job.as_str().replace('-', "_")),
+        turned_off: false,
+    }
 }
 
 /// An exec plugin may take its time: nobody should wonder.
@@ -239,7 +289,9 @@ fn print(seen: &[Probed], word: &str, unread: &[String], gaps: &[NotWatched]) {
     names.dedup();
     let names = if names.is_empty() { String::new() } else { format!("; not watched: {}", names.join(", ")) };
     let (summary, unread) = (summary.join(", "), unread.concat());
-    output::say(&format!("DOGWATCH {word} - {summary} of {} targets{unread}{names}", seen.len()));
+    let summary =
+        if seen.is_empty() { "nothing answers".into() } else { format!("{summary} of {} targets", seen.len()) };
+    output::say(&format!("DOGWATCH {word} - {summary}{unread}{names}"));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["TARGET", "NODE", "VERDICT", "MS", "WHY"]);
     for p in seen {
@@ -253,7 +305,10 @@ fn print(seen: &[Probed], word: &str, unread: &[String], gaps: &[NotWatched]) {
         ]);
     }
     let mut lines = table.lines();
-    output::say(lines.next().unwrap_or_default().trim());
+    let header = lines.next().unwrap_or_default();
+    if !seen.is_empty() {
+        output::say(header.trim());
+    }
     // One row, one line. Coloured after it is laid out: the table counts the bytes of a colour as letters.
     for (line, p) in lines.zip(seen) {
         let (word, color) = p.grade.word();

@@ -73,7 +73,7 @@ fn test_files(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
 async fn play(args: BacktestArgs) -> anyhow::Result<ExitCode> {
     let config = output::configuration_or_default(&args.history).await.map_err(anyhow::Error::msg)?;
     let groups = match &args.files[..] {
-        [] => config::rules(&config).map_err(|e| anyhow::anyhow!(e.join("\n")))?,
+        [] => config::rules(&config)?,
         files => load(files)?,
     };
     let since = duration(&args.since).map_err(anyhow::Error::msg)?;

@@ -24,6 +24,9 @@ pub async fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     if config.receivers.is_empty() {
         tracing::warn!("no receiver is configured: outages are shown on the page and in /metrics, but told to nobody");
     }
+    if let Some(warning) = app::links::warning(&config) {
+        tracing::warn!("{warning}");
+    }
     let again = args.clone();
     let reload: app::Reload = Box::new(move || {
         let args = again.clone();

@@ -36,6 +36,29 @@ pub(super) enum Node {
 }
 
 impl Node {
+    /// Leaves out the key at a path (`clusters[0].name`); false where there is none, or where it is an item of a list.
+    pub(super) fn leave_out(&mut self, path: &str) -> bool {
+        match self {
+            Self::Map(entries) => {
+                if let Some(at) = entries.iter().position(|(key, _)| key == path) {
+                    entries.remove(at);
+                    return true;
+                }
+                // A key may have dots in it: each that fits is followed.
+                entries.iter_mut().any(|(key, below)| {
+                    let rest = path.strip_prefix(key.as_str()).filter(|rest| rest.starts_with(['.', '[']));
+                    rest.is_some_and(|rest| below.leave_out(rest.trim_start_matches('.')))
+                })
+            }
+            Self::List(items) => {
+                let found = path.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+                let item = found.and_then(|(i, rest)| Some((items.get_mut(i.parse::<usize>().ok()?)?, rest)));
+                item.is_some_and(|(item, rest)| item.leave_out(rest.trim_start_matches('.')))
+            }
+            Self::Null | Self::Scalar { .. } => false,
+        }
+    }
+
     /// As JSON has it.
     fn to_value(&self) -> Value {
         match self {

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod example;
+mod messages;
+
 fn env(name: &str) -> Option<String> {
     match name {
         "NAME" => Some("prod".into()),
@@ -88,34 +91,6 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
-fn a_wrong_value_is_shown_in_its_place() {
-    assert_snapshot!(wrong("clusters:\n  - name: prod\ndefaults:\n  interval: 10\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: "10" is not a duration (time unit needed, for example 10sec or 10ms); write it like 10s, 5m, 24h or 90d
-       |
-     4 |   interval: 10
-       |             ^
-    "#);
-    assert_snapshot!(wrong("clusters:\n  - name: prod\ndefaults:\n  interval: soon\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:4:13: defaults.interval: "soon" is not a duration (expected number at 0); write it like 10s, 5m, 24h or 90d
-       |
-     4 |   interval: soon
-       |             ^
-    "#);
-    assert_snapshot!(wrong("clusters:\n  - name: prod\n    kubelet: {via: sideways}\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:3:20: clusters[0].kubelet.via: unknown variant `sideways`, expected one of `direct`, `proxy`, `auto`
-       |
-     3 |     kubelet: {via: sideways}
-       |                    ^
-    "#);
-    assert_snapshot!(wrong("clusters: [{name: a}]\nlisten: everywhere\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:2:9: listen: invalid socket address syntax
-       |
-     2 | listen: everywhere
-       |         ^
-    "#);
-}
-
-#[test]
 fn what_is_wrong_together_is_told_together() {
     let text = "clusters:\n  - name: a\n  - name: a\n    etcd: {ca_file: none.crt}\nstorage: {retention: 1s}\ndefaults: {interval: 5s, timeout: 10s}\n";
     assert_snapshot!(wrong(text), @r#"
@@ -123,7 +98,7 @@ fn what_is_wrong_together_is_told_together() {
        |
      3 |   - name: a
        |           ^
-    /etc/dogwatch/dogwatch.yml:4:21: clusters[1].etcd.ca_file: /etc/dogwatch/none.crt: No such file or directory (os error 2)
+    /etc/dogwatch/dogwatch.yml:4:21: clusters[1].etcd.ca_file: /etc/dogwatch/none.crt: there is no such file
        |
      4 |     etcd: {ca_file: none.crt}
        |                     ^
@@ -148,12 +123,6 @@ fn what_is_no_configuration_at_all() {
        |
      1 | - a
        | ^
-    "#);
-    assert_snapshot!(wrong("clusters:\n\t- name: a\n"), @r#"
-    /etc/dogwatch/dogwatch.yml:2:2: this is not YAML: tabs disallowed within this context (block indentation)
-       |
-     2 | 	- name: a
-       |  ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: '${NOT_SET}'}]"), @r#"
     /etc/dogwatch/dogwatch.yml:1:19: the environment variable NOT_SET is not set (write $$ for a plain dollar)

@@ -12,7 +12,7 @@ use serde::{
 use serde_json::{Number, Value};
 use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, error::Source, node::Node};
+use super::{ConfigError, error::Source, node::Node, words};
 
 /// The sections that are Alertmanager's own.
 const OF_ALERTMANAGER: [&str; 9] = [
@@ -121,7 +121,7 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     }
     let tree: Spanned<Tree> = serde_saphyr::from_str(source.text).map_err(|error| {
         let place = error.location().map(|l| (l.line() as usize, l.column() as usize));
-        vec![ConfigError::at(source, place, first_line(&error))]
+        vec![ConfigError::at(source, place, words::of_yaml(&error))]
     })?;
     if !matches!(tree.value, Tree::Map(_)) {
         return Err(vec![ConfigError::at(source, Some((1, 1)), "the file must be a mapping: `clusters: …`".into())]);
@@ -129,14 +129,6 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     let value = walk.value(tree, String::new());
     walk.document.value = value;
     if walk.errors.is_empty() { Ok(walk.document) } else { Err(walk.errors) }
-}
-
-/// The parser's own words without its snippet and its place, which we show ourselves.
-fn first_line(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let cut = line.find(" at line ").unwrap_or(line.len());
-    format!("this is not YAML: {}", line[..cut].trim_start_matches("error: "))
 }
 
 struct Walk<'a> {
@@ -235,23 +227,56 @@ fn unset(name: &str, pasted: bool) -> String {
     format!("the environment variable {name} is not set ({remedy})")
 }
 
+/// Something wrong at a path, as serde or a check of ours says it.
+pub(super) struct Wrong {
+    /// Where: `clusters[0].name`; of an unknown key the key itself.
+    pub path: String,
+    message: String,
+    /// An unknown key, and those that are known there.
+    unknown: Option<(String, Vec<String>)>,
+}
+
+impl Wrong {
+    /// Takes serde's words apart.
+    pub fn new(path: &str, message: &str) -> Self {
+        let path = path.trim_matches('.');
+        let unknown = unknown_key(message);
+        let path = match &unknown {
+            Some((key, _)) if path.is_empty() => key.clone(),
+            Some((key, _)) if path != key && !path.ends_with(&format!(".{key}")) => format!("{path}.{key}"),
+            _ => path.to_owned(),
+        };
+        Self { path, message: message.to_owned(), unknown }
+    }
+
+    /// The path of a key that is missing.
+    pub fn missing(&self) -> Option<String> {
+        let key = self.message.strip_prefix("missing field `")?.trim_end_matches('`');
+        Some(if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) })
+    }
+}
+
 impl Document {
-    /// An error at a path, with its place; serde's words for an unknown key become ours.
-    pub fn located(&self, source: &Source<'_>, path: &str, message: &str) -> ConfigError {
-        if let Some((key, known)) = unknown_key(message) {
-            let full = if path.ends_with(&key) || path == "." {
-                path.trim_matches('.').to_string()
-            } else {
-                format!("{path}.{key}")
-            };
-            let full = if full.is_empty() { key.clone() } else { full };
-            let place = self.keys.get(&full).or_else(|| self.nearest(&full)).copied();
-            let above = full.rsplit_once('.').map(|(above, _)| format!(" in {above}")).unwrap_or_default();
-            return ConfigError::at(source, place, format!("unknown key `{key}`{above}; {}", suggestion(&key, &known)));
+    /// An error with its place; the libraries' words become ours.
+    pub fn located(&self, source: &Source<'_>, wrong: &Wrong) -> ConfigError {
+        if let Some((key, known)) = &wrong.unknown {
+            let place = self.keys.get(&wrong.path).or_else(|| self.nearest(&wrong.path)).copied();
+            let above = wrong.path.rsplit_once('.').map(|(above, _)| format!(" in {above}")).unwrap_or_default();
+            return ConfigError::at(source, place, format!("unknown key `{key}`{above}; {}", suggestion(key, known)));
         }
-        let place = self.nearest(path).copied();
-        let at = if path.is_empty() || path == "." { String::new() } else { format!("{path}: ") };
-        ConfigError::at(source, place, format!("{at}{message}"))
+        let place = self.nearest(&wrong.path).copied();
+        let at = if wrong.path.is_empty() { String::new() } else { format!("{}: ", wrong.path) };
+        ConfigError::at(source, place, format!("{at}{}", words::of_value(&wrong.message)))
+    }
+
+    /// Leaves out the key at a path, or the nearest above it that can be: without an item of a list, others would stand
+    /// elsewhere. Gives the path of what is gone, `None` where nothing is.
+    pub fn leave_out(&mut self, path: &str) -> Option<String> {
+        let mut path = path;
+        while !self.value.leave_out(path) {
+            path = &path[..path.rfind(['.', '['])?];
+        }
+        Some(path.to_owned())
     }
 
     /// The place of a path, or of the deepest part of it that is there.

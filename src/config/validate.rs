@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use super::Config;
+use super::{Config, words};
 use crate::{
     discover::config::ClusterConfig,
     heartbeat,
@@ -74,8 +74,8 @@ pub(super) fn check(config: &Config) -> Problems {
             say(&format!("{at}{key}"), why);
         }
     }
-    if config.external_url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https")) {
-        say("external_url", "must begin with http:// or https://".into());
+    if config.external_url.as_ref().is_some_and(|u| !is_web(u)) {
+        say("external_url", "must begin with http:// or https://, like https://watch.example.org".into());
     }
     let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
     if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
@@ -119,6 +119,20 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
         ("controller_manager", cluster.controller_manager.interval, cluster.controller_manager.timeout),
         ("kube_proxy", cluster.kube_proxy.interval, cluster.kube_proxy.timeout),
     ];
+    let endpoints = [
+        ("apiserver", &cluster.apiserver.endpoints),
+        ("etcd", &etcd.endpoints),
+        ("scheduler", &cluster.scheduler.endpoints),
+        ("controller_manager", &cluster.controller_manager.endpoints),
+        ("kube_proxy", &cluster.kube_proxy.endpoints),
+    ];
+    for (key, urls) in endpoints {
+        for (i, url) in urls.iter().enumerate().filter(|(_, url)| !is_web(url)) {
+            // `localhost:2379` is a URL, too: one of the scheme "localhost".
+            let why = format!("\"{url}\" must begin with https:// (or http://), like https://10.0.0.1:2379");
+            say(&format!("{at}.{key}.endpoints[{i}]"), why);
+        }
+    }
     for (key, interval, timeout) in paces {
         if let Some(interval) = interval {
             check_pace(interval, timeout.unwrap_or(INTERVAL.0.min(interval)), &format!("{at}.{key}"), say);
@@ -186,8 +200,12 @@ fn readable(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(format!("{} is a directory", path.display())),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("{}: {error}", path.display())),
+        Err(error) => Err(format!("{}: {}", path.display(), words::of_io(&error))),
     }
+}
+
+fn is_web(url: &url::Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
 fn is_name(name: &str) -> bool {

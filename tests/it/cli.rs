@@ -150,6 +150,87 @@ fn probe_exits_like_a_nagios_plugin() {
     assert_eq!(rows[0]["reason"], "refused");
     let none = dogwatch(&["probe", "no-such-thing", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert_eq!(none.status.code(), Some(3));
+    assert!(err(&none).contains("no target is called no-such-thing; there are here/"), "{}", err(&none));
+    // A guess that nobody answers at is not watched, however it is asked for.
+    let guessed = dogwatch(&["probe", "etcd", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    assert_eq!(guessed.status.code(), Some(3), "{}{}", out(&guessed), err(&guessed));
+    let told = out(&guessed);
+    assert!(told.starts_with("DOGWATCH UNKNOWN - nothing answers"), "{told}");
+    assert!(told.contains("not watched: here/etcd: ") && told.contains("to watch it, give `etcd.endpoints`"), "{told}");
+    assert!(!told.contains("down"), "{told}");
+}
+
+/// `check` of a configuration, with files beside it.
+fn check(config: &str) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("kubeconfig"), KUBECONFIG).unwrap();
+    let file = dir.path().join("dogwatch.yml");
+    fs::write(&file, config).unwrap();
+    let checked = dogwatch(&["check", "-c", file.to_str().unwrap()]);
+    let said = format!("{}{}", out(&checked), err(&checked));
+    (checked.status.code(), said.replace(&format!("{}/", dir.path().display()), ""))
+}
+
+#[test]
+fn what_is_found_only_outside_the_file_has_a_line_in_it() {
+    let (code, said) = check("clusters:\n  - name: prod\n    kubeconfig: kubeconfig\n    context: nowhere\n");
+    let words = "dogwatch.yml:4:14: clusters[0].context: cluster prod: the kubeconfig kubeconfig has no context \"nowhere\": it has here";
+    assert!(code == Some(1) && said.contains(words), "{said}");
+    let (code, said) = check(
+        "clusters: [{name: prod, kubeconfig: kubeconfig}]\nrule_files:\n  - builtin\n  - none.yml\n  - rules/*.yml\n",
+    );
+    assert!(code == Some(1) && said.contains("dogwatch.yml:4:5: rule_files[1]: none.yml: "), "{said}");
+    assert!(said.contains("dogwatch.yml:5:5: rule_files[2]: rules: "), "{said}");
+}
+
+#[test]
+fn dead_links_are_told_before_they_are_sent() {
+    let file = |more: &str| {
+        let receiver = "receivers: [{name: ops, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]";
+        check(&format!("clusters: [{{name: prod, kubeconfig: kubeconfig}}]\n{receiver}\n{more}"))
+    };
+    let (code, said) = file("");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("links in messages will lead to http://127.0.0.1:9559, which is dead everywhere but"),
+        "{said}"
+    );
+    let (_, said) = file("listen: :9559\n");
+    assert!(!said.contains("dead"), "{said}");
+    assert!(said.contains("links in messages lead to http://") && !said.contains("http://0.0.0.0"), "{said}");
+    let (_, said) = file("external_url: https://watch.example.org\n");
+    assert!(!said.contains("dead") && said.contains("lead to https://watch.example.org/"), "{said}");
+}
+
+#[test]
+fn what_does_not_answer_as_dogwatch_is_said_in_one_sentence() {
+    use std::io::{Read, Write};
+    fn ask(url: &str) -> String {
+        let asked = dogwatch(&["status", "--url", url]);
+        assert_eq!(asked.status.code(), Some(1), "{}", err(&asked));
+        err(&asked)
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = ask(&format!("http://{free}"));
+    let words =
+        format!("error: nothing answers at http://{free}: start it there (`dogwatch run`), or say where it is with");
+    assert!(said.starts_with(&words) && said.lines().count() == 1 && !said.contains("client error"), "{said}");
+    for (answer, words) in [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 15\r\n\r\n<html>no</html>", "is not dogwatch (404 Not Found)"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "is not dogwatch (200 OK)"),
+        ("SSH-2.0-OpenSSH_9.2p1\r\n", "does not speak HTTP as dogwatch does"),
+    ] {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            client.read(&mut [0; 4096]).unwrap();
+            client.write_all(answer.as_bytes()).unwrap();
+        });
+        let said = ask(&url);
+        serving.join().unwrap();
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
 }
 
 #[test]
@@ -157,6 +238,11 @@ fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(out(&dogwatch(&["completions", shell])).contains("dogwatch"), "{shell}");
     }
+}
+
+/// As long as a headline may well be.
+fn headline(id: i64) -> String {
+    format!("the outage {id}, with a headline that is as long as one of a greater outage may be")
 }
 
 /// Thirty days of `up`, packed, with an outage of an hour ten days ago, and the incident of it.
@@ -174,7 +260,7 @@ async fn history(dir: &Path, now: Timestamp) -> Store {
     let days = |n: i64| now - SignedDuration::from_hours(24 * n);
     let incident = |id: i64, ago: i64| Incident {
         id,
-        headline: format!("the outage {id}"),
+        headline: headline(id),
         started_at: days(ago),
         resolved_at: Some(days(ago) + SignedDuration::from_mins(59)),
         ..picture::quorum_lost()
@@ -209,10 +295,11 @@ async fn the_past_is_read_from_the_file_while_it_is_written_and_after() {
         assert_eq!(asked["result"][0]["value"][1], "60", "{asked}");
         let listed = json(&["incidents", "--since", "30d"]);
         assert_eq!(listed["incidents"].as_array().unwrap().len(), 1, "{listed}");
-        assert_eq!(json(&["incidents", "--all"])["incidents"][1]["headline"], "the outage 1");
-        assert_eq!(json(&["incidents", "1"])["incident"]["headline"], "the outage 1");
+        assert_eq!(json(&["incidents", "--all"])["incidents"][1]["headline"], headline(1));
+        assert_eq!(json(&["incidents", "1"])["incident"]["headline"], headline(1));
     }
     let table = out(&dogwatch(&["incidents", "--limit", "1", "--data-dir", data]));
+    assert!(table.lines().all(|line| line.chars().count() <= 80) && table.contains("59 min"), "{table}");
     assert!(table.contains("the outage 2") && table.contains("older ones: --all, or --before 2"), "{table}");
     let none = dogwatch(&["incidents", "17", "--data-dir", data]);
     assert!(none.status.code() == Some(1) && err(&none).contains("There is no incident 17"), "{}", err(&none));

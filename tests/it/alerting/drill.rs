@@ -57,6 +57,33 @@ async fn every_receiver_proves_that_it_took_beginning_and_end() {
 }
 
 #[tokio::test]
+async fn a_dry_run_shows_what_would_be_sent_and_sends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = HookServer::start().await;
+    let config = format!(
+        "external_url: https://watch.example.org\nroute: {{receiver: ops}}\nreceivers:\n  - name: ops\n    webhook_configs: \
+         [{{url: '{}'}}]\n    slack_configs: [{{api_url: 'https://hooks.example.org/geheim', channel: '#ops', title: 'mine: {{{{ \
+         .Status }}}}'}}]\n  - {{name: other, webhook_configs: [{{url: 'http://127.0.0.1:1/'}}]}}\n",
+        sink.url("/ops")
+    );
+    let output = drill(dir.path(), &config, &["--dry-run", "--output", "json"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let report = report(&output);
+    let messages = report["messages"].as_array().unwrap();
+    let told: Vec<(&str, &str)> =
+        messages.iter().map(|m| (m["receiver"].as_str().unwrap(), m["what"].as_str().unwrap())).collect();
+    for expected in ["ops/webhook[0]", "ops/slack[0]"].into_iter().flat_map(|r| [(r, "began"), (r, "ended")]) {
+        assert!(told.contains(&expected), "{expected:?}: {report}");
+    }
+    let text = |receiver: &str| messages.iter().find(|m| m["receiver"] == receiver).unwrap()["text"].as_str().unwrap();
+    assert!(text("ops/webhook[0]").contains("https://watch.example.org/"), "{report}");
+    assert!(text("ops/slack[0]").contains("mine: firing"), "{report}");
+    assert!(!report.to_string().contains("geheim"), "{report}");
+    assert_eq!(report["not_told"], serde_json::json!(["other/webhook[0]"]));
+    assert!(sink.got().is_empty(), "nothing is sent");
+}
+
+#[tokio::test]
 async fn a_receiver_that_refuses_is_no_proof() {
     let dir = tempfile::tempdir().unwrap();
     let sink = HookServer::start().await;

@@ -1,0 +1,149 @@
+//! What is said of mistakes: in whose words, and of how many at once.
+
+use insta::assert_snapshot;
+
+use super::*;
+
+/// The message of a file that is wrong in one place, without file and line.
+fn message(text: &str) -> String {
+    let errors = read(text).expect_err(text);
+    errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" | ")
+}
+
+/// One mistake each, at the end of a file that is right but for it.
+const VALUES: &[&str] = &[
+    "defaults: {interval: 10}",
+    "defaults: {interval: soon}",
+    "listen: everywhere",
+    "listen: 9559",
+    "listen: 127.0.0.1",
+    "listen: [a]",
+    "external_url: watch.example.org",
+    "external_url: ftp://x",
+    "storage: 90d",
+    "storage: {max_size: big}",
+    "schedule: {concurrency: many}",
+    "schedule: {concurrency: -1}",
+    "schedule: {concurrency: 1.5}",
+    "vantage: {references: 1.1.1.1}",
+    "external_labels: [a]",
+    "heartbeats: [{name: a}]",
+    "remote_write: {url: 'http://x/'}",
+    "remote_write: [{name: x}]",
+    "receivers: [{name: o, webhook_configs: [{url: 'chat.example.org/x'}]}]",
+];
+
+#[test]
+fn values_are_told_in_words() {
+    let all: Vec<String> =
+        VALUES.iter().map(|v| format!("{v}\n    {}", message(&format!("clusters: [{{name: a}}]\n{v}\n")))).collect();
+    assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn clusters_are_told_in_words() {
+    let all = [
+        "prod",
+        "{name: prod}",
+        "[prod]",
+        "[{kubeconfig: x}]",
+        "[{name: a, kubelet: {via: sideways}}]",
+        "[{name: a, scrape: true}]",
+        "[{name: a, kube_proxy: {enabled: 'no'}}]",
+        "[{name: a, apiserver: {endpoints: ['10.0.0.1:6443']}}]",
+        "[{name: a, etcd: {endpoints: ['localhost:2379']}}]",
+        "[{name: a, etcd: {endpoints: 'https://10.0.0.1:2379'}}]",
+        "[{name: a, labels: {a: {b: c}}}]",
+    ]
+    .map(|v| format!("{v}\n    {}", message(&format!("clusters: {v}\n"))));
+    assert_snapshot!(all.join("\n"));
+}
+
+/// Files that are no YAML, or none that a configuration can be.
+const NO_YAML: &[&str] = &[
+    "clusters:\n\t- name: a\n",
+    "clusters:\n  - name: a\n   kubeconfig: x\n",
+    "clusters:\n- name: a\n listen: x\n",
+    "clusters:\n  - name: \"a\n",
+    "clusters:\n  - name: 'a\nlisten: x\n",
+    "clusters: [{name: a}\nlisten: x\n",
+    "clusters: [{name: a]\n",
+    "clusters: [{name: a}]]\n",
+    "clusters:\n  - name: a: x\n",
+    "clusters: []\nlisten:1\n",
+    "listen: a\nlisten: b\n",
+    "clusters: []\n---\nclusters: []\n",
+    "clusters: *none\n",
+    "clusters: &a [*a]\n",
+    "rule_files: [*.yml]\n",
+    "a: @b\n",
+    "a: `b`\n",
+    "a: \"\u{1}\"\n",
+    "a: \"C:\\data\"\n",
+    "a: {{ .Status }}\n",
+    "a: !!int x\n",
+    "a: |bad\n",
+    "a: 'x' y\n",
+    "%YAML 9.9\n---\na: b\n",
+    "%foo\na: b\n",
+    "~: 2\n",
+    "? [a]\n: b\n",
+    "a: {b: c\n",
+    "a: [b, c\n",
+];
+
+#[test]
+fn what_is_no_yaml_is_told_in_words() {
+    let deep = "[".repeat(3_000);
+    let all = NO_YAML.iter().copied().chain([deep.as_str()]);
+    let all: Vec<String> =
+        all.map(|text| format!("{:.40}\n    {}", text.escape_debug().to_string(), message(text))).collect();
+    let all = all.join("\n");
+    // What speaks to programmers is for nobody who writes a configuration.
+    for theirs in
+        ["Options", "from_str", "struct ", "usize", "scalar", "simple key", "flow ", "indicator", "weak", "u64"]
+    {
+        assert!(!all.contains(theirs), "{theirs} is in:\n{all}");
+    }
+    assert_snapshot!(all);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let text = "lisen: a\nclusters: [{nmae: a, kubeconfg: x}]\nstorage: {retension: 3d, max_size: big}\ndefaults: {interval: 5}\n";
+    assert_snapshot!(wrong(text));
+    let many: String = (0..50).map(|i| format!("k{i}: 1\n")).collect();
+    let told = read(&many).unwrap_err();
+    assert_eq!(told.len(), ERRORS_MAX + 1);
+    assert!(told[ERRORS_MAX].message.contains("the first 20 mistakes"), "{}", told[ERRORS_MAX].message);
+}
+
+#[test]
+fn a_file_that_is_no_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |name: &str, bytes: Option<&[u8]>, words: &str| {
+        let path = dir.path().join(name);
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let told = load(&path).unwrap_err();
+        assert!(told[0].message.contains(words), "{}", told[0].message);
+    };
+    check("none.yml", None, "there is no such file");
+    check("latin1.yml", Some(b"clusters: [{name: Z\xfcrich}]"), "no text in UTF-8");
+    check("large.yml", Some(&vec![b'#'; (1 << 20) + 1]), "larger than 1 MiB");
+    std::fs::create_dir(dir.path().join("dir.yml")).unwrap();
+    check("dir.yml", None, "a directory, not a file");
+}
+
+#[test]
+fn line_ends_and_marks_of_other_editors_are_no_matter() {
+    for text in [
+        "\u{feff}clusters: [{name: a}]\n",
+        "clusters:\r\n  - name: a\r\n",
+        "clusters:\n  - name: a",
+        "---\nclusters: [{name: a}]\n",
+    ] {
+        assert_eq!(read(text).unwrap().clusters[0].name, "a", "{text:?}");
+    }
+}
