@@ -256,6 +256,7 @@ fn silent(guess: &Observation) -> Gap {
         why: format!("it is looked for at {}, where nobody answers", guess.target.key.instance),
         how: format!("let it listen there, or give `{}.endpoints`", job.as_str().replace('-', "_")),
         turned_off: false,
+        partly: false,
     }
 }
 
