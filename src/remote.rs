@@ -31,7 +31,7 @@ use crate::{
     clock::Clock,
     model::Labels,
     pack::{Packed, Points, Want},
-    store::{Store, StoreError},
+    store::{Shard, Store, StoreError},
     telemetry::{Metrics, RemoteLabels},
 };
 
@@ -112,7 +112,7 @@ impl Remote {
     }
 
     fn save(&self) {
-        self.parts.store.save_note(&self.key, &self.position().write());
+        self.parts.store.save_value(&self.key, &self.position().write());
     }
 
     /// `None` when told to stop.
@@ -149,7 +149,7 @@ impl Remote {
     /// what was not sent. `None` when told to stop.
     async fn restore(&self) -> Option<()> {
         let key = self.key.clone();
-        if let Some(text) = self.ask(move |store| store.note(&key)).await? {
+        if let Some(text) = self.ask(move |store| store.value(&key)).await? {
             match Position::read(&text, self.cut) {
                 Ok(position) => *self.position() = position,
                 Err(error) => {
@@ -216,7 +216,7 @@ impl Remote {
             (position.write(), position.after.len())
         };
         // Where the file can't be written, sending goes on all the same.
-        self.parts.store.commit_note(&self.key, &text).await;
+        self.parts.store.commit_value(&self.key, &text).await;
         shards
     }
 
@@ -224,7 +224,7 @@ impl Remote {
     async fn slice(&self, shard: usize) -> Option<()> {
         loop {
             let Position { from_ms, to_ms, after, samples } = self.position().clone();
-            let of = (shard as i64, after.len() as i64);
+            let of = Shard { index: shard as i64, count: after.len() as i64 };
             let after = after.get(shard).copied().unwrap_or(DONE);
             if after == DONE {
                 return Some(());

@@ -11,14 +11,14 @@ mod cache;
 mod config;
 mod head;
 mod history;
+mod housekeeping;
 mod incidents;
 mod index;
-mod keep;
-mod mailbox;
 mod meta;
 mod pending;
 mod read;
 mod schema;
+mod shared;
 pub mod size;
 mod spans;
 #[cfg(test)]
@@ -43,9 +43,9 @@ pub use self::{
 };
 use self::{
     head::{read_lock, write_lock},
-    mailbox::Mailbox,
     pending::Op,
     schema::Place,
+    shared::Shared,
     writer::Writer,
 };
 use crate::{
@@ -58,7 +58,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// What an earlier run left, read once at start.
+/// Holds what an earlier run left, read once at start.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
     /// Targets with their last verdicts.
@@ -81,7 +81,7 @@ pub struct Restored {
     pub origin: String,
 }
 
-/// How a delivery attempt ended.
+/// Says how a delivery attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryOutcome {
@@ -93,7 +93,7 @@ pub enum DeliveryOutcome {
     Dropped,
 }
 
-/// A delivery attempt, remembered with the receiver's answer.
+/// Records a delivery attempt with the receiver's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// The entry as it stands after the attempt.
@@ -109,7 +109,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// What is remembered of it for good, and the entry.
+    /// Returns what is remembered of it for good, and the entry.
     fn split(self) -> (DeliveryRecord, OutboxEntry) {
         let Self { entry, at, outcome, answer, took } = self;
         let (incident_id, sequence) = (entry.notification.incident.id, entry.notification.sequence);
@@ -119,7 +119,7 @@ impl Delivery {
     }
 }
 
-/// A delivery as shown.
+/// Holds a delivery as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRecord {
     /// Which incident.
@@ -138,7 +138,7 @@ pub struct DeliveryRecord {
     pub took: Duration,
 }
 
-/// Numbers about the history.
+/// Holds numbers about the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryStats {
     /// Series that have samples which are not packed yet.
@@ -163,7 +163,7 @@ pub struct HistoryStats {
     pub by_pair: Vec<(String, usize)>,
 }
 
-/// Whether a durable operation is in the file already.
+/// Says whether a durable operation is in the file already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Committed and synced.
@@ -172,13 +172,22 @@ pub enum Durability {
     Buffered,
 }
 
-/// The handle. Cheap to clone.
+/// Picks every `count`th series by its id: those whose id modulo `count` is `index`. For `remote`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard {
+    /// From 0.
+    pub index: i64,
+    /// How many shards there are.
+    pub count: i64,
+}
+
+/// Handles the database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Handle>);
 
 #[derive(Debug)]
 struct Handle {
-    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
     place: Place,
     thread: Mutex<Option<JoinHandle<()>>>,
     locked_out: bool,
@@ -192,11 +201,11 @@ impl Store {
     /// the store works from memory, says why in [`Store::health`], and starts writing when it can.
     pub fn open(data_dir: PathBuf, config: StorageConfig, metrics: Arc<Metrics>, clock: Clock) -> (Self, Restored) {
         let place = Place { dir: data_dir };
-        let mailbox = Arc::new(Mailbox::new(metrics, &place));
-        Self::start(place.clone(), mailbox.clone(), Writer::new(mailbox, place, config, clock))
+        let shared = Arc::new(Shared::new(metrics, &place));
+        Self::start(place.clone(), shared.clone(), Writer::new(shared, place, config, clock))
     }
 
-    fn start(place: Place, mailbox: Arc<Mailbox>, writer: Writer) -> (Self, Restored) {
+    fn start(place: Place, shared: Arc<Shared>, writer: Writer) -> (Self, Restored) {
         let restored = match writer.connection().map(|db| read::restored(db, writer.limits().1.wall())) {
             Some(Ok(restored)) => restored,
             Some(Err(error)) => {
@@ -209,28 +218,28 @@ impl Store {
         let (retention, clock) = writer.limits();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| tracing::error!(%error, "the store's thread could not be started")).ok();
-        (Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(thread), locked_out, retention, clock })), restored)
+        (Self(Arc::new(Handle { shared, place, thread: Mutex::new(thread), locked_out, retention, clock })), restored)
     }
 
-    /// Another dogwatch held the data directory when this one was opened.
+    /// Returns whether another dogwatch held the data directory when this one was opened.
     pub fn was_locked_out(&self) -> bool {
         self.0.locked_out
     }
 
-    /// A store that only reads what a dogwatch, running or not, has written to `<data_dir>/dogwatch.db`.
+    /// Opens a store that only reads what a dogwatch, running or not, has written to `<data_dir>/dogwatch.db`.
     ///
     /// # Errors
     /// When the file is not there, can't be read, or is not of this version.
     pub fn read_only(data_dir: PathBuf, metrics: Arc<Metrics>, clock: Clock) -> Result<Self, StoreError> {
         let place = Place { dir: data_dir };
-        let mailbox = Arc::new(Mailbox::new(metrics, &place));
-        let head = mailbox.readers.with(|db| {
+        let shared = Arc::new(Shared::new(metrics, &place));
+        let head = shared.readers.with(|db| {
             schema::check_version(db)?;
             history::load(db)
         })?;
-        *write_lock(&mailbox.head) = head;
+        *write_lock(&shared.head) = head;
         let retention = StorageConfig::default().retention;
-        Ok(Self(Arc::new(Handle { mailbox, place, thread: Mutex::new(None), locked_out: false, retention, clock })))
+        Ok(Self(Arc::new(Handle { shared, place, thread: Mutex::new(None), locked_out: false, retention, clock })))
     }
 
     /// Takes samples; they can be queried at once and are in the file with the next batch. Never waits for the disk. Past
@@ -238,28 +247,28 @@ impl Store {
     /// older than others is put in its place, however late it comes, unless it is older than the retention.
     pub fn append(&self, samples: &[Sample]) {
         let kept = i64::try_from(self.0.retention.as_millis()).unwrap_or(i64::MAX);
-        self.0.mailbox.push_samples(samples, self.0.clock.wall().as_millisecond().saturating_sub(kept));
+        self.0.shared.push_samples(samples, self.0.clock.wall().as_millisecond().saturating_sub(kept));
     }
 
     /// Remembers targets (new ones, and changed specs) with their verdicts; order is kept with later operations.
     pub fn save_targets(&self, targets: Vec<(Target, Verdict)>) {
-        self.0.mailbox.push(Op::Targets(targets), None);
+        self.0.shared.push(Op::Targets(targets), None);
     }
 
     /// Forgets targets that a working API server says are gone.
     pub fn forget_targets(&self, keys: Vec<TargetKey>) {
-        self.0.mailbox.push(Op::Forget(keys), None);
+        self.0.shared.push(Op::Forget(keys), None);
     }
 
     /// Remembers a change of verdict; order is kept with later operations, so that an incident committed afterwards is
     /// never in the file without it.
     pub fn save_verdict(&self, change: VerdictChange) {
-        self.0.mailbox.push(Op::Verdict(change), None);
+        self.0.shared.push(Op::Verdict(change), None);
     }
 
     /// Remembers what discovery knows of a cluster.
     pub fn save_snapshot(&self, snapshot: Arc<ClusterSnapshot>) {
-        self.0.mailbox.push(Op::Snapshot(snapshot), None);
+        self.0.shared.push(Op::Snapshot(snapshot), None);
     }
 
     /// Writes incidents and their messages in one transaction with a sync, after everything queued before.
@@ -291,17 +300,17 @@ impl Store {
 
     fn durable(&self, op: Op) -> impl Future<Output = Durability> + Send + use<> {
         let (ack, done) = oneshot::channel();
-        self.0.mailbox.push(op, Some(ack));
+        self.0.shared.push(op, Some(ack));
         // No answer: the writer has ended, and nothing more can be made durable.
         async { done.await.unwrap_or(Durability::Buffered) }
     }
 
-    /// Whether history is being written.
+    /// Returns whether history is being written.
     pub fn health(&self) -> StoreHealth {
-        self.0.mailbox.health()
+        self.0.shared.health()
     }
 
-    /// The deliveries of one incident, oldest first.
+    /// Returns the deliveries of one incident, oldest first.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -309,7 +318,7 @@ impl Store {
         read::with(&self.0.place.database(), move |db| read::deliveries(db, incident_id)).await
     }
 
-    /// Incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.
+    /// Returns the incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -317,7 +326,7 @@ impl Store {
         read::with(&self.0.place.database(), move |db| incidents::since(db, from, limit)).await
     }
 
-    /// Incidents that a filter wants, newest first, at most `limit` and no more than one answer may weigh.
+    /// Returns the incidents that a filter wants, newest first, at most `limit` and no more than one answer may weigh.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -325,7 +334,7 @@ impl Store {
         read::with(&self.0.place.database(), move |db| incidents::list(db, &filter, limit)).await
     }
 
-    /// The incident with this id, open or not; `None`: there is none.
+    /// Returns the incident with this id, open or not; `None`: there is none.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -333,7 +342,7 @@ impl Store {
         read::with(&self.0.place.database(), move |db| incidents::one(db, id)).await
     }
 
-    /// Verdict changes of a cluster, newest first.
+    /// Returns the verdict changes of a cluster, newest first.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -342,89 +351,91 @@ impl Store {
         read::with(&self.0.place.database(), move |db| read::verdict_changes(db, &cluster, limit)).await
     }
 
-    /// The series that satisfy all matchers and may have samples in `[from_ms, to_ms]` (Unix milliseconds), with those
+    /// Returns the series that satisfy all matchers and may have samples in `[from_ms, to_ms]` (Unix milliseconds), with those
     /// samples still packed. Blocks: for a thread that may wait for the disk.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Packed>, StoreError> {
-        let mailbox = &self.0.mailbox;
-        let ids = read_lock(&mailbox.head).matching(matchers, from_ms, to_ms);
-        history::read(&mailbox.head, &mailbox.readers, &ids, from_ms, to_ms)
+        let shared = &self.0.shared;
+        let ids = read_lock(&shared.head).matching(matchers, from_ms, to_ms);
+        history::read(&shared.head, &shared.readers, &ids, from_ms, to_ms)
     }
 
-    /// Label sets that satisfy all matchers of at least one of the sets (no set: every series) and may have samples in
+    /// Returns the label sets that satisfy all matchers of at least one of the sets (no set: every series) and may have samples in
     /// `[from_ms, to_ms]`. Sorted. From memory; does not block.
     pub fn series(&self, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
-        let head = read_lock(&self.0.mailbox.head);
+        let head = read_lock(&self.0.shared.head);
         match sets {
             [] => head.index().sorted(head.matching(&[], from_ms, to_ms).into_iter()),
             sets => head.index().sorted(sets.iter().flat_map(|matchers| head.matching(matchers, from_ms, to_ms))),
         }
     }
 
-    /// For `remote`: up to `limit` series with ids above `after`, in the order of their ids, of shard `shard.0` of
-    /// `shard.1` (id modulo), with their samples in `[from_ms, to_ms]`; series without any are left out. The id of the
+    /// Returns up to `limit` series of a shard with ids above `after`, in the order of their ids, with their samples in `[from_ms, to_ms]`; series without any are left out. The id of the
     /// last series looked at is the second value, `None` at the end of the list. Blocks.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn slice(
         &self,
-        shard: (i64, i64),
+        shard: Shard,
         after: i64,
         limit: usize,
         from_ms: i64,
         to_ms: i64,
     ) -> Result<(Vec<Packed>, Option<i64>), StoreError> {
-        let mailbox = &self.0.mailbox;
+        let shared = &self.0.shared;
         let ids: Vec<i64> = {
-            let head = read_lock(&mailbox.head);
-            let mine =
-                head.index().after(after).map(|(id, _)| id).filter(|id| id.rem_euclid(shard.1.max(1)) == shard.0);
+            let head = read_lock(&shared.head);
+            let mine = head
+                .index()
+                .after(after)
+                .map(|(id, _)| id)
+                .filter(|id| id.rem_euclid(shard.count.max(1)) == shard.index);
             mine.take(limit).collect()
         };
         let next = ids.last().copied().filter(|_| ids.len() == limit);
-        Ok((history::read(&mailbox.head, &mailbox.readers, &ids, from_ms, to_ms)?, next))
+        Ok((history::read(&shared.head, &shared.readers, &ids, from_ms, to_ms)?, next))
     }
 
-    /// Where history begins, Unix milliseconds: samples of any age, rolled up or not; `None`: there are none. From memory;
+    /// Returns where history begins, Unix milliseconds: samples of any age, rolled up or not; `None`: there are none. From memory;
     /// does not block.
     pub fn oldest_ms(&self) -> Option<i64> {
-        read_lock(&self.0.mailbox.head).oldest_ms()
+        read_lock(&self.0.shared.head).oldest_ms()
     }
 
-    /// Where samples begin that are not rolled up.
+    /// Returns where samples begin that are not rolled up, Unix milliseconds.
     pub fn oldest_sample_ms(&self) -> Option<i64> {
-        read_lock(&self.0.mailbox.head).oldest_sample_ms()
+        read_lock(&self.0.shared.head).oldest_sample_ms()
     }
 
-    /// What the history holds, for `/api/v1/status/tsdb` and the own metrics. From memory; does not block.
+    /// Returns what the history holds, for `/api/v1/status/tsdb` and the own metrics. From memory; does not block.
     pub fn stats(&self) -> HistoryStats {
-        read_lock(&self.0.mailbox.head).stats()
+        read_lock(&self.0.shared.head).stats()
     }
 
-    /// A small text kept for a part, e.g. a position. Blocks.
+    /// Returns the small text that a room keeps under a key, e.g. a position. Blocks.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn note(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.0.mailbox.readers.with(|db| meta::note(db, key))
+    pub fn value(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.0.shared.readers.with(|db| meta::text(db, key))
     }
 
-    /// Keeps a small text for a part; in order with later operations, durable within a second.
-    pub fn save_note(&self, key: &str, text: &str) {
-        self.0.mailbox.push(Op::Note(key.into(), text.into()), None);
+    /// Stores a small text for a room under a key; in order with later operations, durable within a second.
+    pub fn save_value(&self, key: &str, text: &str) {
+        self.0.shared.push(Op::Value(key.into(), text.into()), None);
     }
 
-    /// Like `save_note`; returns when it is in the file, or at once `Buffered` where the file can't be written.
-    pub async fn commit_note(&self, key: &str, text: &str) -> Durability {
-        self.durable(Op::Note(key.into(), text.into())).await
+    /// Stores a small text like `save_value`; returns when it is in the file, or at once `Buffered` where the file can't be written.
+    pub async fn commit_value(&self, key: &str, text: &str) -> Durability {
+        self.durable(Op::Value(key.into(), text.into())).await
     }
 
     /// Writes what is queued, checkpoints, and ends the writer; waits at most `limit`.
     pub async fn close(&self, limit: Duration) {
-        self.0.mailbox.close();
+        self.0.shared.close();
         let thread = self.0.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         let ended = tokio::task::spawn_blocking(move || thread.join().is_ok());
@@ -434,7 +445,7 @@ impl Store {
     }
 }
 
-/// Why the file could not be used.
+/// Says why the file could not be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {

@@ -30,7 +30,7 @@ pub fn run() {
             let series = (0..target.series.len()).map(|i| (target.series[i].clone(), target.points(i, &at_ms)));
             bulk.put(series.collect()).unwrap();
         }
-        bulk.keep_house(Timestamp::from_millisecond(to_ms).unwrap()).unwrap();
+        bulk.run_housekeeping(Timestamp::from_millisecond(to_ms).unwrap()).unwrap();
         largest = largest.max(bytes_below(dir.path()));
     }
     bulk.finish().unwrap();

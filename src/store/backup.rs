@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, backup::Backup};
 
 use super::{StoreError, schema::Place};
 
-/// A finished copy.
+/// Describes a finished copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// Where it is.

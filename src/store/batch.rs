@@ -3,10 +3,10 @@
 //! For each sample: the series' id and the time in milliseconds, both as the difference to the one before (zigzag, LEB128),
 //! then the value's 8 bytes, so that every NaN comes back as it went.
 
-/// `(series, Unix milliseconds, value)`.
+/// Holds one sample: `(series, Unix milliseconds, value)`.
 pub type Row = (i64, i64, f64);
 
-/// Writes a batch.
+/// Encodes a batch.
 pub fn encode(rows: &[Row]) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows.len() * 11);
     let mut before = (0i64, 0i64);
@@ -19,7 +19,7 @@ pub fn encode(rows: &[Row]) -> Vec<u8> {
     out
 }
 
-/// Reads a batch. What can't be read ends it: the rows before that are good.
+/// Decodes a batch. What can't be read ends it: the rows before that are good.
 pub fn decode(mut bytes: &[u8]) -> Vec<Row> {
     let mut rows = Vec::with_capacity(bytes.len() / 10);
     let mut before = (0i64, 0i64);

@@ -11,7 +11,7 @@ use super::{
     StorageConfig, StoreError,
     head::{Head, write_lock},
     history,
-    keep::{Bench, Keep, bound},
+    housekeeping::{Housekeeping, HousekeepingContext, bound},
     schema::{self, Place, Problem},
     spans::{Content, SAMPLES, Spans},
 };
@@ -20,7 +20,7 @@ use crate::{
     pack::Points,
 };
 
-/// See the module.
+/// Writes series straight into a file that no dogwatch runs on.
 #[derive(Debug)]
 pub struct Bulk {
     place: Place,
@@ -28,7 +28,7 @@ pub struct Bulk {
     head: RwLock<Head>,
     config: StorageConfig,
     spans: Spans,
-    keep: Keep,
+    housekeeping: Housekeeping,
     _lock: File,
 }
 
@@ -43,8 +43,8 @@ impl Bulk {
         let lock = place.lock().map_err(said)?;
         let db = schema::open(&place, Timestamp::now()).map_err(said)?;
         let head = history::load(&db).map_err(|e| said(e.into()))?;
-        let (spans, keep) = Default::default();
-        Ok(Self { place, db, head: RwLock::new(head), config, spans, keep, _lock: lock })
+        let (spans, housekeeping) = Default::default();
+        Ok(Self { place, db, head: RwLock::new(head), config, spans, housekeeping, _lock: lock })
     }
 
     /// Puts some series, each with its samples in time order, in one transaction.
@@ -76,14 +76,14 @@ impl Bulk {
         t.commit()
     }
 
-    /// Does all the housekeeping that is due at a time: rolling up, removing, giving back.
+    /// Runs all the housekeeping that is due at a time: rolling up, removing, giving back.
     ///
     /// # Errors
     /// When the file can't be written.
-    pub fn keep_house(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub fn run_housekeeping(&mut self, now: Timestamp) -> Result<(), StoreError> {
         loop {
-            let mut bench = Bench { db: &mut self.db, head: &self.head, config: &self.config, now };
-            match self.keep.step(&mut bench) {
+            let mut context = HousekeepingContext { db: &mut self.db, head: &self.head, config: &self.config, now };
+            match self.housekeeping.step(&mut context) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(e) => return Err(StoreError { message: schema::problem(&e).words(&self.place.database()) }),
@@ -91,7 +91,7 @@ impl Bulk {
         }
     }
 
-    /// Ends; the file is one tidy file then.
+    /// Closes the file; it is one file without a write-ahead log then.
     ///
     /// # Errors
     /// When the file can't be written.

@@ -20,7 +20,7 @@ const HOT_BYTES: usize = 4 << 10;
 /// An unpacked time, and roughly how many a packed byte may become: regular times take a tenth of a byte.
 const TIMES_PER_BYTE: usize = 8 * 10;
 
-/// See the module.
+/// Holds what was read of the file lately, up to a weight in bytes.
 #[derive(Debug, Default)]
 pub struct Cache {
     times: Shelf<i64, Times>,
@@ -28,7 +28,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Times by their id.
+    /// Returns times by their id; reads them where they are not held.
     pub fn times(
         &self,
         id: i64,
@@ -40,7 +40,7 @@ impl Cache {
         })
     }
 
-    /// Values by their row and the id of its times.
+    /// Returns values by their row and the id of its times; reads them where they are not held.
     pub fn values(
         &self,
         key: (i64, i64),
@@ -50,7 +50,7 @@ impl Cache {
             .get(key, VALUES_MAX_BYTES, || Ok(read()?.map(|bytes| (bytes.len() + HOT_BYTES, Values::packed(bytes)))))
     }
 
-    /// Another file: nothing is known of it.
+    /// Forgets everything: the file is another one now.
     pub fn clear(&self) {
         self.times.clear();
         self.values.clear();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::duration;
 
-/// `storage:` of the configuration.
+/// Holds `storage:` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {

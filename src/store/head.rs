@@ -1,4 +1,5 @@
-//! The newest samples, in memory, and the index of all series: what queries see at once and the writer packs later.
+//! The head, as in Prometheus: the newest samples, in memory, and the index of all series. Queries see them at once, the
+//! writer packs them later.
 //!
 //! A sample is here from its arrival until the transaction that packed it has been committed, so that whoever looks here
 //! first and into the file second misses nothing (and may see a sample twice, at the same time with the same value).
@@ -48,7 +49,7 @@ impl Recent {
     }
 }
 
-/// What became of a sample.
+/// Says what became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It is in: `(series, whether the series is new)`.
@@ -61,7 +62,7 @@ pub enum Taken {
     TooOld,
 }
 
-/// See the module.
+/// Holds the newest samples and the index of all series.
 #[derive(Debug, Default)]
 pub struct Head {
     index: Index,
@@ -72,7 +73,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The label sets.
+    /// Returns the index of label sets.
     pub fn index(&self) -> &Index {
         &self.index
     }
@@ -83,7 +84,7 @@ impl Head {
         self.recent.insert(id, Recent { packed, ..Recent::default() });
     }
 
-    /// Gives this id to no new series.
+    /// Reserves an id: no new series gets it.
     pub fn reserve(&mut self, id: i64) {
         self.index.reserve(id);
     }
@@ -122,7 +123,7 @@ impl Head {
         true
     }
 
-    /// Every sample in memory.
+    /// Iterates over every sample in memory.
     pub fn all(&self) -> impl Iterator<Item = (&Labels, i64, f64)> {
         self.recent
             .iter()
@@ -130,31 +131,31 @@ impl Head {
             .flat_map(|(labels, r)| r.at_ms.iter().zip(&r.values).map(move |(at_ms, value)| (labels, *at_ms, *value)))
     }
 
-    /// Samples in memory.
+    /// Returns the number of samples in memory.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.samples
     }
 
-    /// Whether a series is known.
+    /// Returns whether a series is known.
     pub fn knows(&self, id: i64) -> bool {
         self.index.labels(id).is_some()
     }
 
-    /// Ids of series that satisfy the matchers and may have samples in the range.
+    /// Returns the ids of series that satisfy the matchers and may have samples in the range.
     pub fn matching(&self, matchers: &[crate::model::Matcher], from_ms: i64, to_ms: i64) -> Vec<i64> {
         let mut ids = self.index.matching(matchers);
         ids.retain(|id| self.recent.get(id).is_some_and(|r| r.overlaps(from_ms, to_ms)));
         ids
     }
 
-    /// The labels and recent samples of a series.
+    /// Returns the labels and recent samples of a series.
     pub fn read(&self, id: i64, from_ms: i64, to_ms: i64) -> Option<(Labels, Points)> {
         let labels = self.index.labels(id)?.clone();
         Some((labels, self.recent.get(&id).map(|r| r.within(from_ms, to_ms)).unwrap_or_default()))
     }
 
-    /// Series above `after` with samples before `boundary_ms`, and those samples; about `samples` of them in all.
+    /// Returns series above `after` with samples before `boundary_ms`, and those samples; about `samples` of them in all.
     pub fn before(&self, boundary_ms: i64, after: i64, samples: usize) -> Vec<(i64, Points)> {
         let mut taken = 0;
         let mut out = Vec::new();
@@ -173,7 +174,7 @@ impl Head {
         out
     }
 
-    /// Samples that are packed now leave.
+    /// Removes samples that are packed now.
     pub fn packed(&mut self, id: i64, points: &Points) {
         let Some(recent) = self.recent.get_mut(&id) else { return };
         let before = recent.at_ms.len();
@@ -197,12 +198,13 @@ impl Head {
         }
     }
 
-    /// Bounds of what is packed of a series.
+    /// Returns the bounds of what is packed of a series, Unix milliseconds.
     pub fn packed_bounds(&self, id: i64) -> Option<(i64, i64)> {
         self.recent.get(&id).map(|r| r.packed)
     }
 
-    /// Nothing of it is in the file any more. True where nothing is in memory either: it is forgotten.
+    /// Notes that nothing of a series is in the file any more. Returns true where nothing is in memory either: it is
+    /// forgotten.
     pub fn emptied(&mut self, id: i64) -> bool {
         let empty = self.recent.get(&id).is_none_or(|r| r.at_ms.is_empty());
         if empty {
@@ -214,7 +216,7 @@ impl Head {
         empty
     }
 
-    /// Where the limit is met, the older half of every series' samples goes. How many went.
+    /// Removes the older half of every series' samples where [`SAMPLES_MAX`] is exceeded. Returns how many went.
     pub fn shed(&mut self) -> usize {
         if self.samples <= SAMPLES_MAX {
             return 0;
@@ -230,19 +232,19 @@ impl Head {
         gone
     }
 
-    /// Oldest and newest sample in memory.
+    /// Returns the times of the oldest and the newest sample in memory, Unix milliseconds.
     pub fn bounds(&self) -> Option<(i64, i64)> {
         let bounds = |r: &Recent| r.at_ms.first().copied().zip(r.at_ms.last().copied());
         self.recent.values().filter_map(bounds).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// Where history begins: the oldest sample or bucket of any series, in memory or packed. Nothing is older; what is
+    /// Returns where history begins: the oldest sample or bucket of any series, in memory or packed. Nothing is older; what is
     /// packed may begin a window later.
     pub fn oldest_ms(&self) -> Option<i64> {
         self.oldest_after(i64::MIN)
     }
 
-    /// The same of samples that are not rolled up.
+    /// Returns the same of samples that are not rolled up.
     pub fn oldest_sample_ms(&self) -> Option<i64> {
         self.oldest_after(self.rolled_until.unwrap_or(i64::MIN))
     }
@@ -253,14 +255,14 @@ impl Head {
         [packed, self.bounds().map(|b| b.0)].into_iter().flatten().min()
     }
 
-    /// What is packed of a series begins at this time.
+    /// Notes that what is packed of a series begins at this time.
     pub fn begins(&mut self, id: i64, at_ms: i64) {
         if let Some(recent) = self.recent.get_mut(&id) {
             recent.packed.0 = recent.packed.0.max(at_ms);
         }
     }
 
-    /// Numbers about it.
+    /// Returns numbers about it.
     pub fn stats(&self) -> HistoryStats {
         let mut stats = HistoryStats {
             head_series: self.recent.values().filter(|r| !r.at_ms.is_empty()).count(),
@@ -274,12 +276,12 @@ impl Head {
     }
 }
 
-/// To look at the head.
+/// Locks the head for reading.
 pub fn read_lock(head: &RwLock<Head>) -> RwLockReadGuard<'_, Head> {
     head.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// To change the head.
+/// Locks the head for writing.
 pub fn write_lock(head: &RwLock<Head>) -> RwLockWriteGuard<'_, Head> {
     head.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -29,7 +29,7 @@ const WIDE: usize = 256;
 /// Another process may hold the file for so long.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// Read-only connections to the file, and what was read through them lately.
+/// Holds read-only connections to the file, and what was read through them lately.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
@@ -38,7 +38,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// To a file that need not be there yet.
+    /// Returns readers of a file that need not be there yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default(), cache: Cache::default() }
     }
@@ -83,7 +83,7 @@ fn open(path: &std::path::Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Memory as the file has it: the index, and what is not packed yet. All of one moment: another process may be packing.
+/// Loads the head from the file: the index, and what is not packed yet. All of one moment: another process may be packing.
 pub fn load(db: &Connection) -> rusqlite::Result<Head> {
     let snapshot = db.unchecked_transaction()?;
     let head = load_from(&snapshot)?;
@@ -119,7 +119,7 @@ fn load_from(db: &Connection) -> rusqlite::Result<Head> {
     Ok(head)
 }
 
-/// Series with their samples in a range; see `Store::select`.
+/// Returns series with their samples in a range; see `Store::select`.
 pub fn read(
     head: &RwLock<Head>,
     readers: &Readers,

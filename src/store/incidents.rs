@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::V
 use super::{pending::us, read::parse};
 use crate::model::{Incident, Severity};
 
-/// Whether an incident is over.
+/// Says whether an incident is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentState {
     /// It lasts.
@@ -17,7 +17,7 @@ pub enum IncidentState {
     Resolved,
 }
 
-/// Which incidents a list wants; what is empty is not asked for.
+/// Says which incidents a list wants; what is empty is not asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
     /// Of one of these clusters; the watchdog's own have the empty name.
@@ -35,7 +35,7 @@ pub struct IncidentFilter {
 }
 
 impl IncidentFilter {
-    /// Whether an incident is wanted. The list in the file follows the same rules.
+    /// Returns whether an incident is wanted. The list in the file follows the same rules.
     pub fn admits(&self, incident: &Incident) -> bool {
         let state = if incident.resolved_at.is_none() { IncidentState::Open } else { IncidentState::Resolved };
         (self.clusters.is_empty() || self.clusters.iter().any(|c| **c == *incident.cluster))
@@ -81,7 +81,7 @@ impl IncidentFilter {
 /// Bytes of JSON of one list; a large incident has half a megabyte, and a thousand of them are asked for at once.
 pub const LIST_MAX_BYTES: usize = 32 << 20;
 
-/// A part of a list.
+/// Holds a part of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IncidentList {
     /// Newest first.
@@ -90,7 +90,7 @@ pub struct IncidentList {
     pub more: bool,
 }
 
-/// Incidents that a filter wants, newest first, at most `limit`.
+/// Returns the incidents that a filter wants, newest first, at most `limit`.
 pub fn list(db: &Connection, filter: &IncidentFilter, limit: usize) -> rusqlite::Result<IncidentList> {
     let (condition, mut values) = filter.condition();
     values.push(Value::Integer(i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)));
@@ -116,7 +116,7 @@ pub fn list(db: &Connection, filter: &IncidentFilter, limit: usize) -> rusqlite:
     Ok(found)
 }
 
-/// Incidents that were open at any time since a moment, oldest first.
+/// Returns the incidents that were open at any time since a moment, oldest first.
 pub fn since(db: &Connection, from: Timestamp, limit: usize) -> rusqlite::Result<Vec<Incident>> {
     let filter = IncidentFilter { since: Some(from), ..IncidentFilter::default() };
     let mut found = list(db, &filter, limit)?.incidents;
@@ -124,7 +124,7 @@ pub fn since(db: &Connection, from: Timestamp, limit: usize) -> rusqlite::Result
     Ok(found)
 }
 
-/// One incident.
+/// Returns one incident.
 pub fn one(db: &Connection, id: i64) -> rusqlite::Result<Option<Incident>> {
     let sql = "SELECT incident FROM incidents WHERE id = ?1";
     let text: Option<String> = db.query_row(sql, params![id], |r| r.get(0)).optional()?;

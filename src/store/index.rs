@@ -13,7 +13,7 @@ use crate::{
 /// Of each list in the statistics (as Prometheus' `/api/v1/status/tsdb`).
 const TOP: usize = 10;
 
-/// See the module.
+/// Maps label sets to the ids of their series, and labels to the ids that carry them.
 #[derive(Debug, Default)]
 pub struct Index {
     ids: HashMap<Labels, i64>,
@@ -24,22 +24,22 @@ pub struct Index {
 }
 
 impl Index {
-    /// How many.
+    /// Returns the number of label sets.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Of one id.
+    /// Returns the label set of an id.
     pub fn labels(&self, id: i64) -> Option<&Labels> {
         self.labels.get(&id)
     }
 
-    /// Ids above `after`, ascending.
+    /// Iterates over the ids above `after`, ascending.
     pub fn after(&self, after: i64) -> impl Iterator<Item = (i64, &Labels)> {
         self.labels.range(after.saturating_add(1)..).map(|(id, labels)| (*id, labels))
     }
 
-    /// The id of a label set that is known.
+    /// Returns the id of a label set that is known.
     pub fn id(&self, labels: &Labels) -> Option<i64> {
         self.ids.get(labels).copied()
     }
@@ -58,7 +58,7 @@ impl Index {
 
     /// Takes a label set with its id from the file. Of two ids for one set the newer is the living one.
     pub fn put(&mut self, id: i64, labels: Labels) {
-        let labels = self.shared(labels);
+        let labels = self.interned(labels);
         self.reserve(id);
         for (label, value) in pairs(&labels) {
             let list = self.postings.entry(label).or_default().entry(value).or_default();
@@ -93,7 +93,7 @@ impl Index {
     }
 
     /// The same label set on strings that are kept once.
-    fn shared(&self, labels: Labels) -> Labels {
+    fn interned(&self, labels: Labels) -> Labels {
         let known = |label: &Arc<str>, value: &Arc<str>| {
             let values = self.postings.get_key_value(label);
             let known = values.and_then(|(_, values)| values.get_key_value(value)).map(|(value, _)| value.clone());
@@ -103,7 +103,7 @@ impl Index {
         Labels { name, pairs: labels.pairs.iter().map(|(l, v)| known(l, v)).collect() }
     }
 
-    /// Ids of the series that satisfy all matchers, ascending.
+    /// Returns the ids of the series that satisfy all matchers, ascending.
     pub fn matching(&self, matchers: &[Matcher]) -> Vec<i64> {
         let narrow = matchers.iter().filter(|m| !m.matches("")).map(|m| self.lists(m));
         let Some(lists) = narrow.min_by_key(|lists| lists.iter().map(|l| l.len()).sum::<usize>()) else {
@@ -144,7 +144,7 @@ impl Index {
         stats.by_name = top(names.map(|(name, list)| (name.to_string(), list.len())).collect());
     }
 
-    /// The label sets of some ids, sorted, each once.
+    /// Returns the label sets of some ids, sorted, each once.
     pub fn sorted(&self, ids: impl Iterator<Item = i64>) -> Vec<Labels> {
         let sets: BTreeSet<&Labels> = ids.filter_map(|id| self.labels.get(&id)).collect();
         sets.into_iter().cloned().collect()

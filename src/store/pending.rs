@@ -22,7 +22,7 @@ const HELD_MAX: usize = 20_000;
 /// Incidents kept while the file can't be written: larger, and far fewer. Those that ended are dropped first.
 const INCIDENTS_HELD_MAX: usize = 5_000;
 
-/// One thing to be remembered.
+/// Names one thing to be remembered.
 #[derive(Debug)]
 pub enum Op {
     Targets(Vec<(Target, Verdict)>),
@@ -31,7 +31,7 @@ pub enum Op {
     Snapshot(Arc<ClusterSnapshot>),
     Commit(Vec<Incident>, Vec<OutboxEntry>),
     Delivery(Box<Delivery>),
-    Note(String, String),
+    Value(String, String),
     /// Alerts from outside that came or changed, and the fingerprints of those that are forgotten.
     Alerts(Vec<Alert>, Vec<String>),
     /// Silences that came or changed, and the ids of those that are forgotten.
@@ -40,7 +40,7 @@ pub enum Op {
     Heartbeat(String, String),
 }
 
-/// See the module.
+/// Holds what waits to be written; later changes of one thing replace earlier ones.
 #[derive(Debug, Default)]
 pub struct Pending {
     targets: HashMap<TargetKey, (Target, Verdict)>,
@@ -52,7 +52,7 @@ pub struct Pending {
     /// `None`: it has left the outbox.
     outbox: BTreeMap<String, Option<OutboxEntry>>,
     deliveries: VecDeque<DeliveryRecord>,
-    notes: BTreeMap<String, String>,
+    values: BTreeMap<String, String>,
     /// `None`: it is forgotten.
     alerts: BTreeMap<String, Option<Alert>>,
     silences: BTreeMap<String, Option<Silence>>,
@@ -60,7 +60,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Nothing to write.
+    /// Returns whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
             && self.verdicts.is_empty()
@@ -70,13 +70,13 @@ impl Pending {
             && self.incidents.is_empty()
             && self.outbox.is_empty()
             && self.deliveries.is_empty()
-            && self.notes.is_empty()
+            && self.values.is_empty()
             && self.alerts.is_empty()
             && self.silences.is_empty()
             && self.heartbeats.is_empty()
     }
 
-    /// Takes in one more thing.
+    /// Adds one more thing.
     pub fn add(&mut self, op: Op, metrics: &Metrics) {
         match op {
             Op::Targets(targets) => {
@@ -110,7 +110,7 @@ impl Pending {
                 self.outbox.insert(entry.id.clone(), waits.then_some(entry));
                 self.deliveries.push_back(record);
             }
-            Op::Note(key, text) => drop(self.notes.insert(key, text)),
+            Op::Value(key, text) => drop(self.values.insert(key, text)),
             Op::Alerts(alerts, gone) => {
                 self.alerts.extend(alerts.into_iter().map(|a| (a.fingerprint(), Some(a))));
                 self.alerts.extend(gone.into_iter().map(|id| (id, None)));
@@ -168,7 +168,7 @@ impl Pending {
                 None => t.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?,
             };
         }
-        for (key, text) in &self.notes {
+        for (key, text) in &self.values {
             t.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
                 .execute(params![format!("note/{key}"), text])?;
         }
@@ -249,7 +249,7 @@ fn write_documents<T: serde::Serialize>(
     Ok(())
 }
 
-/// Microseconds since 1970, as the tables keep times.
+/// Returns microseconds since 1970, as the tables keep times.
 pub fn us(at: Timestamp) -> i64 {
     at.as_microsecond()
 }

@@ -19,7 +19,7 @@ const LOOKED_THROUGH_MAX: i64 = 10_000;
 /// Messages that a start brings back; dispatch's own limit is below it.
 const OUTBOX_MAX: i64 = 100_000;
 
-/// JSON that this version can't read is left out and said: one odd row must not take the others with it.
+/// Parses JSON; what this version can't read is left out and logged: one odd row must not take the others with it.
 pub fn parse<T: DeserializeOwned>(text: &str, what: &str) -> Option<T> {
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
@@ -36,7 +36,7 @@ fn all<T: DeserializeOwned>(db: &Connection, sql: &str, limit: i64, what: &str) 
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|text| parse(text, what)).collect())
 }
 
-/// What an earlier run left.
+/// Reads what an earlier run left.
 pub fn restored(db: &Connection, now: Timestamp) -> rusqlite::Result<Restored> {
     let meta =
         |key: &str| db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get::<_, String>(0)).optional();
@@ -114,7 +114,7 @@ pub async fn with<T: Send + 'static>(
     }
 }
 
-/// The deliveries of one incident, oldest first.
+/// Returns the deliveries of one incident, oldest first.
 pub fn deliveries(db: &Connection, incident: i64) -> rusqlite::Result<Vec<DeliveryRecord>> {
     let mut statement = db.prepare(
         "SELECT sequence, receiver, at_us, outcome, answer, took_us FROM deliveries WHERE incident = ?1 ORDER BY at_us",
@@ -135,7 +135,7 @@ pub fn deliveries(db: &Connection, incident: i64) -> rusqlite::Result<Vec<Delive
     Ok(records)
 }
 
-/// The newest verdict changes of a cluster.
+/// Returns the newest verdict changes of a cluster.
 pub fn verdict_changes(db: &Connection, cluster: &str, limit: usize) -> rusqlite::Result<Vec<VerdictChange>> {
     let mut statement =
         db.prepare("SELECT change FROM verdict_changes WHERE cluster = ?1 ORDER BY at_us DESC LIMIT ?2")?;

@@ -16,7 +16,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Bits of a row's id that are the slot; enough until the year 2926.
 const SLOT_BITS: u32 = 24;
 
-/// One of the tables.
+/// Names one of the tables of packed series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tier {
     table: &'static str,
@@ -43,14 +43,14 @@ fn begin_ms(row: i64) -> i64 {
     (row & ((1 << SLOT_BITS) - 1)) * SLOT_MS
 }
 
-/// The highest id of a series that has rows.
+/// Returns the highest id of a series that has rows.
 pub fn newest_series(db: &Connection) -> rusqlite::Result<Option<i64>> {
     let newest = "SELECT max(id) FROM (SELECT max(id) AS id FROM spans UNION ALL SELECT max(id) FROM spans_5m \
                   UNION ALL SELECT max(id) FROM spans_1h)";
     Ok(db.query_row(newest, [], |r| r.get::<_, Option<i64>>(0))?.map(|row| row >> SLOT_BITS))
 }
 
-/// A row as read.
+/// Holds a row as read.
 #[derive(Debug)]
 pub struct Row {
     /// Its id.
@@ -63,7 +63,7 @@ pub struct Row {
     pub times: i64,
 }
 
-/// Rows of a series that may have points in `[from, to]`, oldest first.
+/// Returns the rows of a series that may have points in `[from, to]`, oldest first.
 pub fn rows(db: &Connection, tier: Tier, series: i64, from_ms: i64, to_ms: i64) -> rusqlite::Result<Vec<Row>> {
     let first = row_id(series, from_ms.max(0) - from_ms.max(0) % tier.window_ms);
     let last = row_id(series, to_ms.max(0));
@@ -84,7 +84,7 @@ fn select(tier: Tier) -> &'static str {
     }
 }
 
-/// Windows (their beginnings) of a series between two times, without their content.
+/// Returns the windows (their beginnings) of a series between two times, without their content.
 pub fn windows(db: &Connection, tier: Tier, series: i64, from_ms: i64, to_ms: i64) -> rusqlite::Result<Vec<i64>> {
     let sql = match tier.resolution_ms {
         0 => "SELECT id FROM spans WHERE id BETWEEN ?1 AND ?2",
@@ -96,7 +96,7 @@ pub fn windows(db: &Connection, tier: Tier, series: i64, from_ms: i64, to_ms: i6
     ids.map(|id| id.map(begin_ms)).collect()
 }
 
-/// The values of a row.
+/// Returns the packed values of a row.
 pub fn packed(db: &Connection, tier: Tier, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     let sql = match tier.resolution_ms {
         0 => "SELECT packed FROM spans WHERE id = ?1",
@@ -106,12 +106,12 @@ pub fn packed(db: &Connection, tier: Tier, id: i64) -> rusqlite::Result<Option<V
     db.prepare_cached(sql)?.query_row([id], |r| r.get(0)).optional()
 }
 
-/// The bytes of shared times.
+/// Returns the packed times that rows share.
 pub fn times(db: &Connection, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     db.prepare_cached("SELECT packed FROM times WHERE id = ?1")?.query_row([id], |r| r.get(0)).optional()
 }
 
-/// What a window holds.
+/// Holds the points of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// Samples.
@@ -157,7 +157,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// Nothing that was written is sure to be in the file: the transaction failed, or a new round begins.
+    /// Forgets what was written, since none of it is sure to be in the file: the transaction failed, or a new round begins.
     pub fn forget(&mut self) {
         *self = Self { damaged: self.damaged, ..Self::default() };
     }
@@ -179,7 +179,7 @@ impl Spans {
         Ok(())
     }
 
-    /// Makes one row of all rows in a window, with `more` in it.
+    /// Merges into one row all rows in a window, with `more` in it.
     pub fn merge(
         &mut self,
         t: &Transaction<'_>,
@@ -215,7 +215,7 @@ impl Spans {
         content.map_or(Ok(()), |content| self.insert(t, tier, row_id(series, begin), &content))
     }
 
-    /// What a row holds.
+    /// Returns what a row holds.
     pub fn content(&self, t: &Connection, tier: Tier, row: &Row) -> rusqlite::Result<Result<Content, Damaged>> {
         let Some(bytes) = times(t, row.times)? else { return Ok(Err(Damaged("its times are missing".into()))) };
         let Some(values) = packed(t, tier, row.id)? else { return Ok(Err(Damaged("its values are missing".into()))) };
@@ -301,7 +301,7 @@ fn split(content: Content, window_ms: i64) -> Vec<Content> {
     cuts.windows(2).map(part).collect()
 }
 
-/// When a series' first window of a tier begins.
+/// Returns when a series' first window of a tier begins.
 pub fn first_window(db: &Connection, tier: Tier, series: i64) -> rusqlite::Result<Option<i64>> {
     let sql = match tier.resolution_ms {
         0 => "SELECT id FROM spans WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1",

@@ -229,14 +229,14 @@ async fn a_full_disk_stops_nothing_and_is_caught_up() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place { dir: dir.path().to_path_buf() };
     let metrics = Arc::new(Metrics::new());
-    let mailbox = Arc::new(Mailbox::new(metrics.clone(), &place));
+    let shared = Arc::new(Shared::new(metrics.clone(), &place));
     open(&dir).0.close(SOON).await;
-    let mut writer = Writer::new(mailbox.clone(), place.clone(), StorageConfig::default(), Clock::system());
+    let mut writer = Writer::new(shared.clone(), place.clone(), StorageConfig::default(), Clock::system());
     let limit = Arc::new(std::sync::atomic::AtomicU32::new(0));
     writer.page_limit = limit.clone();
     writer.connection().unwrap().pragma_update(None, "max_page_count", 40).unwrap();
     limit.store(40, Ordering::Relaxed);
-    let (store, _) = Store::start(place, mailbox, writer);
+    let (store, _) = Store::start(place, shared, writer);
     let big = |id| Incident { headline: "x".repeat(50_000), ..incident(id, false) };
     let mut durability = Vec::new();
     for id in 1..=10 {

@@ -13,10 +13,10 @@ use super::{
     batch::{self, Row},
     head::{Taken, write_lock},
     history,
-    keep::{Bench, Keep},
-    mailbox::{BATCH_MAX, Mailbox, SAMPLES_MAX, lock},
+    housekeeping::{Housekeeping, HousekeepingContext},
     pending::Pending,
     schema::{self, Place, Problem},
+    shared::{BATCH_MAX, SAMPLES_MAX, Shared, lock},
 };
 use crate::{
     clock::Clock,
@@ -34,9 +34,9 @@ const KEEP_REST: Duration = Duration::from_millis(10);
 /// The file's size is told this often.
 const SIZE_EVERY: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// Owns the file: the thread that writes what callers leave in [`Shared`].
 pub struct Writer {
-    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
     place: Place,
     config: StorageConfig,
     clock: Clock,
@@ -45,7 +45,7 @@ pub struct Writer {
     pending: Pending,
     samples: Vec<Row>,
     series: Vec<(i64, Labels)>,
-    keep: Keep,
+    housekeeping: Housekeeping,
     retry: Duration,
     retry_at: Instant,
     failed_at: Instant,
@@ -58,11 +58,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer that has tried to open the file once.
-    pub fn new(mailbox: Arc<Mailbox>, place: Place, config: StorageConfig, clock: Clock) -> Self {
+    /// Returns a writer that has tried to open the file once.
+    pub fn new(shared: Arc<Shared>, place: Place, config: StorageConfig, clock: Clock) -> Self {
         let now = Instant::now();
         let mut writer = Self {
-            mailbox,
+            shared,
             place,
             config,
             clock,
@@ -71,7 +71,7 @@ impl Writer {
             pending: Pending::default(),
             samples: Vec::new(),
             series: Vec::new(),
-            keep: Keep::default(),
+            housekeeping: Housekeeping::default(),
             retry: RETRY.0,
             retry_at: now,
             failed_at: now,
@@ -85,22 +85,22 @@ impl Writer {
         writer
     }
 
-    /// The open file, to read what an earlier run left.
+    /// Returns the open file, to read what an earlier run left.
     pub fn connection(&self) -> Option<&Connection> {
         self.db.as_ref()
     }
 
-    /// How long samples are kept, and the time.
+    /// Returns how long samples are kept, and the clock.
     pub fn limits(&self) -> (Duration, Clock) {
         (self.config.retention, self.clock.clone())
     }
 
-    /// Whether another dogwatch holds the directory.
+    /// Returns whether another dogwatch holds the directory.
     pub fn is_locked_out(&self) -> bool {
         self.lock.is_none()
     }
 
-    /// The thread's life.
+    /// Runs the thread until it is asked to end.
     pub fn run(mut self) {
         loop {
             let closing = self.collect();
@@ -117,13 +117,13 @@ impl Writer {
             }
         }
         self.lock = None;
-        lock(&self.mailbox.queue).closed = true;
+        lock(&self.shared.queue).closed = true;
     }
 
     /// Waits for something to do and takes it over. True at the end.
     fn collect(&mut self) -> bool {
-        let mailbox = self.mailbox.clone();
-        let mut queue = lock(&mailbox.queue);
+        let shared = self.shared.clone();
+        let mut queue = lock(&shared.queue);
         loop {
             let now = Instant::now();
             let wake =
@@ -136,11 +136,11 @@ impl Writer {
             if !queue.ops.is_empty() || queue.closing || batch_due || retry_due || now >= self.keep_at {
                 break;
             }
-            queue = mailbox.news.wait_timeout(queue, wake - now).unwrap_or_else(PoisonError::into_inner).0;
+            queue = shared.news.wait_timeout(queue, wake - now).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut acks = Vec::new();
         while let Some((op, ack)) = queue.ops.pop_front() {
-            self.pending.add(op, &mailbox.metrics);
+            self.pending.add(op, &shared.metrics);
             acks.extend(ack);
         }
         let now = Instant::now();
@@ -157,7 +157,7 @@ impl Writer {
         }
         let closing = queue.closing;
         drop(queue);
-        mailbox.metrics.store_queue.set(0);
+        shared.metrics.store_queue.set(0);
         let durability = self.write_pending();
         for ack in acks {
             // A caller that has gone needs no answer.
@@ -209,7 +209,7 @@ impl Writer {
             Ok(()) => {
                 self.series.clear();
                 self.samples.drain(..count);
-                self.mailbox.metrics.store_samples.inc_by(count as u64);
+                self.shared.metrics.store_samples.inc_by(count as u64);
                 if !self.samples.is_empty() {
                     self.batch_at = Instant::now();
                 }
@@ -221,11 +221,11 @@ impl Writer {
 
     fn committed(&mut self, begun: Instant) {
         self.retry = RETRY.0;
-        let metrics = &self.mailbox.metrics;
+        let metrics = &self.shared.metrics;
         metrics.store_commits.inc();
         metrics.store_commit_seconds.observe(begun.elapsed().as_secs_f64());
         metrics.store_up.set(1);
-        let mut health = lock(&self.mailbox.health);
+        let mut health = lock(&self.shared.health);
         if !health.ok {
             tracing::info!("history is being written again");
             *health = StoreHealth { ok: true, since: Some(self.clock.wall()), message: String::new() };
@@ -234,15 +234,15 @@ impl Writer {
 
     fn failed(&mut self, problem: Problem) {
         self.db = None;
-        self.keep = Keep::default();
+        self.housekeeping = Housekeeping::default();
         self.failed_at = Instant::now();
         self.retry_at = self.failed_at + self.retry;
         self.retry = (self.retry * 2).min(RETRY.1);
         let words = problem.words(&self.place.database());
-        let metrics = &self.mailbox.metrics;
+        let metrics = &self.shared.metrics;
         metrics.store_failures.inc();
         metrics.store_up.set(0);
-        let mut health = lock(&self.mailbox.health);
+        let mut health = lock(&self.shared.health);
         if health.ok || health.message != words {
             tracing::error!("history can't be written, going on from memory: {words}");
             let since = if health.ok || health.since.is_none() { Some(self.clock.wall()) } else { health.since };
@@ -275,9 +275,9 @@ impl Writer {
                 if let Err(error) = self.adopt(&db) {
                     return self.failed(schema::problem(&error));
                 }
-                self.mailbox.metrics.store_up.set(1);
+                self.shared.metrics.store_up.set(1);
                 self.db = Some(db);
-                let mut health = lock(&self.mailbox.health);
+                let mut health = lock(&self.shared.health);
                 if health.since.is_none() {
                     *health = StoreHealth { ok: true, since: Some(now), message: String::new() };
                 }
@@ -289,9 +289,9 @@ impl Writer {
     /// What is in memory takes the ids of the file; what the file does not have yet is written again.
     fn adopt(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let mut fresh = history::load(db)?;
-        self.mailbox.readers.forget();
-        let mut head = write_lock(&self.mailbox.head);
-        let mut queue = lock(&self.mailbox.queue);
+        self.shared.readers.forget();
+        let mut head = write_lock(&self.shared.head);
+        let mut queue = lock(&self.shared.queue);
         (self.samples, self.series) = (Vec::new(), Vec::new());
         queue.samples.clear();
         queue.series.clear();
@@ -320,7 +320,7 @@ impl Writer {
         );
         tracing::error!("{message}");
         let db = schema::open(&self.place, now)?;
-        *lock(&self.mailbox.health) = StoreHealth { ok: true, since: Some(now), message };
+        *lock(&self.shared.health) = StoreHealth { ok: true, since: Some(now), message };
         Ok(db)
     }
 
@@ -329,10 +329,10 @@ impl Writer {
         if now >= self.keep_at {
             self.keep_at = now + KEEP_EVERY;
             if let Some(db) = &mut self.db {
-                let (head, config, now) = (&self.mailbox.head, &self.config, self.clock.wall());
-                let stepped = self.keep.step(&mut Bench { db, head, config, now });
-                self.mailbox.metrics.store_damaged.inc_by(self.keep.damaged());
-                (0..self.keep.forgotten()).for_each(|_| self.mailbox.metrics.drop_at("store_incidents"));
+                let (head, config, now) = (&self.shared.head, &self.config, self.clock.wall());
+                let stepped = self.housekeeping.step(&mut HousekeepingContext { db, head, config, now });
+                self.shared.metrics.store_damaged.inc_by(self.housekeeping.damaged());
+                (0..self.housekeeping.forgotten()).for_each(|_| self.shared.metrics.drop_at("store_incidents"));
                 match stepped {
                     Ok(true) => self.keep_at = Instant::now() + KEEP_REST,
                     Ok(false) => {}
@@ -343,7 +343,7 @@ impl Writer {
         if now >= self.size_at {
             self.size_at = now + SIZE_EVERY;
             let bytes: u64 = self.place.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
-            let metrics = &self.mailbox.metrics;
+            let metrics = &self.shared.metrics;
             metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
             if let Some((free, size)) = self.place.room() {
                 metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
@@ -375,18 +375,18 @@ mod tests {
     fn a_whole_batch_does_not_wait_for_its_time() {
         let dir = tempfile::tempdir().unwrap();
         let place = Place { dir: dir.path().into() };
-        let mailbox = Arc::new(Mailbox::new(Arc::new(Metrics::new()), &place));
-        let mut writer = Writer::new(mailbox.clone(), place, StorageConfig::default(), Clock::system());
+        let shared = Arc::new(Shared::new(Arc::new(Metrics::new()), &place));
+        let mut writer = Writer::new(shared.clone(), place, StorageConfig::default(), Clock::system());
         writer.batch_at = Instant::now() + Duration::from_secs(3600);
         let sample = |at_ms: usize| Sample {
             labels: Labels::new("m", [("series", "0")]),
             at: jiff::Timestamp::from_millisecond(at_ms as i64).unwrap(),
             value: 1.0,
         };
-        mailbox.push_samples(&(1..BATCH_MAX).map(sample).collect::<Vec<_>>(), i64::MIN);
+        shared.push_samples(&(1..BATCH_MAX).map(sample).collect::<Vec<_>>(), i64::MIN);
         writer.collect();
         assert_eq!(writer.samples.len(), 0, "it has time");
-        mailbox.push_samples(&[sample(BATCH_MAX)], i64::MIN);
+        shared.push_samples(&[sample(BATCH_MAX)], i64::MIN);
         writer.collect();
         assert_eq!(writer.samples.len(), BATCH_MAX, "a burst is written before the queue overflows");
         writer.write();

@@ -111,7 +111,7 @@ impl Source {
         .unwrap();
         if position {
             let text = format!(r#"{{"from_ms":{0},"to_ms":{0},"after":[0,0,0]}}"#, self.begin_ms);
-            self.store.save_note("remote_write/test", &text);
+            self.store.save_value("remote_write/test", &text);
         }
         let parts = Parts {
             store: self.store.clone(),
@@ -126,7 +126,7 @@ impl Source {
         let task = tokio::spawn(async move {
             // The position is in the file with the next batch.
             for _ in 0..500 {
-                if !position || store.note("remote_write/test").is_ok_and(|n| n.is_some()) {
+                if !position || store.value("remote_write/test").is_ok_and(|n| n.is_some()) {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;

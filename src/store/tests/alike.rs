@@ -75,7 +75,7 @@ async fn readers_and_writers_say_the_same_of_packed_rolled_up_and_new_samples() 
         (labels("c"), old(now_ms - 5 * DAY)),
     ])
     .unwrap();
-    bulk.keep_house(now()).unwrap();
+    bulk.run_housekeeping(now()).unwrap();
     bulk.finish().unwrap();
 
     let store = writer(&dir);

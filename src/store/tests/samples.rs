@@ -10,7 +10,7 @@ use crate::{
     pack::{Points, Want},
     store::{
         head::{Head, read_lock},
-        keep::{Bench, Keep},
+        housekeeping::{Housekeeping, HousekeepingContext},
     },
 };
 
@@ -35,7 +35,7 @@ struct Rig {
     head: RwLock<Head>,
     readers: history::Readers,
     config: StorageConfig,
-    keep: Keep,
+    housekeeping: Housekeeping,
 }
 
 impl Rig {
@@ -48,7 +48,7 @@ impl Rig {
         let db = schema::open(&place, now()).unwrap();
         let head = RwLock::new(history::load(&db).unwrap());
         let readers = history::Readers::new(place.database());
-        Self { dir, db, head, readers, config, keep: Keep::default() }
+        Self { dir, db, head, readers, config, housekeeping: Housekeeping::default() }
     }
 
     /// As the writer does with a batch.
@@ -71,11 +71,11 @@ impl Rig {
     }
 
     /// Housekeeping until nothing is left to do at `at_ms`.
-    fn keep_house(&mut self, at_ms: i64) {
+    fn run_housekeeping(&mut self, at_ms: i64) {
         let now = Timestamp::from_millisecond(at_ms).unwrap();
         for _ in 0..10_000 {
-            let mut bench = Bench { db: &mut self.db, head: &self.head, config: &self.config, now };
-            if !self.keep.step(&mut bench).unwrap() {
+            let mut context = HousekeepingContext { db: &mut self.db, head: &self.head, config: &self.config, now };
+            if !self.housekeeping.step(&mut context).unwrap() {
                 return;
             }
         }
@@ -139,7 +139,7 @@ fn what_was_said_is_read_back_however_it_is_kept() {
     for at in every(15_000, T0, T0 + 50 * HOUR) {
         rig.append(&[sample("a", at, value(at)), sample("b", at, 1.0)]);
         if at % HOUR == 0 {
-            rig.keep_house(at);
+            rig.run_housekeeping(at);
         }
     }
     let check = |rig: &Rig, times: i64, spans: i64| {
@@ -155,7 +155,7 @@ fn what_was_said_is_read_back_however_it_is_kept() {
     check(&rig, 3, 6);
     let mut rig = rig.restart();
     check(&rig, 3, 6);
-    rig.keep_house(T0 + 60 * HOUR);
+    rig.run_housekeeping(T0 + 60 * HOUR);
     check(&rig, 3, 6);
     assert_eq!((rig.rows("batches"), read_lock(&rig.head).len()), (0, 0));
     check(&rig.restart(), 3, 6);
@@ -165,7 +165,7 @@ fn what_was_said_is_read_back_however_it_is_kept() {
 fn late_samples_find_their_place_and_repeated_ones_change_nothing() {
     let mut rig = Rig::new();
     rig.append(&[sample("a", T0, 1.0), sample("a", T0 + 10, 2.0)]);
-    rig.keep_house(T0 + 30 * HOUR);
+    rig.run_housekeeping(T0 + 30 * HOUR);
     // The clock has stepped back: these belong into a window that is packed and joined.
     rig.append(&[sample("a", T0 + 5, 1.5), sample("a", T0 + 10, 9.0), sample("a", T0 + 2 * HOUR, 3.0)]);
     let check = |rig: &Rig| {
@@ -174,7 +174,7 @@ fn late_samples_find_their_place_and_repeated_ones_change_nothing() {
         assert_eq!(points.values, [1.0, 1.5, 2.0, 3.0]);
     };
     check(&rig);
-    rig.keep_house(T0 + 31 * HOUR);
+    rig.run_housekeeping(T0 + 31 * HOUR);
     check(&rig);
     assert_eq!((rig.rows("spans"), rig.rows("times"), rig.rows("batches")), (2, 2, 0));
 }
@@ -186,7 +186,7 @@ fn nothing_is_packed_for_a_series_before_its_first_batch_is_in_the_file() {
     for at in &old {
         rig.head.write().unwrap().insert(&sample("a", *at, 1.0), i64::MIN);
     }
-    rig.keep_house(T0 + 2 * HOUR);
+    rig.run_housekeeping(T0 + 2 * HOUR);
     assert_eq!((rig.rows("spans"), rig.read("a", Want::Last, 0, i64::MAX).at_ms), (0, old));
 }
 
@@ -194,11 +194,11 @@ fn nothing_is_packed_for_a_series_before_its_first_batch_is_in_the_file() {
 fn what_a_lost_series_left_behind_becomes_nobody_s() {
     let mut rig = Rig::new();
     rig.append(&[sample("a", T0, 1.0)]);
-    rig.keep_house(T0 + 2 * HOUR);
+    rig.run_housekeeping(T0 + 2 * HOUR);
     rig.db.execute("DELETE FROM label_sets", []).unwrap();
     let mut rig = rig.restart();
     rig.append(&[sample("b", T0 + 7, 2.0)]);
-    rig.keep_house(T0 + 2 * HOUR);
+    rig.run_housekeeping(T0 + 2 * HOUR);
     assert_eq!((rig.rows("spans"), rig.read("b", Want::Last, 0, i64::MAX).at_ms), (2, vec![T0 + 7]));
 }
 
@@ -208,9 +208,9 @@ fn history_grows_coarser_and_ends() {
     for at in every(MINUTE, T0, T0 + 4 * DAY) {
         rig.append(&[sample("a", at, ((at - T0) / MINUTE) as f64)]);
     }
-    rig.keep_house(T0 + 5 * DAY);
+    rig.run_housekeeping(T0 + 5 * DAY);
     // Days 0 to 3 are older than 90 days: 5-minute buckets.
-    rig.keep_house(T0 + 94 * DAY + 13 * HOUR);
+    rig.run_housekeeping(T0 + 94 * DAY + 13 * HOUR);
     assert_eq!((rig.rows("spans"), rig.rows("spans_5m")), (0, if T0 % (4 * DAY) == 0 { 1 } else { 2 }));
     let check = |rig: &Rig, want, bucket: i64, first: f64| {
         let points = rig.read("a", want, 0, i64::MAX);
@@ -222,11 +222,11 @@ fn history_grows_coarser_and_ends() {
     check(&rig, Want::Max, 5 * MINUTE, 4.0);
     check(&rig, Want::Sum, 5 * MINUTE, 10.0);
     let mut rig = rig.restart();
-    rig.keep_house(T0 + 200 * DAY);
+    rig.run_housekeeping(T0 + 200 * DAY);
     assert_eq!(rig.rows("spans_5m"), 0);
     check(&rig, Want::Last, HOUR, 59.0);
     check(&rig, Want::Sum, HOUR, 1_770.0);
-    rig.keep_house(T0 + 800 * DAY);
+    rig.run_housekeeping(T0 + 800 * DAY);
     let left = ["spans", "spans_5m", "spans_1h", "times", "label_sets", "batches"].map(|table| rig.rows(table));
     assert_eq!(left, [0; 6], "a series that is gone costs nothing");
     assert_eq!(read_lock(&rig.head).index().len(), 0);
@@ -239,8 +239,8 @@ fn past_its_size_the_oldest_goes_first() {
     for day in 0..40 {
         rig.append(&[sample("a", T0 + day * DAY, day as f64), sample("a", T0 + day * DAY + HOUR, day as f64)]);
     }
-    rig.keep_house(T0 + 40 * DAY);
-    rig.keep_house(T0 + 40 * DAY + HOUR);
+    rig.run_housekeeping(T0 + 40 * DAY);
+    rig.run_housekeeping(T0 + 40 * DAY + HOUR);
     let (samples, rolled) = (rig.rows("spans"), rig.rows("spans_5m"));
     assert!(samples < 40 && rolled > 0, "{samples} days of samples, {rolled} windows of rollups");
     let points = rig.read("a", Want::Last, 0, i64::MAX);
@@ -263,10 +263,10 @@ fn a_reader_of_before_misses_nothing_that_is_moved_meanwhile() {
         out
     };
     let before_packing = opened(&rig);
-    rig.keep_house(T0 + 5 * DAY);
+    rig.run_housekeeping(T0 + 5 * DAY);
     assert_eq!(seen(&rig, &before_packing), rig.read("a", Want::Last, 0, i64::MAX));
     let before_rolling = opened(&rig);
-    rig.keep_house(T0 + 95 * DAY);
+    rig.run_housekeeping(T0 + 95 * DAY);
     assert_eq!(rig.rows("spans"), 0);
     assert_eq!(seen(&rig, &before_rolling), rig.read("a", Want::Last, 0, i64::MAX));
     assert_eq!(seen(&rig, &before_rolling).len() as i64, 4 * DAY / (5 * MINUTE));
@@ -288,13 +288,13 @@ fn where_history_begins_moves_with_what_is_removed() {
         }
     };
     check(&rig, 0, 0);
-    rig.keep_house(T0 + 100 * DAY);
+    rig.run_housekeeping(T0 + 100 * DAY);
     check(&rig, 0, 10);
     for at in every(HOUR, T0 + 100 * DAY, T0 + 800 * DAY) {
         rig.append(&[sample("a", at, 1.0)]);
     }
-    rig.keep_house(T0 + 800 * DAY);
-    rig.keep_house(T0 + 800 * DAY + HOUR);
+    rig.run_housekeeping(T0 + 800 * DAY);
+    rig.run_housekeeping(T0 + 800 * DAY + HOUR);
     check(&rig, 70, 710);
 }
 
@@ -314,13 +314,13 @@ fn incidents_go_with_their_deliveries_when_history_does() {
     ended(&rig, 251, Some(now_ms - 729 * DAY));
     ended(&rig, 252, None);
     rig.db.execute("DELETE FROM incidents WHERE id = 250", []).unwrap();
-    rig.keep_house(now_ms);
+    rig.run_housekeeping(now_ms);
     assert_eq!(ids(&rig, "id", "incidents"), [251, 252], "what lasts stays, however old");
     assert_eq!(ids(&rig, "incident", "deliveries"), [251, 252]);
-    assert_eq!(rig.keep.forgotten(), 0);
+    assert_eq!(rig.housekeeping.forgotten(), 0);
     // As long as any history, whatever is kept longest.
     rig.config = StorageConfig { retention: Duration::from_secs(86_400), retention_1h: Duration::ZERO, ..rig.config };
-    rig.keep_house(now_ms + HOUR);
+    rig.run_housekeeping(now_ms + HOUR);
     assert_eq!(ids(&rig, "id", "incidents"), [252]);
 }
 
@@ -334,7 +334,7 @@ fn samples_of_the_first_version_are_taken_over() {
         rig.db.execute("INSERT INTO samples VALUES (3, ?1, 1.5)", [at]).unwrap();
     }
     let mut rig = rig.restart();
-    rig.keep_house(T0 + 4 * DAY);
+    rig.run_housekeeping(T0 + 4 * DAY);
     assert_eq!((rig.rows("samples"), rig.rows("spans")), (0, 3));
     assert_eq!(rig.read("a", Want::Last, 0, i64::MAX).len(), 72);
 }
@@ -368,14 +368,14 @@ async fn a_backup_is_whole_and_can_be_started_from() {
     let at = Timestamp::now().as_millisecond();
     store.append(&[sample("x", at, 1.0)]);
     assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Durable);
-    store.save_note("remote/a/0", "position");
+    store.save_value("remote/a/0", "position");
     // The batch may take a second to reach the file.
     let copy = tempfile::tempdir().unwrap();
     let to = copy.path().join("dogwatch.db");
     for _ in 0..500 {
         backup::copy(dir.path(), &to).unwrap();
         let copied = Store::read_only(copy.path().into(), Arc::new(Metrics::new()), Clock::system()).unwrap();
-        if copied.stats().series == 1 && copied.note("remote/a/0").unwrap().is_some() {
+        if copied.stats().series == 1 && copied.value("remote/a/0").unwrap().is_some() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -384,7 +384,7 @@ async fn a_backup_is_whole_and_can_be_started_from() {
     let (store, restored) =
         Store::open(copy.path().into(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
     assert_eq!((restored.incidents.len(), store.stats().head_samples), (1, 1));
-    assert_eq!(store.note("remote/a/0").unwrap().as_deref(), Some("position"));
+    assert_eq!(store.value("remote/a/0").unwrap().as_deref(), Some("position"));
     store.close(SOON).await;
     assert!(backup::copy(copy.path(), &copy.path().join("no/such/dir")).is_err());
 }
@@ -400,7 +400,7 @@ async fn slices_give_every_sample_once() {
     for shard in 0..3 {
         let mut after = Some(0);
         while let Some(id) = after {
-            let (some, next) = store.slice((shard, 3), id, 7, at, at + 8).unwrap();
+            let (some, next) = store.slice(crate::store::Shard { index: shard, count: 3 }, id, 7, at, at + 8).unwrap();
             seen.extend(some.iter().flat_map(|p| p.recent.values.clone()));
             after = next;
         }

@@ -1,25 +1,24 @@
-//! The end of what is told of the past: incidents that ended long ago go with their deliveries, and so do old changes of
-//! verdicts. They are kept as long as any history is: who sees a dip in a chart can read what it was.
+//! Retention of incidents: those that ended long ago go with their deliveries, and so do old changes of verdicts. They are kept as long as any history is: who sees a dip in a chart can read what it was.
 
 use std::time::{Duration, Instant};
 
 use rusqlite::{Transaction, params};
 
-use super::Bench;
+use super::HousekeepingContext;
 
 /// Ended incidents kept whatever their age: 137 a day for two years, some 400 MB. More come from a storm or a mistake.
 pub const ENDED_MAX: i64 = 100_000;
 /// Incidents looked at in one go: some of them are large.
 const AT_ONCE: i64 = 100;
 
-/// Some of it. The first value says that nothing is left to do, the second how many went for [`ENDED_MAX`] alone.
-pub fn step(bench: &mut Bench<'_>, limit: Duration) -> rusqlite::Result<(bool, u64)> {
+/// Removes some of them. The first value says that nothing is left to do, the second how many went for [`ENDED_MAX`] alone.
+pub fn step(context: &mut HousekeepingContext<'_>, limit: Duration) -> rusqlite::Result<(bool, u64)> {
     let begun = Instant::now();
-    let config = bench.config;
+    let config = context.config;
     let kept = config.retention.max(config.retention_5m).max(config.retention_1h);
     let kept_us = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
-    let before_us = bench.now.as_microsecond().saturating_sub(kept_us);
-    let t = bench.db.transaction()?;
+    let before_us = context.now.as_microsecond().saturating_sub(kept_us);
+    let t = context.db.transaction()?;
     let mut beyond = 0;
     let mut ended = false;
     while begun.elapsed() < limit && !ended {

@@ -1,4 +1,4 @@
-//! Between the callers and the writer's thread: what they leave for it, and what both look at.
+//! What callers and the writer's thread share: the queue of what is to be written, the head, and the store's health.
 
 use std::{
     collections::VecDeque,
@@ -31,7 +31,7 @@ pub const BATCH_MAX: usize = 50_000;
 /// Tells the caller of a durable operation how it ended.
 pub type Ack = oneshot::Sender<Durability>;
 
-/// What callers leave for the thread.
+/// Holds what callers leave for the thread.
 #[derive(Debug, Default)]
 pub struct Queue {
     /// Operations, in order.
@@ -47,15 +47,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Whether there is enough for a whole batch.
+    /// Returns whether there is enough for a whole batch.
     pub fn fills_batch(&self) -> bool {
         self.samples.len() >= BATCH_MAX
     }
 }
 
-/// Between the callers and the thread.
+/// Holds what callers and the thread share.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct Shared {
     /// What was left.
     pub queue: Mutex<Queue>,
     /// Something was.
@@ -70,13 +70,13 @@ pub struct Mailbox {
     pub readers: Readers,
 }
 
-/// To change what is under a mutex.
+/// Locks a mutex, a poisoned one too.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Mailbox {
-    /// Empty.
+impl Shared {
+    /// Returns the state of a store that knows nothing yet.
     pub fn new(metrics: Arc<Metrics>, place: &Place) -> Self {
         Self {
             queue: Mutex::default(),
@@ -88,7 +88,7 @@ impl Mailbox {
         }
     }
 
-    /// Leaves an operation. After the end it is lost: nobody is there to need it.
+    /// Queues an operation. After the end it is lost: nobody is there to need it.
     pub fn push(&self, op: Op, ack: Option<Ack>) {
         let mut queue = lock(&self.queue);
         if !queue.closed {
@@ -99,7 +99,7 @@ impl Mailbox {
         self.news.notify_one();
     }
 
-    /// Puts samples into memory and leaves them to be written; past the limits they are dropped and counted.
+    /// Puts samples into the head and queues them to be written; past the limits they are dropped and counted.
     pub fn push_samples(&self, samples: &[Sample], oldest_ms: i64) {
         let mut head = write_lock(&self.head);
         let mut queue = lock(&self.queue);
@@ -129,13 +129,13 @@ impl Mailbox {
         }
     }
 
-    /// Asks for the end.
+    /// Asks the thread to end.
     pub fn close(&self) {
         lock(&self.queue).closing = true;
         self.news.notify_one();
     }
 
-    /// As it stands.
+    /// Returns whether history is being written.
     pub fn health(&self) -> StoreHealth {
         lock(&self.health).clone()
     }

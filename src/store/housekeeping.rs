@@ -4,9 +4,9 @@
 //!
 //! Every step is a transaction of its own and may be repeated: a crash between two loses and doubles nothing.
 
+mod ended_incidents;
 mod legacy;
 mod retain;
-mod story;
 
 use std::{
     sync::RwLock,
@@ -37,8 +37,8 @@ const PAGES_SPARE: i64 = 512;
 /// Pages given back to the file system in one step.
 const PAGES_PER_STEP: i64 = 256;
 
-/// What a step works with.
-pub struct Bench<'a> {
+/// Holds what a step works with.
+pub struct HousekeepingContext<'a> {
     /// The file.
     pub db: &'a mut Connection,
     /// Recent samples and the index.
@@ -59,16 +59,16 @@ enum Job {
     /// Joins the windows between two times into those of a level.
     Join { level: usize, from_ms: i64, boundary_ms: i64, after: i64 },
     /// Removes incidents and verdicts of long ago.
-    Story,
+    EndedIncidents,
     /// Rolls up and removes.
     Retain(Retain),
     /// Takes over samples as an older dogwatch kept them.
     Legacy,
 }
 
-/// See the module.
+/// Does the housekeeping step by step.
 #[derive(Debug)]
-pub struct Keep {
+pub struct Housekeeping {
     job: Job,
     spans: Spans,
     retained_at: Option<Timestamp>,
@@ -78,7 +78,7 @@ pub struct Keep {
     forgotten: u64,
 }
 
-impl Default for Keep {
+impl Default for Housekeeping {
     fn default() -> Self {
         Self {
             job: Job::Rest,
@@ -91,16 +91,16 @@ impl Default for Keep {
     }
 }
 
-impl Keep {
-    /// One step. True: there is more to do at once.
-    pub fn step(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+impl Housekeeping {
+    /// Takes one step. Returns true where there is more to do at once.
+    pub fn step(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
         let worked = match std::mem::replace(&mut self.job, Job::Rest) {
-            Job::Rest => self.choose(bench),
-            Job::Pack { boundary_ms, after, batch, some } => self.pack(bench, (boundary_ms, batch), after, some),
-            Job::Join { level, from_ms, boundary_ms, after } => self.join(bench, level, from_ms, boundary_ms, after),
-            Job::Story => self.story(bench),
-            Job::Retain(round) => self.retain(bench, round),
-            Job::Legacy => self.take_over(bench),
+            Job::Rest => self.choose(context),
+            Job::Pack { boundary_ms, after, batch, some } => self.pack(context, (boundary_ms, batch), after, some),
+            Job::Join { level, from_ms, boundary_ms, after } => self.join(context, level, from_ms, boundary_ms, after),
+            Job::EndedIncidents => self.remove_ended_incidents(context),
+            Job::Retain(round) => self.retain(context, round),
+            Job::Legacy => self.take_over(context),
         };
         if worked.is_err() {
             // What the transaction wrote is not there, and the job begins anew.
@@ -110,59 +110,59 @@ impl Keep {
         worked
     }
 
-    /// Blocks of history that were damaged, since the last call.
+    /// Returns how many blocks of history were found damaged since the last call.
     pub fn damaged(&mut self) -> u64 {
         std::mem::take(&mut self.spans.damaged)
     }
 
-    /// Incidents that went for their number alone, since the last call.
+    /// Returns how many incidents went for their number alone since the last call.
     pub fn forgotten(&mut self) -> u64 {
         std::mem::take(&mut self.forgotten)
     }
 
-    fn choose(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
+    fn choose(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
         self.spans.forget();
-        let now_ms = bench.now.as_millisecond();
+        let now_ms = context.now.as_millisecond();
         if !self.legacy_done {
             self.job = Job::Legacy;
             return Ok(true);
         }
         let boundary_ms = floor(now_ms - GRACE_MS, SLOT_MS);
-        if read_lock(bench.head).bounds().is_some_and(|(oldest, _)| oldest < boundary_ms) {
+        if read_lock(context.head).bounds().is_some_and(|(oldest, _)| oldest < boundary_ms) {
             let newest = "SELECT coalesce(max(id), 0) FROM batches";
-            let batch = bench.db.query_row(newest, [], |r| r.get(0))?;
+            let batch = context.db.query_row(newest, [], |r| r.get(0))?;
             self.job = Job::Pack { boundary_ms, after: 0, batch, some: false };
             return Ok(true);
         }
         for (level, (key, window_ms)) in LEVELS.iter().enumerate() {
             let boundary_ms = floor(now_ms - GRACE_MS, *window_ms);
-            let done = number(bench.db, key)?.unwrap_or(0);
+            let done = number(context.db, key)?.unwrap_or(0);
             if boundary_ms > done {
                 self.job = Job::Join { level, from_ms: done, boundary_ms, after: 0 };
                 return Ok(true);
             }
         }
-        if Retain::is_due(self.retained_at, bench.now) {
-            self.retained_at = Some(bench.now);
-            self.job = Job::Story;
+        if Retain::is_due(self.retained_at, context.now) {
+            self.retained_at = Some(context.now);
+            self.job = Job::EndedIncidents;
             return Ok(true);
         }
-        give_back(bench.db)
+        give_back(context.db)
     }
 
     fn pack(
         &mut self,
-        bench: &mut Bench<'_>,
+        context: &mut HousekeepingContext<'_>,
         (boundary_ms, batch): (i64, i64),
         mut after: i64,
         some: bool,
     ) -> rusqlite::Result<bool> {
         let begun = Instant::now();
-        let t = bench.db.transaction()?;
+        let t = context.db.transaction()?;
         let mut done = Vec::new();
         let mut ended = false;
         while begun.elapsed() < STEP && !ended {
-            let left = read_lock(bench.head).before(boundary_ms, after, SAMPLES_AT_ONCE);
+            let left = read_lock(context.head).before(boundary_ms, after, SAMPLES_AT_ONCE);
             ended = left.is_empty();
             for (series, points) in left {
                 after = series;
@@ -184,7 +184,7 @@ impl Keep {
         }
         t.commit()?;
         for done in done.chunks(256) {
-            let mut head = write_lock(bench.head);
+            let mut head = write_lock(context.head);
             done.iter().for_each(|(series, points)| head.packed(*series, points));
         }
         let some = some || !done.is_empty();
@@ -197,7 +197,7 @@ impl Keep {
 
     fn join(
         &mut self,
-        bench: &mut Bench<'_>,
+        context: &mut HousekeepingContext<'_>,
         level: usize,
         from_ms: i64,
         boundary_ms: i64,
@@ -205,10 +205,10 @@ impl Keep {
     ) -> rusqlite::Result<bool> {
         let (key, window_ms) = LEVELS[level];
         let begun = Instant::now();
-        let t = bench.db.transaction()?;
+        let t = context.db.transaction()?;
         let mut ended = false;
         while begun.elapsed() < STEP && !ended {
-            let some: Vec<i64> = read_lock(bench.head).index().after(after).map(|(id, _)| id).take(64).collect();
+            let some: Vec<i64> = read_lock(context.head).index().after(after).map(|(id, _)| id).take(64).collect();
             ended = some.is_empty();
             for series in some {
                 after = series;
@@ -234,15 +234,15 @@ impl Keep {
         Ok(true)
     }
 
-    fn story(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
-        let (ended, beyond) = story::step(bench, STEP)?;
+    fn remove_ended_incidents(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
+        let (ended, beyond) = ended_incidents::step(context, STEP)?;
         self.forgotten += beyond;
-        self.job = if ended { Job::Retain(Retain::begin(bench, self.oldest_ms)?) } else { Job::Story };
+        self.job = if ended { Job::Retain(Retain::begin(context, self.oldest_ms)?) } else { Job::EndedIncidents };
         Ok(true)
     }
 
-    fn retain(&mut self, bench: &mut Bench<'_>, mut round: Retain) -> rusqlite::Result<bool> {
-        if round.step(bench, &mut self.spans, STEP)? {
+    fn retain(&mut self, context: &mut HousekeepingContext<'_>, mut round: Retain) -> rusqlite::Result<bool> {
+        if round.step(context, &mut self.spans, STEP)? {
             self.oldest_ms = round.oldest_ms();
         } else {
             self.job = Job::Retain(round);
@@ -250,13 +250,13 @@ impl Keep {
         Ok(true)
     }
 
-    fn take_over(&mut self, bench: &mut Bench<'_>) -> rusqlite::Result<bool> {
-        self.legacy_done = legacy::step(bench, &mut self.spans, STEP)?;
+    fn take_over(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
+        self.legacy_done = legacy::step(context, &mut self.spans, STEP)?;
         Ok(true)
     }
 }
 
-/// Keeps the bounds of what is packed of a series. False where the file does not know the series.
+/// Stores the bounds of what is packed of a series. Returns false where the file does not know the series.
 pub fn bound(db: &Connection, series: i64, at_ms: &[i64]) -> rusqlite::Result<bool> {
     let (Some(first), Some(last)) = (at_ms.first(), at_ms.last()) else { return Ok(false) };
     db.prepare_cached("UPDATE label_sets SET first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?3) WHERE id = ?1")?

@@ -1,4 +1,4 @@
-//! What is old: samples are rolled up to 5 minutes, these to an hour, and these go; by age, and by size where the file
+//! Retention of samples: they are rolled up to 5 minutes, these to an hour, and these go; by age, and by size where the file
 //! grows past its limit.
 
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
-use super::{Bench, Content, Spans};
+use super::{Content, HousekeepingContext, Spans};
 use crate::store::{
     head::{read_lock, write_lock},
     meta::{ROLLED_UNTIL, number, set_number},
@@ -30,45 +30,50 @@ pub struct Retain {
 }
 
 impl Retain {
-    /// Whether it is time for one.
+    /// Returns whether it is time for one.
     pub fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
         last.is_none_or(|at| now.duration_since(at).unsigned_abs() >= ROUND_EVERY)
     }
 
     /// Decides what goes; `oldest_ms` is what the last round found, `None` before the first one.
-    pub fn begin(bench: &mut Bench<'_>, oldest_ms: Option<i64>) -> rusqlite::Result<Self> {
-        let now_ms = bench.now.as_millisecond();
+    pub fn begin(context: &mut HousekeepingContext<'_>, oldest_ms: Option<i64>) -> rusqlite::Result<Self> {
+        let now_ms = context.now.as_millisecond();
         let before = |kept: Duration| now_ms.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
-        let c = bench.config;
+        let c = context.config;
         let mut cutoffs_ms = [before(c.retention), before(c.retention_5m), before(c.retention_1h)];
         // Before the first round it is not known what is the oldest: that round looks.
         if let Some(oldest) = oldest_ms
-            && used_bytes(bench.db)? > c.max_size
+            && used_bytes(context.db)? > c.max_size
         {
-            press(&mut cutoffs_ms, oldest, now_ms);
+            tighten_cutoffs(&mut cutoffs_ms, oldest, now_ms);
             tracing::info!(max_size = c.max_size, "history is larger than storage.max_size: the oldest goes");
         }
-        let rolled_until = number(bench.db, ROLLED_UNTIL)?;
+        let rolled_until = number(context.db, ROLLED_UNTIL)?;
         Ok(Self { cutoffs_ms, after: 0, oldest_ms: None, rolled_until })
     }
 
-    /// The oldest sample that is not rolled up, once the round has ended.
+    /// Returns the oldest sample that is not rolled up, once the round has ended.
     pub fn oldest_ms(&self) -> Option<i64> {
         self.oldest_ms
     }
 
-    /// Some series. True at the end of the round.
-    pub fn step(&mut self, bench: &mut Bench<'_>, spans: &mut Spans, limit: Duration) -> rusqlite::Result<bool> {
+    /// Handles some series. Returns true at the end of the round.
+    pub fn step(
+        &mut self,
+        context: &mut HousekeepingContext<'_>,
+        spans: &mut Spans,
+        limit: Duration,
+    ) -> rusqlite::Result<bool> {
         let begun = Instant::now();
-        let t = bench.db.transaction()?;
+        let t = context.db.transaction()?;
         let (mut empty, mut later) = (Vec::new(), Vec::new());
         let mut ended = false;
         while begun.elapsed() < limit && !ended {
-            let some: Vec<i64> = read_lock(bench.head).index().after(self.after).map(|(id, _)| id).take(64).collect();
+            let some: Vec<i64> = read_lock(context.head).index().after(self.after).map(|(id, _)| id).take(64).collect();
             ended = some.is_empty();
             for series in some {
                 self.after = series;
-                let bounds = read_lock(bench.head).packed_bounds(series).unwrap_or((i64::MAX, i64::MIN));
+                let bounds = read_lock(context.head).packed_bounds(series).unwrap_or((i64::MAX, i64::MIN));
                 match self.series(&t, spans, series, bounds)? {
                     None => empty.push(series),
                     Some(begin) if begin > bounds.0 => later.push((series, begin)),
@@ -84,7 +89,7 @@ impl Retain {
             set_number(&t, ROLLED_UNTIL, until)?;
         }
         let gone = {
-            let mut head = write_lock(bench.head);
+            let mut head = write_lock(context.head);
             head.rolled_until = self.rolled_until;
             empty.into_iter().filter(|series| head.emptied(*series)).collect::<Vec<i64>>()
         };
@@ -96,7 +101,7 @@ impl Retain {
             t.prepare_cached("UPDATE label_sets SET first_ms = ?2 WHERE id = ?1")?.execute([series, begin])?;
         }
         t.commit()?;
-        let mut head = write_lock(bench.head);
+        let mut head = write_lock(context.head);
         later.into_iter().for_each(|(series, begin)| head.begins(series, begin));
         Ok(ended)
     }
@@ -146,7 +151,7 @@ impl Retain {
 }
 
 /// Moves the cutoffs so that something goes: samples first, and where they are no longer than two days, rollups.
-fn press(cutoffs_ms: &mut [i64; 3], oldest: i64, now_ms: i64) {
+fn tighten_cutoffs(cutoffs_ms: &mut [i64; 3], oldest: i64, now_ms: i64) {
     let step = ((now_ms - oldest) / SHARE).max(DAY_MS);
     if now_ms - oldest > 2 * DAY_MS {
         cutoffs_ms[0] = cutoffs_ms[0].max(oldest + step + DAY_MS);

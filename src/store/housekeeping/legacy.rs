@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use rusqlite::OptionalExtension;
 
-use super::{Bench, Content, Spans, bound};
+use super::{Content, HousekeepingContext, Spans, bound};
 use crate::{
     pack::Points,
     store::{head::write_lock, spans::SAMPLES},
 };
 
-/// Some series. True when nothing is left.
-pub fn step(bench: &mut Bench<'_>, spans: &mut Spans, limit: Duration) -> rusqlite::Result<bool> {
+/// Packs some series. Returns true when nothing is left.
+pub fn step(context: &mut HousekeepingContext<'_>, spans: &mut Spans, limit: Duration) -> rusqlite::Result<bool> {
     let begun = Instant::now();
-    let t = bench.db.transaction()?;
+    let t = context.db.transaction()?;
     let mut done = Vec::new();
     let mut ended = false;
     while begun.elapsed() < limit && !ended {
@@ -36,7 +36,7 @@ pub fn step(bench: &mut Bench<'_>, spans: &mut Spans, limit: Duration) -> rusqli
     }
     spans.settle(&t)?;
     t.commit()?;
-    let mut head = write_lock(bench.head);
+    let mut head = write_lock(context.head);
     done.iter().for_each(|(series, points)| head.packed(*series, points));
     Ok(ended)
 }
