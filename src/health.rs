@@ -1,16 +1,16 @@
 //! Judging: what a target's probes amount to, whether the watchdog itself can see, and what is wrong with a cluster.
 //!
-//! Pure: no IO, no clock, no state besides [`Head`]'s; time is an argument and the same input gives the same words.
+//! Pure: no IO, no clock, no state besides [`VerdictTracker`]'s; time is an argument and the same input gives the same words.
 //! Invariants: one lost probe never makes a target `Down`; what can't be known is `Unknown` and accuses nobody; a
 //! consequence names its cause, and every cause named is among the findings; nothing here panics on odd input.
 //!
-//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `words`), the scene, `members` and `witness`
+//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `phrases`), the indexed view, `members` and `witness`
 //! (who is who, and what others say of the silent), the subjects (`network`, `hosts`, `agreement`, `etcd`, `apiserver`, `leaders`, `nodes`:
 //! judged once), the picture (who explains whom), the findings (what is said), the
 //! diagnosis (what is told, in which order).
 
 pub mod diagnosis;
-pub mod own;
+pub mod own_faults;
 pub mod vantage;
 pub mod verdict;
 pub mod view;
@@ -20,15 +20,15 @@ mod apiserver;
 mod etcd;
 mod findings;
 mod hosts;
+mod indexed_view;
 mod leaders;
 mod members;
 mod network;
 mod nodes;
+mod phrases;
 mod picture;
-mod scene;
 mod time;
 mod witness;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -39,5 +39,5 @@ pub use members::cluster_of_most;
 pub use nodes::is_heard;
 pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
-pub use verdict::{Head, Outcome, Thresholds};
+pub use verdict::{Outcome, Thresholds, VerdictTracker};
 pub use view::{ClusterView, TargetView};

@@ -29,9 +29,9 @@ use self::cluster::{Cluster, Watched};
 use crate::{
     clock::Clock,
     health::{
-        Head, Thresholds,
+        Thresholds, VerdictTracker,
         diagnosis::diagnose,
-        own::{self, OwnView},
+        own_faults::{self, OwnView},
     },
     model::{
         Diagnosis, Job, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange,
@@ -162,7 +162,7 @@ impl Ingest {
             Report::Late(key) => {
                 let Some(cluster) = self.clusters.get_mut(&key.cluster).filter(|_| self.vantage.ok) else { return };
                 let Some(watched) = cluster.watched.get_mut(&key) else { return };
-                let Some(from) = watched.head.late(now) else { return };
+                let Some(from) = watched.tracker.late(now) else { return };
                 let change = watched.change(from, now);
                 cluster.dirty = true;
                 self.changed(change);
@@ -218,7 +218,7 @@ impl Ingest {
     fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
         let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
         let before = watched.samples.clone();
-        watched.samples = samples::of_verdict(&watched.target, watched.head.verdict().state, now, &before);
+        watched.samples = samples::of_verdict(&watched.target, watched.tracker.verdict().state, now, &before);
         remember(&self.parts.store, &before, &watched.samples, now);
         if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
             live.targets.insert(key.clone(), watched.live());
@@ -271,17 +271,17 @@ impl Ingest {
             if let Some(watched) = cluster.watched.get_mut(&target.key) {
                 if watched.target != target {
                     watched.target = target.clone();
-                    fresh.push(((*target).clone(), watched.head.verdict().clone()));
+                    fresh.push(((*target).clone(), watched.tracker.verdict().clone()));
                 }
                 continue;
             }
-            let head = match self.restored.remove(&target.key) {
-                Some(verdict) => Head::restore(verdict),
-                None => Head::new(now),
+            let tracker = match self.restored.remove(&target.key) {
+                Some(verdict) => VerdictTracker::restore(verdict),
+                None => VerdictTracker::new(now),
             };
-            fresh.push(((*target).clone(), head.verdict().clone()));
-            let mut watched = Watched::new(target.clone(), head);
-            watched.samples = samples::of_verdict(&target, watched.head.verdict().state, now, &[]);
+            fresh.push(((*target).clone(), tracker.verdict().clone()));
+            let mut watched = Watched::new(target.clone(), tracker);
+            watched.samples = samples::of_verdict(&target, watched.tracker.verdict().state, now, &[]);
             cluster.watched.insert(target.key.clone(), watched);
         }
         let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
@@ -359,7 +359,7 @@ impl Ingest {
         if self.in_doubt && self.vantage.ok && !faults.is_empty() {
             return; // Cut off, resolvers and proxies fail us too: that is one thing, and told once.
         }
-        let diagnosis = own::diagnose(&OwnView {
+        let diagnosis = own_faults::diagnose(&OwnView {
             now,
             vantage: &self.vantage,
             store: &store,
@@ -384,8 +384,8 @@ fn remember(store: &Store, before: &[Sample], now: &[Sample], at: Timestamp) {
 /// When the newest unconfirmed silence began: it is not believed before the watchdog has looked at itself since.
 fn newest_silence(cluster: &Cluster) -> Option<Timestamp> {
     let silent = |w: &&Watched| {
-        let v = w.head.verdict();
+        let v = w.tracker.verdict();
         matches!(v.state, State::Suspect | State::Down) && v.reason.is_none_or(Reason::is_silence)
     };
-    cluster.watched.values().filter(silent).map(|w| w.head.verdict().since).max()
+    cluster.watched.values().filter(silent).map(|w| w.tracker.verdict().since).max()
 }

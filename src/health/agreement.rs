@@ -4,7 +4,7 @@
 //! issue 13766), and one that was started on an empty directory is a cluster of its own. Members are asked at different
 //! moments; nothing here needs them to stand still.
 
-use super::{members::Seats, scene::Scene, view::TargetView};
+use super::{indexed_view::IndexedView, members::Seats, view::TargetView};
 use crate::model::{EtcdFacts, EtcdLog, Job};
 
 /// Figures of one answer are read one after the other: so many entries may come in between.
@@ -44,20 +44,20 @@ pub(super) enum Difference {
 }
 
 /// Who answers, and what it tells.
-fn told<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a TargetView<'a>, &'a EtcdFacts)> {
-    scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)))
+fn told<'a>(indexed: &IndexedView<'a>) -> impl Iterator<Item = (&'a TargetView<'a>, &'a EtcdFacts)> {
+    indexed.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)))
 }
 
 /// Members of another cluster than that of most.
-pub(super) fn strangers<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Vec<Stranger<'a>> {
+pub(super) fn strangers<'a>(indexed: &IndexedView<'a>, seats: &Seats<'_>) -> Vec<Stranger<'a>> {
     let strange = |f: &EtcdFacts| seats.is_stranger(f);
-    let others_at = told(scene).filter(|(_, f)| !strange(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
-    told(scene).filter(|(_, f)| strange(f)).map(|(target, facts)| Stranger { target, facts, others_at }).collect()
+    let others_at = told(indexed).filter(|(_, f)| !strange(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
+    told(indexed).filter(|(_, f)| strange(f)).map(|(target, facts)| Stranger { target, facts, others_at }).collect()
 }
 
 /// The first two members found to hold different data.
-pub(super) fn apart<'a>(scene: &Scene<'a>, seats: &Seats<'_>) -> Option<Apart<'a>> {
-    let members: Vec<_> = told(scene).filter(|(_, f)| !seats.is_stranger(f)).collect();
+pub(super) fn apart<'a>(indexed: &IndexedView<'a>, seats: &Seats<'_>) -> Option<Apart<'a>> {
+    let members: Vec<_> = told(indexed).filter(|(_, f)| !seats.is_stranger(f)).collect();
     let pairs = members.iter().enumerate().flat_map(|(i, a)| members.iter().skip(i + 1).map(move |b| (a, b)));
     let mut found = pairs.filter_map(|((one, a), (other, b))| Some(Apart { one, other, how: difference(a, b)? }));
     found.next()

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     hosts::Hosts,
-    scene::Scene,
+    indexed_view::IndexedView,
     view::{How, TargetView},
     witness::{Word, of_server},
 };
@@ -25,21 +25,21 @@ pub(super) struct Servers<'a> {
 }
 
 impl<'a> Servers<'a> {
-    pub(super) fn new(scene: &Scene<'a>, hosts: &Hosts<'a>) -> Self {
+    pub(super) fn new(indexed: &IndexedView<'a>, hosts: &Hosts<'a>) -> Self {
         let draining = |t: &TargetView| t.how().is_sickness() && t.api_facts().is_some_and(|f| f.draining);
         // Whoever was connected to a member that fell silent fails until it has dialled the next one: the host first.
         let held = |t: &TargetView| hosts.shield(t) || (hosts.any_open() && t.how() == How::EtcdFails);
-        let broken = scene.api.iter().copied().filter(|t| t.is_broken() && !draining(t) && !held(t));
+        let broken = indexed.api.iter().copied().filter(|t| t.is_broken() && !draining(t) && !held(t));
         let (sick, down): (Vec<_>, Vec<_>) = broken.partition(|t: &&TargetView| t.how().is_sickness());
-        let lives = |t: &&TargetView| t.is_silent() && matches!(of_server(scene, t, t.verdict.since), Word::Lives(_));
+        let lives = |t: &&TargetView| t.is_silent() && matches!(of_server(indexed, t, t.verdict.since), Word::Lives(_));
         let (beyond, down) = down.into_iter().partition(lives);
         Self {
-            total: scene.api.len(),
-            up: scene.api.iter().filter(|t| t.is_up()).count(),
+            total: indexed.api.len(),
+            up: indexed.api.iter().filter(|t| t.is_up()).count(),
             down,
             sick,
             beyond,
-            address_up: scene.advertised.is_some_and(TargetView::is_up),
+            address_up: indexed.advertised.is_some_and(TargetView::is_up),
         }
     }
 

@@ -34,7 +34,7 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
     let picture = Picture::new(view);
     let mut findings = findings::all(&picture);
     if picture.silence.is_some() {
-        let root = picture.scene.key(AlertName::ClusterUnreachable, "");
+        let root = picture.indexed.key(AlertName::ClusterUnreachable, "");
         for f in findings.iter_mut().filter(|f| f.topic == Topic::Outage && f.key != root) {
             f.caused_by = Some(root.clone());
         }
@@ -97,7 +97,7 @@ fn tell_consequences(findings: &mut [Finding]) {
 fn unsettled(p: &Picture<'_>, findings: &[Finding]) -> bool {
     let control = |job| !matches!(job, Job::Kubelet | Job::KubeProxy);
     let (control_doubt, node_doubt) = p
-        .scene
+        .indexed
         .view
         .targets
         .iter()
@@ -111,9 +111,9 @@ fn unsettled(p: &Picture<'_>, findings: &[Finding]) -> bool {
     if node_doubt && (findings.is_empty() || findings.iter().any(about_nodes)) {
         return true;
     }
-    let control_targets = || p.scene.view.targets.iter().filter(|t| control(t.job()));
+    let control_targets = || p.indexed.view.targets.iter().filter(|t| control(t.job()));
     let failed = control_targets().filter(|t| t.is_down()).map(|t| t.verdict.since).max();
-    let fresh = failed.filter(|&at| p.scene.now.duration_since(at).unsigned_abs() < NEIGHBOURS_WITHIN);
+    let fresh = failed.filter(|&at| p.indexed.now.duration_since(at).unsigned_abs() < NEIGHBOURS_WITHIN);
     fresh.is_some_and(|at| {
         control_targets().any(|t| t.verdict.state == State::Up && t.last.is_some_and(|o| o.started < at))
     })

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::{
     hosts::{Fate, Hosts},
+    indexed_view::IndexedView,
     members::{Seat, Seats},
     network::Silence,
-    scene::Scene,
     view::{ClusterView, How, TargetView},
     witness::{Word, is_certain, is_missed, of_member, of_quorum, of_reads, says_lost},
 };
@@ -40,13 +40,13 @@ fn majority(voters: usize) -> usize {
 
 /// How etcd's votes stand; `None` where no member is watched.
 pub fn quorum(view: &ClusterView<'_>) -> Option<Quorum> {
-    let scene = Scene::new(view, Silence::of(view).is_some());
-    if scene.job(Job::Etcd).is_empty() {
+    let indexed = IndexedView::new(view, Silence::of(view).is_some());
+    if indexed.job(Job::Etcd).is_empty() {
         return None;
     }
-    let seats = Seats::of(&scene);
-    let hosts = Hosts::of(&scene, &seats);
-    Some(Etcd::new(&scene, seats, &hosts).votes())
+    let seats = Seats::of(&indexed);
+    let hosts = Hosts::of(&indexed, &seats);
+    Some(Etcd::new(&indexed, seats, &hosts).votes())
 }
 
 /// How a member does.
@@ -73,10 +73,10 @@ pub(super) struct Member<'a> {
 
 impl Member<'_> {
     /// The finding about it.
-    pub(super) fn key(&self, scene: &Scene<'_>) -> Option<FindingKey> {
+    pub(super) fn key(&self, indexed: &IndexedView<'_>) -> Option<FindingKey> {
         match self.health {
-            Health::Dead => Some(scene.key(AlertName::EtcdMemberDown, self.seat.subject())),
-            Health::Sick => Some(scene.key(AlertName::EtcdMemberUnhealthy, self.seat.subject())),
+            Health::Dead => Some(indexed.key(AlertName::EtcdMemberDown, self.seat.subject())),
+            Health::Sick => Some(indexed.key(AlertName::EtcdMemberUnhealthy, self.seat.subject())),
             Health::Well | Health::Beyond | Health::Unknown => None,
         }
     }
@@ -110,9 +110,9 @@ pub(super) struct Etcd<'a> {
 }
 
 impl<'a> Etcd<'a> {
-    pub(super) fn new(scene: &Scene<'a>, seats: Seats<'a>, hosts: &Hosts<'a>) -> Self {
+    pub(super) fn new(indexed: &IndexedView<'a>, seats: Seats<'a>, hosts: &Hosts<'a>) -> Self {
         let Seats { all, strays, .. } = seats;
-        let members: Vec<_> = all.into_iter().map(|seat| judged(scene, hosts, seat)).collect();
+        let members: Vec<_> = all.into_iter().map(|seat| judged(indexed, hosts, seat)).collect();
         let voters = || members.iter().filter(|m| m.seat.voter);
         let total = voters().count();
         let tally = |health| voters().filter(|m| m.health == health).count();
@@ -122,9 +122,9 @@ impl<'a> Etcd<'a> {
         let quorum = majority(total);
         let sure = false;
         let mut etcd = Self { total, quorum, dead, sick, lost, sure, proof, open, inferred, members, strays };
-        etcd.judge_quorum(scene);
+        etcd.judge_quorum(indexed);
         etcd.sure =
-            etcd.lost.is_some_and(|since| etcd.certain() > total.saturating_sub(quorum) || says_lost(scene, since));
+            etcd.lost.is_some_and(|since| etcd.certain() > total.saturating_sub(quorum) || says_lost(indexed, since));
         etcd
     }
 
@@ -193,7 +193,7 @@ impl<'a> Etcd<'a> {
         voters().filter(|m| m.health == Health::Sick && leader(m) == Some(false)).map(|m| m.since).max()
     }
 
-    fn judge_quorum(&mut self, scene: &Scene<'a>) {
+    fn judge_quorum(&mut self, indexed: &IndexedView<'a>) {
         let spare = self.total.saturating_sub(self.quorum);
         let broken = self.members.iter().filter(|m| m.seat.voter && matches!(m.health, Health::Dead | Health::Sick));
         let mut broken: Vec<_> = broken.map(|m| (m.health != Health::Dead, m.since)).collect();
@@ -204,30 +204,31 @@ impl<'a> Etcd<'a> {
                 broken.retain(|(sick, _)| !sick);
             }
             broken.sort_by_key(|&(_, since)| since);
-            let since = broken.get(spare).map_or(scene.now, |&(_, since)| since);
-            match of_quorum(scene, since) {
+            let since = broken.get(spare).map_or(indexed.now, |&(_, since)| since);
+            match of_quorum(indexed, since) {
                 Word::Lives(who) => self.proof = Some(who),
                 Word::Waiting if self.certain() <= spare => self.open = true,
                 _ => self.lost = Some(since),
             }
         } else if let Some(since) = self.leaderless_since() {
             // Those out of our reach were seen, and may have died since: what has quorum would have a leader.
-            match of_reads(scene, since) {
+            match of_reads(indexed, since) {
                 Word::Lives(_) => {}
                 Word::Waiting => self.open = true,
                 Word::Gone | Word::None => self.lost = Some(since),
             }
         } else if self.members.iter().all(|m| m.health == Health::Unknown) && self.strays.is_empty() {
             self.inferred = true;
-            let failing = !scene.api.is_empty() && scene.api.iter().all(|t| t.is_down() && t.how() == How::EtcdFails);
-            self.lost = failing.then(|| scene.api.iter().map(|t| t.verdict.since).max()).flatten();
+            let failing =
+                !indexed.api.is_empty() && indexed.api.iter().all(|t| t.is_down() && t.how() == How::EtcdFails);
+            self.lost = failing.then(|| indexed.api.iter().map(|t| t.verdict.since).max()).flatten();
         }
     }
 }
 
 /// How a member does, with what its host and others say of it.
-fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, seat: Seat<'a>) -> Member<'a> {
-    let since = seat.target.map_or(scene.now, |t| t.verdict.since);
+fn judged<'a>(indexed: &IndexedView<'a>, hosts: &Hosts<'a>, seat: Seat<'a>) -> Member<'a> {
+    let since = seat.target.map_or(indexed.now, |t| t.verdict.since);
     let own = match seat.target {
         // A member that never started raises the quorum and gives nothing: as good as dead.
         _ if seat.unborn => Health::Dead,
@@ -238,11 +239,11 @@ fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, seat: Seat<'a>) -> Member<'a
     let health = match (own, seat.target) {
         (Health::Dead, Some(t)) if !is_certain(t.how()) => match hosts.of_target(t).map(|h| &h.fate) {
             // Its host lives, and it may be dead all the same.
-            Some(Fate::Lives(_) | Fate::Needed(_)) if is_missed(scene, &seat, since) => Health::Dead,
+            Some(Fate::Lives(_) | Fate::Needed(_)) if is_missed(indexed, &seat, since) => Health::Dead,
             Some(Fate::Lives(_) | Fate::Needed(_)) => Health::Beyond,
             Some(Fate::Open) => Health::Unknown,
             Some(Fate::Lost) => Health::Dead,
-            None => match of_member(scene, &seat, since) {
+            None => match of_member(indexed, &seat, since) {
                 Word::Lives(_) => Health::Beyond,
                 Word::Waiting => Health::Unknown,
                 Word::Gone | Word::None => Health::Dead,
@@ -251,7 +252,7 @@ fn judged<'a>(scene: &Scene<'a>, hosts: &Hosts<'a>, seat: Seat<'a>) -> Member<'a
         (own, _) => own,
     };
     // A stranger has long been well where it belongs: since when it sits here, nobody tells.
-    let since = if seat.taken && seat.target.is_some_and(TargetView::is_up) { scene.now } else { since };
+    let since = if seat.taken && seat.target.is_some_and(TargetView::is_up) { indexed.now } else { since };
     Member { seat, health, since }
 }
 

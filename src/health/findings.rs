@@ -11,10 +11,10 @@ mod hosts;
 mod leaders;
 mod network;
 mod nodes;
-mod pulse;
 mod registry;
+mod still_works;
 
-pub(super) use pulse::tell as tell_what_works;
+pub(super) use still_works::tell as tell_what_works;
 
 use super::picture::Picture;
 use crate::model::Finding;

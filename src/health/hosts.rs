@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::{
+    indexed_view::IndexedView,
     members::{Seat, Seats},
-    scene::Scene,
     time::{follows, later},
     view::{TargetView, earliest},
     witness::{self, Word},
@@ -63,28 +63,28 @@ pub(super) struct Hosts<'a>(Vec<Host<'a>>);
 
 impl<'a> Hosts<'a> {
     /// Judges each machine of the control plane of which nothing answers.
-    pub(super) fn of(scene: &Scene<'a>, seats: &Seats<'a>) -> Self {
+    pub(super) fn of(indexed: &IndexedView<'a>, seats: &Seats<'a>) -> Self {
         let mut hosts = Self::default();
-        if scene.unreachable {
+        if indexed.unreachable {
             return hosts;
         }
-        for (id, targets) in machines(scene) {
-            if let Some(fate) = fate(scene, seats, id, &targets) {
-                let fell = fell(&targets, scene.now);
+        for (id, targets) in machines(indexed) {
+            if let Some(fate) = fate(indexed, seats, id, &targets) {
+                let fell = fell(&targets, indexed.now);
                 hosts.0.push(Host { id, label: label(id, &targets), targets, fate, fell });
             }
         }
-        hosts.live_by_quorum(scene, seats);
-        hosts.live_together(scene, seats);
+        hosts.live_by_quorum(indexed, seats);
+        hosts.live_together(indexed, seats);
         hosts
     }
 
     /// One that fell silent together with another, which is known to live, and of which nobody says that it is gone.
-    fn live_together(&mut self, scene: &Scene<'a>, seats: &Seats<'a>) {
+    fn live_together(&mut self, indexed: &IndexedView<'a>, seats: &Seats<'a>) {
         let Some((at, with)) = self.living().map(|h| (h.fell, h.label.clone())).next() else { return };
         for host in self.0.iter_mut().filter(|h| h.fate == Fate::Lost) {
             let together = follows(host.fell, at) && follows(at, host.fell);
-            let gone = witness::of_machine(scene, seats, (host.id, &host.targets), host.fell) == Word::Gone;
+            let gone = witness::of_machine(indexed, seats, (host.id, &host.targets), host.fell) == Word::Gone;
             if together && !gone {
                 host.fate = Fate::Needed(format!("it fell silent together with {with}, which lives"));
             }
@@ -92,14 +92,14 @@ impl<'a> Hosts<'a> {
     }
 
     /// Where quorum is kept, some of the hosts that it would need live, even if nobody can say which.
-    fn live_by_quorum(&mut self, scene: &Scene<'a>, seats: &Seats<'a>) {
+    fn live_by_quorum(&mut self, indexed: &IndexedView<'a>, seats: &Seats<'a>) {
         let voters = || seats.all.iter().filter(|s| s.voter);
         let broken = |s: &&Seat<'_>| s.unborn || s.target.is_some_and(|t| t.is_broken() && !self.shield(t));
         let alive = voters().count().saturating_sub(voters().filter(broken).count());
         let missing = (voters().count() / 2 + 1).saturating_sub(alive);
         let since = self.lost().map(|h| h.fell).max();
         let (Some(since), true) = (since, missing > 0) else { return };
-        let fate = match witness::of_quorum(scene, since) {
+        let fate = match witness::of_quorum(indexed, since) {
             Word::Lives(who) => Fate::Needed(format!("etcd keeps quorum, which takes {missing} of them: {who}")),
             Word::Waiting => Fate::Open,
             _ => return,
@@ -140,18 +140,18 @@ impl<'a> Hosts<'a> {
 }
 
 /// The machines of the control plane, with all that is asked directly on each.
-fn machines<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, Vec<&'a TargetView<'a>>> {
+fn machines<'a>(indexed: &IndexedView<'a>) -> BTreeMap<&'a str, Vec<&'a TargetView<'a>>> {
     let mut machines: BTreeMap<&str, Vec<&TargetView>> = BTreeMap::new();
     for job in [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager] {
         // The advertised URL may be a load balancer's: it tells nothing of a host.
-        let shared = |t: &&&TargetView| scene.advertised.is_some_and(|a| std::ptr::eq(a, **t));
-        for target in scene.job(job).iter().filter(|t| !shared(t)) {
-            machines.entry(scene.machine(target)).or_default().push(target);
+        let shared = |t: &&&TargetView| indexed.advertised.is_some_and(|a| std::ptr::eq(a, **t));
+        for target in indexed.job(job).iter().filter(|t| !shared(t)) {
+            machines.entry(indexed.machine(target)).or_default().push(target);
         }
     }
     for job in [Job::Kubelet, Job::KubeProxy] {
-        for target in scene.job(job).iter().filter(|t| !t.by_proxy()) {
-            if let Some(targets) = machines.get_mut(scene.machine(target)) {
+        for target in indexed.job(job).iter().filter(|t| !t.by_proxy()) {
+            if let Some(targets) = machines.get_mut(indexed.machine(target)) {
                 targets.push(target);
             }
         }
@@ -187,10 +187,10 @@ fn returns(targets: &[&TargetView<'_>], now: Timestamp) -> bool {
 }
 
 /// `None` where something on the machine answers, and not only since just now.
-fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'_>]) -> Option<Fate> {
+fn fate(indexed: &IndexedView<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'_>]) -> Option<Fate> {
     let silent: Vec<_> = targets.iter().copied().filter(|t| t.is_silent()).collect();
     let down = silent.iter().filter(|t| t.is_down()).count();
-    let since = earliest(&silent, scene.now);
+    let since = earliest(&silent, indexed.now);
     // Asked since, and it answered: the host lives, and what is silent there is judged by itself.
     let unasked = |t: &TargetView<'_>| t.last.is_none_or(|o| o.started < since);
     let answers = |t: &&TargetView<'_>| match t.verdict.state {
@@ -202,15 +202,15 @@ fn fate(scene: &Scene<'_>, seats: &Seats<'_>, id: &str, targets: &[&TargetView<'
     if targets.len() < 2 {
         return None;
     }
-    if returns(targets, scene.now) {
+    if returns(targets, indexed.now) {
         return Some(Fate::Open);
     }
     if silent.is_empty() || targets.iter().any(answers) {
         return None;
     }
     let fell = fell(targets, since);
-    let word = witness::of_machine(scene, seats, (id, targets), fell);
-    let in_time = !later(scene.now, fell, JUDGED_WITHIN);
+    let word = witness::of_machine(indexed, seats, (id, targets), fell);
+    let in_time = !later(indexed.now, fell, JUDGED_WITHIN);
     match word {
         Word::Lives(who) if down > 0 => Some(Fate::Lives(who)),
         _ if in_time && (down < targets.len() || word == Word::Waiting) => Some(Fate::Open),

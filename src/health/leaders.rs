@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{apiserver::Servers, etcd::Etcd, hosts::Hosts, scene::Scene, view::TargetView};
+use super::{apiserver::Servers, etcd::Etcd, hosts::Hosts, indexed_view::IndexedView, view::TargetView};
 use crate::model::{Job, LeaseFact, LeaseSight};
 
 /// A lease younger than this is never called stale, however short its term: a slow election is no outage.
@@ -34,22 +34,28 @@ pub(super) struct Lead<'a> {
 }
 
 impl<'a> Lead<'a> {
-    pub(super) fn new(scene: &Scene<'a>, job: Job, hosts: &Hosts<'a>, etcd: &Etcd<'_>, api: &Servers<'_>) -> Self {
-        let snapshot = scene.view.snapshot;
-        let lease = snapshot.leaders.iter().find(|l| l.name == job.as_str()).filter(|_| scene.leases_recent);
+    pub(super) fn new(
+        indexed: &IndexedView<'a>,
+        job: Job,
+        hosts: &Hosts<'a>,
+        etcd: &Etcd<'_>,
+        api: &Servers<'_>,
+    ) -> Self {
+        let snapshot = indexed.view.snapshot;
+        let lease = snapshot.leaders.iter().find(|l| l.name == job.as_str()).filter(|_| indexed.leases_recent);
         // By the age when it was read: what happened since is not known.
         let moving = lease.and_then(|l| l.sight.as_ref()).filter(|s| s.has_moved());
         let term = lease.map(|l| l.duration.saturating_mul(2).max(STALE_AFTER_MIN)).unwrap_or_default();
         let stale = moving.is_some_and(|s| s.still_for() > term);
         let renewed = moving.map(LeaseSight::renewed_at);
-        let targets = scene.job(job);
+        let targets = indexed.job(job);
         let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !hosts.shield(t)).collect();
         let all_down = !targets.is_empty() && down.len() == targets.len();
         let mut lead = Self { job, lease, renewed, stale, down, all_down, missing: false, surely_leads: false };
         // Renewed after the last of them went down: it is another one's, or they live out of our reach.
         let last = lead.down.iter().map(|t| t.verdict.since).max();
         let renewed_since = !stale && moving.zip(last).is_some_and(|(sight, last)| sight.renewed_after(last));
-        lead.missing = (all_down && !renewed_since) || (stale && scene.api_back());
+        lead.missing = (all_down && !renewed_since) || (stale && indexed.api_back());
         let told = moving.is_some() && !stale && api.any_up() && etcd.lost.is_none();
         lead.surely_leads = told && (lead.down.is_empty() || renewed_since);
         lead

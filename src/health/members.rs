@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{scene::Scene, view::TargetView, words};
+use super::{indexed_view::IndexedView, phrases, view::TargetView};
 use crate::model::{EtcdFacts, EtcdMember, Job};
 
 /// A member, from the list or, where there is none, from a target.
@@ -57,13 +57,13 @@ pub(super) struct Seats<'a> {
 
 impl<'a> Seats<'a> {
     /// Finds out who is who.
-    pub(super) fn of(scene: &Scene<'a>) -> Self {
-        let targets = scene.job(Job::Etcd);
+    pub(super) fn of(indexed: &IndexedView<'a>) -> Self {
+        let targets = indexed.job(Job::Etcd);
         let cluster = cluster_of_most(targets.iter().filter_map(|t| {
             let facts = t.etcd_facts()?;
             Some((facts.cluster_id?, facts.revision))
         }));
-        let list = list(scene, cluster);
+        let list = list(indexed, cluster);
         if list.is_empty() {
             return Self { all: targets.iter().map(|t| of_target(t, cluster)).collect(), strays: Vec::new(), cluster };
         }
@@ -120,11 +120,11 @@ fn is_known(facts: &EtcdFacts) -> bool {
 }
 
 /// The newest member list that a member of the cluster told, else the one remembered.
-fn list<'a>(scene: &Scene<'a>, cluster: Option<u64>) -> &'a [EtcdMember] {
-    let told = scene.job(Job::Etcd).iter().filter_map(|t| Some((t.last?.started, t.etcd_facts()?)));
+fn list<'a>(indexed: &IndexedView<'a>, cluster: Option<u64>) -> &'a [EtcdMember] {
+    let told = indexed.job(Job::Etcd).iter().filter_map(|t| Some((t.last?.started, t.etcd_facts()?)));
     let ours = told.filter(|(_, f)| !is_of_another(f, cluster));
     let newest = ours.filter(|(_, f)| !f.members.is_empty()).max_by_key(|&(at, _)| at);
-    newest.map_or(scene.view.snapshot.etcd_members.as_slice(), |(_, f)| f.members.as_slice())
+    newest.map_or(indexed.view.snapshot.etcd_members.as_slice(), |(_, f)| f.members.as_slice())
 }
 
 /// Members by everything that a target can be recognised by.
@@ -140,10 +140,10 @@ impl<'a> Index<'a> {
         for (i, member) in list.iter().enumerate() {
             index.ids.insert(member.id, i);
             for url in &member.client_urls {
-                index.places.insert(words::authority(url), i);
+                index.places.insert(phrases::authority(url), i);
             }
             for url in member.client_urls.iter().chain(&member.peer_urls) {
-                index.hosts.insert(words::host(words::authority(url)), i);
+                index.hosts.insert(phrases::host(phrases::authority(url)), i);
             }
         }
         index
@@ -177,7 +177,7 @@ fn of_target<'a>(target: &'a TargetView<'a>, cluster: Option<u64>) -> Seat<'a> {
 
 fn of_list<'a>(member: &EtcdMember, target: Option<&'a TargetView<'a>>, cluster: Option<u64>) -> Seat<'a> {
     let url = member.client_urls.first().or(member.peer_urls.first());
-    let place = url.map(|u| words::authority(u).to_owned()).unwrap_or_default();
+    let place = url.map(|u| phrases::authority(u).to_owned()).unwrap_or_default();
     Seat {
         id: Some(member.id),
         name: member.name.clone(),

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use self::condition::Names;
 use super::{
     apiserver::Servers,
-    scene::Scene,
+    indexed_view::IndexedView,
+    phrases,
     time::{later, past},
     view::{How, TargetView},
-    words,
 };
 use crate::model::{Job, LeaseSight, NodeCondition, NodeFact, Severity, text};
 
@@ -80,15 +80,15 @@ pub(super) fn in_maintenance(fact: &NodeFact) -> bool {
 }
 
 /// Every node in trouble, by name.
-pub(super) fn troubles<'a>(scene: &Scene<'a>, api: &Servers<'a>) -> BTreeMap<&'a str, Trouble<'a>> {
+pub(super) fn troubles<'a>(indexed: &IndexedView<'a>, api: &Servers<'a>) -> BTreeMap<&'a str, Trouble<'a>> {
     let mut troubles = BTreeMap::new();
     let mut kubelets = BTreeMap::new();
-    for target in scene.job(Job::Kubelet) {
+    for target in indexed.job(Job::Kubelet) {
         kubelets.insert(target.node().unwrap_or(target.host()), *target);
     }
-    let conditions = conditions_count(scene, api);
+    let conditions = conditions_count(indexed, api);
     for (&name, target) in &kubelets {
-        let fact = scene.node(name);
+        let fact = indexed.node(name);
         // Asked through API servers that don't answer, a kubelet's silence is theirs.
         if !target.is_broken() || fact.is_some_and(is_excused) || (target.by_proxy() && !api.any_up()) {
             continue;
@@ -97,14 +97,14 @@ pub(super) fn troubles<'a>(scene: &Scene<'a>, api: &Servers<'a>) -> BTreeMap<&'a
         if target.how() == How::Sick && conditions && fact.is_some_and(names_runtime) {
             continue;
         }
-        troubles.extend(failing_kubelet(scene, api, name, target, fact).map(|t| (name, t)));
+        troubles.extend(failing_kubelet(indexed, api, name, target, fact).map(|t| (name, t)));
     }
     if conditions {
-        for fact in scene.view.snapshot.nodes.iter().filter(|n| !n.is_ready() && !is_excused(n)) {
+        for fact in indexed.view.snapshot.nodes.iter().filter(|n| !n.is_ready() && !is_excused(n)) {
             let kubelet = kubelets.get(&*fact.name).copied();
             // Out of our reach, a node can be in trouble all the same.
             if troubles.get(&*fact.name).is_none_or(|t: &Trouble<'_>| t.kind == Kind::OutOfReach) {
-                troubles.extend(not_ready(scene, fact, kubelet).map(|t| (&*fact.name, t)));
+                troubles.extend(not_ready(indexed, fact, kubelet).map(|t| (&*fact.name, t)));
             }
         }
     }
@@ -134,11 +134,11 @@ fn is_new(fact: &NodeFact, now: Timestamp) -> bool {
 
 /// Conditions speak of now, or of the moment when the API servers fell silent; fresh from an outage of theirs they only
 /// say that nobody could report.
-fn conditions_count(scene: &Scene<'_>, api: &Servers<'_>) -> bool {
-    let Some(read) = scene.view.snapshot.read_at else { return false };
+fn conditions_count(indexed: &IndexedView<'_>, api: &Servers<'_>) -> bool {
+    let Some(read) = indexed.view.snapshot.read_at else { return false };
     match api.all_failing() {
         Some(since) => since.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
-        None => scene.api_back() && scene.now.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
+        None => indexed.api_back() && indexed.now.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
     }
 }
 
@@ -158,24 +158,24 @@ struct Witnesses<'a> {
 }
 
 impl<'a> Witnesses<'a> {
-    fn of(scene: &Scene<'_>, api: &Servers<'_>, fact: Option<&'a NodeFact>, target: &TargetView<'_>) -> Self {
+    fn of(indexed: &IndexedView<'_>, api: &Servers<'_>, fact: Option<&'a NodeFact>, target: &TargetView<'_>) -> Self {
         let since = target.verdict.since;
-        let lease = fact.and_then(|f| f.lease.as_ref()).filter(|_| scene.leases_recent);
-        let read = scene.view.snapshot.read_at.filter(|_| api.any_up());
+        let lease = fact.and_then(|f| f.lease.as_ref()).filter(|_| indexed.leases_recent);
+        let read = indexed.view.snapshot.read_at.filter(|_| api.any_up());
         let long_since = since.checked_add(READY_PROVES_AFTER).unwrap_or(Timestamp::MAX);
         let is_ready = fact.is_some_and(NodeFact::is_ready);
         // What has not moved since we watch is judged when it has been watched for long.
         let limit = |moved| move |l: &&LeaseSight| if l.has_moved() { l.age() > moved } else { l.age() > LEASE_STALE };
         let fresh = |l: &&LeaseSight| l.has_moved() && l.age() <= LEASE_STALE;
         let renewed = |l: &LeaseSight| l.renewed_after(since) || target.is_stranger();
-        let silent_for = scene.now.duration_since(since).unsigned_abs();
+        let silent_for = indexed.now.duration_since(since).unsigned_abs();
         Self {
             lease,
             lives: lease.filter(fresh).is_some_and(renewed)
                 || (lease.is_none() && is_ready && read.is_some_and(|at| at >= long_since)),
             late: lease.filter(limit(LEASE_LATE)).is_some(),
             unready: fact.is_some() && !is_ready && read.is_some_and(|at| at >= since),
-            ready: is_ready && read.is_some_and(|at| !later(scene.now, at, CONDITIONS_RECENT)),
+            ready: is_ready && read.is_some_and(|at| !later(indexed.now, at, CONDITIONS_RECENT)),
             gone: lease.map_or(silent_for > LEASE_STALE, |l| l.age() > LEASE_STALE),
         }
     }
@@ -183,20 +183,20 @@ impl<'a> Witnesses<'a> {
 
 /// Its kubelet fails.
 fn failing_kubelet<'a>(
-    scene: &Scene<'a>,
+    indexed: &IndexedView<'a>,
     api: &Servers<'_>,
     name: &str,
     target: &'a TargetView<'a>,
     fact: Option<&NodeFact>,
 ) -> Option<Trouble<'a>> {
-    let seen = Witnesses::of(scene, api, fact, target);
+    let seen = Witnesses::of(indexed, api, fact, target);
     let began = fact.and_then(|f| f.settled_at).map_or(target.verdict.since, |at| at.max(target.verdict.since));
-    let waited = scene.now.duration_since(target.verdict.since).unsigned_abs();
+    let waited = indexed.now.duration_since(target.verdict.since).unsigned_abs();
     let silent = target.how().is_silence() || (target.by_proxy() && target.how() != How::Sick);
     let (kind, headline) = if !target.is_stranger() {
         kind_of_known(name, target, &seen, silent, api)
     } else {
-        let patience = fact.is_some_and(|f| is_new(f, scene.now)) || waited < STRANGER_FOR;
+        let patience = fact.is_some_and(|f| is_new(f, indexed.now)) || waited < STRANGER_FOR;
         kind_of_stranger(name, target, &seen, silent, patience, api)?
     };
     let control = fact.is_some_and(|f| f.control_plane);
@@ -208,7 +208,7 @@ fn failing_kubelet<'a>(
     };
     let mut evidence = vec![target.line()];
     evidence.extend(seen.lease.map(|l| renewal(name, l)));
-    evidence.extend(fact.and_then(condition::ready).map(|c| ready(scene, name, c)));
+    evidence.extend(fact.and_then(condition::ready).map(|c| ready(indexed, name, c)));
     let undecided = kind == Kind::Silent && waited < UNDECIDED_FOR;
     Some(Trouble { kind, severity, gone: seen.gone, undecided, since: began, headline, evidence, target: Some(target) })
 }
@@ -293,32 +293,36 @@ fn renewal(name: &str, lease: &LeaseSight) -> String {
 fn failing(target: &TargetView<'_>) -> String {
     match target.failed_checks().as_slice() {
         [] => format!(": {}", target.verdict.message),
-        checks => format!(": failing {}", words::list(checks, CHECKS_NAMED)),
+        checks => format!(": failing {}", phrases::list(checks, CHECKS_NAMED)),
     }
 }
 
 /// `the API server says: n1 Ready=Unknown since … (NodeStatusUnknown)`.
-fn ready(scene: &Scene<'_>, name: &str, c: &NodeCondition) -> String {
+fn ready(indexed: &IndexedView<'_>, name: &str, c: &NodeCondition) -> String {
     let since = c.since.map(|at| format!(" since {}", text::moment(at))).unwrap_or_default();
-    let told = if scene.leases_recent { "the API server says" } else { "the API server last said" };
+    let told = if indexed.leases_recent { "the API server says" } else { "the API server last said" };
     let message = if c.message.is_empty() { String::new() } else { format!(": {}", c.message) };
     format!("{told}: {name} Ready={}{since} ({}{message})", c.status, c.reason)
 }
 
 /// The API server calls it NotReady, while its kubelet answers or is not asked.
-fn not_ready<'a>(scene: &Scene<'a>, fact: &NodeFact, kubelet: Option<&'a TargetView<'a>>) -> Option<Trouble<'a>> {
+fn not_ready<'a>(
+    indexed: &IndexedView<'a>,
+    fact: &NodeFact,
+    kubelet: Option<&'a TargetView<'a>>,
+) -> Option<Trouble<'a>> {
     let name = &fact.name;
     let condition = condition::ready(fact)?;
     let names = condition::names(condition);
     // A kubelet that never answered tells nothing of a node.
     let kubelet = kubelet.filter(|t| !t.is_stranger() || t.is_open());
-    let told = past(condition.since, scene.now);
-    let since = told.unwrap_or(kubelet.map_or(scene.now, |t| t.verdict.since));
-    let is_fresh = told.is_some_and(|at| !later(scene.now, at, NOT_READY_FOR));
+    let told = past(condition.since, indexed.now);
+    let since = told.unwrap_or(kubelet.map_or(indexed.now, |t| t.verdict.since));
+    let is_fresh = told.is_some_and(|at| !later(indexed.now, at, NOT_READY_FOR));
     // The kubelet has waited for its runtime before it said so.
     let at_once = matches!(names, Names::Runtime | Names::SlowRuntime);
     let was_ready = fact.created.is_none_or(|made| later(since, made, NOT_READY_FOR));
-    if (is_fresh && !at_once) || (!was_ready && is_new(fact, scene.now)) {
+    if (is_fresh && !at_once) || (!was_ready && is_new(fact, indexed.now)) {
         return None;
     }
     let answers = kubelet.is_some_and(|t| t.is_up() || t.how() == How::Credentials || t.how() == How::Sick);
@@ -342,7 +346,7 @@ fn not_ready<'a>(scene: &Scene<'a>, fact: &NodeFact, kubelet: Option<&'a TargetV
     let severity = if kind == Kind::Lost { Severity::Critical } else { Severity::Warning };
     let began = since.checked_sub(names.before()).unwrap_or(since);
     let since = fact.settled_at.map_or(began, |at| at.max(began));
-    let mut evidence = vec![ready(scene, name, condition)];
+    let mut evidence = vec![ready(indexed, name, condition)];
     evidence.extend(kubelet.map(TargetView::line));
     let gone = kind == Kind::Lost;
     Some(Trouble { kind, severity, gone, undecided: false, since, headline, evidence, target: kubelet })

@@ -9,11 +9,11 @@ use super::{
     apiserver::Servers,
     etcd::Etcd,
     hosts::{Fate, Hosts},
+    indexed_view::IndexedView,
     leaders::{self, Lead},
     members::Seats,
     network::Silence,
     nodes::{self, Trouble},
-    scene::Scene,
     time::follows,
     view::{ClusterView, TargetView},
 };
@@ -23,7 +23,7 @@ use crate::model::{AlertName, FindingKey, Job, State};
 pub(super) struct Picture<'a> {
     /// Nothing of the cluster answers.
     pub(super) silence: Option<Silence<'a>>,
-    pub(super) scene: Scene<'a>,
+    pub(super) indexed: IndexedView<'a>,
     /// Members of another cluster.
     pub(super) strangers: Vec<Stranger<'a>>,
     /// Members that hold different data.
@@ -41,24 +41,24 @@ impl<'a> Picture<'a> {
     /// Judges every subject of a view.
     pub(super) fn new(view: &'a ClusterView<'a>) -> Self {
         let silence = Silence::of(view);
-        let scene = Scene::new(view, silence.is_some());
-        let seats = Seats::of(&scene);
-        let hosts = Hosts::of(&scene, &seats);
-        let (strangers, apart) = (agreement::strangers(&scene, &seats), agreement::apart(&scene, &seats));
-        let etcd = Etcd::new(&scene, seats, &hosts);
-        let api = Servers::new(&scene, &hosts);
-        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&scene, job, &hosts, &etcd, &api)).collect();
-        let mut troubles = nodes::troubles(&scene, &api);
+        let indexed = IndexedView::new(view, silence.is_some());
+        let seats = Seats::of(&indexed);
+        let hosts = Hosts::of(&indexed, &seats);
+        let (strangers, apart) = (agreement::strangers(&indexed, &seats), agreement::apart(&indexed, &seats));
+        let etcd = Etcd::new(&indexed, seats, &hosts);
+        let api = Servers::new(&indexed, &hosts);
+        let leads = leaders::ELECTING.into_iter().map(|job| Lead::new(&indexed, job, &hosts, &etcd, &api)).collect();
+        let mut troubles = nodes::troubles(&indexed, &api);
         troubles.retain(|_, trouble| !trouble.target.is_some_and(|t| hosts.is_awaited(t)));
-        Self { silence, scene, strangers, apart, etcd, api, leads, hosts, troubles }
+        Self { silence, indexed, strangers, apart, etcd, api, leads, hosts, troubles }
     }
 
     /// The finding about the silent host that a target is on.
     pub(super) fn lost_host(&self, target: &TargetView<'_>) -> Option<FindingKey> {
         let host = self.hosts.of_target(target)?;
         match host.fate {
-            Fate::Lost => Some(self.scene.key(AlertName::ControlPlaneHostDown, host.id)),
-            Fate::Lives(_) | Fate::Needed(_) => Some(self.scene.key(AlertName::ControlPlaneHostUnreachable, "")),
+            Fate::Lost => Some(self.indexed.key(AlertName::ControlPlaneHostDown, host.id)),
+            Fate::Lives(_) | Fate::Needed(_) => Some(self.indexed.key(AlertName::ControlPlaneHostUnreachable, "")),
             Fate::Open => None,
         }
     }
@@ -76,13 +76,13 @@ impl<'a> Picture<'a> {
         }
         let after = |cause: Option<Timestamp>| cause.is_some_and(|cause| follows(since, cause));
         if after(self.etcd.lost) {
-            Some(self.scene.key(AlertName::EtcdQuorumLost, ""))
+            Some(self.indexed.key(AlertName::EtcdQuorumLost, ""))
         } else if after(self.api.all_failing()) {
-            Some(self.scene.key(AlertName::ApiServersDown, ""))
+            Some(self.indexed.key(AlertName::ApiServersDown, ""))
         } else if after(self.full()) {
-            Some(self.scene.key(AlertName::EtcdAlarm, NOSPACE))
+            Some(self.indexed.key(AlertName::EtcdAlarm, NOSPACE))
         } else if !targets.is_empty() && targets.iter().all(|t| self.api_server_beside_is_down(t, since)) {
-            Some(self.scene.key(AlertName::ApiServerDown, ""))
+            Some(self.indexed.key(AlertName::ApiServerDown, ""))
         } else {
             None
         }
@@ -93,13 +93,13 @@ impl<'a> Picture<'a> {
         let is_full = |t: &&&TargetView| {
             t.is_down() && t.etcd_facts().is_some_and(|f| f.alarms.iter().any(|a| a.alarm == NOSPACE))
         };
-        self.scene.job(Job::Etcd).iter().filter(is_full).map(|t| t.verdict.since).min()
+        self.indexed.job(Job::Etcd).iter().filter(is_full).map(|t| t.verdict.since).min()
     }
 
     /// Where the API server on the same host is down: what stood on that one alone (kubeadm's default) gives up its
     /// lease and restarts until it is back.
     fn api_server_beside_is_down(&self, target: &TargetView<'_>, since: Timestamp) -> bool {
-        let beside = self.scene.job(Job::KubeApiserver).iter().filter(|t| t.host() == target.host());
+        let beside = self.indexed.job(Job::KubeApiserver).iter().filter(|t| t.host() == target.host());
         let down: Vec<_> = beside.filter(|t| t.is_broken() && t.verdict.state == State::Down).collect();
         target.job() != Job::Etcd && down.iter().any(|t| follows(since, t.verdict.since))
     }

@@ -50,7 +50,7 @@ pub fn judge(input: &VantageInput) -> Result<(), String> {
     let route = if input.has_default_route == Some(false) { "the watchdog has no default route, " } else { "" };
     let references = match names.as_slice() {
         [one] => format!("its reference {one} does not answer"),
-        more => format!("none of its references answers ({})", super::words::list(more, REFERENCES_NAMED)),
+        more => format!("none of its references answers ({})", super::phrases::list(more, REFERENCES_NAMED)),
     };
     Err(format!("{route}{references} and {targets}"))
 }

@@ -68,9 +68,9 @@ struct OwnFault {
     first: Timestamp,
 }
 
-/// The judge of one target.
+/// Tracks the verdict of one target, probe by probe.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct VerdictTracker {
     /// The verdict proper.
     inner: Verdict,
     /// The last one that was not a mere suspicion: `Suspect` goes back to it.
@@ -92,7 +92,7 @@ pub struct Head {
     changed_at: Option<Timestamp>,
 }
 
-impl Head {
+impl VerdictTracker {
     /// A target never probed: `Unknown`.
     pub fn new(now: Timestamp) -> Self {
         Self::unknown(now, false)
@@ -138,7 +138,7 @@ impl Head {
         }
     }
 
-    /// As it stands.
+    /// Returns the verdict as it stands.
     pub fn verdict(&self) -> &Verdict {
         self.blind.as_ref().or(self.flapping.as_ref()).unwrap_or(&self.inner)
     }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::words;
+use super::phrases;
 use crate::model::{
     ApiServerFacts, CertificateFact, ClusterSnapshot, EtcdFacts, Facts, Job, KubeletVia, Observation, ProbeSpec,
     Reason, State, Target, Verdict, text,
@@ -153,7 +153,7 @@ impl<'a> TargetView<'a> {
     }
 
     pub(super) fn host(&self) -> &'a str {
-        words::host(self.instance())
+        phrases::host(self.instance())
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -276,7 +276,7 @@ impl<'a> TargetView<'a> {
         // A success since then is no end yet: the verdict waits for more of them.
         let when = |at| if at > verdict.since { "answered well again" } else { "last healthy" };
         let healthy = healthy.map(|at| format!("; {} {}", when(at), text::moment(at))).unwrap_or_default();
-        let (job, since) = (words::job(self.job(), 1), text::moment(verdict.since));
+        let (job, since) = (phrases::job(self.job(), 1), text::moment(verdict.since));
         format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }
 
@@ -317,7 +317,7 @@ pub(super) fn by_how(targets: &[&TargetView<'_>]) -> String {
         groups.entry(target.how()).or_default().push(target.instance());
     }
     let said: Vec<_> =
-        groups.iter().map(|(how, who)| format!("{} {}", words::list(who, NAMED), how.says(who.len()))).collect();
+        groups.iter().map(|(how, who)| format!("{} {}", phrases::list(who, NAMED), how.says(who.len()))).collect();
     said.join("; ")
 }
 
@@ -335,7 +335,7 @@ enum Sureness {
 /// That these are down, as sure as it is: `is down`, `are probably down`, `fails, the cause is not known`. One whose word is
 /// certain makes the sentence certain; how each of them fails is said behind it.
 pub(super) fn are_down(targets: &[&TargetView<'_>]) -> String {
-    let is = words::is(targets.len());
+    let is = phrases::is(targets.len());
     match targets.iter().map(|t| t.how().sureness()).min() {
         Some(Sureness::Certain) | None => format!("{is} down"),
         Some(Sureness::Likely) => format!("{is} probably down"),

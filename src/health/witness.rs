@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
+    indexed_view::IndexedView,
     members::{Seat, Seats},
-    scene::Scene,
     time::later,
     view::{How, TargetView},
 };
@@ -67,40 +67,40 @@ fn wait_for(t: &TargetView<'_>) -> Duration {
     WAIT.max(LOSS_SHOWS_AFTER.saturating_add(t.target.interval).saturating_add(t.target.timeout))
 }
 
-fn waits(scene: &Scene<'_>, since: Timestamp, wait: Duration) -> bool {
-    !later(scene.now, since, wait)
+fn waits(indexed: &IndexedView<'_>, since: Timestamp, wait: Duration) -> bool {
+    !later(indexed.now, since, wait)
 }
 
 /// Whether quorum is kept though too many members can't be reached since `since`: a read that needs quorum went well
 /// long enough after that, or failed, or a member says that it has no leader.
-pub(super) fn of_quorum(scene: &Scene<'_>, since: Timestamp) -> Word {
+pub(super) fn of_quorum(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     let leaderless = |t: &&TargetView<'_>| {
         t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) && t.last.is_some_and(|o| o.started >= since)
     };
-    match of_reads(scene, since) {
-        Word::Waiting if scene.job(Job::Etcd).iter().any(leaderless) => Word::Gone,
+    match of_reads(indexed, since) {
+        Word::Waiting if indexed.job(Job::Etcd).iter().any(leaderless) => Word::Gone,
         word => word,
     }
 }
 
 /// Somebody who would know says that quorum is lost since `since`: a member that lacks it, or an API server whose reads
 /// through to etcd fail.
-pub(super) fn says_lost(scene: &Scene<'_>, since: Timestamp) -> bool {
+pub(super) fn says_lost(indexed: &IndexedView<'_>, since: Timestamp) -> bool {
     let asked = |t: &TargetView<'_>| t.last.is_some_and(|o| o.started >= since);
     let lacks = |t: &TargetView<'_>| asked(t) && t.etcd_facts().is_some_and(EtcdFacts::lacks_quorum);
     let fails = |t: &TargetView<'_>| asked(t) && t.is_down() && t.how() == How::EtcdFails;
-    scene.job(Job::Etcd).iter().any(|t| lacks(t)) || scene.api.iter().any(|t| fails(t))
+    indexed.job(Job::Etcd).iter().any(|t| lacks(t)) || indexed.api.iter().any(|t| fails(t))
 }
 
 /// What reads that need quorum tell, of those that can still be asked.
-pub(super) fn of_reads(scene: &Scene<'_>, since: Timestamp) -> Word {
+pub(super) fn of_reads(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     let member = |t: &TargetView<'_>| t.etcd_facts().is_some_and(|f| f.via != EtcdVia::Handshake);
     let reader = |t: &TargetView<'_>| t.api_facts().is_some_and(|f| f.etcd_read.is_some());
     let reads = |t: &TargetView<'_>| t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
     let asked = |t: &TargetView<'_>| t.last.is_some_and(|o| later(o.started, since, LOSS_SHOWS_AFTER));
     let well = |t: &TargetView<'_>| t.is_up() && asked(t) && t.last.is_some_and(|o| o.failure.is_none());
-    let members = || scene.job(Job::Etcd).iter().copied().filter(|t| member(t));
-    let readers = || scene.job(Job::KubeApiserver).iter().copied().filter(|t| reader(t));
+    let members = || indexed.job(Job::Etcd).iter().copied().filter(|t| member(t));
+    let readers = || indexed.job(Job::KubeApiserver).iter().copied().filter(|t| reader(t));
     if let Some(t) = members().find(|t| well(t)) {
         return Word::Lives(format!("etcd member {} answers linearizable reads", t.instance()));
     }
@@ -108,30 +108,30 @@ pub(super) fn of_reads(scene: &Scene<'_>, since: Timestamp) -> Word {
         return Word::Lives(format!("API server {} reads through to etcd", t.instance()));
     }
     let may = |t: &TargetView<'_>| match t.verdict.state {
-        State::Up => !asked(t) && waits(scene, since, wait_for(t)),
-        State::Suspect => waits(scene, since, WAIT) && (!t.is_silent() || t.last.is_some_and(|o| o.answered)),
+        State::Up => !asked(t) && waits(indexed, since, wait_for(t)),
+        State::Suspect => waits(indexed, since, WAIT) && (!t.is_silent() || t.last.is_some_and(|o| o.answered)),
         _ => false,
     };
     if members().chain(readers()).any(may) { Word::Waiting } else { Word::Gone }
 }
 
 /// What other members say of one that is silent since `since`: whether they have heard from it.
-pub(super) fn of_member(scene: &Scene<'_>, seat: &Seat<'_>, since: Timestamp) -> Word {
+pub(super) fn of_member(indexed: &IndexedView<'_>, seat: &Seat<'_>, since: Timestamp) -> Word {
     let Some(id) = seat.id else { return Word::None };
-    let others = scene.job(Job::Etcd).iter().filter(|t| !seat.target.is_some_and(|own| std::ptr::eq(own, **t)));
-    others.fold(Word::None, |word, t| word.or(|| hears(scene, t, (id, seat.short()), since)))
+    let others = indexed.job(Job::Etcd).iter().filter(|t| !seat.target.is_some_and(|own| std::ptr::eq(own, **t)));
+    others.fold(Word::None, |word, t| word.or(|| hears(indexed, t, (id, seat.short()), since)))
 }
 
 /// The leader itself says that a member is gone: it would hear from it over whatever way is broken towards us.
-pub(super) fn is_missed(scene: &Scene<'_>, seat: &Seat<'_>, since: Timestamp) -> bool {
+pub(super) fn is_missed(indexed: &IndexedView<'_>, seat: &Seat<'_>, since: Timestamp) -> bool {
     let Some(id) = seat.id else { return false };
     let leads = |t: &&&TargetView<'_>| t.etcd_facts().is_some_and(|f| f.is_leader == Some(true));
-    let says = |t: &TargetView<'_>| hears(scene, t, (id, seat.short()), since);
-    scene.job(Job::Etcd).iter().filter(leads).any(|t| says(t) == Word::Gone)
+    let says = |t: &TargetView<'_>| hears(indexed, t, (id, seat.short()), since);
+    indexed.job(Job::Etcd).iter().filter(leads).any(|t| says(t) == Word::Gone)
 }
 
 /// What one member says of another.
-fn hears(scene: &Scene<'_>, t: &TargetView<'_>, (id, name): (u64, &str), since: Timestamp) -> Word {
+fn hears(indexed: &IndexedView<'_>, t: &TargetView<'_>, (id, name): (u64, &str), since: Timestamp) -> Word {
     let Some((last, facts)) = t.last.filter(|o| o.answered).zip(t.etcd_facts()) else { return Word::None };
     let Some(peer) = facts.peers.iter().find(|p| p.id == id) else { return Word::None };
     // What was read long before the answer it stands in tells nothing of now.
@@ -151,24 +151,27 @@ fn hears(scene: &Scene<'_>, t: &TargetView<'_>, (id, name): (u64, &str), since: 
     match facts.is_leader {
         // A follower hears its leader alone.
         Some(true) if still => Word::Gone,
-        Some(true) if waits(scene, since, WAIT) => Word::Waiting,
-        _ if waits(scene, since, WAIT) && !later(last.started, since, UNHEARD_FOR) => Word::Waiting,
+        Some(true) if waits(indexed, since, WAIT) => Word::Waiting,
+        _ if waits(indexed, since, WAIT) && !later(last.started, since, UNHEARD_FOR) => Word::Waiting,
         _ => Word::None,
     }
 }
 
 /// What others say of an API server that is silent since `since`: whether it renews its lease, or they still list it.
-pub(super) fn of_server<'a>(scene: &Scene<'a>, target: &TargetView<'a>, since: Timestamp) -> Word {
-    let machine = scene.machine(target);
-    if scene.lease_of_server(machine).is_some_and(|lease| is_renewed(lease, since)) {
+pub(super) fn of_server<'a>(indexed: &IndexedView<'a>, target: &TargetView<'a>, since: Timestamp) -> Word {
+    let machine = indexed.machine(target);
+    if indexed.lease_of_server(machine).is_some_and(|lease| is_renewed(lease, since)) {
         return Word::Lives(format!("the API server on {machine} renews its lease"));
     }
-    let snapshot = scene.view.snapshot;
+    let snapshot = indexed.view.snapshot;
     let listed = snapshot.apiserver_endpoints.iter().any(|e| e == target.instance());
-    let others = scene.api.len() > 1 && scene.api.iter().any(|t| t.is_up());
+    let others = indexed.api.len() > 1 && indexed.api.iter().any(|t| t.is_up());
     match snapshot.read_at {
         Some(at)
-            if listed && others && later(at, since, ENDPOINT_LEAVES_AFTER) && !later(scene.now, at, LISTED_WITHIN) =>
+            if listed
+                && others
+                && later(at, since, ENDPOINT_LEAVES_AFTER)
+                && !later(indexed.now, at, LISTED_WITHIN) =>
         {
             Word::Lives(format!("the other API servers still list {}", target.instance()))
         }
@@ -178,33 +181,33 @@ pub(super) fn of_server<'a>(scene: &Scene<'a>, target: &TargetView<'a>, since: T
 
 /// What is known of a machine of which nothing answers since `since`.
 pub(super) fn of_machine(
-    scene: &Scene<'_>,
+    indexed: &IndexedView<'_>,
     seats: &Seats<'_>,
     (machine, targets): (&str, &[&TargetView<'_>]),
     since: Timestamp,
 ) -> Word {
-    let members = targets.iter().filter_map(|t| seats.of_target(t)).map(|seat| of_member(scene, seat, since));
-    let servers = targets.iter().filter(|t| t.job() == Job::KubeApiserver).map(|t| of_server(scene, t, since));
+    let members = targets.iter().filter_map(|t| seats.of_target(t)).map(|seat| of_member(indexed, seat, since));
+    let servers = targets.iter().filter(|t| t.job() == Job::KubeApiserver).map(|t| of_server(indexed, t, since));
     let told = members.chain(servers).fold(Word::None, |word, next| word.or(|| next));
     // Whoever is told to be gone by its peers is not waited for any longer: a lease would only tell the same later.
     match told {
         Word::Lives(_) => told,
-        Word::Gone => match of_leases(scene, machine, since) {
+        Word::Gone => match of_leases(indexed, machine, since) {
             lives @ Word::Lives(_) => lives,
             _ => Word::Gone,
         },
-        told => told.or(|| of_leases(scene, machine, since)),
+        told => told.or(|| of_leases(indexed, machine, since)),
     }
 }
 
 /// Leases that a machine renews: its kubelet's, and those of what leads on it.
-fn of_leases(scene: &Scene<'_>, machine: &str, since: Timestamp) -> Word {
-    if let Some(lease) = scene.leads_of(machine).find(|l| l.sight.as_ref().is_some_and(|s| is_renewed(s, since))) {
+fn of_leases(indexed: &IndexedView<'_>, machine: &str, since: Timestamp) -> Word {
+    if let Some(lease) = indexed.leads_of(machine).find(|l| l.sight.as_ref().is_some_and(|s| is_renewed(s, since))) {
         return Word::Lives(format!("{} on {machine} renews its lease", lease.name));
     }
-    match scene.lease_of_node(machine).map(|l| is_renewed(l, since)) {
+    match indexed.lease_of_node(machine).map(|l| is_renewed(l, since)) {
         Some(true) => Word::Lives(format!("the kubelet of {machine} renews its lease")),
-        Some(false) if waits(scene, since, WAIT_FOR_LEASE) => Word::Waiting,
+        Some(false) if waits(indexed, since, WAIT_FOR_LEASE) => Word::Waiting,
         Some(false) => Word::Gone,
         None => Word::None,
     }

@@ -1,4 +1,4 @@
-//! What ingest keeps of one cluster: a head for each target, and what discovery last knew.
+//! What ingest keeps of one cluster: a tracker for each target, and what discovery last knew.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::samples;
 use crate::{
-    health::{self, ClusterView, Head, Outcome, TargetView, Thresholds},
+    health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
         CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster, LiveTarget,
         Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange,
@@ -43,7 +43,7 @@ pub struct Watched {
     /// What it is.
     pub target: Arc<Target>,
     /// Its judge.
-    pub head: Head,
+    pub tracker: VerdictTracker,
     /// The newest observation, by its start.
     pub last: Option<Arc<Observation>>,
     /// The newest one that tells anything of it: what failed on our own side takes nothing away from that.
@@ -58,15 +58,23 @@ pub struct Watched {
 
 impl Watched {
     /// Not probed yet in this run.
-    pub fn new(target: Arc<Target>, head: Head) -> Self {
-        Self { target, head, last: None, seen: None, last_success: None, failures: Vec::new(), samples: Arc::default() }
+    pub fn new(target: Arc<Target>, tracker: VerdictTracker) -> Self {
+        Self {
+            target,
+            tracker,
+            last: None,
+            seen: None,
+            last_success: None,
+            failures: Vec::new(),
+            samples: Arc::default(),
+        }
     }
 
     /// As the read-only surfaces show it.
     pub fn live(&self) -> LiveTarget {
         LiveTarget {
             target: self.target.clone(),
-            verdict: self.head.verdict().clone(),
+            verdict: self.tracker.verdict().clone(),
             last: self.last.clone(),
             last_success: self.last_success,
             failures: self.failures.clone(),
@@ -76,7 +84,7 @@ impl Watched {
 
     /// The change that has just happened, to be remembered.
     pub fn change(&self, from: State, now: Timestamp) -> VerdictChange {
-        VerdictChange { key: self.target.key.clone(), at: now, from, to: self.head.verdict().clone() }
+        VerdictChange { key: self.target.key.clone(), at: now, from, to: self.tracker.verdict().clone() }
     }
 }
 
@@ -135,7 +143,7 @@ impl Cluster {
             None => Outcome::Success,
             Some(failure) => Outcome::Failed(failure),
         };
-        let from = watched.head.observe(outcome, o.started, now, t);
+        let from = watched.tracker.observe(outcome, o.started, now, t);
         match &o.failure {
             None => watched.last_success = Some(o.started),
             Some(failure) => {
@@ -145,7 +153,7 @@ impl Cluster {
                 watched.failures.truncate(LiveTarget::FAILURES_MAX);
             }
         }
-        let state = watched.head.verdict().state;
+        let state = watched.tracker.verdict().state;
         watched.samples = match &o.failure {
             // Only what is shown of it: the probe says nothing of its target.
             Some(failure) if failure.ours.is_some() => {
@@ -160,7 +168,7 @@ impl Cluster {
             }
             watched.last = Some(o);
         }
-        self.dirty |= from.is_some() || watched.head.verdict().state != State::Up;
+        self.dirty |= from.is_some() || watched.tracker.verdict().state != State::Up;
         from.map(|from| watched.change(from, now))
     }
 
@@ -208,8 +216,8 @@ impl Cluster {
             return None;
         }
         let target = Target { guessed: false, ..target.clone() };
-        let watched = Watched::new(Arc::new(target.clone()), Head::new(now));
-        let verdict = watched.head.verdict().clone();
+        let watched = Watched::new(Arc::new(target.clone()), VerdictTracker::new(now));
+        let verdict = watched.tracker.verdict().clone();
         self.watched.insert(target.key.clone(), watched);
         self.dirty = true;
         Some((target, verdict))
@@ -226,13 +234,14 @@ impl Cluster {
 
     /// Something that is down has just succeeded once: in a second it is known whether it is back.
     pub fn is_rising(&self) -> bool {
-        let rising =
-            |w: &Watched| w.head.verdict().state == State::Down && w.last.as_ref().is_some_and(|o| o.failure.is_none());
+        let rising = |w: &Watched| {
+            w.tracker.verdict().state == State::Down && w.last.as_ref().is_some_and(|o| o.failure.is_none())
+        };
         self.watched.values().any(rising)
     }
 
     /// Nothing of it is seen, for a reason of our own or since nothing has answered for it in this run: nothing is said of
-    /// it until something is. Of what is seen in part, all is told as it is believed to stand ([`Head::believed`]).
+    /// it until something is. Of what is seen in part, all is told as it is believed to stand ([`VerdictTracker::believed`]).
     pub fn is_out_of_sight(&self) -> bool {
         !self.watched.is_empty() && self.watched.values().all(|w| is_unseen(w) || w.seen.is_none())
     }
@@ -247,7 +256,7 @@ impl Cluster {
                 .values()
                 .map(|w| TargetView {
                     target: &w.target,
-                    verdict: w.head.believed(),
+                    verdict: w.tracker.believed(),
                     last: w.seen.as_deref(),
                     last_success: w.last_success,
                 })
@@ -293,5 +302,5 @@ impl Cluster {
 
 /// It is not seen for a reason of our own.
 fn is_unseen(watched: &Watched) -> bool {
-    watched.head.own_fault().is_some()
+    watched.tracker.own_fault().is_some()
 }

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Ingest;
 use crate::{
     health::{
-        Head,
-        own::OwnFault,
+        VerdictTracker,
+        own_faults::OwnFault,
         vantage::{VantageInput, judge},
     },
     model::{Failure, Ours, References, State, Vantage},
@@ -84,8 +84,8 @@ impl Ingest {
     pub(super) fn own_faults(&self) -> Vec<OwnFault> {
         let mut faults: BTreeMap<Ours, OwnFault> = BTreeMap::new();
         for (cluster, watched) in self.clusters.values().flat_map(|c| c.watched.values().map(|w| (&c.name, w))) {
-            let Some((ours, since)) = watched.head.own_fault() else { continue };
-            let message = &watched.head.verdict().message;
+            let Some((ours, since)) = watched.tracker.own_fault() else { continue };
+            let message = &watched.tracker.verdict().message;
             let fault = faults.entry(ours.clone()).or_insert_with(|| OwnFault::new(ours.clone(), since));
             fault.add(cluster, since, message);
         }
@@ -96,7 +96,7 @@ impl Ingest {
         let since = self.looked.as_ref().and_then(|l| l.failing_since).unwrap_or(now);
         tracing::warn!(why, "the watchdog itself is cut off: no cluster is accused");
         self.vantage = Vantage { ok: false, since: Some(since), message: why.to_string(), ..self.vantage };
-        self.each_head(now, |head| head.blind(now, "the watchdog itself is cut off"));
+        self.each_tracker(now, |tracker| tracker.blind(now, "the watchdog itself is cut off"));
         self.publish_vantage();
     }
 
@@ -104,19 +104,19 @@ impl Ingest {
         tracing::info!("the watchdog sees again");
         self.vantage = Vantage { ok: true, since: Some(now), message: String::new(), ..self.vantage };
         self.sighted_at = Some(now);
-        self.each_head(now, |head| head.sighted(now));
+        self.each_tracker(now, |tracker| tracker.sighted(now));
         self.publish_vantage();
         if self.parts.schedule.try_send(Command::HurryAll).is_err() {
             self.parts.metrics.drop_at("schedule_commands");
         }
     }
 
-    fn each_head(&mut self, now: Timestamp, mut turn: impl FnMut(&mut Head) -> Option<State>) {
+    fn each_tracker(&mut self, now: Timestamp, mut turn: impl FnMut(&mut VerdictTracker) -> Option<State>) {
         let mut changes = Vec::new();
         for cluster in self.clusters.values_mut() {
             cluster.dirty = true;
             for w in cluster.watched.values_mut() {
-                if let Some(from) = turn(&mut w.head) {
+                if let Some(from) = turn(&mut w.tracker) {
                     changes.push(w.change(from, now));
                 }
             }

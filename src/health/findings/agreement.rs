@@ -25,10 +25,10 @@ fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
             "etcd at {place} belongs to another cluster than the other members{at}: stop the API servers that use it"
         )
     };
-    let mut finding = p.scene.finding(AlertName::EtcdInconsistent, place, Severity::Critical, headline);
-    finding.since = s.target.last.map_or(p.scene.now, |o| o.started);
+    let mut finding = p.indexed.finding(AlertName::EtcdInconsistent, place, Severity::Critical, headline);
+    finding.since = s.target.last.map_or(p.indexed.now, |o| o.started);
     finding.labels = labels(&[s.target]);
-    finding.evidence = p.scene.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
+    finding.evidence = p.indexed.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
     finding
         .consequences
         .push("whoever reads there finds nothing of the cluster; what is written there is lost to it".into());
@@ -52,11 +52,11 @@ fn apart(p: &Picture<'_>, a: &Apart<'_>) -> Finding {
             )
         }
     };
-    let mut finding = p.scene.finding(AlertName::EtcdInconsistent, "", Severity::Critical, headline);
+    let mut finding = p.indexed.finding(AlertName::EtcdInconsistent, "", Severity::Critical, headline);
     let started = [a.one, a.other].into_iter().filter_map(|t| t.last.map(|o| o.started));
-    finding.since = started.min().unwrap_or(p.scene.now);
+    finding.since = started.min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Etcd.to_string());
-    finding.evidence = p.scene.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
+    finding.evidence = p.indexed.job(Job::Etcd).iter().filter_map(|t| figures(t)).collect();
     finding
         .consequences
         .push("members answer differently: objects come and go with the API server that is asked".into());

@@ -6,11 +6,11 @@ use super::etcd;
 use crate::{
     health::{
         etcd::{Health, Member},
+        phrases,
         picture::Picture,
         time::{follows, later},
         view::{How, NAMED, TargetView, are_down, by_how, earliest, labels, same_how},
         witness::{Word, of_server},
-        words,
     },
     model::{AlertName, Finding, FindingKey, Job, Severity},
 };
@@ -40,7 +40,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 fn all_down(p: &Picture<'_>) -> Finding {
     let servers = &p.api;
     let failing: Vec<_> = servers.down.iter().chain(&servers.sick).copied().collect();
-    let all = words::all(servers.total, Job::KubeApiserver);
+    let all = phrases::all(servers.total, Job::KubeApiserver);
     let how = same_how(&failing);
     let what = match how {
         Some(how) if failing.len() > 1 && (how.is_sickness() || how.is_silence()) => {
@@ -56,11 +56,11 @@ fn all_down(p: &Picture<'_>) -> Finding {
         (true, Some(How::EtcdFails)) => ", though etcd itself is well",
         (true, _) => "; etcd is fine",
     };
-    let mut finding = p.scene.finding(AlertName::ApiServersDown, "", Severity::Critical, format!("{what}{etcd}"));
-    finding.since = earliest(&failing, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ApiServersDown, "", Severity::Critical, format!("{what}{etcd}"));
+    finding.since = earliest(&failing, p.indexed.now);
     finding.labels = labels(&failing);
     finding.evidence = failing.iter().flat_map(|t| evidence(t)).collect();
-    finding.evidence.extend(p.scene.advertised.map(TargetView::line));
+    finding.evidence.extend(p.indexed.advertised.map(TargetView::line));
     finding.evidence.extend(of_etcd(p, &failing));
     finding.consequences.push("nothing can be created, changed or scheduled; kubectl fails".into());
     finding.first_step = first_step(p, &failing, how);
@@ -72,17 +72,17 @@ fn some_down(p: &Picture<'_>) -> Finding {
     let servers = &p.api;
     let n = servers.down.len();
     let remaining = servers.total.saturating_sub(n + servers.sick.len());
-    let address = p.scene.advertised.filter(|_| servers.address_up && remaining == 0);
+    let address = p.indexed.advertised.filter(|_| servers.address_up && remaining == 0);
     let headline = match address {
         Some(url) => format!(
             "{} can't be used from here, though the advertised address {} answers: {}",
-            words::of(n, servers.total, Job::KubeApiserver),
+            phrases::of(n, servers.total, Job::KubeApiserver),
             url.instance(),
             by_how(&servers.down)
         ),
         None => format!(
             "{} {}: {}{}",
-            words::of(n, servers.total, Job::KubeApiserver),
+            phrases::of(n, servers.total, Job::KubeApiserver),
             are_down(&servers.down),
             by_how(&servers.down),
             host_words(p, &servers.down)
@@ -90,8 +90,8 @@ fn some_down(p: &Picture<'_>) -> Finding {
     };
     let critical = address.is_none() && servers.total >= 3 && remaining <= 1;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
-    let mut finding = p.scene.finding(AlertName::ApiServerDown, "", severity, headline);
-    finding.since = earliest(&servers.down, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ApiServerDown, "", severity, headline);
+    finding.since = earliest(&servers.down, p.indexed.now);
     finding.labels = labels(&servers.down);
     finding.evidence = servers.down.iter().flat_map(|t| evidence(t)).collect();
     if remaining == 1 && address.is_none() {
@@ -107,15 +107,15 @@ fn out_of_reach(p: &Picture<'_>) -> Finding {
     let beyond = &p.api.beyond;
     let headline = format!(
         "{} can't be reached from here, yet {}: {}",
-        words::of(beyond.len(), p.api.total, Job::KubeApiserver),
+        phrases::of(beyond.len(), p.api.total, Job::KubeApiserver),
         if beyond.len() == 1 { "it lives" } else { "they live" },
         by_how(beyond)
     );
-    let mut finding = p.scene.finding(AlertName::ApiServerDown, "", Severity::Warning, headline);
-    finding.since = earliest(beyond, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ApiServerDown, "", Severity::Warning, headline);
+    finding.since = earliest(beyond, p.indexed.now);
     finding.labels = labels(beyond);
     finding.evidence = beyond.iter().flat_map(|t| evidence(t)).collect();
-    finding.evidence.extend(beyond.iter().filter_map(|t| match of_server(&p.scene, t, t.verdict.since) {
+    finding.evidence.extend(beyond.iter().filter_map(|t| match of_server(&p.indexed, t, t.verdict.since) {
         Word::Lives(who) => Some(who),
         _ => None,
     }));
@@ -135,11 +135,11 @@ fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
         _ => format!(
             "API server {instance} is not healthy: {} {} {}",
             if checks.len() == 1 { "check" } else { "checks" },
-            words::list(&checks, NAMED),
+            phrases::list(&checks, NAMED),
             if checks.len() == 1 { "fails" } else { "fail" }
         ),
     };
-    let mut finding = p.scene.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
+    let mut finding = p.indexed.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = evidence(target);
@@ -151,7 +151,7 @@ fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
 
 /// The advertised URL fails while what is behind it answers.
 fn address(p: &Picture<'_>) -> Option<Finding> {
-    let (servers, target) = (&p.api, p.scene.advertised?);
+    let (servers, target) = (&p.api, p.indexed.advertised?);
     // A load balancer passes a sick server's answer on: then the server is told, not the address.
     let passed_on = target.how().is_sickness() && servers.up < servers.total;
     if !target.is_broken() || servers.up == 0 || passed_on {
@@ -159,13 +159,13 @@ fn address(p: &Picture<'_>) -> Option<Finding> {
     }
     let address = target.instance();
     let behind = match servers.up {
-        up if up == servers.total => words::all(up, Job::KubeApiserver),
-        up => words::of(up, servers.total, Job::KubeApiserver),
+        up if up == servers.total => phrases::all(up, Job::KubeApiserver),
+        up => phrases::of(up, servers.total, Job::KubeApiserver),
     };
     let verb = if servers.up == 1 { "answers" } else { "answer" };
     let headline =
         format!("the advertised address {address} {}, though {behind} behind it {verb}", target.how().says(1));
-    let mut finding = p.scene.finding(AlertName::ApiServerAddressDown, address, Severity::Critical, headline);
+    let mut finding = p.indexed.finding(AlertName::ApiServerAddressDown, address, Severity::Critical, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = vec![target.line()];
@@ -183,7 +183,7 @@ fn evidence(target: &TargetView<'_>) -> Vec<String> {
     let mut lines = vec![target.line()];
     let checks = target.failed_checks();
     if !checks.is_empty() {
-        lines.push(format!("{}: failing checks: {}", target.instance(), words::list(&checks, CHECKS_NAMED)));
+        lines.push(format!("{}: failing checks: {}", target.instance(), phrases::list(&checks, CHECKS_NAMED)));
     }
     if target.api_facts().is_some_and(|f| f.draining) {
         lines.push(format!("{} was draining: it was told to stop", target.instance()));
@@ -200,7 +200,7 @@ fn of_etcd(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> Vec<String> {
 /// Silence of a host that lives: packets are dropped.
 fn host_words(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> &'static str {
     match targets {
-        targets if !targets.iter().all(|t| t.how().is_silence() && p.scene.host_lives(t)) => "",
+        targets if !targets.iter().all(|t| t.how().is_silence() && p.indexed.host_lives(t)) => "",
         [_] => ", though its host answers",
         _ => ", though their hosts answer",
     }
@@ -221,34 +221,34 @@ fn explanation(p: &Picture<'_>, target: &TargetView<'_>) -> Option<FindingKey> {
     if let Some(lost) = p.etcd.lost {
         // Started anew, an API server without etcd exits: it refuses.
         let exits = matches!(how, How::Refused | How::Hangs | How::Wrong | How::Sick) && follows(since, lost);
-        return (how == How::EtcdFails || exits).then(|| p.scene.key(AlertName::EtcdQuorumLost, ""));
+        return (how == How::EtcdFails || exits).then(|| p.indexed.key(AlertName::EtcdQuorumLost, ""));
     }
     let redials = |m: &&Member| m.health == Health::Dead && follows(since, m.since) && !later(since, m.since, REDIAL);
     if how == How::EtcdFails
         && let Some(m) = p.etcd.members.iter().find(redials)
     {
-        return m.seat.target.and_then(|t| p.lost_host(t)).or_else(|| m.key(&p.scene));
+        return m.seat.target.and_then(|t| p.lost_host(t)).or_else(|| m.key(&p.indexed));
     }
     // kubeadm's API servers know only the etcd member on their own host.
     if !matches!(how, How::EtcdFails | How::Refused) {
         return None;
     }
-    let own = |m: &&Member| m.seat.target.is_some_and(|t| p.scene.machine(t) == p.scene.machine(target));
+    let own = |m: &&Member| m.seat.target.is_some_and(|t| p.indexed.machine(t) == p.indexed.machine(target));
     p.etcd.members.iter().filter(own).find_map(|m| match m.health {
-        Health::Dead | Health::Sick => m.key(&p.scene).filter(|_| follows(since, m.since)),
+        Health::Dead | Health::Sick => m.key(&p.indexed).filter(|_| follows(since, m.since)),
         Health::Well | Health::Beyond | Health::Unknown => None,
     })
 }
 
 fn first_step(p: &Picture<'_>, targets: &[&TargetView<'_>], how: Option<How>) -> String {
     let Some(first) = targets.first() else { return String::new() };
-    let host = p.scene.machine(first);
+    let host = p.indexed.machine(first);
     match how {
         Some(How::EtcdFails) => format!(
             "ssh {host}: the API server's log (`crictl logs $(crictl ps -q --name kube-apiserver)`) and the way from it to \
              etcd: --etcd-servers, certificates, port 2379"
         ),
-        Some(How::Silent) if p.scene.host_lives(first) => format!(
+        Some(How::Silent) if p.indexed.host_lives(first) => format!(
             "packets to {} are dropped: firewall rules on {host} (`nft list ruleset`, `iptables -S`) and between it and the \
              watchdog; `ss -lnt` there shows whether the listen queue is full",
             first.instance()

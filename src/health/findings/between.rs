@@ -6,16 +6,16 @@
 
 use crate::{
     health::{
+        phrases,
         picture::Picture,
         view::{How, NAMED, TargetView, earliest, labels},
-        words,
     },
     model::{AlertName, Finding, Job, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let mut all: Vec<_> = hidden(p).into_iter().collect();
-    let servers = p.scene.job(Job::KubeApiserver);
+    let servers = p.indexed.job(Job::KubeApiserver);
     all.extend(servers.iter().filter(|t| t.is_confirmed(How::Throttles)).map(|t| throttles(p, t)));
     all.extend(servers.iter().filter(|t| t.is_confirmed(How::Slow)).map(|t| slow(p, t)));
     all
@@ -23,22 +23,22 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 
 /// One finding for all of them: it is mostly one thing that stands before them.
 fn hidden(p: &Picture<'_>) -> Option<Finding> {
-    let all = p.scene.job(Job::KubeApiserver);
+    let all = p.indexed.job(Job::KubeApiserver);
     let hidden: Vec<_> = all.iter().copied().filter(|t| t.is_confirmed(How::Hidden)).collect();
     let first = hidden.first()?;
     let n = hidden.len();
-    let who = match (p.scene.advertised, n) {
+    let who = match (p.indexed.advertised, n) {
         (Some(address), 1) if std::ptr::eq(address, *first) => format!("the advertised address {}", address.instance()),
-        _ if n == all.len() => words::all(n, Job::KubeApiserver),
-        _ => words::of(n, all.len(), Job::KubeApiserver),
+        _ if n == all.len() => phrases::all(n, Job::KubeApiserver),
+        _ => phrases::of(n, all.len(), Job::KubeApiserver),
     };
     let headline = format!("something else answers in front of {who}: what is behind it can't be seen from here");
     // Without any other API server the watchdog knows no more of this cluster than that.
     let blind =
         !p.api.any_up() && all.iter().all(|t| !t.is_confirmed(How::Throttles) && !t.is_confirmed(How::Credentials));
     let severity = if blind { Severity::Critical } else { Severity::Warning };
-    let mut finding = p.scene.finding(AlertName::ApiServerHidden, "", severity, headline);
-    finding.since = earliest(&hidden, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ApiServerHidden, "", severity, headline);
+    finding.since = earliest(&hidden, p.indexed.now);
     finding.labels = labels(&hidden);
     finding.evidence = hidden.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
     finding.evidence.push("this proves neither that the API server lives nor that it is down".into());
@@ -52,14 +52,14 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
         "from the watchdog's machine: `curl -skv https://{}/livez` shows who answers; let the watchdog pass there (firewall, \
          login, proxy), or give it the servers' own addresses in `apiserver.endpoints` instead of {}",
         first.instance(),
-        words::list(&names, NAMED)
+        phrases::list(&names, NAMED)
     );
     Some(finding)
 }
 
 fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: String, first_step: String) -> Finding {
     let instance = target.instance();
-    let mut finding = p.scene.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
+    let mut finding = p.indexed.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = vec![target.line()];

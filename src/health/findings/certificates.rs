@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     health::{
+        indexed_view::IndexedView,
+        phrases,
         picture::Picture,
-        scene::Scene,
         time::{SaturatingAge, expires_soon, expiry_windows},
         view::{How, NAMED, TargetView, earliest, labels},
-        words,
     },
     model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic, text},
 };
@@ -23,9 +23,9 @@ const EVIDENCE_MAX: usize = 10;
 const CA: &str = "ca";
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
-    let scene = &p.scene;
+    let indexed = &p.indexed;
     let mut all = expiring(p);
-    all.extend(Job::ALL.into_iter().filter_map(|job| untrusted(scene, job)));
+    all.extend(Job::ALL.into_iter().filter_map(|job| untrusted(indexed, job)));
     all
 }
 
@@ -36,14 +36,14 @@ type Identity<'a> = (&'a str, Option<Job>, &'a str, &'a str);
 type Sighting<'a> = (&'a CertificateFact, Option<&'a TargetView<'a>>);
 
 fn expiring(p: &Picture<'_>) -> Vec<Finding> {
-    let scene = &p.scene;
+    let indexed = &p.indexed;
     let mut groups: BTreeMap<Identity, Vec<Sighting>> = BTreeMap::new();
-    let due = |c: &CertificateFact| expires_soon(c, scene.now);
-    for certificate in scene.view.own_certificates.iter().filter(|c| due(c)) {
+    let due = |c: &CertificateFact| expires_soon(c, indexed.now);
+    for certificate in indexed.view.own_certificates.iter().filter(|c| due(c)) {
         let identity = (certificate.source.as_str(), None, certificate.subject.as_str(), certificate.issuer.as_str());
         groups.entry(identity).or_default().push((certificate, None));
     }
-    for target in &scene.view.targets {
+    for target in &indexed.view.targets {
         let Some(tls) = target.last.and_then(|o| o.tls.as_ref()) else { continue };
         let chain = &tls.chain;
         if let Some(ca) = tls.anchor.as_ref().filter(|c| due(c)) {
@@ -65,11 +65,11 @@ fn expiring(p: &Picture<'_>) -> Vec<Finding> {
 }
 
 fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>) -> Option<Finding> {
-    let scene = &p.scene;
+    let indexed = &p.indexed;
     seen.sort_by_key(|(c, t)| (c.not_after, t.map(|t| &t.target.key)));
     let (first, _) = *seen.first()?;
     let (warn, critical) = expiry_windows(first);
-    let left = first.not_after.duration_since(scene.now);
+    let left = first.not_after.duration_since(indexed.now);
     let expired = left.is_zero() || left.is_negative();
     // What an expired certificate of ours breaks explains it: both are told together, once the API servers are heard.
     let unheard = |t: &&TargetView<'_>| match t.verdict.state {
@@ -77,7 +77,7 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
         State::Unknown => t.verdict.reason.is_none(),
         _ => false,
     };
-    if expired && identity.0 == "kubeconfig" && p.scene.job(Job::KubeApiserver).iter().any(unheard) {
+    if expired && identity.0 == "kubeconfig" && p.indexed.job(Job::KubeApiserver).iter().any(unheard) {
         return None;
     }
     let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };
@@ -93,9 +93,9 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     };
     let (source, job, subject, issuer) = identity;
     let key = job.map_or_else(|| format!("{source}: {subject} by {issuer}"), |job| format!("{source}: {job}"));
-    let mut finding = scene.finding(AlertName::CertificateExpiring, &key, severity, headline);
+    let mut finding = indexed.finding(AlertName::CertificateExpiring, &key, severity, headline);
     finding.topic = Topic::Certificates;
-    finding.since = first.not_after.saturating_sub_age(warn).min(scene.now);
+    finding.since = first.not_after.saturating_sub_age(warn).min(indexed.now);
     let targets: Vec<_> = seen.iter().filter_map(|(_, t)| *t).collect();
     finding.labels = labels(&targets);
     finding.labels.extend([("source".into(), source.to_owned())]);
@@ -123,8 +123,8 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
 /// Once it has run out, what comes of it is the news, and names the certificate as the reason: it is not told twice.
 fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
     let refused = |job: Job| {
-        let refusing = p.scene.job(job).iter().any(|t| t.refuses_us());
-        refusing.then(|| p.scene.key(AlertName::CredentialsRefused, job.as_str()))
+        let refusing = p.indexed.job(job).iter().any(|t| t.refuses_us());
+        refusing.then(|| p.indexed.key(AlertName::CredentialsRefused, job.as_str()))
     };
     match source {
         "kubeconfig" => refused(Job::KubeApiserver).or_else(|| refused(Job::Kubelet)),
@@ -135,9 +135,9 @@ fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option
             if broken(Job::KubeApiserver) {
                 let all = p.api.all_failing().is_some();
                 let alert = if all { AlertName::ApiServersDown } else { AlertName::ApiServerDown };
-                Some(p.scene.key(alert, ""))
+                Some(p.indexed.key(alert, ""))
             } else if broken(Job::Etcd) && p.etcd.lost.is_some() {
-                Some(p.scene.key(AlertName::EtcdQuorumLost, ""))
+                Some(p.indexed.key(AlertName::EtcdQuorumLost, ""))
             } else {
                 None
             }
@@ -147,7 +147,7 @@ fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option
 
 fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
     let who =
-        target.map_or_else(String::new, |t| format!(", presented by {} {}", words::job(t.job(), 1), t.instance()));
+        target.map_or_else(String::new, |t| format!(", presented by {} {}", phrases::job(t.job(), 1), t.instance()));
     format!("{} issued by {} is valid until {}{who}", c.subject, c.issuer, text::moment(c.not_after))
 }
 
@@ -183,10 +183,10 @@ fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>])
             let node = many.first().map_or("", |t| t.node().unwrap_or(t.host()));
             (format!("the serving certificates of {} kubelets are running out: the first, of {node},", many.len()), kubelets_renew())
         }
-        (_, [one]) => (format!("certificate {} of {} {}", first.subject, words::job(one.job(), 1), one.instance()), renew.into()),
+        (_, [one]) => (format!("certificate {} of {} {}", first.subject, phrases::job(one.job(), 1), one.instance()), renew.into()),
         (_, many) => {
             let job = many.first().map(|t| t.job()).filter(|job| many.iter().all(|t| t.job() == *job));
-            let who = job.map_or_else(|| format!("{} targets", many.len()), |job| format!("{} {}", many.len(), words::job(job, many.len())));
+            let who = job.map_or_else(|| format!("{} targets", many.len()), |job| format!("{} {}", many.len(), phrases::job(job, many.len())));
             (format!("certificate {} of {who}", first.subject), renew.into())
         }
     }
@@ -199,8 +199,9 @@ fn kubelets_renew() -> String {
 }
 
 /// One finding for each component whose certificates we can't trust: they live, it is our check that fails.
-fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
-    let refused: Vec<_> = scene.job(job).iter().copied().filter(|t| t.is_down() && t.how() == How::Untrusted).collect();
+fn untrusted(indexed: &IndexedView<'_>, job: Job) -> Option<Finding> {
+    let refused: Vec<_> =
+        indexed.job(job).iter().copied().filter(|t| t.is_down() && t.how() == How::Untrusted).collect();
     let first: &&TargetView = refused.first()?;
     let n = refused.len();
     let chain = first.last.and_then(|o| o.tls.as_ref()).map_or(&[][..], |tls| &tls.chain);
@@ -208,23 +209,23 @@ fn untrusted(scene: &Scene<'_>, job: Job) -> Option<Finding> {
     let message = &first.verdict.message;
     let name = words_of_name(message);
     let possessive = match n {
-        1 => format!("{}'s", words::job(job, 1)),
-        _ => format!("{}'", words::job(job, n)),
+        1 => format!("{}'s", phrases::job(job, 1)),
+        _ => format!("{}'", phrases::job(job, n)),
     };
     let headline = if name {
         format!("the {possessive} certificate does not carry the name by which we call: {message}")
     } else {
         format!("the {possessive} certificate is not signed by {ca}")
     };
-    let mut finding = scene.finding(AlertName::CertificateUntrusted, job.as_str(), Severity::Critical, headline);
+    let mut finding = indexed.finding(AlertName::CertificateUntrusted, job.as_str(), Severity::Critical, headline);
     finding.topic = Topic::Certificates;
-    finding.since = earliest(&refused, scene.now);
+    finding.since = earliest(&refused, indexed.now);
     finding.labels = labels(&refused);
     finding.evidence = refused.iter().take(NAMED).map(|t| t.line()).collect();
     finding.evidence.extend(chain.iter().map(|c| format!("presented: {} issued by {}", c.subject, c.issuer)));
     let names: Vec<_> = refused.iter().map(|t| t.instance()).collect();
     let runs = if n == 1 { "it runs" } else { "they run" };
-    finding.still_works.push(format!("TLS is spoken at {}: {runs}", words::list(&names, NAMED)));
+    finding.still_works.push(format!("TLS is spoken at {}: {runs}", phrases::list(&names, NAMED)));
     finding.consequences.push("the watchdog sends no credentials there and can't tell its health".into());
     finding.first_step = if name {
         "add the name or address to the certificate (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), \

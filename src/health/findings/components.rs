@@ -2,10 +2,9 @@
 
 use crate::{
     health::{
-        leaders, nodes,
+        leaders, nodes, phrases,
         picture::Picture,
         view::{TargetView, are_down, by_how, earliest, labels},
-        words,
     },
     model::{AlertName, Finding, Job, Severity, State},
 };
@@ -18,22 +17,22 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 
 /// kube-proxies of nodes that are otherwise well; those of a lost node are part of that.
 fn proxies(p: &Picture<'_>) -> Option<Finding> {
-    let targets = p.scene.job(Job::KubeProxy);
+    let targets = p.indexed.job(Job::KubeProxy);
     let explained = |t: &TargetView| {
         p.lost_host(t).is_some()
             || p.hosts.is_awaited(t)
             || node_is_in_doubt(p, t)
             || t.node()
-                .is_some_and(|n| p.troubles.contains_key(n) || p.scene.node(n).is_some_and(nodes::in_maintenance))
+                .is_some_and(|n| p.troubles.contains_key(n) || p.indexed.node(n).is_some_and(nodes::in_maintenance))
     };
     let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !explained(t)).collect();
     if down.is_empty() {
         return None;
     }
     let n = down.len();
-    let headline = format!("{} {}: {}", words::of(n, targets.len(), Job::KubeProxy), are_down(&down), by_how(&down));
-    let mut finding = p.scene.finding(AlertName::ComponentDown, Job::KubeProxy.as_str(), Severity::Warning, headline);
-    finding.since = earliest(&down, p.scene.now);
+    let headline = format!("{} {}: {}", phrases::of(n, targets.len(), Job::KubeProxy), are_down(&down), by_how(&down));
+    let mut finding = p.indexed.finding(AlertName::ComponentDown, Job::KubeProxy.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&down, p.indexed.now);
     finding.labels = labels(&down);
     finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
     finding.consequences.push("changed Services and Endpoints don't take effect on these nodes".into());
@@ -48,7 +47,7 @@ fn node_is_in_doubt(p: &Picture<'_>, proxy: &TargetView<'_>) -> bool {
         kubelet.verdict.state == State::Suspect || kubelet.last_success.is_some_and(|at| at < proxy.verdict.since)
     };
     let beside = |kubelet: &&&TargetView| kubelet.node().is_some() && kubelet.node() == proxy.node();
-    proxy.is_silent() && p.scene.job(Job::Kubelet).iter().filter(beside).any(unheard)
+    proxy.is_silent() && p.indexed.job(Job::Kubelet).iter().filter(beside).any(unheard)
 }
 
 /// etcd processes that we watch and that are no member.
@@ -58,8 +57,8 @@ fn strays(p: &Picture<'_>) -> Option<Finding> {
         return None;
     }
     let headline = format!("etcd outside the member list: {}", by_how(&down));
-    let mut finding = p.scene.finding(AlertName::ComponentDown, Job::Etcd.as_str(), Severity::Warning, headline);
-    finding.since = earliest(&down, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ComponentDown, Job::Etcd.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&down, p.indexed.now);
     finding.labels = labels(&down);
     finding.evidence = down.iter().map(|t| t.line()).collect();
     finding.first_step = "compare `etcdctl member list` with the endpoints configured for dogwatch".into();
@@ -67,7 +66,7 @@ fn strays(p: &Picture<'_>) -> Option<Finding> {
 }
 
 fn flapping(p: &Picture<'_>) -> Vec<Finding> {
-    let targets = p.scene.view.targets.iter().filter(|t| t.verdict.state == State::Flapping);
+    let targets = p.indexed.view.targets.iter().filter(|t| t.verdict.state == State::Flapping);
     let mut targets: Vec<_> = targets.collect();
     targets.sort_by_key(|t| (t.verdict.since, &t.target.key));
     targets.truncate(FLAPPING_MAX);
@@ -77,8 +76,8 @@ fn flapping(p: &Picture<'_>) -> Vec<Finding> {
 fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let subject = format!("{}/{}", target.job(), target.instance());
     let headline =
-        format!("{} {} is flapping: it {}", words::job(target.job(), 1), target.instance(), target.verdict.message);
-    let mut finding = p.scene.finding(AlertName::TargetFlapping, &subject, Severity::Warning, headline);
+        format!("{} {} is flapping: it {}", phrases::job(target.job(), 1), target.instance(), target.verdict.message);
+    let mut finding = p.indexed.finding(AlertName::TargetFlapping, &subject, Severity::Warning, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence =

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     health::{
+        indexed_view::IndexedView,
+        phrases,
         picture::Picture,
-        scene::Scene,
         view::{NAMED, TargetView, earliest, labels},
-        words,
     },
     model::{AlertName, CertificateFact, Finding, Job, Severity, Topic, text},
 };
@@ -23,24 +23,24 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 /// Who refuses us and knows what it says.
 fn refusing<'a>(p: &Picture<'a>, job: Job) -> Vec<&'a TargetView<'a>> {
     let knows = |t: &TargetView| match job {
-        Job::KubeApiserver => ended(&p.scene, job).is_some() || !may_be_starting(t, p.scene.now),
+        Job::KubeApiserver => ended(&p.indexed, job).is_some() || !may_be_starting(t, p.indexed.now),
         Job::Kubelet => !t.by_proxy() && may_ask(p),
         _ => true,
     };
-    p.scene.job(job).iter().copied().filter(|t| t.refuses_us() && knows(t)).collect()
+    p.indexed.job(job).iter().copied().filter(|t| t.refuses_us() && knows(t)).collect()
 }
 
 fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
-    let scene = &p.scene;
-    let all = scene.job(job);
+    let indexed = &p.indexed;
+    let all = indexed.job(job);
     let refusing = refusing(p, job);
     let first = refusing.first()?;
     let n = refusing.len();
-    let who = if n == all.len() { words::all(n, job) } else { words::of(n, all.len(), job) };
+    let who = if n == all.len() { phrases::all(n, job) } else { phrases::of(n, all.len(), job) };
     let status = first.last.and_then(|o| o.http_status).filter(|s| matches!(s, 401 | 403));
     let code = status.map(|s| format!(" ({s})")).unwrap_or_default();
     let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.is_up());
-    let (why, step) = if accepted { its_own_fault(scene, first, n) } else { why(scene, job, status, first) };
+    let (why, step) = if accepted { its_own_fault(indexed, first, n) } else { why(indexed, job, status, first) };
     let severity = match job {
         Job::KubeApiserver if n == all.len() => Severity::Critical,
         Job::Kubelet => Severity::Info,
@@ -51,19 +51,19 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
         Job::Kubelet => format!("{who} {verb} our credentials{code}: they live, but their health is unknown"),
         _ => format!("our credentials are refused by {who}{code}: {why}"),
     };
-    let mut finding = scene.finding(AlertName::CredentialsRefused, job.as_str(), severity, headline);
+    let mut finding = indexed.finding(AlertName::CredentialsRefused, job.as_str(), severity, headline);
     finding.topic = Topic::Credentials;
-    finding.since = earliest(&refusing, scene.now);
+    finding.since = earliest(&refusing, indexed.now);
     finding.labels = labels(&refusing);
     finding.evidence = refusing
         .iter()
         .take(EVIDENCE_MAX)
-        .map(|t| format!("{} {}: {}", words::job(job, 1), t.instance(), t.verdict.message))
+        .map(|t| format!("{} {}: {}", phrases::job(job, 1), t.instance(), t.verdict.message))
         .collect();
     let names: Vec<_> = refusing.iter().map(|t| t.instance()).collect();
     finding.still_works.push(match n {
-        1 => format!("{} answers: it lives", words::list(&names, NAMED)),
-        _ => format!("{} answer: they live", words::list(&names, NAMED)),
+        1 => format!("{} answers: it lives", phrases::list(&names, NAMED)),
+        _ => format!("{} answer: they live", phrases::list(&names, NAMED)),
     });
     if job == Job::KubeApiserver && n == all.len() {
         finding
@@ -83,7 +83,7 @@ fn may_be_starting(t: &TargetView<'_>, now: Timestamp) -> bool {
 
 /// A kubelet can ask an API server: one works, and not only since a moment ago.
 fn may_ask(p: &Picture<'_>) -> bool {
-    let just_back = p.api.any_up() && !p.scene.api_back();
+    let just_back = p.api.any_up() && !p.indexed.api_back();
     !just_back && p.api.all_failing().is_none()
 }
 
@@ -93,8 +93,8 @@ const STARTING: SignedDuration = SignedDuration::from_secs(60);
 const STARTING_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Others accept the same credentials: then it is not ours to mend.
-fn its_own_fault(scene: &Scene<'_>, target: &TargetView<'_>, n: usize) -> (String, String) {
-    let host = scene.machine(target);
+fn its_own_fault(indexed: &IndexedView<'_>, target: &TargetView<'_>, n: usize) -> (String, String) {
+    let host = indexed.machine(target);
     let whose = if n == 1 { "it is at fault" } else { "they are at fault" };
     let step = format!(
         "ssh {host}: the API server's log and its flags for authentication and authorization beside those of another one, its \
@@ -104,19 +104,19 @@ fn its_own_fault(scene: &Scene<'_>, target: &TargetView<'_>, n: usize) -> (Strin
 }
 
 /// Our own client certificates for these.
-fn own<'a>(scene: &Scene<'a>, job: Job) -> impl Iterator<Item = &'a CertificateFact> {
+fn own<'a>(indexed: &IndexedView<'a>, job: Job) -> impl Iterator<Item = &'a CertificateFact> {
     let source = if job == Job::Etcd { "etcd-client" } else { "kubeconfig" };
-    scene.view.own_certificates.iter().filter(move |c| c.source == source)
+    indexed.view.own_certificates.iter().filter(move |c| c.source == source)
 }
 
 /// The one of them that has ended: then nobody need be doubted.
-fn ended<'a>(scene: &Scene<'a>, job: Job) -> Option<&'a CertificateFact> {
-    let now = scene.now;
-    own(scene, job).filter(move |c| c.not_after <= now).min_by_key(|c| c.not_after)
+fn ended<'a>(indexed: &IndexedView<'a>, job: Job) -> Option<&'a CertificateFact> {
+    let now = indexed.now;
+    own(indexed, job).filter(move |c| c.not_after <= now).min_by_key(|c| c.not_after)
 }
 
 /// The cause and what to do.
-fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
+fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
     let ours = match job {
         Job::Etcd => "our etcd client certificate",
         _ => "the client certificate in the kubeconfig",
@@ -127,10 +127,10 @@ fn why(scene: &Scene<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>
             "make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place"
         }
     };
-    if let Some(expired) = ended(scene, job) {
+    if let Some(expired) = ended(indexed, job) {
         return (format!("{ours} expired on {}", text::date(expired.not_after)), renew.into());
     }
-    if let Some(early) = own(scene, job).find(|c| c.not_before > scene.now) {
+    if let Some(early) = own(indexed, job).find(|c| c.not_before > indexed.now) {
         let why = format!("{ours} is not valid before {}", text::moment(early.not_before));
         return (why, "compare the clocks of the watchdog and the cluster".into());
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::{
     health::{
         etcd::{Etcd, Health, Member},
+        phrases,
         picture::Picture,
         time::PROCESS_RESTART,
         view::{NAMED, TargetView, are_down, labels},
         witness::{Word, of_member},
-        words,
     },
     model::{AlertName, EtcdAlarm, EtcdFacts, EtcdReads, Finding, Job, Severity, text},
 };
@@ -25,19 +25,19 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 }
 
 fn quorum(p: &Picture<'_>) -> Option<Finding> {
-    let (scene, etcd) = (&p.scene, &p.etcd);
+    let (indexed, etcd) = (&p.indexed, &p.etcd);
     let since = etcd.lost?;
-    let mut finding = scene.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(p));
+    let mut finding = indexed.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(p));
     finding.since = since;
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = if etcd.inferred {
-        scene.api.iter().map(|t| t.line()).collect()
+        indexed.api.iter().map(|t| t.line()).collect()
     } else {
         etcd.members.iter().map(evidence).collect()
     };
     let silent: Vec<_> = p.hosts.lost().map(|h| h.label.as_str()).collect();
     if !silent.is_empty() {
-        finding.evidence.push(format!("everything on {} is silent", words::list(&silent, NAMED)));
+        finding.evidence.push(format!("everything on {} is silent", phrases::list(&silent, NAMED)));
     }
     let majority =
         if etcd.total > 1 { format!("{} of {} members answer", etcd.quorum, etcd.total) } else { "it answers".into() };
@@ -62,7 +62,7 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
 fn quorum_headline(p: &Picture<'_>) -> String {
     let etcd = &p.etcd;
     let Etcd { total, dead, sick, .. } = *etcd;
-    if p.scene.unreachable {
+    if p.indexed.unreachable {
         return format!("etcd's quorum is not known: {} silent", text::plural(dead, "member is", "members are"));
     }
     if etcd.inferred {
@@ -113,7 +113,7 @@ fn evidence(m: &Member<'_>) -> String {
     let checks = m.seat.target.map(TargetView::failed_checks).unwrap_or_default();
     let checks = (!checks.is_empty()).then(|| {
         let said: Vec<_> = checks.iter().map(|name| check_words(name)).collect();
-        format!("failing checks: {}", words::list(&said, NAMED))
+        format!("failing checks: {}", phrases::list(&said, NAMED))
     });
     [Some(line), checks, reads].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
@@ -145,13 +145,13 @@ fn reads_words(reads: EtcdReads) -> String {
 
 /// What the members' reads tell where others fail on etcd: lines of evidence.
 pub(super) fn reads(p: &Picture<'_>) -> Vec<String> {
-    let told = p.scene.job(Job::Etcd).iter().filter_map(|t| Some((t.instance(), t.etcd_facts()?.reads()?)));
+    let told = p.indexed.job(Job::Etcd).iter().filter_map(|t| Some((t.instance(), t.etcd_facts()?.reads()?)));
     told.map(|(instance, reads)| format!("etcd member {instance}: {}", reads_words(reads))).collect()
 }
 
 /// Members that we can't reach and that others work with: told once.
 fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
-    let (scene, etcd) = (&p.scene, &p.etcd);
+    let (indexed, etcd) = (&p.indexed, &p.etcd);
     // Those of a host out of our reach are told with it.
     let alone = |m: &&Member| m.seat.target.is_some_and(|t| p.hosts.of_target(t).is_none());
     let broken: Vec<_> = match &etcd.proof {
@@ -166,13 +166,13 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
         broken.len(),
         etcd.members.len()
     );
-    let mut finding = scene.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
-    finding.since = broken.iter().map(|m| m.since).min().unwrap_or(scene.now);
+    let mut finding = indexed.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
+    finding.since = broken.iter().map(|m| m.since).min().unwrap_or(indexed.now);
     finding.labels = labels(&broken.iter().filter_map(|m| m.seat.target).collect::<Vec<_>>());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = broken.iter().map(|m| evidence(m)).collect();
     finding.evidence.extend(etcd.proof.clone());
-    finding.evidence.extend(broken.iter().filter_map(|m| match of_member(scene, &m.seat, m.since) {
+    finding.evidence.extend(broken.iter().filter_map(|m| match of_member(indexed, &m.seat, m.since) {
         Word::Lives(who) => Some(who),
         _ => None,
     }));
@@ -185,7 +185,7 @@ const REACH_STEP: &str = "look at the network and the firewall between the watch
 
 /// A member that is down or unwell. With quorum lost it is part of that; with its host gone, of that.
 fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
-    let (scene, etcd) = (&p.scene, &p.etcd);
+    let (indexed, etcd) = (&p.indexed, &p.etcd);
     let sick = match m.health {
         Health::Dead => false,
         Health::Sick => true,
@@ -194,11 +194,11 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     let alert = if sick { AlertName::EtcdMemberUnhealthy } else { AlertName::EtcdMemberDown };
     let kept = m.seat.voter && etcd.lost.is_none() && etcd.proof.is_none();
     let severity = match (kept && etcd.margin() == 0, etcd.dead + etcd.sick) {
-        (true, 1) if !m.seat.unborn => scene.unless_restarting(m.since, PROCESS_RESTART),
+        (true, 1) if !m.seat.unborn => indexed.unless_restarting(m.since, PROCESS_RESTART),
         (true, _) => Severity::Critical,
         (false, _) => Severity::Warning,
     };
-    let mut finding = scene.finding(alert, m.seat.subject(), severity, member_headline(p, m, sick));
+    let mut finding = indexed.finding(alert, m.seat.subject(), severity, member_headline(p, m, sick));
     finding.since = m.since;
     finding.labels = labels(m.seat.target.as_slice());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
@@ -217,11 +217,11 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     };
     let alarm = alarm_in_force(p, m).filter(|_| sick);
     finding.caused_by = match (etcd.lost, &etcd.proof) {
-        _ if m.seat.taken => Some(scene.key(AlertName::EtcdInconsistent, m.seat.subject())),
-        (Some(_), _) => Some(scene.key(AlertName::EtcdQuorumLost, "")),
+        _ if m.seat.taken => Some(indexed.key(AlertName::EtcdInconsistent, m.seat.subject())),
+        (Some(_), _) => Some(indexed.key(AlertName::EtcdQuorumLost, "")),
         // With an alarm in force, members call themselves unhealthy: that is its doing.
-        _ if alarm.is_some() => alarm.map(|kind| scene.key(AlertName::EtcdAlarm, kind)),
-        (None, Some(_)) => Some(scene.key(AlertName::EtcdMemberDown, "")),
+        _ if alarm.is_some() => alarm.map(|kind| indexed.key(AlertName::EtcdAlarm, kind)),
+        (None, Some(_)) => Some(indexed.key(AlertName::EtcdMemberDown, "")),
         // Of a host that lives out of our reach, it died by itself.
         (None, None) => m.seat.target.filter(|t| !p.hosts.shield(t)).and_then(|t| p.lost_host(t)),
     };
@@ -231,7 +231,7 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
 /// The alarm that makes a member which has a leader call itself unhealthy: its own, or one that another member tells.
 fn alarm_in_force<'a>(p: &Picture<'a>, m: &Member<'a>) -> Option<&'a str> {
     m.seat.target.and_then(TargetView::etcd_facts).filter(|f| f.has_leader != Some(false))?;
-    let all = p.scene.job(Job::Etcd).iter().filter_map(|t| t.etcd_facts());
+    let all = p.indexed.job(Job::Etcd).iter().filter_map(|t| t.etcd_facts());
     all.flat_map(|f| &f.alarms).map(|a| a.alarm.as_str()).next()
 }
 
@@ -254,7 +254,7 @@ fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
         Some(t) if t.how().is_silence() => format!("{} ({})", are_down(&[t]), t.how().says_alone()),
         _ => String::from("is down"),
     };
-    let told = m.seat.voter && etcd.lost.is_none() && !p.scene.unreachable;
+    let told = m.seat.voter && etcd.lost.is_none() && !p.indexed.unreachable;
     match etcd.margin() {
         _ if !told => format!("etcd {role} {label} {what}"),
         0 => format!("etcd {role} {label} {what}: {}: one more loss stops the cluster", etcd.margin_words()),
@@ -264,7 +264,7 @@ fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
 
 /// One finding for each kind of alarm, however many members tell of it.
 fn alarms(p: &Picture<'_>) -> Vec<Finding> {
-    let told = p.scene.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)));
+    let told = p.indexed.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)));
     let told: Vec<(&TargetView, &EtcdFacts)> = told.filter(|(_, f)| !f.alarms.is_empty()).collect();
     let name = |id: u64| {
         let listed = told.iter().flat_map(|(_, f)| &f.members).find(|m| m.id == id && !m.name.is_empty());
@@ -283,7 +283,7 @@ fn alarm(
     members: BTreeMap<u64, String>,
     told: &[(&TargetView<'_>, &EtcdFacts)],
 ) -> Finding {
-    let who = words::list(&members.into_values().collect::<Vec<_>>(), NAMED);
+    let who = phrases::list(&members.into_values().collect::<Vec<_>>(), NAMED);
     let (headline, consequence, step) = match kind {
         "NOSPACE" => (
             format!("etcd is out of space (alarm NOSPACE of {who}): it refuses every write"),
@@ -302,11 +302,12 @@ fn alarm(
             "`etcdctl alarm list`, and etcd's log",
         ),
     };
-    let mut finding = p.scene.finding(AlertName::EtcdAlarm, kind, Severity::Critical, headline);
+    let mut finding = p.indexed.finding(AlertName::EtcdAlarm, kind, Severity::Critical, headline);
     // A member with an alarm reports itself unhealthy; one that does not tells no more than when it was last asked.
-    let since =
-        told.iter().map(|(t, _)| if t.is_down() { t.verdict.since } else { t.last.map_or(p.scene.now, |o| o.started) });
-    finding.since = since.min().unwrap_or(p.scene.now);
+    let since = told
+        .iter()
+        .map(|(t, _)| if t.is_down() { t.verdict.since } else { t.last.map_or(p.indexed.now, |o| o.started) });
+    finding.since = since.min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.labels.insert("alarm".into(), kind.to_owned());
     finding.evidence.extend(told.iter().filter_map(|(t, f)| {

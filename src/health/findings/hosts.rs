@@ -5,9 +5,9 @@ use crate::{
     health::{
         etcd::Etcd,
         hosts::{Fate, Host},
+        phrases,
         picture::Picture,
         view::{NAMED, TargetView, earliest},
-        words,
     },
     model::{AlertName, Finding, Job, Severity},
 };
@@ -24,18 +24,18 @@ fn lost(p: &Picture<'_>, host: &Host<'_>) -> Finding {
     let headline = format!(
         "control-plane host {} is down or cut off: {} {verb}{margin}",
         host.label,
-        words::list(&what, what.len())
+        phrases::list(&what, what.len())
     );
-    let cordoned = p.scene.node(host.id).is_some_and(|n| n.unschedulable);
+    let cordoned = p.indexed.node(host.id).is_some_and(|n| n.unschedulable);
     let severity = if cordoned { Severity::Warning } else { Severity::Critical };
-    let mut finding = p.scene.finding(AlertName::ControlPlaneHostDown, host.id, severity, headline);
-    finding.since = earliest(&host.targets, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ControlPlaneHostDown, host.id, severity, headline);
+    finding.since = earliest(&host.targets, p.indexed.now);
     finding.evidence = host.targets.iter().map(|t| t.line()).collect();
     if cordoned {
         finding.evidence.push(format!("node {} is cordoned: perhaps this is maintenance", host.id));
     }
     finding.labels.insert("instance".into(), host.targets.first().map_or(host.id, |t| t.host()).to_owned());
-    if p.scene.node(host.id).is_some() {
+    if p.indexed.node(host.id).is_some() {
         finding.labels.insert("node".into(), host.id.to_owned());
     }
     finding.first_step = format!(
@@ -51,7 +51,7 @@ fn out_of_reach(p: &Picture<'_>) -> Vec<Finding> {
     let hosts: Vec<&Host> = p.hosts.living().collect();
     let mut all: Vec<_> = (!hosts.is_empty()).then(|| unreachable(p, &hosts, "")).into_iter().collect();
     if hosts.len() > 1 {
-        let root = p.scene.key(AlertName::ControlPlaneHostUnreachable, "");
+        let root = p.indexed.key(AlertName::ControlPlaneHostUnreachable, "");
         let each = hosts.iter().map(|host| unreachable(p, std::slice::from_ref(host), host.id));
         all.extend(each.map(|f| Finding { caused_by: Some(root.clone()), ..f }));
     }
@@ -60,7 +60,7 @@ fn out_of_reach(p: &Picture<'_>) -> Vec<Finding> {
 
 fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
     let names: Vec<_> = hosts.iter().map(|h| h.label.as_str()).collect();
-    let who = words::list(&names, NAMED);
+    let who = phrases::list(&names, NAMED);
     let words: Vec<_> = hosts.iter().filter_map(|h| witness(h)).collect();
     let alike = words.iter().all(|w| Some(w) == words.first());
     let seen = words.first().filter(|_| alike).map_or("others see them", |w| w);
@@ -71,16 +71,16 @@ fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
         [_] => format!("{who} can't be reached from here, yet it lives: {seen}"),
         _ => format!("{who} can't be reached from here, yet they live: {seen}"),
     };
-    let mut finding = p.scene.finding(AlertName::ControlPlaneHostUnreachable, subject, Severity::Warning, headline);
+    let mut finding = p.indexed.finding(AlertName::ControlPlaneHostUnreachable, subject, Severity::Warning, headline);
     let targets: Vec<_> = hosts.iter().flat_map(|h| h.targets.iter().copied()).collect();
-    finding.since = earliest(&targets, p.scene.now);
+    finding.since = earliest(&targets, p.indexed.now);
     finding.evidence = hosts.iter().zip(&words).map(|(host, w)| format!("{}: {w}", host.label)).collect();
     finding.evidence.extend(targets.iter().filter(|t| t.is_down()).map(|t| t.line()));
     finding.consequences.push("what happens there is not seen from here: a real failure would be told late".into());
     let address = targets.first().map_or("HOST", |t| t.host());
     if let [host] = hosts {
         finding.labels.insert("instance".into(), address.to_owned());
-        finding.labels.extend(p.scene.node(host.id).map(|n| ("node".into(), n.name.to_string())));
+        finding.labels.extend(p.indexed.node(host.id).map(|n| ("node".into(), n.name.to_string())));
     }
     finding.first_step = format!(
         "from the watchdog's machine: `ip route get {address}`, `mtr {address}`; then routers, VPN and firewall rules \
@@ -99,7 +99,7 @@ fn witness<'a>(host: &'a Host<'_>) -> Option<&'a String> {
 
 /// `API server`, `etcd member m2`.
 fn part(etcd: &Etcd<'_>, target: &TargetView<'_>) -> String {
-    let job = words::job(target.job(), 1);
+    let job = phrases::job(target.job(), 1);
     match etcd.member_of(target) {
         Some(member) if member.seat.short() != target.instance() => format!("{job} {}", member.seat.short()),
         _ => job.to_owned(),

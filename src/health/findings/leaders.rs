@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::{
     health::{
         leaders::Lead,
+        phrases,
         picture::Picture,
         time::later,
         view::{are_down, by_how, earliest, labels},
-        words,
     },
     model::{AlertName, Finding, FindingKey, Job, Severity, text},
 };
@@ -23,18 +23,18 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
         _ => (AlertName::ControllerManagerNoLeader, "nothing is repaired or replaced, lost nodes are not noticed"),
     };
     let n = lead.down.len();
-    let headline = if p.scene.unreachable {
-        format!("{} {} silent", words::all(n, lead.job), words::is(n))
+    let headline = if p.indexed.unreachable {
+        format!("{} {} silent", phrases::all(n, lead.job), phrases::is(n))
     } else if lead.all_down {
-        format!("{} {}: {means}", words::all(n, lead.job), are_down(&lead.down))
+        format!("{} {}: {means}", phrases::all(n, lead.job), are_down(&lead.down))
     } else {
-        format!("no {} holds a fresh lease: {means}", words::job(lead.job, 1))
+        format!("no {} holds a fresh lease: {means}", phrases::job(lead.job, 1))
     };
-    let mut finding = p.scene.finding(alert, "", Severity::Critical, headline);
+    let mut finding = p.indexed.finding(alert, "", Severity::Critical, headline);
     let expired = lead.renewed.zip(lead.lease).map(|(at, l)| at.checked_add(l.duration).unwrap_or(at));
     finding.since = match expired.filter(|_| !lead.all_down) {
         Some(at) => at,
-        None => earliest(&lead.down, p.scene.now),
+        None => earliest(&lead.down, p.indexed.now),
     };
     finding.evidence = lead.down.iter().map(|t| t.line()).collect();
     finding.evidence.extend(
@@ -58,8 +58,8 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
 fn moving(p: &Picture<'_>, lead: &Lead<'_>) -> Option<FindingKey> {
     let holder = lead.holder()?;
     let host = p.hosts.lost().find(|h| h.id == holder || h.targets.iter().any(|t| t.host() == holder))?;
-    let since = earliest(&host.targets, p.scene.now);
-    (!later(p.scene.now, since, ELECTION)).then(|| p.scene.key(AlertName::ControlPlaneHostDown, host.id))
+    let since = earliest(&host.targets, p.indexed.now);
+    (!later(p.indexed.now, since, ELECTION)).then(|| p.indexed.key(AlertName::ControlPlaneHostDown, host.id))
 }
 
 /// A leader's lease runs out after 15 s, and is tried for every 2 s (client-go's defaults in Kubernetes' components);
@@ -68,23 +68,23 @@ const ELECTION: Duration = Duration::from_secs(60);
 
 /// Some of several, or all of them from here only.
 fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
-    let (n, total) = (lead.down.len(), p.scene.job(lead.job).len());
+    let (n, total) = (lead.down.len(), p.indexed.job(lead.job).len());
     if n == 0 {
         return None;
     }
     let headline = if lead.all_down {
-        format!("{} can't be reached from here, yet their lease is renewed", words::all(n, lead.job))
+        format!("{} can't be reached from here, yet their lease is renewed", phrases::all(n, lead.job))
     } else {
-        format!("{} {}: {}", words::of(n, total, lead.job), are_down(&lead.down), by_how(&lead.down))
+        format!("{} {}: {}", phrases::of(n, total, lead.job), are_down(&lead.down), by_how(&lead.down))
     };
-    let mut finding = p.scene.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
-    finding.since = earliest(&lead.down, p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
+    finding.since = earliest(&lead.down, p.indexed.now);
     finding.labels = labels(&lead.down);
     finding.evidence = lead.down.iter().map(|t| t.line()).collect();
     finding
         .evidence
         .extend(lead.holder().filter(|_| lead.surely_leads).map(|h| format!("{h} holds the lease and renews it")));
-    let host = lead.down.first().map_or("", |t| p.scene.machine(t));
+    let host = lead.down.first().map_or("", |t| p.indexed.machine(t));
     finding.first_step = if lead.all_down {
         "look at the firewall between the watchdog and the control-plane hosts, and at --bind-address".into()
     } else {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::{
     health::{
         network::Silence,
+        phrases,
         picture::Picture,
         view::{How, TargetView, earliest},
-        words,
     },
     model::{AlertName, Finding, Severity, text},
 };
@@ -18,10 +18,10 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 }
 
 fn finding(p: &Picture<'_>, Silence { silent, down }: &Silence<'_>) -> Finding {
-    let scene = &p.scene;
+    let indexed = &p.indexed;
     let hosts: BTreeSet<_> = silent.iter().map(|t| t.host()).collect();
-    let mut finding = scene.finding(AlertName::ClusterUnreachable, "", Severity::Critical, headline(silent, &hosts));
-    finding.since = earliest(down, scene.now);
+    let mut finding = indexed.finding(AlertName::ClusterUnreachable, "", Severity::Critical, headline(silent, &hosts));
+    finding.since = earliest(down, indexed.now);
     finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
     if down.len() > EVIDENCE_MAX {
         finding.evidence.push(format!("and {} more", down.len() - EVIDENCE_MAX));
@@ -44,7 +44,7 @@ fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
     let names: Vec<_> = hosts.iter().collect();
     if silent.iter().all(|t| t.how() == How::Dns) {
         let verb = if names.len() == 1 { "does" } else { "do" };
-        return format!("nothing of the cluster can be reached: {} {verb} not resolve", words::list(&names, 2));
+        return format!("nothing of the cluster can be reached: {} {verb} not resolve", phrases::list(&names, 2));
     }
     let guess = "the network between the watchdog and the cluster is broken, or the cluster has no power";
     match silent {
@@ -57,7 +57,7 @@ fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
             "nothing of the cluster can be reached from here: {} on {} {} silent; {guess}",
             text::plural(silent.len(), "target", "targets"),
             text::plural(hosts.len(), "host", "hosts"),
-            words::is(silent.len())
+            phrases::is(silent.len())
         ),
     }
 }

@@ -8,9 +8,9 @@ use std::{
 use crate::{
     health::{
         nodes::{Kind, Trouble, commons},
+        phrases,
         picture::Picture,
         view::labels,
-        words,
     },
     model::{AlertName, Finding, Job, Severity},
 };
@@ -34,7 +34,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let host = |t: &Trouble| t.target.and_then(|t| p.lost_host(t));
     let troubles = || p.troubles.iter().filter(|(_, t)| t.kind != Kind::OutOfReach);
     let by_themselves: Vec<_> = troubles().filter(|(_, t)| host(t).is_none()).collect();
-    let total = p.scene.view.snapshot.nodes.len().max(p.scene.job(Job::Kubelet).len()).max(1);
+    let total = p.indexed.view.snapshot.nodes.len().max(p.indexed.job(Job::Kubelet).len()).max(1);
     let n = by_themselves.len();
     let many = n > MANY || (n >= MANY_MIN && n * 5 >= total);
     let mut all = Vec::from_iter(out_of_reach(p));
@@ -46,7 +46,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     singles.truncate(SINGLES_MAX);
     all.extend(singles.into_iter().map(|(name, trouble)| {
         let mut finding = single(p, name, trouble);
-        finding.caused_by = host(trouble).or_else(|| many.then(|| p.scene.key(AlertName::NodesDown, "")));
+        finding.caused_by = host(trouble).or_else(|| many.then(|| p.indexed.key(AlertName::NodesDown, "")));
         finding
     }));
     all
@@ -59,7 +59,7 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
         Kind::Unreachable | Kind::OutOfReach => AlertName::KubeletUnreachable,
         Kind::NotReady | Kind::NoNetwork | Kind::NoRuntime => AlertName::NodeNotReady,
     };
-    let mut finding = p.scene.finding(alert, name, trouble.severity, trouble.headline.clone());
+    let mut finding = p.indexed.finding(alert, name, trouble.severity, trouble.headline.clone());
     finding.since = trouble.since;
     finding.evidence.clone_from(&trouble.evidence);
     finding.labels = labels(trouble.target.as_slice());
@@ -116,11 +116,11 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
         1 => first.headline.clone(),
         n => format!(
             "{n} kubelets have never answered from here, though the API server hears from them: {}",
-            words::list(&names, HEADLINE_NAMES)
+            phrases::list(&names, HEADLINE_NAMES)
         ),
     };
-    let mut finding = p.scene.finding(AlertName::KubeletUnreachable, "", Severity::Info, headline);
-    finding.since = strangers.iter().map(|(_, t)| t.since).min().unwrap_or(p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::KubeletUnreachable, "", Severity::Info, headline);
+    finding.since = strangers.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
     finding.evidence = strangers.iter().take(EVIDENCE_NAMES).flat_map(|(_, t)| t.evidence.first().cloned()).collect();
     finding.first_step =
@@ -141,8 +141,8 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
     }
     let n = troubles.len();
     let lost: BTreeSet<&str> = troubles.iter().map(|(name, _)| **name).collect();
-    let shared = commons::shared(p.scene.view.snapshot.nodes.iter(), |node| lost.contains(&*node.name));
-    let names = words::list(&troubles.iter().map(|(name, _)| **name).collect::<Vec<_>>(), HEADLINE_NAMES);
+    let shared = commons::shared(p.indexed.view.snapshot.nodes.iter(), |node| lost.contains(&*node.name));
+    let names = phrases::list(&troubles.iter().map(|(name, _)| **name).collect::<Vec<_>>(), HEADLINE_NAMES);
     let who = match shared.first() {
         Some(shared) => format!("{} ({names})", shared.words()),
         None => names,
@@ -153,12 +153,12 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
         _ => {
             let parts: Vec<_> = kinds.iter().map(|(kind, n)| part(kind.0, *n)).collect();
             let which = shared.first().map(|s| format!("; {}", s.words())).unwrap_or_default();
-            format!("{n} of {total} nodes are in trouble: {}{which}", words::list(&parts, parts.len()))
+            format!("{n} of {total} nodes are in trouble: {}{which}", phrases::list(&parts, parts.len()))
         }
     };
     let severity = troubles.iter().map(|(_, t)| severity_among_many(t)).max().unwrap_or(Severity::Warning);
-    let mut finding = p.scene.finding(AlertName::NodesDown, "", severity, headline);
-    finding.since = troubles.iter().map(|(_, t)| t.since).min().unwrap_or(p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::NodesDown, "", severity, headline);
+    finding.since = troubles.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
     finding.evidence =
         shared.iter().take(SHARED_MAX).map(|s| format!("what they have in common: {}", s.words())).collect();

@@ -29,14 +29,15 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     if !p.api.any_up() {
         return Vec::new();
     }
-    let snapshot = p.scene.view.snapshot;
-    let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| p.scene.now.duration_since(at).abs() <= RECENT);
+    let snapshot = p.indexed.view.snapshot;
+    let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| p.indexed.now.duration_since(at).abs() <= RECENT);
     let mut all = Vec::new();
     if is_recent(snapshot.read_at) {
-        all.extend(counts::change(snapshot, p.scene.now).map(|change| workers(p, change)));
+        all.extend(counts::change(snapshot, p.indexed.now).map(|change| workers(p, change)));
     }
     if is_recent(snapshot.extras_at) {
-        let lasting = |api: &&AwayApi| past(api.since, p.scene.now).is_none_or(|at| later(p.scene.now, at, AWAY_FOR));
+        let lasting =
+            |api: &&AwayApi| past(api.since, p.indexed.now).is_none_or(|at| later(p.indexed.now, at, AWAY_FOR));
         all.extend(snapshot.away_apis.iter().filter(lasting).map(|api| away(p, api)));
         all.extend(snapshot.pending_requests.iter().map(|requests| pending(p, requests)));
     }
@@ -58,9 +59,9 @@ fn workers(p: &Picture<'_>, change: Change) -> Finding {
             (AlertName::WorkersAdded, Severity::Info, headline, since)
         }
     };
-    let mut finding = p.scene.finding(alert, "", severity, headline);
+    let mut finding = p.indexed.finding(alert, "", severity, headline);
     finding.since = since;
-    let at = p.scene.view.snapshot.read_at.map(text::moment).unwrap_or_default();
+    let at = p.indexed.view.snapshot.read_at.map(text::moment).unwrap_or_default();
     finding.evidence.push(format!("as the API server listed its nodes at {at}"));
     if alert == AlertName::WorkersGone {
         finding.consequences.push("what ran there is started elsewhere, as far as there is room".into());
@@ -80,8 +81,8 @@ fn workers(p: &Picture<'_>, change: Change) -> Finding {
 fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
     let reason = if api.reason.is_empty() { "no reason given" } else { &api.reason };
     let headline = format!("the API {} is away: its service {} does not serve it ({reason})", api.name, api.service);
-    let mut finding = p.scene.finding(AlertName::AggregatedApiDown, &api.name, Severity::Warning, headline);
-    finding.since = past(api.since, p.scene.now).unwrap_or(p.scene.now);
+    let mut finding = p.indexed.finding(AlertName::AggregatedApiDown, &api.name, Severity::Warning, headline);
+    finding.since = past(api.since, p.indexed.now).unwrap_or(p.indexed.now);
     if !api.message.is_empty() {
         finding.evidence.push(format!("the API server says: {}", api.message));
     }
@@ -101,7 +102,7 @@ fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
     let node = p.troubles.iter().find(|(_, t)| lost(t.kind) && follows(since, t.since));
     let alert =
         |kind| if matches!(kind, Kind::Lost | Kind::Mute) { AlertName::NodeDown } else { AlertName::NodeNotReady };
-    p.cause_of_components(&[], since).or_else(|| node.map(|(name, t)| p.scene.key(alert(t.kind), name)))
+    p.cause_of_components(&[], since).or_else(|| node.map(|(name, t)| p.indexed.key(alert(t.kind), name)))
 }
 
 fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
@@ -111,7 +112,7 @@ fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
     let headline = format!("{what} for {signer} {verb} and nobody decides, the oldest since {}", text::moment(*oldest));
     let of_clients = OF_CLIENTS.contains(&signer.as_str());
     let severity = if of_clients { Severity::Warning } else { Severity::Info };
-    let mut finding = p.scene.finding(AlertName::CertificateRequestsPending, signer, severity, headline);
+    let mut finding = p.indexed.finding(AlertName::CertificateRequestsPending, signer, severity, headline);
     finding.topic = Topic::Certificates;
     finding.since = *oldest;
     finding.labels.insert("signer".into(), signer.clone());

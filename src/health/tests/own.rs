@@ -238,7 +238,7 @@ fn what_can_t_be_seen_for_a_reason_of_ours_is_accused_of_nothing() {
 
 #[test]
 fn what_fails_on_our_side_is_told_once_for_all_clusters() {
-    use crate::health::own::{self, OwnFault, OwnView};
+    use crate::health::own_faults::{self, OwnFault, OwnView};
     let now: jiff::Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
     let mut proxy = OwnFault::new(Ours::Proxy("10.0.0.9:3128".into()), now);
     for cluster in ["a", "b", "a"] {
@@ -253,7 +253,7 @@ fn what_fails_on_our_side_is_told_once_for_all_clusters() {
         problems: &[],
         faults: &[proxy, tls],
     };
-    let findings = own::diagnose(&view).findings;
+    let findings = own_faults::diagnose(&view).findings;
     let told: Vec<_> = findings.iter().map(|f| (f.key.alert, f.severity, f.headline.as_str())).collect();
     assert_eq!(
         told[0],

@@ -22,8 +22,8 @@ const LEASES_RECENT: Duration = Duration::from_secs(30);
 /// A working API server must have been back for so long before a stale lease is held against anyone.
 const API_BACK_FOR: Duration = Duration::from_secs(60);
 
-/// The indexed picture.
-pub(super) struct Scene<'a> {
+/// Holds a cluster's view with its targets indexed.
+pub(super) struct IndexedView<'a> {
     pub(super) cluster: &'a Arc<str>,
     pub(super) view: &'a ClusterView<'a>,
     pub(super) now: Timestamp,
@@ -42,7 +42,7 @@ pub(super) struct Scene<'a> {
     addresses: HashMap<&'a str, &'a str>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> IndexedView<'a> {
     /// Indexes a view; where nothing of the cluster answers, that is known beforehand.
     pub(super) fn new(view: &'a ClusterView<'a>, unreachable: bool) -> Self {
         let mut jobs: BTreeMap<Job, Vec<&TargetView>> = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::words;
+use super::phrases;
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Ours, Severity, StoreHealth, Topic, Vantage};
 
 /// How long a store that works again, but had to begin anew, is told of.
@@ -152,7 +152,7 @@ fn unseen(fault: &OwnFault) -> Finding {
     let clusters: Vec<&str> = fault.clusters.iter().map(|c| &**c).collect();
     let who = if clusters.len() == 1 { "cluster" } else { "clusters" };
     let targets = if fault.targets == 1 { "1 target".to_owned() } else { format!("{} targets", fault.targets) };
-    let named = words::list(&clusters, CLUSTERS_NAMED);
+    let named = phrases::list(&clusters, CLUSTERS_NAMED);
     let mut finding = Finding {
         headline: format!("{what}: {targets} of {who} {named} can't be seen"),
         evidence: fault.messages.iter().cloned().collect(),

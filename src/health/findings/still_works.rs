@@ -1,7 +1,7 @@
 //! What still works: the first relief at 3 a.m., said only where it is known.
 
 use crate::{
-    health::{etcd::Health, leaders::Lead, picture::Picture, view::TargetView, words},
+    health::{etcd::Health, leaders::Lead, phrases, picture::Picture, view::TargetView},
     model::{AlertName, Finding, Job, ReadThrough, Topic},
 };
 
@@ -17,8 +17,8 @@ fn share(up: usize, total: usize, job: Job) -> Option<String> {
     let verb = if up == 1 { "answers" } else { "answer" };
     match up {
         0 => None,
-        _ if up == total => Some(format!("{} {verb}", words::all(total, job))),
-        _ => Some(format!("{} {verb}", words::of(up, total, job))),
+        _ if up == total => Some(format!("{} {verb}", phrases::all(total, job))),
+        _ => Some(format!("{} {verb}", phrases::of(up, total, job))),
     }
 }
 
@@ -45,13 +45,13 @@ fn etcd(p: &Picture<'_>) -> Option<String> {
         Some(format!("etcd keeps quorum ({} of {})", etcd.alive(), etcd.total))
     } else {
         let read = |t: &&TargetView| t.is_up() && t.api_facts().is_some_and(|f| f.etcd_read == Some(ReadThrough::Ok));
-        p.scene.api.iter().any(read).then(|| "etcd serves reads".into())
+        p.indexed.api.iter().any(read).then(|| "etcd serves reads".into())
     }
 }
 
 fn kubelets(p: &Picture<'_>) -> Option<String> {
     // Those that can't be judged, since the API servers stand between, count neither way.
-    let judged = p.scene.job(Job::Kubelet).iter().filter(|t| !t.by_proxy() || p.api.any_up());
+    let judged = p.indexed.job(Job::Kubelet).iter().filter(|t| !t.by_proxy() || p.api.any_up());
     let (mut up, mut total) = (0, 0);
     for target in judged {
         // A kubelet that refuses us lives.
