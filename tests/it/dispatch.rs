@@ -358,7 +358,7 @@ async fn an_alarm_without_a_date_began_when_it_was_first_seen_over_a_restart_too
         alerts.iter().map(|a| a.alert.starts_at).collect::<Vec<_>>()
     };
     let run = start(dir.path(), &hook(&server));
-    run.diagnose(&[first.clone()]).await;
+    run.diagnose(std::slice::from_ref(&first)).await;
     server.wait_for(1).await;
     assert_eq!(shown(&run, 5).await, [first.since]);
     run.end().await;

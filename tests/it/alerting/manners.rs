@@ -94,7 +94,8 @@ async fn silences_are_made_and_ended_on_the_pages() {
     eventually("now it is told", async || has(&sink, "/ops", "Known", "firing")).await;
     let all = [("matchers", "job=a"), ("duration", "1h"), ("by", "Ana"), ("comment", "the whole job")];
     assert_eq!(press(&watch, "/silences", &all).await.0, 200);
-    eventually("the first page marks it", async || page(&watch, "/").await.contains(">silenced</a>")).await;
+    eventually("the first page marks it", async || page(&watch, "/").await.contains(">silenced</span>")).await;
+    assert!(page(&watch, "/").await.contains("Silenced by Ana until"), "and says by whom");
 }
 
 #[tokio::test]
