@@ -5,7 +5,7 @@ pub mod drill;
 mod engine;
 mod limits;
 pub mod links;
-mod own;
+mod self_metrics;
 mod systemd;
 
 use std::{pin::Pin, sync::Arc, time::Duration};

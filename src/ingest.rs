@@ -6,10 +6,10 @@
 
 pub mod cluster;
 pub mod samples;
-mod sight;
 mod stale;
 #[cfg(test)]
 mod tests;
+mod visibility;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -71,7 +71,7 @@ pub struct Parts {
     pub doubt: HashMap<Arc<str>, Arc<Notify>>,
 }
 
-/// See the module.
+/// Owns what is known of all targets.
 pub struct Ingest {
     parts: Parts,
     thresholds: Thresholds,
@@ -88,7 +88,7 @@ pub struct Ingest {
     /// References are silent and nothing has answered since: nobody is accused before it is known whether it is us.
     in_doubt: bool,
     /// Failures of probes that started before this are not believed: the watchdog was cut off.
-    sighted_at: Option<Timestamp>,
+    visible_since: Option<Timestamp>,
     cluster_samples_at: Instant,
     own_at: Option<Instant>,
 }
@@ -123,7 +123,7 @@ impl Ingest {
             last_answer: None,
             last_silence: None,
             in_doubt: false,
-            sighted_at: None,
+            visible_since: None,
             cluster_samples_at: parts.clock.mono(),
             own_at: None,
             parts,
@@ -180,7 +180,7 @@ impl Ingest {
         if o.answered {
             self.last_answer = self.last_answer.max(Some(o.started));
         }
-        if o.failure.as_ref().is_some_and(sight::is_silent) {
+        if o.failure.as_ref().is_some_and(visibility::is_silent) {
             self.last_silence = self.last_silence.max(Some(o.started));
         }
         let Some(cluster) = self.clusters.get_mut(&o.target.key.cluster) else { return };
@@ -193,8 +193,8 @@ impl Ingest {
                 self.parts.store.save_targets(vec![(target, verdict)]);
             }
         }
-        let before_sight = self.sighted_at.is_some_and(|at| o.started < at);
-        if o.failure.is_some() && (!self.vantage.ok || before_sight) {
+        let while_blind = self.visible_since.is_some_and(|at| o.started < at);
+        if o.failure.is_some() && (!self.vantage.ok || while_blind) {
             return self.blind_sample(&o.target.key.clone(), now);
         }
         let mut o = o;

@@ -36,7 +36,7 @@ pub use coverage::Gap;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
-pub use lease::LeaseSight;
+pub use lease::ObservedLease;
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};

@@ -84,7 +84,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher that has not looked yet.
+    /// Returns a watcher that has not looked yet.
     pub fn new(config: VantageConfig, clock: Clock) -> Self {
         Self { config, clock, proven: std::collections::HashSet::new(), failing_since: None }
     }
@@ -104,7 +104,7 @@ impl Watcher {
         }
     }
 
-    /// One look.
+    /// Looks once.
     pub async fn look(&mut self) -> VantageReport {
         let route = default_route();
         let link_up = route.as_ref().and_then(|r| link_running(&r.interface));

@@ -34,7 +34,7 @@ use crate::{
 pub struct Dialers(Arc<RwLock<HashMap<Arc<str>, Dialer>>>);
 
 impl Dialers {
-    /// The dialer of a cluster, once its kubeconfig could be used.
+    /// Returns the dialer of a cluster, once its kubeconfig could be used.
     pub fn get(&self, cluster: &str) -> Option<Dialer> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(cluster).cloned()
     }
@@ -63,7 +63,7 @@ const SMALL: usize = 500;
 /// A snapshot whose substance has not changed is written this often, so that its lease times are not all too old.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Watches one cluster: reads what it has, and says whom to probe.
 pub struct ClusterTask {
     pub config: ClusterConfig,
     pub name: Arc<str>,

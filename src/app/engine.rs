@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared,
     cluster::{ClusterTask, Dialers},
-    drill, links, own,
+    drill, links, self_metrics,
 };
 use crate::{
     config::{self, Config},
@@ -52,7 +52,7 @@ const GRACE_MORE: Duration = Duration::from_secs(5);
 /// The store may take this long to write what is queued when everything else has stopped.
 const STORE_CLOSE: Duration = Duration::from_millis(1_000);
 
-/// See the module.
+/// Runs everything of one configuration, from discovery to the pages.
 pub struct Engine {
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -74,7 +74,7 @@ impl Engine {
         Self::start_with(config, shared, integrations).await
     }
 
-    /// The same with receivers of the caller's choice.
+    /// Starts the same with receivers of the caller's choice.
     ///
     /// # Errors
     /// When the port can't be taken or the rules can't be used.
@@ -112,7 +112,7 @@ impl Engine {
         parts.serve(listener, external_url, (desk, board, pulse));
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
-        let own = own::run(
+        let own = self_metrics::run(
             listening.to_string(),
             store.clone(),
             shared.live.clone(),
@@ -125,7 +125,7 @@ impl Engine {
         Ok(Self { stop, tasks, store, integrations, alive, seen: AtomicU64::new(0), listening })
     }
 
-    /// The deliveries of one incident so far.
+    /// Returns the deliveries of one incident so far.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -133,14 +133,14 @@ impl Engine {
         self.store.deliveries(incident).await
     }
 
-    /// The integrations of these receivers that want to hear of a beginning, or of an end.
+    /// Returns the integrations of these receivers that want to hear of a beginning, or of an end.
     pub fn integrations(&self, receivers: &BTreeSet<String>, began: bool) -> Vec<String> {
         let told = if began { Told::Opened } else { Told::Resolved };
         let wanted = self.integrations.iter().filter(|i| receivers.contains(i.receiver()) && i.wants(told));
         wanted.map(|i| i.name.to_string()).collect()
     }
 
-    /// Whether the loop that owns the picture has turned since the last call.
+    /// Returns whether the loop that owns the picture has turned since the last call.
     pub fn has_turned(&self) -> bool {
         let now = self.alive.load(Ordering::Relaxed);
         self.seen.swap(now, Ordering::Relaxed) != now

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::model::LeaseSight;
+use crate::model::ObservedLease;
 
 /// The longest mark that is kept of a lease: a time and a name of the longest kind.
 const MARK_MAX: usize = 300;
@@ -226,14 +226,14 @@ impl Lease {
     /// never taken.
     pub(super) fn sight(
         &self,
-        before: Option<&LeaseSight>,
+        before: Option<&ObservedLease>,
         date: Option<Timestamp>,
         now: Timestamp,
-    ) -> Option<LeaseSight> {
+    ) -> Option<ObservedLease> {
         let renewed = self.spec.renew_time.as_deref()?;
         let told = date.and_then(|date| Some(age(renewed.parse().ok()?, date)));
         let mark: String = format!("{renewed} {}", self.spec.holder_identity).chars().take(MARK_MAX).collect();
-        Some(LeaseSight::read(before, &mark, told, now))
+        Some(ObservedLease::read(before, &mark, told, now))
     }
 }
 

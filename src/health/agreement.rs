@@ -21,7 +21,7 @@ pub(super) struct Stranger<'a> {
 }
 
 impl Stranger<'_> {
-    /// It has next to no history.
+    /// Returns whether it has next to no history.
     pub(super) fn is_new(&self) -> bool {
         self.facts.revision.is_some_and(|own| own.saturating_mul(NEW_SHARE) < self.others_at)
     }
@@ -48,14 +48,14 @@ fn told<'a>(indexed: &IndexedView<'a>) -> impl Iterator<Item = (&'a TargetView<'
     indexed.job(Job::Etcd).iter().filter_map(|t| Some((*t, t.etcd_facts()?)))
 }
 
-/// Members of another cluster than that of most.
+/// Returns members of another cluster than that of most.
 pub(super) fn strangers<'a>(indexed: &IndexedView<'a>, seats: &Seats<'_>) -> Vec<Stranger<'a>> {
     let strange = |f: &EtcdFacts| seats.is_stranger(f);
     let others_at = told(indexed).filter(|(_, f)| !strange(f)).filter_map(|(_, f)| f.revision).max().unwrap_or(0);
     told(indexed).filter(|(_, f)| strange(f)).map(|(target, facts)| Stranger { target, facts, others_at }).collect()
 }
 
-/// The first two members found to hold different data.
+/// Returns the first two members found to hold different data.
 pub(super) fn apart<'a>(indexed: &IndexedView<'a>, seats: &Seats<'_>) -> Option<Apart<'a>> {
     let members: Vec<_> = told(indexed).filter(|(_, f)| !seats.is_stranger(f)).collect();
     let pairs = members.iter().enumerate().flat_map(|(i, a)| members.iter().skip(i + 1).map(move |b| (a, b)));

@@ -43,14 +43,14 @@ impl<'a> Servers<'a> {
         }
     }
 
-    /// Since when no API server can be used by anybody; `None`: that is not so.
+    /// Returns since when no API server can be used by anybody; `None`: that is not so.
     pub(super) fn all_failing(&self) -> Option<Timestamp> {
         let failing = self.down.len() + self.sick.len();
         let since = self.down.iter().chain(&self.sick).map(|t| t.verdict.since).max();
         since.filter(|_| failing == self.total && !self.address_up)
     }
 
-    /// Some API server, or the address in front of them, answers.
+    /// Returns whether some API server, or the address in front of them, answers.
     pub(super) fn any_up(&self) -> bool {
         self.up > 0 || self.address_up
     }

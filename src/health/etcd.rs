@@ -27,7 +27,7 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// How many more members may be lost before quorum is; negative: it is lost.
+    /// Returns how many more members may be lost before quorum is; negative: it is lost.
     pub fn margin(self) -> i64 {
         i64::try_from(self.alive).unwrap_or(i64::MAX) - i64::try_from(majority(self.members)).unwrap_or(0)
     }
@@ -38,7 +38,7 @@ fn majority(voters: usize) -> usize {
     voters / 2 + 1
 }
 
-/// How etcd's votes stand; `None` where no member is watched.
+/// Returns how etcd's votes stand; `None` where no member is watched.
 pub fn quorum(view: &ClusterView<'_>) -> Option<Quorum> {
     let indexed = IndexedView::new(view, Silence::of(view).is_some());
     if indexed.job(Job::Etcd).is_empty() {
@@ -72,7 +72,7 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// The finding about it.
+    /// Returns the finding about it.
     pub(super) fn key(&self, indexed: &IndexedView<'_>) -> Option<FindingKey> {
         match self.health {
             Health::Dead => Some(indexed.key(AlertName::EtcdMemberDown, self.seat.subject())),
@@ -140,7 +140,7 @@ impl<'a> Etcd<'a> {
         Quorum { members: self.total, healthy: count(&healthy), alive: count(&alive) }
     }
 
-    /// Members that may be counted on.
+    /// Returns members that may be counted on.
     pub(super) fn alive(&self) -> usize {
         self.total.saturating_sub(self.dead + self.sick)
     }
@@ -157,22 +157,22 @@ impl<'a> Etcd<'a> {
         self.members.iter().filter(silent).count()
     }
 
-    /// How many more may be lost.
+    /// Returns how many more may be lost.
     pub(super) fn margin(&self) -> usize {
         self.alive().saturating_sub(self.quorum)
     }
 
-    /// Every voting member is known to be well.
+    /// Returns whether every voting member is known to be well.
     pub(super) fn is_well(&self) -> bool {
         self.total > 0 && self.members.iter().filter(|m| m.seat.voter).all(|m| m.health == Health::Well)
     }
 
-    /// `quorum is kept by 2 of 3, margin 0`.
+    /// Returns `quorum is kept by 2 of 3, margin 0`.
     pub(super) fn margin_words(&self) -> String {
         format!("quorum is kept by {} of {}, margin {}", self.alive(), self.total, self.margin())
     }
 
-    /// The member that a target is.
+    /// Returns the member that a target is.
     pub(super) fn member_of(&self, target: &TargetView<'_>) -> Option<&Member<'a>> {
         self.members.iter().find(|m| m.seat.target.is_some_and(|t| std::ptr::eq(t, target)))
     }

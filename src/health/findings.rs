@@ -19,7 +19,7 @@ pub(super) use still_works::tell as tell_what_works;
 use super::picture::Picture;
 use crate::model::Finding;
 
-/// Everything that is wrong with a cluster; a cause may point to another consequence still.
+/// Returns everything that is wrong with a cluster; a cause may point to another consequence still.
 pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     let mut all = network::findings(p);
     all.extend(hosts::findings(p));

@@ -108,32 +108,32 @@ impl<'a> Hosts<'a> {
         self.0.iter_mut().filter(|h| here(h)).for_each(|h| h.fate = fate.clone());
     }
 
-    /// Those that are gone.
+    /// Returns those that are gone.
     pub(super) fn lost(&self) -> impl Iterator<Item = &Host<'a>> {
         self.0.iter().filter(|h| h.fate == Fate::Lost)
     }
 
-    /// Those that live, out of our reach.
+    /// Returns those that live, out of our reach.
     pub(super) fn living(&self) -> impl Iterator<Item = &Host<'a>> {
         self.0.iter().filter(|h| matches!(h.fate, Fate::Lives(_) | Fate::Needed(_)))
     }
 
-    /// Some can't be judged yet.
+    /// Returns whether some can't be judged yet.
     pub(super) fn any_open(&self) -> bool {
         self.0.iter().any(|h| h.fate == Fate::Open)
     }
 
-    /// The silent host that a target is on.
+    /// Returns the silent host that a target is on.
     pub(super) fn of_target(&self, target: &TargetView<'_>) -> Option<&Host<'a>> {
         self.0.iter().find(|h| h.has(target))
     }
 
-    /// Its host is not judged yet, or about to be back: whatever it does is part of that.
+    /// Returns whether its host is not judged yet, or about to be back: whatever it does is part of that.
     pub(super) fn is_awaited(&self, target: &TargetView<'_>) -> bool {
         self.of_target(target).is_some_and(|h| h.fate == Fate::Open)
     }
 
-    /// Nothing is said of this target now: its host lives out of our reach, or is not judged yet.
+    /// Returns whether nothing is said of this target now: its host lives out of our reach, or is not judged yet.
     pub(super) fn shield(&self, target: &TargetView<'_>) -> bool {
         self.of_target(target).is_some_and(|h| h.fate != Fate::Lost)
     }

@@ -14,7 +14,9 @@ use super::{
     time::later,
     view::{ClusterView, TargetView},
 };
-use crate::model::{AlertName, Finding, FindingKey, Job, LeaseFact, LeaseSight, NodeFact, ProbeSpec, Severity, Topic};
+use crate::model::{
+    AlertName, Finding, FindingKey, Job, LeaseFact, NodeFact, ObservedLease, ProbeSpec, Severity, Topic,
+};
 
 /// Leases read longer ago than this say nothing of now.
 const LEASES_RECENT: Duration = Duration::from_secs(30);
@@ -80,43 +82,44 @@ impl<'a> IndexedView<'a> {
         }
     }
 
-    /// The targets of a component, sorted by instance.
+    /// Returns the targets of a component, sorted by instance.
     pub(super) fn job(&self, job: Job) -> &[&'a TargetView<'a>] {
         self.jobs.get(&job).map_or(&[], Vec::as_slice)
     }
 
-    /// A node as the API server last told of it.
+    /// Returns a node as the API server last told of it.
     pub(super) fn node(&self, name: &str) -> Option<&'a NodeFact> {
         self.nodes.get(name).copied()
     }
 
-    /// The machine that a control-plane target runs on: its node's name where it is known, else the address.
+    /// Returns the machine that a control-plane target runs on: its node's name where it is known, else the address.
     pub(super) fn machine(&self, target: &TargetView<'a>) -> &'a str {
         let node = target.node().filter(|n| self.node(n).is_some_and(|n| n.control_plane));
         node.or_else(|| self.addresses.get(target.host()).copied()).unwrap_or_else(|| target.host())
     }
 
-    /// Another target on the same machine answers.
+    /// Returns whether another target on the same machine answers.
     pub(super) fn host_lives(&self, target: &TargetView<'a>) -> bool {
         let machine = self.machine(target);
         let jobs = [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager];
         jobs.iter().flat_map(|&job| self.job(job)).any(|t| t.is_up() && self.machine(t) == machine)
     }
 
-    /// An API server has been up long enough for leaders and kubelets to have reported to it.
+    /// Returns whether an API server has been up long enough for leaders and kubelets to have reported to it.
     pub(super) fn api_back(&self) -> bool {
         let long =
             |t: &TargetView| t.is_up() && self.now.duration_since(t.verdict.since).unsigned_abs() >= API_BACK_FOR;
         self.job(Job::KubeApiserver).iter().any(|t| long(t))
     }
 
-    /// The lease of a node, where leases can be read now.
-    pub(super) fn lease_of_node(&self, node: &str) -> Option<&'a LeaseSight> {
+    /// Returns the lease of a node, where leases can be read now.
+    pub(super) fn lease_of_node(&self, node: &str) -> Option<&'a ObservedLease> {
         self.node(node)?.lease.as_ref().filter(|_| self.leases_recent)
     }
 
-    /// The lease of the API server on a machine, where leases can be read now. It names the host, as its node mostly does.
-    pub(super) fn lease_of_server(&self, machine: &str) -> Option<&'a LeaseSight> {
+    /// Returns the lease of the API server on a machine, where leases can be read now. It names the host, as its node
+    /// mostly does.
+    pub(super) fn lease_of_server(&self, machine: &str) -> Option<&'a ObservedLease> {
         let leases = self.view.snapshot.server_leases.iter().filter(|_| self.leases_recent);
         let named = |host: &str| host == machine || self.addresses.get(host).is_some_and(|node| *node == machine);
         leases.filter(|l| named(&l.host)).map(|l| &l.sight).next()
@@ -137,7 +140,7 @@ impl<'a> IndexedView<'a> {
         if later(self.now, since, takes) { Severity::Critical } else { Severity::Warning }
     }
 
-    /// A finding to fill in.
+    /// Returns a finding to fill in.
     pub(super) fn finding(&self, alert: AlertName, subject: &str, severity: Severity, headline: String) -> Finding {
         Finding::new(self.key(alert, subject), severity, Topic::Outage, headline, self.now)
     }

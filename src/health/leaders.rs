@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{apiserver::Servers, etcd::Etcd, hosts::Hosts, indexed_view::IndexedView, view::TargetView};
-use crate::model::{Job, LeaseFact, LeaseSight};
+use crate::model::{Job, LeaseFact, ObservedLease};
 
 /// A lease younger than this is never called stale, however short its term: a slow election is no outage.
 const STALE_AFTER_MIN: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ impl<'a> Lead<'a> {
         let moving = lease.and_then(|l| l.sight.as_ref()).filter(|s| s.has_moved());
         let term = lease.map(|l| l.duration.saturating_mul(2).max(STALE_AFTER_MIN)).unwrap_or_default();
         let stale = moving.is_some_and(|s| s.still_for() > term);
-        let renewed = moving.map(LeaseSight::renewed_at);
+        let renewed = moving.map(ObservedLease::renewed_at);
         let targets = indexed.job(job);
         let down: Vec<_> = targets.iter().copied().filter(|t| t.is_broken() && !hosts.shield(t)).collect();
         let all_down = !targets.is_empty() && down.len() == targets.len();
@@ -61,7 +61,7 @@ impl<'a> Lead<'a> {
         lead
     }
 
-    /// The host of the leader, `cp1` of `cp1_2f0c…`.
+    /// Returns the host of the leader, `cp1` of `cp1_2f0c…`.
     pub(super) fn holder(&self) -> Option<&'a str> {
         Some(self.lease?.host()).filter(|h| !h.is_empty())
     }

@@ -25,7 +25,7 @@ pub(super) struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// `m2 (10.0.0.2:2379)`.
+    /// Returns `m2 (10.0.0.2:2379)`.
     pub(super) fn label(&self) -> String {
         match (self.unborn, self.name.as_str()) {
             (true, _) => format!("{} (added, never started)", self.place),
@@ -35,12 +35,12 @@ impl Seat<'_> {
         }
     }
 
-    /// Its name, or where it is.
+    /// Returns its name, or where it is.
     pub(super) fn short(&self) -> &str {
         if self.name.is_empty() { &self.place } else { &self.name }
     }
 
-    /// What identifies its findings: where it is, since names are not known before a list is.
+    /// Returns what identifies its findings: where it is, since names are not known before a list is.
     pub(super) fn subject(&self) -> &str {
         if self.place.is_empty() { &self.name } else { &self.place }
     }
@@ -88,18 +88,19 @@ impl<'a> Seats<'a> {
         Self { all, strays: told.into_iter().chain(left).collect(), cluster }
     }
 
-    /// Whether who tells this is of another cluster than most.
+    /// Returns whether who tells this is of another cluster than most.
     pub(super) fn is_stranger(&self, facts: &EtcdFacts) -> bool {
         is_of_another(facts, self.cluster)
     }
 
-    /// The member that a target is.
+    /// Returns the member that a target is.
     pub(super) fn of_target(&self, target: &TargetView<'_>) -> Option<&Seat<'a>> {
         self.all.iter().find(|s| s.target.is_some_and(|t| std::ptr::eq(t, target)))
     }
 }
 
-/// The cluster ID that is told most often; of two told alike, the one with more history. Told with the revision.
+/// Returns the cluster ID that is told most often; of two told alike, the one with more history. Told with the
+/// revision.
 pub fn cluster_of_most(told: impl Iterator<Item = (u64, Option<u64>)>) -> Option<u64> {
     let mut votes: BTreeMap<u64, (usize, Option<u64>)> = BTreeMap::new();
     for (id, revision) in told {

@@ -12,7 +12,7 @@ pub(super) struct Silence<'a> {
 }
 
 impl<'a> Silence<'a> {
-    /// `None` where anything shows a sign of life, or nothing is confirmed yet.
+    /// Returns `None` where anything shows a sign of life, or nothing is confirmed yet.
     pub(super) fn of(view: &'a ClusterView<'a>) -> Option<Self> {
         let unasked = |t: &TargetView| t.verdict.state == State::Unknown && t.verdict.reason.is_none();
         let targets = || view.targets.iter().filter(|t| !t.by_proxy());

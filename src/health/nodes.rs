@@ -16,7 +16,7 @@ use super::{
     time::{later, past},
     view::{How, TargetView},
 };
-use crate::model::{Job, LeaseSight, NodeCondition, NodeFact, Severity, text};
+use crate::model::{Job, NodeCondition, NodeFact, ObservedLease, Severity, text};
 
 pub(super) mod commons;
 mod condition;
@@ -74,12 +74,12 @@ pub(super) struct Trouble<'a> {
     pub(super) target: Option<&'a TargetView<'a>>,
 }
 
-/// Coming or going: someone, or an autoscaler, is at it.
+/// Returns whether it is coming or going: someone, or an autoscaler, is at it.
 pub(super) fn in_maintenance(fact: &NodeFact) -> bool {
     fact.passage().is_some()
 }
 
-/// Every node in trouble, by name.
+/// Returns every node in trouble, by name.
 pub(super) fn troubles<'a>(indexed: &IndexedView<'a>, api: &Servers<'a>) -> BTreeMap<&'a str, Trouble<'a>> {
     let mut troubles = BTreeMap::new();
     let mut kubelets = BTreeMap::new();
@@ -120,8 +120,8 @@ fn names_runtime(fact: &NodeFact) -> bool {
     condition::ready(fact).is_some_and(|c| matches!(condition::names(c), Names::Runtime | Names::SlowRuntime))
 }
 
-/// Whether the API server hears from a node, as far as a single reading shows it: it calls it Ready, and the lease is no
-/// older than a living kubelet's. Who reads again and again judges by whether the lease changes.
+/// Returns whether the API server hears from a node, as far as a single reading shows it: it calls it Ready, and the
+/// lease is no older than a living kubelet's. Who reads again and again judges by whether the lease changes.
 pub fn is_heard(fact: &NodeFact) -> bool {
     let age = fact.lease.as_ref().and_then(|l| l.told_age);
     fact.is_ready() && age.is_none_or(|age| age <= LEASE_LATE)
@@ -144,7 +144,7 @@ fn conditions_count(indexed: &IndexedView<'_>, api: &Servers<'_>) -> bool {
 
 /// What others know of a node whose kubelet fails.
 struct Witnesses<'a> {
-    lease: Option<&'a LeaseSight>,
+    lease: Option<&'a ObservedLease>,
     /// Its lease was renewed after the kubelet failed us, or the API server has called it Ready for long since.
     lives: bool,
     /// The lease is later than a living kubelet's.
@@ -165,9 +165,10 @@ impl<'a> Witnesses<'a> {
         let long_since = since.checked_add(READY_PROVES_AFTER).unwrap_or(Timestamp::MAX);
         let is_ready = fact.is_some_and(NodeFact::is_ready);
         // What has not moved since we watch is judged when it has been watched for long.
-        let limit = |moved| move |l: &&LeaseSight| if l.has_moved() { l.age() > moved } else { l.age() > LEASE_STALE };
-        let fresh = |l: &&LeaseSight| l.has_moved() && l.age() <= LEASE_STALE;
-        let renewed = |l: &LeaseSight| l.renewed_after(since) || target.is_stranger();
+        let limit =
+            |moved| move |l: &&ObservedLease| if l.has_moved() { l.age() > moved } else { l.age() > LEASE_STALE };
+        let fresh = |l: &&ObservedLease| l.has_moved() && l.age() <= LEASE_STALE;
+        let renewed = |l: &ObservedLease| l.renewed_after(since) || target.is_stranger();
         let silent_for = indexed.now.duration_since(since).unsigned_abs();
         Self {
             lease,
@@ -282,7 +283,7 @@ fn lost(name: &str, seen: &Witnesses<'_>) -> (Kind, String) {
 }
 
 /// `lease of n1 last renewed about …`.
-fn renewal(name: &str, lease: &LeaseSight) -> String {
+fn renewal(name: &str, lease: &ObservedLease) -> String {
     if lease.has_moved() {
         format!("lease of {name} last renewed about {}", text::moment(lease.renewed_at()))
     } else {

@@ -65,7 +65,7 @@ pub struct OwnView<'a> {
     pub faults: &'a [OwnFault],
 }
 
-/// The findings about the watchdog itself; their cluster is empty.
+/// Returns the findings about the watchdog itself; their cluster is empty.
 pub fn diagnose(view: &OwnView<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     if !view.vantage.ok {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use crate::model::Job;
 
-/// A component by the name that people use.
+/// Returns a component by the name that people use.
 pub(super) fn job(job: Job, n: usize) -> &'static str {
     let (one, many) = match job {
         Job::KubeApiserver => ("API server", "API servers"),
@@ -18,12 +18,12 @@ pub(super) fn job(job: Job, n: usize) -> &'static str {
     if n == 1 { one } else { many }
 }
 
-/// `is` or `are`.
+/// Returns `is` or `are`.
 pub(super) fn is(n: usize) -> &'static str {
     if n == 1 { "is" } else { "are" }
 }
 
-/// `the scheduler`, `both schedulers`, `all 3 schedulers`.
+/// Returns `the scheduler`, `both schedulers`, `all 3 schedulers`.
 pub(super) fn all(n: usize, kind: Job) -> String {
     match n {
         1 => format!("the {}", job(kind, 1)),
@@ -32,12 +32,12 @@ pub(super) fn all(n: usize, kind: Job) -> String {
     }
 }
 
-/// `1 of 3 schedulers`.
+/// Returns `1 of 3 schedulers`.
 pub(super) fn of(n: usize, total: usize, kind: Job) -> String {
     format!("{n} of {total} {}", job(kind, total))
 }
 
-/// `a`, `a and b`, `a, b and c`, `a, b and 7 more`: at most `max` names.
+/// Returns `a`, `a and b`, `a, b and c`, `a, b and 7 more`: at most `max` names.
 pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     let shown = if items.len() > max { max } else { items.len().saturating_sub(1) };
     let head = items.iter().take(shown).map(T::to_string).collect::<Vec<_>>().join(", ");
@@ -49,13 +49,13 @@ pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     if head.is_empty() { tail } else { format!("{head} and {tail}") }
 }
 
-/// `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.
+/// Returns `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.
 pub(super) fn host(instance: &str) -> &str {
     let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host);
     host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
 
-/// `host:port` of a URL: `10.0.0.1:2379` of `https://10.0.0.1:2379/x`.
+/// Returns `host:port` of a URL: `10.0.0.1:2379` of `https://10.0.0.1:2379/x`.
 pub(super) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest)

@@ -53,7 +53,7 @@ impl<'a> Picture<'a> {
         Self { silence, indexed, strangers, apart, etcd, api, leads, hosts, troubles }
     }
 
-    /// The finding about the silent host that a target is on.
+    /// Returns the finding about the silent host that a target is on.
     pub(super) fn lost_host(&self, target: &TargetView<'_>) -> Option<FindingKey> {
         let host = self.hosts.of_target(target)?;
         match host.fate {
@@ -63,12 +63,13 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// Something is held back, since it can't be said yet.
+    /// Returns whether something is held back, since it can't be said yet.
     pub(super) fn is_open(&self) -> bool {
         self.hosts.any_open() || self.etcd.open
     }
 
-    /// What explains that these fail, which work through the API servers: their hosts, etcd, or the API servers.
+    /// Returns what explains that these fail, which work through the API servers: their hosts, etcd, or the API
+    /// servers.
     pub(super) fn cause_of_components(&self, targets: &[&TargetView<'_>], since: Timestamp) -> Option<FindingKey> {
         let hosts: Option<Vec<_>> = targets.iter().map(|t| self.lost_host(t)).collect();
         if let Some(host) = hosts.and_then(|h| h.into_iter().next()) {

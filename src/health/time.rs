@@ -13,7 +13,7 @@ const SLACK: Duration = Duration::from_secs(15);
 /// By then a process that is restarted serves again: a static pod that is upgraded takes 10 to 15 s.
 pub(super) const PROCESS_RESTART: Duration = Duration::from_secs(20);
 
-/// `a` is later than `b` by more than a margin.
+/// Returns whether `a` is later than `b` by more than a margin.
 pub(super) fn later(a: Timestamp, b: Timestamp, margin: Duration) -> bool {
     a > b && a.duration_since(b).unsigned_abs() > margin
 }
@@ -21,7 +21,7 @@ pub(super) fn later(a: Timestamp, b: Timestamp, margin: Duration) -> bool {
 /// A clock that is ahead of ours by more than this tells nothing that can be waited for.
 const AHEAD: Duration = Duration::from_secs(60);
 
-/// A moment that somebody else's clock tells; `None` where it lies ahead of ours.
+/// Returns a moment that somebody else's clock tells; `None` where it lies ahead of ours.
 pub(super) fn past(at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     at.filter(|at| !later(*at, now, AHEAD))
 }
@@ -38,7 +38,7 @@ impl SaturatingAge for Timestamp {
     }
 }
 
-/// What began at `since` may be a consequence of what began at `cause`.
+/// Returns whether what began at `since` may be a consequence of what began at `cause`.
 pub(super) fn follows(since: Timestamp, cause: Timestamp) -> bool {
     !later(cause, since, SLACK)
 }
@@ -50,7 +50,7 @@ const WARN_SHARE: u32 = 6;
 /// Critical in the last quarter of the warning: a week of a month.
 const CRITICAL_SHARE: u32 = 4;
 
-/// How long before its end the warning begins, and when it turns critical.
+/// Returns how long before its end the warning begins, and when it turns critical.
 pub(super) fn expiry_windows(c: &CertificateFact) -> (Duration, Duration) {
     let lifetime = c.not_after.duration_since(c.not_before);
     let lifetime = if lifetime.is_negative() { Duration::ZERO } else { lifetime.unsigned_abs() };
@@ -58,7 +58,7 @@ pub(super) fn expiry_windows(c: &CertificateFact) -> (Duration, Duration) {
     (warn, warn / CRITICAL_SHARE)
 }
 
-/// Whether it is time to warn of a certificate's end, or past it.
+/// Returns whether it is time to warn of a certificate's end, or past it.
 pub fn expires_soon(c: &CertificateFact, now: Timestamp) -> bool {
     now >= c.not_after.saturating_sub_age(expiry_windows(c).0)
 }

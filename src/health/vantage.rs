@@ -30,7 +30,7 @@ pub struct VantageInput {
     pub all_targets_silent: bool,
 }
 
-/// `Ok` where verdicts can be trusted.
+/// Returns `Ok` where verdicts can be trusted.
 ///
 /// # Errors
 /// Why the watchdog is cut off, in words.

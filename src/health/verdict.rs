@@ -93,7 +93,7 @@ pub struct VerdictTracker {
 }
 
 impl VerdictTracker {
-    /// A target never probed: `Unknown`.
+    /// Returns a target never probed: `Unknown`.
     pub fn new(now: Timestamp) -> Self {
         Self::unknown(now, false)
     }
@@ -103,9 +103,9 @@ impl VerdictTracker {
         Self::with(Verdict { state, since: now, reason: None, message, reached, hides: None })
     }
 
-    /// A target as it was before a restart: the same state since the same time. `Down` stays until it has risen,
-    /// `Suspect` was never confirmed and counts as `Up`. What could not be seen then has yet to be, and what was wrong with
-    /// it before that is taken to go on.
+    /// Returns a target as it was before a restart: the same state since the same time. `Down` stays until it has
+    /// risen, `Suspect` was never confirmed and counts as `Up`. What could not be seen then has yet to be, and what was
+    /// wrong with it before that is taken to go on.
     pub fn restore(mut verdict: Verdict) -> Self {
         if let Some(hidden) = verdict.hides.take() {
             return Self::restore(*hidden);
@@ -143,8 +143,8 @@ impl VerdictTracker {
         self.blind.as_ref().or(self.flapping.as_ref()).unwrap_or(&self.inner)
     }
 
-    /// What a diagnosis goes by: what was wrong with a target that went out of sight for a reason of ours is taken to go
-    /// on, and nothing else is taken of what is not seen.
+    /// Returns what a diagnosis goes by: what was wrong with a target that went out of sight for a reason of ours is
+    /// taken to go on, and nothing else is taken of what is not seen.
     pub fn believed(&self) -> &Verdict {
         self.own_fault().and_then(|_| self.verdict().hides.as_deref()).unwrap_or(self.verdict())
     }
@@ -183,7 +183,8 @@ impl VerdictTracker {
         (self.verdict().state != before).then_some(before)
     }
 
-    /// Its probe is late beyond its habit: `Up` becomes `Suspect`, so that confirmation begins before the deadline.
+    /// Notes that its probe is late beyond its habit: `Up` becomes `Suspect`, so that confirmation begins before the
+    /// deadline.
     pub fn late(&mut self, now: Timestamp) -> Option<State> {
         if self.blind.is_some() || self.inner.state != State::Up {
             return None;
@@ -193,7 +194,7 @@ impl VerdictTracker {
         (self.verdict().state != before).then_some(before)
     }
 
-    /// The watchdog is cut off: whatever it was is remembered and shown as `Unknown`.
+    /// Notes that the watchdog is cut off: whatever it was is remembered and shown as `Unknown`.
     pub fn blind(&mut self, now: Timestamp, why: &str) -> Option<State> {
         let before = self.verdict().state;
         let since = self.blind.as_ref().map_or(now, |v| v.since);
@@ -202,9 +203,9 @@ impl VerdictTracker {
         (before != State::Unknown).then_some(before)
     }
 
-    /// The watchdog sees again: back to what it was, to be judged by probes that start from now on; those still under
-    /// way went out while it was cut off.
-    pub fn sighted(&mut self, now: Timestamp) -> Option<State> {
+    /// Notes that the watchdog sees again: back to what it was, to be judged by probes that start from now on; those still
+    /// under way went out while it was cut off.
+    pub fn see_again(&mut self, now: Timestamp) -> Option<State> {
         let before = self.blind.take()?.state;
         self.own_fault = None;
         self.run = None;
@@ -215,7 +216,7 @@ impl VerdictTracker {
         (self.verdict().state != before).then_some(before)
     }
 
-    /// What it is on our own side for which this target is not seen.
+    /// Returns what it is on our own side for which this target is not seen.
     pub fn own_fault(&self) -> Option<(&Ours, Timestamp)> {
         let shown = self.blind.as_ref().is_some_and(|v| v.reason == Some(Reason::Local));
         self.own_fault.as_ref().filter(|_| shown).map(|f| (&f.ours, f.first))

@@ -115,7 +115,7 @@ impl How {
         self.says(1).trim_start_matches("is ")
     }
 
-    /// The network gave no sign of life of the host.
+    /// Returns whether the network gave no sign of life of the host.
     pub(super) fn is_silence(self) -> bool {
         matches!(self, How::Silent | How::Unreachable | How::Dns)
     }
@@ -132,12 +132,12 @@ impl How {
         }
     }
 
-    /// What is wrong is between it and us: no word against it.
+    /// Returns whether what is wrong is between it and us: no word against it.
     pub(super) fn is_ours(self) -> bool {
         matches!(self, How::Untrusted | How::Credentials | How::Slow | How::Throttles | How::Hidden | How::Unseen)
     }
 
-    /// It answers as the component that it is, and is not well.
+    /// Returns whether it answers as the component that it is, and is not well.
     pub(super) fn is_sickness(self) -> bool {
         matches!(self, How::EtcdFails | How::Sick)
     }
@@ -164,23 +164,23 @@ impl<'a> TargetView<'a> {
         self.verdict.state == State::Down
     }
 
-    /// Confirmed to be broken, our own certificates and credentials apart.
+    /// Returns whether it is confirmed to be broken, our own certificates and credentials apart.
     pub(super) fn is_broken(&self) -> bool {
         self.is_down() && !self.how().is_ours()
     }
 
-    /// Confirmed to refuse us, by an answer or, with TLS client certificates, in the handshake.
+    /// Returns whether it is confirmed to refuse us, by an answer or, with TLS client certificates, in the handshake.
     pub(super) fn refuses_us(&self) -> bool {
         self.is_confirmed(How::Credentials)
     }
 
-    /// Confirmed to be so.
+    /// Returns whether it is confirmed to be so.
     pub(super) fn is_confirmed(&self, how: How) -> bool {
         let confirmed = matches!(self.verdict.state, State::Unknown | State::Down);
         confirmed && self.verdict.reason.is_some() && self.how() == how
     }
 
-    /// Still to be judged: suspected, or not probed yet.
+    /// Returns whether it is still to be judged: suspected, or not probed yet.
     pub(super) fn is_open(&self) -> bool {
         match self.verdict.state {
             State::Suspect => true,
@@ -189,14 +189,14 @@ impl<'a> TargetView<'a> {
         }
     }
 
-    /// No sign of life at all, confirmed or (`Suspect`) on the way there.
+    /// Returns whether there is no sign of life at all, confirmed or (`Suspect`) on the way there.
     pub(super) fn is_silent(&self) -> bool {
         matches!(self.verdict.state, State::Down | State::Suspect | State::Flapping)
             && (self.how().is_silence() || (self.verdict.state == State::Suspect && self.verdict.reason.is_none()))
             && self.last.is_none_or(|o| o.failure.is_some() || self.verdict.state == State::Suspect)
     }
 
-    /// How it fails; meaningful where it does.
+    /// Returns how it fails; meaningful where it does.
     pub(super) fn how(&self) -> How {
         let failed = self.last.filter(|o| o.failure.as_ref().map(|f| f.reason) == self.verdict.reason);
         match self.verdict.reason {
@@ -238,7 +238,7 @@ impl<'a> TargetView<'a> {
         }
     }
 
-    /// It is asked through an API server: its silence may be that one's.
+    /// Returns whether it is asked through an API server: its silence may be that one's.
     pub(super) fn by_proxy(&self) -> bool {
         let ProbeSpec::Kubelet { via, .. } = &self.target.spec else { return false };
         let found = || match &self.last?.facts {
@@ -248,14 +248,14 @@ impl<'a> TargetView<'a> {
         via.or_else(found) == Some(KubeletVia::Proxy)
     }
 
-    /// A kubelet that has never answered from here, and of which nobody says that it is dead: it may be out of our reach
-    /// for good.
+    /// Returns whether it is a kubelet that has never answered from here, and of which nobody says that it is dead: it may be
+    /// out of our reach for good.
     pub fn is_stranger(&self) -> bool {
         let refused = self.by_proxy() && self.verdict.reason == Some(Reason::Refused);
         self.job() == Job::Kubelet && !self.verdict.reached && !refused
     }
 
-    /// The node that it is the kubelet of, or runs on.
+    /// Returns the node that it is the kubelet of, or runs on.
     pub(super) fn node(&self) -> Option<&'a str> {
         match &self.target.spec {
             ProbeSpec::Kubelet { node, .. } => Some(node),
@@ -263,7 +263,7 @@ impl<'a> TargetView<'a> {
         }
     }
 
-    /// A line of evidence: `API server 10.0.0.1:6443 refuses connections since …: connection refused`.
+    /// Returns a line of evidence: `API server 10.0.0.1:6443 refuses connections since …: connection refused`.
     pub(super) fn line(&self) -> String {
         let Self { verdict, .. } = self;
         let what = match verdict.state {
@@ -280,7 +280,7 @@ impl<'a> TargetView<'a> {
         format!("{job} {} {what} since {since}{why}{healthy}", self.instance())
     }
 
-    /// The checks that fail, by name.
+    /// Returns the checks that fail, by name.
     pub(super) fn failed_checks(&self) -> Vec<&'a str> {
         let mut names: Vec<_> =
             self.last.iter().flat_map(|o| &o.checks).filter(|c| !c.ok).map(|c| c.name.as_str()).collect();
@@ -290,7 +290,8 @@ impl<'a> TargetView<'a> {
     }
 }
 
-/// Labels of a finding about these targets: `job` where they share it, `instance` and `node` where there is one target.
+/// Returns labels of a finding about these targets: `job` where they share it, `instance` and `node` where there is one
+/// target.
 pub(super) fn labels(targets: &[&TargetView<'_>]) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     if let Some(first) = targets.first() {
@@ -305,12 +306,12 @@ pub(super) fn labels(targets: &[&TargetView<'_>]) -> BTreeMap<String, String> {
     labels
 }
 
-/// The earliest `since` of these targets.
+/// Returns the earliest `since` of these targets.
 pub(super) fn earliest(targets: &[&TargetView<'_>], or: Timestamp) -> Timestamp {
     targets.iter().map(|t| t.verdict.since).min().unwrap_or(or)
 }
 
-/// Targets told as `10.0.0.1:6443 refuses connections; 10.0.0.2:6443 and 10.0.0.3:6443 are silent`.
+/// Returns targets told as `10.0.0.1:6443 refuses connections; 10.0.0.2:6443 and 10.0.0.3:6443 are silent`.
 pub(super) fn by_how(targets: &[&TargetView<'_>]) -> String {
     let mut groups: BTreeMap<How, Vec<&str>> = BTreeMap::new();
     for target in targets {
@@ -344,7 +345,7 @@ pub(super) fn are_down(targets: &[&TargetView<'_>]) -> String {
     }
 }
 
-/// How they all fail, where they fail alike.
+/// Returns how they all fail, where they fail alike.
 pub(super) fn same_how(targets: &[&TargetView<'_>]) -> Option<How> {
     let first = targets.first()?.how();
     targets.iter().all(|t| t.how() == first).then_some(first)

@@ -14,7 +14,7 @@ use super::{
     time::later,
     view::{How, TargetView},
 };
-use crate::model::{EtcdFacts, EtcdVia, Job, LeaseSight, ReadThrough, State};
+use crate::model::{EtcdFacts, EtcdVia, Job, ObservedLease, ReadThrough, State};
 
 /// By then the loss of quorum shows in every answer that needs it: elections take 1 to 2 s, reads time out after 2 s.
 const LOSS_SHOWS_AFTER: Duration = Duration::from_secs(5);
@@ -71,8 +71,8 @@ fn waits(indexed: &IndexedView<'_>, since: Timestamp, wait: Duration) -> bool {
     !later(indexed.now, since, wait)
 }
 
-/// Whether quorum is kept though too many members can't be reached since `since`: a read that needs quorum went well
-/// long enough after that, or failed, or a member says that it has no leader.
+/// Returns whether quorum is kept though too many members can't be reached since `since`: a read that needs quorum went
+/// well long enough after that, or failed, or a member says that it has no leader.
 pub(super) fn of_quorum(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     let leaderless = |t: &&TargetView<'_>| {
         t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) && t.last.is_some_and(|o| o.started >= since)
@@ -83,8 +83,8 @@ pub(super) fn of_quorum(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     }
 }
 
-/// Somebody who would know says that quorum is lost since `since`: a member that lacks it, or an API server whose reads
-/// through to etcd fail.
+/// Returns whether somebody who would know says that quorum is lost since `since`: a member that lacks it, or an API
+/// server whose reads through to etcd fail.
 pub(super) fn says_lost(indexed: &IndexedView<'_>, since: Timestamp) -> bool {
     let asked = |t: &TargetView<'_>| t.last.is_some_and(|o| o.started >= since);
     let lacks = |t: &TargetView<'_>| asked(t) && t.etcd_facts().is_some_and(EtcdFacts::lacks_quorum);
@@ -92,7 +92,7 @@ pub(super) fn says_lost(indexed: &IndexedView<'_>, since: Timestamp) -> bool {
     indexed.job(Job::Etcd).iter().any(|t| lacks(t)) || indexed.api.iter().any(|t| fails(t))
 }
 
-/// What reads that need quorum tell, of those that can still be asked.
+/// Returns what reads that need quorum tell, of those that can still be asked.
 pub(super) fn of_reads(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     let member = |t: &TargetView<'_>| t.etcd_facts().is_some_and(|f| f.via != EtcdVia::Handshake);
     let reader = |t: &TargetView<'_>| t.api_facts().is_some_and(|f| f.etcd_read.is_some());
@@ -115,14 +115,15 @@ pub(super) fn of_reads(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     if members().chain(readers()).any(may) { Word::Waiting } else { Word::Gone }
 }
 
-/// What other members say of one that is silent since `since`: whether they have heard from it.
+/// Returns what other members say of one that is silent since `since`: whether they have heard from it.
 pub(super) fn of_member(indexed: &IndexedView<'_>, seat: &Seat<'_>, since: Timestamp) -> Word {
     let Some(id) = seat.id else { return Word::None };
     let others = indexed.job(Job::Etcd).iter().filter(|t| !seat.target.is_some_and(|own| std::ptr::eq(own, **t)));
     others.fold(Word::None, |word, t| word.or(|| hears(indexed, t, (id, seat.short()), since)))
 }
 
-/// The leader itself says that a member is gone: it would hear from it over whatever way is broken towards us.
+/// Returns whether the leader itself says that a member is gone: it would hear from it over whatever way is broken
+/// towards us.
 pub(super) fn is_missed(indexed: &IndexedView<'_>, seat: &Seat<'_>, since: Timestamp) -> bool {
     let Some(id) = seat.id else { return false };
     let leads = |t: &&&TargetView<'_>| t.etcd_facts().is_some_and(|f| f.is_leader == Some(true));
@@ -157,7 +158,8 @@ fn hears(indexed: &IndexedView<'_>, t: &TargetView<'_>, (id, name): (u64, &str),
     }
 }
 
-/// What others say of an API server that is silent since `since`: whether it renews its lease, or they still list it.
+/// Returns what others say of an API server that is silent since `since`: whether it renews its lease, or they still
+/// list it.
 pub(super) fn of_server<'a>(indexed: &IndexedView<'a>, target: &TargetView<'a>, since: Timestamp) -> Word {
     let machine = indexed.machine(target);
     if indexed.lease_of_server(machine).is_some_and(|lease| is_renewed(lease, since)) {
@@ -179,7 +181,7 @@ pub(super) fn of_server<'a>(indexed: &IndexedView<'a>, target: &TargetView<'a>, 
     }
 }
 
-/// What is known of a machine of which nothing answers since `since`.
+/// Returns what is known of a machine of which nothing answers since `since`.
 pub(super) fn of_machine(
     indexed: &IndexedView<'_>,
     seats: &Seats<'_>,
@@ -214,11 +216,11 @@ fn of_leases(indexed: &IndexedView<'_>, machine: &str, since: Timestamp) -> Word
 }
 
 /// It was renewed since, and still is: what stopped in between proves nothing of now.
-fn is_renewed(lease: &LeaseSight, since: Timestamp) -> bool {
+fn is_renewed(lease: &ObservedLease, since: Timestamp) -> bool {
     lease.renewed_after(since) && lease.still_for() <= RENEWED_WITHIN
 }
 
-/// It fails in a way that only a dead or broken process does: nobody has to be asked.
+/// Returns whether it fails in a way that only a dead or broken process does: nobody has to be asked.
 pub(super) fn is_certain(how: How) -> bool {
     !how.is_silence()
 }

@@ -82,7 +82,7 @@ impl Watched {
         }
     }
 
-    /// The change that has just happened, to be remembered.
+    /// Returns the change that has just happened, to be remembered.
     pub fn change(&self, from: State, now: Timestamp) -> VerdictChange {
         VerdictChange { key: self.target.key.clone(), at: now, from, to: self.tracker.verdict().clone() }
     }
@@ -117,7 +117,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster of which nothing is known.
+    /// Returns a cluster of which nothing is known.
     pub fn new(name: Arc<str>, members: watch::Sender<Vec<EtcdMember>>) -> Self {
         Self {
             name,
@@ -210,7 +210,7 @@ impl Cluster {
         }
     }
 
-    /// A guess has answered: from now on it is a target. Gives it with its first verdict.
+    /// Notes that a guess has answered: from now on it is a target. Gives it with its first verdict.
     pub fn adopt(&mut self, target: &Target, now: Timestamp) -> Option<(Target, Verdict)> {
         if !self.adopted.insert(target.key.clone()) {
             return None;
@@ -223,8 +223,8 @@ impl Cluster {
         Some((target, verdict))
     }
 
-    /// Whether a diagnosis says anything: after a start, not before the control plane has been probed once. What an
-    /// earlier run said of it stands until then.
+    /// Returns whether a diagnosis says anything: after a start, not before the control plane has been probed once.
+    /// What an earlier run said of it stands until then.
     pub fn judgeable(&self, now: Instant) -> bool {
         let Some(told_at) = self.told_at else { return false };
         let probed = |w: &Watched| w.last.is_some() || matches!(w.target.key.job, Job::Kubelet | Job::KubeProxy);
@@ -232,7 +232,7 @@ impl Cluster {
             || (!self.watched.is_empty() && self.watched.values().all(probed))
     }
 
-    /// Something that is down has just succeeded once: in a second it is known whether it is back.
+    /// Returns whether something that is down has just succeeded once: in a second it is known whether it is back.
     pub fn is_rising(&self) -> bool {
         let rising = |w: &Watched| {
             w.tracker.verdict().state == State::Down && w.last.as_ref().is_some_and(|o| o.failure.is_none())
@@ -240,13 +240,14 @@ impl Cluster {
         self.watched.values().any(rising)
     }
 
-    /// Nothing of it is seen, for a reason of our own or since nothing has answered for it in this run: nothing is said of
-    /// it until something is. Of what is seen in part, all is told as it is believed to stand ([`VerdictTracker::believed`]).
-    pub fn is_out_of_sight(&self) -> bool {
+    /// Returns whether nothing of it is seen, for a reason of our own or since nothing has answered for it in this run:
+    /// nothing is said of it until something is. Of what is seen in part, all is told as it is believed to stand
+    /// ([`VerdictTracker::believed`]).
+    pub fn is_hidden(&self) -> bool {
         !self.watched.is_empty() && self.watched.values().all(|w| is_unseen(w) || w.seen.is_none())
     }
 
-    /// What the diagnosis looks at.
+    /// Returns what the diagnosis looks at.
     pub fn view(&self, now: Timestamp, vantage_ok: bool) -> ClusterView<'_> {
         ClusterView {
             cluster: &self.name,
@@ -263,7 +264,7 @@ impl Cluster {
                 .collect(),
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
-            vantage_ok: vantage_ok && !self.is_out_of_sight(),
+            vantage_ok: vantage_ok && !self.is_hidden(),
         }
     }
 
@@ -273,13 +274,13 @@ impl Cluster {
         self.watched.values().next().map_or(&NONE, |w| &w.target.labels)
     }
 
-    /// How etcd stands now.
+    /// Returns how etcd stands now.
     pub fn quorum_samples(&self, now: Timestamp) -> Vec<Sample> {
         let quorum = health::quorum(&self.view(now, true));
         quorum.map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
     }
 
-    /// The series of the cluster as a whole.
+    /// Returns the series of the cluster as a whole.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
         let view = self.view(now, true);
         let quorum = health::quorum(&view);

@@ -90,7 +90,7 @@ fn unix(at: Timestamp) -> f64 {
     at.as_second() as f64
 }
 
-/// Every series of one probe, with the verdict that followed from it; `before` is what the target told last.
+/// Returns every series of one probe, with the verdict that followed from it; `before` is what the target told last.
 pub fn of_observation(o: &Observation, state: State, before: &[Sample]) -> Arc<[Sample]> {
     let mut s = Sheet::of_target(&o.target, o.started, before);
     s.flag("probe_success", &[], o.failure.is_none());
@@ -227,7 +227,8 @@ fn put_quorum(s: &mut Sheet<'_>, q: Quorum) {
     }
 }
 
-/// How etcd stands as a whole, by itself: rules must not wait for it until all of the cluster's series are written.
+/// Returns how etcd stands as a whole, by itself: rules must not wait for it until all of the cluster's series are
+/// written.
 pub fn of_quorum(
     cluster: &str,
     labels: &std::collections::BTreeMap<String, String>,
@@ -270,8 +271,8 @@ fn excuse(node: &NodeFact, is_stranger: bool, now: Timestamp) -> Option<&'static
     }
 }
 
-/// The series of a cluster as a whole: nodes and leases as the API server last told, our own certificates, quorum.
-/// `before` is what was told of it last.
+/// Returns the series of a cluster as a whole: nodes and leases as the API server last told, our own certificates,
+/// quorum. `before` is what was told of it last.
 pub fn of_cluster(
     cluster: &str,
     labels: &std::collections::BTreeMap<String, String>,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LeaseSight, NodeFact};
+use super::{NodeFact, ObservedLease};
 
 /// A leader lease in kube-system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +14,13 @@ pub struct LeaseFact {
     pub name: String,
     /// Who holds it.
     pub holder: String,
-    /// Age when last read, as near as is known: [`LeaseSight::age`].
+    /// Age when last read, as near as is known: [`ObservedLease::age`].
     pub age: Duration,
     /// `leaseDurationSeconds`.
     pub duration: Duration,
     /// Whether and when it changed as it was read again and again; `None` only in what an older version wrote.
     #[serde(default)]
-    pub sight: Option<LeaseSight>,
+    pub sight: Option<ObservedLease>,
 }
 
 impl LeaseFact {
@@ -36,7 +36,7 @@ pub struct ServerLease {
     /// The name of the host that it runs on.
     pub host: String,
     /// Whether and when it changed as it was read again and again.
-    pub sight: LeaseSight,
+    pub sight: ObservedLease,
 }
 
 /// A member of etcd's member list.

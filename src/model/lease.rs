@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The last renewal lies between `after` and `seen_at`: neither is a guess.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseSight {
+pub struct ObservedLease {
     /// What changes with every renewal, as its holder wrote it (`renewTime`, for leaders the holder too). Never parsed to
     /// judge: a holder's clock may be anywhere.
     pub mark: String,
@@ -26,7 +26,7 @@ pub struct LeaseSight {
     pub told_age: Option<Duration>,
 }
 
-impl LeaseSight {
+impl ObservedLease {
     /// The lease as it is read now, after `before`.
     pub fn read(before: Option<&Self>, mark: &str, told_age: Option<Duration>, now: Timestamp) -> Self {
         let same = before.filter(|b| b.mark == mark);
@@ -82,10 +82,10 @@ mod tests {
     }
 
     /// Plays readings `(second, mark, told age)` and gives the last sight.
-    fn play(readings: &[(i64, &str, Option<u64>)]) -> LeaseSight {
+    fn play(readings: &[(i64, &str, Option<u64>)]) -> ObservedLease {
         let mut sight = None;
         for (second, mark, told) in readings {
-            sight = Some(LeaseSight::read(sight.as_ref(), mark, told.map(Duration::from_secs), at(*second)));
+            sight = Some(ObservedLease::read(sight.as_ref(), mark, told.map(Duration::from_secs), at(*second)));
         }
         sight.unwrap()
     }

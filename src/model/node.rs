@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::LeaseSight;
+use super::ObservedLease;
 
 /// A node condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct NodeFact {
     /// Carries a control-plane (or master) role label.
     pub control_plane: bool,
     /// Its lease in kube-node-lease.
-    pub lease: Option<LeaseSight>,
+    pub lease: Option<ObservedLease>,
     /// `metadata.creationTimestamp`, by the API server's clock.
     pub created: Option<Timestamp>,
     /// When it was last read to be no longer on its way in or out ([`NodeFact::passage`]), where that was seen.
@@ -78,7 +78,7 @@ impl NodeFact {
 
     /// The age of its lease when last read.
     pub fn lease_age(&self) -> Option<Duration> {
-        self.lease.as_ref().map(LeaseSight::age)
+        self.lease.as_ref().map(ObservedLease::age)
     }
 
     /// Whether it is on its way in or out, as its fields and taints say: then it may be silent without being broken.

@@ -54,7 +54,7 @@ impl Problem {
     }
 }
 
-/// What SQLite's error means for the file.
+/// Returns what SQLite's error means for the file.
 pub fn problem(error: &rusqlite::Error) -> Problem {
     let words = error.to_string();
     match error.sqlite_error_code() {
@@ -90,12 +90,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// The database file.
+    /// Returns the database file.
     pub fn database(&self) -> PathBuf {
         self.dir.join("dogwatch.db")
     }
 
-    /// The database and the files beside it.
+    /// Returns the database and the files beside it.
     pub fn files(&self) -> [PathBuf; 3] {
         ["dogwatch.db", "dogwatch.db-wal", "dogwatch.db-shm"].map(|n| self.dir.join(n))
     }

@@ -136,7 +136,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::{Failure, KubeletFacts, LeaseSight, NodeCondition, NodeFact, Phases, TargetKey};
+    use crate::model::{Failure, KubeletFacts, NodeCondition, NodeFact, ObservedLease, Phases, TargetKey};
 
     /// A kubelet of `n1` whose probe failed for this reason, directly or by what an API server says.
     fn failed(reason: Reason, via: KubeletVia) -> Observation {
@@ -170,7 +170,7 @@ mod tests {
             since: None,
         };
         let told_age = Some(Duration::from_secs(age));
-        let lease = LeaseSight::read(None, "a", told_age, Timestamp::UNIX_EPOCH);
+        let lease = ObservedLease::read(None, "a", told_age, Timestamp::UNIX_EPOCH);
         let node =
             NodeFact { name: "n1".into(), conditions: vec![condition], lease: Some(lease), ..NodeFact::default() };
         ClusterSnapshot { nodes: vec![node], ..ClusterSnapshot::default() }

@@ -19,7 +19,7 @@ use crate::dial::{
     DialConfig,
     testing::{Authority, Clients, Server, kubeconfig, plain_dialer, status, tls_config, write},
 };
-use crate::model::LeaseSight;
+use crate::model::ObservedLease;
 
 /// The server's clock; ours is far from it.
 const SERVER_DATE: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
@@ -368,7 +368,7 @@ async fn a_lease_is_as_fresh_as_it_was_seen_to_be_renewed() {
     let mut world = World::new(Api::new(&["a"], &["10.0.0.1"])).await;
     world.read(Scope::Full).await;
     world.read(Scope::Leases).await;
-    let has_moved = |world: &World| world.snapshot.nodes[0].lease.as_ref().is_some_and(LeaseSight::has_moved);
+    let has_moved = |world: &World| world.snapshot.nodes[0].lease.as_ref().is_some_and(ObservedLease::has_moved);
     assert!(!has_moved(&world));
     world.change(|api| api.renewed = "2001-01-01T00:00:00Z");
     world.read(Scope::Leases).await;

@@ -15,7 +15,7 @@ use crate::{
     model::{AlertName, CertificateFact, Finding, Job, Severity, Topic, text},
 };
 
-/// One finding for each kind of component that refuses us.
+/// Returns one finding for each kind of component that refuses us.
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     [Job::KubeApiserver, Job::Etcd, Job::Kubelet].into_iter().filter_map(|job| refused(p, job)).collect()
 }

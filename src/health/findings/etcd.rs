@@ -14,7 +14,7 @@ use crate::{
     model::{AlertName, EtcdAlarm, EtcdFacts, EtcdReads, Finding, Job, Severity, text},
 };
 
-/// Everything that is wrong with etcd.
+/// Returns everything that is wrong with etcd.
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(quorum(p));
@@ -143,7 +143,7 @@ fn reads_words(reads: EtcdReads) -> String {
     }
 }
 
-/// What the members' reads tell where others fail on etcd: lines of evidence.
+/// Returns what the members' reads tell where others fail on etcd: lines of evidence.
 pub(super) fn reads(p: &Picture<'_>) -> Vec<String> {
     let told = p.indexed.job(Job::Etcd).iter().filter_map(|t| Some((t.instance(), t.etcd_facts()?.reads()?)));
     told.map(|(instance, reads)| format!("etcd member {instance}: {}", reads_words(reads))).collect()

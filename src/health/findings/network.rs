@@ -12,7 +12,7 @@ use crate::{
     model::{AlertName, Finding, Severity, text},
 };
 
-/// One finding for a cluster of which no packet comes back.
+/// Returns one finding for a cluster of which no packet comes back.
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     p.silence.iter().map(|silence| finding(p, silence)).collect()
 }

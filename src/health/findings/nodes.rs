@@ -28,7 +28,7 @@ const SINGLES_MAX: usize = 100;
 /// How many nodes a headline names.
 const HEADLINE_NAMES: usize = 3;
 
-/// What is said of nodes: each one in trouble, and many at once as one.
+/// Returns what is said of nodes: each one in trouble, and many at once as one.
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     // Those of a lost control-plane host are told with it.
     let host = |t: &Trouble| t.target.and_then(|t| p.lost_host(t));

@@ -51,7 +51,7 @@ pub(in crate::health) struct Shared {
 }
 
 impl Shared {
-    /// `all of zone b`, `all with kernel 6.12.1`, `12 of the 13 of zone b`.
+    /// Returns `all of zone b`, `all with kernel 6.12.1`, `12 of the 13 of zone b`.
     pub(in crate::health) fn words(&self) -> String {
         let place = place(&self.word) < PLACES;
         let which = format!("{} {} {}", if place { "of" } else { "with" }, self.word, self.value);
@@ -71,7 +71,8 @@ fn place(word: &str) -> usize {
     ORDER.iter().position(|w| *w == word).unwrap_or(ORDER.len())
 }
 
-/// What the nodes for which `is_lost` share and few others do, the clearest first; nothing where all nodes are lost.
+/// Returns what the nodes for which `is_lost` share and few others do, the clearest first; nothing where all nodes are
+/// lost.
 pub(in crate::health) fn shared<'a>(
     nodes: impl Iterator<Item = &'a NodeFact> + Clone,
     is_lost: impl Fn(&NodeFact) -> bool,

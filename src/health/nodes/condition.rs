@@ -31,12 +31,12 @@ pub(super) enum Names {
     Other,
 }
 
-/// The Ready condition of a node.
+/// Returns the Ready condition of a node.
 pub(super) fn ready(fact: &NodeFact) -> Option<&NodeCondition> {
     fact.conditions.iter().find(|c| c.kind == "Ready")
 }
 
-/// What a condition names. Where it names several, the one from which the others follow.
+/// Returns what a condition names. Where it names several, the one from which the others follow.
 pub(super) fn names(condition: &NodeCondition) -> Names {
     const WORDS: [(&[&str], Names); 5] = [
         (&["node is shutting down"], Names::Shutdown),
@@ -52,7 +52,7 @@ pub(super) fn names(condition: &NodeCondition) -> Names {
 }
 
 impl Names {
-    /// How long it had been so when the kubelet said it.
+    /// Returns how long it had been so when the kubelet said it.
     pub(super) fn before(self) -> Duration {
         match self {
             Names::Runtime => RUNTIME_SILENT_FOR,
@@ -62,7 +62,8 @@ impl Names {
     }
 }
 
-/// The reason of a condition and what it says, short enough for a headline: `KubeletNotReady: failed to initialize …`.
+/// Returns the reason of a condition and what it says, short enough for a headline: `KubeletNotReady: failed to
+/// initialize …`.
 pub(super) fn quoted(condition: &NodeCondition) -> String {
     let message = condition.message.trim();
     match (condition.reason.as_str(), message) {
@@ -73,7 +74,7 @@ pub(super) fn quoted(condition: &NodeCondition) -> String {
     }
 }
 
-/// What a network plugin says of itself, out of `NetworkReady=false reason:NetworkPluginNotReady message:…`.
+/// Returns what a network plugin says of itself, out of `NetworkReady=false reason:NetworkPluginNotReady message:…`.
 pub(super) fn network(condition: &NodeCondition) -> String {
     let said = condition.message.rsplit_once("message:").map_or(condition.message.as_str(), |(_, said)| said);
     cut(said.trim_start_matches("Network plugin returns error: ").trim_matches([' ', '[', ']']))

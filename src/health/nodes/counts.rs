@@ -28,8 +28,8 @@ pub(in crate::health) enum Change {
     New { from: usize, to: usize, since: Timestamp },
 }
 
-/// How the number of workers has changed lately, where that is worth a word. Those that were cordoned, drained or scaled
-/// down before they went are not missed.
+/// Returns how the number of workers has changed lately, where that is worth a word. Those that were cordoned, drained
+/// or scaled down before they went are not missed.
 pub(in crate::health) fn change(snapshot: &ClusterSnapshot, now: Timestamp) -> Option<Change> {
     let counts = &snapshot.counts;
     let last = counts.last()?;

@@ -235,7 +235,7 @@ fn nobody_schedules() {
 
 #[test]
 fn leases_are_judged_by_whether_they_change() {
-    let scheduler = |sight: LeaseSight| {
+    let scheduler = |sight: ObservedLease| {
         break_it(|w| {
             w.snapshot.leaders[0].age = sight.age();
             w.snapshot.leaders[0].sight = Some(sight);
@@ -243,11 +243,11 @@ fn leases_are_judged_by_whether_they_change() {
     };
     let hour = std::time::Duration::from_secs(3600);
     // The clock of its holder, or of who told us the time, is off: it changes at every reading.
-    assert_eq!(scheduler(LeaseSight { told_age: Some(hour), ..world::sight(1) }), "");
-    assert_eq!(scheduler(LeaseSight { told_age: None, ..world::sight(1) }), "");
+    assert_eq!(scheduler(ObservedLease { told_age: Some(hour), ..world::sight(1) }), "");
+    assert_eq!(scheduler(ObservedLease { told_age: None, ..world::sight(1) }), "");
     // Left over from a time when leaders were elected: it never changed since we watch.
-    assert_eq!(scheduler(LeaseSight { after: None, told_age: Some(hour * 720), ..world::sight(3600) }), "");
-    let stuck = scheduler(LeaseSight { told_age: Some(std::time::Duration::ZERO), ..world::sight(45) });
+    assert_eq!(scheduler(ObservedLease { after: None, told_age: Some(hour * 720), ..world::sight(3600) }), "");
+    let stuck = scheduler(ObservedLease { told_age: Some(std::time::Duration::ZERO), ..world::sight(45) });
     assert!(stuck.contains("no scheduler holds a fresh lease"), "{stuck}");
 }
 

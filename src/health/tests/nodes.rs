@@ -265,7 +265,7 @@ fn a_kubelet_that_never_answered_is_judged_by_what_others_hear_of_it() {
     // Its lease has not moved since we look.
     let still = |w: &mut World| {
         let seen_at = at(-60);
-        w.fact("n02").lease = Some(LeaseSight { seen_at, after: None, ..world::sight(2_592_000) });
+        w.fact("n02").lease = Some(ObservedLease { seen_at, after: None, ..world::sight(2_592_000) });
     };
     check(-9, still, &[]);
     check(-61, still, &[lost]);

@@ -46,10 +46,10 @@ pub(super) fn certificate(source: &str, subject: &str, from: i64, until: i64) ->
 }
 
 /// A lease that is renewed, and was this old when it was read, 2 s ago; read 3 s before that, it was another one.
-pub(super) fn sight(age: u64) -> LeaseSight {
+pub(super) fn sight(age: u64) -> ObservedLease {
     let age = Duration::from_secs(age);
     let back = |age: Duration| at(-2).checked_sub(age).unwrap_or(Timestamp::MIN);
-    LeaseSight {
+    ObservedLease {
         mark: "b".into(),
         seen_at: back(age),
         after: Some(back(age.saturating_add(Duration::from_secs(3)))),

@@ -65,7 +65,7 @@ fn what_fails_on_our_side_accuses_nobody() {
     tracker.blind(at(7000), "link down");
     assert_eq!((shown(&tracker), tracker.own_fault().is_some()), ("unknown since 4000".into(), false));
     assert_eq!(observe(&mut tracker, '+', 7500, 7500), None);
-    tracker.sighted(at(8000));
+    tracker.see_again(at(8000));
     assert_eq!(shown(&tracker), "down refused since 1000");
     check(VerdictTracker::restore(verdict(State::Unknown, Some(Reason::Local))), "", "unknown since -5000");
 }
@@ -166,8 +166,8 @@ fn blind_remembers_and_trusts_only_probes_made_since_it_sees() {
     for i in 0..5 {
         assert_eq!(observe(&mut tracker, '~', 300 + i, 400 + i), None);
     }
-    assert_eq!(tracker.sighted(at(1000)), Some(State::Unknown));
-    assert_eq!(tracker.sighted(at(1001)), None);
+    assert_eq!(tracker.see_again(at(1000)), Some(State::Unknown));
+    assert_eq!(tracker.see_again(at(1001)), None);
     assert_eq!(shown(&tracker), "up since -5000");
     for i in 0..5 {
         assert_eq!(observe(&mut tracker, '~', 900 + i, 5000 + i), None, "sent while cut off");
@@ -217,7 +217,7 @@ proptest! {
             let changed = match what {
                 0 => tracker.late(now),
                 1 => tracker.blind(now, "cut off"),
-                2 => tracker.sighted(now),
+                2 => tracker.see_again(now),
                 3 => {
                     if started >= newest {
                         failures = 0;

@@ -233,7 +233,7 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         holder: "cp-1".to_owned(),
         age,
         duration: Duration::from_secs(15),
-        sight: Some(LeaseSight {
+        sight: Some(ObservedLease {
             mark: String::new(),
             seen_at: now.at - age,
             after: Some(now.at - age - Duration::from_secs(10)),
@@ -271,7 +271,7 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
     };
     let age = if lost { Duration::from_secs(now.second - 60 * 60 + 40) } else { age };
     let renewed = now.at.checked_sub(age).unwrap();
-    let lease = LeaseSight {
+    let lease = ObservedLease {
         mark: renewed.to_string(),
         seen_at: renewed,
         after: Some(renewed),

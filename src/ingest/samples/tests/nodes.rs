@@ -1,7 +1,7 @@
 //! What is told of a cluster's nodes, read or not.
 
 use super::super::*;
-use crate::model::{LeaseSight, NodeCondition};
+use crate::model::{NodeCondition, ObservedLease};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -39,8 +39,8 @@ fn nodes_are_excused_by_what_is_known_of_them() {
     };
     let check = |node: NodeFact, strangers: &[&str], expected: &[&str]| assert_eq!(told(node, strangers), expected);
     let leased = |age: i64| {
-        let first = LeaseSight::read(None, "a", None, at(-age));
-        NodeFact { lease: Some(LeaseSight::read(Some(&first), "a", None, at(0))), ..reported() }
+        let first = ObservedLease::read(None, "a", None, at(-age));
+        NodeFact { lease: Some(ObservedLease::read(Some(&first), "a", None, at(0))), ..reported() }
     };
     let created = |age: i64| NodeFact { created: Some(at(-age)), ..reported() };
     check(reported(), &[], &[]);

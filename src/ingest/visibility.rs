@@ -19,7 +19,8 @@ use crate::{
 /// Without any probe that says otherwise, references that are silent for so long are believed by themselves.
 const ALONE: SignedDuration = SignedDuration::from_secs(15);
 
-/// A probe that ended so heard nothing of the network: cut off, names are not found and proxies are not reached either.
+/// Returns whether a probe that ended so heard nothing of the network: cut off, names are not found and proxies are not
+/// reached either.
 pub(super) fn is_silent(failure: &Failure) -> bool {
     failure.reason.is_silence() || matches!(failure.ours, Some(Ours::Resolver | Ours::Proxy(_)))
 }
@@ -46,7 +47,7 @@ impl Ingest {
         self.looked = Some(look);
         let judged = if corroborated || !self.vantage.ok { judge(&input) } else { Ok(()) };
         match judged {
-            Ok(()) if !self.vantage.ok => self.sighted(now),
+            Ok(()) if !self.vantage.ok => self.see_again(now),
             Ok(()) => {
                 if self.vantage.since.is_none() {
                     self.vantage.since = Some(now);
@@ -80,7 +81,7 @@ impl Ingest {
         any
     }
 
-    /// What fails on our own side, each once for all clusters that it hides.
+    /// Returns what fails on our own side, each once for all clusters that it hides.
     pub(super) fn own_faults(&self) -> Vec<OwnFault> {
         let mut faults: BTreeMap<Ours, OwnFault> = BTreeMap::new();
         for (cluster, watched) in self.clusters.values().flat_map(|c| c.watched.values().map(|w| (&c.name, w))) {
@@ -100,11 +101,11 @@ impl Ingest {
         self.publish_vantage();
     }
 
-    fn sighted(&mut self, now: Timestamp) {
+    fn see_again(&mut self, now: Timestamp) {
         tracing::info!("the watchdog sees again");
         self.vantage = Vantage { ok: true, since: Some(now), message: String::new(), ..self.vantage };
-        self.sighted_at = Some(now);
-        self.each_tracker(now, |tracker| tracker.sighted(now));
+        self.visible_since = Some(now);
+        self.each_tracker(now, |tracker| tracker.see_again(now));
         self.publish_vantage();
         if self.parts.schedule.try_send(Command::HurryAll).is_err() {
             self.parts.metrics.drop_at("schedule_commands");
