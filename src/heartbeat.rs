@@ -1,21 +1,21 @@
 //! Jobs that report in, and the monitoring inside the clusters: silence is the alarm. And the other way round: dogwatch
 //! reports to somebody else's alarm, so that its own silence is noticed.
 //!
-//! `judge` decides and `words` tells (both pure, time is an argument), `keep` remembers pings, `listening` the times in
-//! which nobody could be heard, `tokens` knows who may speak for whom, `switch` pings others. What was pinged is in the
+//! `judge` decides and `messages` says it (both pure, time is an argument), `state` remembers pings, `listening` the times in
+//! which nobody could be heard, `tokens` knows who may speak for whom, `dead_mans_switch` pings others. What was pinged is in the
 //! store before it is answered, in the order in which it was taken. Never accuses anybody of a silence in which the
 //! watchdog itself did not listen.
 
 pub mod config;
+pub mod dead_mans_switch;
 mod judge;
-mod keep;
 mod listening;
+mod messages;
 mod series;
-pub mod switch;
+mod state;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
-mod words;
 
 use std::{
     collections::BTreeMap,
@@ -33,11 +33,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     config::{HeartbeatConfig, MonitoringConfig, Terms},
-    keep::State,
     listening::Listening,
+    state::State,
     tokens::Tokens,
 };
-pub use self::{judge::Standing, keep::PINGS_MAX, listening::Blind};
+pub use self::{judge::Standing, listening::Blind, state::PINGS_MAX};
 use crate::{
     clock::Clock,
     model::{Finding, Live, Pairs, Sample},
@@ -104,7 +104,7 @@ pub struct Ping {
 }
 
 impl Ping {
-    /// Without words.
+    /// Returns a ping without a body.
     pub fn new(at: Timestamp, kind: Kind) -> Self {
         Self { at, kind, exit_status: None, duration_seconds: None, body: String::new(), user_agent: String::new() }
     }
@@ -139,9 +139,20 @@ pub struct View {
     pub pings: Vec<Ping>,
 }
 
-/// What the parts that hear and show need. Cheap to clone.
+/// Holds what heartbeats need of the rest.
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Inner>);
+pub struct Deps {
+    /// Remembers pings.
+    pub store: Store,
+    /// Tells when the watchdog was cut off.
+    pub live: Live,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// Handles all heartbeats, for those that hear and those that show. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Heartbeats(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -170,18 +181,19 @@ struct Look {
     samples: Vec<Sample>,
 }
 
-/// A token that nobody has.
+/// Says that nobody has a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unknown;
+pub struct UnknownToken;
 
-impl Pulse {
-    /// With what an earlier run remembered, `(name, text)`. Reads the tokens' files.
+impl Heartbeats {
+    /// Continues with what an earlier run remembered, `(name, text)`. Reads the tokens' files.
     pub fn new(
         jobs: Vec<HeartbeatConfig>,
         monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
         restored: &[(String, String)],
-        (store, live, clock): (Store, Live, Clock),
+        deps: Deps,
     ) -> Self {
+        let Deps { store, live, clock } = deps;
         let tokens = Arc::new(Tokens::new(&jobs, &monitoring));
         let memory = Mutex::new(restore(&jobs, &monitoring, restored, &store, clock.wall()));
         // Configurations are checked when they are loaded: none is left out here.
@@ -191,7 +203,7 @@ impl Pulse {
         Self(Arc::new(Inner { jobs, monitoring, tokens, memory, store, live, clock, findings, news }))
     }
 
-    /// What is late, failed or silent, new after each change.
+    /// Returns what is late, failed or silent, new after each change.
     pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
         self.0.findings.subscribe()
     }
@@ -204,13 +216,13 @@ impl Pulse {
     ///
     /// # Errors
     /// When nobody has the token.
-    pub async fn ping(&self, token: &str, mut ping: Ping) -> Result<Durability, Unknown> {
-        let job = self.0.tokens.job_of(token).ok_or(Unknown)?;
+    pub async fn ping(&self, token: &str, mut ping: Ping) -> Result<Durability, UnknownToken> {
+        let job = self.0.tokens.job_of(token).ok_or(UnknownToken)?;
         ping.at = self.0.clock.wall();
         ping.user_agent.truncate(ping.user_agent.floor_char_boundary(USER_AGENT_MAX));
         let durability = self.remember(&job, ping).await;
         tracing::debug!(heartbeat = job, "pinged");
-        durability.ok_or(Unknown)
+        durability.ok_or(UnknownToken)
     }
 
     async fn remember(&self, name: &str, ping: Ping) -> Option<Durability> {
@@ -226,7 +238,7 @@ impl Pulse {
         Some(durability)
     }
 
-    /// The cluster for which a bearer token speaks; `None` where no cluster has one and none is asked for.
+    /// Returns the cluster for which a bearer token speaks; `None` where no cluster has one and none is asked for.
     ///
     /// # Errors
     /// Why the request is not taken, in words.
@@ -243,7 +255,8 @@ impl Pulse {
         }
     }
 
-    /// Whether an alert is the one that says that a cluster's monitoring lives: then it is taken here, and goes no further.
+    /// Returns whether an alert is the one that says that a cluster's monitoring lives: then it is taken here, and goes
+    /// no further.
     pub async fn monitoring_says(
         &self,
         cluster: &str,
@@ -262,7 +275,7 @@ impl Pulse {
         true
     }
 
-    /// Every heartbeat as it stands, in the order of the configuration.
+    /// Returns every heartbeat as it stands, in the order of the configuration.
     pub fn views(&self) -> Vec<View> {
         let now = self.0.clock.wall();
         let memory = self.memory();
@@ -275,7 +288,7 @@ impl Pulse {
                 cluster: config.cluster.clone(),
                 state: judged.standing,
                 since: judged.since,
-                expected: words::expected(config),
+                expected: messages::expected(config),
                 last_seen: state.last_seen,
                 last_success: state.last_success,
                 due_by: judged.due_by,
@@ -368,14 +381,14 @@ impl Pulse {
         for (config, terms) in &self.0.jobs {
             let Some(state) = memory.states.get(&config.name) else { continue };
             let judged = judge::judge(terms, state, now, &blind);
-            look.findings.extend(words::finding(config, state, &judged));
+            look.findings.extend(messages::finding(config, state, &judged));
             look.samples.extend(series::of_heartbeat(config, state, &judged, now));
         }
         for (cluster, config) in &self.0.monitoring {
             let Some(state) = memory.states.get(&monitoring_name(cluster)) else { continue };
             let silent = judge::silence(config.silent_after, state, now, &blind);
             look.samples.push(series::of_monitoring(cluster, silent.is_some(), now));
-            look.findings.extend(silent.map(|since| words::silent(cluster, config, state.last_success, since)));
+            look.findings.extend(silent.map(|since| messages::silent(cluster, config, state.last_success, since)));
         }
         look
     }
@@ -411,7 +424,7 @@ fn restore(
     let mut listening: Listening = known.get(LISTENING).and_then(|text| read(LISTENING, text)).unwrap_or_default();
     listening.resume(now);
     drop(store.commit_heartbeat(LISTENING, &json(&listening)));
-    let configured = jobs.iter().map(|j| (j.name.clone(), words::expected(j)));
+    let configured = jobs.iter().map(|j| (j.name.clone(), messages::expected(j)));
     let configured: BTreeMap<String, String> =
         configured.chain(monitoring.keys().map(|c| (monitoring_name(c), String::new()))).collect();
     let mut states = BTreeMap::new();

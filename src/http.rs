@@ -40,7 +40,7 @@ use self::{
 use crate::{
     clock::Clock,
     dispatch::Desk,
-    heartbeat::Pulse,
+    heartbeat::Heartbeats,
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
     query::Engine,
@@ -81,7 +81,7 @@ pub struct Web {
     /// How the rules stand.
     pub rules: Board,
     /// Heartbeats, and who may post for which cluster.
-    pub pulse: Pulse,
+    pub heartbeats: Heartbeats,
     /// Routes as Alertmanager's tools read them.
     pub routes: Arc<str>,
     /// The receivers' names.
@@ -166,7 +166,7 @@ fn page_answer(rendered: Result<String, minijinja::Error>) -> Response {
 async fn home(State(web): State<Web>) -> Response {
     let frame = web.frame();
     let now = web.clock.wall();
-    let view = page::Home::new(&web.live.read(), &web.metrics, now).with_heartbeats(&web.pulse.views(), now);
+    let view = page::Home::new(&web.live.read(), &web.metrics, now).with_heartbeats(&web.heartbeats.views(), now);
     page_answer(view.render(&frame))
 }
 

@@ -215,11 +215,11 @@ pub fn serve(address: &str, dir: &str) {
         let (store, _) = Store::open(dir.into(), StorageConfig::default(), metrics.clone(), clock.clone());
         let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
         let (reload, _reloads) = tokio::sync::mpsc::channel(1);
-        let pulse = dogwatch::heartbeat::Pulse::new(
+        let heartbeats = dogwatch::heartbeat::Heartbeats::new(
             Vec::new(),
             Default::default(),
             &[],
-            (store.clone(), Live::default(), clock.clone()),
+            dogwatch::heartbeat::Deps { store: store.clone(), live: Live::default(), clock: clock.clone() },
         );
         let web = Web {
             live: Live::default(),
@@ -234,7 +234,7 @@ pub fn serve(address: &str, dir: &str) {
             external_url: String::new(),
             desk: dogwatch::dispatch::Desk::new().0,
             rules: dogwatch::rule::Board::default(),
-            pulse,
+            heartbeats,
             routes: "".into(),
             receivers: Arc::new([]),
         };

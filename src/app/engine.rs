@@ -26,7 +26,7 @@ use crate::{
     config::{self, Config},
     discover::config::ClusterConfig,
     dispatch::{Deps, Desk, Dispatch, Inputs, Settings},
-    heartbeat::{self, Pulse},
+    heartbeat::{self, Heartbeats},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
     model::{
@@ -94,8 +94,8 @@ impl Engine {
         let (firing, firing_in) = mpsc::channel(NEWS);
         let before = |alert| findings_of(&restored.incidents, alert);
         let troubles = rule::group::Troubles::restore(before(AlertName::RuleFailing), &rules);
-        let pulse = parts.pulse(&restored);
-        let mut findings = vec![troubles.findings(), pulse.findings()];
+        let heartbeats = parts.heartbeats(&restored);
+        let mut findings = vec![troubles.findings(), heartbeats.findings()];
         if let Some(drill) = &config.drill {
             // A proof that was missing is, until the next drill gives it.
             let (tell, told) = watch::channel(Arc::new(before(AlertName::DrillFailed)));
@@ -109,7 +109,7 @@ impl Engine {
         let wanted = scrape::config::Wanted::by(&rule::selectors(&rules));
         parts.watch(restored, wanted, (diagnoses, news), alive.clone());
         let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
-        parts.serve(listener, external_url, (desk, board, pulse));
+        parts.serve(listener, external_url, (desk, board, heartbeats));
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = self_metrics::run(
@@ -207,19 +207,23 @@ impl Start<'_> {
         Ok((send, desk))
     }
 
-    /// Jobs that report in, and the pings to others.
-    fn pulse(&mut self, restored: &Restored) -> Pulse {
+    /// Starts the jobs that report in, and the pings to others.
+    fn heartbeats(&mut self, restored: &Restored) -> Heartbeats {
         let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
         let monitoring = self.config.clusters.iter().filter_map(monitored).collect();
-        let parts = (self.store.clone(), self.shared.live.clone(), self.shared.clock.clone());
-        let pulse = Pulse::new(self.config.heartbeats.clone(), monitoring, &restored.heartbeats, parts);
-        self.tasks.spawn(pulse.clone().run(self.stop.clone()));
+        let deps = heartbeat::Deps {
+            store: self.store.clone(),
+            live: self.shared.live.clone(),
+            clock: self.shared.clock.clone(),
+        };
+        let heartbeats = Heartbeats::new(self.config.heartbeats.clone(), monitoring, &restored.heartbeats, deps);
+        self.tasks.spawn(heartbeats.clone().run(self.stop.clone()));
         for switch in &self.config.dead_mans_switch {
             let (live, metrics) = (self.shared.live.clone(), self.shared.metrics.clone());
             let clock = self.shared.clock.clone();
-            self.tasks.spawn(heartbeat::switch::run(switch.clone(), live, metrics, clock, self.stop.clone()));
+            self.tasks.spawn(heartbeat::dead_mans_switch::run(switch.clone(), live, metrics, clock, self.stop.clone()));
         }
-        pulse
+        heartbeats
     }
 
     /// Rules over the history.
@@ -343,7 +347,12 @@ impl Start<'_> {
         }
     }
 
-    fn serve(&mut self, listener: TcpListener, external_url: String, (desk, rules, pulse): (Desk, rule::Board, Pulse)) {
+    fn serve(
+        &mut self,
+        listener: TcpListener,
+        external_url: String,
+        (desk, rules, heartbeats): (Desk, rule::Board, Heartbeats),
+    ) {
         let web = Web {
             live: self.shared.live.clone(),
             metrics: self.shared.metrics.clone(),
@@ -357,7 +366,7 @@ impl Start<'_> {
             external_url,
             desk,
             rules,
-            pulse,
+            heartbeats,
             routes: self.config.routes_shown().into(),
             receivers: self.config.receivers.iter().map(|r| r.name.clone()).collect(),
         };

@@ -166,7 +166,8 @@ impl SwitchConfig {
     }
 }
 
-/// What is wrong with heartbeats and switches, each with its path. Names, labels and clusters are not looked at here.
+/// Returns what is wrong with heartbeats and switches, each with its path. Names, labels and clusters are not looked at
+/// here.
 pub fn problems(jobs: &[HeartbeatConfig], switches: &[SwitchConfig]) -> Vec<(String, String)> {
     let mut names = BTreeSet::new();
     let mut all = Vec::new();

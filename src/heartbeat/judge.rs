@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use super::{
     config::{Expect, Terms},
-    keep::State,
     listening::{Blind, RETRIED},
+    state::State,
 };
 
 /// A report so long before its scheduled minute is taken for that minute's: half of the finest schedule.
@@ -51,7 +51,7 @@ impl Standing {
     pub const ALL: [Standing; 6] =
         [Standing::New, Standing::Ok, Standing::Running, Standing::Late, Standing::Failed, Standing::TooLong];
 
-    /// The label `state`.
+    /// Returns the label `state`.
     pub fn as_str(self) -> &'static str {
         match self {
             Standing::New => "new",
@@ -63,7 +63,7 @@ impl Standing {
         }
     }
 
-    /// Whether somebody should look.
+    /// Returns whether somebody should look.
     pub fn is_bad(self) -> bool {
         matches!(self, Standing::Late | Standing::Failed | Standing::TooLong)
     }
@@ -159,8 +159,8 @@ fn after_short(deadline: Timestamp, blind: &[Blind]) -> Timestamp {
     blind.iter().filter(around).map(|b| plus(b.to, RETRIED)).fold(deadline, Timestamp::max)
 }
 
-/// Since when the monitoring inside a cluster is silent: it speaks all the time, so that it has `silent_after` from when it
-/// was last heard, or could first be heard again.
+/// Returns since when the monitoring inside a cluster is silent: it speaks all the time, so that it has `silent_after`
+/// from when it was last heard, or could first be heard again.
 pub fn silence(silent_after: Duration, state: &State, now: Timestamp, blind: &[Blind]) -> Option<Timestamp> {
     let heard = state.last_success.unwrap_or(state.since).max(state.since);
     let mut silent = plus(heard, silent_after);

@@ -27,13 +27,13 @@ pub struct Blind {
 }
 
 impl Blind {
-    /// Whether reports may have been lost in it: nobody tries again for so long.
+    /// Returns whether reports may have been lost in it: nobody tries again for so long.
     pub fn loses(&self) -> bool {
         self.to.duration_since(self.from) > SignedDuration::try_from(RETRIED).unwrap_or_default()
     }
 }
 
-/// See the module.
+/// Remembers when the watchdog did not listen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Listening {
@@ -57,7 +57,8 @@ impl Listening {
         self.alive_at = Some(now);
     }
 
-    /// Looks at the clocks, and at whether the watchdog is cut off (since when). True: something ended that must be written.
+    /// Looks at the clocks, and at whether the watchdog is cut off (since when). Returns true where something
+    /// ended that must be written.
     pub fn look(&mut self, now: Timestamp, mono: Instant, cut_off: Option<Timestamp>) -> bool {
         let mut news = false;
         if let Some((wall, at)) = self.looked {
@@ -88,7 +89,7 @@ impl Listening {
         }
     }
 
-    /// The times in which it did not listen, in their order; one that lasts ends now.
+    /// Returns the times in which it did not listen, in their order; one that lasts ends now.
     pub fn times(&self, now: Timestamp) -> Vec<Blind> {
         // After the clock was set back, no time reaches into the future.
         let past = |b: &Blind| (b.from < now).then_some(Blind { from: b.from, to: b.to.min(now) });

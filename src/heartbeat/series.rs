@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use super::{
     config::HeartbeatConfig,
     judge::{Judged, Standing},
-    keep::State,
+    state::State,
 };
 use crate::model::{Labels, Sample};
 
-/// A heartbeat's series.
+/// Returns a heartbeat's series.
 pub fn of_heartbeat(config: &HeartbeatConfig, state: &State, judged: &Judged, at: Timestamp) -> Vec<Sample> {
     let mut base: Vec<(&str, &str)> = config.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     base.extend(config.cluster.as_deref().map(|c| ("cluster", c)));
@@ -33,7 +33,7 @@ pub fn of_heartbeat(config: &HeartbeatConfig, state: &State, judged: &Judged, at
     samples
 }
 
-/// Whether a cluster's monitoring lives.
+/// Returns whether a cluster's monitoring lives.
 pub fn of_monitoring(cluster: &str, silent: bool, at: Timestamp) -> Sample {
     let labels = Labels::new("dogwatch_in_cluster_monitoring_up", [("cluster", cluster)]);
     Sample { labels, at, value: yes(!silent) }

@@ -13,7 +13,7 @@ const TOKEN: &str = "0123456789abcdef";
 const BEARER: &str = "fedcba9876543210";
 
 struct Watch {
-    pulse: Pulse,
+    heartbeats: Heartbeats,
     live: Live,
     clock: Clock,
     store: Store,
@@ -37,16 +37,16 @@ fn start(dir: &Path, at: Timestamp, job: &str) -> Watch {
         Store::open(dir.into(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
     let live = Live::default();
     live.write().vantage = Vantage { ok: true, since: Some(at), message: String::new(), ..Default::default() };
-    let pulse = Pulse::new(
+    let heartbeats = Heartbeats::new(
         jobs,
         BTreeMap::from([("prod".into(), monitoring)]),
         &restored.heartbeats,
-        (store.clone(), live.clone(), clock.clone()),
+        Deps { store: store.clone(), live: live.clone(), clock: clock.clone() },
     );
-    let (findings, stop) = (pulse.findings(), CancellationToken::new());
+    let (findings, stop) = (heartbeats.findings(), CancellationToken::new());
     tokio::time::pause();
-    let task = tokio::spawn(pulse.clone().run(stop.clone()));
-    Watch { pulse, live, clock, store, findings, stop, task }
+    let task = tokio::spawn(heartbeats.clone().run(stop.clone()));
+    Watch { heartbeats, live, clock, store, findings, stop, task }
 }
 
 /// While the store's thread is waited for, a paused clock would run away.
@@ -60,7 +60,7 @@ async fn real<T>(waits: impl Future<Output = T>) -> T {
 impl Watch {
     async fn ping(&self, kind: Kind) {
         let ping = Ping { body: "words".into(), ..Ping::new(Timestamp::UNIX_EPOCH, kind) };
-        assert_eq!(real(self.pulse.ping(TOKEN, ping)).await, Ok(Durability::Durable));
+        assert_eq!(real(self.heartbeats.ping(TOKEN, ping)).await, Ok(Durability::Durable));
     }
 
     /// The names of what is found after some time, which passes at once.
@@ -71,7 +71,7 @@ impl Watch {
     }
 
     fn standing(&self) -> Standing {
-        self.pulse.views()[0].state
+        self.heartbeats.views()[0].state
     }
 
     fn value(&self, name: &str, label: Option<(&str, &str)>) -> Option<f64> {
@@ -119,11 +119,11 @@ async fn a_job_from_its_first_day_on() {
     assert_eq!(watch.after(500).await, [AlertName::InClusterMonitoringSilent]);
     assert_eq!(watch.value("dogwatch_in_cluster_monitoring_up", Some(("cluster", "prod"))), Some(0.0));
     let alive = Pairs::from([("alertname".into(), "Watchdog".into())]);
-    assert!(real(watch.pulse.monitoring_says("prod", &alive, None, watch.clock.wall())).await);
+    assert!(real(watch.heartbeats.monitoring_says("prod", &alive, None, watch.clock.wall())).await);
     assert!(watch.after(1).await.is_empty());
-    assert!(!watch.pulse.monitoring_says("staging", &alive, None, watch.clock.wall()).await);
+    assert!(!watch.heartbeats.monitoring_says("staging", &alive, None, watch.clock.wall()).await);
     let other = Pairs::from([("alertname".into(), "Other".into())]);
-    assert!(!watch.pulse.monitoring_says("prod", &other, None, watch.clock.wall()).await);
+    assert!(!watch.heartbeats.monitoring_says("prod", &other, None, watch.clock.wall()).await);
     assert_eq!(watch.after(170).await, [AlertName::HeartbeatLate]);
     assert_eq!(watch.value("dogwatch_heartbeat_up", None), Some(0.0));
     watch.ping(Kind::Fail).await;
@@ -132,9 +132,11 @@ async fn a_job_from_its_first_day_on() {
     assert_eq!((&*finding.key.cluster, &*finding.key.subject), ("prod", "backup"));
     assert_eq!(finding.labels["team"], "db");
     assert!(finding.evidence.iter().any(|l| l == "words"), "{:?}", finding.evidence);
-    assert_eq!(watch.pulse.cluster_of(Some(BEARER)).await.unwrap().as_deref(), Some("prod"));
-    assert!(watch.pulse.cluster_of(Some(TOKEN)).await.is_err() && watch.pulse.cluster_of(None).await.is_err());
-    assert_eq!(watch.pulse.ping(BEARER, Ping::new(t0(), Kind::Success)).await, Err(Unknown));
+    assert_eq!(watch.heartbeats.cluster_of(Some(BEARER)).await.unwrap().as_deref(), Some("prod"));
+    assert!(
+        watch.heartbeats.cluster_of(Some(TOKEN)).await.is_err() && watch.heartbeats.cluster_of(None).await.is_err()
+    );
+    assert_eq!(watch.heartbeats.ping(BEARER, Ping::new(t0(), Kind::Success)).await, Err(UnknownToken));
     watch.stop().await;
 }
 
@@ -148,7 +150,7 @@ async fn down_and_cut_off_it_accuses_nobody() {
     // Down for an hour: the job has its ten minutes and its grace again.
     let mut watch = start(dir.path(), stopped + Duration::from_secs(3_600), JOB);
     assert!(watch.after(590).await.is_empty());
-    assert!(watch.pulse.views()[0].missed.is_some());
+    assert!(watch.heartbeats.views()[0].missed.is_some());
     assert_eq!(
         watch.after(100).await,
         [AlertName::InClusterMonitoringSilent, AlertName::HeartbeatLate][..].iter().rev().copied().collect::<Vec<_>>()
@@ -174,7 +176,7 @@ async fn down_and_cut_off_it_accuses_nobody() {
     let stopped = watch.stop().await;
     let watch = start(dir.path(), stopped + Duration::from_secs(31_536_000), JOB);
     assert_eq!(watch.standing(), Standing::New);
-    assert_eq!(watch.pulse.views()[0].pings.len(), 2, "what was pinged is still known");
+    assert_eq!(watch.heartbeats.views()[0].pings.len(), 2, "what was pinged is still known");
     watch.stop().await;
 }
 
@@ -198,18 +200,18 @@ async fn pings_at_once_are_all_remembered() {
     let watch = start(dir.path(), t0(), JOB);
     tokio::time::resume();
     let ping = |i: usize| {
-        let pulse = watch.pulse.clone();
+        let heartbeats = watch.heartbeats.clone();
         let ping = Ping { body: i.to_string(), ..Ping::new(t0(), Kind::Log) };
-        tokio::spawn(async move { pulse.ping(TOKEN, ping).await })
+        tokio::spawn(async move { heartbeats.ping(TOKEN, ping).await })
     };
     for answer in futures_util::future::join_all((0..PINGS_MAX).map(ping)).await {
         assert_eq!(answer.unwrap(), Ok(Durability::Durable));
     }
-    let before = watch.pulse.views();
+    let before = watch.heartbeats.views();
     tokio::time::pause();
     watch.stop().await;
     let watch = start(dir.path(), t0(), JOB);
-    let after = watch.pulse.views();
+    let after = watch.heartbeats.views();
     assert_eq!(after[0].pings, before[0].pings);
     let mut bodies: Vec<usize> = after[0].pings.iter().map(|p| p.body.parse().unwrap()).collect();
     bodies.sort_unstable();

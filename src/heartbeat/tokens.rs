@@ -47,7 +47,7 @@ struct Entry {
 pub struct Tokens(RwLock<Vec<Entry>>);
 
 impl Tokens {
-    /// Those of a configuration, read.
+    /// Reads the tokens of a configuration.
     pub fn new(jobs: &[HeartbeatConfig], monitoring: &BTreeMap<Arc<str>, MonitoringConfig>) -> Self {
         let jobs = jobs.iter().map(|j| (j.token_file.clone(), Owner::Job(j.name.clone())));
         let clusters = monitoring.iter().map(|(c, m)| (m.token_file.clone(), Owner::Cluster(c.clone())));
@@ -57,7 +57,7 @@ impl Tokens {
         tokens
     }
 
-    /// The job that a token is of.
+    /// Returns the job that a token is of.
     pub fn job_of(&self, token: &str) -> Option<String> {
         match self.owner(token)? {
             Owner::Job(name) => Some(name),
@@ -65,7 +65,7 @@ impl Tokens {
         }
     }
 
-    /// The cluster that a token is of.
+    /// Returns the cluster that a token is of.
     pub fn cluster_of(&self, token: &str) -> Option<Arc<str>> {
         match self.owner(token)? {
             Owner::Cluster(name) => Some(name),
@@ -119,7 +119,7 @@ impl Tokens {
     }
 }
 
-/// Whether a file holds a token that can be used.
+/// Returns whether a file holds a token that can be used.
 ///
 /// # Errors
 /// Why it does not, in words, without the file's name or the token.

@@ -167,7 +167,7 @@ impl IncidentView {
 
 /// `GET /api/dogwatch/v1/heartbeats`
 pub async fn heartbeats(State(web): State<Web>) -> Response {
-    Json(serde_json::json!({"heartbeats": web.pulse.views()})).into_response()
+    Json(serde_json::json!({"heartbeats": web.heartbeats.views()})).into_response()
 }
 
 /// Who says that he looks after an incident.

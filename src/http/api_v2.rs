@@ -200,7 +200,7 @@ async fn groups(State(web): State<Web>, params: Params) -> Response {
 async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
     let bearer =
         headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let cluster = match web.pulse.cluster_of(bearer.map(str::trim)).await {
+    let cluster = match web.heartbeats.cluster_of(bearer.map(str::trim)).await {
         Ok(cluster) => cluster,
         Err(why) => return failed(StatusCode::UNAUTHORIZED, why),
     };
@@ -217,7 +217,7 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
         if let Some(cluster) = &cluster {
             // Who has a cluster's token speaks for that cluster and for no other.
             post.labels.insert("cluster".into(), cluster.to_string());
-            if web.pulse.monitoring_says(cluster, &post.labels, post.ends_at, web.clock.wall()).await {
+            if web.heartbeats.monitoring_says(cluster, &post.labels, post.ends_at, web.clock.wall()).await {
                 continue;
             }
         }

@@ -43,7 +43,7 @@ async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderM
     }
     let body = text(&tail);
     let ping = Ping { exit_status, body, user_agent: agent.to_owned(), ..Ping::new(web.clock.wall(), kind) };
-    match web.pulse.ping(token, ping).await {
+    match web.heartbeats.ping(token, ping).await {
         Ok(Durability::Durable) => "OK\n".into_response(),
         // A success for the caller, whose job is not to blame for our disk.
         Ok(Durability::Buffered) => {

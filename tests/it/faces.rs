@@ -165,7 +165,7 @@ impl Rig {
         let stop = CancellationToken::new();
         tokio::spawn(Dispatch::new(deps, &restored).run(inputs, stop.clone()));
         let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
-        let parts = (store.clone(), live.clone(), clock.clone());
+        let deps = dogwatch::heartbeat::Deps { store: store.clone(), live: live.clone(), clock: clock.clone() };
         let web = Web {
             live,
             metrics,
@@ -179,7 +179,7 @@ impl Rig {
             external_url: "https://watch.example.org/".into(),
             desk,
             rules: dogwatch::rule::Board::default(),
-            pulse: dogwatch::heartbeat::Pulse::new(Vec::new(), Default::default(), &[], parts),
+            heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),
             receivers: Arc::new([]),
         };

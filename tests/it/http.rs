@@ -55,11 +55,11 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
     *live.write() = state;
     let (reload, reloads) = mpsc::channel(1);
     let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
-    let pulse = dogwatch::heartbeat::Pulse::new(
+    let heartbeats = dogwatch::heartbeat::Heartbeats::new(
         Vec::new(),
         Default::default(),
         &[],
-        (store.clone(), live.clone(), clock.clone()),
+        dogwatch::heartbeat::Deps { store: store.clone(), live: live.clone(), clock: clock.clone() },
     );
     let web = Web {
         live: live.clone(),
@@ -74,7 +74,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         external_url: external_url.to_owned(),
         desk: dogwatch::dispatch::Desk::new().0,
         rules: dogwatch::rule::Board::default(),
-        pulse,
+        heartbeats,
         routes: "".into(),
         receivers: Arc::new([]),
     };

@@ -96,7 +96,7 @@ impl Source {
 
     /// Everything before this time was taken, as a restart finds it.
     fn position_ms(&self) -> i64 {
-        let note = self.store.note("remote_write/test").ok().flatten().unwrap_or_default();
+        let note = self.store.value("remote_write/test").ok().flatten().unwrap_or_default();
         serde_json::from_str::<serde_json::Value>(&note).map_or(0, |n| n["from_ms"].as_i64().unwrap_or(0))
     }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::heartbeat::{Kind, Ping, config::HeartbeatConfig, words};
+use crate::heartbeat::{Kind, Ping, config::HeartbeatConfig, messages};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -44,7 +44,7 @@ fn check(config: &HeartbeatConfig, pings: &str, times: &[(i64, i64)], now: i64, 
     let judged = judge(&terms, &state, after(now), &blind(times, now));
     assert_eq!(judged.standing, expected, "{pings:?} at {now}, not heard {times:?}");
     assert!(judged.since <= after(now));
-    assert_eq!(words::finding(config, &state, &judged).is_some(), expected.is_bad());
+    assert_eq!(messages::finding(config, &state, &judged).is_some(), expected.is_bad());
 }
 
 #[test]

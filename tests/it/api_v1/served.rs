@@ -41,11 +41,11 @@ impl Api {
         *live.write() = state;
         let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
         let (reload, _) = mpsc::channel(1);
-        let pulse = dogwatch::heartbeat::Pulse::new(
+        let heartbeats = dogwatch::heartbeat::Heartbeats::new(
             Vec::new(),
             Default::default(),
             &[],
-            (store.clone(), live.clone(), clock.clone()),
+            dogwatch::heartbeat::Deps { store: store.clone(), live: live.clone(), clock: clock.clone() },
         );
         let web = Web {
             live,
@@ -60,7 +60,7 @@ impl Api {
             external_url: "https://watch.example.org".into(),
             desk: dogwatch::dispatch::Desk::new().0,
             rules: dogwatch::rule::Board::default(),
-            pulse,
+            heartbeats,
             routes: "".into(),
             receivers: Arc::new([]),
         };

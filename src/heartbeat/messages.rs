@@ -7,7 +7,7 @@ use super::{
     Kind, Ping,
     config::{HeartbeatConfig, MonitoringConfig},
     judge::{Judged, Standing},
-    keep::State,
+    state::State,
 };
 use crate::model::{AlertName, Finding, FindingKey, Severity, Topic, text};
 
@@ -16,7 +16,7 @@ const QUOTED_LINES: usize = 10;
 /// Bytes of each.
 const QUOTED_LINE_BYTES: usize = 300;
 
-/// What is expected: `every 1 day`, `at "0 3 * * *" in Europe/Paris`.
+/// Returns what is expected: `every 1 day`, `at "0 3 * * *" in Europe/Paris`.
 pub fn expected(config: &HeartbeatConfig) -> String {
     match (&config.every, &config.schedule) {
         (Some(every), _) => format!("every {}", text::duration(*every)),
@@ -27,7 +27,7 @@ pub fn expected(config: &HeartbeatConfig) -> String {
     }
 }
 
-/// What is wrong with a heartbeat, where anything is.
+/// Returns what is wrong with a heartbeat, where anything is.
 pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Option<Finding> {
     let name = &config.name;
     let moment = text::moment;
@@ -111,7 +111,7 @@ fn quote(ping: &Ping) -> Vec<String> {
     quoted
 }
 
-/// The silence of a cluster's monitoring.
+/// Returns the silence of a cluster's monitoring.
 pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>, since: Timestamp) -> Finding {
     let (alert, after) = (&config.alert, text::duration(config.silent_after));
     let heard = match heard {

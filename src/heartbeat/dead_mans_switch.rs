@@ -63,7 +63,7 @@ pub struct View {
     pub waiting_since: Option<Timestamp>,
 }
 
-/// Whether the watchdog really watches.
+/// Returns whether the watchdog really watches.
 ///
 /// # Errors
 /// Why it does not, in words.

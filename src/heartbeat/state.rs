@@ -13,7 +13,7 @@ pub const PINGS_MAX: usize = 20;
 /// Bytes of bodies that are kept of one job: the newest in full. All that is kept is written with each ping.
 const BODIES_MAX_BYTES: usize = 30_000;
 
-/// See the module.
+/// Holds what is remembered of one heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -40,12 +40,12 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing was heard yet.
+    /// Returns the state of a heartbeat of which nothing was heard yet.
     pub fn new(expects: &str, now: Timestamp) -> Self {
         Self { since: now, expects: expects.into(), ..Self::default() }
     }
 
-    /// Puts it under what is configured now. True: that is new.
+    /// Puts it under what is configured now. Returns true where that is new.
     pub fn adopt(&mut self, expects: &str, now: Timestamp) -> bool {
         let new = self.retired || self.expects != expects;
         if new {
@@ -54,7 +54,7 @@ impl State {
         new
     }
 
-    /// Takes a ping in.
+    /// Takes in a ping.
     pub fn take(&mut self, mut ping: Ping) {
         let at = ping.at;
         self.last_seen = Some(at);
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// After the clock was set back: what lies in the future happened now. True: something did.
+    /// Moves what lies in the future, since the clock was set back, to now. Returns true where something did.
     pub fn clamp(&mut self, now: Timestamp) -> bool {
         let times = [
             Some(&mut self.since),
@@ -105,7 +105,7 @@ impl State {
         changed
     }
 
-    /// The newest ping that satisfies a condition.
+    /// Returns the newest ping that satisfies a condition.
     pub fn newest(&self, is: impl Fn(&Ping) -> bool) -> Option<&Ping> {
         self.pings.iter().rev().find(|p| is(p))
     }
