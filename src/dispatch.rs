@@ -5,31 +5,31 @@
 //! crash may repeat a message and never loses one. Nothing here waits long for the store (a message is sent from memory
 //! where the disk hangs) and deciding never waits for a receiver: attempts run in tasks of their own.
 
+mod accept;
 pub mod alerts;
 mod apply;
-mod asked;
 pub mod config;
 mod decide;
 mod deliver;
-pub mod desk;
+mod diagnosis_view;
 pub mod drill;
 mod explain;
 mod flap;
 pub mod group;
 pub mod incident;
+mod incident_record;
 pub mod inhibit;
-mod judge;
 pub mod matchers;
 pub mod outbox;
-mod picture;
-mod rank;
+mod overflow;
+mod precedence;
 mod recent;
 pub mod route;
 mod routing;
-mod shape;
 pub mod silence;
+pub mod submissions;
+mod suppression;
 pub mod times;
-mod untold;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -47,9 +47,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::{
-    alerts::Table, deliver::Failing, desk::Request, group::Groups, incident::Open, outbox::Outbox, silence::Silences,
+    alerts::Table, deliver::Failing, group::Groups, incident::Open, outbox::Outbox, silence::Silences,
+    submissions::Request,
 };
-pub use self::{desk::Desk, routing::Routing};
+pub use self::{routing::Routing, submissions::Submissions};
 use crate::{
     clock::Clock,
     model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, findings_of},
@@ -86,7 +87,7 @@ const DECIDE_REST_MAX: Duration = Duration::from_secs(2);
 /// Resolved incidents shown.
 const RESOLVED_SHOWN: usize = 20;
 
-/// What a reload may change.
+/// Holds what a reload may change.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where messages go.
@@ -113,7 +114,7 @@ pub struct Settings {
     pub drill: bool,
 }
 
-/// What dispatch needs.
+/// Holds what dispatch needs of the rest.
 #[derive(Debug)]
 pub struct Deps {
     /// Remembers.
@@ -128,7 +129,7 @@ pub struct Deps {
     pub settings: watch::Receiver<Arc<Settings>>,
 }
 
-/// What dispatch hears.
+/// Holds what dispatch hears.
 #[derive(Debug)]
 pub struct Inputs {
     /// Diagnoses of clusters and of the watchdog itself.
@@ -141,7 +142,7 @@ pub struct Inputs {
     pub findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
 }
 
-/// The loop and all that it owns.
+/// Runs the loop and owns all that it decides on.
 #[derive(Debug)]
 pub struct Dispatch {
     deps: Deps,
@@ -160,7 +161,7 @@ pub struct Dispatch {
     attempts: JoinSet<Delivery>,
     failing: Failing,
     memory: decide::Memory,
-    dropped_messages: untold::DroppedMessages,
+    dropped_messages: overflow::DroppedMessages,
     decide_at: Option<Instant>,
     /// Incidents have changed since they were last shown.
     changed: bool,
@@ -170,7 +171,7 @@ pub struct Dispatch {
 enum Action {
     Diagnosed(Diagnosis),
     Evaluated(Firing),
-    Asked(Request),
+    Submitted(Request),
     Attempted(Box<Delivery>),
     Reloaded,
     Tick,
@@ -202,7 +203,7 @@ impl Dispatch {
             findings: Vec::new(),
             attempts: JoinSet::new(),
             memory: decide::Memory::restore(&restored.incidents, now),
-            dropped_messages: untold::DroppedMessages::default(),
+            dropped_messages: overflow::DroppedMessages::default(),
             decide_at: None,
             changed: true,
         }
@@ -219,7 +220,7 @@ impl Dispatch {
             match self.select(&mut inputs, &stop).await {
                 Action::Diagnosed(diagnosis) => self.diagnosed(diagnosis),
                 Action::Evaluated(firing) => self.evaluated(firing),
-                Action::Asked(request) => self.asked(request).await,
+                Action::Submitted(request) => self.accept(request).await,
                 Action::Attempted(delivery) => self.attempted(&delivery),
                 Action::Reloaded => self.reload().await,
                 Action::Tick => {}
@@ -246,7 +247,7 @@ impl Dispatch {
             Some(done) = self.attempts.join_next() => match done {
                 Ok(delivery) => Action::Attempted(Box::new(delivery)),
                 Err(e) => {
-                    // Only a panic in a receiver's code: its lane stays busy until a restart, the others go on.
+                    // Only a panic in a receiver's code: its queue stays busy until a restart, the others go on.
                     warn!("a delivery attempt broke off: {e}");
                     Action::Tick
                 }
@@ -254,7 +255,7 @@ impl Dispatch {
             Ok(()) = self.deps.settings.changed() => Action::Reloaded,
             // Evaluations before what is posted: they come no oftener than their intervals, posts as often as somebody likes.
             Some(firing) = inputs.firing.recv() => Action::Evaluated(firing),
-            Some(request) = inputs.requests.recv() => Action::Asked(request),
+            Some(request) = inputs.requests.recv() => Action::Submitted(request),
             () = sleep_until(wake) => {
                 self.decide_soon();
                 Action::Tick

@@ -39,7 +39,7 @@ use self::{
 
 use crate::{
     clock::Clock,
-    dispatch::Desk,
+    dispatch::Submissions,
     heartbeat::Heartbeats,
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
@@ -77,7 +77,7 @@ pub struct Web {
     /// Where people find dogwatch; links begin with its path.
     pub external_url: String,
     /// Where alerts, silences and acknowledgements are handed in.
-    pub desk: Desk,
+    pub submissions: Submissions,
     /// How the rules stand.
     pub rules: Board,
     /// Heartbeats, and who may post for which cluster.

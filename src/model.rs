@@ -35,7 +35,9 @@ pub use cluster::{
 pub use coverage::Gap;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
-pub use incident::{Acknowledged, Group, Incident, IncidentAlert, Notification, OutboxEntry, Told, findings_of};
+pub use incident::{
+    Acknowledged, Group, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, findings_of,
+};
 pub use lease::ObservedLease;
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};

@@ -49,7 +49,7 @@ use self::{
     post::{Post, Service},
 };
 use crate::{
-    model::{AlertContext, Notification, Pairs, Told, text},
+    model::{AlertContext, Notification, NotificationKind, Pairs, text},
     runbook,
     template::Library,
 };
@@ -155,7 +155,7 @@ pub struct Rehearsed {
     /// The integration, `receiver/kind[index]`.
     pub integration: String,
     /// What it tells.
-    pub told: Told,
+    pub told: NotificationKind,
     /// The message as it would be sent, without secrets.
     pub text: String,
 }
@@ -183,8 +183,8 @@ impl Integration {
     }
 
     /// Whether this kind of message is wanted here.
-    pub fn wants(&self, told: Told) -> bool {
-        told != Told::Resolved || self.send_resolved
+    pub fn wants(&self, told: NotificationKind) -> bool {
+        told != NotificationKind::Resolved || self.send_resolved
     }
 
     /// Makes one attempt, which ends by `deadline`.

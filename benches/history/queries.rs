@@ -232,7 +232,7 @@ pub fn serve(address: &str, dir: &str) {
             clock,
             reload,
             external_url: String::new(),
-            desk: dogwatch::dispatch::Desk::new().0,
+            submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::Board::default(),
             heartbeats,
             routes: "".into(),

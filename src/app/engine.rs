@@ -25,13 +25,13 @@ use super::{
 use crate::{
     config::{self, Config},
     discover::config::ClusterConfig,
-    dispatch::{Deps, Desk, Dispatch, Inputs, Settings},
+    dispatch::{Deps, Dispatch, Inputs, Settings, Submissions},
     heartbeat::{self, Heartbeats},
     http::{self, Web},
     ingest::{self, Ingest, cluster::Cluster},
     model::{
-        AlertName, Diagnosis, Failure, Finding, Firing, Job, Live, Observation, ProbeSpec, Reason, State, Target, Told,
-        findings_of,
+        AlertName, Diagnosis, Failure, Finding, Firing, Job, Live, NotificationKind, Observation, ProbeSpec, Reason,
+        State, Target, findings_of,
     },
     notify::{self, Integration},
     probe, query, remote, rule,
@@ -103,13 +103,13 @@ impl Engine {
             findings.push(told);
         }
         let sources = rules.iter().map(rule::Group::key).collect();
-        let (diagnoses, desk) =
+        let (diagnoses, submissions) =
             parts.dispatch(integrations.clone(), sources, firing_in, findings, &restored, external_url.clone())?;
         let (news, news_in) = watch::channel(0);
         let wanted = scrape::config::Wanted::by(&rule::selectors(&rules));
         parts.watch(restored, wanted, (diagnoses, news), alive.clone());
         let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
-        parts.serve(listener, external_url, (desk, board, heartbeats));
+        parts.serve(listener, external_url, (submissions, board, heartbeats));
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = self_metrics::run(
@@ -135,7 +135,7 @@ impl Engine {
 
     /// Returns the integrations of these receivers that want to hear of a beginning, or of an end.
     pub fn integrations(&self, receivers: &BTreeSet<String>, began: bool) -> Vec<String> {
-        let told = if began { Told::Opened } else { Told::Resolved };
+        let told = if began { NotificationKind::Opened } else { NotificationKind::Resolved };
         let wanted = self.integrations.iter().filter(|i| receivers.contains(i.receiver()) && i.wants(told));
         wanted.map(|i| i.name.to_string()).collect()
     }
@@ -176,7 +176,7 @@ impl Start<'_> {
         findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
         restored: &Restored,
         external_url: String,
-    ) -> anyhow::Result<(mpsc::Sender<Diagnosis>, Desk)> {
+    ) -> anyhow::Result<(mpsc::Sender<Diagnosis>, Submissions)> {
         let config = self.config;
         let (send, diagnoses) = mpsc::channel(NEWS);
         let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
@@ -201,10 +201,10 @@ impl Start<'_> {
             clock: self.shared.clock.clone(),
             settings,
         };
-        let (desk, requests) = Desk::new();
+        let (submissions, requests) = Submissions::new();
         let inputs = Inputs { diagnoses, firing, requests, findings };
         self.tasks.spawn(Dispatch::new(deps, restored).run(inputs, self.stop.clone()));
-        Ok((send, desk))
+        Ok((send, submissions))
     }
 
     /// Starts the jobs that report in, and the pings to others.
@@ -351,7 +351,7 @@ impl Start<'_> {
         &mut self,
         listener: TcpListener,
         external_url: String,
-        (desk, rules, heartbeats): (Desk, rule::Board, Heartbeats),
+        (submissions, rules, heartbeats): (Submissions, rule::Board, Heartbeats),
     ) {
         let web = Web {
             live: self.shared.live.clone(),
@@ -364,7 +364,7 @@ impl Start<'_> {
             clock: self.shared.clock.clone(),
             reload: self.shared.reload.clone(),
             external_url,
-            desk,
+            submissions,
             rules,
             heartbeats,
             routes: self.config.routes_shown().into(),

@@ -11,7 +11,7 @@ use crate::{
     app::drill::{self, Report},
     config::Config,
     dispatch,
-    model::Told,
+    model::NotificationKind,
     notify,
 };
 
@@ -116,10 +116,10 @@ async fn rehearse(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode>
     })
 }
 
-fn what(told: Told) -> &'static str {
+fn what(told: NotificationKind) -> &'static str {
     match told {
-        Told::Opened => "began",
-        Told::Worse | Told::Update | Told::Reminder => "goes on",
-        Told::Resolved => "ended",
+        NotificationKind::Opened => "began",
+        NotificationKind::Worse | NotificationKind::Update | NotificationKind::Reminder => "goes on",
+        NotificationKind::Resolved => "ended",
     }
 }

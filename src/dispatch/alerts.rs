@@ -50,7 +50,7 @@ pub struct Entry {
     pub looks_back: Duration,
 }
 
-/// See the module.
+/// Holds all alerts that fire, of our own rules and posted ones.
 #[derive(Clone, Debug)]
 pub struct Table {
     context: Arc<AlertContext>,
@@ -142,7 +142,7 @@ impl Table {
         self.posted.insert(fingerprint, Posted { said, entry });
     }
 
-    /// What a rule group says now is all that it has; gives the number of alerts beyond the limit.
+    /// Returns what a rule group says now is all that it has; gives the number of alerts beyond the limit.
     pub fn evaluated(&mut self, source: Arc<str>, at: Timestamp, alerts: Vec<RuleAlert>) -> usize {
         let beyond = alerts.len().saturating_sub(RULE_ALERTS_MAX);
         let keyed = |RuleAlert { alert, looks_back }: RuleAlert| {
@@ -154,7 +154,7 @@ impl Table {
         beyond
     }
 
-    /// Whether a rule group has been evaluated.
+    /// Returns whether a rule group has been evaluated.
     pub fn knows(&self, source: &str) -> bool {
         self.rules.contains_key(source)
     }
@@ -187,7 +187,7 @@ impl Table {
         gone.iter().map(ToString::to_string).collect()
     }
 
-    /// All that fires. An alert that is both ours and posted is listed once, as ours.
+    /// Returns all that fires. An alert that is both ours and posted is listed once, as ours.
     pub fn firing(&self, now: Timestamp) -> Vec<Entry> {
         let mut all: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
         for entry in self.rules.values().flat_map(BTreeMap::values).chain(self.posted.values().map(|p| &p.entry)) {
@@ -198,7 +198,7 @@ impl Table {
         all.into_values().collect()
     }
 
-    /// When the next posted alert ends by itself.
+    /// Returns when the next posted alert ends by itself.
     pub fn next_end(&self) -> Option<Timestamp> {
         self.posted.values().filter_map(|p| p.said.ends_at).min()
     }
@@ -216,7 +216,7 @@ fn entry(context: &AlertContext, said: &Alert, origin: Origin, updated_at: Times
     Entry { alert: Arc::new(alert), fingerprint, finding, origin, updated_at, looks_back: Duration::ZERO }
 }
 
-/// An alert as an incident keeps it.
+/// Returns an alert as an incident keeps it.
 pub fn finding(alert: &Alert, fingerprint: &str) -> Finding {
     let text = |name: &str| alert.annotations.get(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
     let headline =

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::{Dispatch, RESOLVED_SHOWN, STORE_WAIT_MAX, incident::Change, outbox};
 use crate::{
-    model::{Incident, OutboxEntry, Told},
+    model::{Incident, NotificationKind, OutboxEntry},
     notify::words,
     store::{Delivery, Durability, Store},
 };
@@ -30,7 +30,7 @@ impl Dispatch {
             if let Some(told) = told {
                 log(&incident, told);
                 let receivers = self.receivers(&incident, told, now);
-                if told != Told::Resolved {
+                if told != NotificationKind::Resolved {
                     incident.told.extend(receivers.iter().cloned());
                 }
                 batch.messages.extend(self.messages(&mut incident, told, &receivers, now));
@@ -73,7 +73,7 @@ impl Dispatch {
         kept
     }
 
-    /// Drops what the outbox has no room for: counted, recorded, and told (`untold`).
+    /// Drops what the outbox has no room for: counted, recorded, and told (`overflow`).
     async fn shed(&mut self) {
         let now = self.deps.clock.wall();
         let mut unheard = BTreeMap::new();
@@ -109,14 +109,14 @@ async fn record(store: &Store, dropped: Vec<Delivery>) {
     join_all(dropped.into_iter().map(|delivery| store.record_delivery(delivery))).await;
 }
 
-fn log(incident: &Incident, told: Told) {
+fn log(incident: &Incident, told: NotificationKind) {
     let (id, cluster, headline) = (incident.id, words::place(incident), &incident.headline);
     let severity = incident.severity.to_string();
     match told {
-        Told::Opened => info!(id, cluster, severity, "incident opened: {headline}"),
-        Told::Worse => info!(id, cluster, severity, "incident got worse: {headline}"),
-        Told::Update => info!(id, cluster, severity, "incident changed: {headline}"),
-        Told::Reminder => info!(id, cluster, severity, "incident lasts: {headline}"),
-        Told::Resolved => info!(id, cluster, severity, "incident resolved: {headline}"),
+        NotificationKind::Opened => info!(id, cluster, severity, "incident opened: {headline}"),
+        NotificationKind::Worse => info!(id, cluster, severity, "incident got worse: {headline}"),
+        NotificationKind::Update => info!(id, cluster, severity, "incident changed: {headline}"),
+        NotificationKind::Reminder => info!(id, cluster, severity, "incident lasts: {headline}"),
+        NotificationKind::Resolved => info!(id, cluster, severity, "incident resolved: {headline}"),
     }
 }

@@ -60,7 +60,7 @@ fn is_false(b: &bool) -> bool {
 }
 
 impl RouteConfig {
-    /// Everything to one receiver.
+    /// Returns everything to one receiver.
     pub fn to(receiver: &str) -> Self {
         Self { receiver: Some(receiver.into()), ..Self::default() }
     }

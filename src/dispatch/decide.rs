@@ -17,17 +17,19 @@ use super::{
     Dispatch, STORE_WAIT_MAX,
     alerts::{Entry, Origin},
     apply::Batch,
+    diagnosis_view::DiagnosisView,
     elapsed,
     explain::{Explained, explain},
     flap::Flaps,
-    incident::{Change, Manners},
-    judge::{Judge, found},
-    picture::Picture,
+    incident::{Change, NotificationPolicy},
+    incident_record::note,
     recent::Recent,
     route::Timers,
-    shape::note,
+    suppression::{Suppression, found},
 };
-use crate::model::{Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, Pairs, Told, Topic, text};
+use crate::model::{
+    Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, NotificationKind, Pairs, Topic, text,
+};
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
@@ -56,7 +58,7 @@ impl Memory {
         Self { recent, flaps, ..Self::default() }
     }
 
-    /// Something waits for a diagnosis.
+    /// Returns whether something waits for a diagnosis.
     pub(super) fn is_holding(&self) -> bool {
         self.waiting
     }
@@ -98,7 +100,7 @@ impl Dispatch {
         self.call_others(&mut batch, now);
         self.memory.took = self.deps.clock.mono().saturating_duration_since(began);
         self.changed = true;
-        for _ in 0..self.groups.untold.end(now) {
+        for _ in 0..self.groups.overflow.end(now) {
             self.deps.metrics.drop_at("alerts_untold");
         }
         self.commit(batch).await;
@@ -121,8 +123,8 @@ impl Dispatch {
     fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Arc<Diagnosis>> {
         let mut all: BTreeMap<Arc<str>, Arc<Diagnosis>> =
             self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();
-        let untold = self.groups.untold.finding().into_iter().chain(self.dropped_messages.finding(now));
-        let own = self.failing.findings(now).into_iter().chain(untold);
+        let overflow = self.groups.overflow.finding().into_iter().chain(self.dropped_messages.finding(now));
+        let own = self.failing.findings(now).into_iter().chain(overflow);
         let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(own);
         for finding in elsewhere {
             let cluster = finding.key.cluster.clone();
@@ -140,7 +142,8 @@ impl Dispatch {
     }
 
     fn sort(&mut self, diagnoses: &BTreeMap<Arc<str>, Arc<Diagnosis>>, now: Timestamp) -> Sorted {
-        let pictures: BTreeMap<&str, Picture<'_>> = diagnoses.iter().map(|(c, d)| (&**c, Picture::new(d))).collect();
+        let pictures: BTreeMap<&str, DiagnosisView<'_>> =
+            diagnoses.iter().map(|(c, d)| (&**c, DiagnosisView::new(d))).collect();
         let mut sorted = Sorted::default();
         let mut waits = false;
         let entries = self.table.firing(now);
@@ -197,17 +200,18 @@ impl Dispatch {
             .chain(sorted.alone.iter().map(|e| (&*e.fingerprint, &e.alert.labels)))
             .collect();
         let inhibited = settings.routing.inhibitor.snapshot(&all);
-        let judge = Judge { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, context, now };
+        let suppression =
+            Suppression { routing: &settings.routing, silences: &self.silences, inhibited: &inhibited, context, now };
         let pace = |i: &Incident| settings.routing.pace_of(i, context);
-        let quiet = |i: &Incident| judge.why_quiet(i);
-        let manners = Manners { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
+        let quiet = |i: &Incident| suppression.why_quiet(i);
+        let policy = NotificationPolicy { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
         let mut changes = Vec::new();
         for (cluster, diagnosis) in diagnoses {
             let mut diagnosis = Arc::clone(diagnosis);
             if let Some(more) = sorted.consequences.get(cluster) {
                 Arc::make_mut(&mut diagnosis).findings.extend(more.iter().cloned());
             }
-            changes.extend(self.open.step(&diagnosis, now, &manners));
+            changes.extend(self.open.step(&diagnosis, now, &policy));
         }
         let complete = settings.rule_groups.iter().all(|g| self.table.knows(g));
         let blind: BTreeSet<&str> =
@@ -222,32 +226,37 @@ impl Dispatch {
             let route = settings.routing.tree.as_ref().and_then(|t| t.of_group(g));
             route.map_or_else(Timers::default, |r| r.timers)
         };
-        let seen = judge.seen(&sorted.alone, &|group| self.groups.incident_of(group).is_some());
+        let seen = suppression.seen(&sorted.alone, &|group| self.groups.incident_of(group).is_some());
         let open = &mut self.open;
         changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
         let crowd = std::mem::take(&mut self.open.crowd);
-        crowd.roots.iter().for_each(|root| self.groups.untold.beyond_incidents(root));
-        crowd.consequences.iter().for_each(|what| self.groups.untold.unlisted(what));
-        let alerts = self.shown(&judge, sorted, &found);
+        crowd.roots.iter().for_each(|root| self.groups.overflow.beyond_incidents(root));
+        crowd.consequences.iter().for_each(|what| self.groups.overflow.unlisted(what));
+        let alerts = self.shown(&suppression, sorted, &found);
         self.deps.live.write().alerts = Arc::new(alerts);
         changes
     }
 
     /// Every alert as it stands, for those that ask.
-    fn shown(&self, judge: &Judge<'_>, sorted: &Sorted, found: &[(IdentifiedAlert, &Finding)]) -> Vec<LiveAlert> {
+    fn shown(
+        &self,
+        suppression: &Suppression<'_>,
+        sorted: &Sorted,
+        found: &[(IdentifiedAlert, &Finding)],
+    ) -> Vec<LiveAlert> {
         let mut all = Vec::with_capacity(found.len() + sorted.alone.len());
         for (_, finding) in found {
             let incident = self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == finding.key));
             let incident = incident.map(|i| i.id);
-            let shown = finding.to_alert(judge.context, incident, None);
+            let shown = finding.to_alert(suppression.context, incident, None);
             let cause = finding.caused_by.as_ref();
             let explained =
                 cause.and_then(|c| found.iter().find(|(_, f)| f.key == *c)).map(|(_, f)| f.headline.clone());
-            all.push(judge.live(Arc::new(shown.alert), shown.fingerprint, judge.now, explained, incident));
+            all.push(suppression.live(Arc::new(shown.alert), shown.fingerprint, suppression.now, explained, incident));
         }
         let explained =
             sorted.consequences.values().flatten().map(|f| (f.key.subject.as_str(), f)).collect::<HashMap<_, _>>();
-        for entry in self.table.firing(judge.now) {
+        for entry in self.table.firing(suppression.now) {
             let labels = &entry.alert.labels;
             let cause = sorted.explained_by.get(&entry.fingerprint).cloned();
             let of_root = explained
@@ -256,7 +265,7 @@ impl Dispatch {
             let of_group =
                 || self.settings.routing.routes(labels).iter().find_map(|r| self.groups.incident_of(&r.group(labels)));
             let incident = of_root.or_else(|| cause.is_none().then(of_group).flatten());
-            all.push(judge.live(entry.alert, entry.fingerprint, entry.updated_at, cause, incident));
+            all.push(suppression.live(entry.alert, entry.fingerprint, entry.updated_at, cause, incident));
         }
         all
     }
@@ -266,7 +275,7 @@ impl Dispatch {
     fn call_others(&mut self, batch: &mut Batch, now: Timestamp) {
         let mut calls: Vec<(i64, Vec<String>, Vec<String>)> = Vec::new();
         for incident in self.all_open().filter(|i| i.first_told_at.is_some()) {
-            let routed = self.receivers(incident, Told::Opened, now);
+            let routed = self.receivers(incident, NotificationKind::Opened, now);
             let mut lines = Vec::new();
             let mut new: Vec<String> = routed.iter().filter(|r| !incident.told.contains(*r)).cloned().collect();
             for (receiver, why) in self.escalations(incident, now) {
@@ -285,7 +294,7 @@ impl Dispatch {
             lines.into_iter().for_each(|line| note(incident, now, line));
             incident.messages += 1;
             let mut incident = incident.clone();
-            batch.messages.extend(self.messages(&mut incident, Told::Opened, &receivers, now));
+            batch.messages.extend(self.messages(&mut incident, NotificationKind::Opened, &receivers, now));
             self.remember(&incident);
             batch.incidents.push(incident);
         }
@@ -320,7 +329,7 @@ impl Dispatch {
 }
 
 impl Sorted {
-    fn explained(&mut self, entry: Entry, how: Explained, picture: &Picture<'_>) {
+    fn explained(&mut self, entry: Entry, how: Explained, picture: &DiagnosisView<'_>) {
         let (key, by) = match how {
             Explained::Same(key) => (key, false),
             Explained::By(key) => (key, true),

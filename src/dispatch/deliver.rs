@@ -18,7 +18,8 @@ use super::{
 use crate::{
     clock::Clock,
     model::{
-        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, OutboxEntry, Severity, Told, Topic,
+        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, Severity,
+        Topic,
     },
     notify::{Integration, receiver_of},
     store::{Delivery, DeliveryOutcome, Store},
@@ -61,7 +62,7 @@ impl Failing {
         self.by_integration.retain(|name, _| integrations.iter().any(|i| *i.name == *name));
     }
 
-    /// `(integration, why)`.
+    /// Returns `(integration, why)`.
     pub(super) fn shown(&self) -> Vec<(String, String)> {
         self.by_integration.iter().map(|(name, t)| (name.clone(), t.why.clone())).collect()
     }
@@ -112,10 +113,10 @@ fn finding(name: &str, trouble: &Trouble) -> Finding {
 }
 
 impl Dispatch {
-    /// Who hears of an incident now: those that its routes name and those that were told before; of its end, those that
-    /// were told of its beginning. Of a receiver that fails the others hear.
-    pub(super) fn receivers(&self, incident: &Incident, told: Told, now: Timestamp) -> Vec<String> {
-        if told == Told::Resolved && incident.first_told_at.is_some() {
+    /// Returns who hears of an incident now: those that its routes name and those that were told before; of its end,
+    /// those that were told of its beginning. Of a receiver that fails the others hear.
+    pub(super) fn receivers(&self, incident: &Incident, told: NotificationKind, now: Timestamp) -> Vec<String> {
+        if told == NotificationKind::Resolved && incident.first_told_at.is_some() {
             return incident.told.iter().cloned().collect();
         }
         let settings = &self.settings;
@@ -133,18 +134,18 @@ impl Dispatch {
         all
     }
 
-    /// The messages to these receivers; the incident remembers who was written what.
+    /// Returns the messages to these receivers; the incident remembers who was written what.
     pub(super) fn messages(
         &mut self,
         incident: &mut Incident,
-        told: Told,
+        told: NotificationKind,
         receivers: &[String],
         now: Timestamp,
     ) -> Vec<OutboxEntry> {
         let settings = self.settings.clone();
         let sequence = incident.messages.saturating_sub(1);
         let topic = if settings.drill { Topic::Drill } else { incident.topic };
-        let needed = !matches!(told, Told::Update | Told::Reminder);
+        let needed = !matches!(told, NotificationKind::Update | NotificationKind::Reminder);
         // What is held is told to nobody: see `incident`.
         let alerts: Vec<IncidentAlert> = incident.alerts.iter().filter(|a| !a.held).cloned().collect();
         let mut messages = Vec::new();
@@ -170,7 +171,7 @@ impl Dispatch {
             for integration in settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told)) {
                 let unheard = incident.unheard.contains(&*integration.name);
                 // An end is told where the beginning was; any other message tells it.
-                if unheard && told == Told::Resolved {
+                if unheard && told == NotificationKind::Resolved {
                     continue;
                 }
                 incident.unheard.remove(&*integration.name);
@@ -183,7 +184,7 @@ impl Dispatch {
         messages
     }
 
-    /// A message that is never sent, to be recorded.
+    /// Returns a message that is never sent, to be recorded.
     pub(super) fn dropped(&self, entry: OutboxEntry, why: &str) -> Delivery {
         warn!(receiver = entry.receiver, message_id = entry.id, "a notification is dropped: {why}");
         self.count(&entry.receiver, DeliveryOutcome::Dropped);
@@ -249,7 +250,7 @@ impl Dispatch {
         self.deps.metrics.notifications.get_or_create(&labels).inc();
     }
 
-    /// Whether a receiver has not accepted what it was told of an incident.
+    /// Returns whether a receiver has not accepted what it was told of an incident.
     pub(super) fn waits_for(&self, receiver: &str, incident: i64) -> bool {
         let refused = |(name, t): (&String, &Trouble)| t.refused && receiver_of(name) == receiver;
         self.outbox.waits(incident, receiver) || self.failing.by_integration.iter().any(refused)

@@ -20,7 +20,7 @@ pub struct DrillConfig {
 }
 
 impl DrillConfig {
-    /// What is wrong with it: `(key, why)`.
+    /// Returns what is wrong with it: `(key, why)`.
     pub fn problem(&self, receivers: &[&str]) -> Option<(&'static str, String)> {
         if let Err(why) = next(&self.schedule, self.timezone.as_deref(), Timestamp::UNIX_EPOCH) {
             return Some(("schedule", why));
@@ -30,7 +30,7 @@ impl DrillConfig {
     }
 }
 
-/// When a schedule is next due after a moment.
+/// Returns when a schedule is next due after a moment.
 ///
 /// # Errors
 /// When it is no schedule; in words.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{picture::Picture, rank::hosts_of};
+use super::{diagnosis_view::DiagnosisView, precedence::hosts_of};
 use crate::model::{Alert, AlertName, Family, Finding, FindingKey, Reach, Severity, Topic};
 
 /// An alert may have been seen so long before its cause: rules look at other moments than probes.
@@ -35,7 +35,7 @@ const CONTROL_PLANE: [&str; 9] = [
 
 /// Holds one alert against the picture of its cluster. `ours`: it is of our own rules, which look from outside at nothing
 /// but the cluster.
-pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Option<Explained> {
+pub(super) fn explain(alert: &Alert, ours: bool, picture: &DiagnosisView<'_>) -> Option<Explained> {
     let about = About::new(alert, ours);
     let known = about.known;
     let mut findings = picture.findings.values().copied();
@@ -49,10 +49,10 @@ pub(super) fn explain(alert: &Alert, ours: bool, picture: &Picture<'_>) -> Optio
         alert.starts_at >= earliest
     };
     let candidates = || picture.findings.values().copied().filter(outage).filter(follows);
-    let kin = candidates().find(|f| known.is_some_and(|k| k.is_kin(f.key.alert)));
+    let related = candidates().find(|f| known.is_some_and(|k| k.is_related(f.key.alert)));
     let host = candidates().find(|f| share_host(alert, f));
     let wide = picture.roots().filter(outage).filter(follows).find(|f| about.is_reached_by(f.key.alert));
-    kin.or(host).or(wide).and_then(by)
+    related.or(host).or(wide).and_then(by)
 }
 
 /// How closely an alert hangs together with a finding.
@@ -107,12 +107,12 @@ impl About {
         }
     }
 
-    /// What ties it to findings of a kind, whatever their machine.
+    /// Returns what ties it to findings of a kind, whatever their machine.
     pub(super) fn tie(&self, kind: Kind) -> Option<Tie> {
         // Only an outage has consequences.
         if !kind.is_outage {
             None
-        } else if self.known.is_some_and(|k| k.is_kin(kind.name)) {
+        } else if self.known.is_some_and(|k| k.is_related(kind.name)) {
             Some(Tie::Close)
         } else {
             (self.is_reached_by(kind.name) || self.is_disturbed_by(kind)).then_some(Tie::Wide)
@@ -141,14 +141,14 @@ impl About {
     }
 }
 
-/// Whether an alert says what a finding of its name says.
+/// Returns whether an alert says what a finding of its name says.
 pub(super) fn says_the_same(alert: &Alert, about: &About, finding: &Finding) -> bool {
     about.known == Some(finding.key.alert) && agree(alert, finding)
 }
 
-/// An alert that a budget is being spent: by the labels that the Site Reliability Workbook's rules (chapter 5) have in the
-/// Kubernetes mixin, Pyrra and our own `alerts/slo.yml`. What spent the budget once stays in its sums for their whole
-/// length.
+/// Returns whether it is an alert that a budget is being spent: by the labels that the Site Reliability Workbook's rules
+/// (chapter 5) have in the Kubernetes mixin, Pyrra and our own `alerts/slo.yml`. What spent the budget once stays in
+/// its sums for their whole length.
 pub(super) fn is_of_budget(alert: &Alert) -> bool {
     ["long", "short"].iter().all(|name| !alert.label(name).is_empty())
 }
@@ -205,7 +205,7 @@ mod tests {
     fn check(findings: Vec<Finding>, alert: &Alert, ours: bool, expected: Option<&str>) {
         let diagnosis =
             Diagnosis { cluster: "prod".into(), at: Timestamp::UNIX_EPOCH, findings, unsettled: false, blind: false };
-        let said = explain(alert, ours, &Picture::new(&diagnosis)).map(|e| match e {
+        let said = explain(alert, ours, &DiagnosisView::new(&diagnosis)).map(|e| match e {
             Explained::Same(key) => format!("same {}", key.alert),
             Explained::By(key) => format!("by {}", key.alert),
         });

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{elapsed, rank};
+use super::{elapsed, precedence};
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Incident, Severity, Topic, findings_of, text};
 
 /// So many short appearances within [`WINDOW`] are flapping. One more than it takes a target, which is told first.
@@ -50,7 +50,7 @@ impl Course {
     }
 }
 
-/// See the module.
+/// Follows what comes and goes again and again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flaps {
     /// By cluster and by what it is told as.
@@ -174,7 +174,7 @@ fn may_flap(finding: &Finding) -> bool {
 /// Of one finding about now this machine, now that one, each has its own course.
 fn id_of(finding: &Finding) -> String {
     let FindingKey { alert, subject, .. } = &finding.key;
-    let hosts: BTreeSet<&str> = rank::hosts_of(&finding.labels).filter(|h| h != subject).collect();
+    let hosts: BTreeSet<&str> = precedence::hosts_of(&finding.labels).filter(|h| h != subject).collect();
     let words = std::iter::once(subject.as_str()).filter(|s| !s.is_empty()).chain(hosts);
     format!("{alert}/{}", words.collect::<Vec<_>>().join(" "))
 }
@@ -197,10 +197,9 @@ fn flapping(last: &Finding, since: Timestamp, patience: Duration) -> Finding {
 
 /// Where the target itself flaps, that says it already.
 fn explained(finding: Finding, diagnosis: &Diagnosis) -> Finding {
-    let target = diagnosis
-        .findings
-        .iter()
-        .find(|f| f.key.alert == AlertName::TargetFlapping && f.key != finding.key && rank::share_host(f, &finding));
+    let target = diagnosis.findings.iter().find(|f| {
+        f.key.alert == AlertName::TargetFlapping && f.key != finding.key && precedence::share_host(f, &finding)
+    });
     Finding { caused_by: target.map(|f| f.key.clone()), ..finding }
 }
 

@@ -15,11 +15,11 @@ use jiff::Timestamp;
 
 use super::{
     incident::Change,
+    incident_record::{self, ALERTS_MAX, end, has_new_facts, note, of_older, put, update_summary},
+    overflow::{GROUPS_CRITICAL, GROUPS_MAX, GROUPS_PER_LOOK, Overflow},
     route::{Route, Timers, Tree},
-    shape::{self, ALERTS_MAX, end, has_new_facts, note, of_older, put, settle_shape},
-    untold::{GROUPS_CRITICAL, GROUPS_MAX, GROUPS_PER_LOOK, Untold},
 };
-use crate::model::{Finding, Group, Incident, Severity, Told, Topic, fingerprint};
+use crate::model::{Finding, Group, Incident, NotificationKind, Severity, Topic, fingerprint};
 
 /// An alert in a group.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Groups {
     ids: HashMap<Group, i64>,
     waiting: HashMap<Group, Timestamp>,
     /// What has no room.
-    pub(super) untold: Untold,
+    pub(super) overflow: Overflow,
 }
 
 impl Groups {
@@ -80,32 +80,32 @@ impl Groups {
         }
     }
 
-    /// Open incidents, by id.
+    /// Returns open incidents, by id.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().map(|i| &**i)
     }
 
-    /// The same, to share.
+    /// Returns the same, to share.
     pub fn shared(&self) -> impl Iterator<Item = &Arc<Incident>> {
         self.incidents.values()
     }
 
-    /// An open incident, to note who was told and who looks after it.
+    /// Returns an open incident, to note who was told and who looks after it.
     pub fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
         self.incidents.get_mut(&id).map(Arc::make_mut)
     }
 
-    /// The incident of a group.
+    /// Returns the incident of a group.
     pub fn incident_of(&self, group: &Group) -> Option<i64> {
         self.ids.get(group).copied()
     }
 
-    /// Groups wait to be told.
+    /// Returns whether groups wait to be told.
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Whether an alert is in an open group already.
+    /// Returns whether an alert is in an open group already.
     pub fn has(&self, group: &Group, fingerprint: &str) -> bool {
         let incident = self.ids.get(group).and_then(|id| self.incidents.get(id));
         incident.is_some_and(|i| i.firing().any(|a| a.finding.key.subject == fingerprint))
@@ -121,7 +121,7 @@ impl Groups {
         timers: &dyn Fn(&Group) -> Timers,
         next_id: &mut dyn FnMut() -> i64,
     ) -> Vec<Change> {
-        self.untold.begin();
+        self.overflow.begin();
         let mut by_group: HashMap<Group, Seen> = seen.into_iter().map(|s| (s.group.clone(), s)).collect();
         let mut changes = Vec::new();
         for id in self.incidents.keys().copied().collect::<Vec<_>>() {
@@ -174,7 +174,7 @@ impl Groups {
         }
         let room = if is_critical(&seen) { GROUPS_MAX + GROUPS_CRITICAL } else { GROUPS_MAX };
         if self.incidents.len() >= room {
-            fresh.into_iter().for_each(|f| self.untold.without_group(f));
+            fresh.into_iter().for_each(|f| self.overflow.without_group(f));
             return None;
         }
         let mut incident = Incident {
@@ -188,13 +188,13 @@ impl Groups {
         };
         let (told, beyond) = fresh.split_at(fresh.len().min(ALERTS_MAX));
         told.iter().for_each(|f| put(&mut incident, f, None, now, false));
-        beyond.iter().for_each(|f| self.untold.beyond_group(f));
-        settle_shape(&mut incident);
-        shape::tell(&mut incident, Told::Opened, now, "");
+        beyond.iter().for_each(|f| self.overflow.beyond_group(f));
+        update_summary(&mut incident);
+        incident_record::tell(&mut incident, NotificationKind::Opened, now, "");
         self.waiting.remove(&seen.group);
         self.ids.insert(seen.group, incident.id);
         self.incidents.insert(incident.id, Arc::new(incident.clone()));
-        Some(Change { incident, told: Some(Told::Opened) })
+        Some(Change { incident, told: Some(NotificationKind::Opened) })
     }
 
     /// A group with an incident: takes in what came and went, and tells it when it is time. Where nothing has changed and
@@ -202,7 +202,7 @@ impl Groups {
     fn turn(&mut self, id: i64, seen: &Seen, now: Timestamp, held: &dyn Fn(&Finding) -> bool) -> Option<Change> {
         let shared = self.incidents.get_mut(&id)?;
         let plan = Plan::new(shared, seen, held);
-        plan.beyond.iter().for_each(|f| self.untold.beyond_group(f));
+        plan.beyond.iter().for_each(|f| self.overflow.beyond_group(f));
         let told_severity = shared.severity;
         let never_told = |i: &Incident| i.told_at.is_none() && i.firing().next().is_none();
         if plan.is_empty() && !never_told(shared) {
@@ -210,7 +210,7 @@ impl Groups {
         }
         let incident = Arc::make_mut(shared);
         let touched = plan.apply(incident, now);
-        settle_shape(incident);
+        update_summary(incident);
         let Some(told) = decide(incident, seen, &plan.muted, told_severity, now) else {
             if never_told(incident) {
                 end(incident, now);
@@ -218,8 +218,8 @@ impl Groups {
             }
             return touched.then(|| Change { incident: incident.clone(), told: None });
         };
-        shape::tell(incident, told, now, "");
-        let incident = if told == Told::Resolved { self.forget(id)? } else { incident.clone() };
+        incident_record::tell(incident, told, now, "");
+        let incident = if told == NotificationKind::Resolved { self.forget(id)? } else { incident.clone() };
         Some(Change { incident, told: Some(told) })
     }
 
@@ -321,10 +321,10 @@ fn decide(
     muted: &HashSet<&str>,
     told_severity: Severity,
     now: Timestamp,
-) -> Option<Told> {
+) -> Option<NotificationKind> {
     let since = elapsed(incident.told_at?, now);
     if incident.firing().next().is_none() {
-        return (since >= seen.timers.group_interval).then_some(Told::Resolved);
+        return (since >= seen.timers.group_interval).then_some(NotificationKind::Resolved);
     }
     let audible = || incident.firing().filter(|a| !muted.contains(a.finding.key.subject.as_str()));
     if seen.quiet || audible().next().is_none() {
@@ -332,13 +332,13 @@ fn decide(
     }
     let worst = audible().map(|a| a.finding.severity).max().unwrap_or(Severity::Info);
     if worst > told_severity && worst > Severity::Info {
-        return Some(Told::Worse);
+        return Some(NotificationKind::Worse);
     }
     if since >= seen.timers.group_interval && has_new_facts(incident, false) {
-        return Some(Told::Update);
+        return Some(NotificationKind::Update);
     }
     let remind = incident.acknowledged.is_none() && since >= seen.timers.repeat_interval;
-    remind.then_some(Told::Reminder)
+    remind.then_some(NotificationKind::Reminder)
 }
 
 /// The cluster that all have in common.

@@ -22,12 +22,12 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    picture::Picture,
-    rank,
-    shape::{self, Pace, end, has_new_facts, has_room, note, of_older, put, reminder_after, settle_shape},
+    diagnosis_view::DiagnosisView,
+    incident_record::{self, Pace, end, has_new_facts, has_room, note, of_older, put, reminder_after, update_summary},
+    precedence,
 };
 use crate::{
-    model::{Diagnosis, FindingKey, Incident, IncidentAlert, Told},
+    model::{Diagnosis, FindingKey, Incident, IncidentAlert, NotificationKind},
     notify::words::NO_LONGER_WATCHED,
 };
 
@@ -55,8 +55,8 @@ pub const RELATED_WINDOW: Duration = Duration::from_secs(5 * 60);
 /// Open incidents of one cluster and topic; a further root joins the newest: nobody reads fifty threads.
 pub const OPEN_PER_CLUSTER_MAX: usize = 50;
 
-/// How an incident is to be told, as routes and silences have it.
-pub struct Manners<'a> {
+/// Says how an incident is to be told, as routes and silences have it.
+pub struct NotificationPolicy<'a> {
     /// When.
     pub pace: &'a dyn Fn(&Incident) -> Pace,
     /// Not at all for now, and why: its roots are silenced or inhibited, or its routes muted.
@@ -71,13 +71,13 @@ pub struct Change {
     /// As it is now; where it is told, `messages` counts this message already.
     pub incident: Incident,
     /// Why it is told.
-    pub told: Option<Told>,
+    pub told: Option<NotificationKind>,
 }
 
 /// What found no room since it was last asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd {
-    /// Roots that no incident can take: they are told together (`untold`).
+    /// Roots that no incident can take: they are told together (`overflow`).
     pub roots: Vec<FindingKey>,
     /// Consequences that an incident does not list, since roots need their place: nobody is told of one by itself anyway.
     pub consequences: Vec<FindingKey>,
@@ -89,7 +89,7 @@ pub struct Open {
     last_id: i64,
     /// Shared with those who look: only what changes is copied.
     incidents: BTreeMap<i64, Arc<Incident>>,
-    /// Those of which an alert has changed since their shape was settled.
+    /// Those of which an alert has changed since their summary was made.
     edited: BTreeSet<i64>,
     /// What has no room.
     pub(super) crowd: Crowd,
@@ -111,22 +111,22 @@ impl Open {
         Self { last_id, incidents, told_headline, ..Self::default() }
     }
 
-    /// Open incidents, by id.
+    /// Returns open incidents, by id.
     pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().map(|i| &**i)
     }
 
-    /// The same, to share.
+    /// Returns the same, to share.
     pub fn shared(&self) -> impl Iterator<Item = &Arc<Incident>> {
         self.incidents.values()
     }
 
-    /// Since when something fires in an open incident.
+    /// Returns since when something fires in an open incident.
     pub fn began(&self, key: &FindingKey) -> Option<Timestamp> {
         self.firing_in(key).map(|(_, alert)| alert.finding.since)
     }
 
-    /// Something is held and will change within seconds, without a new diagnosis.
+    /// Returns whether something is held and will change within seconds, without a new diagnosis.
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty() || !self.missing.is_empty()
     }
@@ -146,7 +146,7 @@ impl Open {
             let Some(incident) = self.edit(id) else { continue };
             incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()).for_each(|a| a.ended_at = Some(now));
             changes.extend(match incident.told_at {
-                Some(_) => self.tell(id, Told::Resolved, now, NO_LONGER_WATCHED),
+                Some(_) => self.tell(id, NotificationKind::Resolved, now, NO_LONGER_WATCHED),
                 None => self.close(id, now, NO_LONGER_WATCHED),
             });
         }
@@ -154,14 +154,14 @@ impl Open {
     }
 
     /// Takes a diagnosis (or the last one again, at a later time) and says what changed.
-    pub fn step(&mut self, diagnosis: &Diagnosis, now: Timestamp, manners: &Manners<'_>) -> Vec<Change> {
+    pub fn step(&mut self, diagnosis: &Diagnosis, now: Timestamp, policy: &NotificationPolicy<'_>) -> Vec<Change> {
         if diagnosis.blind {
             self.held.remove(&diagnosis.cluster);
             self.missing.retain(|key, _| key.cluster != diagnosis.cluster);
             return Vec::new();
         }
-        let picture = Picture::new(diagnosis);
-        let patience = manners.warnings_after;
+        let picture = DiagnosisView::new(diagnosis);
+        let patience = policy.warnings_after;
         let mut touched = self.refresh(&picture, now, patience);
         let news = self.news(&picture, now, patience);
         let mut verdicts = BTreeMap::new();
@@ -172,11 +172,11 @@ impl Open {
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
         self.part_ways(picture.cluster, &mut touched, now, patience);
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
-        ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, manners)).collect()
+        ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, policy)).collect()
     }
 
     /// Lists consequences in the incident of their cause.
-    fn list_consequences(&mut self, picture: &Picture<'_>, touched: &mut BTreeSet<i64>, now: Timestamp) {
+    fn list_consequences(&mut self, picture: &DiagnosisView<'_>, touched: &mut BTreeSet<i64>, now: Timestamp) {
         for finding in picture.findings.values() {
             let Some(cause) = picture.cause(finding) else { continue };
             let home = picture.root_of(finding).and_then(|root| self.firing_in(&root.key)).map(|(id, _)| id);
@@ -196,8 +196,8 @@ impl Open {
     fn end_missing(
         &mut self,
         diagnosis: &Diagnosis,
-        picture: &Picture<'_>,
-        verdicts: &BTreeMap<i64, Told>,
+        picture: &DiagnosisView<'_>,
+        verdicts: &BTreeMap<i64, NotificationKind>,
         touched: &mut BTreeSet<i64>,
         now: Timestamp,
     ) {
@@ -215,7 +215,7 @@ impl Open {
             let mut over = Vec::new();
             for (at, alert) in shared.alerts.iter().enumerate().filter(|(_, a)| a.ended_at.is_none()) {
                 let Some(since) = self.missing.get_mut(&alert.finding.key) else { continue };
-                let whole = there().map(|a| &a.finding).find(|f| rank::takes_in(f, &alert.finding));
+                let whole = there().map(|a| &a.finding).find(|f| precedence::takes_in(f, &alert.finding));
                 if held_for(since, now) < hold && whole.is_none() {
                     continue;
                 }
@@ -270,16 +270,16 @@ impl Open {
     fn conclude(
         &mut self,
         id: i64,
-        verdict: Option<Told>,
+        verdict: Option<NotificationKind>,
         touched: &BTreeSet<i64>,
         now: Timestamp,
-        manners: &Manners<'_>,
+        policy: &NotificationPolicy<'_>,
     ) -> Option<Change> {
         let shared = self.incidents.get_mut(&id)?;
         if self.edited.remove(&id) {
-            settle_shape(Arc::make_mut(shared));
+            update_summary(Arc::make_mut(shared));
         }
-        let quiet = (manners.quiet)(shared);
+        let quiet = (policy.quiet)(shared);
         let changed = quiet != shared.quiet && shared.firing().next().is_some();
         if changed {
             let line = quiet.clone().unwrap_or_else(|| "no longer silenced or muted".to_owned());
@@ -288,7 +288,7 @@ impl Open {
             note(incident, now, line);
         }
         let incident = &**shared;
-        let pace = (manners.pace)(incident);
+        let pace = (policy.pace)(incident);
         let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
@@ -297,16 +297,16 @@ impl Open {
         let told = match quiet_for {
             // What was never told ends without a word; what was told is told to its end, silenced or not.
             None if over => return self.close(id, now, "Over before anybody was told"),
-            _ if over => Some(Told::Resolved),
+            _ if over => Some(NotificationKind::Resolved),
             _ if quiet.is_some() => None,
-            None => ripe.then_some(Told::Opened),
+            None => ripe.then_some(NotificationKind::Opened),
             Some(_) if verdict.is_some() => verdict,
             Some(_) if ending => None,
             Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
-                Some(Told::Update)
+                Some(NotificationKind::Update)
             }
             Some(_) if incident.acknowledged.is_some() => None,
-            Some(quiet) if quiet >= reminder_after(incident, &pace) => Some(Told::Reminder),
+            Some(quiet) if quiet >= reminder_after(incident, &pace) => Some(NotificationKind::Reminder),
             Some(_) => None,
         };
         match told {
@@ -325,11 +325,11 @@ impl Open {
     }
 
     /// Counts the message and writes it into the timeline; an incident that is over leaves the open ones.
-    fn tell(&mut self, id: i64, told: Told, now: Timestamp, why: &str) -> Option<Change> {
+    fn tell(&mut self, id: i64, told: NotificationKind, now: Timestamp, why: &str) -> Option<Change> {
         let incident = self.incidents.get_mut(&id).map(Arc::make_mut)?;
-        shape::tell(incident, told, now, why);
+        incident_record::tell(incident, told, now, why);
         let incident = incident.clone();
-        if told == Told::Resolved {
+        if told == NotificationKind::Resolved {
             self.incidents.remove(&id);
             self.told_headline.remove(&id);
         } else {
@@ -338,18 +338,18 @@ impl Open {
         Some(Change { incident, told: Some(told) })
     }
 
-    /// The id of the next incident, whoever opens it.
+    /// Returns the id of the next incident, whoever opens it.
     pub fn next_id(&mut self) -> i64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// An open incident, to note who was told and who looks after it.
+    /// Returns an open incident, to note who was told and who looks after it.
     pub fn incident_mut(&mut self, id: i64) -> Option<&mut Incident> {
         self.incidents.get_mut(&id).map(Arc::make_mut)
     }
 
-    /// An open incident, to change its alerts: its shape is settled before it is told.
+    /// An open incident, to change its alerts: its summary is made before it is told.
     fn edit(&mut self, id: i64) -> Option<&mut Incident> {
         let shared = self.incidents.get_mut(&id)?;
         self.edited.insert(id);

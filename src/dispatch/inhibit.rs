@@ -13,7 +13,7 @@ struct Rule {
     equal: Vec<String>,
 }
 
-/// The rules.
+/// Holds the inhibition rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inhibitor(Vec<Rule>);
 
@@ -36,7 +36,7 @@ impl Inhibitor {
         Ok(Self(configs.iter().enumerate().map(rule).collect::<Result<_, _>>()?))
     }
 
-    /// What fires, prepared for questions.
+    /// Returns what fires, prepared for questions.
     pub fn snapshot<'a>(&'a self, firing: &[(&'a str, &'a Pairs)]) -> Snapshot<'a> {
         let sources = |rule: &'a Rule| {
             let mut by_equal = Sources::new();
@@ -68,7 +68,7 @@ type Sources<'a> = HashMap<Vec<&'a str>, Vec<Source<'a>>>;
 pub struct Snapshot<'a>(Vec<(&'a Rule, Sources<'a>)>);
 
 impl Snapshot<'_> {
-    /// The fingerprint of an alert that explains this one; `None`: it is to be told.
+    /// Returns the fingerprint of an alert that explains this one; `None`: it is to be told.
     pub fn inhibitor_of(&self, labels: &Pairs) -> Option<&str> {
         self.0.iter().filter(|(rule, _)| rule.target.matches(labels)).find_map(|(rule, sources)| {
             // What matches both sides is not inhibited by what does so too: else two would silence each other.

@@ -44,17 +44,17 @@ impl Matchers {
         Ok(Self(matchers.iter().map(one).collect::<Result<_, _>>()?))
     }
 
-    /// Whether labels satisfy all; a label that is not there counts as empty.
+    /// Returns whether labels satisfy all; a label that is not there counts as empty.
     pub fn matches(&self, labels: &Pairs) -> bool {
         self.0.iter().all(|m| m.matches(labels.get(&*m.name).map_or("", String::as_str)))
     }
 
-    /// No condition.
+    /// Returns whether there is no condition.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether no label at all would do: such conditions match everything that lacks the labels.
+    /// Returns whether no label at all would do: such conditions match everything that lacks the labels.
     pub fn match_nothing_given(&self) -> bool {
         self.0.iter().all(|m| m.matches(""))
     }
@@ -82,7 +82,7 @@ impl std::fmt::Display for Matchers {
     }
 }
 
-/// `=`, `!=`, `=~` or `!~`.
+/// Returns `=`, `!=`, `=~` or `!~`.
 pub fn operator(m: &SilenceMatcher) -> &'static str {
     match (m.is_regex, m.is_equal) {
         (false, true) => "=",

@@ -1,7 +1,7 @@
 //! Messages on their way: the mirror in memory of the store's outbox. Pure: says what may be sent now and what becomes of
 //! it afterwards; sending and storing are the loop's.
 //!
-//! A lane is one incident at one integration. Within a lane messages go in order, one at a time; lanes don't wait for
+//! A queue is one incident at one integration. Within a queue messages go in order, one at a time; queues don't wait for
 //! each other, save that an integration has at most [`IN_FLIGHT_MAX`] attempts at once. What is more urgent goes first and
 //! has [`IN_FLIGHT_MORE`] attempts of its own, so that a storm of alerts at a slow receiver holds up no outage.
 
@@ -15,7 +15,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    model::{Incident, Notification, OutboxEntry, Severity, Told, text},
+    model::{Incident, Notification, NotificationKind, OutboxEntry, Severity, text},
     notify::{
         Outcome, receiver_of,
         retry::{RETRY_AFTER_MAX, next_attempt},
@@ -33,7 +33,7 @@ pub const IN_FLIGHT_MORE: usize = 2;
 pub const OUTBOX_MAX: usize = 5_000;
 
 /// One incident at one integration.
-type Lane = (i64, Arc<str>);
+type QueueKey = (i64, Arc<str>);
 
 /// What goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,11 +75,11 @@ pub struct Shed {
     pub unheard: bool,
 }
 
-/// What waits, in lanes.
+/// What waits, in queues.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    lanes: BTreeMap<Lane, VecDeque<OutboxEntry>>,
-    busy: HashSet<Lane>,
+    queues: BTreeMap<QueueKey, VecDeque<OutboxEntry>>,
+    busy: HashSet<QueueKey>,
     in_flight: HashMap<Arc<str>, usize>,
     len: usize,
 }
@@ -91,41 +91,41 @@ impl Outbox {
         for entry in entries {
             outbox.push(entry);
         }
-        for lane in outbox.lanes.values_mut() {
-            lane.make_contiguous().sort_by_key(|e| e.notification.sequence);
+        for queue in outbox.queues.values_mut() {
+            queue.make_contiguous().sort_by_key(|e| e.notification.sequence);
         }
         outbox
     }
 
-    /// Messages that wait or are being sent.
+    /// Returns how many messages wait or are being sent.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Nothing waits.
+    /// Returns whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds a message behind those of its lane.
+    /// Adds a message behind those of its queue.
     pub fn push(&mut self, entry: OutboxEntry) {
-        self.lanes.entry(lane_of(&entry)).or_default().push_back(entry);
+        self.queues.entry(queue_of(&entry)).or_default().push_back(entry);
         self.len += 1;
     }
 
-    /// Takes what must go for the limit to be kept. What was never tried was heard by nobody: the next message of its lane
+    /// Takes what must go for the limit to be kept. What was never tried was heard by nobody: the next message of its queue
     /// says all that it said, and an end is not told where no beginning was.
     pub fn shed(&mut self) -> Vec<Shed> {
         let mut all = Vec::new();
         while let Some((entry, at)) = self.overflow() {
-            let lane = lane_of(&entry);
+            let key = queue_of(&entry);
             let mut unheard = entry.attempts == 0 && entry.notification.heard.is_none();
-            let next = self.lanes.get_mut(&lane).and_then(|queue| queue.get_mut(at));
+            let next = self.queues.get_mut(&key).and_then(|queue| queue.get_mut(at));
             let mut end = None;
             if let Some(next) = next.filter(|_| entry.attempts == 0) {
                 next.notification.heard = entry.notification.heard;
-                if unheard && next.notification.told == Told::Resolved {
-                    end = self.take(&lane, at);
+                if unheard && next.notification.told == NotificationKind::Resolved {
+                    end = self.take(&key, at);
                 }
                 unheard = false;
             }
@@ -135,115 +135,116 @@ impl Outbox {
         all
     }
 
-    /// What goes next, and its place in its lane: the oldest update or reminder that is not being sent, else the oldest of the
+    /// What goes next, and its place in its queue: the oldest update or reminder that is not being sent, else the oldest of the
     /// least urgent messages. What the diagnosis found goes last.
     fn overflow(&mut self) -> Option<(OutboxEntry, usize)> {
         if self.len <= OUTBOX_MAX {
             return None;
         }
         let busy = &self.busy;
-        let waiting = self.lanes.iter().flat_map(|(lane, queue)| {
-            let first = usize::from(busy.contains(lane));
-            queue.iter().enumerate().skip(first).map(move |(i, e)| (lane, i, e))
+        let waiting = self.queues.iter().flat_map(|(key, queue)| {
+            let first = usize::from(busy.contains(key));
+            queue.iter().enumerate().skip(first).map(move |(i, e)| (key, i, e))
         });
-        let dispensable = |e: &OutboxEntry| matches!(e.notification.told, Told::Update | Told::Reminder);
+        let dispensable =
+            |e: &OutboxEntry| matches!(e.notification.told, NotificationKind::Update | NotificationKind::Reminder);
         let least = |e: &OutboxEntry| {
             let urgency = Urgency::of(e);
             (urgency == Urgency::Found, !dispensable(e), Reverse(urgency), e.notification.at)
         };
-        let (lane, i, _) = waiting.min_by_key(|(_, _, e)| least(e))?;
-        let lane = lane.clone();
-        self.take(&lane, i).map(|entry| (entry, i))
+        let (key, i, _) = waiting.min_by_key(|(_, _, e)| least(e))?;
+        let key = key.clone();
+        self.take(&key, i).map(|entry| (entry, i))
     }
 
-    /// Whether a message about an incident waits for any integration of a receiver.
+    /// Returns whether a message about an incident waits for any integration of a receiver.
     pub fn waits(&self, incident: i64, receiver: &str) -> bool {
-        self.lanes.keys().any(|(id, integration)| *id == incident && receiver_of(integration) == receiver)
+        self.queues.keys().any(|(id, integration)| *id == incident && receiver_of(integration) == receiver)
     }
 
-    /// Whether any message waits for an integration.
+    /// Returns whether any message waits for an integration.
     pub fn has(&self, integration: &str) -> bool {
-        self.lanes.keys().any(|(_, of)| **of == *integration)
+        self.queues.keys().any(|(_, of)| **of == *integration)
     }
 
     /// Takes what may be sent now; each must come back through [`Outbox::settle`].
     pub fn due(&mut self, now: Timestamp) -> Vec<OutboxEntry> {
-        let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((lane, queue.front()?)));
-        let idle = heads.filter(|(lane, head)| !self.busy.contains(*lane) && is_due(head, now));
-        let mut waiting: Vec<(Urgency, &Lane, &OutboxEntry)> =
-            idle.map(|(lane, head)| (Urgency::of(head), lane, head)).collect();
+        let heads = self.queues.iter().filter_map(|(key, queue)| Some((key, queue.front()?)));
+        let idle = heads.filter(|(key, head)| !self.busy.contains(*key) && is_due(head, now));
+        let mut waiting: Vec<(Urgency, &QueueKey, &OutboxEntry)> =
+            idle.map(|(key, head)| (Urgency::of(head), key, head)).collect();
         // Stable: of the same urgency the older incident goes first.
         waiting.sort_by_key(|(urgency, ..)| *urgency);
         let mut due = Vec::new();
-        for (urgency, lane, head) in waiting {
-            let in_flight = self.in_flight.entry(lane.1.clone()).or_default();
+        for (urgency, key, head) in waiting {
+            let in_flight = self.in_flight.entry(key.1.clone()).or_default();
             if *in_flight < urgency.slots() {
                 *in_flight += 1;
-                self.busy.insert(lane.clone());
+                self.busy.insert(key.clone());
                 due.push(head.clone());
             }
         }
         due
     }
 
-    /// When something may be sent that waits for its time; `None`: nothing waits for time.
+    /// Returns when something may be sent that waits for its time; `None`: nothing waits for time.
     pub fn next_at(&self) -> Option<Timestamp> {
-        let heads = self.lanes.iter().filter_map(|(lane, queue)| Some((lane, queue.front()?)));
-        let may = |(lane, head): &(&Lane, &OutboxEntry)| {
-            let free = self.in_flight.get(&lane.1).is_none_or(|n| *n < Urgency::of(head).slots());
-            free && !self.busy.contains(*lane)
+        let heads = self.queues.iter().filter_map(|(key, queue)| Some((key, queue.front()?)));
+        let may = |(key, head): &(&QueueKey, &OutboxEntry)| {
+            let free = self.in_flight.get(&key.1).is_none_or(|n| *n < Urgency::of(head).slots());
+            free && !self.busy.contains(*key)
         };
         heads.filter(may).map(|(_, head)| head.next_at).min()
     }
 
     /// Takes in how an attempt ended, as it was recorded.
     pub fn settle(&mut self, delivery: &Delivery) {
-        let lane = lane_of(&delivery.entry);
+        let key = queue_of(&delivery.entry);
         self.release(&delivery.entry);
-        let Some(at) = self.lanes.get(&lane).and_then(|q| q.iter().position(|e| e.id == delivery.entry.id)) else {
+        let Some(at) = self.queues.get(&key).and_then(|q| q.iter().position(|e| e.id == delivery.entry.id)) else {
             return;
         };
         match delivery.outcome {
             DeliveryOutcome::Retried => {
-                if let Some(slot) = self.lanes.get_mut(&lane).and_then(|q| q.get_mut(at)) {
+                if let Some(slot) = self.queues.get_mut(&key).and_then(|q| q.get_mut(at)) {
                     *slot = delivery.entry.clone();
                 }
             }
             DeliveryOutcome::Delivered | DeliveryOutcome::Dropped => {
-                self.take(&lane, at);
+                self.take(&key, at);
             }
         }
     }
 
     /// A receiver is back: what waits for it need not wait for its backoff to end.
     pub fn hurry(&mut self, receiver: &str, now: Timestamp) {
-        let lanes = self.lanes.iter_mut().filter(|(lane, _)| &*lane.1 == receiver && !self.busy.contains(*lane));
-        for head in lanes.filter_map(|(_, queue)| queue.front_mut()) {
+        let queues = self.queues.iter_mut().filter(|(key, _)| &*key.1 == receiver && !self.busy.contains(*key));
+        for head in queues.filter_map(|(_, queue)| queue.front_mut()) {
             head.next_at = head.next_at.min(now);
         }
     }
 
     fn release(&mut self, entry: &OutboxEntry) {
-        let lane = lane_of(entry);
-        if self.busy.remove(&lane)
-            && let Some(n) = self.in_flight.get_mut(&lane.1)
+        let key = queue_of(entry);
+        if self.busy.remove(&key)
+            && let Some(n) = self.in_flight.get_mut(&key.1)
         {
             *n = n.saturating_sub(1);
         }
     }
 
-    fn take(&mut self, lane: &Lane, at: usize) -> Option<OutboxEntry> {
-        let queue = self.lanes.get_mut(lane)?;
+    fn take(&mut self, key: &QueueKey, at: usize) -> Option<OutboxEntry> {
+        let queue = self.queues.get_mut(key)?;
         let entry = queue.remove(at)?;
         if queue.is_empty() {
-            self.lanes.remove(lane);
+            self.queues.remove(key);
         }
         self.len -= 1;
         Some(entry)
     }
 }
 
-/// The message about an incident to one integration.
+/// Returns the message about an incident to one integration.
 pub fn entry(notification: &Notification, receiver: &str, give_up_after: Duration) -> OutboxEntry {
     let Incident { id, .. } = notification.incident;
     OutboxEntry {
@@ -256,7 +257,7 @@ pub fn entry(notification: &Notification, receiver: &str, give_up_after: Duratio
     }
 }
 
-/// What an attempt makes of its entry.
+/// Returns what an attempt makes of its entry.
 pub fn judge(
     mut entry: OutboxEntry,
     outcome: &Outcome,
@@ -283,7 +284,7 @@ pub fn judge(
     Delivery { entry, at: now, outcome, answer, took }
 }
 
-fn lane_of(entry: &OutboxEntry) -> Lane {
+fn queue_of(entry: &OutboxEntry) -> QueueKey {
     (entry.notification.incident.id, entry.receiver.as_str().into())
 }
 

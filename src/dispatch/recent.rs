@@ -16,7 +16,7 @@ use super::{
     elapsed,
     explain::{About, Kind, Tie, is_of_budget, says_the_same},
     incident::WAY_BACK,
-    rank::hosts_of,
+    precedence::hosts_of,
 };
 use crate::model::{Alert, AlertName, Finding, FindingKey, Incident, IncidentAlert, Severity};
 
@@ -42,7 +42,7 @@ struct Past {
     told: bool,
 }
 
-/// See the module.
+/// Remembers what was found lately.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recent {
     /// The times of each finding, oldest first.
@@ -161,7 +161,7 @@ pub(super) struct Lately<'a> {
 }
 
 impl<'a> Lately<'a> {
-    /// What an alert may still be speaking of; `ours`: it is of our own rules.
+    /// Returns what an alert may still be speaking of; `ours`: it is of our own rules.
     pub(super) fn explains(&self, alert: &Alert, looks_back: Duration, ours: bool) -> Option<&'a Finding> {
         let indexed = self.clusters.get(alert.label("cluster"))?;
         let window = looks_back.saturating_add(WAY_BACK);

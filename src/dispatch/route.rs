@@ -90,7 +90,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// The group of an alert.
+    /// Returns the group of an alert.
     pub fn group(&self, labels: &Pairs) -> Group {
         let labels = match &self.group_by {
             GroupBy::All => labels.clone(),
@@ -174,7 +174,7 @@ impl Tree {
         build(config, &parent, None, at, known, 0).map(Self)
     }
 
-    /// The routes that take an alert; there is always one.
+    /// Returns the routes that take an alert; there is always one.
     pub fn matches(&self, labels: &Pairs) -> Vec<&Route> {
         let mut found = Vec::new();
         self.0.find(labels, &mut found);
@@ -184,9 +184,9 @@ impl Tree {
         found
     }
 
-    /// The route that made a group: at its place, where that is still the same route. After a change of the configuration
-    /// the first with its matchers and its receiver, else the first with its matchers, as Alertmanager's notification log
-    /// would know it again.
+    /// Returns the route that made a group: at its place, where that is still the same route. After a change of the
+    /// configuration the first with its matchers and its receiver, else the first with its matchers, as Alertmanager's
+    /// notification log would know it again.
     pub fn of_group(&self, group: &Group) -> Option<&Route> {
         let same = |r: &&Route| *r.key == *group.route && *r.receiver == *group.receiver;
         let moved = || {
@@ -202,7 +202,7 @@ impl Tree {
         numbers.try_fold(&self.0, |route, number| route.children.get(number.parse::<usize>().ok()?))
     }
 
-    /// Every route, parents before their children.
+    /// Returns every route, parents before their children.
     pub fn all(&self) -> Vec<&Route> {
         fn walk<'a>(route: &'a Route, all: &mut Vec<&'a Route>) {
             all.push(route);
@@ -308,7 +308,7 @@ fn escalation(steps: &[EscalationConfig], at: &str, known: &Known<'_>) -> Result
     Ok(all)
 }
 
-/// The names of routes' receivers in the order in which they are told, each once.
+/// Returns the names of routes' receivers in the order in which they are told, each once.
 pub fn receivers(routes: &[&Route]) -> Vec<Arc<str>> {
     let mut seen: BTreeMap<Arc<str>, ()> = BTreeMap::new();
     let new = |r: &&&Route| seen.insert(r.receiver.clone(), ()).is_none();

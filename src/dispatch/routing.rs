@@ -6,19 +6,19 @@ use jiff::Timestamp;
 
 use super::{
     config::{InhibitConfig, NamedIntervals, RouteConfig},
+    incident_record::Pace,
     inhibit::Inhibitor,
     route::{Known, Route, Tree},
-    shape::Pace,
     times::Intervals,
 };
 use crate::model::{AlertContext, AlertName, Incident, Pairs, with_external};
 
-/// See the module.
+/// Holds whom to tell, and when, as the configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct Routing {
     /// `None`: nobody is told anything.
     pub tree: Option<Tree>,
-    /// What explains what.
+    /// Inhibition rules.
     pub inhibitor: Inhibitor,
     /// When.
     pub intervals: Intervals,
@@ -55,12 +55,12 @@ impl Routing {
         Ok(Self { tree, inhibitor: Inhibitor::new(inhibit)?, intervals })
     }
 
-    /// The routes that take an alert.
+    /// Returns the routes that take an alert.
     pub fn routes(&self, labels: &Pairs) -> Vec<&Route> {
         self.tree.as_ref().map(|tree| tree.matches(labels)).unwrap_or_default()
     }
 
-    /// The time interval that keeps a route quiet now, in words.
+    /// Returns the time interval that keeps a route quiet now, in words.
     pub fn muted_by(&self, route: &Route, now: Timestamp) -> Option<String> {
         if let Some(name) = self.intervals.holding(&route.mute, now) {
             return Some(name.to_owned());
@@ -69,7 +69,7 @@ impl Routing {
         inactive.then(|| route.active.join(", "))
     }
 
-    /// The routes of an incident: those of its group, or of the alert that gives it its headline.
+    /// Returns the routes of an incident: those of its group, or of the alert that gives it its headline.
     pub fn routes_of(&self, incident: &Incident, context: &AlertContext) -> Vec<&Route> {
         let Some(tree) = &self.tree else { return Vec::new() };
         match &incident.group {
@@ -82,8 +82,8 @@ impl Routing {
         }
     }
 
-    /// What the route of a receiver groups an incident by, with the values of the alert that gives it its headline; of
-    /// one that was called in (an escalation, a route that is gone) as the incident's first route has it.
+    /// Returns what the route of a receiver groups an incident by, with the values of the alert that gives it its
+    /// headline; of one that was called in (an escalation, a route that is gone) as the incident's first route has it.
     pub fn group_labels(&self, incident: &Incident, receiver: &str, context: &AlertContext) -> Option<Pairs> {
         if let Some(group) = &incident.group {
             return Some(group.labels.clone());
@@ -92,7 +92,7 @@ impl Routing {
         Some(route.group(&labels_of(incident, context)).labels)
     }
 
-    /// `labels` of the same route: templates.
+    /// Returns `labels` of the same route: templates.
     pub fn route_labels(&self, incident: &Incident, receiver: &str, context: &AlertContext) -> Pairs {
         self.route_for(incident, receiver, context).map(|route| route.labels.clone()).unwrap_or_default()
     }
@@ -102,19 +102,19 @@ impl Routing {
         routes.iter().find(|r| *r.receiver == *receiver).or(routes.first()).copied()
     }
 
-    /// How often an incident is told.
+    /// Returns how often an incident is told.
     pub fn pace_of(&self, incident: &Incident, context: &AlertContext) -> Pace {
         let timers = self.routes_of(incident, context).first().map(|r| r.timers).unwrap_or_default();
         Pace { group_interval: timers.group_interval, repeat_interval: timers.repeat_interval }
     }
 
-    /// Whether every route of an incident is muted now.
+    /// Returns whether every route of an incident is muted now.
     pub fn is_muted(&self, incident: &Incident, context: &AlertContext, now: Timestamp) -> bool {
         let routes = self.routes_of(incident, context);
         !routes.is_empty() && routes.iter().all(|r| self.muted_by(r, now).is_some())
     }
 
-    /// The receivers that are to hear of an incident now, each once.
+    /// Returns the receivers that are to hear of an incident now, each once.
     pub fn receivers_of(&self, incident: &Incident, context: &AlertContext, now: Timestamp) -> Vec<Arc<str>> {
         let mut receivers: Vec<Arc<str>> = Vec::new();
         for route in self.routes_of(incident, context) {
@@ -126,12 +126,12 @@ impl Routing {
     }
 }
 
-/// The labels by which an incident of the diagnosis is routed: those of the alert that gives it its headline.
+/// Returns the labels by which an incident of the diagnosis is routed: those of the alert that gives it its headline.
 pub fn labels_of(incident: &Incident, context: &AlertContext) -> Pairs {
     incident.alerts.first().map(|a| a.finding.shown_labels(context)).unwrap_or_default()
 }
 
-/// Whether an incident is about a receiver that fails.
+/// Returns whether an incident is about a receiver that fails.
 pub fn is_of_receivers(incident: &Incident) -> bool {
     incident.alerts.first().is_some_and(|a| a.finding.key.alert == AlertName::ReceiverFailing)
 }

@@ -44,18 +44,18 @@ impl Silences {
         Self(silences.into_iter().filter_map(with).collect())
     }
 
-    /// All of them, by id.
+    /// Returns all of them, by id.
     pub fn all(&self) -> impl Iterator<Item = &Silence> {
         self.0.values().map(|(s, _)| s)
     }
 
-    /// The ids of silences in force that an alert satisfies.
+    /// Returns the ids of silences in force that an alert satisfies.
     pub fn of(&self, labels: &Pairs, now: Timestamp) -> Vec<String> {
         let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
         self.0.values().filter(fits).map(|(s, _)| s.id.clone()).collect()
     }
 
-    /// One silence in force that labels satisfy: the one that lasts longest.
+    /// Returns one silence in force that labels satisfy: the one that lasts longest.
     pub fn first_of(&self, labels: &Pairs, now: Timestamp) -> Option<&Silence> {
         let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
         self.0.values().filter(fits).map(|(s, _)| s).max_by_key(|s| (s.ends_at, &s.id))
@@ -116,7 +116,7 @@ impl Silences {
         gone
     }
 
-    /// When a silence next begins or ends.
+    /// Returns when a silence next begins or ends.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.all().flat_map(|s| [s.starts_at, s.ends_at]).filter(|at| *at > now).min()
     }
@@ -159,7 +159,7 @@ fn can_change(old: &Silence, new: &Silence, now: Timestamp) -> bool {
     }
 }
 
-/// A random UUID (version 4).
+/// Returns a random UUID (version 4).
 pub fn new_id() -> String {
     let n = (fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{n:032x}");

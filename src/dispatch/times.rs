@@ -84,7 +84,7 @@ impl Intervals {
         Ok(())
     }
 
-    /// The first of the named intervals in which a moment lies.
+    /// Returns the first of the named intervals in which a moment lies.
     pub fn holding<'a>(&self, names: &'a [String], at: Timestamp) -> Option<&'a str> {
         let holds = |name: &&String| self.0.get(*name).is_some_and(|all| all.iter().any(|i| i.contains(at)));
         names.iter().find(holds).map(String::as_str)

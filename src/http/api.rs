@@ -180,7 +180,7 @@ pub struct AcknowledgeBody {
 /// `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    match web.desk.acknowledge(id, &who(&by)).await {
+    match web.submissions.acknowledge(id, &who(&by)).await {
         Ok(Some(stored)) => kept::json(serde_json::json!({"acknowledged": id}), stored),
         Ok(None) => not_found(format!("There is no open incident {id}.")),
         Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),

@@ -61,7 +61,7 @@ fn bad(message: impl Into<String>) -> Response {
     failed(StatusCode::BAD_REQUEST, message)
 }
 
-fn stopping(error: &crate::dispatch::desk::Closed) -> Response {
+fn stopping(error: &crate::dispatch::submissions::Closed) -> Response {
     failed(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
@@ -223,7 +223,7 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
         }
         posts.push(post);
     }
-    match web.desk.post(posts).await {
+    match web.submissions.post(posts).await {
         Ok((errors, Durability::Durable)) if errors.is_empty() => StatusCode::OK.into_response(),
         Ok((errors, stored)) if errors.is_empty() => kept::json(json!({}), stored),
         Ok((refusals, _)) => refused(&refusals),
@@ -288,7 +288,7 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
         Ok(silence) => silence,
         Err(error) => return bad(format!("parsing silence body from \"\" failed, because {error}")),
     };
-    match web.desk.silence(silence).await {
+    match web.submissions.silence(silence).await {
         Ok(Ok((id, stored))) => kept::json(json!({"silenceID": id}), stored),
         Ok(Err(error @ SilenceError::NotFound(_))) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => bad(error.to_string()),
@@ -297,7 +297,7 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
 }
 
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    match web.desk.expire(&id).await {
+    match web.submissions.expire(&id).await {
         Ok(Ok(Durability::Durable)) => StatusCode::OK.into_response(),
         Ok(Ok(stored)) => kept::json(json!({}), stored),
         Ok(Err(error)) => failed(StatusCode::NOT_FOUND, error.to_string()),

@@ -20,7 +20,7 @@ use super::{
     page_answer,
 };
 use crate::{
-    dispatch::{desk::Closed, matchers},
+    dispatch::{matchers, submissions::Closed},
     model::{Silence, duration::prometheus as duration},
 };
 
@@ -67,7 +67,7 @@ async fn make_silence(State(web): State<Web>, params: Params) -> Response {
     };
     form.error = match read(&form, web.clock.wall()) {
         Err(why) => why,
-        Ok(silence) => match web.desk.silence(silence).await {
+        Ok(silence) => match web.submissions.silence(silence).await {
             Ok(Ok(_)) => return shown(&web, "/silences"),
             Ok(Err(error)) => error.to_string(),
             Err(closed) => return stopping(closed),
@@ -102,7 +102,7 @@ fn read(form: &SilenceForm, now: Timestamp) -> Result<Silence, String> {
 }
 
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    match web.desk.expire(&id).await {
+    match web.submissions.expire(&id).await {
         Ok(Ok(_)) => shown(&web, "/silences"),
         Ok(Err(error)) => lost(&web, &error.to_string()),
         Err(closed) => stopping(closed),
@@ -117,7 +117,7 @@ async fn ask_acknowledge(State(web): State<Web>, Path(id): Path<String>) -> Resp
 }
 
 async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
-    match web.desk.acknowledge(id, &api::who(params.text("by"))).await {
+    match web.submissions.acknowledge(id, &api::who(params.text("by"))).await {
         Ok(Some(_)) => shown(&web, &format!("/incidents/{id}")),
         Ok(None) => lost(&web, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),

@@ -237,7 +237,7 @@ impl AlertName {
     }
 
     /// One grows out of the other, however long ago that began.
-    pub fn is_kin(self, other: Self) -> bool {
+    pub fn is_related(self, other: Self) -> bool {
         let (a, b) = (self.cause(), other.cause());
         a.family.is_some() && a.family == b.family && !(self == other && a.apart)
     }
@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn families_grow_out_of_each_other() {
-        let check = |a: AlertName, b: AlertName, kin: bool, relief: bool| {
-            assert_eq!((a.is_kin(b), b.is_kin(a), b.is_relief_after(a)), (kin, kin, relief), "{a} {b}");
+        let check = |a: AlertName, b: AlertName, related: bool, relief: bool| {
+            assert_eq!((a.is_related(b), b.is_related(a), b.is_relief_after(a)), (related, related, relief), "{a} {b}");
         };
         check(EtcdQuorumLost, EtcdMemberDown, true, true);
         check(EtcdMemberDown, EtcdQuorumLost, true, false);

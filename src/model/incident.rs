@@ -167,10 +167,10 @@ pub fn findings_of(incidents: &[Incident], alert: AlertName) -> Vec<Finding> {
     findings.filter(|f| f.key.alert == alert).cloned().collect()
 }
 
-/// Why a message is written.
+/// Says why a message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Told {
+pub enum NotificationKind {
     /// It began.
     Opened,
     /// It got worse: told at once.
@@ -187,7 +187,7 @@ pub enum Told {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// Why now.
-    pub told: Told,
+    pub told: NotificationKind,
     /// Number of this message in its incident, from 0.
     pub sequence: u32,
     /// When it was written.

@@ -10,7 +10,7 @@ use super::{
     words,
 };
 use crate::{
-    model::{Notification, Pairs, Told},
+    model::{Notification, NotificationKind, Pairs},
     template::{Library, NoHistory, Template, TemplateError, Value},
 };
 
@@ -65,12 +65,12 @@ fn without_route(n: &Notification, receiver: &str) -> Value {
 }
 
 /// Alertmanager's word for why it tells (notify/notify.go, `NotificationReason`).
-fn reason(told: Told) -> &'static str {
+fn reason(told: NotificationKind) -> &'static str {
     match told {
-        Told::Opened => "first notification",
-        Told::Worse | Told::Update => "new alerts added",
-        Told::Reminder => "repeat interval elapsed",
-        Told::Resolved => "all alerts resolved",
+        NotificationKind::Opened => "first notification",
+        NotificationKind::Worse | NotificationKind::Update => "new alerts added",
+        NotificationKind::Reminder => "repeat interval elapsed",
+        NotificationKind::Resolved => "all alerts resolved",
     }
 }
 

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic};
+use crate::model::{
+    AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic,
+};
 
 #[allow(clippy::unwrap_used)] // Of constants in this file and in tests.
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -35,7 +37,7 @@ pub fn opened() -> Notification {
     };
     let alert = |finding| IncidentAlert::new(finding, at("14:02:15"));
     Notification {
-        told: Told::Opened,
+        told: NotificationKind::Opened,
         sequence: 0,
         at: at("14:02:15"),
         incident: Incident {
@@ -61,7 +63,7 @@ pub fn opened() -> Notification {
 /// The same, twelve minutes later.
 pub fn resolved() -> Notification {
     let mut n = opened();
-    n.told = Told::Resolved;
+    n.told = NotificationKind::Resolved;
     n.sequence = 1;
     n.at = at("14:14:14");
     n.incident.resolved_at = Some(at("14:14:11"));

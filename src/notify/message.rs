@@ -13,7 +13,7 @@ use super::{
     words::{self, Page},
 };
 use crate::{
-    model::{Notification, Secret, Told, text},
+    model::{Notification, NotificationKind, Secret, text},
     template::{Library, NoHistory, Template, Value},
 };
 
@@ -108,7 +108,7 @@ impl<'a> Message<'a> {
 
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
-        self.n.told == Told::Resolved
+        self.n.told == NotificationKind::Resolved
     }
 
     /// Identifies the group that the message is of, as Alertmanager's webhook does.

@@ -12,7 +12,7 @@ use super::{
     post::{Call, Reply, Service, Vault},
     slack::given,
 };
-use crate::model::{Severity, Told};
+use crate::model::{NotificationKind, Severity};
 
 /// The largest message:
 /// <https://learn.microsoft.com/en-us/microsoftteams/platform/bots/how-to/format-your-bot-messages>.
@@ -139,7 +139,7 @@ fn block(text: &str) -> Value {
 /// Of the few that cards know.
 fn colour(m: &Message<'_>) -> &'static str {
     match (m.n.told, m.n.incident.severity) {
-        (Told::Resolved, _) => "Good",
+        (NotificationKind::Resolved, _) => "Good",
         (_, Severity::Critical) => "Attention",
         (_, Severity::Warning) => "Warning",
         (_, Severity::Info) => "Accent",

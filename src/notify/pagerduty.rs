@@ -14,7 +14,7 @@ use super::{
     slack::given,
     words,
 };
-use crate::model::{Severity, Told};
+use crate::model::{NotificationKind, Severity};
 
 /// The public API.
 const API: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -197,7 +197,7 @@ impl Service for PagerDuty {
 fn action(m: &Message<'_>) -> &'static str {
     match m.n.told {
         _ if m.is_over() => "resolve",
-        Told::Update | Told::Reminder if m.n.incident.acknowledged.is_some() => "acknowledge",
+        NotificationKind::Update | NotificationKind::Reminder if m.n.incident.acknowledged.is_some() => "acknowledge",
         _ => "trigger",
     }
 }

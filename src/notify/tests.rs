@@ -32,7 +32,10 @@ const GLOBAL: &str = "{smtp_from: dogwatch@example.org, smtp_smarthost: 'mail.ex
 fn build(global: &str, receivers: &str) -> Result<Vec<String>, String> {
     let receivers: Vec<ReceiverConfig> = parse(receivers)?;
     let all = integrations(&parse(global)?, &receivers, &default_library().unwrap()).map_err(|e| e.to_string())?;
-    Ok(all.iter().map(|i| format!("{}{}", i.name, if i.wants(Told::Resolved) { "" } else { " (no end)" })).collect())
+    Ok(all
+        .iter()
+        .map(|i| format!("{}{}", i.name, if i.wants(NotificationKind::Resolved) { "" } else { " (no end)" }))
+        .collect())
 }
 
 #[test]
@@ -130,16 +133,16 @@ fn secrets_are_not_shown() {
 #[test]
 fn subjects_say_it_all() {
     let check = |told, sequence, expected: &str| {
-        let mut n = if told == Told::Resolved { example::resolved() } else { example::opened() };
+        let mut n = if told == NotificationKind::Resolved { example::resolved() } else { example::opened() };
         n.told = told;
         n.sequence = sequence;
         n.at = example::at("18:02:15");
         assert_eq!(words::subject(&n), expected);
     };
-    check(Told::Opened, 0, "[prod] etcd has lost quorum: 2 of 3 members down");
-    check(Told::Worse, 1, "[prod] Worse: etcd has lost quorum: 2 of 3 members down");
-    check(Told::Reminder, 2, "[prod] Still after 4 h: etcd has lost quorum: 2 of 3 members down");
-    check(Told::Resolved, 3, "[prod] Resolved after 12 min: etcd has lost quorum: 2 of 3 members down");
+    check(NotificationKind::Opened, 0, "[prod] etcd has lost quorum: 2 of 3 members down");
+    check(NotificationKind::Worse, 1, "[prod] Worse: etcd has lost quorum: 2 of 3 members down");
+    check(NotificationKind::Reminder, 2, "[prod] Still after 4 h: etcd has lost quorum: 2 of 3 members down");
+    check(NotificationKind::Resolved, 3, "[prod] Resolved after 12 min: etcd has lost quorum: 2 of 3 members down");
 
     let mut n = example::opened();
     n.incident.alerts[1].finding.caused_by = None;

@@ -11,7 +11,7 @@ use super::{
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
 };
-use crate::model::{Severity, Told};
+use crate::model::{NotificationKind, Severity};
 
 /// The public API.
 const API: &str = "https://alert.victorops.com/integrations/generic/20131114/alert/";
@@ -72,7 +72,9 @@ impl VictorOps {
         let incident = &m.n.incident;
         match m.n.told {
             _ if m.is_over() => return "RECOVERY".to_owned(),
-            Told::Update | Told::Reminder if incident.acknowledged.is_some() => return "ACKNOWLEDGEMENT".to_owned(),
+            NotificationKind::Update | NotificationKind::Reminder if incident.acknowledged.is_some() => {
+                return "ACKNOWLEDGEMENT".to_owned();
+            }
             _ => {}
         }
         let default = match incident.severity {

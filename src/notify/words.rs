@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, Severity, Told, Topic, text},
+    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic, text},
     runbook,
 };
 
@@ -29,12 +29,12 @@ pub fn subject(n: &Notification) -> String {
     let headline = &n.incident.headline;
     let lasted = || text::duration(lasted(n));
     let sentence = match n.told {
-        Told::Opened => format!("{headline}{}", and_more(&n.incident)),
-        Told::Worse => format!("Worse: {headline}{}", and_more(&n.incident)),
-        Told::Update => format!("Update: {headline}{}", and_more(&n.incident)),
-        Told::Reminder => format!("Still after {}: {headline}{}", lasted(), and_more(&n.incident)),
-        Told::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
-        Told::Resolved => format!("Resolved after {}: {headline}", lasted()),
+        NotificationKind::Opened => format!("{headline}{}", and_more(&n.incident)),
+        NotificationKind::Worse => format!("Worse: {headline}{}", and_more(&n.incident)),
+        NotificationKind::Update => format!("Update: {headline}{}", and_more(&n.incident)),
+        NotificationKind::Reminder => format!("Still after {}: {headline}{}", lasted(), and_more(&n.incident)),
+        NotificationKind::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
+        NotificationKind::Resolved => format!("Resolved after {}: {headline}", lasted()),
     };
     let mark = if is_drill(&n.incident) { DRILL } else { "" };
     let line = text::one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
@@ -114,7 +114,7 @@ pub struct Page {
 /// Prepares the text.
 pub fn page(n: &Notification) -> Page {
     let incident = &n.incident;
-    let resolved = n.told == Told::Resolved;
+    let resolved = n.told == NotificationKind::Resolved;
     let root = incident.alerts.first().map(|a| &a.finding);
     let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f))).unwrap_or_default();
     let (status, colour) = status(n);
@@ -156,12 +156,12 @@ fn status(n: &Notification) -> (&'static str, &'static str) {
         Severity::Info => "#1565c0",
     };
     match n.told {
-        Told::Opened => ("PROBLEM", colour),
-        Told::Worse => ("WORSE", colour),
-        Told::Update => ("UPDATE", colour),
-        Told::Reminder => ("STILL", colour),
-        Told::Resolved if unwatched(&n.incident) => ("NO LONGER WATCHED", "#546e7a"),
-        Told::Resolved => ("RESOLVED", "#2e7d32"),
+        NotificationKind::Opened => ("PROBLEM", colour),
+        NotificationKind::Worse => ("WORSE", colour),
+        NotificationKind::Update => ("UPDATE", colour),
+        NotificationKind::Reminder => ("STILL", colour),
+        NotificationKind::Resolved if unwatched(&n.incident) => ("NO LONGER WATCHED", "#546e7a"),
+        NotificationKind::Resolved => ("RESOLVED", "#2e7d32"),
     }
 }
 

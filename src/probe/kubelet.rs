@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     Probe, Report, at,
     checks::{self, Page},
-    node_proxy::{self, Told},
+    node_proxy::{self, ProxyAnswer},
     origin,
 };
 use crate::{
@@ -123,22 +123,22 @@ async fn auto(p: Probe<'_>, base: &Url, others: &[Url], node: &str) -> Report {
     let Some((exchange, told)) = proxy(p, node, limit).await else { return report };
     report.follow(&exchange);
     match told {
-        Told::Kubelet => {
+        ProxyAnswer::Kubelet => {
             let mut by_proxy = judge_proxy(&exchange, told);
             // What its own port presents and answers is kept: 401 and 403 there are facts.
             by_proxy.facts = facts(KubeletVia::Proxy, direct_status(&direct));
             by_proxy.lead_with(&direct);
             by_proxy
         }
-        Told::Tried(theirs) if failure.reason.is_silence() && theirs.reason == Reason::Refused => {
+        ProxyAnswer::Tried(theirs) if failure.reason.is_silence() && theirs.reason == Reason::Refused => {
             // Silence may be a firewall's; a refusal is the node's own word.
             report.facts = facts(KubeletVia::Proxy, None);
             report.failed(Failure::new(Reason::Refused, format!("{}; from here: {}", theirs.message, failure.message)))
         }
-        Told::Tried(theirs) if failure.reason != Reason::Auth => {
+        ProxyAnswer::Tried(theirs) if failure.reason != Reason::Auth => {
             report.failed(Failure::new(failure.reason, format!("{}; {}", failure.message, theirs.message)))
         }
-        Told::Tried(_) | Told::Nothing(_) => report,
+        ProxyAnswer::Tried(_) | ProxyAnswer::Nothing(_) => report,
     }
 }
 
@@ -152,7 +152,7 @@ fn direct_status(exchange: &Exchange) -> Option<u16> {
 
 /// Asks API servers in turn until one tells something of the kubelet. Each but the last has half of what is left, so that
 /// one that hangs leaves time for the next.
-async fn proxy(p: Probe<'_>, node: &str, limit: Instant) -> Option<(Exchange, Told)> {
+async fn proxy(p: Probe<'_>, node: &str, limit: Instant) -> Option<(Exchange, ProxyAnswer)> {
     let mut last = None;
     let servers = &p.api[..p.api.len().min(PROXIES_MAX)];
     for (i, api) in servers.iter().enumerate() {
@@ -166,9 +166,9 @@ async fn proxy(p: Probe<'_>, node: &str, limit: Instant) -> Option<(Exchange, To
         let exchange = p.ask(ask, Instant::now() + share).await;
         let told = match &exchange.outcome {
             Ok(answer) => node_proxy::read(node, answer),
-            Err(failure) => Told::Nothing(failure.clone()),
+            Err(failure) => ProxyAnswer::Nothing(failure.clone()),
         };
-        let nothing = matches!(told, Told::Nothing(_));
+        let nothing = matches!(told, ProxyAnswer::Nothing(_));
         last = Some((exchange, told));
         if !nothing {
             break;
@@ -216,11 +216,11 @@ fn judge_page(report: &mut Report, answer: &Answer) {
 }
 
 /// The proxy's answer by itself.
-fn judge_proxy(exchange: &Exchange, told: Told) -> Report {
+fn judge_proxy(exchange: &Exchange, told: ProxyAnswer) -> Report {
     let mut report = Report::new(exchange).passed_on();
     report.facts = facts(KubeletVia::Proxy, None);
     match (told, &exchange.outcome) {
-        (Told::Kubelet, Ok(answer)) => {
+        (ProxyAnswer::Kubelet, Ok(answer)) => {
             judge_page(&mut report, answer);
             if matches!(answer.status, 401 | 403) {
                 // The API server's credentials, not ours.
@@ -232,10 +232,10 @@ fn judge_proxy(exchange: &Exchange, told: Told) -> Report {
             }
             report
         }
-        (Told::Tried(failure), _) => report.failed(failure),
-        (Told::Nothing(failure), _) if failure.reason == Reason::Auth => report.failed(failure),
-        (Told::Nothing(failure), _) => report.failed(cannot_ask(&failure.message)),
-        (Told::Kubelet, Err(failure)) => report.failed(failure.clone()),
+        (ProxyAnswer::Tried(failure), _) => report.failed(failure),
+        (ProxyAnswer::Nothing(failure), _) if failure.reason == Reason::Auth => report.failed(failure),
+        (ProxyAnswer::Nothing(failure), _) => report.failed(cannot_ask(&failure.message)),
+        (ProxyAnswer::Kubelet, Err(failure)) => report.failed(failure.clone()),
     }
 }
 

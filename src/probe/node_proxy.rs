@@ -12,7 +12,7 @@ use crate::{
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ProxyAnswer {
     /// The kubelet's own answer.
     Kubelet,
     /// The API server tried, and this is what came of it: a fact about the kubelet.
@@ -25,17 +25,17 @@ pub enum Told {
 const TRIED: &str = "error trying to reach service";
 
 /// Reads the proxy's answer to a request for `node`.
-pub fn read(node: &str, answer: &Answer) -> Told {
+pub fn read(node: &str, answer: &Answer) -> ProxyAnswer {
     let text = String::from_utf8_lossy(&answer.body);
     let status = words::status_message(&answer.body);
     let said = status.as_deref().unwrap_or(&text);
-    let nothing = |reason, message: String| Told::Nothing(Failure::new(reason, message));
+    let nothing = |reason, message: String| ProxyAnswer::Nothing(Failure::new(reason, message));
     if answer.status >= 500 && said.contains(TRIED) {
-        return Told::Tried(why(said));
+        return ProxyAnswer::Tried(why(said));
     }
     // Neither the API server nor a kubelet says it so.
     if origin::is_foreign(answer) && answer.status < 500 {
-        return Told::Nothing(origin::foreign("healthz", answer));
+        return ProxyAnswer::Nothing(origin::foreign("healthz", answer));
     }
     match (answer.status, status.is_some()) {
         (401, true) => nothing(Reason::Auth, "the API server does not accept our credentials (401)".into()),
@@ -51,7 +51,7 @@ pub fn read(node: &str, answer: &Answer) -> Told {
             Reason::HttpStatus,
             format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, words::quote(said)),
         ),
-        (_, false) => Told::Kubelet,
+        (_, false) => ProxyAnswer::Kubelet,
     }
 }
 

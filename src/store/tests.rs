@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::eventually::eventually;
-use crate::model::{Group, Job, Notification, ProbeSpec, Reason, Severity, State, Told, Topic};
+use crate::model::{Group, Job, Notification, NotificationKind, ProbeSpec, Reason, Severity, State, Topic};
 
 fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -64,7 +64,7 @@ fn incident(id: i64, resolved: bool) -> Incident {
 
 fn entry(incident_id: i64) -> OutboxEntry {
     let notification = Notification {
-        told: Told::Opened,
+        told: NotificationKind::Opened,
         sequence: 0,
         at: now(),
         incident: incident(incident_id, false),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use dogwatch::{
     clock::Clock,
-    dispatch::{Deps, Desk, Dispatch, Inputs, Routing, Settings, config::RouteConfig},
+    dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions, config::RouteConfig},
     model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, RuleAlert, Severity, Topic},
     notify::{self, config::ReceiverConfig},
     store::{DeliveryOutcome, StorageConfig, Store},
@@ -66,7 +66,7 @@ fn start(data_dir: &Path, receiver: &str) -> Run {
     let (diagnoses, inbox) = mpsc::channel(16);
     let stop = CancellationToken::new();
     let (rules, firing) = mpsc::channel(1);
-    let (_, requests) = Desk::new();
+    let (_, requests) = Submissions::new();
     let inputs = Inputs { diagnoses: inbox, firing, requests, findings: Vec::new() };
     let task = tokio::spawn(Dispatch::new(deps, &restored).run(inputs, stop.clone()));
     Run { diagnoses, rules, settings, stop, task, live, store }

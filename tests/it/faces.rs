@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use dogwatch::{
     clock::Clock,
-    dispatch::{Deps, Desk, Dispatch, Inputs, Routing, Settings},
+    dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
     http::{Web, router, serve},
     model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, Pairs, RuleAlert, Severity, Topic},
     notify,
@@ -152,7 +152,7 @@ impl Rig {
         let (store, restored) =
             Store::open(dir.path().to_owned(), StorageConfig::default(), metrics.clone(), clock.clone());
         let (_, watched) = watch::channel(Arc::new(settings(&sink, more, inhibit)));
-        let (desk, requests) = Desk::new();
+        let (submissions, requests) = Submissions::new();
         let deps = Deps {
             store: store.clone(),
             live: live.clone(),
@@ -177,7 +177,7 @@ impl Rig {
             clock,
             reload: mpsc::channel(1).0,
             external_url: "https://watch.example.org/".into(),
-            desk,
+            submissions,
             rules: dogwatch::rule::Board::default(),
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),

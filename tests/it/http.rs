@@ -72,7 +72,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         clock,
         reload,
         external_url: external_url.to_owned(),
-        desk: dogwatch::dispatch::Desk::new().0,
+        submissions: dogwatch::dispatch::Submissions::new().0,
         rules: dogwatch::rule::Board::default(),
         heartbeats,
         routes: "".into(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dogwatch::{
-    model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, Severity, Told, Topic},
+    model::{AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic},
     notify::{self, Integration, Outcome, config::*},
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -25,7 +25,7 @@ pub fn notification() -> Notification {
         )
     };
     Notification {
-        told: Told::Opened,
+        told: NotificationKind::Opened,
         sequence: 0,
         at,
         incident: Incident {

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use dogwatch::{
-    model::{Notification, Told},
+    model::{Notification, NotificationKind},
     notify::Outcome,
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn send(entry: &str, n: &Notification) -> Outcome {
 
 fn resolved() -> Notification {
     let mut n = notification();
-    n.told = Told::Resolved;
+    n.told = NotificationKind::Resolved;
     n.sequence = 1;
     n.at = "2026-11-23T14:05:00Z".parse().unwrap();
     n.incident.resolved_at = Some(n.at);
@@ -256,7 +256,7 @@ async fn an_opsgenie_alert_is_created_changed_and_closed() {
     server.answer(202, &[], r#"{"requestId": "r"}"#);
     let entry = format!("opsgenie_configs: [{{api_url: '{}', api_key: k, update_alerts: true}}]", server.url("/og/"));
     let mut update = notification();
-    (update.told, update.sequence) = (Told::Update, 1);
+    (update.told, update.sequence) = (NotificationKind::Update, 1);
     for n in [notification(), update, resolved()] {
         assert_eq!(send(&entry, &n).await, Outcome::Delivered("202 Accepted, requestId r".into()));
     }
@@ -378,7 +378,7 @@ async fn real_alertmanagers_know_the_alert_until_it_is_over() {
 
     // One is gone: the other is told, and the answer says who was not.
     drop(b);
-    n.told = Told::Resolved;
+    n.told = NotificationKind::Resolved;
     n.at = jiff::Timestamp::now();
     n.incident.alerts[0].ended_at = Some(n.at);
     let outcome = send(&entry, &n).await;

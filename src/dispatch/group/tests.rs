@@ -46,7 +46,7 @@ struct Story {
 }
 
 impl Story {
-    fn at(&mut self, seconds: i64, firing: &str, told: Option<Told>) {
+    fn at(&mut self, seconds: i64, firing: &str, told: Option<NotificationKind>) {
         let seen = Seen { group: group(), timers: TIMERS, quiet: self.quiet, members: members(firing) };
         let seen = if firing.is_empty() { Vec::new() } else { vec![seen] };
         let last = &mut self.last;
@@ -54,7 +54,7 @@ impl Story {
             *last += 1;
             *last
         });
-        let said: Vec<Told> = changes.iter().filter_map(|c| c.told).collect();
+        let said: Vec<NotificationKind> = changes.iter().filter_map(|c| c.told).collect();
         assert_eq!(said, told.into_iter().collect::<Vec<_>>(), "at {seconds}: {firing}");
     }
 }
@@ -64,14 +64,14 @@ fn a_group_waits_is_told_updated_reminded_and_ended() {
     let mut story = Story::default();
     story.at(0, "a", None);
     story.at(9, "a b", None);
-    story.at(10, "a b", Some(Told::Opened));
+    story.at(10, "a b", Some(NotificationKind::Opened));
     story.at(20, "a b c", None);
-    story.at(70, "a b c", Some(Told::Update));
+    story.at(70, "a b c", Some(NotificationKind::Update));
     story.at(131, "a b c", None);
-    story.at(140, "b c", Some(Told::Update));
-    story.at(740, "b c", Some(Told::Reminder));
+    story.at(140, "b c", Some(NotificationKind::Update));
+    story.at(740, "b c", Some(NotificationKind::Reminder));
     story.at(745, "", None);
-    story.at(800, "", Some(Told::Resolved));
+    story.at(800, "", Some(NotificationKind::Resolved));
     story.at(900, "a", None);
     assert_eq!(story.last, 1);
 }
@@ -82,7 +82,7 @@ fn what_goes_before_the_wait_ends_is_never_told_and_what_comes_and_goes_not_each
     story.at(0, "a", None);
     story.at(5, "", None);
     story.at(11, "a", None);
-    story.at(21, "a", Some(Told::Opened));
+    story.at(21, "a", Some(NotificationKind::Opened));
     story.at(30, "", None);
     story.at(40, "a", None);
     story.at(81, "a", None);
@@ -92,8 +92,8 @@ fn what_goes_before_the_wait_ends_is_never_told_and_what_comes_and_goes_not_each
 fn a_worse_severity_is_told_at_once() {
     let mut story = Story::default();
     story.at(0, "a", None);
-    story.at(10, "a", Some(Told::Opened));
-    story.at(11, "a b:critical", Some(Told::Worse));
+    story.at(10, "a", Some(NotificationKind::Opened));
+    story.at(11, "a b:critical", Some(NotificationKind::Worse));
     story.at(12, "a b:critical c:critical", None);
     story.at(13, "a:critical b:critical c:critical", None);
 }
@@ -104,10 +104,10 @@ fn muted_alerts_open_nothing_and_are_no_news() {
     story.at(0, "!a", None);
     story.at(10, "!a", None);
     story.at(20, "a", None);
-    story.at(30, "a", Some(Told::Opened));
+    story.at(30, "a", Some(NotificationKind::Opened));
     story.at(700, "!a !b", None);
-    story.at(701, "a !b", Some(Told::Reminder));
-    story.at(800, "", Some(Told::Resolved));
+    story.at(701, "a !b", Some(NotificationKind::Reminder));
+    story.at(800, "", Some(NotificationKind::Resolved));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_muted_route_waits_and_then_tells() {
     story.at(0, "a", None);
     story.at(100, "a", None);
     story.quiet = false;
-    story.at(101, "a", Some(Told::Opened));
+    story.at(101, "a", Some(NotificationKind::Opened));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn what_nothing_is_known_of_neither_begins_nor_ends() {
     story.at(100, "held", None);
     assert!(!story.groups.is_waiting());
     story.at(100, "a", None);
-    story.at(110, "a held", Some(Told::Opened));
+    story.at(110, "a held", Some(NotificationKind::Opened));
     assert_eq!(story.groups.incidents().next().map(|i| i.alerts.len()), Some(1));
 }
 
@@ -134,11 +134,11 @@ fn what_nothing_is_known_of_neither_begins_nor_ends() {
 fn a_restart_repeats_and_forgets_nothing() {
     let mut story = Story::default();
     story.at(0, "a", None);
-    story.at(10, "a", Some(Told::Opened));
+    story.at(10, "a", Some(NotificationKind::Opened));
     let open: Vec<Incident> = story.groups.incidents().cloned().collect();
     let mut again = Story { groups: Groups::restore(open), last: 1, quiet: false };
     again.at(20, "a", None);
-    again.at(80, "", Some(Told::Resolved));
+    again.at(80, "", Some(NotificationKind::Resolved));
 }
 
 /// What fires alone in a group of its own.
@@ -162,7 +162,7 @@ fn beyond_all_groups_what_fires_is_counted_and_what_is_critical_is_told() {
             last
         });
         let critical = changes.iter().filter(|c| c.incident.severity == Severity::Critical).count();
-        (changes.len(), critical, groups.untold.end(at(0)), groups.untold.finding().is_some())
+        (changes.len(), critical, groups.overflow.end(at(0)), groups.overflow.finding().is_some())
     };
     let storm = |more: Option<Seen>| (0..GROUPS_MAX + 10).map(|i| lone(i, "warning")).chain(more).collect::<Vec<_>>();
     for _ in 0..GROUPS_MAX / GROUPS_PER_LOOK {
@@ -178,9 +178,9 @@ fn beyond_a_full_group_what_fires_is_counted() {
     let mut story = Story::default();
     let all: Vec<String> = (0..ALERTS_MAX + 5).map(|i| format!("a{i}")).collect();
     story.at(0, &all.join(" "), None);
-    story.at(10, &all.join(" "), Some(Told::Opened));
-    assert_eq!(story.groups.untold.end(at(10)), 5);
+    story.at(10, &all.join(" "), Some(NotificationKind::Opened));
+    assert_eq!(story.groups.overflow.end(at(10)), 5);
     story.at(11, &all.join(" "), None);
-    assert_eq!(story.groups.untold.end(at(11)), 0, "counted once");
-    assert!(story.groups.untold.finding().is_some());
+    assert_eq!(story.groups.overflow.end(at(11)), 0, "counted once");
+    assert!(story.groups.overflow.finding().is_some());
 }

@@ -15,11 +15,14 @@ use jiff::Timestamp;
 use super::{OPEN_PER_CLUSTER_MAX, Open, RELATED_WINDOW, SETTLE_MAX, WAY_BACK, elapsed, held_for};
 use crate::{
     dispatch::{
-        picture::Picture,
-        rank,
-        shape::{began, has_room, put, was_told},
+        diagnosis_view::DiagnosisView,
+        incident_record::{began, has_room, put, was_told},
+        precedence,
     },
-    model::{Diagnosis, Family, Finding, FindingKey, Holds, Incident, IncidentAlert, Reach, Severity, Told, Topic},
+    model::{
+        Diagnosis, Family, Finding, FindingKey, Holds, Incident, IncidentAlert, NotificationKind, Reach, Severity,
+        Topic,
+    },
 };
 
 /// What began so soon after the end of a greater trouble came of it: probes of two targets see the same moment apart.
@@ -29,7 +32,8 @@ const WAKE: Duration = Duration::from_secs(5);
 const HOLDS_MAX: u32 = 5;
 const HOLD_MIN: Duration = Duration::from_secs(300);
 
-/// No more than a warning, and not lasting yet. One that began in the future has a clock that was set back: it counts.
+/// Returns whether it is no more than a warning, and not lasting yet. One that began in the future has a clock that
+/// was set back: it counts.
 pub(super) fn is_young(finding: &Finding, now: Timestamp, patience: Duration) -> bool {
     finding.severity < Severity::Critical && finding.since <= now && elapsed(finding.since, now) < patience
 }
@@ -50,7 +54,7 @@ fn leaves_behind(greater: &Finding, finding: &Finding) -> bool {
         Reach::Nodes => what.of_nodes,
         Reach::Host => false,
     };
-    reaches || greater.key.alert.is_kin(finding.key.alert) || rank::share_host(greater, finding)
+    reaches || greater.key.alert.is_related(finding.key.alert) || precedence::share_host(greater, finding)
 }
 
 /// Where a root goes.
@@ -68,12 +72,12 @@ enum Home {
 /// more than a part of the machine fails is another thing.
 fn is_part_of(finding: &Finding, greater: &Finding) -> bool {
     let is_whole = |f: &Finding| f.key.alert.cause().holds == Holds::Everything;
-    is_whole(greater) && !is_whole(finding) && rank::share_host(greater, finding)
+    is_whole(greater) && !is_whole(finding) && precedence::share_host(greater, finding)
 }
 
 impl Open {
     /// Roots that no incident has as firing, or not as severe, or that were held for long enough.
-    pub(super) fn news<'a>(&self, picture: &Picture<'a>, now: Timestamp, patience: Duration) -> Vec<&'a Finding> {
+    pub(super) fn news<'a>(&self, picture: &DiagnosisView<'a>, now: Timestamp, patience: Duration) -> Vec<&'a Finding> {
         let known = |f: &Finding| {
             self.firing_in(&f.key).is_some_and(|(id, alert)| {
                 let held = is_hold_in_time(alert, now, patience) && self.is_held(Some(id), f, now, patience);
@@ -83,7 +87,7 @@ impl Open {
         picture.roots().filter(|f| !known(f)).collect()
     }
 
-    /// The open incident in which something fires.
+    /// Returns the open incident in which something fires.
     pub(super) fn firing_in(&self, key: &FindingKey) -> Option<(i64, &IncidentAlert)> {
         self.incidents
             .values()
@@ -91,7 +95,7 @@ impl Open {
             .find_map(|incident| incident.firing().find(|a| a.finding.key == *key).map(|alert| (incident.id, alert)))
     }
 
-    /// Whether news may be told now.
+    /// Returns whether news may be told now.
     pub(super) fn settled(&mut self, diagnosis: &Diagnosis, no_news: bool, now: Timestamp) -> bool {
         if no_news {
             self.held.remove(&diagnosis.cluster);
@@ -108,11 +112,11 @@ impl Open {
     /// Puts news into incidents; says of each whether it opened or got worse. Relief is neither.
     pub(super) fn admit(
         &mut self,
-        picture: &Picture<'_>,
+        picture: &DiagnosisView<'_>,
         news: &[&Finding],
         touched: &mut BTreeSet<i64>,
         (now, patience): (Timestamp, Duration),
-    ) -> BTreeMap<i64, Told> {
+    ) -> BTreeMap<i64, NotificationKind> {
         let mut verdicts = BTreeMap::new();
         for finding in news {
             let firing = self.firing_in(&finding.key);
@@ -124,8 +128,8 @@ impl Open {
             // What counts already goes on counting.
             let held = firing.is_none_or(|(_, held)| held) && self.is_held(known, finding, now, patience);
             let (id, verdict) = match home {
-                Home::In(id) => (id, self.is_worse(id, finding, now).then_some(Told::Worse)),
-                Home::Own => (self.open(finding, now), Some(Told::Opened)),
+                Home::In(id) => (id, self.is_worse(id, finding, now).then_some(NotificationKind::Worse)),
+                Home::Own => (self.open(finding, now), Some(NotificationKind::Opened)),
                 Home::Nowhere => {
                     self.crowd.roots.push(finding.key.clone());
                     continue;
@@ -143,22 +147,24 @@ impl Open {
     }
 
     /// Where a new root belongs: the newest open incident that is akin and has room, else one of its own.
-    fn place(&self, picture: &Picture<'_>, finding: &Finding, now: Timestamp) -> Home {
+    fn place(&self, picture: &DiagnosisView<'_>, finding: &Finding, now: Timestamp) -> Home {
         let peers = || {
             let same = |i: &&Incident| i.cluster == finding.key.cluster && i.topic == finding.topic;
             self.incidents().filter(same)
         };
-        let newest = |i: &&Incident| (rank::changed_at(&i.alerts), i.id);
+        let newest = |i: &&Incident| (precedence::changed_at(&i.alerts), i.id);
         let no_more = peers().count() >= OPEN_PER_CLUSTER_MAX;
         let explains = |a: &IncidentAlert| {
             let root = picture.findings.get(&a.finding.key).and_then(|f| picture.root_of(f));
             root.is_some_and(|root| root.key == finding.key)
         };
         let akin = |a: &IncidentAlert| {
-            a.finding.key.alert.is_kin(finding.key.alert) || rank::share_host(&a.finding, finding) || explains(a)
+            a.finding.key.alert.is_related(finding.key.alert)
+                || precedence::share_host(&a.finding, finding)
+                || explains(a)
         };
         let related = |i: &&Incident| {
-            let recent = rank::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
+            let recent = precedence::changed_at(&i.alerts).is_some_and(|at| elapsed(at, now) <= RELATED_WINDOW);
             recent || i.alerts.iter().any(|a| a.finding.key == finding.key) || i.firing().any(akin)
         };
         let any = finding.topic != Topic::Outage || no_more;
@@ -173,7 +179,7 @@ impl Open {
     /// A root comes before what follows from another: of a full incident the least telling consequence goes.
     fn make_room(&mut self, id: i64, key: &FindingKey) {
         let Some(full) = self.incidents.get(&id).filter(|i| !has_room(i, key)) else { return };
-        let least = consequences(full).max_by_key(|a| rank::order(a)).map(|a| a.finding.key.clone());
+        let least = consequences(full).max_by_key(|a| precedence::order(a)).map(|a| a.finding.key.clone());
         let (Some(least), Some(incident)) = (least, self.edit(id)) else { return };
         incident.alerts.retain(|a| a.ended_at.is_some() || a.finding.key != least);
         self.missing.remove(&least);
@@ -198,11 +204,11 @@ impl Open {
         is_young(finding, now, patience) || incident.is_some_and(|i| self.is_way_back(i, finding, now))
     }
 
-    /// A greater root of the incident has just ended, and this is what it leaves behind.
+    /// Returns whether a greater root of the incident has just ended, and this is what it leaves behind.
     pub(super) fn is_way_back(&self, incident: &Incident, finding: &Finding, now: Timestamp) -> bool {
         let told = incident.told_at;
         incident.alerts.iter().any(|a| {
-            let left = rank::outweighs(&a.finding, finding) && leaves_behind(&a.finding, finding);
+            let left = precedence::outweighs(&a.finding, finding) && leaves_behind(&a.finding, finding);
             let root = a.finding.caused_by.is_none() && !a.held;
             let of_old = told.is_some_and(|told| a.opened_at <= told);
             let ended = self.ended(a).is_some_and(|end| elapsed(end, now) <= WAY_BACK && began_by(finding, end));

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 
 use super::{Open, WAY_BACK, admit::is_young, elapsed};
 use crate::{
-    dispatch::{picture::Picture, shape::began},
+    dispatch::{diagnosis_view::DiagnosisView, incident_record::began},
     model::{Finding, FindingKey, Incident, IncidentAlert},
 };
 
 impl Open {
     /// Brings alerts that fire up to date, save for a severity that rises: that is news. Returns what changed in substance.
-    pub(super) fn refresh(&mut self, picture: &Picture<'_>, now: Timestamp, patience: Duration) -> BTreeSet<i64> {
+    pub(super) fn refresh(&mut self, picture: &DiagnosisView<'_>, now: Timestamp, patience: Duration) -> BTreeSet<i64> {
         let mut touched = BTreeSet::new();
         for (id, shared) in self.incidents.iter_mut().filter(|(_, i)| *i.cluster == *picture.cluster) {
             for key in shared.firing().map(|a| &a.finding.key) {
@@ -58,7 +58,7 @@ struct Refreshed {
 /// What a diagnosis says anew of the alerts of an incident; what it says again is left out.
 fn refreshed(
     incident: &Incident,
-    picture: &Picture<'_>,
+    picture: &DiagnosisView<'_>,
     ending: &HashMap<FindingKey, Timestamp>,
     (now, patience): (Timestamp, Duration),
 ) -> Vec<Refreshed> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    dispatch::shape::ALERTS_MAX,
+    dispatch::incident_record::ALERTS_MAX,
     model::AlertName::{self as A, *},
     model::{Finding, Severity, Topic},
     notify::example,
@@ -8,8 +8,8 @@ use crate::{
 
 const PACE: Pace = Pace { group_interval: Duration::from_secs(300), repeat_interval: Duration::from_secs(4 * 3600) };
 
-const MANNERS: Manners<'static> =
-    Manners { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
+const POLICY: NotificationPolicy<'static> =
+    NotificationPolicy { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
 
 fn t(seconds: f64) -> Timestamp {
     example::at("14:02:11") + Duration::from_millis((seconds * 1000.0) as u64)
@@ -35,7 +35,7 @@ impl Story {
     fn diagnose(&mut self, at: f64, unsettled: bool, blind: bool, findings: &[Finding]) -> Vec<String> {
         let findings = findings.to_vec();
         let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind };
-        self.last = self.open.step(&diagnosis, t(at), &MANNERS);
+        self.last = self.open.step(&diagnosis, t(at), &POLICY);
         told(&self.last)
     }
 
@@ -365,7 +365,8 @@ fn what_an_older_version_told_is_not_told_again() {
     assert_eq!(s.settled(403.0, &[]), ["Resolved #1 EtcdMemberDown etcd-2"]);
     let incident = s.last[0].incident.clone();
     let (sequence, heard) = (incident.messages - 1, incident.heard.get("ops").copied());
-    let last = crate::model::Notification { told: Told::Resolved, sequence, heard, incident, ..example::opened() };
+    let last =
+        crate::model::Notification { told: NotificationKind::Resolved, sequence, heard, incident, ..example::opened() };
     let names: Vec<A> = last.alerts().map(|a| a.finding.key.alert).collect();
     assert_eq!(names, [EtcdMemberDown], "that n1 is back was told");
 }
@@ -377,7 +378,7 @@ proptest::proptest! {
         let kinds = [EtcdMemberDown, EtcdQuorumLost, ApiServerDown, ApiServersDown, NodeDown, SchedulerNoLeader];
         let mut s = Story::default();
         let mut at = 0.0;
-        let mut messages: Vec<(i64, u32, Told)> = Vec::new();
+        let mut messages: Vec<(i64, u32, NotificationKind)> = Vec::new();
         let mut take = |s: &Story| {
             messages.extend(s.last.iter().filter_map(|c| c.told.map(|t| (c.incident.id, c.incident.messages, t))));
         };
@@ -398,9 +399,9 @@ proptest::proptest! {
             let n = next.entry(*id).or_default();
             *n += 1;
             proptest::prop_assert_eq!(*n, *number);
-            proptest::prop_assert_eq!(*number == 1, *told == Told::Opened);
+            proptest::prop_assert_eq!(*number == 1, *told == NotificationKind::Opened);
         }
-        let ended = messages.iter().filter(|m| m.2 == Told::Resolved).count();
+        let ended = messages.iter().filter(|m| m.2 == NotificationKind::Resolved).count();
         proptest::prop_assert_eq!(ended, next.len());
     }
 }

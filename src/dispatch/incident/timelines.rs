@@ -7,8 +7,8 @@ use crate::{
 };
 
 const PACE: Pace = Pace { group_interval: Duration::from_secs(300), repeat_interval: Duration::from_secs(4 * 3600) };
-const MANNERS: Manners<'static> =
-    Manners { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
+const POLICY: NotificationPolicy<'static> =
+    NotificationPolicy { pace: &|_| PACE, quiet: &|_| None, warnings_after: Duration::from_secs(60) };
 
 /// From this second on: what is found, and what is told until the next line begins, as `12 Worse NodeDown n1`.
 type Line<'a> = (u64, &'a str, &'a [&'a str]);
@@ -56,7 +56,7 @@ fn play(lines: &[Line<'_>]) -> Vec<Incident> {
         for at in *from..lines.get(i + 1).map_or(from + 1, |next| next.0) {
             let (cluster, findings) = ("prod".into(), findings.clone());
             let diagnosis = Diagnosis { cluster, at: t(at), findings, unsettled: false, blind: false };
-            for change in open.step(&diagnosis, t(at), &MANNERS) {
+            for change in open.step(&diagnosis, t(at), &POLICY) {
                 let message = |told| format!("{at} {told:?} {}", change.incident.headline);
                 told.extend(change.told.map(message));
                 last.insert(change.incident.id, change.incident.clone());
@@ -279,7 +279,7 @@ fn a_record_keeps_its_words_and_its_beginning() {
     let mut open = Open::default();
     let mut step = |at: u64, findings: Vec<Finding>| {
         let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
-        open.step(&diagnosis, t(at), &MANNERS).pop().map(|c| c.incident)
+        open.step(&diagnosis, t(at), &POLICY).pop().map(|c| c.incident)
     };
     let quorum = find("!EtcdQuorumLost", 5);
     let member = |headline: &str, cause: Option<&Finding>| Finding {
@@ -318,15 +318,15 @@ fn what_keeps_an_incident_quiet_is_part_of_its_story() {
     let mut open = Open::default();
     let mut look = |at: u64, quiet: Option<&str>| {
         let why = |_: &Incident| quiet.map(str::to_owned);
-        let manners = Manners { quiet: &why, ..MANNERS };
+        let policy = NotificationPolicy { quiet: &why, ..POLICY };
         let findings = vec![find("!EtcdQuorumLost", 0)];
         let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
-        open.step(&diagnosis, t(at), &manners).pop()
+        open.step(&diagnosis, t(at), &policy).pop()
     };
     look(0, Some("silenced by ada until noon: upgrade"));
     let quiet = look(2, Some("silenced by ada until noon: upgrade"));
     assert_eq!(quiet, None, "said once, not with every look");
-    assert_eq!(look(60, None).unwrap().told, Some(Told::Opened), "told when the silence is over");
+    assert_eq!(look(60, None).unwrap().told, Some(NotificationKind::Opened), "told when the silence is over");
     let again = look(70, Some("silenced by bob until night")).unwrap();
     assert_eq!(again.told, None);
     let story: Vec<&str> = again.incident.timeline.iter().map(|(_, what)| what.as_str()).collect();

@@ -221,16 +221,16 @@ fn limits_of_the_services() {
 #[test]
 fn an_acknowledged_incident_is_acknowledged_at_pagerduty() {
     let action = |told, acknowledged: bool| {
-        let mut n = if told == Told::Resolved { example::resolved() } else { example::opened() };
+        let mut n = if told == NotificationKind::Resolved { example::resolved() } else { example::opened() };
         n.told = told;
         n.incident.acknowledged = acknowledged.then(|| Acknowledged { at: n.at, by: "ann".into() });
         body("pagerduty_configs: [{routing_key: k}]", &n)["event_action"].as_str().unwrap().to_owned()
     };
-    assert_eq!(action(Told::Opened, false), "trigger");
-    assert_eq!(action(Told::Update, false), "trigger");
-    assert_eq!(action(Told::Update, true), "acknowledge");
-    assert_eq!(action(Told::Worse, true), "trigger");
-    assert_eq!(action(Told::Resolved, true), "resolve");
+    assert_eq!(action(NotificationKind::Opened, false), "trigger");
+    assert_eq!(action(NotificationKind::Update, false), "trigger");
+    assert_eq!(action(NotificationKind::Update, true), "acknowledge");
+    assert_eq!(action(NotificationKind::Worse, true), "trigger");
+    assert_eq!(action(NotificationKind::Resolved, true), "resolve");
 }
 
 #[test]

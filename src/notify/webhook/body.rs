@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    model::{Notification, Pairs, Told},
+    model::{Notification, NotificationKind, Pairs},
     notify::{
         view::{AlertView, View},
         words,
@@ -52,7 +52,7 @@ struct AlertBody {
 struct Ours {
     incident: i64,
     sequence: u32,
-    told: Told,
+    told: NotificationKind,
     subject: String,
     headline: String,
     severity: String,

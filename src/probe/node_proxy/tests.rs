@@ -16,9 +16,9 @@ fn status(code: u16, message: &str) -> Answer {
 
 fn check(answer: &Answer, expected: &str) {
     let told = match read("n2", answer) {
-        Told::Kubelet => "kubelet".into(),
-        Told::Tried(f) => format!("tried, {}: {}", f.reason, f.message),
-        Told::Nothing(f) => format!("nothing, {}: {}", f.reason, f.message),
+        ProxyAnswer::Kubelet => "kubelet".into(),
+        ProxyAnswer::Tried(f) => format!("tried, {}: {}", f.reason, f.message),
+        ProxyAnswer::Nothing(f) => format!("nothing, {}: {}", f.reason, f.message),
     };
     assert_eq!(told, expected);
 }

@@ -58,7 +58,7 @@ impl Api {
             clock,
             reload,
             external_url: "https://watch.example.org".into(),
-            desk: dogwatch::dispatch::Desk::new().0,
+            submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::Board::default(),
             heartbeats,
             routes: "".into(),

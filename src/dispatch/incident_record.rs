@@ -1,11 +1,11 @@
-//! One incident's inner order: its alerts, headline, severity and timeline, and what of it was told. Pure.
+//! The record of one incident: its alerts, headline, severity and timeline, and what of it was told. Pure.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rank;
-use crate::model::{Finding, FindingKey, Incident, IncidentAlert, Severity, Told, Topic, text};
+use super::precedence;
+use crate::model::{Finding, FindingKey, Incident, IncidentAlert, NotificationKind, Severity, Topic, text};
 
 /// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
 pub const ALERTS_MAX: usize = 500;
@@ -13,7 +13,7 @@ pub const ALERTS_MAX: usize = 500;
 /// Certificates are no emergency until they are: reminded no more often than this unless critical.
 pub const SLOW_REMINDER: Duration = Duration::from_secs(24 * 3600);
 
-/// When things are told.
+/// Says when things are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// Between messages about new facts that are not worse.
@@ -65,18 +65,19 @@ pub(super) fn put(
     }
 }
 
-/// Since when a finding counts. What its certificate's dates say is no beginning: that is when we saw it.
+/// Returns since when a finding counts. What its certificate's dates say is no beginning: that is when we saw it.
 pub(super) fn began(finding: &Finding, now: Timestamp) -> Timestamp {
     if finding.topic == Topic::Certificates { now } else { finding.since.min(now) }
 }
 
-/// Whether one more alert may fire in the incident; one that fires already always may.
+/// Returns whether one more alert may fire in the incident; one that fires already always may.
 pub(super) fn has_room(incident: &Incident, key: &FindingKey) -> bool {
     incident.firing().count() < ALERTS_MAX || incident.firing().any(|a| a.finding.key == *key)
 }
 
-/// An incident as an older version kept it, which did not write down whose end was told by which message, nor which one
-/// a receiver heard last: then each that was told of it has heard all, and its last message told every end until then.
+/// Returns an incident as an older version kept it, which did not write down whose end was told by which message, nor
+/// which one a receiver heard last: then each that was told of it has heard all, and its last message told every end
+/// until then.
 pub(super) fn of_older(mut incident: Incident) -> Incident {
     let (Some(told), Some(last)) = (incident.told_at, incident.messages.checked_sub(1)) else { return incident };
     if !incident.heard.is_empty() {
@@ -91,12 +92,12 @@ pub(super) fn of_older(mut incident: Incident) -> Incident {
 
 /// Order, limit, headline and severity follow from the alerts. Headline and severity are those of roots: what a root
 /// explains says nothing new, however loud a rule says it; nor does what is held.
-pub(super) fn settle_shape(incident: &mut Incident) {
-    incident.alerts.sort_by_cached_key(rank::order);
+pub(super) fn update_summary(incident: &mut Incident) {
+    incident.alerts.sort_by_cached_key(precedence::order);
     incident.alerts.truncate(ALERTS_MAX);
     let root = match incident.alerts.first() {
         Some(first) if first.ended_at.is_none() && is_root(first) => Some(first),
-        _ => rank::worst(&incident.alerts),
+        _ => precedence::worst(&incident.alerts),
     };
     if let Some(root) = root {
         incident.headline = root.finding.headline.clone();
@@ -107,7 +108,7 @@ pub(super) fn settle_shape(incident: &mut Incident) {
     incident.severity = roots.max(told).unwrap_or(incident.severity);
     if incident.resolved_at.is_some() {
         // The message about the end tells of the worst, so that comes first.
-        let worst = rank::worst(&incident.alerts).map(|a| a.finding.key.clone());
+        let worst = precedence::worst(&incident.alerts).map(|a| a.finding.key.clone());
         incident.alerts.sort_by_key(|a| Some(&a.finding.key) != worst.as_ref());
     }
 }
@@ -117,14 +118,14 @@ fn is_root(alert: &IncidentAlert) -> bool {
     alert.finding.caused_by.is_none() && !alert.held
 }
 
-/// Whether the last message told of an alert as one that fires.
+/// Returns whether the last message told of an alert as one that fires.
 pub(super) fn was_told(incident: &Incident, alert: &IncidentAlert) -> bool {
     let told = incident.told_at;
     let opened_before = told.is_some_and(|told| alert.opened_at <= told);
     opened_before && !alert.held && alert.ended_at.is_none_or(|end| Some(end) > told)
 }
 
-/// A root came or went since the last message, or an outage's headline reads differently.
+/// Returns whether a root came or went since the last message, or an outage's headline reads differently.
 pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool {
     let Some(told) = incident.told_at else { return true };
     let roots = incident.alerts.iter().filter(|a| a.finding.caused_by.is_none() && !a.held);
@@ -132,24 +133,24 @@ pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool
     came_or_went.into_iter().any(|new| new) || (headline_changed && incident.topic == Topic::Outage)
 }
 
-/// When the next reminder is due after the last message.
+/// Returns when the next reminder is due after the last message.
 pub(super) fn reminder_after(incident: &Incident, pace: &Pace) -> Duration {
     let slow = incident.topic == Topic::Certificates && incident.severity < Severity::Critical;
     if slow { pace.repeat_interval.max(SLOW_REMINDER) } else { pace.repeat_interval }
 }
 
 /// Counts a message, writes it into the timeline, and ends what is over.
-pub(super) fn tell(incident: &mut Incident, told: Told, now: Timestamp, why: &str) {
-    if told == Told::Resolved {
+pub(super) fn tell(incident: &mut Incident, told: NotificationKind, now: Timestamp, why: &str) {
+    if told == NotificationKind::Resolved {
         end(incident, now);
     }
     let line = match told {
         _ if !why.is_empty() => why.to_owned(),
-        Told::Opened => "Told that it began".to_owned(),
-        Told::Worse => "Told that it got worse".to_owned(),
-        Told::Update => "Told what changed".to_owned(),
-        Told::Reminder => "Reminded that it lasts".to_owned(),
-        Told::Resolved => {
+        NotificationKind::Opened => "Told that it began".to_owned(),
+        NotificationKind::Worse => "Told that it got worse".to_owned(),
+        NotificationKind::Update => "Told what changed".to_owned(),
+        NotificationKind::Reminder => "Reminded that it lasts".to_owned(),
+        NotificationKind::Resolved => {
             let lasted = incident.resolved_at.unwrap_or(now).duration_since(incident.started_at);
             format!("Resolved after {}", text::duration(Duration::try_from(lasted).unwrap_or_default()))
         }
@@ -167,7 +168,7 @@ pub(super) fn tell(incident: &mut Incident, told: Told, now: Timestamp, why: &st
 pub(super) fn end(incident: &mut Incident, now: Timestamp) {
     let last = incident.alerts.iter().filter_map(|a| a.ended_at).max().unwrap_or(now);
     incident.resolved_at = Some(last.max(incident.started_at));
-    settle_shape(incident);
+    update_summary(incident);
 }
 
 /// Adds a line where it belongs in time; a long story keeps its beginning and its end.

@@ -1,4 +1,4 @@
-//! The desk: where API, pages and the command line hand something in. Every answer comes after the store has it, or says
+//! Submissions: what API, pages and the command line hand in. Every answer comes after the store has it, or says
 //! that it has it in memory alone.
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +12,7 @@ use crate::{model::Silence, store::Durability};
 /// Requests that wait.
 pub const REQUESTS: usize = 256;
 
-/// What is handed in.
+/// Names what is handed in.
 #[derive(Debug)]
 pub enum Request {
     /// Alerts from outside.
@@ -25,17 +25,17 @@ pub enum Request {
     Acknowledge(i64, String, oneshot::Sender<Option<Durability>>),
 }
 
-/// dispatch does not answer: it is stopping.
+/// Says that dispatch does not answer: it is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("dogwatch is stopping and takes nothing any more")]
 pub struct Closed;
 
-/// The handle. Cheap to clone.
+/// Hands alerts, silences and acknowledgements to dispatch. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Desk(mpsc::Sender<Request>);
+pub struct Submissions(mpsc::Sender<Request>);
 
-impl Desk {
-    /// With the end that [`super::Dispatch`] reads.
+impl Submissions {
+    /// Returns the handle and the end that [`super::Dispatch`] reads.
     pub fn new() -> (Self, mpsc::Receiver<Request>) {
         let (send, receive) = mpsc::channel(REQUESTS);
         (Self(send), receive)
@@ -47,7 +47,7 @@ impl Desk {
         answered.await.map_err(|_| Closed)
     }
 
-    /// Takes alerts; gives why some were not taken, and whether the others are on disk.
+    /// Hands in alerts; returns why some were not taken, and whether the others are on disk.
     ///
     /// # Errors
     /// When dispatch is stopping.
@@ -55,7 +55,7 @@ impl Desk {
         self.ask(|answer| Request::Post(alerts, answer)).await
     }
 
-    /// Takes a silence; gives its id, and whether it is on disk.
+    /// Hands in a silence; returns its id, and whether it is on disk.
     ///
     /// # Errors
     /// When dispatch is stopping; within, when it can't work.

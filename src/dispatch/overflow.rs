@@ -9,10 +9,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, outbox::OUTBOX_MAX, shape::ALERTS_MAX};
+use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, incident_record::ALERTS_MAX, outbox::OUTBOX_MAX};
 use crate::model::{ALERTNAME, AlertName, Finding, FindingKey, Severity, Topic, text};
 
-/// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`untold`).
+/// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`overflow`).
 pub const GROUPS_MAX: usize = 2_000;
 
 /// Groups that one look opens, critical ones first: the rest waits for the next, so that no look takes long.
@@ -27,9 +27,9 @@ const NAMES_MAX: usize = 10;
 /// Dropped messages are told of for so long after the last: a storm drops in bursts, and is one story.
 const DROPPED_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// What fires now and has no room.
+/// Counts what fires now and has no room.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Untold {
+pub(super) struct Overflow {
     since: Option<Timestamp>,
     known: HashSet<FindingKey>,
     now: HashSet<FindingKey>,
@@ -40,27 +40,27 @@ pub(super) struct Untold {
     fresh: u64,
 }
 
-impl Untold {
-    /// A look begins.
+impl Overflow {
+    /// Begins a look.
     pub(super) fn begin(&mut self) {
         self.known = std::mem::take(&mut self.now);
         self.names.clear();
         (self.without_group, self.beyond_group, self.beyond_incidents) = (0, 0, 0);
     }
 
-    /// No group is free for an alert.
+    /// Notes that no group is free for an alert.
     pub(super) fn without_group(&mut self, finding: &Finding) {
         self.without_group += 1;
         self.take(&finding.key, finding.labels.get(ALERTNAME));
     }
 
-    /// Its group has no room for an alert.
+    /// Notes that its group has no room for an alert.
     pub(super) fn beyond_group(&mut self, finding: &Finding) {
         self.beyond_group += 1;
         self.take(&finding.key, finding.labels.get(ALERTNAME));
     }
 
-    /// No incident of its cluster has room for a root.
+    /// Notes that no incident of its cluster has room for a root.
     pub(super) fn beyond_incidents(&mut self, root: &FindingKey) {
         self.beyond_incidents += 1;
         self.take(root, Some(&root.alert.to_string()));
@@ -81,13 +81,13 @@ impl Untold {
         self.fresh += u64::from(is_new);
     }
 
-    /// A look is over. Gives how many alerts are new among these.
+    /// Ends a look. Returns how many alerts are new among these.
     pub(super) fn end(&mut self, now: Timestamp) -> u64 {
         self.since = if self.names.is_empty() { None } else { self.since.or(Some(now)) };
         std::mem::take(&mut self.fresh)
     }
 
-    /// What is told of them. Its headline has no number: one that changes would be news each time.
+    /// Returns what is told of them. Its headline has no number: one that changes would be news each time.
     pub(super) fn finding(&self) -> Option<Finding> {
         let since = self.since?;
         let mut names: Vec<(&String, &usize)> = self.names.iter().collect();
@@ -144,7 +144,7 @@ impl DroppedMessages {
         *self.of.entry(integration.to_owned()).or_default() += 1;
     }
 
-    /// What is told of them.
+    /// Returns what is told of them.
     pub(super) fn finding(&self, now: Timestamp) -> Option<Finding> {
         let (since, _) = self.when.filter(|(_, last)| elapsed(*last, now) < DROPPED_FOR)?;
         let listed = self.of.iter().map(|(integration, count)| format!("{count} × to {integration}"));
@@ -189,29 +189,29 @@ mod tests {
 
     #[test]
     fn roots_without_room_are_told_and_consequences_are_only_counted() {
-        let mut untold = Untold::default();
+        let mut overflow = Overflow::default();
         let at = example::at("14:02:11");
         let root = |subject: &str| example::finding(AlertName::NodeDown, subject, "x").key;
-        untold.begin();
-        (0..3).for_each(|i| untold.unlisted(&root(&i.to_string())));
-        assert_eq!((untold.end(at), untold.finding()), (3, None));
-        untold.begin();
-        untold.unlisted(&root("0"));
-        untold.beyond_incidents(&root("n1"));
-        assert_eq!(untold.end(at), 1);
+        overflow.begin();
+        (0..3).for_each(|i| overflow.unlisted(&root(&i.to_string())));
+        assert_eq!((overflow.end(at), overflow.finding()), (3, None));
+        overflow.begin();
+        overflow.unlisted(&root("0"));
+        overflow.beyond_incidents(&root("n1"));
+        assert_eq!(overflow.end(at), 1);
         let expected = ["1 root cause fires in clusters with 50 open incidents that are full", "1 × NodeDown"];
-        assert_eq!(untold.finding().unwrap().evidence, expected);
+        assert_eq!(overflow.finding().unwrap().evidence, expected);
     }
 
     #[test]
     fn each_is_counted_once_and_all_are_told_together_for_as_long_as_there_are_any() {
-        let mut untold = Untold::default();
+        let mut overflow = Overflow::default();
         let at = example::at("14:02:11");
         let mut look = |alerts: &[(&str, &str)], fresh: u64| {
-            untold.begin();
-            alerts.iter().for_each(|(print, name)| untold.without_group(&alert(print, name)));
-            assert_eq!(untold.end(at), fresh, "{alerts:?}");
-            untold.finding()
+            overflow.begin();
+            alerts.iter().for_each(|(print, name)| overflow.without_group(&alert(print, name)));
+            assert_eq!(overflow.end(at), fresh, "{alerts:?}");
+            overflow.finding()
         };
         assert_eq!(look(&[], 0), None);
         let first = look(&[("a", "Disk"), ("b", "Disk"), ("c", "Cpu")], 3).unwrap();

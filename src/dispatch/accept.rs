@@ -1,4 +1,4 @@
-//! What is handed in at the desk, and what rule groups say: taken into what `decide` looks at. Stored before it is
+//! What is submitted, and what rule groups say: taken into what `decide` looks at. Stored before it is
 //! answered; where the disk does not take it, the answer says so.
 
 use std::sync::Arc;
@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{Dispatch, STORE_WAIT_MAX, alerts::Refused, apply::Batch, desk::Request, shape::note, silence};
+use super::{
+    Dispatch, STORE_WAIT_MAX, alerts::Refused, apply::Batch, incident_record::note, silence, submissions::Request,
+};
 use crate::{
     model::{Acknowledged, Firing, Silence},
     store::Durability,
@@ -20,8 +22,8 @@ impl Dispatch {
         self.decide_soon();
     }
 
-    /// Something was handed in: it is stored before the answer.
-    pub(super) async fn asked(&mut self, request: Request) {
+    /// Takes what was handed in: it is stored before the answer.
+    pub(super) async fn accept(&mut self, request: Request) {
         let now = self.deps.clock.wall();
         // Whoever asked may have gone; what was asked is done all the same.
         match request {

@@ -20,7 +20,7 @@ pub(super) fn order(alert: &IncidentAlert) -> impl Ord + use<> {
     )
 }
 
-/// The worst and most telling root that an incident ever had: its headline once it is over.
+/// Returns the worst and most telling root that an incident ever had: its headline once it is over.
 pub(super) fn worst(alerts: &[IncidentAlert]) -> Option<&IncidentAlert> {
     let key = |a: &&IncidentAlert| (!a.held, a.finding.caused_by.is_none(), weight(&a.finding), a.opened_at);
     alerts.iter().max_by_key(key)
@@ -30,17 +30,17 @@ fn weight(finding: &Finding) -> (Severity, usize) {
     (finding.severity, finding.key.alert.rank())
 }
 
-/// `a` explains more than `b`, or is worse.
+/// Returns whether `a` explains more than `b`, or is worse.
 pub(super) fn outweighs(a: &Finding, b: &Finding) -> bool {
     weight(a) > weight(b)
 }
 
-/// Both are about one machine.
+/// Returns whether both are about one machine.
 pub(super) fn share_host(a: &Finding, b: &Finding) -> bool {
     hosts(a).any(|x| hosts(b).any(|y| x == y))
 }
 
-/// `a` is greater, and tells of what `b` is about: by its machine, or by name in its evidence.
+/// Returns whether `a` is greater, and tells of what `b` is about: by its machine, or by name in its evidence.
 pub(super) fn takes_in(a: &Finding, b: &Finding) -> bool {
     const NAMED_BY: [&str; 2] = ["instance", "node"];
     let names = || NAMED_BY.iter().filter_map(|name| b.labels.get(*name)).chain([&b.key.subject]);
@@ -62,7 +62,7 @@ fn hosts(finding: &Finding) -> impl Iterator<Item = &str> {
     hosts_of(&finding.labels)
 }
 
-/// The machines that labels name.
+/// Returns the machines that labels name.
 pub(super) fn hosts_of(labels: &Pairs) -> impl Iterator<Item = &str> {
     let label = |name| labels.get(name).map(String::as_str);
     [label("node"), label("host"), label("instance").map(without_port)].into_iter().flatten().filter(|h| !h.is_empty())
@@ -75,7 +75,7 @@ fn without_port(instance: &str) -> &str {
     }
 }
 
-/// When an incident last changed: the newest opening or ending.
+/// Returns when an incident last changed: the newest opening or ending.
 pub(super) fn changed_at(alerts: &[IncidentAlert]) -> Option<Timestamp> {
     alerts.iter().map(|a| a.ended_at.map_or(a.opened_at, |e| e.max(a.opened_at))).max()
 }

@@ -16,8 +16,8 @@ use crate::model::{
     Alert, AlertContext, Diagnosis, Finding, Group, IdentifiedAlert, Incident, IncidentAlert, LiveAlert, Pairs, text,
 };
 
-/// What is held against an alert or an incident.
-pub(super) struct Judge<'a> {
+/// Holds what may suppress an alert or an incident.
+pub(super) struct Suppression<'a> {
     pub(super) routing: &'a Routing,
     pub(super) silences: &'a Silences,
     pub(super) inhibited: &'a Snapshot<'a>,
@@ -25,12 +25,12 @@ pub(super) struct Judge<'a> {
     pub(super) now: Timestamp,
 }
 
-impl Judge<'_> {
+impl Suppression<'_> {
     fn is_muted(&self, labels: &Pairs) -> bool {
         !self.silences.of(labels, self.now).is_empty() || self.inhibited.inhibitor_of(labels).is_some()
     }
 
-    /// Why nobody is to hear of an incident for now, where that is so: the same words until it changes.
+    /// Returns why nobody is to hear of an incident for now, where that is so: the same words until it changes.
     pub(super) fn why_quiet(&self, incident: &Incident) -> Option<String> {
         let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
         let first = roots.peek().map(|a| a.finding.shown_labels(self.context));
@@ -65,7 +65,7 @@ impl Judge<'_> {
         chosen
     }
 
-    /// What fires, by group.
+    /// Returns what fires, by group.
     pub(super) fn seen(&self, alone: &[Entry], is_open: &dyn Fn(&Group) -> bool) -> Vec<Seen> {
         let mut groups: BTreeMap<Group, Seen> = BTreeMap::new();
         for entry in alone {
@@ -110,7 +110,7 @@ impl Judge<'_> {
     }
 }
 
-/// The findings that fire, as alerts.
+/// Returns the findings that fire, as alerts.
 pub(super) fn found<'a>(
     diagnoses: &'a BTreeMap<Arc<str>, Arc<Diagnosis>>,
     context: &AlertContext,
