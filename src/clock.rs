@@ -21,12 +21,12 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's clocks.
+    /// Returns the machine's clocks.
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that shows `wall` now and advances with tokio's clock, so that a paused runtime controls both.
+    /// Returns a clock that shows `wall` now and advances with tokio's clock, so that a paused runtime controls both.
     pub fn anchored(wall: Timestamp) -> Self {
         Self(Source::Anchored { wall, mono: Instant::now() })
     }

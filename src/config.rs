@@ -35,7 +35,7 @@ use crate::{
         drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
-    model::{duration, nothing},
+    model::{duration, null_as_default},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -94,19 +94,19 @@ pub struct Config {
     /// Alertmanager's `route`; with a single receiver it may be left out.
     pub route: Option<RouteConfig>,
     /// Alertmanager's `receivers`.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub receivers: Vec<ReceiverConfig>,
     /// Alertmanager's `templates`: files with `define`s, with `*`.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub templates: Vec<String>,
     /// Alertmanager's `inhibit_rules`.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub inhibit_rules: Vec<InhibitConfig>,
     /// Alertmanager's `time_intervals`.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub time_intervals: Vec<NamedIntervals>,
     /// Their old name.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub mute_time_intervals: Vec<NamedIntervals>,
     /// Alertmanager's traces of itself; nothing here has any, which `dogwatch check` says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,10 +118,10 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
     /// Jobs that report in.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub heartbeats: Vec<HeartbeatConfig>,
     /// Who raises the alarm when dogwatch is silent.
-    #[serde(deserialize_with = "nothing::is_default")]
+    #[serde(deserialize_with = "null_as_default::deserialize")]
     pub dead_mans_switch: Vec<SwitchConfig>,
     /// Drills on a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]

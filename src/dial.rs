@@ -100,7 +100,7 @@ const PROBE_ACCEPT: &str = "application/json, */*";
 pub const PROBE_BODY_MAX: usize = 1 << 20;
 
 impl Ask {
-    /// A `GET` on a fresh connection with the probe's cap.
+    /// Returns a `GET` on a fresh connection with the probe's cap.
     pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
         let (accept, max_bytes) = (PROBE_ACCEPT, PROBE_BODY_MAX);
         Self { url, method: Method::GET, body: Bytes::new(), trust, auth, reuse: false, max_bytes, accept, gzip: false }
@@ -186,18 +186,18 @@ impl Dialer {
         Ok(Self { credentials: Credentials::load(config, clock).await?, has_etcd_certificate })
     }
 
-    /// The advertised URL of the kubeconfig (scheme, host, port). A path that the kubeconfig has after it is put before
-    /// every request to that host and port.
+    /// Returns the advertised URL of the kubeconfig (scheme, host, port). A path that the kubeconfig has after it is
+    /// put before every request to that host and port.
     pub fn server(&self) -> Url {
         self.credentials.access().server().clone()
     }
 
-    /// The name of the context in use.
+    /// Returns the name of the context in use.
     pub fn context(&self) -> String {
         self.credentials.access().context().to_owned()
     }
 
-    /// Whether a client certificate for etcd is configured.
+    /// Returns whether a client certificate for etcd is configured.
     pub fn has_etcd_certificate(&self) -> bool {
         self.has_etcd_certificate
     }
@@ -207,15 +207,15 @@ impl Dialer {
         self.credentials.access().own_certificates().to_vec()
     }
 
-    /// The CAs by which servers are judged, of each bundle the one that lasts longest: source `ca`, and whose it is in
-    /// words. None where the machine's own are trusted.
+    /// Returns the CAs by which servers are judged, of each bundle the one that lasts longest: source `ca`, and whose
+    /// it is in words. None where the machine's own are trusted.
     pub fn authorities(&self) -> Vec<(CertificateFact, String)> {
         let access = self.credentials.access();
         let bundles = [access.cluster_ca(), access.etcd_ca()];
         bundles.into_iter().filter_map(|ca| Some((ca.lasting()?.clone(), ca.name().to_owned()))).collect()
     }
 
-    /// Why we have no credentials: the exec plugin gave none, or the context names no user.
+    /// Returns why we have no credentials: the exec plugin gave none, or the context names no user.
     pub fn missing(&self) -> Option<Missing> {
         let access = self.credentials.access();
         let plugin = access.missing().map(|e| Missing { why: e.why.clone(), said: e.said.clone() });
@@ -228,7 +228,8 @@ impl Dialer {
     }
 }
 
-/// The name of the context that a kubeconfig chooses; runs no plugin and reads none of the files that it refers to.
+/// Returns the name of the context that a kubeconfig chooses; runs no plugin and reads none of the files that it refers
+/// to.
 ///
 /// # Errors
 /// When the kubeconfig can't be read or chooses none.

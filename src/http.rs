@@ -7,10 +7,10 @@
 mod api;
 mod api_v1;
 mod api_v2;
+mod durability;
 mod forms;
 mod guard;
 pub mod incidents;
-mod kept;
 pub mod metrics;
 pub mod page;
 mod ping;
@@ -117,7 +117,7 @@ impl Web {
     }
 }
 
-/// The whole URL map.
+/// Returns the whole URL map.
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/", get(home))

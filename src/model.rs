@@ -16,7 +16,7 @@ pub mod lease;
 pub mod live;
 pub mod matcher;
 pub mod node;
-pub mod nothing;
+pub mod null_as_default;
 pub mod observation;
 pub mod re2;
 pub mod sample;

@@ -29,13 +29,13 @@ mod rocketchat;
 mod sigv4;
 mod slack;
 mod sns;
+pub mod summary;
 mod telegram;
 mod victorops;
 mod view;
 mod webex;
 pub mod webhook;
 mod wechat;
-pub mod words;
 
 use std::{sync::Arc, time::Duration};
 
@@ -54,7 +54,7 @@ use crate::{
     template::Library,
 };
 
-/// What a configuration adds to every alert: the same for routes, silences, both APIs and every receiver.
+/// Returns what a configuration adds to every alert: the same for routes, silences, both APIs and every receiver.
 pub fn alert_context(external_labels: &Pairs, external_url: &str, drill: bool) -> AlertContext {
     AlertContext {
         external_labels: external_labels.clone(),
@@ -84,12 +84,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A retry without a wish.
+    /// Returns a retry without a wish.
     pub(crate) fn retry(why: impl Into<String>) -> Self {
         Self::Retry { why: why.into(), after: None }
     }
 
-    /// The same with other words.
+    /// Returns the same with other words.
     pub(crate) fn map(self, f: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Delivered(text) => Self::Delivered(f(text)),
@@ -98,7 +98,7 @@ impl Outcome {
         }
     }
 
-    /// The receiver's words or ours, within [`ANSWER_MAX`].
+    /// Returns the receiver's words or ours, within [`ANSWER_MAX`].
     pub fn answer(&self) -> &str {
         match self {
             Self::Delivered(text) | Self::Drop(text) | Self::Retry { why: text, .. } => text::clip(text, ANSWER_MAX),
@@ -161,28 +161,28 @@ pub struct Rehearsed {
 }
 
 impl Integration {
-    /// The receiver that it belongs to.
+    /// Returns the receiver that it belongs to.
     pub fn receiver(&self) -> &str {
         receiver_of(&self.name)
     }
 
-    /// How it is reached: `email`, `webhook`, `slack`, …
+    /// Returns how it is reached: `email`, `webhook`, `slack`, …
     pub fn kind(&self) -> &str {
         let kind = self.name.rsplit_once('/').map_or(&*self.name, |(_, kind)| kind);
         kind.split('[').next().unwrap_or(kind)
     }
 
-    /// What would be sent, as it would be sent, without its secrets. Reads no file and sends nothing.
+    /// Returns what would be sent, as it would be sent, without its secrets. Reads no file and sends nothing.
     pub fn preview(&self, notification: &Notification) -> String {
         self.way.preview(notification)
     }
 
-    /// The same integration, which keeps each message in `kept` instead of sending it.
+    /// Returns the same integration, which keeps each message in `kept` instead of sending it.
     pub fn rehearsed(&self, kept: mpsc::Sender<Rehearsed>) -> Self {
         Self { way: Arc::new(Way::Rehearsed(self.way.clone(), kept)), ..self.clone() }
     }
 
-    /// Whether this kind of message is wanted here.
+    /// Returns whether this kind of message is wanted here.
     pub fn wants(&self, told: NotificationKind) -> bool {
         told != NotificationKind::Resolved || self.send_resolved
     }
@@ -206,7 +206,7 @@ impl Integration {
     }
 }
 
-/// The receiver in an integration's name: `ops` of `ops/email[0]`.
+/// Returns the receiver in an integration's name: `ops` of `ops/email[0]`.
 pub fn receiver_of(integration: &str) -> &str {
     integration.rsplit_once('/').map_or(integration, |(receiver, _)| receiver)
 }
@@ -320,7 +320,7 @@ impl Flatten<'_> {
     }
 }
 
-/// An error with its causes, each said once.
+/// Returns an error with its causes, each said once.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -35,12 +35,12 @@ pub struct Points {
 }
 
 impl Points {
-    /// How many.
+    /// Returns how many.
     pub fn len(&self) -> usize {
         self.at_ms.len()
     }
 
-    /// None.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.at_ms.is_empty()
     }
@@ -68,7 +68,8 @@ impl Points {
         self.coarse.iter().find(|(until, resolution)| at_ms <= *until + *resolution).map_or(0, |(_, r)| *r)
     }
 
-    /// Both together, in time order; of two samples at one millisecond that of `self` stays. Of plain samples only.
+    /// Returns both together, in time order; of two samples at one millisecond that of `self` stays. Of plain samples
+    /// only.
     #[must_use]
     pub fn with(self, other: &Points) -> Points {
         if self.at_ms.last() < other.at_ms.first() {
@@ -99,7 +100,7 @@ impl Points {
         }
     }
 
-    /// Some of the samples, by index. Of plain samples only.
+    /// Returns some of the samples, by index. Of plain samples only.
     #[must_use]
     pub fn part(&self, range: std::ops::Range<usize>) -> Points {
         Points { at_ms: self.at_ms[range.clone()].to_vec(), values: self.values[range].to_vec(), ..Points::default() }
@@ -158,7 +159,7 @@ impl Times {
         number::pack_times(at_ms)
     }
 
-    /// The times in milliseconds.
+    /// Returns the times in milliseconds.
     ///
     /// # Errors
     /// When the bytes are damaged.
@@ -239,7 +240,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// A series of plain samples.
+    /// Returns a series of plain samples.
     pub fn plain(labels: Labels, recent: Points) -> Self {
         Self { labels, spans: Vec::new(), recent }
     }

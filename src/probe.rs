@@ -5,6 +5,7 @@
 //! (`apiserver::judge`, `checks`, `origin`, `node_proxy`, `etcd_gateway`, `etcd_metrics`), to which a server may send whatever it likes.
 
 mod apiserver;
+mod body_text;
 mod checks;
 mod etcd;
 mod etcd_gateway;
@@ -17,7 +18,6 @@ mod origin;
 mod report;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::{sync::Arc, time::Duration};
 

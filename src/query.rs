@@ -133,7 +133,7 @@ impl Engine {
         Self(Arc::new(Inner { source, config, metrics, turns }))
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     pub fn config(&self) -> &QueryConfig {
         &self.0.config
     }
@@ -181,7 +181,7 @@ impl Engine {
         self.blocking(query, Window { start_ms: at_ms, end_ms: at_ms, step_ms: 0, lookback_ms: 0 }, options)
     }
 
-    /// The same from `start_ms` to `end_ms` every `step_ms`, however many steps that are. Blocks.
+    /// Returns the same from `start_ms` to `end_ms` every `step_ms`, however many steps that are. Blocks.
     ///
     /// # Errors
     /// When a limit was met, or the store can't be read.

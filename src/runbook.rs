@@ -30,17 +30,18 @@ pub struct Runbook {
     pub html: String,
 }
 
-/// The runbook of an alert; `None`: there is none of that name.
+/// Returns the runbook of an alert; `None`: there is none of that name.
 pub fn of(alert: &str) -> Option<Runbook> {
     source(alert).filter(|_| alert != INDEX).map(rendered)
 }
 
-/// The list of all; `None` only in a program built without them.
+/// Returns the list of all; `None` only in a program built without them.
 pub fn index() -> Option<Runbook> {
     source(INDEX).map(rendered)
 }
 
-/// Where an alert's runbook is: its own annotation, else ours below `base` (`external_url`, or the path before every page).
+/// Returns where an alert's runbook is: its own annotation, else ours below `base` (`external_url`, or the path before
+/// every page).
 pub fn link(alert: &str, annotations: &BTreeMap<String, String>, base: &str) -> Option<String> {
     let said = [RUNBOOK_URL, "runbook"].iter().find_map(|name| annotations.get(*name)).map(|url| url.trim());
     let others = said.filter(|url| !url.starts_with(PUBLISHED) && url.len() <= LINK_MAX);

@@ -39,6 +39,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     config::StorageConfig,
+    history::Shard,
     incidents::{IncidentFilter, IncidentList, IncidentState},
 };
 use self::{
@@ -170,15 +171,6 @@ pub enum Durability {
     Durable,
     /// Kept in memory until the file can be written again.
     Buffered,
-}
-
-/// Picks every `count`th series by its id: those whose id modulo `count` is `index`. For `remote`.
-#[derive(Clone, Copy, Debug)]
-pub struct Shard {
-    /// From 0.
-    pub index: i64,
-    /// How many shards there are.
-    pub count: i64,
 }
 
 /// Handles the database. Cheap to clone.
@@ -388,11 +380,7 @@ impl Store {
         let shared = &self.0.shared;
         let ids: Vec<i64> = {
             let head = read_lock(&shared.head);
-            let mine = head
-                .index()
-                .after(after)
-                .map(|(id, _)| id)
-                .filter(|id| id.rem_euclid(shard.count.max(1)) == shard.index);
+            let mine = head.index().after(after).map(|(id, _)| id).filter(|id| shard.has(*id));
             mine.take(limit).collect()
         };
         let next = ids.last().copied().filter(|_| ids.len() == limit);

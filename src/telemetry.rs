@@ -270,7 +270,7 @@ impl Metrics {
         self.dropped.get_or_create(&DropLabels { limit }).inc();
     }
 
-    /// The registry, to be encoded.
+    /// Returns the registry, to be encoded.
     pub fn with_registry<T>(&self, f: impl FnOnce(&Registry) -> T) -> T {
         f(&self.registry.lock().unwrap_or_else(PoisonError::into_inner))
     }

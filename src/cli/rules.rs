@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config,
     model::{Incident, Pairs, duration::prometheus as duration, text},
-    notify::words,
+    notify::summary,
     rule::{
         self, Group,
         backtest::{self, Report, Window},
@@ -137,7 +137,7 @@ fn as_text(report: &Report, incidents: &[Incident], from: Timestamp, now: Timest
         ));
     }
     for i in missed.iter().take(EPISODES_SHOWN * 2) {
-        text.push_str(&format!("\n  not noticed: {} [{}] {}", i.id, words::place(i), i.headline));
+        text.push_str(&format!("\n  not noticed: {} [{}] {}", i.id, summary::place(i), i.headline));
     }
     text
 }

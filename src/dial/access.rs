@@ -117,8 +117,8 @@ impl Access {
         self.insecure
     }
 
-    /// Whether what can be replayed, a token, may go over a connection with this handshake: the server proved who it is,
-    /// or the kubeconfig says that its API server is to be believed without.
+    /// Returns whether what can be replayed, a token, may go over a connection with this handshake: the server proved
+    /// who it is, or the kubeconfig says that its API server is to be believed without.
     pub(super) fn believes(&self, tls: Option<&TlsFacts>, trust: Trust) -> bool {
         tls.is_some_and(|t| t.verified || (self.insecure && trust == Trust::Cluster))
     }
@@ -147,37 +147,37 @@ impl Access {
         &self.own_certificates
     }
 
-    /// Why there are no credentials, where an exec plugin gave none.
+    /// Returns why there are no credentials, where an exec plugin gave none.
     pub(super) fn missing(&self) -> Option<&PluginError> {
         self.missing.as_ref()
     }
 
-    /// Why we come without credentials, where the context names no user.
+    /// Returns why we come without credentials, where the context names no user.
     pub(super) fn anonymous(&self) -> Option<&str> {
         self.anonymous.as_deref()
     }
 
-    /// The plugin's credentials have ended, or it never gave any.
+    /// Returns whether the plugin's credentials have ended, or it never gave any.
     pub(super) fn is_spent(&self, now: Timestamp) -> bool {
         self.missing.is_some() || self.expires.is_some_and(|at| now >= at)
     }
 
-    /// The plugin should be asked again.
+    /// Returns whether the plugin should be asked again.
     pub(super) fn wants_renewal(&self, now: Timestamp) -> bool {
         self.missing.is_some() || self.expires.is_some_and(|at| now + RENEW_BEFORE >= at)
     }
 
-    /// Whether asking again can help when a server refuses the credentials.
+    /// Returns whether asking again can help when a server refuses the credentials.
     pub(super) fn has_exec(&self) -> bool {
         self.has_exec
     }
 
-    /// Whether a file is not what it was; looks at the disk.
+    /// Returns whether a file is not what it was; looks at the disk.
     pub(super) fn files_changed(&self) -> bool {
         self.stamps.iter().any(|(path, then)| stamp(path) != *then)
     }
 
-    /// A URL as it is asked: with the path prefix of the advertised server, where it is that one's.
+    /// Returns a URL as it is asked: with the path prefix of the advertised server, where it is that one's.
     pub(super) fn full(&self, url: &Url) -> Url {
         let same =
             url.host() == self.server.host() && url.port_or_known_default() == self.server.port_or_known_default();
@@ -211,7 +211,7 @@ impl Access {
         (sni, names)
     }
 
-    /// `Authorization` and, where the kubeconfig impersonates, those headers.
+    /// Returns `Authorization` and, where the kubeconfig impersonates, those headers.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
     }

@@ -23,7 +23,7 @@ const SEGMENT_MAX: usize = 32;
 /// A path is told up to this, in characters.
 const PATH_MAX: usize = 60;
 
-/// See the module.
+/// Says what to do after an answer: take it, or ask again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// This is the answer.
@@ -36,7 +36,7 @@ pub(super) enum Next {
     Later(Duration),
 }
 
-/// What the answer to a request for `from` wants.
+/// Returns what the answer to a request for `from` wants.
 pub(super) fn next(ask: &Ask, from: &Url, answer: &Answer) -> Next {
     if ask.method != Method::GET {
         return Next::Done;
@@ -67,13 +67,14 @@ fn is_same_host(trust: Trust, from: &Url, to: &Url) -> bool {
 }
 
 impl Answer {
-    /// What a 429 or 503 says of when to come again (RFC 9110, section 10.2.3); only seconds, as in client-go.
+    /// Returns what a 429 or 503 says of when to come again (RFC 9110, section 10.2.3); only seconds, as in client-go.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
         Some(Duration::from_secs(seconds.into()))
     }
 
-    /// Where a redirect leads, for people: no user, no query, no part of a path that may be a secret. `None`: it is none.
+    /// Returns where a redirect leads, for people: no user, no query, no part of a path that may be a secret. `None`:
+    /// it is none.
     pub fn leads_to(&self) -> Option<String> {
         if !matches!(self.status, 300..=399) {
             return None;
@@ -87,7 +88,7 @@ impl Answer {
     }
 }
 
-/// A URL without what may be secret in it.
+/// Returns a URL without what may be secret in it.
 pub(super) fn spoken(url: &Url) -> String {
     let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), path(url.path()))

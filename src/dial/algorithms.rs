@@ -19,7 +19,7 @@ use super::ecdsa::{self, P521Key};
 /// The smallest RSA key that ring verifies and signs with, in bits.
 const RSA_MIN: usize = 2048;
 
-/// The provider of all our handshakes: ring, and what it lacks of ECDSA.
+/// Returns the provider of all our handshakes: ring, and what it lacks of ECDSA.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let ring = rustls::crypto::ring::default_provider();
@@ -32,7 +32,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
-/// A key to sign handshakes with.
+/// Returns a key to sign handshakes with.
 pub(super) fn signing_key(der: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
     provider().key_provider.load_private_key(der)
 }
@@ -74,8 +74,8 @@ impl Verified {
     }
 }
 
-/// What of a certificate's key our TLS library does not know, as in "does not know …"; `None` where it should know it,
-/// and where others (Go's) don't know it either.
+/// Returns what of a certificate's key our TLS library does not know, as in "does not know …"; `None` where it should
+/// know it, and where others (Go's) don't know it either.
 pub(super) fn lacking(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     match certificate.public_key().parsed().ok()? {
@@ -86,7 +86,7 @@ pub(super) fn lacking(certificate: &CertificateDer<'_>) -> Option<String> {
     }
 }
 
-/// How a certificate is signed, where our TLS library does not know that and others do.
+/// Returns how a certificate is signed, where our TLS library does not know that and others do.
 pub(super) fn lacking_signature(certificate: &CertificateDer<'_>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
@@ -96,12 +96,13 @@ pub(super) fn lacking_signature(certificate: &CertificateDer<'_>) -> Option<Stri
         .then(|| format!("the signature algorithm {algorithm} with a key of this kind"))
 }
 
-/// A certificate's public key, as it stands in it (SubjectPublicKeyInfo), whatever the version of the certificate.
+/// Returns a certificate's public key, as it stands in it (SubjectPublicKeyInfo), whatever the version of the
+/// certificate.
 pub(super) fn public_key(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     X509Certificate::from_der(certificate).ok().map(|(_, certificate)| certificate.public_key().raw.to_vec())
 }
 
-/// Whether a certificate may sign others.
+/// Returns whether a certificate may sign others.
 pub(super) fn is_ca(certificate: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
 }

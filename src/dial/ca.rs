@@ -72,8 +72,8 @@ pub(super) enum Distrust {
 /// Files and their stamps, as they were when something was read of them.
 type Stamps = Vec<(PathBuf, Stamp)>;
 
-/// Where this machine's CAs lie, and how that is now: the file and the folders of `$SSL_CERT_FILE` and `$SSL_CERT_DIR`, or
-/// those of the distribution, by the same look-up as whoever reads them.
+/// Returns where this machine's CAs lie, and how that is now: the file and the folders of `$SSL_CERT_FILE` and
+/// `$SSL_CERT_DIR`, or those of the distribution, by the same look-up as whoever reads them.
 pub(super) fn system_stamps() -> Stamps {
     let found = openssl_probe::probe();
     let places = found.cert_file.into_iter().chain(found.cert_dir);
@@ -111,7 +111,8 @@ impl Ca {
         Ok(Self { verifier: by(&anchors, |_| true), anchors, name: name.into() })
     }
 
-    /// The certificates that this machine trusts, as they lie on its disk now; perhaps none, then nothing verifies.
+    /// Returns the certificates that this machine trusts, as they lie on its disk now; perhaps none, then nothing
+    /// verifies.
     pub(super) fn system() -> Self {
         static SYSTEM: Kept = Kept(Mutex::new(None));
         SYSTEM.get(system_stamps(), || {
@@ -129,18 +130,18 @@ impl Ca {
         &self.name
     }
 
-    /// What our TLS library would have to know to check what one of the CAs signed.
+    /// Returns what our TLS library would have to know to check what one of the CAs signed.
     pub(super) fn lacking(&self) -> Option<String> {
         self.anchors.iter().find_map(|a| algorithms::lacking(&a.der))
     }
 
-    /// The CA that lasts longest; `None` where this machine's own are trusted.
+    /// Returns the CA that lasts longest; `None` where this machine's own are trusted.
     pub(super) fn lasting(&self) -> Option<&CertificateFact> {
         self.anchors.iter().map(|a| &a.fact).max_by_key(|f| f.not_after)
     }
 
-    /// The chain verifies for any of the names; gives the CA that vouches for it, the one that lasts longest where
-    /// several do, and none where that is this machine's.
+    /// Returns the chain verifies for any of the names; gives the CA that vouches for it, the one that lasts longest
+    /// where several do, and none where that is this machine's.
     ///
     /// # Errors
     /// Why not.

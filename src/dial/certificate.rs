@@ -11,7 +11,7 @@ const CHAIN_MAX: usize = 10;
 /// The longest subject or issuer kept, in characters: it becomes a label.
 const NAME_MAX: usize = 256;
 
-/// The facts of each certificate that can be parsed, in the order given.
+/// Returns the facts of each certificate that can be parsed, in the order given.
 pub(super) fn facts<'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'a>>, source: &str) -> Vec<CertificateFact> {
     chain.into_iter().take(CHAIN_MAX).filter_map(|der| fact(der, source)).collect()
 }

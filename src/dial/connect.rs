@@ -11,7 +11,7 @@ use tokio::{
 use super::{endpoint::Endpoint, failure, resolve, steps::Steps};
 use crate::model::{Failure, Reason};
 
-/// A TCP connection to the endpoint itself.
+/// Returns a TCP connection to the endpoint itself.
 pub(super) async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve::addresses(endpoint, steps).await?;
     let stream = first_of(&addresses, TcpStream::connect, steps).await?;

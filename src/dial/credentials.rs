@@ -74,22 +74,22 @@ impl Credentials {
         }))
     }
 
-    /// The connections made with them.
+    /// Returns the connections made with them.
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// What is current now.
+    /// Returns what is current now.
     pub(super) fn access(&self) -> Arc<Access> {
         self.access.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether this generation is still the current one.
+    /// Returns whether this generation is still the current one.
     pub(super) fn is_current(&self, access: &Arc<Access>) -> bool {
         Arc::ptr_eq(access, &self.access())
     }
 
-    /// What is current, after a look whether it should be refreshed. Waits for a refresh only where the user's
+    /// Returns what is current, after a look whether it should be refreshed. Waits for a refresh only where the user's
     /// credentials are `needed` and what there is has ended, and for half the time at most.
     pub(super) async fn current(self: &Arc<Self>, needed: bool, deadline: Instant) -> Arc<Access> {
         self.look();

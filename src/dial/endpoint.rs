@@ -37,12 +37,12 @@ impl Endpoint {
         Ok(Self { tls, host, port })
     }
 
-    /// The host as an address, where it is one.
+    /// Returns the host as an address, where it is one.
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
-    /// The host as a certificate names it.
+    /// Returns the host as a certificate names it.
     pub(super) fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host.clone()).ok()
     }

@@ -54,7 +54,7 @@ impl PluginError {
         }
     }
 
-    /// Its client certificate can't be used.
+    /// Says that its client certificate can't be used.
     pub(super) fn bad_certificate(plugin: &Exec, why: &str) -> Self {
         Self::new(plugin, &format_args!("gave a client certificate that can't be used: {why}"))
     }

@@ -24,7 +24,7 @@ impl fmt::Display for Spoken {
     }
 }
 
-/// A failed connection attempt to `peer`.
+/// Returns a failed connection attempt to `peer`.
 pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> Failure {
     use io::ErrorKind as K;
     match error.raw_os_error().map(Errno::from_raw) {
@@ -67,7 +67,7 @@ pub(super) fn no_files(peer: &dyn fmt::Display) -> Failure {
     Failure::ours(Ours::Files, format!("the watchdog has no file descriptor left to reach {peer} with (ulimit -n)"))
 }
 
-/// Whether not one more file can be opened: name lookups fail for it, and don't say why.
+/// Returns whether not one more file can be opened: name lookups fail for it, and don't say why.
 pub(super) fn out_of_files() -> bool {
     let opened = std::fs::File::open("/dev/null");
     opened.is_err_and(|e| matches!(e.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE)))
@@ -133,7 +133,7 @@ fn alerted(alert: AlertDescription, peer: &dyn fmt::Display, auth: ClientAuth) -
     Failure::new(Reason::Tls, words)
 }
 
-/// `peer` speaks HTTP/2 and nothing else: no API server does, some balancers do.
+/// Says that `peer` speaks HTTP/2 and nothing else: no API server does, some balancers do.
 pub(super) fn http2_only(peer: &dyn fmt::Display) -> Failure {
     let words = format!(
         "{peer} speaks HTTP/2 only: what answers in front of the API server passes on no HTTP/1.1, by which dogwatch asks"
@@ -167,7 +167,7 @@ fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     None
 }
 
-/// An error of the handshake, before any request.
+/// Returns an error of the handshake, before any request.
 pub(super) fn handshake(error: &io::Error, peer: &dyn fmt::Display, auth: ClientAuth) -> Failure {
     match find_tls(error) {
         Some(e) => tls(e, peer, auth),
@@ -177,7 +177,7 @@ pub(super) fn handshake(error: &io::Error, peer: &dyn fmt::Display, auth: Client
     }
 }
 
-/// An error between the request and the answer's headers.
+/// Returns an error between the request and the answer's headers.
 pub(super) fn answering(error: &hyper::Error, peer: &dyn fmt::Display, auth: ClientAuth) -> Failure {
     if let Some(e) = find_tls(error) {
         return tls(e, peer, auth);

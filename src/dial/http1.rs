@@ -56,17 +56,17 @@ impl Connection {
         Ok(Self { endpoint, sender, driver, tls, auth, first, opened: Instant::now(), use_until: use_until() })
     }
 
-    /// What its handshake told.
+    /// Returns what its handshake told.
     pub(super) fn tls(&self) -> Option<&TlsFacts> {
         self.tls.as_ref()
     }
 
-    /// How long it has been open.
+    /// Returns how long it has been open.
     pub(super) fn age(&self) -> Spoken {
         Spoken(self.opened.elapsed())
     }
 
-    /// The other side or an error ended it.
+    /// Returns whether the other side or an error ended it.
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }

@@ -10,7 +10,7 @@ use rustls::{
 
 use super::{algorithms, pem};
 
-/// A chain with its key.
+/// Returns a chain with its key.
 ///
 /// # Errors
 /// When there is none, the key is encrypted or of a kind that we don't know, or they don't belong together.

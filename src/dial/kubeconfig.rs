@@ -23,7 +23,7 @@ pub(super) struct Chosen {
     pub(super) place: String,
 }
 
-/// The kubeconfig's own files: the one configured, else those of `$KUBECONFIG`, else `~/.kube/config`.
+/// Returns the kubeconfig's own files: the one configured, else those of `$KUBECONFIG`, else `~/.kube/config`.
 pub(super) fn paths(config: &DialConfig) -> Vec<PathBuf> {
     if let Some(path) = &config.kubeconfig {
         return vec![path.clone()];
@@ -94,14 +94,14 @@ fn merged(paths: &[PathBuf], place: &str) -> Result<File, DialError> {
 }
 
 impl Cluster {
-    /// The files that it names.
+    /// Returns the files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.certificate_authority.iter()
     }
 }
 
 impl User {
-    /// The files that it names.
+    /// Returns the files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.client_certificate, &self.client_key, &self.token_file].into_iter().flatten()
     }
@@ -110,7 +110,7 @@ impl User {
 /// What tells that a file has changed: a new time, size or inode (Kubernetes swaps symlinks).
 pub(super) type Stamp = Option<(std::time::SystemTime, u64, u64)>;
 
-/// The stamp of a file; `None` where there is no such file.
+/// Returns the stamp of a file; `None` where there is no such file.
 pub(super) fn stamp(path: &Path) -> Stamp {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok()?;

@@ -17,7 +17,7 @@ pub(super) struct Block {
     pub(super) der: Option<Vec<u8>>,
 }
 
-/// All blocks in their order.
+/// Returns all blocks in their order.
 pub(super) fn blocks(text: &[u8]) -> Vec<Block> {
     let text = String::from_utf8_lossy(text);
     let mut blocks = Vec::new();
@@ -57,8 +57,8 @@ pub(super) fn material(data: Option<&str>, file: Option<&Path>, what: &str) -> R
     std::fs::read(path).map(Some).map_err(|e| format!("{} can't be read: {e}", path.display()))
 }
 
-/// The certificates that can be used, as `x509.CertPool.AppendCertsFromPEM` takes them: what is something else, has
-/// headers or can't be parsed is left out.
+/// Returns the certificates that can be used, as `x509.CertPool.AppendCertsFromPEM` takes them: what is something else,
+/// has headers or can't be parsed is left out.
 pub(super) fn certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
     let certificate = |block: Block| {
         let der = block.der.filter(|_| block.label == "CERTIFICATE" && !block.has_headers)?;

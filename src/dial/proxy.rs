@@ -37,8 +37,8 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    /// The kubeconfig's `proxy-url` is used for all of the cluster, whatever NO_PROXY says (as kubectl does); without
-    /// one the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).
+    /// Returns the kubeconfig's `proxy-url` is used for all of the cluster, whatever NO_PROXY says (as kubectl does);
+    /// without one the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).
     ///
     /// # Errors
     /// When the URL's scheme is not one of http, https, socks5 and socks5h.
@@ -62,7 +62,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy for an endpoint.
+    /// Returns the proxy for an endpoint.
     pub(super) fn of(&self, endpoint: &Endpoint) -> Option<Proxy> {
         // As in Go: a proxy of the environment is never asked for this machine itself.
         let local = endpoint.host == "localhost" || endpoint.ip().is_some_and(|ip| ip.is_loopback());

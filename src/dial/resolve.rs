@@ -16,7 +16,7 @@ const ADDRESSES_MAX: usize = 8;
 /// The names that this machine's resolver told lately.
 static SERVED: LazyLock<Served<String>> = LazyLock::new(Served::new);
 
-/// The addresses of an endpoint.
+/// Returns the addresses of an endpoint.
 ///
 /// # Errors
 /// `Dns` where the name is at fault, `Local` where our resolver tells no name.

@@ -35,22 +35,22 @@ impl Steps {
         }
     }
 
-    /// When the exchange must have ended.
+    /// Returns when the exchange must have ended.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Time since the start.
+    /// Returns time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// The time that the whole exchange had, to say "within 5 s".
+    /// Returns the time that the whole exchange had, to say "within 5 s".
     pub(super) fn allowed(&self) -> Spoken {
         Spoken(self.deadline.saturating_duration_since(self.started))
     }
 
-    /// What is left of it.
+    /// Returns what is left of it.
     pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

@@ -29,7 +29,8 @@ impl FirstBytes {
         Box::new(Overheard { stream, first: self.clone() })
     }
 
-    /// A connection of HTTP/2 begins with a SETTINGS frame, or ends at once with GOAWAY; both belong to stream 0.
+    /// Returns whether a connection of HTTP/2 begins with a SETTINGS frame, or ends at once with GOAWAY; both belong to
+    /// stream 0.
     pub(super) fn is_http2(&self) -> bool {
         const SETTINGS: u8 = 4;
         const GOAWAY: u8 = 7;

@@ -50,12 +50,12 @@ impl Authority {
         Self::until(name, 4096)
     }
 
-    /// One that ends with this year.
+    /// Returns one that ends with this year.
     pub(crate) fn until(name: &str, last_year: i32) -> Self {
         Self::with(name, last_year, IsCa::Ca(BasicConstraints::Unconstrained), Vec::new())
     }
 
-    /// What signs others whether it may or not.
+    /// Returns what signs others whether it may or not.
     pub(crate) fn with(name: &str, last_year: i32, is_ca: IsCa, key_usages: Vec<KeyUsagePurpose>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.not_after = rcgen::date_time_ymd(last_year, 12, 31);
@@ -66,7 +66,7 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    /// A leaf for these names and addresses, valid until the end of `last_year`.
+    /// Returns a leaf for these names and addresses, valid until the end of `last_year`.
     pub(crate) fn issue(&self, subject: &str, names: &[&str], last_year: i32) -> Pair {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -78,7 +78,7 @@ impl Authority {
     }
 }
 
-/// A certificate that signs itself, as CA or not: what `openssl req -x509` makes.
+/// Returns a certificate that signs itself, as CA or not: what `openssl req -x509` makes.
 pub(crate) fn self_signed(names: &[&str], is_ca: bool, last_year: i32) -> Pair {
     let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
     params.distinguished_name.push(DnType::CommonName, "its own");
@@ -190,12 +190,12 @@ impl Server {
     }
 }
 
-/// A 200 with this body.
+/// Returns a 200 with this body.
 pub(crate) fn ok(body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     status(200, body)
 }
 
-/// An answer with this status and body.
+/// Returns an answer with this status and body.
 pub(crate) fn status(code: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     Response::builder().status(code).body(Full::new(body.into())).unwrap()
 }
@@ -218,17 +218,17 @@ pub(crate) fn kubeconfig(dir: &Path, server: &url::Url, cluster: &str, user: &st
     DialConfig { kubeconfig: Some(write(dir, "kubeconfig", &text)), ..DialConfig::default() }
 }
 
-/// A dialer for plain HTTP servers.
+/// Returns a dialer for plain HTTP servers.
 pub(crate) async fn plain_dialer(dir: &Path, server: &url::Url) -> Dialer {
     Dialer::load(kubeconfig(dir, server, "", ""), Clock::system()).await.unwrap()
 }
 
-/// One exchange on a fresh connection, within 5 s.
+/// Returns one exchange on a fresh connection, within 5 s.
 pub(crate) async fn get(dialer: &Dialer, url: url::Url, trust: Trust, auth: Auth) -> Exchange {
     ask(dialer, Ask::get(url, trust, auth)).await
 }
 
-/// One exchange, within 5 s.
+/// Returns one exchange, within 5 s.
 pub(crate) async fn ask(dialer: &Dialer, ask: Ask) -> Exchange {
     dialer.exchange(ask, Instant::now() + Duration::from_secs(5)).await
 }

@@ -22,7 +22,7 @@ enum Coding {
     Deflate,
 }
 
-/// The answer with its body unpacked, at most `max_bytes` of it; a longer one is cut.
+/// Returns the answer with its body unpacked, at most `max_bytes` of it; a longer one is cut.
 ///
 /// # Errors
 /// A failure of reason `body`, where it is packed as nobody asked for and we can't undo, or is not what it says.

@@ -21,7 +21,7 @@ const ASKED_MAX: usize = 2;
 pub(super) struct Served<T>(Mutex<HashMap<T, Instant>>);
 
 impl<T: Clone + Eq + std::hash::Hash> Served<T> {
-    /// Nothing yet.
+    /// Returns a memory of nothing.
     pub(super) fn new() -> Self {
         Self(Mutex::new(HashMap::new()))
     }

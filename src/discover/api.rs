@@ -84,7 +84,7 @@ impl<K> Listed<Option<K>> {
 }
 
 impl<K> Listed<Vec<K>> {
-    /// The items of all items.
+    /// Returns the items of all items.
     pub(super) fn joined(self) -> Listed<K> {
         let Self { items, left_out, left_out_count, date } = self;
         Listed { items: items.into_iter().flatten().collect(), left_out, left_out_count, date }
@@ -92,12 +92,12 @@ impl<K> Listed<Vec<K>> {
 }
 
 impl<K> Listed<K> {
-    /// What was no list.
+    /// Returns what was no list.
     pub(super) fn of(items: Vec<K>) -> Self {
         Self { items, left_out: Vec::new(), left_out_count: 0, date: None }
     }
 
-    /// Other items in the place of those read.
+    /// Returns other items in the place of those read.
     pub(super) fn replaced<L>(self, items: Vec<L>) -> Listed<L> {
         let Self { left_out, left_out_count, date, .. } = self;
         Listed { items, left_out, left_out_count, date }
@@ -139,18 +139,19 @@ impl<K> Listed<K> {
 }
 
 impl<'a> Reader<'a> {
-    /// `servers` in the order of trial.
+    /// Returns `servers` in the order of trial.
     pub(super) fn new(dialer: &'a Dialer, mut servers: Vec<Url>) -> Self {
         servers.reverse();
         Self { dialer, servers, failures: Vec::new() }
     }
 
-    /// One object.
+    /// Returns one object.
     pub(super) async fn get<T: DeserializeOwned>(&mut self, path: &str, query: &str) -> Result<Read<T>, ReadError> {
         self.read(path, query, JSON, PAGE_BYTES_MAX, |body| serde_json::from_slice(body)).await
     }
 
-    /// The cells of two columns of each row, as `kubectl get` would show them; `None`: the server makes no tables.
+    /// Returns the cells of two columns of each row, as `kubectl get` would show them; `None`: the server makes no
+    /// tables.
     pub(super) async fn columns(&mut self, path: &str, names: [&str; 2]) -> Option<Vec<[String; 2]>> {
         let query = "includeObject=None&resourceVersion=0";
         let parse = |body: &[u8]| serde_json::from_slice::<Table>(body);
@@ -191,8 +192,9 @@ impl<'a> Reader<'a> {
         self.dialer.exchange(ask, Instant::now() + limit).await.outcome
     }
 
-    /// A whole list, page by page, each object made smaller by `keep`. A list that expires midway is asked for once more,
-    /// without a limit, as client-go's pager does it; a server that gives it in pages even so is followed, once.
+    /// Returns a whole list, page by page, each object made smaller by `keep`. A list that expires midway is asked for
+    /// once more, without a limit, as client-go's pager does it; a server that gives it in pages even so is followed,
+    /// once.
     pub(super) async fn list<T: DeserializeOwned, K>(
         &mut self,
         path: &str,

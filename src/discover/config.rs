@@ -112,7 +112,7 @@ fn silent_after() -> Duration {
 }
 
 impl ClusterConfig {
-    /// What its dialer is made from.
+    /// Returns what its dialer is made from.
     pub fn dial(&self) -> DialConfig {
         DialConfig {
             kubeconfig: self.kubeconfig.clone(),
@@ -124,13 +124,13 @@ impl ClusterConfig {
         }
     }
 
-    /// The timeouts that components have of their own.
+    /// Returns the timeouts that components have of their own.
     pub fn timeouts(&self) -> impl Iterator<Item = Duration> + use<> {
         let own = [&self.apiserver, &self.scheduler, &self.controller_manager, &self.kube_proxy].map(|c| c.timeout);
         own.into_iter().chain([self.etcd.timeout, self.kubelet.timeout]).flatten()
     }
 
-    /// The leases that tell who leads, of those components that are watched.
+    /// Returns the leases that tell who leads, of those components that are watched.
     pub fn leads(&self) -> Vec<&'static str> {
         let components =
             [(Job::KubeScheduler, &self.scheduler), (Job::KubeControllerManager, &self.controller_manager)];

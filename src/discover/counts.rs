@@ -11,7 +11,7 @@ const NONE_LEFT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The most counts kept; a count that is the same as the last one is none.
 const MAX: usize = 64;
 
-/// The counts after one more reading: `before` are the nodes of the last one, `nodes` those of now.
+/// Returns the counts after one more reading: `before` are the nodes of the last one, `nodes` those of now.
 pub(super) fn counted(
     mut counts: Vec<NodeCount>,
     before: &[NodeFact],

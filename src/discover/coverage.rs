@@ -14,8 +14,8 @@ use crate::model::{ClusterSnapshot, Gap, Job, Part, ProbeSpec, Target};
 /// How many names a gap tells.
 const NAMED: usize = 5;
 
-/// A gap for every component that every cluster has, to be told where no target of it is watched; and one for those of its
-/// nodes whose kubelets none of the targets is.
+/// Returns a gap for every component that every cluster has, to be told where no target of it is watched; and one for
+/// those of its nodes whose kubelets none of the targets is.
 pub fn gaps(config: &ClusterConfig, snapshot: &ClusterSnapshot, targets: &[Target]) -> Vec<Gap> {
     let with = |job, key: &str, enabled: bool, (why, how): (String, String)| match enabled {
         true => Gap { job, why, how, turned_off: false, partly: false },

@@ -10,8 +10,8 @@ use crate::model::{ClusterSnapshot, MissingEndpoint, NodeFact};
 /// An endpoint that stays away this long has been taken down on purpose.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The endpoints that are missing, given what a working API server lists now; `nodes_before` are the nodes that it listed
-/// with `previous`.
+/// Returns the endpoints that are missing, given what a working API server lists now; `nodes_before` are the nodes that
+/// it listed with `previous`.
 ///
 /// One is no longer missed when it is listed again, when others have taken its place (the list is as long as it has
 /// been: managed clusters replace their API servers), when the node at its address is gone from the cluster, or after

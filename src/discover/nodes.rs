@@ -55,7 +55,7 @@ const PLACES: [&str; 14] = [
     "failure-domain",
 ];
 
-/// What is kept of a node.
+/// Returns what is kept of a node.
 pub(super) fn fact(node: Node) -> NodeFact {
     const ROLES: [&str; 3] = [
         "node-role.kubernetes.io/control-plane",
@@ -92,7 +92,7 @@ fn condition(c: Condition) -> NodeCondition {
     NodeCondition { kind: c.kind, status: c.status, reason: c.reason, message, since: c.last_transition_time }
 }
 
-/// One line of at most so many characters.
+/// Returns one line of at most so many characters.
 pub(super) fn shortened(text: &str, max: usize) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max + 1).collect();
     match line.char_indices().nth(max) {

@@ -14,12 +14,12 @@ use crate::model::ObservedLease;
 /// The longest mark that is kept of a lease: a time and a name of the longest kind.
 const MARK_MAX: usize = 300;
 
-/// An age by the server's clock, never negative: `Date` has whole seconds only.
+/// Returns an age by the server's clock, never negative: `Date` has whole seconds only.
 pub(super) fn age(renewed: Timestamp, now: Timestamp) -> Duration {
     now.duration_since(renewed).max(SignedDuration::ZERO).unsigned_abs()
 }
 
-/// `null` is as good as absent: Go writes it for empty slices.
+/// Reads a value for which `null` is as good as absent: Go writes it for empty slices.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Option::deserialize(d).map(Option::unwrap_or_default)
 }
@@ -85,7 +85,7 @@ struct Row {
 }
 
 impl Table {
-    /// Two columns by name; `None` where it is no table or has none of that name.
+    /// Returns two columns by name; `None` where it is no table or has none of that name.
     pub(super) fn columns(self, names: [&str; 2]) -> Option<Vec<[String; 2]>> {
         let index = |name| self.column_definitions.iter().position(|c| c.name == name);
         let at = [index(names[0])?, index(names[1])?];
@@ -217,13 +217,13 @@ pub(super) struct LeaseSpec {
 }
 
 impl Lease {
-    /// How long it holds.
+    /// Returns how long it holds.
     pub(super) fn duration(&self) -> Duration {
         Duration::from_secs(u64::try_from(self.spec.lease_duration_seconds).unwrap_or(0))
     }
 
-    /// What it shows when it is read at `now` (ours), at `date` by the server's clock, after `before`. `None`: it was
-    /// never taken.
+    /// Returns what it shows when it is read at `now` (ours), at `date` by the server's clock, after `before`. `None`:
+    /// it was never taken.
     pub(super) fn sight(
         &self,
         before: Option<&ObservedLease>,
@@ -286,14 +286,14 @@ struct SubsetAddress {
 }
 
 impl Slice {
-    /// `host:port` of each address.
+    /// Returns `host:port` of each address.
     pub(super) fn places(&self) -> Vec<String> {
         places(self.endpoints.iter().flat_map(|e| &e.addresses), &self.ports)
     }
 }
 
 impl Endpoints {
-    /// `host:port` of each address, ready or not.
+    /// Returns `host:port` of each address, ready or not.
     pub(super) fn places(&self) -> Vec<String> {
         let of = |s: &Subset| places(s.addresses.iter().chain(&s.not_ready_addresses).map(|a| &a.ip), &s.ports);
         self.subsets.iter().flat_map(of).collect()

@@ -51,12 +51,12 @@ pub fn targets(
     list.found.into_values().collect()
 }
 
-/// `host:port`, IPv6 in brackets.
+/// Returns `host:port`, IPv6 in brackets.
 pub(super) fn place(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// The host of `host:port`, without brackets.
+/// Returns the host of `host:port`, without brackets.
 pub(super) fn host_of(place: &str) -> &str {
     place.rsplit_once(':').map_or(place, |(host, _)| host).trim_matches(['[', ']'])
 }
@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// It has a kubelet that can be asked, somewhere.
+/// Returns whether it has a kubelet that can be asked, somewhere.
 pub(super) fn has_kubelet(node: &NodeFact) -> bool {
     !node.is_virtual && node.kubelet_port > 0 && !node.addresses.is_empty()
 }

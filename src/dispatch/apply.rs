@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{Dispatch, RESOLVED_SHOWN, STORE_WAIT_MAX, incident::Change, outbox};
 use crate::{
     model::{Incident, NotificationKind, OutboxEntry},
-    notify::words,
+    notify::summary,
     store::{Delivery, Durability, Store},
 };
 
@@ -110,7 +110,7 @@ async fn record(store: &Store, dropped: Vec<Delivery>) {
 }
 
 fn log(incident: &Incident, told: NotificationKind) {
-    let (id, cluster, headline) = (incident.id, words::place(incident), &incident.headline);
+    let (id, cluster, headline) = (incident.id, summary::place(incident), &incident.headline);
     let severity = incident.severity.to_string();
     match told {
         NotificationKind::Opened => info!(id, cluster, severity, "incident opened: {headline}"),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{duration, nothing};
+use crate::model::{duration, null_as_default};
 
 /// One node of the route tree; what it does not say it takes from its parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,13 +15,21 @@ pub struct RouteConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiver: Option<String>,
     /// Conditions: `severity="critical"`.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub matchers: Vec<String>,
     /// Conditions in the old form: equal.
-    #[serde(rename = "match", skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(
+        rename = "match",
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_as_default::deserialize"
+    )]
     pub equal: BTreeMap<String, String>,
     /// Conditions in the old form: expressions.
-    #[serde(rename = "match_re", skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(
+        rename = "match_re",
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_as_default::deserialize"
+    )]
     pub regex: BTreeMap<String, String>,
     /// Later siblings are tried too.
     #[serde(rename = "continue", skip_serializing_if = "is_false")]
@@ -39,19 +47,19 @@ pub struct RouteConfig {
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub repeat_interval: Option<Duration>,
     /// Nothing is told in these.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub mute_time_intervals: Vec<String>,
     /// Nothing is told outside of these.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub active_time_intervals: Vec<String>,
     /// For templates (`.RouteLabels`): templates themselves, which children inherit.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub labels: BTreeMap<String, String>,
     /// Who is told when the receiver does not react (ours, not in Alertmanager).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Vec<EscalationConfig>>,
     /// More particular routes, the first that matches wins.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub routes: Vec<RouteConfig>,
 }
 
@@ -99,25 +107,25 @@ pub struct InhibitConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What explains.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub source_matchers: Vec<String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub source_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub source_match_re: BTreeMap<String, String>,
     /// What is explained by it, and not told.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub target_matchers: Vec<String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub target_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub target_match_re: BTreeMap<String, String>,
     /// Labels in which both must agree.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nothing::is_default")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub equal: Vec<String>,
 }
 
@@ -128,7 +136,7 @@ pub struct NamedIntervals {
     /// What routes call it.
     pub name: String,
     /// Any of these.
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     pub time_intervals: Vec<IntervalConfig>,
 }
 

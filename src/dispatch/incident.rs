@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     model::{Diagnosis, FindingKey, Incident, IncidentAlert, NotificationKind},
-    notify::words::NO_LONGER_WATCHED,
+    notify::summary::NO_LONGER_WATCHED,
 };
 
 /// A new root waits this long at most for the picture to settle, so that two members killed together are one story.

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::{
     Web,
     api_v1::Params,
+    durability,
     incidents::{self, Missing, Wanted},
-    kept,
 };
 use crate::{
     model::{self, Gap, Incident, LiveState, LiveTarget, Reason, References},
@@ -125,13 +125,13 @@ struct ApiError {
 /// The longest name of somebody.
 const NAME_MAX: usize = 200;
 
-/// `GET /api/dogwatch/v1/state`
+/// Answers `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());
     Json(view).into_response()
 }
 
-/// `GET /api/dogwatch/v1/incidents?cluster=&severity=&state=&since=&before=&limit=`
+/// Answers `GET /api/dogwatch/v1/incidents?cluster=&severity=&state=&since=&before=&limit=`
 pub async fn incidents(State(web): State<Web>, params: Params) -> Response {
     match Wanted::read(params.pairs(), incidents::LIMIT, web.clock.wall()) {
         Ok(wanted) => Json(web.incidents(&wanted).await).into_response(),
@@ -139,7 +139,7 @@ pub async fn incidents(State(web): State<Web>, params: Params) -> Response {
     }
 }
 
-/// `GET /api/dogwatch/v1/incidents/{id}`
+/// Answers `GET /api/dogwatch/v1/incidents/{id}`
 pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
     match web.incident(&id).await {
         Ok(incident) => Json(IncidentView::new(incident, &web.store, &web.external_url).await).into_response(),
@@ -165,7 +165,7 @@ impl IncidentView {
     }
 }
 
-/// `GET /api/dogwatch/v1/heartbeats`
+/// Answers `GET /api/dogwatch/v1/heartbeats`
 pub async fn heartbeats(State(web): State<Web>) -> Response {
     Json(serde_json::json!({"heartbeats": web.heartbeats.views()})).into_response()
 }
@@ -177,17 +177,17 @@ pub struct AcknowledgeBody {
     by: String,
 }
 
-/// `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
+/// Answers `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
     match web.submissions.acknowledge(id, &who(&by)).await {
-        Ok(Some(stored)) => kept::json(serde_json::json!({"acknowledged": id}), stored),
+        Ok(Some(stored)) => durability::json(serde_json::json!({"acknowledged": id}), stored),
         Ok(None) => not_found(format!("There is no open incident {id}.")),
         Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),
     }
 }
 
-/// A name as it is kept.
+/// Returns a name as it is kept.
 pub fn who(name: &str) -> String {
     match name.trim() {
         "" => "somebody".to_owned(),
@@ -195,7 +195,7 @@ pub fn who(name: &str) -> String {
     }
 }
 
-/// A 404 for programs.
+/// Returns a 404 for programs.
 pub fn not_found(error: String) -> Response {
     (StatusCode::NOT_FOUND, Json(ApiError { error })).into_response()
 }

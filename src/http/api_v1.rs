@@ -37,7 +37,7 @@ const BODY_MAX_BYTES: usize = 1 << 20;
 /// What an endpoint gives.
 type Answered = Result<Done, Failed>;
 
-/// The routes below `/api/v1`, and `/federate`.
+/// Returns the routes below `/api/v1`, and `/federate`.
 pub fn router() -> Router<Web> {
     let api = Router::new()
         .route("/query", get(query).post(query))

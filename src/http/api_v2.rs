@@ -1,7 +1,7 @@
 //! `/api/v2/`: Alertmanager's API (api/v2/openapi.yaml), so that amtool, Grafana's Alertmanager data source and the
 //! Prometheus servers inside the clusters talk to dogwatch as to an Alertmanager.
 //!
-//! What is posted is answered after the store has it, with 202 and words where the disk does not take it (`kept`). Alerts of
+//! What is posted is answered after the store has it, with 202 and words where the disk does not take it (`durability`). Alerts of
 //! the diagnosis and of the rules are shown beside the posted ones.
 
 mod body;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::body::{PostableAlert, PostableSilence};
-use super::{Web, api_v1::Params, kept};
+use super::{Web, api_v1::Params, durability};
 use crate::{
     dispatch::{
         alerts::{POSTED_MAX, Refused},
@@ -40,7 +40,7 @@ const RETRY_AFTER_SECONDS: u16 = 60;
 /// An alert without an end is shown as ending this long after it was last said, as a Prometheus would have it.
 const SHOWN_FOR: Duration = Duration::from_secs(300);
 
-/// The paths.
+/// Returns the paths.
 pub fn router() -> Router<Web> {
     Router::new()
         .route("/api/v2/status", get(status))
@@ -225,7 +225,7 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
     }
     match web.submissions.post(posts).await {
         Ok((errors, Durability::Durable)) if errors.is_empty() => StatusCode::OK.into_response(),
-        Ok((errors, stored)) if errors.is_empty() => kept::json(json!({}), stored),
+        Ok((errors, stored)) if errors.is_empty() => durability::json(json!({}), stored),
         Ok((refusals, _)) => refused(&refusals),
         Err(closed) => stopping(&closed),
     }
@@ -289,7 +289,7 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
         Err(error) => return bad(format!("parsing silence body from \"\" failed, because {error}")),
     };
     match web.submissions.silence(silence).await {
-        Ok(Ok((id, stored))) => kept::json(json!({"silenceID": id}), stored),
+        Ok(Ok((id, stored))) => durability::json(json!({"silenceID": id}), stored),
         Ok(Err(error @ SilenceError::NotFound(_))) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => bad(error.to_string()),
         Err(closed) => stopping(&closed),
@@ -299,7 +299,7 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
     match web.submissions.expire(&id).await {
         Ok(Ok(Durability::Durable)) => StatusCode::OK.into_response(),
-        Ok(Ok(stored)) => kept::json(json!({}), stored),
+        Ok(Ok(stored)) => durability::json(json!({}), stored),
         Ok(Err(error)) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Err(closed) => stopping(&closed),
     }

@@ -27,7 +27,7 @@ use crate::{
 /// Bytes of a form.
 const BODY_MAX: usize = 256 << 10;
 
-/// The paths.
+/// Returns the paths.
 pub fn router() -> Router<Web> {
     Router::new()
         .route("/alerts", get(alerts))

@@ -30,7 +30,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// The middleware around every route.
+/// Returns the middleware around every route.
 pub async fn guard(request: Request, next: Next) -> Response {
     let mut response = if !request.method().is_safe() && is_foreign(request.headers()) {
         (StatusCode::FORBIDDEN, "A page of another site may not ask for this.\n").into_response()

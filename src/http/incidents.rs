@@ -160,7 +160,7 @@ pub struct Listed {
     pub history_error: Option<String>,
 }
 
-/// The page that is asked for.
+/// Returns the page that is asked for.
 pub async fn list(store: &Store, picked: Picked, wanted: &Wanted) -> Listed {
     let Picked { open, count, ids, ended } = picked;
     if wanted.filter.state == Some(IncidentState::Open) {
@@ -207,7 +207,7 @@ impl Missing {
     }
 }
 
-/// The incident with this id: of the live picture, else of the store.
+/// Returns the incident with this id: of the live picture, else of the store.
 ///
 /// # Errors
 /// When there is none, or the file can't be read.

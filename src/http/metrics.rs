@@ -36,7 +36,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The `Content-Type` header.
+    /// Returns the `Content-Type` header.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -119,12 +119,12 @@ fn own_samples(state: &LiveState, now: Timestamp) -> Arc<[Sample]> {
     samples.into()
 }
 
-/// The watchdog's own metrics alone, in Prometheus' text format.
+/// Returns the watchdog's own metrics alone, in Prometheus' text format.
 pub fn own(live: &Live, metrics: &Metrics, now: Timestamp) -> String {
     exposition(&Picture::own(live, now), metrics, Process::read(), Format::Text)
 }
 
-/// The whole exposition.
+/// Returns the whole exposition.
 pub fn exposition(picture: &Picture, metrics: &Metrics, process: Process, format: Format) -> String {
     let families = picture.by_name();
     let samples: usize = families.iter().map(|(_, samples)| samples.len()).sum();

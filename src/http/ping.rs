@@ -25,7 +25,8 @@ const READ_MAX: usize = 16 << 20;
 /// A body must come within this; a ping counts all the same, with what came of it.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// The paths. All are one: whatever stands under `/ping/` may hold a token and must not reach a page that quotes it.
+/// Returns the paths. All are one: whatever stands under `/ping/` may hold a token and must not reach a page that
+/// quotes it.
 pub fn router() -> Router<Web> {
     Router::new().route("/ping/{*what}", get(take).post(take))
 }

@@ -18,7 +18,7 @@ use crate::{
 const AHEAD: usize = 64;
 
 /// Collects the samples of one moment under common labels.
-struct Sheet<'a> {
+struct SampleBuilder<'a> {
     base: Vec<(&'a str, &'a str)>,
     at: Timestamp,
     samples: Vec<Sample>,
@@ -27,7 +27,7 @@ struct Sheet<'a> {
     next: usize,
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> SampleBuilder<'a> {
     fn new(base: Vec<(&'a str, &'a str)>, at: Timestamp, before: &'a [Sample], capacity: usize) -> Self {
         Self { base, at, samples: Vec::with_capacity(capacity), before, next: 0 }
     }
@@ -92,7 +92,7 @@ fn unix(at: Timestamp) -> f64 {
 
 /// Returns every series of one probe, with the verdict that followed from it; `before` is what the target told last.
 pub fn of_observation(o: &Observation, state: State, before: &[Sample]) -> Arc<[Sample]> {
-    let mut s = Sheet::of_target(&o.target, o.started, before);
+    let mut s = SampleBuilder::of_target(&o.target, o.started, before);
     s.flag("probe_success", &[], o.failure.is_none());
     s.seconds("probe_duration_seconds", &[], o.duration);
     s.flag("up", &[], o.answered);
@@ -127,18 +127,18 @@ pub fn of_observation(o: &Observation, state: State, before: &[Sample]) -> Arc<[
 
 /// Only the verdict: for a target whose probes say nothing of it, since the watchdog is cut off.
 pub fn of_verdict(target: &Target, state: State, at: Timestamp, before: &[Sample]) -> Arc<[Sample]> {
-    let mut s = Sheet::of_target(target, at, before);
+    let mut s = SampleBuilder::of_target(target, at, before);
     of_state(&mut s, state);
     s.samples.into()
 }
 
-fn of_state(s: &mut Sheet<'_>, state: State) {
+fn of_state(s: &mut SampleBuilder<'_>, state: State) {
     for each in State::ALL {
         s.flag("dogwatch_target_state", &[("state", each.as_str())], each == state);
     }
 }
 
-fn of_tls(s: &mut Sheet<'_>, tls: &TlsFacts) {
+fn of_tls(s: &mut SampleBuilder<'_>, tls: &TlsFacts) {
     if let Some(version) = &tls.version {
         s.put("probe_tls_version_info", &[("version", version)], 1.0);
     }
@@ -149,7 +149,7 @@ fn of_tls(s: &mut Sheet<'_>, tls: &TlsFacts) {
     of_certificates(s, &tls.chain);
 }
 
-fn of_certificates(s: &mut Sheet<'_>, certificates: &[CertificateFact]) {
+fn of_certificates(s: &mut SampleBuilder<'_>, certificates: &[CertificateFact]) {
     // A chain may hold two certificates of one name (a renewed one): the earlier expiry is the one that hurts.
     let mut seen: std::collections::BTreeMap<(&str, &str, &str), (Timestamp, Timestamp)> =
         std::collections::BTreeMap::new();
@@ -165,7 +165,7 @@ fn of_certificates(s: &mut Sheet<'_>, certificates: &[CertificateFact]) {
     }
 }
 
-fn of_facts(s: &mut Sheet<'_>, facts: &Facts) {
+fn of_facts(s: &mut SampleBuilder<'_>, facts: &Facts) {
     match facts {
         Facts::None => {}
         Facts::ApiServer(a) => {
@@ -185,7 +185,7 @@ fn of_facts(s: &mut Sheet<'_>, facts: &Facts) {
     }
 }
 
-fn of_etcd(s: &mut Sheet<'_>, e: &EtcdFacts) {
+fn of_etcd(s: &mut SampleBuilder<'_>, e: &EtcdFacts) {
     if let Some(version) = &e.version {
         s.put("dogwatch_component_info", &[("version", version)], 1.0);
     }
@@ -215,7 +215,7 @@ fn of_etcd(s: &mut Sheet<'_>, e: &EtcdFacts) {
     }
 }
 
-fn put_quorum(s: &mut Sheet<'_>, q: Quorum) {
+fn put_quorum(s: &mut SampleBuilder<'_>, q: Quorum) {
     let job = [("job", Job::Etcd.as_str())];
     #[allow(clippy::cast_precision_loss)] // A handful of members.
     for (name, value) in [
@@ -237,7 +237,7 @@ pub fn of_quorum(
 ) -> Vec<Sample> {
     let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     base.push(("cluster", cluster));
-    let mut s = Sheet::new(base, now, &[], 3);
+    let mut s = SampleBuilder::new(base, now, &[], 3);
     put_quorum(&mut s, quorum);
     s.samples
 }
@@ -284,7 +284,7 @@ pub fn of_cluster(
 ) -> Arc<[Sample]> {
     let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     base.push(("cluster", cluster));
-    let mut s = Sheet::new(base, now, before, snapshot.nodes.len() * 10 + 16);
+    let mut s = SampleBuilder::new(base, now, before, snapshot.nodes.len() * 10 + 16);
     of_certificates(&mut s, own);
     if let Some(q) = judged.quorum {
         put_quorum(&mut s, q);

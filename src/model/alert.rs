@@ -32,22 +32,22 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// The value of `alertname`; empty where there is none.
+    /// Returns the value of `alertname`; empty where there is none.
     pub fn name(&self) -> &str {
         self.label(ALERTNAME)
     }
 
-    /// The value of a label; empty where there is none.
+    /// Returns the value of a label; empty where there is none.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 
-    /// Whether it has ended by `now`.
+    /// Returns whether it has ended by `now`.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.ends_at.is_some_and(|end| end <= now)
     }
 
-    /// What the label `severity` says.
+    /// Returns what the label `severity` says.
     pub fn severity(&self) -> Severity {
         Severity::of_label(self.label("severity"))
     }
@@ -129,7 +129,7 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// Whether it is in force.
+    /// Returns whether it is in force.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.starts_at <= now && now < self.ends_at
     }

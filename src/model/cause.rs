@@ -100,7 +100,7 @@ macro_rules! table {
                 }
             }
 
-            /// What is known of it.
+            /// Returns what is known of it.
             pub const fn cause(self) -> Cause {
                 match self {
                     $(AlertName::$name => $cause,)+
@@ -226,29 +226,29 @@ table! {
 }
 
 impl AlertName {
-    /// The name that an alert has in its label; `None`: it is none of ours.
+    /// Returns the name that an alert has in its label; `None`: it is none of ours.
     pub fn known(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
-    /// How much it explains; 0: nothing. Higher gives an incident its headline, and is told first.
+    /// Returns how much it explains; 0: nothing. Higher gives an incident its headline, and is told first.
     pub const fn rank(self) -> usize {
         if self.cause().explains { Self::ALL.len() - self as usize } else { 0 }
     }
 
-    /// One grows out of the other, however long ago that began.
+    /// Returns whether one grows out of the other, however long ago that began.
     pub fn is_related(self, other: Self) -> bool {
         let (a, b) = (self.cause(), other.cause());
         a.family.is_some() && a.family == b.family && !(self == other && a.apart)
     }
 
-    /// This is what is left of `told`: quorum is back, one member is still down.
+    /// Returns whether this is what is left of `told`: quorum is back, one member is still down.
     pub fn is_relief_after(self, told: Self) -> bool {
         let (new, old) = (self.cause(), told.cause());
         old.family.is_some() && old.family == new.family && told.rank() > self.rank()
     }
 
-    /// Whether its evidence tells of this consequence already, or nobody wants to hear of it there.
+    /// Returns whether its evidence tells of this consequence already, or nobody wants to hear of it there.
     pub fn holds(self, consequence: Self) -> bool {
         let held = match self.cause().holds {
             Holds::Itself => false,

@@ -24,7 +24,7 @@ pub struct LeaseFact {
 }
 
 impl LeaseFact {
-    /// The host of its holder: `cp1` of `cp1_2f0c…`.
+    /// Returns the host of its holder: `cp1` of `cp1_2f0c…`.
     pub fn host(&self) -> &str {
         self.holder.split('_').next().unwrap_or(&self.holder)
     }
@@ -84,7 +84,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Without it, something is not watched. The others only tell more.
+    /// Returns whether without it, something is not watched. The others only tell more.
     pub fn is_needed(self) -> bool {
         !matches!(self, Part::ServerLeases | Part::AggregatedApis | Part::CertificateRequests)
     }
@@ -207,7 +207,8 @@ pub struct ClusterSnapshot {
 }
 
 impl ClusterSnapshot {
-    /// What is told beside an error: parts that would tell more if they could be read, and what was left out of lists.
+    /// Returns what is told beside an error: parts that would tell more if they could be read, and what was left out of
+    /// lists.
     pub fn notes(&self) -> Vec<String> {
         let parts = self.problems.iter().filter(|(part, _)| !part.is_needed()).map(|(_, words)| words.clone());
         let mut notes: Vec<String> = parts.collect();
@@ -220,7 +221,7 @@ impl ClusterSnapshot {
         notes
     }
 
-    /// When nodes and endpoints were last read, or since when that has been tried in vain.
+    /// Returns when nodes and endpoints were last read, or since when that has been tried in vain.
     pub fn known_since(&self) -> Option<Timestamp> {
         self.read_at.or(self.asked_since)
     }

@@ -23,7 +23,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// Whether it is to be told where these kinds are watched.
+    /// Returns whether it is to be told where these kinds are watched.
     pub fn is_open(&self, mut watched: impl Iterator<Item = Job>) -> bool {
         self.partly || watched.all(|job| job != self.job)
     }

@@ -58,7 +58,7 @@ const FIELDS: [Field; 5] = [
     Field { name: "day of the week", min: 0, max: 7, names: &WEEKDAYS },
 ];
 
-/// A time zone by its IANA name; UTC where none is given.
+/// Returns a time zone by its IANA name; UTC where none is given.
 ///
 /// # Errors
 /// Where there is no such zone, in words.
@@ -109,7 +109,7 @@ impl Cron {
         Ok(cron)
     }
 
-    /// The first occurrence after `at`, that moment itself not included; `None` only at the end of time.
+    /// Returns the first occurrence after `at`, that moment itself not included; `None` only at the end of time.
     pub fn after(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let first = at.to_zoned(zone.clone()).date();
         let mut day = first;

@@ -137,7 +137,7 @@ pub struct EtcdFacts {
 }
 
 impl EtcdFacts {
-    /// Nothing is known but the way.
+    /// Returns nothing is known but the way.
     pub fn new(via: EtcdVia) -> Self {
         Self {
             via,
@@ -189,19 +189,19 @@ impl EtcdFacts {
         }
     }
 
-    /// What its two reads tell; `None` where they went as they should, or were not both asked for.
+    /// Returns what its two reads tell; `None` where they went as they should, or were not both asked for.
     pub fn reads(&self) -> Option<EtcdReads> {
         let own = self.serializable?;
         let Some(agreed) = self.linearizable else { return Some(EtcdReads::Alone) };
         (agreed >= SLOW_LEAST.max(own.saturating_mul(SLOW_TIMES))).then_some(EtcdReads::Slow { own, agreed })
     }
 
-    /// It says itself that quorum is missing: it has no leader, or nobody agrees to its reads.
+    /// Returns whether it says itself that quorum is missing: it has no leader, or nobody agrees to its reads.
     pub fn lacks_quorum(&self) -> bool {
         self.has_leader == Some(false) || self.reads() == Some(EtcdReads::Alone)
     }
 
-    /// How far it is; `None` where it did not tell, or has no leader that would keep it up to date.
+    /// Returns how far it is; `None` where it did not tell, or has no leader that would keep it up to date.
     pub fn log(&self) -> Option<EtcdLog> {
         let (index, applied, revision) = (self.raft_index?, self.raft_applied_index?, self.revision?);
         (self.has_leader == Some(true)).then_some(EtcdLog { index, applied, revision })

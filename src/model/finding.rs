@@ -20,8 +20,8 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// What the label `severity` of an alert says. Words that nobody agreed on count as a warning: neither lost nor
-    /// waking anybody.
+    /// Returns what the label `severity` of an alert says. Words that nobody agreed on count as a warning: neither lost
+    /// nor waking anybody.
     pub fn of_label(text: &str) -> Self {
         match text.to_ascii_lowercase().as_str() {
             "critical" | "page" | "error" | "emergency" | "fatal" | "disaster" => Severity::Critical,
@@ -108,7 +108,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// One with its sentence alone; evidence, labels and the rest are filled in by who has them.
+    /// Returns one with its sentence alone; evidence, labels and the rest are filled in by who has them.
     pub fn new(key: FindingKey, severity: Severity, topic: Topic, headline: String, since: Timestamp) -> Self {
         Self {
             key,
@@ -127,7 +127,7 @@ impl Finding {
         }
     }
 
-    /// The alert's name.
+    /// Returns the alert's name.
     pub fn name(&self) -> String {
         match self.key.alert {
             AlertName::Other => self.labels.get("alertname").cloned().unwrap_or_default(),

@@ -32,7 +32,7 @@ pub struct IncidentAlert {
 }
 
 impl IncidentAlert {
-    /// One that fires since `at`.
+    /// Returns one that fires since `at`.
     pub fn new(finding: Finding, at: Timestamp) -> Self {
         Self { finding, opened_at: at, ended_at: None, held: false, part_of: None, end_told: None }
     }
@@ -101,8 +101,8 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether a message about either says the same to the same receiver: routes that differ in their place alone.
-    /// Alertmanager's notification log has one entry for both, so that one of them is told.
+    /// Returns whether a message about either says the same to the same receiver: routes that differ in their place
+    /// alone. Alertmanager's notification log has one entry for both, so that one of them is told.
     pub fn is_twin(&self, other: &Self) -> bool {
         self.route == other.route && self.receiver == other.receiver && self.labels == other.labels
     }
@@ -118,7 +118,7 @@ pub struct Acknowledged {
 }
 
 impl Incident {
-    /// One that is open, without alerts; what it tells of is put in by who opens it.
+    /// Returns one that is open, without alerts; what it tells of is put in by who opens it.
     pub fn new(
         id: i64,
         (cluster, topic): (Arc<str>, Topic),
@@ -153,14 +153,14 @@ impl Incident {
     /// The most timeline lines kept of one incident; a longer story keeps its beginning and its end.
     pub const TIMELINE_MAX: usize = 200;
 
-    /// Alerts that fire.
+    /// Returns alerts that fire.
     pub fn firing(&self) -> impl Iterator<Item = &IncidentAlert> {
         self.alerts.iter().filter(|a| a.ended_at.is_none())
     }
 }
 
-/// The findings of one name that fire in these incidents: what their source knew before a restart, and would say again
-/// only when something happens.
+/// Returns the findings of one name that fire in these incidents: what their source knew before a restart, and would
+/// say again only when something happens.
 pub fn findings_of(incidents: &[Incident], alert: AlertName) -> Vec<Finding> {
     let open = incidents.iter().filter(|i| i.resolved_at.is_none());
     let findings = open.flat_map(Incident::firing).map(|a| &a.finding);
@@ -212,12 +212,12 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// The alerts that it tells of: all but those whose end its receiver was told before.
+    /// Returns the alerts that it tells of: all but those whose end its receiver was told before.
     pub fn alerts(&self) -> impl Iterator<Item = &IncidentAlert> {
         self.incident.alerts.iter().filter(|a| !self.was_told_of_end(a))
     }
 
-    /// Whether the receiver was told before that an alert is over.
+    /// Returns whether the receiver was told before that an alert is over.
     pub fn was_told_of_end(&self, alert: &IncidentAlert) -> bool {
         alert.ended_at.is_some() && alert.end_told.zip(self.heard).is_some_and(|(told, heard)| told <= heard)
     }

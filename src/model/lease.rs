@@ -27,7 +27,7 @@ pub struct ObservedLease {
 }
 
 impl ObservedLease {
-    /// The lease as it is read now, after `before`.
+    /// Returns the lease as it is read now, after `before`.
     pub fn read(before: Option<&Self>, mark: &str, told_age: Option<Duration>, now: Timestamp) -> Self {
         let same = before.filter(|b| b.mark == mark);
         // A wall clock that was stepped back must not leave readings in the future.
@@ -38,23 +38,23 @@ impl ObservedLease {
         Self { mark: mark.to_owned(), seen_at, after, read_at: now, told_age }
     }
 
-    /// It has changed while we looked: somebody renews it, or did.
+    /// Returns whether it has changed while we looked: somebody renews it, or did.
     pub fn has_moved(&self) -> bool {
         self.after.is_some()
     }
 
-    /// It has surely been renewed later than this.
+    /// Returns whether it has surely been renewed later than this.
     pub fn renewed_after(&self, at: Timestamp) -> bool {
         self.after.is_some_and(|after| after >= at)
     }
 
-    /// How long, at the last reading, it had surely not been renewed.
+    /// Returns how long, at the last reading, it had surely not been renewed.
     pub fn still_for(&self) -> Duration {
         span(self.seen_at, self.read_at)
     }
 
-    /// Its age at the last reading: what the API server's clock says, held within what was seen. Of a lease that has not
-    /// moved since we look, only what was seen counts.
+    /// Returns its age at the last reading: what the API server's clock says, held within what was seen. Of a lease
+    /// that has not moved since we look, only what was seen counts.
     pub fn age(&self) -> Duration {
         let least = self.still_for();
         match (self.after, self.told_age) {
@@ -63,7 +63,7 @@ impl ObservedLease {
         }
     }
 
-    /// When it was last renewed, by our clock, as near as is known.
+    /// Returns when it was last renewed, by our clock, as near as is known.
     pub fn renewed_at(&self) -> Timestamp {
         self.read_at.checked_sub(self.age()).unwrap_or(Timestamp::MIN)
     }

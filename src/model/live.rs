@@ -59,7 +59,7 @@ pub struct LiveCluster {
 }
 
 impl LiveCluster {
-    /// The components of which nothing is watched, or not all.
+    /// Returns the components of which nothing is watched, or not all.
     pub fn unwatched(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter().filter(|gap| gap.is_open(self.targets.keys().map(|key| key.job)))
     }

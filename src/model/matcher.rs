@@ -31,7 +31,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// A matcher from its three parts; `op` is `=`, `!=`, `=~` or `!~`.
+    /// Returns a matcher from its three parts; `op` is `=`, `!=`, `=~` or `!~`.
     ///
     /// # Errors
     /// When the expression is no regular expression, or the operator none of the four; in words.
@@ -46,12 +46,12 @@ impl Matcher {
         Ok(Self { name: name.into(), op, value: value.into() })
     }
 
-    /// `name="value"`.
+    /// Returns `name="value"`.
     pub fn equal(name: &str, value: &str) -> Self {
         Self { name: name.into(), op: MatchOp::Equal, value: value.into() }
     }
 
-    /// Whether a value satisfies it.
+    /// Returns whether a value satisfies it.
     pub fn matches(&self, value: &str) -> bool {
         match &self.op {
             MatchOp::Equal => *self.value == *value,
@@ -61,7 +61,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a series satisfies it.
+    /// Returns whether a series satisfies it.
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.value(&self.name))
     }

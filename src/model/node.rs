@@ -71,17 +71,18 @@ pub struct NodeFact {
 }
 
 impl NodeFact {
-    /// The status of the `Ready` condition is `True`.
+    /// Returns whether the status of the `Ready` condition is `True`.
     pub fn is_ready(&self) -> bool {
         self.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True")
     }
 
-    /// The age of its lease when last read.
+    /// Returns the age of its lease when last read.
     pub fn lease_age(&self) -> Option<Duration> {
         self.lease.as_ref().map(ObservedLease::age)
     }
 
-    /// Whether it is on its way in or out, as its fields and taints say: then it may be silent without being broken.
+    /// Returns whether it is on its way in or out, as its fields and taints say: then it may be silent without being
+    /// broken.
     pub fn passage(&self) -> Option<Passage> {
         let has = |known: &[&str]| self.taints.iter().any(|t| known.iter().any(|k| matches(k, &t.key)));
         if self.unschedulable || self.deleting || has(&GOING) {

@@ -54,7 +54,7 @@ impl Reason {
         Reason::Local,
     ];
 
-    /// The `reason` label.
+    /// Returns the `reason` label.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Dns => "dns",
@@ -72,12 +72,13 @@ impl Reason {
         }
     }
 
-    /// True where the answer does not tell whether the target is well: such a target is `unknown`, never `down`.
+    /// Returns true where the answer does not tell whether the target is well: such a target is `unknown`, never
+    /// `down`.
     pub fn tells_nothing(self) -> bool {
         matches!(self, Reason::Auth | Reason::Throttled | Reason::Foreign)
     }
 
-    /// True where the network gave no sign of life at all: a power cut, a cable and a firewall look like this.
+    /// Returns true where the network gave no sign of life at all: a power cut, a cable and a firewall look like this.
     pub fn is_silence(self) -> bool {
         matches!(self, Reason::Timeout | Reason::Unreachable | Reason::Dns)
     }
@@ -139,7 +140,7 @@ impl Failure {
         Self { reason, message: text, ours: None }
     }
 
-    /// A failure on our own side, which accuses nobody.
+    /// Returns a failure on our own side, which accuses nobody.
     pub fn ours(ours: Ours, message: impl AsRef<str>) -> Self {
         Self { ours: Some(ours), ..Self::new(Reason::Local, message) }
     }
@@ -300,7 +301,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// A probe that failed before it saw anything.
+    /// Returns a probe that failed before it saw anything.
     pub fn failed(target: Arc<Target>, started: Timestamp, failure: Failure) -> Self {
         Self {
             target,
@@ -317,8 +318,8 @@ impl Observation {
         }
     }
 
-    /// It lives and refuses our credentials: by its answer, or, as they are a client certificate, by ending a handshake in
-    /// which its own certificate was good.
+    /// Returns whether it lives and refuses our credentials: by its answer, or, as they are a client certificate, by
+    /// ending a handshake in which its own certificate was good.
     pub fn refuses_us(&self) -> bool {
         match self.failure.as_ref().map(|f| f.reason) {
             Some(Reason::Auth) => true,

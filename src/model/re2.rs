@@ -13,7 +13,7 @@ use regex::Regex;
 /// Go's limit of a repetition (regexp/syntax/parse.go, repeatIsValid).
 const REPEAT_MAX: u32 = 1000;
 
-/// An expression that has to match a whole text, `.` a line's end too: as Prometheus compiles them all
+/// Returns an expression that has to match a whole text, `.` a line's end too: as Prometheus compiles them all
 /// (model/labels/regexp.go).
 ///
 /// # Errors

@@ -11,12 +11,12 @@ pub const METRIC_NAME: &str = "__name__";
 /// The value that says "this series has ended here": the one NaN that Prometheus keeps for it (model/value/value.go).
 pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
 
-/// The stale marker.
+/// Returns the stale marker.
 pub fn stale() -> f64 {
     f64::from_bits(STALE_BITS)
 }
 
-/// Whether a value is the stale marker. Any other NaN is a value.
+/// Returns whether a value is the stale marker. Any other NaN is a value.
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_BITS
 }
@@ -42,12 +42,12 @@ impl Labels {
         Self { name: name.into(), pairs: map.into_iter().filter(|(_, v)| !v.is_empty()).collect() }
     }
 
-    /// The value of one label, `__name__` for the name; empty where there is none, as PromQL sees it.
+    /// Returns the value of one label, `__name__` for the name; empty where there is none, as PromQL sees it.
     pub fn value(&self, label: &str) -> &str {
         if label == METRIC_NAME { &self.name } else { self.get(label).unwrap_or_default() }
     }
 
-    /// The value of one label, `None` where there is none; the name is not among them.
+    /// Returns the value of one label, `None` where there is none; the name is not among them.
     pub fn get(&self, label: &str) -> Option<&str> {
         self.pairs.iter().find(|(k, _)| &**k == label).map(|(_, v)| &**v)
     }

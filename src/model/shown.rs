@@ -45,12 +45,12 @@ pub struct IdentifiedAlert {
 }
 
 impl AlertContext {
-    /// Where people look at an incident; empty without `external_url`.
+    /// Returns where people look at an incident; empty without `external_url`.
     pub fn incident_link(&self, id: i64) -> String {
         if self.external_url.is_empty() { String::new() } else { format!("{}/incidents/{id}", self.external_url) }
     }
 
-    /// An alert of a rule or from outside, as everybody is shown it: what it says of itself stays as it is.
+    /// Returns an alert of a rule or from outside, as everybody is shown it: what it says of itself stays as it is.
     pub fn complete(&self, alert: &Alert) -> Alert {
         let mut alert = Alert { labels: with_external(&alert.labels, &self.external_labels), ..alert.clone() };
         self.mark(&mut alert.labels, &mut alert.annotations);
@@ -75,9 +75,9 @@ impl AlertContext {
 }
 
 impl Finding {
-    /// The label set under which routes, silences, inhibition and receivers know it. Of the diagnosis: its own labels win
-    /// over the configured ones, and `subject` is added where none of its own says of whom it is, so that two alerts never
-    /// look like one. Of a rule or from outside: its labels are its identity, as they were completed.
+    /// Returns the label set under which routes, silences, inhibition and receivers know it. Of the diagnosis: its own
+    /// labels win over the configured ones, and `subject` is added where none of its own says of whom it is, so that
+    /// two alerts never look like one. Of a rule or from outside: its labels are its identity, as they were completed.
     pub fn shown_labels(&self, context: &AlertContext) -> Pairs {
         let mut labels = self.labels.clone();
         if self.key.alert != AlertName::Other {
@@ -94,7 +94,7 @@ impl Finding {
         labels
     }
 
-    /// The alert that everybody is shown. A finding of the diagnosis links to its `incident`.
+    /// Returns the alert that everybody is shown. A finding of the diagnosis links to its `incident`.
     pub fn to_alert(
         &self,
         context: &AlertContext,
@@ -140,7 +140,7 @@ impl Finding {
     }
 }
 
-/// An alert's own labels win over those that are added to every alert; empty ones are none.
+/// Merges labels: an alert's own win over those that are added to every alert; empty ones are none.
 pub fn with_external(labels: &Pairs, external: &Pairs) -> Pairs {
     let own = labels.iter().filter(|(_, value)| !value.is_empty());
     let mut all = external.clone();

@@ -28,7 +28,7 @@ impl Job {
     pub const ALL: [Job; 6] =
         [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager, Job::Kubelet, Job::KubeProxy];
 
-    /// The `job` label.
+    /// Returns the `job` label.
     pub fn as_str(self) -> &'static str {
         match self {
             Job::KubeApiserver => "kube-apiserver",

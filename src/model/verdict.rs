@@ -27,7 +27,7 @@ impl State {
     /// Every state, in the order shown.
     pub const ALL: [State; 5] = [State::Up, State::Suspect, State::Down, State::Flapping, State::Unknown];
 
-    /// The `state` label.
+    /// Returns the `state` label.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Up => "up",

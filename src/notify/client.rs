@@ -87,12 +87,12 @@ impl HttpClient {
         })
     }
 
-    /// Whether requests carry an `Authorization` header.
+    /// Returns whether requests carry an `Authorization` header.
     pub fn is_authorized(&self) -> bool {
         self.authorization.is_some()
     }
 
-    /// A POST with credentials and headers.
+    /// Returns a POST with credentials and headers.
     ///
     /// # Errors
     /// When a secret can't be read; in words that do not hold it.
@@ -100,7 +100,7 @@ impl HttpClient {
         self.request(session, Method::POST, url).await
     }
 
-    /// A GET with credentials and headers.
+    /// Returns a GET with credentials and headers.
     ///
     /// # Errors
     /// As [`HttpClient::post`].
@@ -108,7 +108,7 @@ impl HttpClient {
         self.request(session, Method::GET, url).await
     }
 
-    /// A request with credentials and headers.
+    /// Returns a request with credentials and headers.
     ///
     /// # Errors
     /// As [`HttpClient::post`].
@@ -136,8 +136,8 @@ impl HttpClient {
         Ok(request)
     }
 
-    /// What requests carry and no answer may show: credentials, and values of headers that are kept secret. What can't be
-    /// read was not sent.
+    /// Returns what requests carry and no answer may show: credentials, and values of headers that are kept secret.
+    /// What can't be read was not sent.
     pub async fn secrets(&self) -> Vec<Secret> {
         let credentials: Vec<&Credential> = match &self.authorization {
             Some(Authorization::Scheme(_, credentials)) => vec![credentials],
@@ -194,7 +194,7 @@ impl HttpClient {
         Ok(client.request(method, url).header(header::HOST, authority))
     }
 
-    /// A client whose requests end within `limit`.
+    /// Returns a client whose requests end within `limit`.
     ///
     /// # Errors
     /// When a certificate can't be read or used.
@@ -251,7 +251,7 @@ fn same_host() -> redirect::Policy {
     })
 }
 
-/// A secret URL that stands in the configuration or in a file.
+/// Returns a secret URL that stands in the configuration or in a file.
 ///
 /// # Errors
 /// When it can't be read or is none; in words that do not hold it.
@@ -260,7 +260,7 @@ pub async fn read_url(url: Option<&Secret>, file: Option<&std::path::PathBuf>) -
     parse_url(&credential.read().await?)
 }
 
-/// Whether a secret URL is one.
+/// Returns whether a secret URL is one.
 ///
 /// # Errors
 /// Why not, in words that do not hold it.

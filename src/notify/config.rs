@@ -282,7 +282,7 @@ impl Default for NotificationsConfig {
 }
 
 impl GlobalConfig {
-    /// What can't work: the key, and why.
+    /// Returns what can't work: the key, and why.
     ///
     /// # Errors
     /// For the first secret that is given twice.

@@ -34,7 +34,7 @@ impl Credential {
         }
     }
 
-    /// A URL that stands in the configuration must be one; what is in a file is seen when it is used.
+    /// Checks a URL that stands in the configuration; what is in a file is seen when it is used.
     ///
     /// # Errors
     /// In words that do not show it.
@@ -45,7 +45,7 @@ impl Credential {
         }
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     ///
     /// # Errors
     /// When its file can't be read or holds nothing; the message names the file and never its contents.
@@ -64,7 +64,7 @@ impl Credential {
     }
 }
 
-/// A URL that may hold a secret: the error never shows it.
+/// Returns a URL that may hold a secret: the error never shows it.
 pub(super) fn parse_url(url: &Secret) -> Result<Url, String> {
     let parsed = Url::parse(url.reveal()).map_err(|e| format!("not a URL: {e}"))?;
     match parsed.scheme() {

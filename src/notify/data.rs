@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    markup,
+    markup, summary,
     view::{AlertView, View},
-    words,
 };
 use crate::{
     model::{Notification, NotificationKind, Pairs},
@@ -20,8 +19,8 @@ const TEXT_MAX: usize = 15_000;
 /// The templates that Alertmanager's configuration names, in our own words.
 const DEFAULT: &str = include_str!("default.tmpl");
 
-/// The templates that every message may name, Alertmanager's own names among them. Those of the configuration are added
-/// to it and may replace them.
+/// Returns the templates that every message may name, Alertmanager's own names among them. Those of the configuration
+/// are added to it and may replace them.
 ///
 /// # Errors
 /// Never, as a test shows.
@@ -32,7 +31,7 @@ pub fn default_library() -> Result<Library, TemplateError> {
     Ok(library)
 }
 
-/// `.` of a message's template.
+/// Returns `.` of a message's template.
 pub(super) fn of(n: &Notification, receiver: &str, library: &Library) -> Value {
     let mut data = without_route(n, receiver);
     let labels = route_labels(n, &data, library);
@@ -88,12 +87,12 @@ fn alert(alert: &AlertView) -> Value {
 
 /// What Alertmanager has no place for.
 fn incident(n: &Notification) -> Value {
-    let page = words::page(n);
+    let page = summary::page(n);
     let lines = |lines: &[String]| Value::List(lines.iter().map(|l| string(l)).collect());
     map([
         ("Id", Value::Int(n.incident.id)),
-        ("Cluster", string(words::place(&n.incident))),
-        ("Subject", string(&words::subject(n))),
+        ("Cluster", string(summary::place(&n.incident))),
+        ("Subject", string(&summary::subject(n))),
         ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX))),
         ("Headline", string(&page.headline)),
         ("Severity", string(&n.incident.severity.to_string())),
@@ -107,12 +106,12 @@ fn incident(n: &Notification) -> Value {
         ("Link", string(&page.link)),
         ("Sequence", Value::Int(i64::from(n.sequence))),
         ("Told", string(&format!("{:?}", n.told).to_lowercase())),
-        ("Drill", Value::Bool(words::is_drill(&n.incident))),
+        ("Drill", Value::Bool(summary::is_drill(&n.incident))),
     ])
 }
 
-/// The same with every text escaped for HTML, so that no label can add a tag. What Go's html/template does by context,
-/// this does for text and quoted attributes.
+/// Returns the same with every text escaped for HTML, so that no label can add a tag. What Go's html/template does by
+/// context, this does for text and quoted attributes.
 pub(super) fn for_html(value: &Value) -> Value {
     match value {
         Value::Str(text) => Value::Str(markup::escape_html(text).into_owned()),

@@ -33,7 +33,7 @@ use super::{
     config::{EmailConfig, GlobalConfig, ThreadByDate, ThreadingConfig, TlsConfig, TlsVersion},
     markup::{HTML, PLAIN},
     message::{self, Check, is_template},
-    with_causes, words,
+    summary, with_causes,
 };
 use crate::{
     model::{Notification, text},
@@ -148,7 +148,7 @@ impl Email {
         }
     }
 
-    /// The mail as it would be sent, without its HTML part where it has a text, and which templates failed.
+    /// Returns the mail as it would be sent, without its HTML part where it has a text, and which templates failed.
     pub(super) fn preview(&self, n: &Notification) -> String {
         match (self.message(n), self.parts(&message::Message::new(n, &self.receiver, &self.library))) {
             (Ok((mail, problems)), Ok((text, html))) => {
@@ -282,14 +282,14 @@ impl Email {
     }
 }
 
-/// The text and the HTML part.
+/// Returns the text and the HTML part.
 pub(super) fn parts(n: &Notification) -> Result<(String, String), minijinja::Error> {
     let mut env = Environment::new();
     env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     env.add_template("email.txt.j2", include_str!("email.txt.j2"))?;
     env.add_filter("code", |text: &str| minijinja::Value::from_safe_string(text::html_with_code(text)));
     env.add_template("email.html.j2", include_str!("email.html.j2"))?;
-    let page = minijinja::Value::from(Serde(words::page(n)));
+    let page = minijinja::Value::from(Serde(summary::page(n)));
     let text = env.get_template("email.txt.j2")?.render(&page)?;
     let html = env.get_template("email.html.j2")?.render(&page)?;
     Ok((text, html.trim_start().to_owned()))

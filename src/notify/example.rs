@@ -60,7 +60,7 @@ pub fn opened() -> Notification {
     }
 }
 
-/// The same, twelve minutes later.
+/// Returns the same, twelve minutes later.
 pub fn resolved() -> Notification {
     let mut n = opened();
     n.told = NotificationKind::Resolved;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::words::Page;
+use super::summary::Page;
 
 /// What a cut text ends with.
 const ELLIPSIS: char = '…';
@@ -36,7 +36,7 @@ pub(super) struct Section {
     pub lines: Vec<String>,
 }
 
-/// The parts of a page, what helps first at the beginning.
+/// Returns the parts of a page, what helps first at the beginning.
 pub(super) fn sections(page: &Page) -> Vec<Section> {
     let runbook = (!page.runbook.is_empty()).then(|| format!("Runbook: {}", page.runbook));
     let first_step =
@@ -53,8 +53,8 @@ pub(super) fn sections(page: &Page) -> Vec<Section> {
     all.map(|(title, lines)| Section { title, lines }).collect()
 }
 
-/// The whole text under the title, at most `max` bytes (no service's limit is reached before): lines that do not fit are
-/// counted, none is cut.
+/// Returns the whole text under the title, at most `max` bytes (no service's limit is reached before): lines that do
+/// not fit are counted, none is cut.
 pub(super) fn text(page: &Page, style: &Style, max: usize) -> String {
     let mut blocks = Vec::new();
     if !page.notice.is_empty() {
@@ -86,12 +86,13 @@ pub(super) fn text(page: &Page, style: &Style, max: usize) -> String {
     out
 }
 
-/// A text in bold.
+/// Returns a text in bold.
 pub(super) fn bold(style: &Style, text: &str) -> String {
     format!("{}{}{}", style.bold.0, (style.escape)(text), style.bold.1)
 }
 
-/// The beginning of a text, at most `max` UTF-16 units: services count characters, some of them such units, never less.
+/// Returns the beginning of a text, at most `max` UTF-16 units: services count characters, some of them such units,
+/// never less.
 pub(super) fn clip(text: &str, max: usize) -> Cow<'_, str> {
     if text.encode_utf16().take(max + 1).count() <= max {
         return Cow::Borrowed(text);
@@ -108,7 +109,7 @@ pub(super) fn clip(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The beginning of a text, at most `max` bytes.
+/// Returns the beginning of a text, at most `max` bytes.
 pub(super) fn clip_bytes(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return Cow::Borrowed(text);
@@ -198,7 +199,8 @@ fn escape_angles(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// What Discord's and Teams' Markdown would take for markup. Of a link only the middle is: brackets stay as they are.
+/// Returns what Discord's and Teams' Markdown would take for markup. Of a link only the middle is: brackets stay as
+/// they are.
 pub(super) fn escape_markdown(text: &str) -> Cow<'_, str> {
     let escaped = escape(text, |c| match c {
         '\\' => Some("\\\\"),
@@ -232,11 +234,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::notify::{example, words};
+    use crate::notify::{example, summary};
 
     #[test]
     fn texts_lose_whole_lines() {
-        let page = words::page(&example::opened());
+        let page = summary::page(&example::opened());
         let whole = text(&page, &PLAIN, 10_000);
         assert!(
             whole.starts_with("Since 2026-11-23 14:02:11 UTC") && whole.contains("\n\nWhat to do first\n- Start etcd")

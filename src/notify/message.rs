@@ -9,8 +9,8 @@ use super::{
     credential::Credential,
     data,
     markup::{self, Style},
+    summary::{self, Page},
     view::View,
-    words::{self, Page},
 };
 use crate::{
     model::{Notification, NotificationKind, Secret, text},
@@ -27,12 +27,12 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// An error at a key.
+    /// Returns an error at a key.
     pub fn error(&self, key: &str, message: impl Into<String>) -> NotifyConfigError {
         NotifyConfigError::new(format!("{}.{key}", self.at), message)
     }
 
-    /// A secret that stands here, in a file, or else as `global.<key>`, in a file or not.
+    /// Returns a secret that stands here, in a file, or else as `global.<key>`, in a file or not.
     ///
     /// # Errors
     /// Where it is given twice.
@@ -48,12 +48,12 @@ impl Check<'_> {
         Ok(own.or_else(|| global().ok().flatten()))
     }
 
-    /// Whether a text can be used.
+    /// Returns whether a text can be used.
     pub fn template(&self, key: &str, text: &str) -> Result<(), NotifyConfigError> {
         Template::of_message(text, self.library).map(drop).map_err(|e| self.error(key, e.to_string()))
     }
 
-    /// The same for every text of a structure.
+    /// Returns the same for every text of a structure.
     pub fn structure(&self, key: &str, value: &serde_json::Value) -> Result<(), NotifyConfigError> {
         use serde_json::Value as Json;
         match value {
@@ -67,13 +67,13 @@ impl Check<'_> {
         }
     }
 
-    /// The same for several, where they are given.
+    /// Returns the same for several, where they are given.
     pub fn templates<const N: usize>(&self, texts: [(&str, &Option<String>); N]) -> Result<(), NotifyConfigError> {
         texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))).try_for_each(|(k, t)| self.template(k, t))
     }
 }
 
-/// Whether a text has something to be written in it.
+/// Returns whether a text has something to be written in it.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{")
 }
@@ -98,15 +98,15 @@ impl<'a> Message<'a> {
     /// Prepares one.
     pub fn new(n: &'a Notification, receiver: &'a str, library: &'a Library) -> Self {
         let data = data::of(n, receiver, library);
-        Self { n, page: words::page(n), receiver, library, data, problems: RefCell::default() }
+        Self { n, page: summary::page(n), receiver, library, data, problems: RefCell::default() }
     }
 
-    /// Which templates failed, and how.
+    /// Returns which templates failed, and how.
     pub fn problems(&self) -> Vec<String> {
         self.problems.borrow().clone()
     }
 
-    /// Whether it is over.
+    /// Returns whether it is over.
     pub fn is_over(&self) -> bool {
         self.n.told == NotificationKind::Resolved
     }
@@ -121,17 +121,17 @@ impl<'a> Message<'a> {
         format!("dogwatch-{}-{}", self.n.origin, self.n.incident.id)
     }
 
-    /// A configured text, or the default.
+    /// Returns a configured text, or the default.
     pub fn text(&self, key: &str, template: Option<&String>, default: impl FnOnce() -> String) -> String {
         template.and_then(|text| self.render(key, text, &self.data)).unwrap_or_else(default)
     }
 
-    /// A configured text, or nothing.
+    /// Returns a configured text, or nothing.
     pub fn maybe(&self, key: &str, template: Option<&String>) -> Option<String> {
         Some(self.text(key, template, String::new)).filter(|text| !text.is_empty())
     }
 
-    /// A URL that may be a template.
+    /// Returns a URL that may be a template.
     ///
     /// # Errors
     /// Where nothing is left of it, since a request can't go anywhere else.
@@ -147,8 +147,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A structure with every text of it written. A text that turns out to be a structure, a number or a truth value itself
-    /// (`{{ .Alerts | toJson }}`) takes its place as such (Alertmanager's template.DeepCopyWithTemplate).
+    /// Returns a structure with every text of it written. A text that turns out to be a structure, a number or a truth
+    /// value itself (`{{ .Alerts | toJson }}`) takes its place as such (Alertmanager's template.DeepCopyWithTemplate).
     pub fn structure(&self, key: &str, value: &serde_json::Value) -> serde_json::Value {
         use serde_json::Value as Json;
         match value {
@@ -173,30 +173,30 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The first line: the configured one or the subject; of a drill, it says so.
+    /// Returns the first line: the configured one or the subject; of a drill, it says so.
     pub fn title(&self, key: &str, template: Option<&String>) -> String {
         let title = self.text(key, template, String::new);
         let title = text::one_line(title.trim()).into_owned();
         // None was configured, it failed, or it says nothing: services refuse a message without.
-        let title = if title.is_empty() { words::subject(self.n) } else { title };
-        if words::is_drill(&self.n.incident) && !title.starts_with(words::DRILL) {
-            return format!("{}{title}", words::DRILL);
+        let title = if title.is_empty() { summary::subject(self.n) } else { title };
+        if summary::is_drill(&self.n.incident) && !title.starts_with(summary::DRILL) {
+            return format!("{}{title}", summary::DRILL);
         }
         title
     }
 
-    /// The configured text, or ours in this style and at most `max` bytes long; of a drill, it says so.
+    /// Returns the configured text, or ours in this style and at most `max` bytes long; of a drill, it says so.
     pub fn body(&self, key: &str, template: Option<&String>, style: &Style, max: usize) -> String {
         let configured = template.and_then(|text| self.render(key, text, &self.data));
         self.body_of(configured, style, max)
     }
 
-    /// The same for a template of HTML: what it shows is escaped.
+    /// Returns the same for a template of HTML: what it shows is escaped.
     pub fn html(&self, key: &str, template: Option<&String>, max: usize) -> String {
         self.body_of(self.html_part(key, template), &markup::HTML, max)
     }
 
-    /// A template of HTML alone.
+    /// Returns a template of HTML alone.
     pub fn html_part(&self, key: &str, template: Option<&String>) -> Option<String> {
         template.and_then(|text| self.render(key, text, &data::for_html(&self.data)))
     }
@@ -208,7 +208,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A text that says of a drill that it is one.
+    /// Returns a text that says of a drill that it is one.
     pub fn noticed(&self, text: &str, style: &Style) -> String {
         if self.page.notice.is_empty() || text.contains(self.page.notice) {
             return text.to_owned();

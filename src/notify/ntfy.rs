@@ -11,7 +11,7 @@ use super::{
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
     slack::given,
-    words,
+    summary,
 };
 use crate::model::{Severity, text};
 
@@ -84,7 +84,7 @@ impl Service for Ntfy {
         let title = m.title("title", c.title.as_ref());
         let text = m.body("message", c.message.as_ref(), &PLAIN, MESSAGE_MAX);
         let tags =
-            m.text("tags", c.tags.as_ref(), || format!("{},{}", words::place(&m.n.incident), m.n.incident.severity));
+            m.text("tags", c.tags.as_ref(), || format!("{},{}", summary::place(&m.n.incident), m.n.incident.severity));
         let tags: Vec<&str> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
         let body = given(json!({
             "topic": vault.get(&self.topic),

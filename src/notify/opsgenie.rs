@@ -11,8 +11,8 @@ use super::{
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
     slack::given,
+    summary,
     view::View,
-    words,
 };
 use crate::model::Severity;
 
@@ -84,7 +84,7 @@ impl Opsgenie {
 
     fn alert(&self, m: &Message<'_>) -> Value {
         let c = &self.config;
-        let entity = m.text("entity", c.entity.as_ref(), || words::place(&m.n.incident).to_owned());
+        let entity = m.text("entity", c.entity.as_ref(), || summary::place(&m.n.incident).to_owned());
         let note = m.maybe("note", c.note.as_ref());
         given(json!({
             "alias": m.key(),

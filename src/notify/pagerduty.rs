@@ -12,7 +12,7 @@ use super::{
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
     slack::given,
-    words,
+    summary,
 };
 use crate::model::{NotificationKind, Severity};
 
@@ -90,7 +90,7 @@ impl PagerDuty {
             || Severity::of_label(&severity).to_string(),
             str::to_owned,
         );
-        let source = m.text("source", c.source.as_ref(), || words::place(incident).to_owned());
+        let source = m.text("source", c.source.as_ref(), || summary::place(incident).to_owned());
         let class = || root.map(|f| f.name()).unwrap_or_default();
         let component = || root.and_then(|f| f.labels.get("job").cloned()).unwrap_or_default();
         given(json!({
@@ -100,7 +100,7 @@ impl PagerDuty {
             "timestamp": incident.started_at.to_string(),
             "class": m.text("class", c.class.as_ref(), class),
             "component": m.text("component", c.component.as_ref(), component),
-            "group": m.text("group", c.group.as_ref(), || words::place(incident).to_owned()),
+            "group": m.text("group", c.group.as_ref(), || summary::place(incident).to_owned()),
             "custom_details": self.details(m),
         }))
     }

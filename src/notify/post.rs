@@ -92,7 +92,7 @@ impl Vault {
         Ok(Self(all))
     }
 
-    /// A secret, or `<secret>` in a preview.
+    /// Returns a secret, or `<secret>` in a preview.
     pub fn get(&self, credential: &Credential) -> &str {
         self.0.iter().find(|(c, _)| c == credential).map_or(HIDDEN, |(_, secret)| secret.reveal())
     }
@@ -131,13 +131,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A POST of JSON.
+    /// Returns a POST of JSON.
     pub fn json(url: impl Into<String>, body: &impl Serialize) -> Result<Self, String> {
         let body = serde_json::to_vec(body).map_err(|e| e.to_string())?;
         Ok(Self::post(url.into(), "application/json", body))
     }
 
-    /// A POST of a form.
+    /// Returns a POST of a form.
     pub fn form(url: impl Into<String>, fields: &[(&str, String)]) -> Self {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes();
         Self::post(url.into(), "application/x-www-form-urlencoded", body)
@@ -148,13 +148,13 @@ impl Call {
         Self { method: Method::POST, url, headers, body, hidden: Vec::new(), signer: None }
     }
 
-    /// A GET.
+    /// Returns a GET.
     pub fn get(url: impl Into<String>) -> Self {
         let (method, headers, body) = (Method::GET, Vec::new(), Vec::new());
         Self { method, url: url.into(), headers, body, hidden: Vec::new(), signer: None }
     }
 
-    /// A secret that the call holds.
+    /// Adds a secret that the call holds, so that no answer shows it.
     pub fn hiding(mut self, secret: Secret) -> Self {
         self.hidden.push(secret);
         self
@@ -166,24 +166,24 @@ impl Call {
         self
     }
 
-    /// A PUT instead.
+    /// Makes it a PUT.
     pub fn put(mut self) -> Self {
         self.method = Method::PUT;
         self
     }
 
-    /// A further header.
+    /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The same with another body.
+    /// Returns the same with another body.
     pub fn with_json(&self, body: &serde_json::Value) -> Self {
         Self { body: body.to_string().into_bytes(), ..self.clone() }
     }
@@ -259,7 +259,7 @@ impl Post {
         })
     }
 
-    /// What would be sent, without its secrets.
+    /// Returns what would be sent, without its secrets.
     pub fn preview(&self, n: &Notification) -> String {
         let vault = Vault::default();
         let (calls, problems) = self.written(n, |m| self.service.preview(m, &vault));

@@ -13,8 +13,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// The longest pause that a receiver may ask for (`Retry-After`).
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// When the attempt after `attempts` failed ones may start: 1 s, doubling to 5 min, less up to half of it by chance, so
-/// that a receiver that returns is not met by everybody at once. `asked` is the receiver's own wish.
+/// Returns when the attempt after `attempts` failed ones may start: 1 s, doubling to 5 min, less up to half of it by
+/// chance, so that a receiver that returns is not met by everybody at once. `asked` is the receiver's own wish.
 pub fn next_attempt(attempts: u32, asked: Option<Duration>, now: Timestamp, rng: &mut fastrand::Rng) -> Timestamp {
     let doublings = attempts.saturating_sub(1).min(16);
     let full = BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MAX);

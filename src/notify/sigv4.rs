@@ -34,7 +34,7 @@ pub(super) struct Keys {
 }
 
 impl Signer {
-    /// The headers that a POST needs besides its own.
+    /// Returns the headers that a POST needs besides its own.
     pub fn headers(&self, url: &Url, own: &[(String, String)], body: &[u8], now: Timestamp) -> Vec<(String, String)> {
         let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = time.get(..8).unwrap_or_default();

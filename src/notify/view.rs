@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::words;
+use super::summary;
 use crate::model::{Alert, AlertContext, IncidentAlert, Notification, Pairs};
 
 /// Everything.
@@ -42,7 +42,7 @@ impl AlertView {
         Self { alert: shown.alert, fingerprint: shown.fingerprint, is_consequence }
     }
 
-    /// `firing` or `resolved`.
+    /// Returns `firing` or `resolved`.
     pub fn status(&self) -> &'static str {
         status(self.alert.ends_at.is_some())
     }
@@ -61,7 +61,7 @@ impl View {
 
     fn with<'a>(n: &Notification, alerts: impl Iterator<Item = &'a IncidentAlert>) -> Self {
         let incident = &n.incident;
-        let context = super::alert_context(&n.external_labels, &n.external_url, words::is_drill(incident));
+        let context = super::alert_context(&n.external_labels, &n.external_url, summary::is_drill(incident));
         let alerts: Vec<AlertView> = alerts.map(|a| AlertView::new(a, incident.id, &context)).collect();
         let (group_key, group_labels) = match &incident.group {
             Some(group) => (format!("{}:{}", group.route, label_set(&group.labels)), group.labels.clone()),
@@ -81,7 +81,7 @@ impl View {
         }
     }
 
-    /// `firing` or `resolved`.
+    /// Returns `firing` or `resolved`.
     pub fn status(&self) -> &'static str {
         status(self.over)
     }

@@ -75,7 +75,7 @@ pub struct Page {
     pub values: Vec<f64>,
 }
 
-/// The page in which a part lies as a whole, where the bytes have pages.
+/// Returns the page in which a part lies as a whole, where the bytes have pages.
 pub fn single_page(bytes: &[u8], n: usize, part: &Range<usize>) -> Option<usize> {
     let paged = bytes.first() == Some(&PAGES) && part.end > part.start && part.end <= n;
     (paged && part.start / PAGE == (part.end - 1) / PAGE).then_some(part.start / PAGE)
@@ -181,7 +181,7 @@ fn decompress<T: pco::data_types::Number>(body: &[u8], out: &mut [T], needed: us
     if progress.n_processed < needed { Err(Damaged("fewer values than times".into())) } else { Ok(()) }
 }
 
-/// The first time in 8 bytes, then `pco` of what each is later than it; nothing where there is but one.
+/// Returns the first time in 8 bytes, then `pco` of what each is later than it; nothing where there is but one.
 pub fn pack_times(at_ms: &[i64]) -> Vec<u8> {
     let first = at_ms.first().copied().unwrap_or_default();
     let mut out = first.to_le_bytes().to_vec();

@@ -44,7 +44,7 @@ impl Rolled {
         rolled
     }
 
-    /// Both together; where both have a bucket, all samples of it count, and the last value is that of `other`.
+    /// Returns both together; where both have a bucket, all samples of it count, and the last value is that of `other`.
     #[must_use]
     pub fn with(self, other: &Rolled, resolution_ms: i64) -> Self {
         let mut all = Self::default();
@@ -58,7 +58,7 @@ impl Rolled {
         all
     }
 
-    /// Some of the buckets, by index.
+    /// Returns some of the buckets, by index.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         let of = |column: &[f64]| column[range.clone()].to_vec();
@@ -100,8 +100,8 @@ impl Rolled {
         }
     }
 
-    /// The columns as bytes: `last`, `count`, `min`, `max`, `sum`, each after its length (4 bytes), and length 0 where it
-    /// is the same as `last` (`sum`: as `last × count`), which is so for everything that never changes.
+    /// Returns the columns as bytes: `last`, `count`, `min`, `max`, `sum`, each after its length (4 bytes), and length
+    /// 0 where it is the same as `last` (`sum`: as `last × count`), which is so for everything that never changes.
     pub fn pack(&self) -> Vec<u8> {
         let product: Vec<f64> = self.last.iter().zip(&self.count).map(|(l, c)| l * c).collect();
         let mut out = Vec::new();
@@ -121,7 +121,7 @@ impl Rolled {
         out
     }
 
-    /// All columns again, to be rolled up further.
+    /// Returns all columns again, to be rolled up further.
     ///
     /// # Errors
     /// When the bytes are damaged.

@@ -32,7 +32,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// What takes so many times longer than what needs no etcd is not late for the line's sake.
 const SLOWER: u32 = 3;
 
-/// See the module.
+/// Probes an API server: its health checks, its version, and a read through to etcd.
 pub async fn probe(p: Probe<'_>, base: &Url) -> Report {
     let mut reading = pin!(get(p, base, READ_PATH));
     let mut rest =

@@ -4,9 +4,9 @@
 //! `/readyz` in the same format (ends with `ok`; a failed page ends with its last line).
 
 use super::{
+    body_text::quote,
     lines,
     origin::{foreign, is_foreign},
-    words::quote,
 };
 use crate::{
     dial::Answer,
@@ -33,7 +33,7 @@ pub enum Page {
 }
 
 impl Page {
-    /// Its check lines.
+    /// Returns its check lines.
     pub fn lines(&self) -> &[CheckLine] {
         match self {
             Page::Healthy(lines) | Page::Unhealthy(lines) => lines,
@@ -88,7 +88,7 @@ fn is_whole(body: &str) -> bool {
     last == "ok" || last.ends_with(" check passed")
 }
 
-/// `etcd, informer-sync`: the names of the failing checks.
+/// Returns `etcd, informer-sync`: the names of the failing checks.
 pub fn failing(lines: &[CheckLine]) -> String {
     let names: Vec<&str> = lines.iter().filter(|l| !l.ok).map(|l| l.name.as_str()).collect();
     match names.len() {

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Probe, Report, at,
+    Probe, Report, at, body_text,
     checks::{self, Page},
-    etcd_gateway as gateway, etcd_metrics as metrics, words,
+    etcd_gateway as gateway, etcd_metrics as metrics,
 };
 use crate::{
     dial::{Ask, Auth, Exchange, Trust},
@@ -48,7 +48,7 @@ struct Client<'a> {
     auth: Auth,
 }
 
-/// See the module.
+/// Probes an etcd member.
 pub async fn probe(p: Probe<'_>, client: &Url, metrics: Option<&Url>) -> Report {
     let open = Client { base: client, trust: Trust::Observe, auth: Auth::None };
     if client.scheme() == "http" {
@@ -256,7 +256,7 @@ fn judge(mut report: Report, known: EtcdFacts, health: &Exchange, failing: Optio
             let body = String::from_utf8_lossy(&answer.body);
             let reason = if answer.status == 200 { Reason::Body } else { Reason::HttpStatus };
             let words =
-                format!("/health answered HTTP {}, but not as etcd does: {}", answer.status, words::quote(&body));
+                format!("/health answered HTTP {}, but not as etcd does: {}", answer.status, body_text::quote(&body));
             Some(Failure::new(reason, words))
         }
     };

@@ -40,7 +40,7 @@ pub fn health(body: &[u8]) -> Option<Health> {
     Some(Health { healthy, reason: short(&raw.reason) })
 }
 
-/// The beginning of a text.
+/// Returns the beginning of a text.
 pub fn short(text: &str) -> String {
     text.chars().take(TEXT_MAX).collect()
 }
@@ -115,14 +115,15 @@ pub fn status(body: &[u8], facts: &mut EtcdFacts) {
     facts.errors = shorts(&s.errors);
 }
 
-/// The roundest number (in binary) after one and up to another: it stays the same while the latter grows, until that reaches
-/// a rounder one. `None` where there is none.
+/// Returns the roundest number (in binary) after one and up to another: it stays the same while the latter grows, until
+/// that reaches a rounder one. `None` where there is none.
 pub fn roundest(after: u64, up_to: u64) -> Option<u64> {
     let differ = (after < up_to).then_some(after ^ up_to)?.checked_ilog2()?;
     Some(up_to >> differ << differ)
 }
 
-/// The hash over all keys up to `revision`; `None` where the answer is none (compacted since, forbidden, an old gateway).
+/// Returns the hash over all keys up to `revision`; `None` where the answer is none (compacted since, forbidden, an old
+/// gateway).
 pub fn hash(body: &[u8], revision: u64) -> Option<EtcdHash> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -136,7 +137,7 @@ pub fn hash(body: &[u8], revision: u64) -> Option<EtcdHash> {
     Some(EtcdHash { revision, compacted: raw.compact_revision.unwrap_or(0), hash: raw.hash? })
 }
 
-/// `/v3/maintenance/alarm`; without any, 3.4 answers `{}` and 3.5 a header.
+/// Returns `/v3/maintenance/alarm`; without any, 3.4 answers `{}` and 3.5 a header.
 pub fn alarms(body: &[u8]) -> Vec<EtcdAlarm> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -155,7 +156,7 @@ pub fn alarms(body: &[u8]) -> Vec<EtcdAlarm> {
     in_force.take(LIST_MAX).map(|a| EtcdAlarm { member_id: a.member.unwrap_or(0), alarm: short(&a.alarm) }).collect()
 }
 
-/// `/v3/cluster/member/list`, sorted by ID.
+/// Returns `/v3/cluster/member/list`, sorted by ID.
 pub fn members(body: &[u8]) -> Vec<EtcdMember> {
     #[derive(Default, Deserialize)]
     #[serde(default)]

@@ -17,7 +17,7 @@ use crate::{
     model::Reason,
 };
 
-/// See the module.
+/// Probes a component by its health page.
 pub async fn probe(p: Probe<'_>, url: &Url) -> Report {
     let ask = |auth| p.ask(Ask::get(url.clone(), Trust::Observe, auth), p.deadline);
     let first = ask(Auth::None).await;

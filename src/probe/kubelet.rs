@@ -37,7 +37,7 @@ const STAGGER: Duration = Duration::from_millis(300);
 /// Where the first address refuses, the others have so long: a dead kubelet is told soon.
 const REFUSED_LIMIT: Duration = Duration::from_millis(500);
 
-/// See the module. `base` is the kubelet at the node's first address, `others` at further ones.
+/// Probes a kubelet, directly or through an API server. `base` is the kubelet at the node's first address, `others` at further ones.
 pub async fn probe(p: Probe<'_>, base: &Url, others: &[Url], node: &str, via: Option<KubeletVia>) -> Report {
     match via {
         Some(KubeletVia::Direct) => judge_direct(&direct(p, base, others, p.deadline).await),

@@ -4,13 +4,13 @@
 //! Source: k8s.io/apimachinery/pkg/util/proxy. Kubernetes 1.20 answers `error trying to reach service: …` in a `Status`
 //! with code 500, newer ones with 502 or 503, some as plain text; so the words decide, not the code.
 
-use super::{lines, origin, words};
+use super::{body_text, lines, origin};
 use crate::{
     dial::Answer,
     model::{Failure, Reason},
 };
 
-/// See the module.
+/// Says who answered where a kubelet was asked through an API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyAnswer {
     /// The kubelet's own answer.
@@ -27,7 +27,7 @@ const TRIED: &str = "error trying to reach service";
 /// Reads the proxy's answer to a request for `node`.
 pub fn read(node: &str, answer: &Answer) -> ProxyAnswer {
     let text = String::from_utf8_lossy(&answer.body);
-    let status = words::status_message(&answer.body);
+    let status = body_text::status_message(&answer.body);
     let said = status.as_deref().unwrap_or(&text);
     let nothing = |reason, message: String| ProxyAnswer::Nothing(Failure::new(reason, message));
     if answer.status >= 500 && said.contains(TRIED) {
@@ -45,11 +45,11 @@ pub fn read(node: &str, answer: &Answer) -> ProxyAnswer {
         }
         (404, true) => nothing(Reason::HttpStatus, format!("the API server knows no node {node} (404)")),
         (status, true) => {
-            nothing(Reason::HttpStatus, format!("the API server answered HTTP {status}: {}", words::quote(said)))
+            nothing(Reason::HttpStatus, format!("the API server answered HTTP {status}: {}", body_text::quote(said)))
         }
         (500.., false) if lines::read("", &text).is_empty() => nothing(
             Reason::HttpStatus,
-            format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, words::quote(said)),
+            format!("on the way to the kubelet HTTP {} was answered: {}", answer.status, body_text::quote(said)),
         ),
         (_, false) => ProxyAnswer::Kubelet,
     }
@@ -67,7 +67,7 @@ fn why(said: &str) -> Failure {
     let known = WORDS.iter().find(|(words, ..)| words.iter().any(|w| said.contains(w)));
     let (reason, words) = known.map_or((Reason::HttpStatus, "it could not reach the kubelet"), |(_, r, w)| (*r, *w));
     let cause = said.split_once(TRIED).map_or(said, |(_, rest)| rest).trim_start_matches([':', ' ']);
-    Failure::new(reason, format!("the API server says that {words}: {}", words::quote(cause)))
+    Failure::new(reason, format!("the API server says that {words}: {}", body_text::quote(cause)))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use http::{HeaderName, header::CONTENT_TYPE};
 use serde::Deserialize;
 
 use super::{
+    body_text::{is_html, quote},
     lines,
-    words::{is_html, quote},
 };
 use crate::{
     dial::Answer,
@@ -28,7 +28,8 @@ const THROTTLES: &str = "Too many requests, please try again later.";
 /// `The apiserver is shutting down, …` (429) and `apiserver is shutting down` (503).
 const SHUTS_DOWN: &str = "apiserver is shutting down";
 
-/// The answer of an API server by its headers, its check lines, its objects or its own few words. A bare `ok` is nobody's.
+/// Returns whether the answer of an API server by its headers, its check lines, its objects or its own few words. A
+/// bare `ok` is nobody's.
 pub fn is_api_server(answer: &Answer) -> bool {
     let body = String::from_utf8_lossy(&answer.body);
     HEADERS.iter().any(|name| answer.headers.contains_key(name))
@@ -41,14 +42,14 @@ pub fn is_api_server(answer: &Answer) -> bool {
 /// The longest of the few words, with room: a page that quotes them is longer.
 const OWN_WORDS_MAX: usize = 128;
 
-/// It has been told to stop and takes no more requests.
+/// Returns whether it has been told to stop and takes no more requests.
 pub fn shuts_down(answer: &Answer) -> bool {
     matches!(answer.status, 429 | 503)
         && is_api_server(answer)
         && String::from_utf8_lossy(&answer.body).contains(SHUTS_DOWN)
 }
 
-/// Only a component of Kubernetes answers so: check lines, `ok`, or an object with a kind.
+/// Returns whether only a component of Kubernetes answers so: check lines, `ok`, or an object with a kind.
 pub fn speaks_kubernetes(answer: &Answer) -> bool {
     is_api_server(answer) || answer.body.trim_ascii() == b"ok"
 }
@@ -66,7 +67,7 @@ fn is_object(body: &[u8]) -> bool {
     serde_json::from_slice::<Object>(body).is_ok()
 }
 
-/// Surely somebody else's: a page for a browser, or a redirect, which no component gives.
+/// Returns whether it is surely somebody else's: a page for a browser, or a redirect, which no component gives.
 pub fn is_foreign(answer: &Answer) -> bool {
     let html = || {
         let kind = answer.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();

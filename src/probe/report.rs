@@ -11,7 +11,7 @@ use crate::{
     model::{CheckLine, Facts, Failure, Observation, Phases, Reason, Target, TlsFacts, TraceLine},
 };
 
-/// See the module.
+/// Holds what a probe found, until it is an observation.
 pub struct Report {
     /// `None`: fine.
     pub failure: Option<Failure>,
@@ -49,7 +49,7 @@ impl Report {
         }
     }
 
-    /// A probe for which there was nobody to ask.
+    /// Returns a probe for which there was nobody to ask.
     pub fn unasked(failure: Failure) -> Self {
         Self {
             failure: Some(failure),
@@ -101,7 +101,7 @@ impl Report {
         self
     }
 
-    /// The answer was passed on by another component: the certificate that was seen is not this one's.
+    /// Returns the answer was passed on by another component: the certificate that was seen is not this one's.
     pub fn passed_on(mut self) -> Self {
         self.tls = None;
         self
@@ -129,13 +129,13 @@ impl Report {
         self.failure = Some(Failure::new(reason, message));
     }
 
-    /// The same, at the end of a prober.
+    /// Returns the same, at the end of a prober.
     pub fn failed(mut self, failure: Failure) -> Self {
         self.failure = Some(failure);
         self
     }
 
-    /// The observation.
+    /// Returns the observation.
     pub fn finish(mut self, target: Arc<Target>, started: Timestamp, duration: Duration) -> Observation {
         if self.failure.is_some() {
             self.failure = self.ours.or(self.failure);

@@ -48,7 +48,7 @@ impl Memory {
     }
 }
 
-/// See the module. Cheap to clone.
+/// Says where a query finds its series. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// History.

@@ -95,7 +95,7 @@ impl Default for QueueConfig {
 }
 
 impl QueueConfig {
-    /// How slices are cut.
+    /// Returns how slices are cut.
     pub fn cut(&self) -> Cut {
         Cut { shards: self.shards.max(1), samples: self.max_samples_per_send.max(1) }
     }
@@ -106,7 +106,7 @@ fn remote_timeout() -> Duration {
 }
 
 impl RemoteWriteConfig {
-    /// What it is called.
+    /// Returns what it is called.
     pub fn name(&self) -> String {
         let host = || format!("{}{}", self.url.host_str().unwrap_or_default(), self.url.path());
         self.name.clone().unwrap_or_else(host)
@@ -135,7 +135,7 @@ impl RemoteWriteConfig {
         files.into_iter().flatten().for_each(|path| *path = base.join(&*path));
     }
 
-    /// What can't work: `(key, why)`.
+    /// Returns what can't work: `(key, why)`.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if !matches!(self.url.scheme(), "http" | "https") {

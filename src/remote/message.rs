@@ -40,7 +40,7 @@ struct Sample {
     timestamp: i64,
 }
 
-/// A request's body.
+/// Returns a request's body.
 ///
 /// # Errors
 /// When it is too large for snappy (4 GiB).

@@ -78,7 +78,7 @@ impl Position {
         serde_json::json!(self).to_string()
     }
 
-    /// The next slice. `oldest_ms` is the oldest sample that the store has.
+    /// Returns the next slice. `oldest_ms` is the oldest sample that the store has.
     pub fn next(&self, now_ms: i64, grace_ms: i64, oldest_ms: Option<i64>) -> Slice {
         // A slice that was begun is ended as it was begun: its series are counted by it.
         if self.to_ms > self.from_ms {

@@ -55,7 +55,7 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Verdict {
     }
 }
 
-/// The pause before the attempt after `failures`; half of it by chance. Pure.
+/// Returns the pause before the attempt after `failures`; half of it by chance. Pure.
 pub fn pause(failures: u32, min: Duration, max: Duration, chance: f64) -> Duration {
     let full = min.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(max);
     full.mul_f64(0.5 + chance / 2.0)

@@ -18,7 +18,7 @@ use serde_saphyr::Spanned;
 
 pub use self::pattern::expand;
 use crate::{
-    model::{duration::prometheus as duration, nothing},
+    model::{duration::prometheus as duration, null_as_default},
     promql::{self, Query, ValueType},
     template::Template,
 };
@@ -123,7 +123,7 @@ impl Group {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     groups: Vec<RawGroup>,
     #[serde(default, rename = "apiVersion")]
     _api_version: Option<String>,
@@ -136,7 +136,7 @@ struct RawFile {
     #[serde(default, rename = "status")]
     _status: Option<serde_json::Value>,
     /// Of a list: objects like this one.
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     items: Vec<RawFile>,
 }
 
@@ -151,7 +151,7 @@ impl RawFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSpec {
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     groups: Vec<RawGroup>,
 }
 
@@ -165,9 +165,9 @@ struct RawGroup {
     query_offset: Option<Spanned<String>>,
     #[serde(default)]
     limit: usize,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     labels: BTreeMap<String, Spanned<String>>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     rules: Vec<Spanned<RawRule>>,
 }
 
@@ -183,9 +183,9 @@ struct RawRule {
     hold: Option<Spanned<String>>,
     #[serde(default)]
     keep_firing_for: Option<Spanned<String>>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     labels: BTreeMap<String, Spanned<String>>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     annotations: BTreeMap<String, Spanned<String>>,
 }
 

@@ -19,7 +19,7 @@ use super::{
     step::{Alerting, Phase},
 };
 use crate::{
-    model::{Labels, Pairs, Sample, duration::prometheus as duration, nothing, stale},
+    model::{Labels, Pairs, Sample, duration::prometheus as duration, null_as_default, stale},
     promql,
     query::{Engine, Memory, QueryConfig, Source},
     telemetry::Metrics,
@@ -34,15 +34,15 @@ const STEPS_MAX: i64 = 1_000_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     rule_files: Vec<String>,
     #[serde(default)]
     evaluation_interval: Option<String>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     group_eval_order: Vec<String>,
     #[serde(default)]
     fuzzy_compare: bool,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     tests: Vec<RawTest>,
 }
 
@@ -53,13 +53,13 @@ struct RawTest {
     name: String,
     #[serde(default)]
     interval: Option<String>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     input_series: Vec<RawSeries>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     alert_rule_test: Vec<AlertTest>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     promql_expr_test: Vec<ExprTest>,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     external_labels: Pairs,
     #[serde(default)]
     external_url: String,

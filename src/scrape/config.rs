@@ -89,7 +89,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What these selectors ask for; each is its conditions.
+    /// Returns what these selectors ask for; each is its conditions.
     pub fn by(selectors: &[Vec<Matcher>]) -> Self {
         let mut wanted = Self::default();
         for selector in selectors {
@@ -106,7 +106,7 @@ impl Wanted {
         wanted
     }
 
-    /// The jobs under which API servers' series are written.
+    /// Returns the jobs under which API servers' series are written.
     pub fn api_server_jobs(&self, config: &ScrapeConfig) -> Vec<String> {
         if let Some(job) = &config.apiserver_job {
             return vec![job.clone()];
@@ -139,7 +139,8 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// The configured list, or the default one and what the rules want. What is no expression was refused before.
+    /// Returns the configured list, or the default one and what the rules want. What is no expression was refused
+    /// before.
     pub fn new(config: &ScrapeConfig, by_rules: &Wanted) -> Self {
         let wanted: Vec<String> = match &config.keep[..] {
             [] => DEFAULT.iter().map(|n| (*n).to_owned()).chain(by_rules.metrics.iter().cloned()).collect(),
@@ -151,7 +152,7 @@ impl Keep {
         Self { names: names.into_iter().collect(), patterns: read(&patterns), drop: read(&config.drop) }
     }
 
-    /// Whether a series' name is kept, itself or as a part of its family.
+    /// Returns whether a series' name is kept, itself or as a part of its family.
     pub fn takes(&self, name: &str) -> bool {
         let family = ["_bucket", "_sum", "_count"].into_iter().find_map(|part| name.strip_suffix(part));
         let named = self.names.contains(name) || family.is_some_and(|f| self.names.contains(f));
@@ -159,7 +160,7 @@ impl Keep {
     }
 }
 
-/// What is wrong with an entry: `(key, why)`.
+/// Returns what is wrong with an entry: `(key, why)`.
 pub fn problem(config: &ScrapeConfig) -> Option<(&'static str, String)> {
     for (key, texts) in [("keep", &config.keep), ("drop", &config.drop)] {
         if let Some(error) = texts.iter().find_map(|t| re2::anchored(t).err()) {

@@ -29,6 +29,22 @@ const WIDE: usize = 256;
 /// Another process may hold the file for so long.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// Picks every `count`th series by its id: those whose id modulo `count` is `index`. For `remote`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shard {
+    /// From 0.
+    pub index: i64,
+    /// How many shards there are.
+    pub count: i64,
+}
+
+impl Shard {
+    /// Returns whether a series is of this shard.
+    pub fn has(self, series: i64) -> bool {
+        series.rem_euclid(self.count.max(1)) == self.index
+    }
+}
+
 /// Holds read-only connections to the file, and what was read through them lately.
 #[derive(Debug)]
 pub struct Readers {
@@ -185,7 +201,7 @@ impl Task<'_> {
             self.tier(db, FIVE_MINUTES, id, series)?;
         }
         self.tier(db, SAMPLES, id, series)?;
-        mend(series, self.from_ms, self.to_ms);
+        sort_and_merge(series, self.from_ms, self.to_ms);
         Ok(())
     }
 
@@ -208,7 +224,7 @@ impl Task<'_> {
 
 /// What came late, or was packed between the looks into memory and file, lies twice or out of order: then everything is
 /// unpacked once, so that the reader finds plain points in time order.
-fn mend(series: &mut Packed, from_ms: i64, to_ms: i64) {
+fn sort_and_merge(series: &mut Packed, from_ms: i64, to_ms: i64) {
     let ordered = series.spans.windows(2).all(|w| w[0].to_ms < w[1].from_ms);
     let newest = series.spans.last().map(|s| s.to_ms);
     if ordered && series.recent.at_ms.first().is_none_or(|first| newest.is_none_or(|newest| newest < *first)) {

@@ -73,7 +73,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_build_info", "1, with the version of dogwatch"),
 ];
 
-/// The help text of a name.
+/// Returns the help text of a name.
 pub fn help(name: &str) -> Option<&'static str> {
     GAUGES.iter().find(|(n, _)| *n == name).map(|(_, h)| *h)
 }

@@ -58,7 +58,7 @@ impl Process {
         }
     }
 
-    /// What could be read, sorted by name.
+    /// Returns what could be read, sorted by name.
     pub fn metrics(&self) -> impl Iterator<Item = ProcessMetric> {
         let gauge = |name, help, value: Option<f64>| (name, help, false, value);
         [

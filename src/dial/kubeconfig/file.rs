@@ -185,24 +185,24 @@ impl File {
         self
     }
 
-    /// The names of all contexts.
+    /// Returns the names of all contexts.
     pub(super) fn contexts(&self) -> Vec<&str> {
         self.contexts.iter().flatten().map(|n| n.name.as_str()).collect()
     }
 
-    /// A context by name.
+    /// Returns a context by name.
     pub(super) fn context(&self, name: &str) -> Option<Context> {
         let named = self.contexts.iter().flatten().find(|n| n.name == name)?;
         Some(named.context.clone().unwrap_or_default())
     }
 
-    /// A cluster by name.
+    /// Returns a cluster by name.
     pub(super) fn cluster(&self, name: &str) -> Option<Cluster> {
         let named = self.clusters.iter().flatten().find(|n| n.name == name)?;
         Some(named.cluster.clone().unwrap_or_default())
     }
 
-    /// A user by name.
+    /// Returns a user by name.
     pub(super) fn user(&self, name: &str) -> Option<User> {
         let named = self.users.iter().flatten().find(|n| n.name == name)?;
         Some(named.user.clone().unwrap_or_default())

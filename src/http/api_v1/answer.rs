@@ -26,7 +26,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// The request is wrong.
+    /// Returns the request is wrong.
     pub fn bad(message: String) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message }
     }
@@ -36,14 +36,14 @@ impl Failed {
         Self { status: StatusCode::NOT_FOUND, kind: "not_found", message }
     }
 
-    /// The same, said of a parameter.
+    /// Returns the same, said of a parameter.
     #[must_use]
     pub fn of(mut self, parameter: &str) -> Self {
         self.message.insert_str(0, &format!("invalid parameter {parameter:?}: "));
         self
     }
 
-    /// The status with the words alone, for what is not answered in JSON.
+    /// Returns the status with the words alone, for what is not answered in JSON.
     pub fn plain(self) -> (StatusCode, String) {
         (self.status, self.message + "\n")
     }
@@ -104,7 +104,7 @@ impl Json {
         Self::new(&data.to_string())
     }
 
-    /// A list that was cut says so.
+    /// Adds that a list was cut, where it was.
     #[must_use]
     pub fn cut(mut self, was_cut: bool) -> Self {
         if was_cut {
@@ -113,7 +113,7 @@ impl Json {
         self
     }
 
-    /// The result of a query.
+    /// Returns the result of a query.
     pub fn result(mut outcome: Outcome, limit: Option<usize>, stats: bool) -> Self {
         let was_cut = cut_value(&mut outcome.answer.value, limit);
         let mut json = Self::new("");

@@ -15,7 +15,7 @@ use crate::{
     pack::{Packed, Points, Want},
 };
 
-/// `/federate?match[]=…`. Errors are plain text, as in Prometheus.
+/// Answers `/federate?match[]=…`. Errors are plain text, as in Prometheus.
 pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response, (StatusCode, String)> {
     let sets = matchers(&params).map_err(Failed::plain)?;
     let now = web.clock.wall().as_millisecond();

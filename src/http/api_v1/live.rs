@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Answered, Failed, Json, Params, Web, meta};
 use crate::model::{LiveState, LiveTarget, ProbeSpec, State as Verdict};
 
-/// `/targets`
+/// Answers `/targets`
 pub async fn targets(State(web): State<Web>, params: Params) -> Answered {
     let (state, pool) = (params.text("state"), params.text("scrapePool"));
     let shows = |what: &str| state.is_empty() || state == "any" || state == what;
@@ -74,7 +74,7 @@ fn probed(spec: &ProbeSpec) -> &str {
     }
 }
 
-/// `/targets/metadata`
+/// Answers `/targets/metadata`
 pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answered {
     let limit = params.number("limit")?.unwrap_or(usize::MAX);
     let metric = params.text("metric");
@@ -109,12 +109,12 @@ pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answere
     Ok(Json::value(&json!(found)).done())
 }
 
-/// `/scrape_pools`: jobs.
+/// Answers `/scrape_pools`: jobs.
 pub async fn scrape_pools(State(web): State<Web>) -> Answered {
     Ok(Json::value(&json!({"scrapePools": jobs(&web.live.read())})).done())
 }
 
-/// `/alertmanagers`: dogwatch tells its receivers itself.
+/// Answers `/alertmanagers`: dogwatch tells its receivers itself.
 pub async fn alertmanagers() -> Answered {
     Ok(Json::value(&json!({"activeAlertmanagers": [], "droppedAlertmanagers": []})).done())
 }

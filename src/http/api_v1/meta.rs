@@ -16,7 +16,7 @@ fn selected(web: &Web, params: &Params) -> Result<Vec<Labels>, Failed> {
     Ok(if end < start { Vec::new() } else { web.store.series(&sets, start, end) })
 }
 
-/// `/series`
+/// Answers `/series`
 pub async fn series(State(web): State<Web>, params: Params) -> Answered {
     if params.all("match[]").next().is_none() {
         return Err(Failed::bad("no match[] parameter provided".into()));
@@ -29,7 +29,7 @@ pub async fn series(State(web): State<Web>, params: Params) -> Answered {
     Ok(Json::value(&json!(sets.iter().map(object).collect::<Vec<_>>())).cut(was_cut).done())
 }
 
-/// `/labels`
+/// Answers `/labels`
 pub async fn labels(State(web): State<Web>, params: Params) -> Answered {
     let sets = selected(&web, &params)?;
     let names: BTreeSet<&str> = sets.iter().flat_map(pairs).map(|(label, _)| label).collect();
@@ -38,7 +38,7 @@ pub async fn labels(State(web): State<Web>, params: Params) -> Answered {
     Ok(Json::value(&json!(names)).cut(was_cut).done())
 }
 
-/// `/label/<name>/values`
+/// Answers `/label/<name>/values`
 pub async fn label_values(State(web): State<Web>, Path(name): Path<String>, params: Params) -> Answered {
     let name = unescaped(&name);
     if name.is_empty() {
@@ -51,7 +51,7 @@ pub async fn label_values(State(web): State<Web>, Path(name): Path<String>, para
     Ok(Json::value(&json!(values)).cut(was_cut).done())
 }
 
-/// What is known of each metric: `(type, help)` by name.
+/// Returns what is known of each metric: `(type, help)` by name.
 pub fn catalogue(web: &Web) -> BTreeMap<String, (String, String)> {
     let mut all: BTreeMap<String, (String, String)> =
         names::GAUGES.iter().map(|(name, help)| ((*name).into(), ("gauge".into(), (*help).into()))).collect();
@@ -67,7 +67,7 @@ pub fn catalogue(web: &Web) -> BTreeMap<String, (String, String)> {
     all
 }
 
-/// `/metadata`
+/// Answers `/metadata`
 pub async fn metadata(State(web): State<Web>, params: Params) -> Answered {
     let limit = params.number("limit")?;
     // Each metric has one entry, so that `limit_per_metric` cuts nothing; 0 is no limit to Prometheus.
@@ -82,7 +82,7 @@ pub async fn metadata(State(web): State<Web>, params: Params) -> Answered {
     Ok(Json::value(&Value::Object(found)).done())
 }
 
-/// The name of a label set, for lists of metrics.
+/// Returns the name of a label set, for lists of metrics.
 pub fn name(labels: &Labels) -> &str {
     labels.value(METRIC_NAME)
 }

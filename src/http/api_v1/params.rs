@@ -42,22 +42,22 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
-    /// All of them.
+    /// Returns all of them.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// One value; empty where there is none.
+    /// Returns one value; empty where there is none.
     pub fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// Every value of a name.
+    /// Returns every value of a name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// A time in Unix milliseconds that may be left out.
+    /// Returns a time in Unix milliseconds that may be left out.
     pub fn time(&self, name: &str, otherwise: i64) -> Result<i64, Failed> {
         match self.text(name) {
             "" => Ok(otherwise),
@@ -69,7 +69,7 @@ impl Params {
         }
     }
 
-    /// A time that must be given.
+    /// Returns a time that must be given.
     pub fn required_time(&self, name: &str) -> Result<i64, Failed> {
         let text = self.text(name);
         time_ms(text).ok_or_else(|| {
@@ -77,7 +77,7 @@ impl Params {
         })
     }
 
-    /// A duration in milliseconds.
+    /// Returns a duration in milliseconds.
     pub fn duration_ms(&self, name: &str) -> Result<Option<i64>, Failed> {
         match self.text(name) {
             "" => Ok(None),
@@ -87,7 +87,7 @@ impl Params {
         }
     }
 
-    /// `limit`: 0 is none.
+    /// Returns `limit`: 0 is none.
     pub fn limit(&self) -> Result<Option<usize>, Failed> {
         let text = self.text("limit");
         if text.is_empty() {
@@ -99,7 +99,7 @@ impl Params {
         Ok(Some(limit).filter(|l| *l > 0))
     }
 
-    /// The limits of metadata, where 0 is none at all and a negative number every one.
+    /// Returns the limits of metadata, where 0 is none at all and a negative number every one.
     pub fn number(&self, name: &str) -> Result<Option<usize>, Failed> {
         let text = self.text(name);
         if text.is_empty() {
@@ -109,7 +109,7 @@ impl Params {
         Ok(usize::try_from(number).ok())
     }
 
-    /// A switch, as Go's `strconv.ParseBool` reads it.
+    /// Returns a switch, as Go's `strconv.ParseBool` reads it.
     pub fn flag(&self, name: &str) -> Result<bool, Failed> {
         match self.text(name) {
             "" | "0" | "f" | "F" | "false" | "False" | "FALSE" => Ok(false),
@@ -120,7 +120,7 @@ impl Params {
         }
     }
 
-    /// `stats` with any value.
+    /// Returns whether there is `stats` with any value.
     pub fn wants_stats(&self) -> bool {
         !self.text("stats").is_empty()
     }

@@ -67,7 +67,7 @@ fn go_exponential(value: f64) -> String {
     }
 }
 
-/// `/alerts`
+/// Answers `/alerts`
 pub async fn alerts(State(web): State<Web>) -> Answered {
     let mut alerts: Vec<Value> = found(&web).iter().map(|(_, alert)| finding(alert)).collect();
     let groups = web.rules.groups();
@@ -108,7 +108,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// `/rules`
+/// Answers `/rules`
 pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
     let asked = Asked::new(&params, &web.external_labels)?;
     let page = Page::new(&params)?;

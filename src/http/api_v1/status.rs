@@ -8,7 +8,7 @@ use super::{Answered, Failed, Json, Params, Web};
 /// The version of Prometheus' API that is spoken here: clients choose by it what they ask.
 const API_VERSION: &str = "3.5.0";
 
-/// `/status/buildinfo`
+/// Answers `/status/buildinfo`
 pub async fn buildinfo() -> Answered {
     let revision = option_env!("DOGWATCH_REVISION").unwrap_or_default();
     Ok(Json::value(&json!({
@@ -23,12 +23,12 @@ pub async fn buildinfo() -> Answered {
     .done())
 }
 
-/// `/status/config`: the configuration in force, without secrets.
+/// Answers `/status/config`: the configuration in force, without secrets.
 pub async fn config(State(web): State<Web>) -> Answered {
     Ok(Json::value(&json!({"yaml": &*web.config})).done())
 }
 
-/// `/status/flags`: Prometheus' names for what is configured here.
+/// Answers `/status/flags`: Prometheus' names for what is configured here.
 pub async fn flags(State(web): State<Web>) -> Answered {
     let c = web.engine.config();
     let seconds = |d: std::time::Duration| format!("{}s", d.as_secs_f64());
@@ -43,7 +43,7 @@ pub async fn flags(State(web): State<Web>) -> Answered {
     .done())
 }
 
-/// `/status/runtimeinfo`
+/// Answers `/status/runtimeinfo`
 pub async fn runtimeinfo(State(web): State<Web>) -> Answered {
     let (started, reload_failed) = {
         let live = web.live.read();
@@ -69,7 +69,7 @@ pub async fn runtimeinfo(State(web): State<Web>) -> Answered {
     .done())
 }
 
-/// `/status/tsdb`
+/// Answers `/status/tsdb`
 pub async fn tsdb(State(web): State<Web>, params: Params) -> Answered {
     let limit = match params.text("limit") {
         "" => usize::MAX,
@@ -100,7 +100,7 @@ pub async fn tsdb(State(web): State<Web>, params: Params) -> Answered {
     .done())
 }
 
-/// `/status/walreplay`: what was not packed is read before the first request is taken.
+/// Answers `/status/walreplay`: what was not packed is read before the first request is taken.
 pub async fn walreplay() -> Answered {
     Ok(Json::value(&json!({"min": 0, "max": 0, "current": 0, "state": "done"})).done())
 }

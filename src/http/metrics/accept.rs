@@ -2,8 +2,8 @@
 
 use super::Format;
 
-/// The format that the header prefers; text where it says nothing that we know. OpenMetrics must be named: `*/*` from a
-/// browser or curl gets text, as everybody expects.
+/// Returns the format that the header prefers; text where it says nothing that we know. OpenMetrics must be named:
+/// `*/*` from a browser or curl gets text, as everybody expects.
 pub fn negotiate(accept: &str) -> Format {
     let mut open_metrics = 0.0;
     let mut text = 0.0;

@@ -59,7 +59,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The value of `Authorization`.
+    /// Returns the value of `Authorization`.
     pub fn header(&self) -> String {
         // Servers say "bearer"; some that are asked insist on the capital letter.
         let kind = if self.token_type.is_empty() || self.token_type.eq_ignore_ascii_case("bearer") {
@@ -102,7 +102,7 @@ impl OAuth2 {
         Ok(Self { config, url, secret, signer, http, kept: Mutex::default() })
     }
 
-    /// A token that is good now.
+    /// Returns a token that is good now.
     ///
     /// # Errors
     /// In words that do not hold a secret.
@@ -239,7 +239,7 @@ fn algorithm(scheme: SignatureScheme) -> &'static str {
     }
 }
 
-/// The value of an `Authorization` header with a token.
+/// Returns the value of an `Authorization` header with a token.
 pub(super) fn header_value(token: &Token) -> Result<http::HeaderValue, String> {
     secret_value("Authorization", &token.header())
 }

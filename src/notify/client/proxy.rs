@@ -42,7 +42,7 @@ impl ProxySettings {
         Ok(Self { url, no_proxy, from_environment: environment.unwrap_or(true), headers })
     }
 
-    /// Whether one is asked for by the configuration.
+    /// Returns whether one is asked for by the configuration.
     pub fn is_asked_for(&self, http: &HttpConfig) -> bool {
         self.url.is_some() || http.proxy_from_environment == Some(true)
     }

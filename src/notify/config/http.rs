@@ -148,7 +148,7 @@ pub struct OAuth2Config {
 }
 
 impl OAuth2Config {
-    /// How `token_url` is reached.
+    /// Returns how `token_url` is reached.
     pub(in crate::notify) fn http(&self) -> HttpConfig {
         HttpConfig {
             tls_config: self.tls_config.clone(),

@@ -56,7 +56,7 @@ impl TlsConfig {
         resolve(base, [&mut self.ca_file, &mut self.cert_file, &mut self.key_file]);
     }
 
-    /// What can't work.
+    /// Returns what can't work.
     ///
     /// # Errors
     /// In words.

@@ -33,28 +33,28 @@ impl Reply {
         Self { status, headers, body }
     }
 
-    /// One that was heard, in tests.
+    /// Returns one that was heard, in tests.
     #[cfg(test)]
     pub fn of(body: &serde_json::Value) -> Self {
         Self { status: StatusCode::OK, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
     }
 
-    /// A header.
+    /// Returns a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as JSON; null where it is none.
+    /// Returns the body as JSON; null where it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The body on one line.
+    /// Returns the body on one line.
     pub fn said(&self) -> String {
         text::one_line(String::from_utf8_lossy(&self.body).trim()).into_owned()
     }
 
-    /// `429 Too Many Requests: slow down`.
+    /// Returns `429 Too Many Requests: slow down`.
     pub fn answer(&self) -> String {
         let said = self.said();
         if said.is_empty() { self.status.to_string() } else { format!("{}: {said}", self.status) }
@@ -90,7 +90,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     seconds_up(seconds)
 }
 
-/// A pause of so many seconds, rounded up; `None`: that is none.
+/// Returns a pause of so many seconds, rounded up; `None`: that is none.
 pub(in crate::notify) fn seconds_up(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0 && seconds.is_finite()).then(|| Duration::from_secs(seconds.ceil() as u64))
 }

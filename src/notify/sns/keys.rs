@@ -63,7 +63,7 @@ impl Source {
         Self::File { path: Credential::File(path), profile }
     }
 
-    /// What must be read.
+    /// Returns what must be read.
     pub fn secrets(&self) -> Vec<&Credential> {
         match self {
             Self::Given { secret, session, .. } => std::iter::once(secret).chain(session).collect(),
@@ -71,7 +71,7 @@ impl Source {
         }
     }
 
-    /// The credentials, as they were read.
+    /// Returns the credentials, as they were read.
     ///
     /// # Errors
     /// When the file has no such section; in words that do not hold it.
@@ -87,7 +87,7 @@ impl Source {
         }
     }
 
-    /// The request for a role, where one is to be taken on.
+    /// Returns the request for a role, where one is to be taken on.
     pub fn assume(&self, config: &SigV4Config, region: &str) -> Option<Call> {
         /// As long as STS gives by default, in seconds.
         const LASTS: &str = "3600";
@@ -118,17 +118,17 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The environment's region.
+/// Returns the environment's region.
 pub(super) fn region() -> Option<String> {
     variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
 }
 
-/// Where a region's endpoints are.
+/// Returns where a region's endpoints are.
 pub(super) fn domain(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
-/// A role's credentials, from the answer of STS.
+/// Returns a role's credentials, from the answer of STS.
 pub(super) fn of_role(answer: &str) -> Option<Keys> {
     Some(Keys {
         id: tag(answer, "AccessKeyId")?.to_owned(),
@@ -137,7 +137,7 @@ pub(super) fn of_role(answer: &str) -> Option<Keys> {
     })
 }
 
-/// The text of the first element of a name; AWS' answers are flat enough for that.
+/// Returns the text of the first element of a name; AWS' answers are flat enough for that.
 pub(super) fn tag<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, after) = xml.split_once(&format!("<{name}>"))?;
     Some(after.split_once(&format!("</{name}>"))?.0.trim())

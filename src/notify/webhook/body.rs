@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     model::{Notification, NotificationKind, Pairs},
     notify::{
+        summary,
         view::{AlertView, View},
-        words,
     },
 };
 
@@ -63,7 +63,7 @@ struct Ours {
 }
 
 impl Body {
-    /// The same for incident.io: version 1, with what is configured to go along.
+    /// Returns the same for incident.io: version 1, with what is configured to go along.
     pub fn for_incident_io(self, metadata: Pairs) -> Self {
         Self { version: "1", metadata, ..self }
     }
@@ -90,12 +90,12 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             incident: incident.id,
             sequence: n.sequence,
             told: n.told,
-            subject: words::subject(n),
+            subject: summary::subject(n),
             headline: incident.headline.clone(),
             severity: incident.severity.to_string(),
             started_at: incident.started_at.to_string(),
             resolved_at: incident.resolved_at.map(|at| at.to_string()),
-            drill: words::is_drill(incident),
+            drill: summary::is_drill(incident),
         },
     }
 }

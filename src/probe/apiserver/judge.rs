@@ -10,9 +10,9 @@ use crate::{
     model::{ApiServerFacts, CheckLine, Failure, ReadThrough, Reason},
     probe::{
         Report,
+        body_text::quote,
         checks::{self, Page},
         origin,
-        words::quote,
     },
 };
 
@@ -38,8 +38,8 @@ pub struct Asked {
     pub waited: Duration,
 }
 
-/// How long the fastest of these took that was answered: what the way there and back costs, where it needs no etcd.
-/// Nothing, where none was.
+/// Returns how long the fastest of these took that was answered: what the way there and back costs, where it needs no
+/// etcd. Nothing, where none was.
 pub fn line<'a>(exchanges: impl IntoIterator<Item = Option<&'a Exchange>>) -> Duration {
     exchanges.into_iter().flatten().filter(|e| e.outcome.is_ok()).map(|e| e.duration).min().unwrap_or_default()
 }
@@ -56,18 +56,18 @@ fn page(name: &str, answer: &Answer) -> Page {
 }
 
 impl Asked {
-    /// All but the one that stands for the probe.
+    /// Returns all but the one that stands for the probe.
     pub fn others(&self) -> impl Iterator<Item = &Exchange> {
         [&self.ready, &self.version].into_iter().chain(&self.read).chain(&self.without_etcd)
     }
 
-    /// An API server has answered, whatever it said.
+    /// Returns whether an API server has answered, whatever it said.
     pub fn is_api_server(&self) -> bool {
         let is_own = |e: &Exchange| e.outcome.as_ref().is_ok_and(origin::is_api_server);
         is_own(&self.live) || self.others().any(is_own) || self.version().is_some()
     }
 
-    /// The verdict of all together; fills in the facts.
+    /// Returns the verdict of all together; fills in the facts.
     pub fn judge(&self, facts: &mut ApiServerFacts, report: &mut Report) -> Option<Failure> {
         let live = self.live.outcome.as_ref().map(|a| page(self.page, a));
         let ready = self.ready.outcome.as_ref().map(|a| page("readyz", a));
@@ -196,7 +196,7 @@ impl Asked {
         line([Some(&self.version), self.without_etcd.as_ref(), Some(&self.live)])
     }
 
-    /// What the read tells of etcd; `None` where it tells nothing: a slow line, or somebody else's answer.
+    /// Returns what the read tells of etcd; `None` where it tells nothing: a slow line, or somebody else's answer.
     pub fn etcd_read(&self) -> Option<ReadThrough> {
         let late = || (self.line() * SLOWER <= self.waited).then_some(ReadThrough::Timeout);
         match self.read.as_ref().map(|e| &e.outcome) {
@@ -233,7 +233,7 @@ impl Asked {
         }
     }
 
-    /// What /version tells.
+    /// Returns what /version tells.
     pub fn version(&self) -> Option<String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

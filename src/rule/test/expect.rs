@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::series;
 use crate::{
-    model::{ALERTNAME, Labels, Pairs, nothing},
+    model::{ALERTNAME, Labels, Pairs, null_as_default},
     promql::{self, Value, format_float},
 };
 
@@ -23,16 +23,16 @@ pub struct AlertTest {
     #[serde(default)]
     pub groupname: Option<String>,
     /// What fires then.
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     exp_alerts: Vec<ExpectedAlert>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpectedAlert {
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     exp_labels: Pairs,
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     exp_annotations: Pairs,
 }
 
@@ -45,7 +45,7 @@ pub struct ExprTest {
     /// When.
     pub eval_time: String,
     /// The answer.
-    #[serde(default, deserialize_with = "nothing::is_default")]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     exp_samples: Vec<ExpectedSample>,
 }
 

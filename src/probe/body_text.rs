@@ -17,12 +17,12 @@ struct Status {
     message: String,
 }
 
-/// The message of a body that is a `Status` of Kubernetes.
+/// Returns the message of a body that is a `Status` of Kubernetes.
 pub fn status_message(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Status>(body).ok().filter(|s| s.kind == "Status").map(|s| s.message)
 }
 
-/// What a body says: the message of a `Status`, the title of a page, else its beginning.
+/// Returns what a body says: the message of a `Status`, the title of a page, else its beginning.
 pub fn quote(body: &str) -> String {
     let text = status_message(body.as_bytes()).or_else(|| title(body));
     let text = text.as_deref().unwrap_or(body);
@@ -41,7 +41,7 @@ pub fn quote(body: &str) -> String {
     }
 }
 
-/// A page for a browser.
+/// Returns whether a page for a browser.
 pub fn is_html(body: &str) -> bool {
     let start: String = body.trim_start().chars().take(SAMPLE).collect::<String>().to_ascii_lowercase();
     start.starts_with("<!doctype") || start.starts_with("<html") || (start.starts_with('<') && start.contains("<title"))

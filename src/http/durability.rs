@@ -17,7 +17,7 @@ use crate::store::Durability;
 pub const IN_MEMORY: &str =
     "taken, but only in memory: the watchdog can't write to its disk now, and a restart before it can would lose this";
 
-/// A JSON object, with a `warning` where what it tells of is in memory alone.
+/// Returns a JSON object, with a `warning` where what it tells of is in memory alone.
 pub fn json(mut body: Value, kept: Durability) -> Response {
     match kept {
         Durability::Durable => Json(body).into_response(),

@@ -24,7 +24,7 @@ const OTHERS_MAX: usize = 20;
 /// The most lines of one section; the rest is counted.
 const LINES_MAX: usize = 30;
 
-/// `[prod] etcd has lost quorum: 2 of 3 members down`, with what has become of it in front where it is not new.
+/// Returns `[prod] etcd has lost quorum: 2 of 3 members down`, with what has become of it in front where it is not new.
 pub fn subject(n: &Notification) -> String {
     let headline = &n.incident.headline;
     let lasted = || text::duration(lasted(n));
@@ -41,12 +41,12 @@ pub fn subject(n: &Notification) -> String {
     text::clip(&line, SUBJECT_MAX).to_owned()
 }
 
-/// Whether nothing is broken.
+/// Returns whether nothing is broken.
 pub fn is_drill(incident: &Incident) -> bool {
     incident.topic == Topic::Drill
 }
 
-/// The cluster, or the watchdog itself.
+/// Returns the cluster, or the watchdog itself.
 pub fn place(incident: &Incident) -> &str {
     match (incident.cluster.is_empty(), &incident.group) {
         (false, _) => &incident.cluster,
@@ -63,7 +63,7 @@ fn and_more(incident: &Incident) -> String {
     }
 }
 
-/// Alerts that fire and are nobody's consequence.
+/// Returns alerts that fire and are nobody's consequence.
 pub fn firing_roots(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
     incident.firing().filter(|a| a.finding.caused_by.is_none())
 }
@@ -136,12 +136,12 @@ pub fn page(n: &Notification) -> Page {
     }
 }
 
-/// Where an alert's runbook is; ours needs `external_url`.
+/// Returns where an alert's runbook is; ours needs `external_url`.
 pub fn runbook(finding: &Finding, n: &Notification) -> Option<String> {
     runbook::link(&finding.name(), &finding.annotations, &n.external_url).filter(|url| url.starts_with("http"))
 }
 
-/// Where people look at the incident; empty without `external_url`.
+/// Returns where people look at the incident; empty without `external_url`.
 pub fn link(n: &Notification) -> String {
     if n.external_url.is_empty() {
         return String::new();

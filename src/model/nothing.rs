@@ -1,8 +1,0 @@
-//! `key:` with nothing after it: for Go's YAML, which Prometheus and Alertmanager read with, that is an empty list or map.
-
-use serde::{Deserialize, Deserializer};
-
-/// Reads a value, or its default where there is none: `#[serde(default, deserialize_with = "nothing::is_default")]`.
-pub fn is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(d)?.unwrap_or_default())
-}
