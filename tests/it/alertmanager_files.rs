@@ -227,7 +227,7 @@ const CASES: &[Case] = &[
 
 /// The newest amtool that there is, and whether it is the one of tests/peers.
 fn amtool() -> (PathBuf, bool) {
-    match peers::maybe("bin/amtool") {
+    match peers::newest("amtool") {
         Some(newest) => (newest, true),
         None => (PathBuf::from("/usr/bin/amtool"), false),
     }

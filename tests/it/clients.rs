@@ -9,13 +9,18 @@ use jiff::Timestamp;
 use crate::{
     api_v1::{Api, client},
     eventually::eventually,
-    peers::peer,
+    peers::{self, peer},
 };
 
 async fn api() -> Api {
     let api = Api::start(Clock::system(), LiveState::default()).await;
     api.fill(Timestamp::now());
     api
+}
+
+/// Of Prometheus.
+fn program(name: &str) -> String {
+    peers::program(name).display().to_string()
 }
 
 /// A program with its output; the test goes on meanwhile.
@@ -37,14 +42,15 @@ fn args(args: &[&str]) -> Vec<String> {
 async fn promtool_asks_in_all_its_ways() {
     let api = api().await;
     let now = Timestamp::now().as_second();
-    let instant = output("promtool", args(&["query", "instant", &api.url, "sum(up)"])).await;
+    let instant = output(&program("promtool"), args(&["query", "instant", &api.url, "sum(up)"])).await;
     assert!(instant.starts_with("{} => 2 @["), "{instant}");
     let (start, end) = (format!("--start={}", now - 60), format!("--end={now}"));
-    let range = output("promtool", args(&["query", "range", &start, &end, "--step=30s", &api.url, "sum(up)"])).await;
+    let range =
+        output(&program("promtool"), args(&["query", "range", &start, &end, "--step=30s", &api.url, "sum(up)"])).await;
     assert_eq!(range.lines().filter(|l| l.starts_with("2 @[")).count(), 3, "{range}");
-    let series = output("promtool", args(&["query", "series", "--match=requests_total", &api.url])).await;
+    let series = output(&program("promtool"), args(&["query", "series", "--match=requests_total", &api.url])).await;
     assert!(series.contains(r#"__name__="requests_total", cluster="prod", instance="10.0.0.1:2379""#), "{series}");
-    let labels = output("promtool", args(&["query", "labels", &api.url, "instance"])).await;
+    let labels = output(&program("promtool"), args(&["query", "labels", &api.url, "instance"])).await;
     assert_eq!(labels.lines().collect::<Vec<_>>(), ["10.0.0.1:2379", "10.0.0.2:2379"]);
 }
 
@@ -88,7 +94,7 @@ async fn a_prometheus_federates() {
     }]});
     std::fs::write(&config, scrape.to_string()).unwrap();
     let _peer = start(
-        "prometheus",
+        &program("prometheus"),
         &[
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", dir.path().join("data").display()),

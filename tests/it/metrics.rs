@@ -50,7 +50,7 @@ fn write(state: LiveState, format: Format) -> String {
 #[test]
 fn promtool_finds_nothing() {
     for state in [picture::calm(), picture::outage(), picture::huge(50, 5), LiveState::default()] {
-        let mut promtool = Command::new("promtool")
+        let mut promtool = Command::new(crate::peers::program("promtool"))
             .args(["check", "metrics"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

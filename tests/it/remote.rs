@@ -305,7 +305,7 @@ fn free_port() -> u16 {
 fn prometheus(dir: &Path, port: u16) -> Peer {
     let config = dir.join("prometheus.yml");
     std::fs::write(&config, "scrape_configs: []\n").unwrap();
-    let child = Command::new("prometheus")
+    let child = Command::new(crate::peers::program("prometheus"))
         .arg(format!("--config.file={}", config.display()))
         .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))

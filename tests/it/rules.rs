@@ -47,6 +47,7 @@ fn routes_lead_where_amtool_says() {
     let ours = format!("heartbeats: [{{name: x, every: 1h, token_file: t}}]\n{alertmanager}");
     let routing = config::parse(&dir.path().join("dogwatch.yml"), &ours, &|_| None).unwrap().routing().unwrap();
     let mut random = fastrand::Rng::with_seed(4);
+    let amtool = crate::peers::program("amtool");
     for _ in 0..60 {
         let mut labels = Pairs::new();
         for (name, values) in [
@@ -64,7 +65,7 @@ fn routes_lead_where_amtool_says() {
         }
         let args: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let config = format!("--config.file={}", file.display());
-        let out = Command::new("amtool").args(["config", "routes", "test", &config]).args(&args).output().unwrap();
+        let out = Command::new(&amtool).args(["config", "routes", "test", &config]).args(&args).output().unwrap();
         let theirs = String::from_utf8(out.stdout).unwrap();
         let found: Vec<&str> = routing.routes(&labels).iter().map(|r| &*r.receiver).collect();
         assert_eq!(found.join(","), theirs.trim(), "{args:?}");

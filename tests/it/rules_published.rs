@@ -9,7 +9,7 @@ use std::{
 
 use dogwatch::config;
 
-use crate::peers::peer;
+use crate::peers::{self, peer};
 
 fn run(program: &str, args: &[&str], file: &Path) -> Output {
     Command::new(program).args(args).arg(file).output().unwrap_or_else(|e| panic!("{program}: {e}"))
@@ -22,9 +22,10 @@ fn text(output: &Output) -> String {
 #[test]
 fn the_tests_of_etcds_alerts_pass() {
     let tests = peer("etcd-mixin/bookworm/test.yaml");
-    for done in
-        [run(env!("CARGO_BIN_EXE_dogwatch"), &["rules", "test"], &tests), run("promtool", &["test", "rules"], &tests)]
-    {
+    for done in [
+        run(env!("CARGO_BIN_EXE_dogwatch"), &["rules", "test"], &tests),
+        run(&peers::program("promtool").display().to_string(), &["test", "rules"], &tests),
+    ] {
         assert!(done.status.success(), "{}", text(&done));
     }
 }

@@ -34,7 +34,7 @@ fn groups() -> Vec<Group> {
 }
 
 fn promtool(args: &[&str], files: &[PathBuf]) {
-    let made = Command::new("promtool").args(args).args(files).output();
+    let made = Command::new(crate::peers::program("promtool")).args(args).args(files).output();
     let made = made.expect("promtool is needed: apt-get install prometheus");
     let text = [made.stdout, made.stderr].map(|t| String::from_utf8_lossy(&t).into_owned()).concat();
     assert!(made.status.success(), "promtool {args:?}: {text}");

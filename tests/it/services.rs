@@ -314,7 +314,7 @@ impl RealAlertmanager {
         let config = dir.join("alertmanager.yml");
         std::fs::write(&config, "{route: {receiver: none}, receivers: [{name: none}]}").unwrap();
         let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let child = Command::new("prometheus-alertmanager")
+        let child = Command::new(crate::peers::program("alertmanager"))
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
@@ -338,7 +338,11 @@ impl RealAlertmanager {
     /// What amtool shows of the alerts that fire.
     async fn alerts(&self) -> Value {
         let url = format!("--alertmanager.url={}", self.url());
-        let out = Command::new("amtool").args([&url, "alert", "query", "-o", "json"]).output().await.unwrap();
+        let out = Command::new(crate::peers::program("amtool"))
+            .args([&url, "alert", "query", "-o", "json"])
+            .output()
+            .await
+            .unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         serde_json::from_slice(&out.stdout).unwrap()
     }

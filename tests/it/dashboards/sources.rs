@@ -142,14 +142,14 @@ impl Prometheus {
         let samples: Vec<Sample> = story::tell(end).flatten().collect();
         fs::write(&metrics, open_metrics(&samples)).unwrap();
         fs::write(&config, "").unwrap();
-        let made = Command::new("promtool")
+        let made = Command::new(crate::peers::program("promtool"))
             .args(["tsdb", "create-blocks-from", "openmetrics"])
             .args([&metrics, &data])
             .output()
             .expect("promtool is needed: apt-get install prometheus");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let process = Command::new("prometheus")
+        let process = Command::new(crate::peers::program("prometheus"))
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
             .arg(format!("--web.listen-address={address}"))
