@@ -174,6 +174,10 @@ impl Dispatch {
                 if unheard && told == NotificationKind::Resolved {
                     continue;
                 }
+                let wants_ends = integration.wants(NotificationKind::Resolved);
+                let notification =
+                    if wants_ends { Some(notification.clone()) } else { notification.clone().without_ends() };
+                let Some(notification) = notification else { continue };
                 incident.unheard.remove(&*integration.name);
                 let mut entry = outbox::entry(&notification, &integration.name, settings.give_up_after);
                 entry.notification.heard = notification.heard.filter(|_| !unheard);

@@ -45,7 +45,7 @@ pub(super) fn put(
                 finding.since = alert.finding.since;
             }
             if end_was_told || (alert.held && (!held || !fires)) {
-                alert.opened_at = now;
+                (alert.opened_at, alert.begin_told) = (now, None);
             }
             (alert.ended_at, alert.end_told, alert.part_of, alert.held) = (None, None, None, held);
             alert.finding = finding.clone();
@@ -158,6 +158,9 @@ pub(super) fn tell(incident: &mut Incident, told: NotificationKind, now: Timesta
     note(incident, now, line);
     for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_some()) {
         alert.end_told.get_or_insert(incident.messages);
+    }
+    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none() && !a.held) {
+        alert.begin_told.get_or_insert(incident.messages);
     }
     incident.messages += 1;
     incident.told_at = Some(now);

@@ -26,7 +26,9 @@ impl Matchers {
             all.push(Matcher::new(name, "=", value)?);
         }
         for (name, value) in regex {
-            all.push(Matcher::new(name, "=~", value)?);
+            let matcher = Matcher::new(name, "=~", value)?;
+            // Alertmanager writes these with their anchors, in group keys too (config.Regexp).
+            all.push(Matcher { value: format!("^(?:{value})$").into(), ..matcher });
         }
         for text in texts {
             all.extend(parse(text)?);

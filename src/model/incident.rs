@@ -29,12 +29,15 @@ pub struct IncidentAlert {
     /// The first message that told its end, by its number in the incident.
     #[serde(default)]
     pub end_told: Option<u32>,
+    /// The first message that told its beginning, likewise.
+    #[serde(default)]
+    pub begin_told: Option<u32>,
 }
 
 impl IncidentAlert {
     /// Returns one that fires since `at`.
     pub fn new(finding: Finding, at: Timestamp) -> Self {
-        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None, end_told: None }
+        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None, end_told: None, begin_told: None }
     }
 }
 
@@ -215,6 +218,18 @@ impl Notification {
     /// Returns the alerts that it tells of: all but those whose end its receiver was told before.
     pub fn alerts(&self) -> impl Iterator<Item = &IncidentAlert> {
         self.incident.alerts.iter().filter(|a| !self.was_told_of_end(a))
+    }
+
+    /// Returns the same for a receiver that wants no ends (`send_resolved: false`): of a group only what fires, and nothing where
+    /// no more than ends is new, as Alertmanager has it (notify/dedup_stage.go, notify/retry_stage.go). An outage is told
+    /// as it stands, with what is over of it.
+    pub fn without_ends(mut self) -> Option<Self> {
+        if self.incident.group.is_none() {
+            return Some(self);
+        }
+        self.incident.alerts.retain(|a| a.ended_at.is_none());
+        let begins = self.incident.alerts.iter().any(|a| a.begin_told == Some(self.sequence));
+        (self.told != NotificationKind::Update || begins).then_some(self)
     }
 
     /// Returns whether the receiver was told before that an alert is over.

@@ -130,9 +130,50 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
+/// Quotes a text as Go does (strconv.Quote): group keys and `%q` of templates are read by others.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            _ if is_printable(c) => out.push(c),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ => out.push_str(&match u32::from(c) {
+                code @ (..0x20 | 0x7f) => format!("\\x{code:02x}"),
+                code @ ..0x1_0000 => format!("\\u{code:04x}"),
+                code => format!("\\U{code:08x}"),
+            }),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Whether Go prints a character as it is: letters, marks, numbers, signs and the plain blank (unicode.IsPrint).
+fn is_printable(c: char) -> bool {
+    // What Rust's own quoting leaves alone; a mark that belongs to the character before it, only behind another.
+    c == '\'' || ['a', c].iter().collect::<String>().escape_debug().count() == 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_quoted_as_go_quotes_them() {
+        let check = |text: &str, expected: &str| assert_eq!(quoted(text), format!("\"{expected}\""), "{text:?}");
+        check("it's <a>&b ü\u{1f600}", "it's <a>&b ü\u{1f600}");
+        check("\"\\\n\r\t\u{7}\u{8}\u{b}\u{c}", r#"\"\\\n\r\t\a\b\v\f"#);
+        check("\0\u{1}\u{7f}\u{a0}\u{200b}\u{feff}\u{e0001}", r"\x00\x01\x7f\u00a0\u200b\ufeff\U000e0001");
+        check("e\u{301}\u{fffd}", "e\u{301}\u{fffd}");
+    }
 
     #[test]
     fn durations_keep_their_two_largest_units() {

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::summary;
-use crate::model::{Alert, AlertContext, IncidentAlert, Notification, Pairs};
+use crate::model::{Alert, AlertContext, IncidentAlert, Notification, Pairs, text};
 
 /// Everything.
 #[derive(Clone, Debug)]
@@ -102,6 +102,6 @@ fn common<'a>(mut maps: impl Iterator<Item = &'a Pairs>) -> Pairs {
 
 /// `{alertname="X", cluster="prod"}`, as Alertmanager writes it.
 fn label_set(labels: &Pairs) -> String {
-    let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
+    let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={}", text::quoted(v))).collect();
     format!("{{{}}}", pairs.join(", "))
 }

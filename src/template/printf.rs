@@ -1,6 +1,7 @@
 //! `printf` with Go's verbs, and values as `print` writes them. Pure.
 
 use super::{OUTPUT_MAX, Value, layout, number};
+use crate::model::text::quoted;
 
 /// Digits or blanks that one verb may ask for.
 const WIDTH_MAX: usize = 10_000;
@@ -109,9 +110,7 @@ fn one(verb: char, flags: &Flags, value: &Value) -> String {
         ('v', Value::Int(n)) => signed(n.to_string(), *n >= 0, flags),
         ('v', other) => plain(other),
         ('T', other) => type_of(other).into(),
-        ('q', Value::Str(s)) => {
-            format!("{:?}", s.chars().take(flags.precision.unwrap_or(usize::MAX)).collect::<String>())
-        }
+        ('q', Value::Str(s)) => quoted(&s.chars().take(flags.precision.unwrap_or(usize::MAX)).collect::<String>()),
         ('t', Value::Bool(b)) => b.to_string(),
         ('d', Value::Int(n)) => signed(n.to_string(), *n >= 0, flags),
         ('x', Value::Int(n)) => format!("{n:x}"),

@@ -1,5 +1,6 @@
 //! Alerting end to end, with the real program and real peers: amtool, Prometheus, Alertmanager, curl; and `kill -9`.
 
+mod beside_alertmanager;
 mod disk;
 mod drill;
 mod groups;
@@ -43,7 +44,11 @@ fn names(sink: &HookServer) -> BTreeSet<String> {
 
 fn amtool(watch: &Watch, args: &[&str]) -> String {
     let url = format!("--alertmanager.url={}", watch.url);
-    let out = Command::new("amtool").arg(url).args(args).output().expect("Debian's prometheus-alertmanager has amtool");
+    let out = Command::new(crate::peers::program("amtool"))
+        .arg(url)
+        .args(args)
+        .output()
+        .expect("Debian's prometheus-alertmanager has amtool");
     assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
@@ -146,11 +151,11 @@ impl Drop for Running {
     }
 }
 
-fn run(program: &str, args: &[String], dir: &Path) -> Running {
+fn run(program: &Path, args: &[String], dir: &Path) -> Running {
     let log = std::fs::File::create(dir.join("peer.log")).unwrap();
     let mut command = Command::new(program);
     command.args(args).current_dir(dir).stdout(log.try_clone().unwrap()).stderr(Stdio::from(log));
-    Running(command.spawn().unwrap_or_else(|e| panic!("{program} of Debian is needed: {e}")))
+    Running(command.spawn().unwrap_or_else(|e| panic!("{} is needed: {e}", program.display())))
 }
 
 #[tokio::test]
@@ -177,7 +182,7 @@ alerting:
         format!("--web.listen-address=127.0.0.1:{}", free_port()),
         "--rules.alert.resend-delay=1s".to_owned(),
     ];
-    let prometheus = run("prometheus", &args, dir.path());
+    let prometheus = run(&crate::peers::program("prometheus"), &args, dir.path());
     eventually("its alert is told", async || names(&sink).contains("ShopDown firing")).await;
     let shop =
         sink.got().iter().map(|h| h.json()).find(|b| b["alerts"][0]["labels"]["alertname"] == "ShopDown").unwrap();
@@ -202,7 +207,7 @@ async fn a_real_alertmanager_takes_what_is_forwarded() {
         format!("--web.listen-address=127.0.0.1:{port}"),
         "--cluster.listen-address=".to_owned(),
     ];
-    let _peer = run("prometheus-alertmanager", &args, dir.path());
+    let _peer = run(&crate::peers::program("alertmanager"), &args, dir.path());
     let receiver = format!(
         "route: {{receiver: am, group_wait: 0s, group_interval: 1s}}
 receivers: [{{name: am, alertmanager_configs: [{{urls: ['http://127.0.0.1:{port}', 'http://127.0.0.1:1']}}]}}]"
@@ -213,7 +218,7 @@ receivers: [{{name: am, alertmanager_configs: [{{urls: ['http://127.0.0.1:{port}
         .await;
     let ask = || {
         let url = format!("--alertmanager.url=http://127.0.0.1:{port}");
-        let out = Command::new("amtool").args([&url, "alert", "query"]).output().unwrap();
+        let out = Command::new(crate::peers::program("amtool")).args([&url, "alert", "query"]).output().unwrap();
         String::from_utf8(out.stdout).unwrap()
     };
     eventually("the other Alertmanager has it", async || ask().contains("Shared")).await;
