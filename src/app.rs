@@ -21,7 +21,7 @@ use crate::{clock::Clock, config::Config, model::Live, telemetry::Metrics};
 /// Reads the configuration anew; the error is ready to be shown.
 pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config, String>> + Send>> + Send + Sync>;
 
-/// What outlives a reload.
+/// Holds what outlives a reload.
 #[derive(Clone)]
 pub struct Shared {
     /// The latest picture.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Where the time comes from. Cheap to clone.
+/// Says where the time comes from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

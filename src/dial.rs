@@ -47,7 +47,7 @@ use crate::{
     model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine},
 };
 
-/// How the server's certificate is judged.
+/// Says how the server's certificate is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// Against the kubeconfig's CA and the names that an API server may carry; a mismatch is a `tls` failure.
@@ -107,7 +107,7 @@ impl Ask {
     }
 }
 
-/// What came back.
+/// Holds what came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Status.
@@ -135,7 +135,7 @@ pub struct Exchange {
     pub duration: Duration,
 }
 
-/// What a `Dialer` is made from.
+/// Holds what a `Dialer` is made from.
 #[derive(Clone, Debug, Default)]
 pub struct DialConfig {
     /// Kubeconfig file; `None`: `$KUBECONFIG` (its list of files merged), then `~/.kube/config`.
@@ -152,7 +152,7 @@ pub struct DialConfig {
     pub person_waits: bool,
 }
 
-/// Why there are no credentials.
+/// Says why there are no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// In words.
@@ -237,7 +237,7 @@ pub fn context(config: &DialConfig) -> Result<String, DialError> {
     kubeconfig::read(config).map(|chosen| chosen.context)
 }
 
-/// Why a `Dialer` could not be made, or its credentials not be refreshed.
+/// Says why a `Dialer` could not be made, or its credentials not be refreshed.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct DialError {

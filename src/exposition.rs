@@ -12,7 +12,7 @@ use crate::model::{Labels, Sample};
 /// Labels of one sample: more are not a metric's but an attack's or a mistake's.
 pub const LABELS_MAX: usize = 64;
 
-/// What a text held.
+/// Holds what a text held.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read {
     /// The samples, in their order. One that bears a time keeps it.
@@ -113,7 +113,7 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// What a scrape gave.
+/// Holds what a scrape gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scraped {
     /// What is kept.

@@ -68,7 +68,7 @@ fn monitoring_name(cluster: &str) -> String {
     format!(":monitoring/{cluster}")
 }
 
-/// What a ping says.
+/// Says what a ping says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

@@ -44,7 +44,7 @@ use crate::{
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
     query::Engine,
-    rule::Board,
+    rule::GroupStates,
     runbook::{self, Runbook},
     store::Store,
     telemetry::{Metrics, process::Process},
@@ -53,7 +53,7 @@ use crate::{
 /// Answers smaller than this gain nothing by compression.
 const GZIP_MIN_BYTES: u64 = 1_024;
 
-/// What the answers are made from. Cheap to clone.
+/// Holds what the answers are made from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Web {
     /// The latest picture.
@@ -79,7 +79,7 @@ pub struct Web {
     /// Where alerts, silences and acknowledgements are handed in.
     pub submissions: Submissions,
     /// How the rules stand.
-    pub rules: Board,
+    pub rules: GroupStates,
     /// Heartbeats, and who may post for which cluster.
     pub heartbeats: Heartbeats,
     /// Routes as Alertmanager's tools read them.

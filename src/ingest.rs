@@ -49,7 +49,7 @@ const REDIAGNOSE: Duration = Duration::from_secs(2);
 /// The series of a cluster as a whole are written this often; those of targets with every probe.
 const CLUSTER_SAMPLES: Duration = Duration::from_secs(10);
 
-/// What ingest works with.
+/// Holds what ingest works with.
 pub struct Parts {
     /// History.
     pub store: Store,

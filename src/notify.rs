@@ -67,7 +67,7 @@ pub fn alert_context(external_labels: &Pairs, external_url: &str, drill: bool) -
 /// The most that is kept of a receiver's answer, in bytes; it is stored with every delivery.
 pub const ANSWER_MAX: usize = 500;
 
-/// How an attempt ended.
+/// Says how an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver took it; its own words.

@@ -2,9 +2,10 @@
 //! asks for and hands it to [`evaluate`].
 //!
 //! The language is that of Prometheus 3.5 without feature flags and without native histograms. Parsing is the
-//! `promql-parser` crate's; where it falls behind, `parse` says so and mends it.
+//! `promql-parser` crate's; where it falls behind, `parse` says so and corrects it.
 
 mod aggregate;
+mod annotations;
 mod binary;
 mod call;
 mod eval;
@@ -13,8 +14,7 @@ pub mod functions;
 mod grid;
 mod labels;
 mod locate;
-mod mend;
-mod notes;
+mod number_syntax;
 mod parse;
 mod plan;
 mod reach;
@@ -37,7 +37,7 @@ use crate::{
     pack::{Damaged, Packed, Points, Want},
 };
 
-/// What a text can't be read as, and where.
+/// Says what a text can't be read as, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: parse error: {message}")]
 pub struct ParseError {
@@ -49,7 +49,7 @@ pub struct ParseError {
     pub column: usize,
 }
 
-/// What a value is (`resultType` of the API).
+/// Says what a value is (`resultType` of the API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueType {
     /// One number.
@@ -62,7 +62,7 @@ pub enum ValueType {
     Matrix,
 }
 
-/// When a query is evaluated.
+/// Says when a query is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First evaluation, Unix milliseconds.
@@ -75,7 +75,7 @@ pub struct Window {
     pub lookback_ms: i64,
 }
 
-/// What a selector needs.
+/// Holds what a selector needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
     /// Conditions, the name among them.
@@ -86,7 +86,7 @@ pub struct Selection {
     pub to_ms: i64,
 }
 
-/// What a query may use.
+/// Holds what a query may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Samples held at once (Prometheus' `--query.max-samples`).
@@ -95,7 +95,7 @@ pub struct Limits {
     pub threads: usize,
 }
 
-/// Why an evaluation ended early.
+/// Says why an evaluation ended early.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvalError {
     /// The query can't be answered; in Prometheus' words.
@@ -121,7 +121,7 @@ pub struct Series {
     pub points: Vec<(i64, f64)>,
 }
 
-/// What came out.
+/// Says what came out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A number at a time (instant queries).
@@ -134,7 +134,7 @@ pub enum Value {
     Matrix(Vec<Series>),
 }
 
-/// What an evaluation cost.
+/// Holds what an evaluation cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// As Prometheus counts `totalQueryableSamples`.
@@ -185,27 +185,27 @@ pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, ParseError> {
 }
 
 impl Query {
-    /// What it evaluates to.
+    /// Returns what it evaluates to.
     pub fn value_type(&self) -> ValueType {
         self.expr.value_type()
     }
 
-    /// What it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
+    /// Returns what it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
     pub fn selections(&self, window: &Window) -> Vec<Selection> {
         plan::selections(&self.expr, window)
     }
 
-    /// How far into the past it looks, through the recording rules whose series it reads.
+    /// Returns how far into the past it looks, through the recording rules whose series it reads.
     pub fn reach(&self, recorded: Recorded<'_>) -> Reach {
         reach::of(&self.expr, recorded)
     }
 
-    /// The query's tree, as Prometheus' `/api/v1/parse_query` shows it.
+    /// Returns the query's tree, as Prometheus' `/api/v1/parse_query` shows it.
     pub fn tree(&self) -> serde_json::Value {
         serde_json::to_value(&self.tree).unwrap_or_default()
     }
 
-    /// The query, laid out for reading.
+    /// Returns the query, laid out for reading.
     pub fn pretty(&self) -> String {
         self.tree.prettify()
     }
@@ -314,7 +314,7 @@ fn is_ordered(expr: &Expr) -> bool {
     }
 }
 
-/// A number as Prometheus writes it.
+/// Returns a number as Prometheus writes it.
 pub fn format_float(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.into();

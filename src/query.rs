@@ -55,7 +55,7 @@ pub const CONCURRENCY_MAX: usize = 512;
 /// Points a series of a range query may have (web/api/v1/api.go).
 pub const POINTS_MAX: i64 = 11_000;
 
-/// Why a query has no answer; `kind` and text are those of Prometheus' API.
+/// Says why a query has no answer; `kind` and text are those of Prometheus' API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct QueryError {
@@ -80,7 +80,7 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// What one query may say for itself.
+/// Holds what one query may say for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Shorter than [`QueryConfig::timeout`]; a longer one is cut to it.
@@ -89,7 +89,7 @@ pub struct Options {
     pub lookback_delta: Option<Duration>,
 }
 
-/// How long the parts of a query took.
+/// Says how long the parts of a query took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
     /// Waiting for its turn.

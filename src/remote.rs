@@ -44,7 +44,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the lag is told, also while a receiver takes nothing.
 const LAG_EVERY: Duration = Duration::from_secs(5);
 
-/// What every shard works with.
+/// Holds what every shard works with.
 #[derive(Clone)]
 pub struct Parts {
     /// History.

@@ -32,14 +32,14 @@ pub use self::{
     step::{Active, Alerting, Phase},
 };
 
-/// The conditions of every selector in the rules: what they ask the history for.
+/// Returns the conditions of every selector in the rules: what they ask the history for.
 pub fn selectors(groups: &[Group]) -> Vec<Vec<Matcher>> {
     let window = Window { start_ms: 0, end_ms: 0, step_ms: 0, lookback_ms: 0 };
     let rules = groups.iter().flat_map(|g| &g.rules);
     rules.flat_map(|rule| rule.query.selections(&window)).map(|selection| selection.matchers).collect()
 }
 
-/// How a rule fared when it was last evaluated.
+/// Says how a rule fared when it was last evaluated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
     /// Why it failed; `None`: it did not.
@@ -74,12 +74,12 @@ pub struct GroupState {
     pub took: Duration,
 }
 
-/// What all groups are doing, for those that show it. Cheap to clone.
+/// Holds how all groups stand, for those that show it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<RwLock<BTreeMap<Arc<str>, GroupState>>>);
+pub struct GroupStates(Arc<RwLock<BTreeMap<Arc<str>, GroupState>>>);
 
-impl Board {
-    /// Every group, by file and name.
+impl GroupStates {
+    /// Returns every group, by file and name.
     pub fn groups(&self) -> Vec<GroupState> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }

@@ -35,7 +35,7 @@ use crate::{
 /// Scrapes of one cluster at once: an API server's body is some megabytes.
 const AT_ONCE: usize = 4;
 
-/// What a cluster's scraping works with.
+/// Holds what a cluster's scraping works with.
 pub struct Parts {
     /// The cluster.
     pub cluster: Arc<str>,

@@ -34,7 +34,7 @@ pub const STEPS_MAX: usize = 200_000;
 /// Queries that a rendering may make.
 pub const QUERIES_MAX: usize = 20;
 
-/// What templates work on.
+/// Says what templates work on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Nothing.
@@ -55,7 +55,7 @@ pub enum Value {
     Map(BTreeMap<String, Value>),
 }
 
-/// What a template asks of its surroundings.
+/// Says what a template asks of its surroundings.
 pub trait Host {
     /// Evaluates PromQL at the template's time.
     ///
@@ -189,7 +189,7 @@ impl Template {
         Ok(Self { text: source, nodes: parsed.nodes.into(), library, variables })
     }
 
-    /// The text that it was read from.
+    /// Returns the text that it was read from.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -48,7 +48,7 @@ impl VantageConfig {
     }
 }
 
-/// What one look found.
+/// Holds what one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VantageReport {
     /// When the look was finished.

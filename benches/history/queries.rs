@@ -233,7 +233,7 @@ pub fn serve(address: &str, dir: &str) {
             reload,
             external_url: String::new(),
             submissions: dogwatch::dispatch::Submissions::new().0,
-            rules: dogwatch::rule::Board::default(),
+            rules: dogwatch::rule::GroupStates::default(),
             heartbeats,
             routes: "".into(),
             receivers: Arc::new([]),

@@ -56,7 +56,7 @@ const REHEARSED_MAX: usize = 4_096;
 /// Conditions are looked at this often.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What one receiver did with one message.
+/// Holds what one receiver did with one message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proof {
     /// The integration.
@@ -71,7 +71,7 @@ pub struct Proof {
     pub seconds: f64,
 }
 
-/// How a drill went.
+/// Says how a drill went.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Seconds from the outage to the incident.

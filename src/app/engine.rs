@@ -93,9 +93,9 @@ impl Engine {
         let external_url = links::base(config, listening).await;
         let (firing, firing_in) = mpsc::channel(NEWS);
         let before = |alert| findings_of(&restored.incidents, alert);
-        let troubles = rule::group::Troubles::restore(before(AlertName::RuleFailing), &rules);
+        let rule_failures = rule::group::RuleFailures::restore(before(AlertName::RuleFailing), &rules);
         let heartbeats = parts.heartbeats(&restored);
-        let mut findings = vec![troubles.findings(), heartbeats.findings()];
+        let mut findings = vec![rule_failures.findings(), heartbeats.findings()];
         if let Some(drill) = &config.drill {
             // A proof that was missing is, until the next drill gives it.
             let (tell, told) = watch::channel(Arc::new(before(AlertName::DrillFailed)));
@@ -107,9 +107,9 @@ impl Engine {
             parts.dispatch(integrations.clone(), sources, firing_in, findings, &restored, external_url.clone())?;
         let (news, news_in) = watch::channel(0);
         let wanted = scrape::config::Wanted::by(&rule::selectors(&rules));
-        parts.watch(restored, wanted, (diagnoses, news), alive.clone());
-        let board = parts.evaluate(rules, (firing, troubles, news_in), &external_url);
-        parts.serve(listener, external_url, (submissions, board, heartbeats));
+        parts.watch(restored, wanted, diagnoses, news, alive.clone());
+        let group_states = parts.evaluate(rules, firing, rule_failures, news_in, &external_url);
+        parts.serve(listener, external_url, submissions, group_states, heartbeats);
         parts.send();
         tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
         let own = self_metrics::run(
@@ -230,10 +230,12 @@ impl Start<'_> {
     fn evaluate(
         &mut self,
         groups: Vec<rule::Group>,
-        (firing, troubles, news): (mpsc::Sender<Firing>, rule::group::Troubles, watch::Receiver<u64>),
+        firing: mpsc::Sender<Firing>,
+        rule_failures: rule::group::RuleFailures,
+        news: watch::Receiver<u64>,
         external_url: &str,
-    ) -> rule::Board {
-        let board = rule::Board::default();
+    ) -> rule::GroupStates {
+        let group_states = rule::GroupStates::default();
         let engine = query::Engine::new(self.store.clone(), self.config.query.clone(), self.shared.metrics.clone());
         let parts = rule::group::Parts {
             context: rule::Context {
@@ -242,22 +244,23 @@ impl Start<'_> {
                 external_url: external_url.to_owned(),
             },
             store: self.store.clone(),
-            board: board.clone(),
+            states: group_states.clone(),
             metrics: self.shared.metrics.clone(),
             clock: self.shared.clock.clone(),
             firing,
-            troubles,
+            failures: rule_failures,
             news,
         };
         self.tasks.spawn(rule::group::run_all(groups, parts, self.stop.clone()));
-        board
+        group_states
     }
 
     fn watch(
         &mut self,
         restored: Restored,
         wanted: scrape::config::Wanted,
-        (diagnoses, news): (mpsc::Sender<Diagnosis>, watch::Sender<u64>),
+        diagnoses: mpsc::Sender<Diagnosis>,
+        news: watch::Sender<u64>,
         alive: Arc<AtomicU64>,
     ) {
         let shared = self.shared;
@@ -351,7 +354,9 @@ impl Start<'_> {
         &mut self,
         listener: TcpListener,
         external_url: String,
-        (submissions, rules, heartbeats): (Submissions, rule::Board, Heartbeats),
+        submissions: Submissions,
+        rules: rule::GroupStates,
+        heartbeats: Heartbeats,
     ) {
         let web = Web {
             live: self.shared.live.clone(),

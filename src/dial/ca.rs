@@ -58,7 +58,7 @@ impl Anchor {
     }
 }
 
-/// Why a chain can't be trusted.
+/// Says why a chain can't be trusted.
 #[derive(Debug)]
 pub(super) enum Distrust {
     /// There is no CA to check against.

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::model::{Failure, Reason};
 
-/// Where a connection goes. `Display` is `host:port`, IPv6 in brackets.
+/// Says where a connection goes. `Display` is `host:port`, IPv6 in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Endpoint {
     /// TLS or not.

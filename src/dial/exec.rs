@@ -37,7 +37,7 @@ const LINE_SHOWN: usize = 300;
 /// The extension of a kubeconfig's cluster that is meant for the plugin.
 const EXTENSION: &str = "client.authentication.k8s.io/exec";
 
-/// Why a plugin gave no credentials.
+/// Says why a plugin gave no credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PluginError {
     /// In words that name the command and hold nothing that it wrote.
@@ -60,7 +60,7 @@ impl PluginError {
     }
 }
 
-/// What a plugin gave.
+/// Holds what a plugin gave.
 #[derive(Debug)]
 pub(super) struct Credential {
     /// A bearer token.

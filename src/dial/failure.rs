@@ -73,7 +73,7 @@ pub(super) fn out_of_files() -> bool {
     opened.is_err_and(|e| matches!(e.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE)))
 }
 
-/// What else is known of a connection when it breaks.
+/// Holds what else is known of a connection when it breaks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ClientAuth {
     /// The server asked for a client certificate.

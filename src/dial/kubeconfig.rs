@@ -107,7 +107,7 @@ impl User {
     }
 }
 
-/// What tells that a file has changed: a new time, size or inode (Kubernetes swaps symlinks).
+/// Says what tells that a file has changed: a new time, size or inode (Kubernetes swaps symlinks).
 pub(super) type Stamp = Option<(std::time::SystemTime, u64, u64)>;
 
 /// Returns the stamp of a file; `None` where there is no such file.

@@ -20,7 +20,7 @@ const IDLE_FOR: Duration = Duration::from_secs(90);
 /// How often connections that nobody asks for any more are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// What must be the same for a connection to be used again.
+/// Holds what must be the same for a connection to be used again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     /// Where to.

@@ -29,7 +29,7 @@ const ANSWER_MAX: usize = 16 << 10;
 /// How much of its status line is told, in characters.
 const STATUS_SHOWN: usize = 80;
 
-/// Whether and by which proxy an endpoint is dialled.
+/// Says whether and by which proxy an endpoint is dialled.
 #[derive(Debug)]
 pub(super) struct Proxies {
     matcher: Matcher,

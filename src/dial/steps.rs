@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::failure::Spoken;
 use crate::model::{Observation, Phases, TlsFacts, TraceLine};
 
-/// What an exchange has seen so far.
+/// Holds what an exchange has seen so far.
 #[derive(Debug)]
 pub(super) struct Steps {
     started: Instant,

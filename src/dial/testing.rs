@@ -109,7 +109,7 @@ pub(crate) struct Server {
     connections: Arc<AtomicUsize>,
 }
 
-/// How the server treats client certificates.
+/// Says how the server treats client certificates.
 pub(crate) enum Clients<'a> {
     /// Asks for none.
     Ignored,

@@ -16,7 +16,7 @@ const SERVED_MAX: usize = 256;
 /// So many are asked, newest first: one of them may have failed at the same time.
 const ASKED_MAX: usize = 2;
 
-/// What one shared thing served, and when.
+/// Holds what one shared thing served, and when.
 #[derive(Debug)]
 pub(super) struct Served<T>(Mutex<HashMap<T, Instant>>);
 

@@ -39,7 +39,7 @@ const JSON: &str = "application/json, */*";
 /// What `kubectl get` asks for: a row of a few cells an object (`k8s.io/apimachinery/pkg/apis/meta/v1.Table`).
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
-/// Why a read failed.
+/// Says why a read failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadError {
     /// No API server gave a usable answer.
@@ -59,7 +59,7 @@ pub(super) struct Reader<'a> {
     failures: Vec<String>,
 }
 
-/// What was read, and the server's own time, where it told.
+/// Holds what was read, and the server's own time, where it told.
 pub(super) struct Read<T> {
     pub(super) value: T,
     pub(super) date: Option<Timestamp>,

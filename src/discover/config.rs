@@ -238,7 +238,7 @@ impl Default for KubeletConfig {
     }
 }
 
-/// How kubelets are asked.
+/// Says how kubelets are asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KubeletWay {

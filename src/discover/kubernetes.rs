@@ -30,7 +30,7 @@ const EXTRAS_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// An API server that makes no tables is asked for one again after this.
 const NO_GLANCE_FOR: SignedDuration = SignedDuration::from_mins(10);
 
-/// What to read.
+/// Says what to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.

@@ -68,7 +68,7 @@ pub(super) struct Name {
     pub(super) name: String,
 }
 
-/// What an API server answers to those who ask for a table.
+/// Holds what an API server answers to those who ask for a table.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {

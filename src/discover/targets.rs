@@ -71,7 +71,7 @@ fn place_of(url: &Url) -> Option<String> {
     Some(place(&host, url.port_or_known_default()?))
 }
 
-/// When a target is probed.
+/// Says when a target is probed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Time between two probes.

@@ -24,7 +24,7 @@ const PAIRS_MAX: usize = 200;
 /// Bytes of all labels and annotations of one alert.
 const BYTES_MAX: usize = 100_000;
 
-/// Where an alert comes from.
+/// Says where an alert comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A rule group: its key, and when it was evaluated.
@@ -81,7 +81,7 @@ pub struct Post {
     pub generator_url: String,
 }
 
-/// Why a posted alert is not taken.
+/// Says why a posted alert is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// It can't be one.

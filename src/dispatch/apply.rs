@@ -15,7 +15,7 @@ use crate::{
     store::{Delivery, Durability, Store},
 };
 
-/// What one look stores, all at once. Of one incident the later form counts.
+/// Holds what one look stores, all at once. Of one incident the later form counts.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) incidents: Vec<Incident>,

@@ -88,7 +88,7 @@ pub struct EscalationConfig {
     pub receiver: String,
 }
 
-/// When an escalation goes on.
+/// Says when an escalation goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EscalateIf {

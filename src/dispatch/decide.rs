@@ -34,7 +34,7 @@ use crate::model::{
 /// A picture that does not settle holds an alert of our own rules no longer than this.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
 
-/// What the loop keeps of its last look.
+/// Holds what the loop keeps of its last look.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// When it looked.

@@ -11,7 +11,7 @@ use crate::model::{Alert, AlertName, Family, Finding, FindingKey, Reach, Severit
 /// An alert may have been seen so long before its cause: rules look at other moments than probes.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// What the diagnosis makes of an alert.
+/// Says what the diagnosis makes of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Explained {
     /// It says what a finding says already.
@@ -55,7 +55,7 @@ pub(super) fn explain(alert: &Alert, ours: bool, picture: &DiagnosisView<'_>) ->
     related.or(host).or(wide).and_then(by)
 }
 
-/// How closely an alert hangs together with a finding.
+/// Says how closely an alert hangs together with a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tie {
     /// It is about the same, about what that grows out of or into, or about the same machine.
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// What an alert is about, as far as it says what may be behind it.
+/// Holds what an alert is about, as far as it says what may be behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About {
     /// The finding whose name it has.

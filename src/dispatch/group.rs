@@ -30,7 +30,7 @@ pub struct Member {
     pub muted: bool,
 }
 
-/// What fires in one group now.
+/// Holds what fires in one group now.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// Which.
@@ -181,9 +181,11 @@ impl Groups {
             group: Some(seen.group.clone()),
             ..Incident::new(
                 next_id(),
-                (cluster(&fresh), Topic::Alerts),
+                cluster(&fresh),
+                Topic::Alerts,
                 eldest.min(now),
-                (first.headline.clone(), Severity::Info),
+                first.headline.clone(),
+                Severity::Info,
             )
         };
         let (told, beyond) = fresh.split_at(fresh.len().min(ALERTS_MAX));

@@ -74,7 +74,7 @@ pub struct Change {
     pub told: Option<NotificationKind>,
 }
 
-/// What found no room since it was last asked for.
+/// Holds what found no room since it was last asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Crowd {
     /// Roots that no incident can take: they are told together (`overflow`).

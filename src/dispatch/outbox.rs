@@ -75,7 +75,7 @@ pub struct Shed {
     pub unheard: bool,
 }
 
-/// What waits, in queues.
+/// Holds what waits, in queues.
 #[derive(Debug, Default)]
 pub struct Outbox {
     queues: BTreeMap<QueueKey, VecDeque<OutboxEntry>>,

@@ -30,7 +30,7 @@ pub enum GroupBy {
     Labels(BTreeSet<String>),
 }
 
-/// When a group is told.
+/// Says when a group is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
     /// A new group waits so long.
@@ -118,7 +118,7 @@ impl Route {
     }
 }
 
-/// What routes may name.
+/// Holds what routes may name.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// Receivers.

@@ -22,7 +22,7 @@ const MATCHERS_MAX: usize = 100;
 /// Bytes of an author, a comment, a label or a value.
 const TEXT_MAX: usize = 10_000;
 
-/// Why a silence is not taken.
+/// Says why a silence is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SilenceError {
     /// It can't work.

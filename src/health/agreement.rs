@@ -34,7 +34,7 @@ pub(super) struct Apart<'a> {
     pub(super) how: Difference,
 }
 
-/// How it shows.
+/// Says how it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
     /// Their revisions, of one and of the other, can't both come of the entries that they have applied.

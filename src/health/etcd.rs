@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{AlertName, FindingKey, Job, Reason, State};
 
-/// How etcd's votes stand, as the series of the cluster tell it.
+/// Says how etcd's votes stand, as the series of the cluster tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quorum {
     /// Voting members.
@@ -49,7 +49,7 @@ pub fn quorum(view: &ClusterView<'_>) -> Option<Quorum> {
     Some(Etcd::new(&indexed, seats, &hosts).votes())
 }
 
-/// How a member does.
+/// Says how a member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
     /// It answers well, or raised an alarm but has a leader.

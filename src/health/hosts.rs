@@ -26,7 +26,7 @@ const RETURNS_WITHIN: Duration = Duration::from_secs(20);
 /// …and, where targets are probed seldom, no longer than this.
 const RETURNS_WITHIN_MAX: Duration = Duration::from_secs(60);
 
-/// What became of a silent host.
+/// Says what became of a silent host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It can't be said yet.

@@ -41,7 +41,7 @@ const CONDITIONS_RECENT: Duration = Duration::from_secs(120);
 /// How many failing checks a headline names.
 const CHECKS_NAMED: usize = 3;
 
-/// What is wrong with a node. Worst last.
+/// Says what is wrong with a node. Worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Its kubelet never answered from here, and the API server hears from it: no trouble, worth a note.

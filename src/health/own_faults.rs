@@ -50,7 +50,7 @@ impl OwnFault {
     }
 }
 
-/// What is looked at.
+/// Holds what is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnView<'a> {
     /// Now.

@@ -15,7 +15,7 @@ pub struct ReferenceState {
     pub answering: bool,
 }
 
-/// What is known of the watchdog's own network.
+/// Holds what is known of the watchdog's own network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VantageInput {
     /// The interface that carries the default route is running; `None`: unknown.

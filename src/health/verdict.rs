@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::{Failure, Ours, Reason, State, Verdict};
 
-/// How much it takes to change a verdict.
+/// Says how much it takes to change a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     /// Consecutive failed probes that make a target `Down`. Three: one lost packet wakes nobody, nor do two.
@@ -32,7 +32,7 @@ impl Default for Thresholds {
     }
 }
 
-/// What a probe came to.
+/// Says what a probe came to.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// It answers and is healthy.

@@ -42,7 +42,7 @@ pub struct ClusterView<'a> {
     pub vantage_ok: bool,
 }
 
-/// How a target fails, as far as it can be seen from outside.
+/// Says how a target fails, as far as it can be seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum How {
     /// Nothing listens there: the host lives, the process does not.

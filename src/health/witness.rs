@@ -34,7 +34,7 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(25);
 /// Endpoints read longer ago tell nothing of now.
 const LISTED_WITHIN: Duration = Duration::from_secs(90);
 
-/// What is known of a silent one.
+/// Says what is known of a silent one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     /// It lives: who has seen it, in words.

@@ -102,7 +102,7 @@ impl HeartbeatConfig {
     }
 }
 
-/// When a success is due after another.
+/// Says when a success is due after another.
 #[derive(Clone, Debug)]
 pub(super) enum Expect {
     /// So long after it at the latest.
@@ -111,7 +111,7 @@ pub(super) enum Expect {
     Cron(Cron, TimeZone),
 }
 
-/// What a heartbeat must keep to: its configuration, read once.
+/// Holds what a heartbeat must keep to: its configuration, read once.
 #[derive(Clone, Debug)]
 pub struct Terms {
     pub(super) expect: Expect,

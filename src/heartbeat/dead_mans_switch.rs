@@ -40,7 +40,7 @@ const PROBED_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 /// A receiver may fail for so long; messages may wait for so long.
 const NOTIFYING_WITHIN: SignedDuration = SignedDuration::from_secs(300);
 
-/// What is looked at.
+/// Holds what is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// Now.

@@ -28,7 +28,7 @@ use super::{
 /// A report so long before its scheduled minute is taken for that minute's: half of the finest schedule.
 const CLOCKS_APART: Duration = Duration::from_secs(30);
 
-/// How a heartbeat stands.
+/// Says how a heartbeat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {

@@ -170,7 +170,7 @@ pub async fn heartbeats(State(web): State<Web>) -> Response {
     Json(serde_json::json!({"heartbeats": web.heartbeats.views()})).into_response()
 }
 
-/// Who says that he looks after an incident.
+/// Says who says that he looks after an incident.
 #[derive(Default, serde::Deserialize)]
 pub struct AcknowledgeBody {
     #[serde(default)]

@@ -29,7 +29,7 @@ pub const LIMIT_MAX: usize = 1_000;
 /// From here on (the year 2001) a number is a time: no watchdog counts so many incidents.
 const UNIX_SECONDS_MIN: i64 = 1_000_000_000;
 
-/// What is asked for.
+/// Holds what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Which.
@@ -106,7 +106,7 @@ fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, String> {
     }
 }
 
-/// What the live picture has of what is asked for.
+/// Holds what the live picture has of what is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Picked {
     /// Wanted and open, in the picture's order, no more than are asked for.
@@ -186,7 +186,7 @@ pub async fn list(store: &Store, picked: Picked, wanted: &Wanted) -> Listed {
     Listed { incidents: open.into_iter().chain(shown).collect(), open: count, next, history_error }
 }
 
-/// Why an incident can't be shown.
+/// Says why an incident can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum Missing {
     /// There is none with this id.

@@ -242,7 +242,7 @@ pub fn of_quorum(
     s.samples
 }
 
-/// What health makes of a cluster as a whole.
+/// Holds what health makes of a cluster as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Judged<'a> {
     /// How etcd stands, where it is watched.

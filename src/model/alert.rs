@@ -69,7 +69,7 @@ pub fn fingerprint(labels: &Pairs) -> String {
     format!("{hash:016x}")
 }
 
-/// What one evaluation of a rule group says: every alert of it that fires, and nothing else of it does.
+/// Holds what one evaluation of a rule group says: every alert of it that fires, and nothing else of it does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Firing {
     /// `file;group`: whose alerts these are.

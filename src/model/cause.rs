@@ -42,7 +42,7 @@ pub enum Reach {
     Nodes,
 }
 
-/// What is known of a name.
+/// Holds what is known of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
     /// It explains others, the more the higher its row stands; else it stands for itself.

@@ -63,7 +63,7 @@ pub struct MissingEndpoint {
     pub since: Timestamp,
 }
 
-/// What discovery reads, each by itself: what fails there leaves the others as they are.
+/// Says what discovery reads, each by itself: what fails there leaves the others as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -112,7 +112,7 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// What could not be understood of one list.
+/// Holds what could not be understood of one list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOuts {
     /// How many items.
@@ -121,7 +121,7 @@ pub struct LeftOuts {
     pub named: Vec<LeftOut>,
 }
 
-/// How many nodes there were at one reading.
+/// Says how many nodes there were at one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeCount {
     /// When.

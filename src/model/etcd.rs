@@ -52,7 +52,7 @@ pub struct EtcdHash {
     pub hash: u64,
 }
 
-/// How far a member's log and its keys were at one answer.
+/// Says how far a member's log and its keys were at one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdLog {
     /// Raft index.
@@ -63,7 +63,8 @@ pub struct EtcdLog {
     pub revision: u64,
 }
 
-/// What is wrong with a member's two reads, held against each other: one of its own data, one that quorum must agree upon.
+/// Says what is wrong with a member's two reads, held against each other: one of its own data, one that quorum must
+/// agree upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EtcdReads {
     /// It reads its own data, and nobody agrees with it: it sees no quorum.
@@ -83,7 +84,7 @@ const SLOW_TIMES: u32 = 10;
 /// …and no less than this: half of an election timeout (etcd's default is 1 s), from where on leaders are lost over it.
 const SLOW_LEAST: Duration = Duration::from_millis(500);
 
-/// What an etcd member told. Sizes in bytes.
+/// Holds what an etcd member told. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdFacts {
     /// How it was asked.

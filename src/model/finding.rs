@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AlertName;
 
-/// How bad, worst last.
+/// Says how bad, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -41,7 +41,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What kind of incident a finding belongs to: findings of different topics never share one.
+/// Says what kind of incident a finding belongs to: findings of different topics never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Topic {

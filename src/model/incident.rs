@@ -121,12 +121,14 @@ pub struct Acknowledged {
 }
 
 impl Incident {
-    /// Returns one that is open, without alerts; what it tells of is put in by who opens it.
+    /// Returns an incident that is open, without alerts; what it tells of is put in by who opens it.
     pub fn new(
         id: i64,
-        (cluster, topic): (Arc<str>, Topic),
+        cluster: Arc<str>,
+        topic: Topic,
         started_at: Timestamp,
-        (headline, severity): (String, Severity),
+        headline: String,
+        severity: Severity,
     ) -> Self {
         Self {
             id,

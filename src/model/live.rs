@@ -87,7 +87,7 @@ pub struct Vantage {
     pub references: References,
 }
 
-/// Whether history is being written.
+/// Says whether history is being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreHealth {
     /// Writes reach the file.

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{Labels, re2};
 
-/// How a matcher compares. Regular expressions match the whole value, as in Prometheus.
+/// Says how a matcher compares. Regular expressions match the whole value, as in Prometheus.
 #[derive(Clone, Debug)]
 pub enum MatchOp {
     /// `=`

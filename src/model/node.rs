@@ -95,7 +95,7 @@ impl NodeFact {
     }
 }
 
-/// Where a node is on its way.
+/// Says where a node is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// It is being set up.

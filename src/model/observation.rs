@@ -90,7 +90,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What failed on the watchdog's own side, so that a probe says nothing of its target.
+/// Says what failed on the watchdog's own side, so that a probe says nothing of its target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ours {
@@ -110,7 +110,7 @@ pub enum Ours {
     Tls(String),
 }
 
-/// Why a probe failed.
+/// Says why a probe failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The typed reason.
@@ -152,7 +152,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How long each phase took; `None` where the probe did not reach it (or reused a connection).
+/// Says how long each phase took; `None` where the probe did not reach it (or reused a connection).
 /// Names as in blackbox_exporter's `probe_http_duration_seconds{phase}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
@@ -184,7 +184,7 @@ pub struct CertificateFact {
     pub source: String,
 }
 
-/// What the handshake told, kept even where verification failed.
+/// Holds what the handshake told, kept even where verification failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFacts {
     /// `TLS 1.2` or `TLS 1.3`, where the handshake got so far.
@@ -232,7 +232,7 @@ pub enum ReadThrough {
     Failed(u16),
 }
 
-/// What a kube-apiserver told.
+/// Holds what a kube-apiserver told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiServerFacts {
     /// `gitVersion` of `/version`.
@@ -251,7 +251,7 @@ pub struct ApiServerFacts {
     pub slow: bool,
 }
 
-/// What a kubelet told.
+/// Holds what a kubelet told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KubeletFacts {
     /// Which way gave the answer.
@@ -260,7 +260,7 @@ pub struct KubeletFacts {
     pub direct_status: Option<u16>,
 }
 
-/// What is special to a component.
+/// Says what is special to a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Facts {
     /// Nothing.
@@ -273,7 +273,7 @@ pub enum Facts {
     Etcd(Box<EtcdFacts>),
 }
 
-/// What one probe of one target saw. A sick target is an observation, never an `Err`.
+/// Holds what one probe of one target saw. A sick target is an observation, never an `Err`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// Whom.

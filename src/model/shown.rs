@@ -19,10 +19,10 @@ pub const DRILL_NOTICE: &str = "This is a drill: nothing is broken.";
 /// The label that tells two findings apart of which nothing else says of whom they are.
 const SUBJECT: &str = "subject";
 
-/// Where the runbook of an alert is, by its name, its annotations and `external_url`.
+/// Says where the runbook of an alert is, by its name, its annotations and `external_url`.
 pub type RunbookLink = fn(&str, &Pairs, &str) -> Option<String>;
 
-/// What the configuration adds to every alert.
+/// Holds what the configuration adds to every alert.
 #[derive(Clone, Debug)]
 pub struct AlertContext {
     /// `external_labels`; an alert's own labels win.

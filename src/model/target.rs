@@ -74,7 +74,7 @@ pub enum KubeletVia {
     Proxy,
 }
 
-/// How a target is probed.
+/// Says how a target is probed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeSpec {
     /// A kube-apiserver at `base` (scheme, host, port).

@@ -255,7 +255,7 @@ pub struct ReceiverConfig {
     pub rate_limit: Option<RateLimit>,
 }
 
-/// How many messages a receiver takes.
+/// Says how many messages a receiver takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {

@@ -9,7 +9,7 @@ use crate::model::Secret;
 /// The most that is read of a file that holds one secret: far more than any token, far less than a mistaken path.
 const SECRET_FILE_MAX: u64 = 64 << 10;
 
-/// Where a secret is.
+/// Says where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
     /// Here.

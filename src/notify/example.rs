@@ -46,9 +46,11 @@ pub fn opened() -> Notification {
             told_at: Some(at("14:02:15")),
             ..Incident::new(
                 12,
-                ("prod".into(), Topic::Outage),
+                "prod".into(),
+                Topic::Outage,
                 at("14:02:11"),
-                (quorum.headline.clone(), Severity::Critical),
+                quorum.headline.clone(),
+                Severity::Critical,
             )
         },
         external_url: "https://watch.example.org".into(),

@@ -7,7 +7,7 @@ use super::summary::Page;
 /// What a cut text ends with.
 const ELLIPSIS: char = '…';
 
-/// How a service marks up a text.
+/// Says how a service marks up a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     escape: fn(&str) -> Cow<'_, str>,

@@ -11,7 +11,7 @@ use crate::model::Secret;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// Who signs, and for which service.
+/// Says who signs, and for which service.
 #[derive(Clone, Debug)]
 pub(super) struct Signer {
     /// Who asks.

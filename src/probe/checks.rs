@@ -13,7 +13,7 @@ use crate::{
     model::{CheckLine, Failure, Reason},
 };
 
-/// What an answer to a health page amounts to.
+/// Says what an answer to a health page amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
     /// 200 with a whole page on which nothing fails.

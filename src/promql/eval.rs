@@ -6,11 +6,12 @@ use std::sync::{
 };
 
 use super::{
-    EvalError, Limits, Stats, Window, aggregate, binary, call,
+    EvalError, Limits, Stats, Window, aggregate,
+    annotations::Annotations,
+    binary, call,
     expr::{Expr, Selector, Subquery},
     grid::{Grid, Row, Rows, Value, is_some, unnamed},
     labels,
-    notes::Notes,
     select::{self, Take, references},
 };
 use crate::pack::{Packed, Points};
@@ -20,7 +21,7 @@ pub const SUBQUERY_STEP_MS: i64 = 60_000;
 /// `stop` is asked once for so many series.
 const STOP_EVERY: u64 = 16;
 
-/// What an evaluation works with.
+/// Holds what an evaluation works with.
 pub struct Eval<'a> {
     /// When.
     pub window: Window,
@@ -34,7 +35,7 @@ pub struct Eval<'a> {
     held: AtomicUsize,
     peak: AtomicUsize,
     total: AtomicU64,
-    notes: Mutex<Notes>,
+    annotations: Mutex<Annotations>,
 }
 
 impl<'a> Eval<'a> {
@@ -65,16 +66,16 @@ impl<'a> Eval<'a> {
             held: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             total: AtomicU64::new(0),
-            notes: Mutex::default(),
+            annotations: Mutex::default(),
         }
     }
 
-    /// Whether the query is of one time.
+    /// Returns whether the query is of one time.
     pub fn is_instant(&self) -> bool {
         self.window.step_ms == 0
     }
 
-    /// The series of a selector.
+    /// Returns the series of a selector.
     pub fn series(&self, selector: &Selector) -> &[&'a Packed] {
         self.data.get(selector.index).map_or(&[], Vec::as_slice)
     }
@@ -110,17 +111,17 @@ impl<'a> Eval<'a> {
     }
 
     /// Says something beside the result.
-    pub fn note(&self, note: impl FnOnce(&mut Notes)) {
-        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn note(&self, note: impl FnOnce(&mut Annotations)) {
+        note(&mut self.annotations.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// What was said, and what it cost.
-    pub fn end(self) -> (Notes, Stats) {
+    /// Returns what was said, and what it cost.
+    pub fn end(self) -> (Annotations, Stats) {
         let stats = Stats {
             total_samples: self.total.load(Ordering::Relaxed),
             peak_samples: self.peak.load(Ordering::Relaxed) as u64,
         };
-        (self.notes.into_inner().unwrap_or_else(PoisonError::into_inner), stats)
+        (self.annotations.into_inner().unwrap_or_else(PoisonError::into_inner), stats)
     }
 
     /// Evaluates a node on a grid.
@@ -157,7 +158,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// A node that is a text.
+    /// Returns a node that is a text.
     pub fn text(expr: &Expr) -> Result<&str, EvalError> {
         match expr {
             Expr::Text(text) => Ok(text),
@@ -180,7 +181,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// The points of a subquery: the rows of its expression on its own grid.
+    /// Returns the points of a subquery: the rows of its expression on its own grid.
     pub fn subquery(&self, subquery: &Subquery, grid: &Grid) -> Result<Vec<(Row, Points)>, EvalError> {
         let (first, last) = references(self, grid, &subquery.shift);
         let Some(inner) = subquery_grid(subquery, first, last) else { return Ok(Vec::new()) };
@@ -204,8 +205,8 @@ impl<'a> Eval<'a> {
     }
 }
 
-/// The grid of a subquery whose steps look at `first` to `last`: aligned to its own step, open at its left end as all
-/// ranges (Prometheus 3). `None`: no time of it lies there.
+/// Returns the grid of a subquery whose steps look at `first` to `last`: aligned to its own step, open at its left end
+/// as all ranges (Prometheus 3). `None`: no time of it lies there.
 pub fn subquery_grid(subquery: &Subquery, first: i64, last: i64) -> Option<Grid> {
     let step = subquery.step_ms.unwrap_or(SUBQUERY_STEP_MS).max(1);
     let left = first.saturating_sub(subquery.range_ms);

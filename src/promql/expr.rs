@@ -28,7 +28,7 @@ pub enum Expr {
     Negate(Box<Expr>),
 }
 
-/// Where a selector looks.
+/// Says where a selector looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum At {
     /// Unix milliseconds.
@@ -138,12 +138,12 @@ pub enum Op {
 }
 
 impl Op {
-    /// `==`, `!=`, `>`, `<`, `>=`, `<=`.
+    /// Returns whether it is one of `==`, `!=`, `>`, `<`, `>=`, `<=`.
     pub fn is_comparison(self) -> bool {
         matches!(self, Op::Eq | Op::Ne | Op::Gt | Op::Lt | Op::Ge | Op::Le)
     }
 
-    /// `and`, `or`, `unless`.
+    /// Returns whether it is one of `and`, `or`, `unless`.
     pub fn is_set(self) -> bool {
         matches!(self, Op::And | Op::Or | Op::Unless)
     }
@@ -159,7 +159,7 @@ pub enum Card {
     ManyToMany,
 }
 
-/// How series of two sides find each other.
+/// Says how series of two sides find each other.
 #[derive(Clone, Debug)]
 pub struct Matching {
     /// Which sides may have many.
@@ -188,7 +188,7 @@ pub struct Binary {
 }
 
 impl Expr {
-    /// Whether some elements are picked in the order in which they come: of equal ones, or of all.
+    /// Returns whether some elements are picked in the order in which they come: of equal ones, or of all.
     pub fn picks(&self) -> bool {
         match self {
             Expr::Number(_) | Expr::Text(_) | Expr::Selector(_) | Expr::Range(..) => false,
@@ -200,7 +200,7 @@ impl Expr {
         }
     }
 
-    /// What it evaluates to.
+    /// Returns what it evaluates to.
     pub fn value_type(&self) -> ValueType {
         match self {
             Expr::Number(_) => ValueType::Scalar,

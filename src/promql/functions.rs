@@ -45,7 +45,7 @@ pub struct RangeFn {
     pub keeps_name: bool,
 }
 
-/// What a function is a function of.
+/// Says what a function is a function of.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// Of a range vector and scalars.
@@ -89,7 +89,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// What it gives.
+    /// Returns what it gives.
     pub fn value_type(&self) -> ValueType {
         match self.kind {
             Kind::Special(Special::Time | Special::Pi | Special::Scalar) => ValueType::Scalar,
@@ -205,7 +205,7 @@ const TABLE: &[Function] = &[
     calendar("year", calendar::year),
 ];
 
-/// A function by its name.
+/// Returns a function by its name.
 pub fn lookup(name: &str) -> Option<&'static Function> {
     TABLE.binary_search_by(|f| f.name.cmp(name)).ok().and_then(|i| TABLE.get(i))
 }
@@ -235,7 +235,7 @@ pub fn kahan(value: f64, sum: f64, compensation: f64) -> (f64, f64) {
     (t, compensation + lost)
 }
 
-/// The φ-quantile of values, which are sorted by it: NaN first.
+/// Returns the φ-quantile of values, which are sorted by it: NaN first.
 pub fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || q.is_nan() {
         return f64::NAN;

@@ -24,12 +24,12 @@ impl Grid {
         Self { start_ms, step_ms, steps: usize::try_from(more).unwrap_or(0) + 1 }
     }
 
-    /// The time of a step.
+    /// Returns the time of a step.
     pub fn at_ms(&self, step: usize) -> i64 {
         self.start_ms + i64::try_from(step).unwrap_or(i64::MAX / 2).saturating_mul(self.step_ms)
     }
 
-    /// The last time.
+    /// Returns the last time.
     pub fn end_ms(&self) -> i64 {
         self.at_ms(self.steps - 1)
     }
@@ -40,7 +40,7 @@ pub fn none() -> f64 {
     stale()
 }
 
-/// Whether there is a point.
+/// Returns whether there is a point.
 pub fn is_some(value: f64) -> bool {
     !is_stale(value)
 }
@@ -55,7 +55,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether it has any point.
+    /// Returns whether it has any point.
     pub fn has_points(&self) -> bool {
         self.values.iter().any(|v| is_some(*v))
     }
@@ -64,7 +64,7 @@ impl Row {
 /// An instant vector over time.
 pub type Rows = Vec<Row>;
 
-/// What an expression evaluates to.
+/// Says what an expression evaluates to.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// A number a step.

@@ -48,7 +48,7 @@ pub fn compare(a: &Labels, b: &Labels) -> Ordering {
     all(a).cmp(all(b))
 }
 
-/// All labels in the order of their names, `__name__` among them.
+/// Returns all labels in the order of their names, `__name__` among them.
 pub fn all(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
     let at = labels.pairs.partition_point(|(label, _)| **label < *METRIC_NAME);
     let name = Some((METRIC_NAME, &*labels.name)).filter(|(_, name)| !name.is_empty());

@@ -10,7 +10,7 @@ use super::ParseError;
 /// Tokens tried, from the end: a parse each.
 const TRIES_MAX: usize = 300;
 
-/// The error with its place.
+/// Returns the error with its place.
 pub fn locate(text: &str, message: String) -> ParseError {
     let offset = named(text, &message).unwrap_or_else(|| stuck(text));
     let before = &text[..offset];

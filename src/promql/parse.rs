@@ -1,8 +1,8 @@
 //! Text to expression, by the `promql-parser` crate, whose tree is turned into ours.
 //!
-//! What is mended here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
+//! What is corrected here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; it has no underscores in numbers (see `mend`); its expressions of labels are compiled again so that `.` matches
+//! refused; it has no underscores in numbers (see `number_syntax`); its expressions of labels are compiled again so that `.` matches
 //! a line's end; bytes in strings are put together to characters; what is absurdly long or nested is refused before its
 //! parser, and whoever walks its tree, recurses into it.
 
@@ -22,7 +22,7 @@ use super::{
     expr::{Agg, Aggregate, At, Binary, Call, Card, Expr, Matching, Op, Selector, Shift, Subquery},
     functions,
     locate::locate,
-    mend,
+    number_syntax,
 };
 use crate::model::{METRIC_NAME, Matcher, re2};
 
@@ -47,7 +47,8 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
         );
         return Err(ParseError { message, line: 1, column: 1 });
     }
-    let tree = theirs::parse(&mend::numbers(&mend_escapes(text))).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
+    let tree = theirs::parse(&number_syntax::without_underscores(&translate_escapes(text)))
+        .map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
     let mut lower = Lower { selectors: 0 };
     let expr = lower.expr(&tree, 0).map_err(wrong)?;
     Ok((expr, tree, lower.selectors))
@@ -60,7 +61,7 @@ fn why_no_regex(message: &str) -> Option<String> {
 
 /// `\xHH` is a byte in Go's strings and a character to the parser: bytes are put together to the characters that they
 /// spell; what spells none becomes U+FFFD, which no label's name may hold.
-fn mend_escapes(text: &str) -> Cow<'_, str> {
+fn translate_escapes(text: &str) -> Cow<'_, str> {
     if !text.contains("\\x") {
         return Cow::Borrowed(text);
     }
@@ -267,7 +268,7 @@ fn modifier_of(modifier: Option<&LabelModifier>) -> (Vec<Arc<str>>, bool) {
     }
 }
 
-/// The conditions of a selector.
+/// Returns the conditions of a selector.
 pub fn lower_matchers(matchers: &Matchers) -> Lowered<Vec<Matcher>> {
     if !matchers.or_matchers.is_empty() {
         return Err("unexpected identifier \"or\" in label matching, expected \",\" or \"}\"".into());

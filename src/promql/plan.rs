@@ -7,7 +7,7 @@ use super::{
     grid::Grid,
 };
 
-/// One selection for each selector, in the order of their indexes.
+/// Returns one selection for each selector, in the order of their indexes.
 pub fn selections(expr: &Expr, window: &Window) -> Vec<Selection> {
     let mut plan = Plan { window, found: Vec::new() };
     plan.walk(expr, window.start_ms, window.end_ms.max(window.start_ms));

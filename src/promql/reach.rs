@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::expr::{Expr, Op, Selector, Shift};
 use crate::model::{METRIC_NAME, MatchOp, Matcher};
 
-/// What an expression's value rests on.
+/// Holds what an expression's value rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// So far into the past, milliseconds. The newest sample of a series counts as present.
@@ -15,7 +15,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Both, as far as the farther of them.
+    /// Returns both, as far as the farther of them.
     #[must_use]
     pub fn and(mut self, other: Reach) -> Reach {
         self.back_ms = self.back_ms.max(other.back_ms);
@@ -29,7 +29,7 @@ impl Reach {
     }
 }
 
-/// What a recording rule's series rest on, by a selector's conditions; `None`: they are as they were measured.
+/// Says what a recording rule's series rest on, by a selector's conditions; `None`: they are as they were measured.
 pub type Recorded<'a> = &'a dyn Fn(&[Matcher]) -> Option<Reach>;
 
 /// Walks an expression.

@@ -16,7 +16,7 @@ use crate::{
 /// Work (points read or written) from which on a second thread is worth its start.
 const WIDE: usize = 20_000;
 
-/// The time that a step looks at.
+/// Returns the time that a step looks at.
 pub fn reference(eval: &Eval<'_>, grid: &Grid, shift: &Shift, step: usize) -> i64 {
     let at = match shift.at {
         None => grid.at_ms(step),
@@ -32,7 +32,7 @@ pub fn references(eval: &Eval<'_>, grid: &Grid, shift: &Shift) -> (i64, i64) {
     (reference(eval, grid, shift, 0), reference(eval, grid, shift, grid.steps - 1))
 }
 
-/// What an instant selector takes of a sample.
+/// Says what an instant selector takes of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     /// Its value.
@@ -41,7 +41,7 @@ pub enum Take {
     Time,
 }
 
-/// An instant selector on a grid.
+/// Returns an instant selector on a grid.
 pub fn instant(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid, take: Take) -> Result<Rows, EvalError> {
     let (first, last) = references(eval, grid, shift);
     let lookback = eval.window.lookback_ms;
@@ -96,7 +96,7 @@ impl RangeCall<'_> {
         self.range_ms.max(resolution_ms.saturating_mul(points))
     }
 
-    /// One series: slides a window over its points.
+    /// Returns one series: slides a window over its points.
     pub fn row(&self, eval: &Eval<'_>, grid: &Grid, points: &mut Points) -> Vec<f64> {
         drop_stale(points);
         let mut values = vec![none(); grid.steps];
@@ -135,7 +135,7 @@ impl RangeCall<'_> {
         values
     }
 
-    /// All series of a selector.
+    /// Returns all series of a selector.
     pub fn rows(&self, eval: &Eval<'_>, series: &[&Packed], grid: &Grid) -> Result<Rows, EvalError> {
         let (first, last) = references(eval, grid, self.shift);
         each(eval, series, grid.steps, |packed, points| {
@@ -152,7 +152,7 @@ impl RangeCall<'_> {
         })
     }
 
-    /// The labels of a series' result. Says where a name is not that of a counter, as one should be.
+    /// Returns the labels of a series' result. Says where a name is not that of a counter, as one should be.
     pub fn labels(&self, eval: &Eval<'_>, of: &Labels) -> Labels {
         let name = &*of.name;
         let suffixes = ["_total", "_sum", "_count", "_bucket"];

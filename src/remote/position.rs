@@ -13,7 +13,7 @@ const AHEAD_MS: i64 = 10 * 60_000;
 /// Of a shard that has sent its part of the slice.
 pub const DONE: i64 = i64::MAX;
 
-/// How a slice is cut into requests. A slice that was begun is ended with the cut it began with, whatever the
+/// Says how a slice is cut into requests. A slice that was begun is ended with the cut it began with, whatever the
 /// configuration says since: a Prometheus refuses a whole request for one sample that it has already, so that one
 /// which mixes what was sent with what was not would lose the latter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Position {
     pub samples: usize,
 }
 
-/// What to do next.
+/// Says what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slice {
     /// So many milliseconds.

@@ -25,7 +25,7 @@ const ANSWER_MAX_BYTES: usize = 300;
 /// The same trouble is told this often.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// How a request ended.
+/// Says how a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     /// The receiver has it.
@@ -34,7 +34,7 @@ pub enum Sent {
     Refused,
 }
 
-/// What an answer means (remote-write specification, "Retries & Backoff").
+/// Says what an answer means (remote-write specification, "Retries & Backoff").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// 2xx.

@@ -26,7 +26,7 @@ const CHUNK: i64 = 2_880;
 /// Times at which an alert fired that are kept of one rule; the rest is counted.
 pub const EPISODES_MAX: usize = 10_000;
 
-/// What is played.
+/// Holds what is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First evaluation, Unix milliseconds.
@@ -48,7 +48,7 @@ pub struct Episode {
     pub incidents: Vec<i64>,
 }
 
-/// How a rule fared.
+/// Says how a rule fared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleReport {
     /// Its group.
@@ -67,7 +67,7 @@ pub struct RuleReport {
     pub incidents: Vec<i64>,
 }
 
-/// What came out.
+/// Holds what came out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Alerting rules, in the order of their files.

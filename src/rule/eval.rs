@@ -15,7 +15,7 @@ use crate::{
     template::{Host, QuerySample, Value},
 };
 
-/// What every rule's evaluation needs. Cheap to clone.
+/// Holds what every rule's evaluation needs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// To ask.

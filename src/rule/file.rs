@@ -32,7 +32,7 @@ pub const INTERVAL: Duration = Duration::from_secs(30);
 /// Evaluating more often serves nobody.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// What is wrong in a rule file, and where.
+/// Says what is wrong in a rule file, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FileError {
     /// The file.
@@ -52,7 +52,7 @@ impl fmt::Display for FileError {
     }
 }
 
-/// What a rule does with its result.
+/// Says what a rule does with its result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// Writes it as a series of the rule's name.
@@ -114,7 +114,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// `file;name`, as Prometheus' `rule_group` label has it.
+    /// Returns `file;name`, as Prometheus' `rule_group` label has it.
     pub fn key(&self) -> Arc<str> {
         format!("{};{}", self.file, self.name).into()
     }

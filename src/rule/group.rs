@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Board, Context, GroupState, Health, RuleState,
+    Context, GroupState, GroupStates, Health, RuleState,
     eval::evaluate,
     file::{Group, Kind, Rule},
     restore,
@@ -38,7 +38,7 @@ const NEWS_REST: Duration = Duration::from_secs(1);
 /// The label of a finding that names its group.
 const RULE_GROUP: &str = "rule_group";
 
-/// What groups work with. Cheap to clone.
+/// Holds what groups work with. Cheap to clone.
 #[derive(Clone)]
 pub struct Parts {
     /// To evaluate.
@@ -46,7 +46,7 @@ pub struct Parts {
     /// Where recorded series and ALERTS go.
     pub store: Store,
     /// Where the groups show how they stand.
-    pub board: Board,
+    pub states: GroupStates,
     /// Own metrics.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -54,19 +54,19 @@ pub struct Parts {
     /// To dispatch. Level-triggered: what does not fit is said again by the next evaluation.
     pub firing: mpsc::Sender<Firing>,
     /// Rules that can't be evaluated.
-    pub troubles: Troubles,
+    pub failures: RuleFailures,
     /// Counts changes of verdicts.
     pub news: watch::Receiver<u64>,
 }
 
 /// Rules that can't be evaluated, as findings of the watchdog itself. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Troubles {
+pub struct RuleFailures {
     by_group: Arc<Mutex<BTreeMap<Arc<str>, Vec<Finding>>>>,
     told: watch::Sender<Arc<Vec<Finding>>>,
 }
 
-impl Troubles {
+impl RuleFailures {
     /// Continues with those of an earlier run, each until its group is evaluated; of groups that are gone nothing is left.
     pub fn restore(findings: Vec<Finding>, groups: &[Group]) -> Self {
         let keys: BTreeSet<Arc<str>> = groups.iter().map(Group::key).collect();
@@ -80,7 +80,7 @@ impl Troubles {
         Self { by_group: Arc::new(Mutex::new(by_group)), told }
     }
 
-    /// The findings, new after each change.
+    /// Returns the findings, new after each change.
     pub fn findings(&self) -> watch::Receiver<Arc<Vec<Finding>>> {
         self.told.subscribe()
     }
@@ -97,7 +97,7 @@ impl Troubles {
 
 /// Evaluates every group until told to stop.
 pub async fn run_all(groups: Vec<Group>, parts: Parts, stop: CancellationToken) {
-    parts.board.clear();
+    parts.states.clear();
     let mut tasks = tokio::task::JoinSet::new();
     let windows = window::all(&groups);
     for (group, windows) in groups.into_iter().zip(windows) {
@@ -232,7 +232,7 @@ impl Ticker {
         let took = begun.elapsed();
         parts.metrics.rule_group_seconds.get_or_create(&labels).set(took.as_secs_f64());
         self.show(parts, Some(at), took);
-        parts.troubles.put(&self.source, self.troubles());
+        parts.failures.put(&self.source, self.failures());
         if parts.firing.try_send(Firing { source: self.source.clone(), at, alerts: self.firing(parts) }).is_err() {
             parts.metrics.drop_at("rule_alerts");
         }
@@ -265,7 +265,7 @@ impl Ticker {
         alerts.collect()
     }
 
-    fn troubles(&self) -> Vec<Finding> {
+    fn failures(&self) -> Vec<Finding> {
         let rules = self.group.rules.iter().zip(&self.failing).zip(&self.health);
         rules
             .filter_map(|((rule, since), health)| {
@@ -282,7 +282,7 @@ impl Ticker {
             active: state.active().cloned().collect(),
         });
         let state = GroupState { group: self.group.clone(), rules: rules.collect(), at, took };
-        parts.board.put(self.source.clone(), state);
+        parts.states.put(self.source.clone(), state);
     }
 }
 
@@ -341,9 +341,9 @@ mod tests {
         let (key, rule) = (groups[0].key(), &groups[0].rules[0]);
         let known = trouble(&key, rule, Timestamp::UNIX_EPOCH, "many-to-many");
         let gone = trouble("r.yml;gone", rule, Timestamp::UNIX_EPOCH, "many-to-many");
-        let troubles = Troubles::restore(vec![known.clone(), gone], &groups);
-        assert_eq!(**troubles.findings().borrow(), [known]);
-        troubles.put(&key, Vec::new());
-        assert_eq!(**troubles.findings().borrow(), []);
+        let failures = RuleFailures::restore(vec![known.clone(), gone], &groups);
+        assert_eq!(**failures.findings().borrow(), [known]);
+        failures.put(&key, Vec::new());
+        assert_eq!(**failures.findings().borrow(), []);
     }
 }

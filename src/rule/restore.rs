@@ -20,7 +20,7 @@ use crate::{
 /// What was last written longer ago than this is no longer believed (`--rules.alert.for-outage-tolerance`).
 const TOLERANCE: Duration = Duration::from_secs(3_600);
 
-/// The alerts of one rule as they stood when they were last written. Blocks.
+/// Returns the alerts of one rule as they stood when they were last written. Blocks.
 ///
 /// # Errors
 /// When the history can't be read.

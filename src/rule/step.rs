@@ -16,7 +16,7 @@ pub const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 /// The label that tells pending from firing.
 pub const ALERTSTATE: &str = "alertstate";
 
-/// Where an alert stands.
+/// Says where an alert stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Not for long enough yet.
@@ -71,7 +71,7 @@ pub struct Alerting {
     active: BTreeMap<Pairs, Active>,
 }
 
-/// What rules an alerting rule's life.
+/// Holds what rules an alerting rule's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// `for`.

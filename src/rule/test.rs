@@ -74,7 +74,7 @@ struct RawSeries {
     values: String,
 }
 
-/// How a test file fared.
+/// Says how a test file fared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Tests that passed.
@@ -258,7 +258,7 @@ impl World {
     }
 }
 
-/// A file's tests as words for people.
+/// Returns a file's tests as words for people.
 pub fn in_words(path: &Path, report: &Report) -> String {
     let mut text = format!("{}: ", path.display());
     if report.failed.is_empty() {

@@ -77,7 +77,7 @@ pub const DEFAULT: &[&str] = &[
 /// The job that kube-prometheus gives to API servers; kubernetes-mixin has `kube-apiserver`, as dogwatch.
 const KUBE_PROMETHEUS: &str = "apiserver";
 
-/// What rules ask of scraped components, so that a rule file that is dropped in finds its series.
+/// Holds what rules ask of scraped components, so that a rule file that is dropped in finds its series.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Names or expressions of metrics.

@@ -26,7 +26,7 @@ const BUSY: Duration = Duration::from_secs(3);
 /// Up to this size a file is checked as a whole at start; a larger one would keep the watchdog from watching.
 const CHECK_MAX_BYTES: u64 = 256 << 20;
 
-/// Why the file can't be used.
+/// Says why the file can't be used.
 #[derive(Debug)]
 pub enum Problem {
     /// Another dogwatch has it.
@@ -82,7 +82,7 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
-/// Where the database and its lock are.
+/// Says where the database and its lock are.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The data directory.

@@ -58,7 +58,7 @@ fn incident(id: i64, resolved: bool) -> Incident {
     Incident {
         resolved_at: resolved.then(now),
         messages: 1,
-        ..Incident::new(id, ("prod".into(), Topic::Outage), now(), (format!("incident {id}"), Severity::Critical))
+        ..Incident::new(id, "prod".into(), Topic::Outage, now(), format!("incident {id}"), Severity::Critical)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
-/// How log lines look.
+/// Says how log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
@@ -51,7 +51,7 @@ where
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(to).json().flatten_event(true).finish()
 }
 
-/// Why logging could not be started.
+/// Says why logging could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct LogError {

@@ -116,12 +116,12 @@ const TABLE: &[(&str, Function)] = &[
     ("toJson", |a, _, _| Ok(Value::Str(to_json(arg(a, 0)?).to_string()))),
 ];
 
-/// The functions' names.
+/// Returns the functions' names.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, _)| *name).chain(EARLY)
 }
 
-/// Whether there is such a function.
+/// Returns whether there is such a function.
 pub fn is_known(name: &str) -> bool {
     names().any(|n| n == name)
 }
@@ -133,7 +133,7 @@ pub fn call(name: &str, arguments: &[Value], host: &mut dyn Host, data: &Value) 
     function(arguments, host, data).map_err(|e| format!("error calling {name}: {e}"))
 }
 
-/// `; did you mean "x"?` for a name that is nearly one of these.
+/// Returns `; did you mean "x"?` for a name that is nearly one of these.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let best = known.map(|k| (strsim::jaro_winkler(name, k), k)).max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
@@ -142,7 +142,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Go's truth: not false, zero, empty or nothing.
+/// Returns whether a value is true, as in Go: not false, zero, empty or nothing.
 pub fn is_true(value: &Value) -> bool {
     match value {
         Value::Nil => false,
@@ -350,7 +350,7 @@ fn to_json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// What Alertmanager's label sets can do besides being looked into; `None`: not this name.
+/// Returns what Alertmanager's label sets can do besides being looked into; `None`: not this name.
 pub fn method(of: &Value, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
     match (of, name) {
         (Value::List(items), "Firing" | "Resolved") => {

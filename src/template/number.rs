@@ -1,11 +1,11 @@
 //! Numbers as Go writes them (strconv.FormatFloat, fmt). Pure.
 
-/// `%v` of a float64: the shortest digits, with an exponent below -4 and from 6 on.
+/// Returns `%v` of a float64: the shortest digits, with an exponent below -4 and from 6 on.
 pub fn shortest(v: f64) -> String {
     general(v, None)
 }
 
-/// `%g`, `%.4g`.
+/// Returns `%g`, `%.4g`.
 pub fn general(v: f64, precision: Option<usize>) -> String {
     if let Some(text) = special(v) {
         return text;
@@ -47,7 +47,7 @@ pub fn general(v: f64, precision: Option<usize>) -> String {
     if negative { format!("-{body}") } else { body }
 }
 
-/// `%e`.
+/// Returns `%e`.
 pub fn exponential(v: f64, precision: usize) -> String {
     if let Some(text) = special(v) {
         return text;
@@ -58,7 +58,7 @@ pub fn exponential(v: f64, precision: usize) -> String {
     format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
 }
 
-/// `%f`.
+/// Returns `%f`.
 pub fn fixed(v: f64, precision: usize) -> String {
     special(v).unwrap_or_else(|| format!("{v:.precision$}"))
 }

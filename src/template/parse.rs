@@ -62,7 +62,7 @@ pub enum Word {
     Pipe(Pipe, Vec<String>),
 }
 
-/// What was read.
+/// Holds what was read.
 pub struct Parsed {
     /// The template itself.
     pub nodes: Vec<Node>,
@@ -92,7 +92,7 @@ pub fn parse(text: &str, variables: &[&str]) -> Result<Parsed, TemplateError> {
     }
 }
 
-/// Every `template` names one that is there.
+/// Checks that every `template` names one that is there.
 pub fn check_names(text: &str, nodes: &[Node], library: &Library) -> Result<(), TemplateError> {
     for node in nodes {
         match node {

@@ -6,7 +6,7 @@ use crate::model::text::quoted;
 /// Digits or blanks that one verb may ask for.
 const WIDTH_MAX: usize = 10_000;
 
-/// A value as Go's `%v` writes it.
+/// Returns a value as Go's `%v` writes it.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Nil => "<nil>".into(),

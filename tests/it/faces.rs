@@ -178,7 +178,7 @@ impl Rig {
             reload: mpsc::channel(1).0,
             external_url: "https://watch.example.org/".into(),
             submissions,
-            rules: dogwatch::rule::Board::default(),
+            rules: dogwatch::rule::GroupStates::default(),
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),
             receivers: Arc::new([]),

@@ -73,7 +73,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         reload,
         external_url: external_url.to_owned(),
         submissions: dogwatch::dispatch::Submissions::new().0,
-        rules: dogwatch::rule::Board::default(),
+        rules: dogwatch::rule::GroupStates::default(),
         heartbeats,
         routes: "".into(),
         receivers: Arc::new([]),

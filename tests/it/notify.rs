@@ -32,7 +32,7 @@ pub fn notification() -> Notification {
             alerts: vec![IncidentAlert::new(finding.clone(), at)],
             messages: 1,
             told_at: Some(at),
-            ..Incident::new(7, ("prod".into(), Topic::Outage), at, (finding.headline.clone(), Severity::Critical))
+            ..Incident::new(7, "prod".into(), Topic::Outage, at, finding.headline.clone(), Severity::Critical)
         },
         external_url: String::new(),
         external_labels: Default::default(),

@@ -27,7 +27,7 @@ fn open(dir: &Path) -> (Store, dogwatch::store::Restored) {
 }
 
 fn incident(id: i64) -> Incident {
-    Incident::new(id, ("prod".into(), Topic::Outage), Timestamp::UNIX_EPOCH, ("x".into(), Severity::Critical))
+    Incident::new(id, "prod".into(), Topic::Outage, Timestamp::UNIX_EPOCH, "x".into(), Severity::Critical)
 }
 
 /// What the killed process does: samples of the last hours as fast as it can, so that packing and joining go on all the

@@ -52,7 +52,7 @@ pub(in crate::dial) struct Context {
     pub(in crate::dial) user: Option<String>,
 }
 
-/// How a cluster is reached.
+/// Says how a cluster is reached.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(in crate::dial) struct Cluster {
@@ -73,7 +73,7 @@ pub(in crate::dial) struct Extension {
     pub(in crate::dial) extension: serde_json::Value,
 }
 
-/// Who we are.
+/// Says who we are.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(in crate::dial) struct User {
@@ -124,7 +124,7 @@ pub(in crate::dial) struct Variable {
     pub(in crate::dial) value: String,
 }
 
-/// Why a file can't be taken.
+/// Says why a file can't be taken.
 pub(super) enum Unreadable {
     /// The operating system, or no text.
     Io(io::Error),

@@ -190,9 +190,11 @@ impl Open {
         let id = self.next_id();
         let incident = Incident::new(
             id,
-            (finding.key.cluster.clone(), finding.topic),
+            finding.key.cluster.clone(),
+            finding.topic,
             began(finding, now),
-            (finding.headline.clone(), finding.severity),
+            finding.headline.clone(),
+            finding.severity,
         );
         self.incidents.insert(id, Arc::new(incident));
         id

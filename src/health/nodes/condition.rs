@@ -14,7 +14,7 @@ const PLEG_SILENT_FOR: Duration = Duration::from_secs(180);
 /// The longest quotation of a message in a headline.
 const QUOTED_MAX: usize = 80;
 
-/// What the condition names.
+/// Says what the condition names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Names {
     /// The container runtime does not answer, or says that it is not ready.

@@ -17,7 +17,7 @@ const NEW_MIN: usize = 10;
 /// … and as many as there were, in a hundred.
 const NEW_SHARE: usize = 100;
 
-/// How the number of workers has changed.
+/// Says how the number of workers has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::health) enum Change {
     /// None is left.

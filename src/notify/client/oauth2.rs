@@ -48,7 +48,7 @@ pub(super) struct OAuth2 {
     kept: Mutex<Option<(Token, Option<Instant>)>>,
 }
 
-/// What the server gave.
+/// Holds what the server gave.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Token {
     access_token: Secret,

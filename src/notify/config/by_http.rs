@@ -11,7 +11,7 @@ use super::{
     TelegramConfig, VictorOpsConfig, WebexConfig, WebhookConfig, WechatConfig,
 };
 
-/// What all entries have that are delivered by HTTP.
+/// Says what all entries have that are delivered by HTTP.
 pub(in crate::notify) trait ByHttp {
     /// `send_resolved`.
     fn send_resolved(&self) -> bool;

@@ -17,7 +17,7 @@ use crate::notify::{
     message::Check,
 };
 
-/// Who signs in, and with what.
+/// Says who signs in, and with what.
 #[derive(Debug)]
 pub(super) struct Auth {
     user: String,

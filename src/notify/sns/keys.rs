@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Where credentials are.
+/// Says where credentials are.
 #[derive(Debug)]
 pub(super) enum Source {
     /// Here, or in the environment.

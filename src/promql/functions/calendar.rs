@@ -84,7 +84,7 @@ pub fn month(v: f64) -> f64 {
     civil(v).1 as f64
 }
 
-/// The year.
+/// Returns the year.
 pub fn year(v: f64) -> f64 {
     civil(v).0 as f64
 }

@@ -21,7 +21,7 @@ pub struct Quantile {
     pub forced_monotonic: bool,
 }
 
-/// The φ-quantile, by linear interpolation within its bucket.
+/// Returns the φ-quantile, by linear interpolation within its bucket.
 pub fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> Quantile {
     let plain = |value| Quantile { value, forced_monotonic: false };
     if q.is_nan() {
@@ -63,7 +63,7 @@ fn interpolated(q: f64, buckets: &[Bucket]) -> f64 {
     start + (buckets[b].upper - start) * (rank / count)
 }
 
-/// The share of observations between two values.
+/// Returns the share of observations between two values.
 pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if !arrange(buckets) {
         return f64::NAN;

@@ -58,7 +58,7 @@ pub fn label_join(labels: &Labels, dst: &str, separator: &str, sources: &[&str])
     with(labels, dst, &values.join(separator))
 }
 
-/// The labels of what is absent: those that the selector is sure of. A label with two conditions is not.
+/// Returns the labels of what is absent: those that the selector is sure of. A label with two conditions is not.
 pub fn absent_labels(matchers: &[Matcher]) -> Labels {
     let mut seen = BTreeSet::new();
     let mut labels = empty();

@@ -60,7 +60,7 @@ pub fn sgn(v: f64, _: &[f64]) -> f64 {
 /// From here on, `x * x + 1` is `x * x`.
 const LARGE: f64 = (1_u64 << 28) as f64;
 
-/// The standard library's overflows where the result is far from it, and is inexact near 1; this is FreeBSD's
+/// Returns the standard library's overflows where the result is far from it, and is inexact near 1; this is FreeBSD's
 /// (e_acosh.c), which Go has too.
 pub fn acosh(v: f64, _: &[f64]) -> f64 {
     if v >= LARGE {

@@ -9,7 +9,7 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The mean; of rolled-up points that of their samples.
+/// Returns the mean; of rolled-up points that of their samples.
 pub fn avg(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     if !f.counts.is_empty() {
         return Some(total(f.values) / total(f.counts));
@@ -38,7 +38,7 @@ fn incremental(rest: &[f64], mut count: f64, sum: f64, c: f64) -> f64 {
     mean + c
 }
 
-/// The sum.
+/// Returns the sum.
 pub fn sum(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     Some(total(f.values))
 }
@@ -48,39 +48,39 @@ fn total(values: &[f64]) -> f64 {
     if sum.is_infinite() { sum } else { sum + c }
 }
 
-/// How many samples.
+/// Returns how many samples.
 pub fn count(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     Some(if f.counts.is_empty() { f.values.len() as f64 } else { total(f.counts) })
 }
 
-/// The newest value.
+/// Returns the newest value.
 pub fn last(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     f.values.last().copied()
 }
 
-/// The smallest value; NaN only where there is nothing else.
+/// Returns the smallest value; NaN only where there is nothing else.
 pub fn min(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     f.values.iter().copied().reduce(|min, v| if v < min || min.is_nan() { v } else { min })
 }
 
-/// The largest value; NaN only where there is nothing else.
+/// Returns the largest value; NaN only where there is nothing else.
 pub fn max(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     f.values.iter().copied().reduce(|max, v| if v > max || max.is_nan() { v } else { max })
 }
 
-/// How often the value was another one than before.
+/// Returns how often the value was another one than before.
 pub fn changes(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     #[allow(clippy::float_cmp)] // Another value is another value.
     let changed = |w: &&[f64]| w[0] != w[1] && !(w[0].is_nan() && w[1].is_nan());
     Some(f.values.windows(2).filter(changed).count() as f64)
 }
 
-/// How often a counter began anew.
+/// Returns how often a counter began anew.
 pub fn resets(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     Some(f.values.windows(2).filter(|w| w[1] < w[0]).count() as f64)
 }
 
-/// The φ-quantile.
+/// Returns the φ-quantile.
 pub fn quantile(f: &Frame<'_>, args: &[f64], _: i64) -> Option<f64> {
     let q = *args.first()?;
     Some(SCRATCH.with_borrow_mut(|scratch| {

@@ -57,7 +57,7 @@ pub fn irate(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     instant(f, true)
 }
 
-/// The difference of the last two samples.
+/// Returns the difference of the last two samples.
 pub fn idelta(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     instant(f, false)
 }
@@ -75,7 +75,7 @@ pub fn deriv(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     (f.values.len() > 1).then(|| regression(f, f.at_ms[0]).0)
 }
 
-/// Where the line will be in so many seconds.
+/// Returns where the line will be in so many seconds.
 pub fn predict_linear(f: &Frame<'_>, args: &[f64], eval_ms: i64) -> Option<f64> {
     let ahead = args.first()?;
     (f.values.len() > 1).then(|| {

@@ -38,9 +38,11 @@ fn a_rule_is_played_over_what_was_and_held_against_the_incidents() {
         resolved_at: Timestamp::from_millisecond(T0 + to * 60_000).ok(),
         ..Incident::new(
             id,
-            ("prod".into(), Topic::Outage),
+            "prod".into(),
+            Topic::Outage,
             Timestamp::from_millisecond(T0 + from * 60_000).unwrap(),
-            ("x".into(), Severity::Critical),
+            "x".into(),
+            Severity::Critical,
         )
     };
     let incidents = [incident(1, 10, 20), incident(2, 40, 41)];

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The files that a pattern names, sorted: relative to `base`, `*` and `?` in the last part of the path.
+/// Returns the files that a pattern names, sorted: relative to `base`, `*` and `?` in the last part of the path.
 ///
 /// # Errors
 /// When there is none, or the directory can't be read; in words.

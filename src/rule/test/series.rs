@@ -80,7 +80,7 @@ fn sign(value: &str) -> Option<usize> {
     (1..bytes.len()).rev().find(|i| matches!(bytes[*i], b'+' | b'-') && !matches!(bytes[*i - 1], b'e' | b'E'))
 }
 
-/// A number as series are written: `0x6` is a zero, repeated, so that there are no hexadecimal ones.
+/// Returns a number as series are written: `0x6` is a zero, repeated, so that there are no hexadecimal ones.
 pub fn number(text: &str) -> Option<f64> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     let unsigned = plain.strip_prefix('-').unwrap_or(plain);

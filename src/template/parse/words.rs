@@ -4,7 +4,7 @@ use super::{Parser, Word};
 use crate::template::{TemplateError, Value, functions, wrong};
 
 impl Parser<'_> {
-    /// A quoted name.
+    /// Returns a quoted name.
     pub(super) fn name(&mut self) -> Result<String, TemplateError> {
         self.blank();
         match self.constant()? {

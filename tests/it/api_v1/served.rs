@@ -59,7 +59,7 @@ impl Api {
             reload,
             external_url: "https://watch.example.org".into(),
             submissions: dogwatch::dispatch::Submissions::new().0,
-            rules: dogwatch::rule::Board::default(),
+            rules: dogwatch::rule::GroupStates::default(),
             heartbeats,
             routes: "".into(),
             receivers: Arc::new([]),

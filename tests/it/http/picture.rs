@@ -305,7 +305,7 @@ pub fn quorum_lost() -> Incident {
             (before(185), "opened: etcd has lost quorum: 2 of 3 members down".to_owned()),
             (before(184), "told ops/email[0]".to_owned()),
         ],
-        ..Incident::new(7, ("prod".into(), Topic::Outage), before(190), (root.headline.clone(), Severity::Critical))
+        ..Incident::new(7, "prod".into(), Topic::Outage, before(190), root.headline.clone(), Severity::Critical)
     }
 }
 

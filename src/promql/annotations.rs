@@ -7,12 +7,12 @@ const MAX: usize = 10;
 
 /// Warnings question the result, infos the query. Each is told once.
 #[derive(Clone, Debug, Default)]
-pub struct Notes {
+pub struct Annotations {
     warnings: BTreeSet<String>,
     infos: BTreeSet<String>,
 }
 
-impl Notes {
+impl Annotations {
     /// The result may be wrong.
     pub fn warn(&mut self, message: String) {
         self.warnings.insert(format!("PromQL warning: {message}"));

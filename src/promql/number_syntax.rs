@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-/// `1_000` and `0x1_F` without their underscores: each stands between two digits of a number, outside of strings.
-pub fn numbers(text: &str) -> Cow<'_, str> {
+/// Returns `1_000` and `0x1_F` without their underscores: each stands between two digits of a number, outside of
+/// strings.
+pub fn without_underscores(text: &str) -> Cow<'_, str> {
     if !text.contains('_') {
         return Cow::Borrowed(text);
     }
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn underscores_between_digits_are_left_out() {
-        let check = |text: &str, expected: &str| assert_eq!(numbers(text), expected, "{text}");
+        let check = |text: &str, expected: &str| assert_eq!(without_underscores(text), expected, "{text}");
         check("1_000", "1000");
         check("x_1 + 1_0.5_0e1_0 * 0x1_F", "x_1 + 10.50e10 * 0x1F");
         check("_1_0{a_1=\"1_000\"} > 2_2", "_1_0{a_1=\"1_000\"} > 22");
