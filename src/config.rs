@@ -8,6 +8,7 @@ mod error;
 mod listen;
 mod node;
 mod places;
+mod templates;
 mod tree;
 mod validate;
 mod words;
@@ -218,20 +219,7 @@ impl Config {
     /// # Errors
     /// `(path, what is wrong)` for the first thing that can't work.
     pub fn integrations(&self) -> Result<Vec<Integration>, (String, String)> {
-        let wrong = |message: String| ("templates".to_owned(), message);
-        let mut library = notify::default_library().map_err(|e| wrong(e.to_string()))?;
-        for pattern in &self.templates {
-            let files = match rule::file::expand(Path::new(""), pattern) {
-                // As Alertmanager has it: a name must be there, a pattern may find nothing; `dogwatch check` says so.
-                Err(_) if pattern.contains(['*', '?']) => continue,
-                found => found.map_err(wrong)?,
-            };
-            for file in files {
-                let text = std::fs::read_to_string(&file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
-                library.add(&text).map_err(|e| wrong(format!("{}:{e}", file.display())))?;
-            }
-        }
-        library.check().map_err(|e| wrong(e.to_string()))?;
+        let library = self.library()?;
         notify::integrations(&self.global, &self.receivers, &library).map_err(|e| (e.at, e.message))
     }
 

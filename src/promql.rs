@@ -8,6 +8,7 @@ mod aggregate;
 mod annotations;
 mod binary;
 mod call;
+mod dialect;
 mod eval;
 mod expr;
 pub mod functions;

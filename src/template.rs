@@ -4,6 +4,7 @@
 //! table of names, `number` writes numbers as Go does. Pure: what a template asks of its surroundings goes through [`Host`].
 //! Every template ends: text, nesting, steps, queries and output have limits.
 
+mod doubts;
 mod eval;
 mod functions;
 mod layout;
@@ -69,13 +70,16 @@ pub trait Host {
     }
 }
 
+/// What `query` says in a message.
+pub const NO_HISTORY: &str = "there is no history to ask in a message's template";
+
 /// A host without history: messages have none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHistory;
 
 impl Host for NoHistory {
     fn query(&mut self, _promql: &str) -> Result<Vec<QuerySample>, String> {
-        Err("there is no history to ask in a message's template".into())
+        Err(NO_HISTORY.into())
     }
 }
 
@@ -106,7 +110,31 @@ pub struct Template {
     text: Arc<str>,
     nodes: Arc<[Node]>,
     library: Library,
-    variables: &'static [(&'static str, &'static str)],
+    audience: Audience,
+}
+
+/// Who reads what a template writes: what it has at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// A rule's label or annotation.
+    Rule,
+    /// A receiver's message.
+    Message,
+}
+
+impl Audience {
+    /// The variables that are set before the template, and the fields they stand for (Prometheus, rules/alerting.go).
+    fn variables(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Audience::Rule => &[
+                ("labels", "Labels"),
+                ("externalLabels", "ExternalLabels"),
+                ("externalURL", "ExternalURL"),
+                ("value", "Value"),
+            ],
+            Audience::Message => &[],
+        }
+    }
 }
 
 /// Named templates (`define`), used by `template`. Cheap to clone.
@@ -115,10 +143,6 @@ pub struct Library(Arc<BTreeMap<String, Defined>>);
 
 /// The text that a template stands in, and what was read of it.
 type Defined = (Arc<str>, Arc<[Node]>);
-
-/// The variables that Prometheus sets before an annotation, and the fields they stand for (rules/alerting.go).
-const OF_RULE: &[(&str, &str)] =
-    &[("labels", "Labels"), ("externalLabels", "ExternalLabels"), ("externalURL", "ExternalURL"), ("value", "Value")];
 
 impl Library {
     /// Adds every `define` of a text; a later one replaces an earlier one of the same name.
@@ -147,6 +171,12 @@ impl Library {
         self.0.values().try_for_each(|(text, nodes)| parse::check_names(text, nodes, self))
     }
 
+    /// What of its templates can't run, as [`Template::doubts`].
+    pub fn doubts(&self) -> Vec<TemplateError> {
+        let of = |(text, nodes): &Defined| doubts::of_defined(text, nodes, &|_| Err(NO_HISTORY.into()));
+        self.0.values().flat_map(of).collect()
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -162,7 +192,7 @@ impl Template {
     /// # Errors
     /// At the first thing that is not supported.
     pub fn of_rule(text: &str) -> Result<Self, TemplateError> {
-        Self::read(text, &Library::default(), OF_RULE)
+        Self::read(text, &Library::default(), Audience::Rule)
     }
 
     /// Reads a template of a receiver's message.
@@ -170,15 +200,17 @@ impl Template {
     /// # Errors
     /// At the first thing that is not supported, or that the library does not define.
     pub fn of_message(text: &str, library: &Library) -> Result<Self, TemplateError> {
-        Self::read(text, library, &[])
+        Self::read(text, library, Audience::Message)
     }
 
-    fn read(
-        text: &str,
-        library: &Library,
-        variables: &'static [(&'static str, &'static str)],
-    ) -> Result<Self, TemplateError> {
-        let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+    /// A text that is written out as it stands, braces too.
+    pub fn literal(text: &str) -> Self {
+        let nodes = [Node::Text(text.to_owned())];
+        Self { text: text.into(), nodes: nodes.into(), library: Library::default(), audience: Audience::Rule }
+    }
+
+    fn read(text: &str, library: &Library, audience: Audience) -> Result<Self, TemplateError> {
+        let names: Vec<&str> = audience.variables().iter().map(|(name, _)| *name).collect();
         let parsed = parse::parse(text, &names)?;
         let source: Arc<str> = text.into();
         let mut library = library.clone();
@@ -186,7 +218,13 @@ impl Template {
             library.put(&source, parsed.defined);
         }
         parse::check_names(text, &parsed.nodes, &library)?;
-        Ok(Self { text: source, nodes: parsed.nodes.into(), library, variables })
+        Ok(Self { text: source, nodes: parsed.nodes.into(), library, audience })
+    }
+
+    /// What of it can't run, as far as that can be told beforehand: an error where Go finds it, which is when the alert
+    /// fires. `query` says what is wrong with a text of PromQL.
+    pub fn doubts(&self, query: &dyn Fn(&str) -> Result<(), String>) -> Vec<TemplateError> {
+        doubts::of_template(&self.text, &self.nodes, self.audience, query)
     }
 
     /// Returns the text that it was read from.

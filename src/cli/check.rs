@@ -36,11 +36,16 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
         Some(places) => places.error(at, &message).to_string(),
         None => message,
     };
-    let mut errors: Vec<String> = match config::rules(&config) {
-        Ok(_) => Vec::new(),
-        Err(found) => found.0.into_iter().map(|e| e.at.map_or(e.message.clone(), |at| told(&at, e.message))).collect(),
+    let (groups, mut errors) = match config::rules(&config) {
+        Ok(groups) => (groups, Vec::new()),
+        Err(found) => {
+            let errors = found.0.into_iter();
+            (Vec::new(), errors.map(|e| e.at.map_or(e.message.clone(), |at| told(&at, e.message))).collect())
+        }
     };
-    let mut concerns = Vec::new();
+    let doubts = config.template_doubts().into_iter();
+    let mut concerns: Vec<String> = doubts.map(|(at, message)| told(&at, message)).collect();
+    concerns.extend(groups.iter().flat_map(|group| &group.concerns).map(ToString::to_string));
     let found = join_all(config.clusters.iter().map(credentials)).await;
     for (i, (cluster, found)) in config.clusters.iter().zip(found).enumerate() {
         match found {

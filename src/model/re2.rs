@@ -5,22 +5,37 @@
 //! exist, the flags `x` and `u` do not. What Go refuses is refused here too, in its words (regexp/syntax/parse.go).
 //! Never recurses: nesting is the crate's matter, which limits it.
 
+mod expand;
 #[cfg(test)]
 mod tests;
 
 use regex::Regex;
 
+pub use self::expand::{expand, replace_all};
+
 /// Go's limit of a repetition (regexp/syntax/parse.go, repeatIsValid).
 const REPEAT_MAX: u32 = 1000;
 
-/// Returns an expression that has to match a whole text, `.` a line's end too: as Prometheus compiles them all
+/// Returns an expression that has to match a whole text, `.` a line's end too: as Prometheus compiles those of labels
 /// (model/labels/regexp.go).
 ///
 /// # Errors
 /// When it is no regular expression; in Go's words.
 pub fn anchored(expression: &str) -> Result<Regex, String> {
+    compiled(expression, |translated| format!("^(?s:{translated})$"))
+}
+
+/// Returns an expression that is looked for anywhere in a text: Go's `regexp.Compile`, as templates have it.
+///
+/// # Errors
+/// When it is no regular expression; in Go's words.
+pub fn anywhere(expression: &str) -> Result<Regex, String> {
+    compiled(expression, |translated| translated)
+}
+
+fn compiled(expression: &str, frame: fn(String) -> String) -> Result<Regex, String> {
     let translated = translate(expression).map_err(|what| format!("error parsing regexp: {what}"))?;
-    Regex::new(&format!("^(?s:{translated})$")).map_err(|e| {
+    Regex::new(&frame(translated)).map_err(|e| {
         // Several lines that draw the place in the translation; the last one says what it is.
         let text = e.to_string();
         let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ");

@@ -103,6 +103,12 @@ const fn range(name: &'static str, want: Want, eval: fn(&Frame<'_>, &[f64], i64)
     Function { name, kind: Kind::Range(function) }
 }
 
+/// Gives one of the samples, which is still that metric's.
+const fn of_metric(name: &'static str, eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>) -> Function {
+    let function = RangeFn { eval, want: Want::Last, counter: false, rate_like: false, keeps_name: true };
+    Function { name, kind: Kind::Range(function) }
+}
+
 const fn rate(name: &'static str, counter: bool, eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>) -> Function {
     let function = RangeFn { eval, want: Want::Last, counter, rate_like: true, keeps_name: false };
     Function { name, kind: Kind::Range(function) }
@@ -148,6 +154,7 @@ const TABLE: &[Function] = &[
     rate("delta", false, rates::delta),
     rate("deriv", false, rates::deriv),
     value("exp", |v, _| v.exp()),
+    of_metric("first_over_time", over_time::first),
     value("floor", |v, _| v.floor()),
     special("histogram_avg", Special::NativeHistogram),
     special("histogram_count", Special::NativeHistogram),
@@ -162,16 +169,7 @@ const TABLE: &[Function] = &[
     rate("irate", false, rates::irate),
     special("label_join", Special::LabelJoin),
     special("label_replace", Special::LabelReplace),
-    Function {
-        name: "last_over_time",
-        kind: Kind::Range(RangeFn {
-            eval: over_time::last,
-            want: Want::Last,
-            counter: false,
-            rate_like: false,
-            keeps_name: true,
-        }),
-    },
+    of_metric("last_over_time", over_time::last),
     value("ln", |v, _| v.ln()),
     value("log10", |v, _| v.log10()),
     value("log2", |v, _| v.log2()),
@@ -210,14 +208,24 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     TABLE.binary_search_by(|f| f.name.cmp(name)).ok().and_then(|i| TABLE.get(i))
 }
 
-/// Functions that Prometheus 3.5 has behind `--enable-feature=promql-experimental-functions`.
+/// Functions that Prometheus 3.16 has behind `--enable-feature=promql-experimental-functions`.
 pub fn is_experimental(name: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 18] = [
         "double_exponential_smoothing",
+        "end",
+        "histogram_quantiles",
         "info",
+        "integral",
         "mad_over_time",
+        "max_of",
+        "min_of",
+        "range",
         "sort_by_label",
         "sort_by_label_desc",
+        "start",
+        "start_timestamp",
+        "step",
+        "ts_of_first_over_time",
         "ts_of_last_over_time",
         "ts_of_max_over_time",
         "ts_of_min_over_time",

@@ -5,7 +5,7 @@
 
 use promql_parser::parser;
 
-use super::ParseError;
+use super::{ParseError, dialect};
 
 /// Tokens tried, from the end: a parse each.
 const TRIES_MAX: usize = 300;
@@ -55,7 +55,7 @@ fn stuck(text: &str) -> usize {
 fn can_go_on(beginning: &str) -> bool {
     let closers = closers(beginning);
     let additions = ["", " x", "=\"x\"", "\"x\"", "5m", "(x)", "x=\"y\"", "0"];
-    additions.iter().any(|more| parser::parse(&format!("{beginning}{more}{closers}")).is_ok())
+    additions.iter().any(|more| parser::parse(&dialect::translated(&format!("{beginning}{more}{closers}"))).is_ok())
 }
 
 fn closers(text: &str) -> String {

@@ -2,12 +2,11 @@
 //!
 //! What is corrected here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; it has no underscores in numbers (see `number_syntax`); its expressions of labels are compiled again so that `.` matches
-//! a line's end; bytes in strings are put together to characters; what is absurdly long or nested is refused before its
+//! refused; it has no underscores in numbers, and other strings (see `dialect`); its expressions of labels are compiled again
+//! so that `.` matches a line's end; what is absurdly long or nested is refused before its
 //! parser, and whoever walks its tree, recurses into it.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -18,11 +17,10 @@ use promql_parser::{
 };
 
 use super::{
-    ParseError, ValueType,
+    ParseError, ValueType, dialect,
     expr::{Agg, Aggregate, At, Binary, Call, Card, Expr, Matching, Op, Selector, Shift, Subquery},
     functions,
     locate::locate,
-    number_syntax,
 };
 use crate::model::{METRIC_NAME, Matcher, re2};
 
@@ -47,8 +45,7 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
         );
         return Err(ParseError { message, line: 1, column: 1 });
     }
-    let tree = theirs::parse(&number_syntax::without_underscores(&translate_escapes(text)))
-        .map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
+    let tree = theirs::parse(&dialect::translated(text)).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
     let mut lower = Lower { selectors: 0 };
     let expr = lower.expr(&tree, 0).map_err(wrong)?;
     Ok((expr, tree, lower.selectors))
@@ -57,39 +54,6 @@ pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
 /// The parser says of an expression of labels only that it is illegal.
 fn why_no_regex(message: &str) -> Option<String> {
     message.strip_prefix("illegal regex for ").and_then(|expression| re2::anchored(expression).err())
-}
-
-/// `\xHH` is a byte in Go's strings and a character to the parser: bytes are put together to the characters that they
-/// spell; what spells none becomes U+FFFD, which no label's name may hold.
-fn translate_escapes(text: &str) -> Cow<'_, str> {
-    if !text.contains("\\x") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let mut bytes = Vec::new();
-        while let Some(byte) =
-            rest.strip_prefix("\\x").and_then(|r| r.get(..2)).and_then(|h| u8::from_str_radix(h, 16).ok())
-        {
-            bytes.push(byte);
-            rest = &rest[4..];
-        }
-        if bytes.iter().any(|b| *b >= 0x80) {
-            out.push_str(&String::from_utf8_lossy(&bytes));
-        } else if bytes.is_empty() {
-            // Any other escape: the backslash with what follows, so that `\\x` is not taken for one.
-            let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
-            out.push_str(&rest[..end]);
-            rest = &rest[end..];
-        } else {
-            bytes.iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
-        }
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
 }
 
 /// What a text asks of a stack, roughly: outside of strings, and of matchers.

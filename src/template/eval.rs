@@ -48,7 +48,7 @@ impl Host for Counted<'_> {
 /// Writes a template out.
 pub fn render(template: &Template, data: &Value, host: &mut dyn Host) -> Result<String, TemplateError> {
     let mut variables = vec![(String::new(), data.clone())];
-    for (name, field) in template.variables {
+    for (name, field) in template.audience.variables() {
         let value = match data {
             Value::Map(map) => map.get(*field).cloned().unwrap_or(Value::Nil),
             _ => Value::Nil,

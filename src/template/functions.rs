@@ -1,14 +1,23 @@
 //! The functions, one table: name → what it does. Those of Go's text/template, of Prometheus' rules (template/template.go)
 //! and of Alertmanager's messages (template/template.go). A name that is in none of them is refused when it is read.
 
-use std::collections::BTreeMap;
+mod messages;
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Host, Value, layout, number, printf};
+use crate::model::re2;
 
 /// Arguments, surroundings, and the template's data → a value.
 type Function = fn(&[Value], &mut dyn Host, &Value) -> Result<Value, String>;
+
+/// A function's name, how many arguments it takes, and what it does.
+type Entry = (&'static str, RangeInclusive<usize>, Function);
+
+/// As many arguments as there are.
+const MANY: usize = usize::MAX;
 
 /// `and` and `or` stop early, so that the evaluator has them.
 const EARLY: [&str; 2] = ["and", "or"];
@@ -16,109 +25,98 @@ const EARLY: [&str; 2] = ["and", "or"];
 /// Words nearer than this are taken for one mistyped (Jaro-Winkler).
 const NEAR: f64 = 0.8;
 
-const TABLE: &[(&str, Function)] = &[
-    ("not", |a, _, _| Ok(Value::Bool(!is_true(arg(a, 0)?)))),
-    ("eq", |a, _, _| {
+/// `and` and `or` are the evaluator's.
+const EARLY_ARGUMENTS: RangeInclusive<usize> = 1..=MANY;
+
+const TABLE: &[Entry] = &[
+    ("not", 1..=1, |a, _, _| Ok(Value::Bool(!is_true(arg(a, 0)?)))),
+    ("eq", 2..=MANY, |a, _, _| {
         let first = arg(a, 0)?;
         arg(a, 1)?;
         Ok(Value::Bool(a[1..].iter().any(|other| equal(first, other))))
     }),
-    ("ne", |a, _, _| Ok(Value::Bool(!equal(arg(a, 0)?, arg(a, 1)?)))),
-    ("lt", |a, _, _| order(a).map(|o| Value::Bool(o == Some(std::cmp::Ordering::Less)))),
-    ("le", |a, _, _| order(a).map(|o| Value::Bool(o.is_some_and(std::cmp::Ordering::is_le)))),
-    ("gt", |a, _, _| order(a).map(|o| Value::Bool(o == Some(std::cmp::Ordering::Greater)))),
-    ("ge", |a, _, _| order(a).map(|o| Value::Bool(o.is_some_and(std::cmp::Ordering::is_ge)))),
-    ("len", |a, _, _| length(arg(a, 0)?)),
-    ("index", |a, _, _| index(a)),
-    ("slice", |a, _, _| slice(a)),
-    ("print", |a, _, _| Ok(Value::Str(print(a)))),
-    ("println", |a, _, _| Ok(Value::Str(a.iter().map(printf::plain).collect::<Vec<_>>().join(" ") + "\n"))),
-    ("printf", |a, _, _| Ok(Value::Str(printf::sprintf(text(a, 0)?, a.get(1..).unwrap_or_default())))),
-    ("html", |a, _, _| Ok(Value::Str(escape_html(&print(a))))),
-    ("js", |a, _, _| {
+    ("ne", 2..=2, |a, _, _| Ok(Value::Bool(!equal(arg(a, 0)?, arg(a, 1)?)))),
+    ("lt", 2..=2, |a, _, _| order(a).map(|o| Value::Bool(o == Some(std::cmp::Ordering::Less)))),
+    ("le", 2..=2, |a, _, _| order(a).map(|o| Value::Bool(o.is_some_and(std::cmp::Ordering::is_le)))),
+    ("gt", 2..=2, |a, _, _| order(a).map(|o| Value::Bool(o == Some(std::cmp::Ordering::Greater)))),
+    ("ge", 2..=2, |a, _, _| order(a).map(|o| Value::Bool(o.is_some_and(std::cmp::Ordering::is_ge)))),
+    ("len", 1..=1, |a, _, _| length(arg(a, 0)?)),
+    ("index", 1..=MANY, |a, _, _| index(a)),
+    ("slice", 1..=4, |a, _, _| slice(a)),
+    ("print", 0..=MANY, |a, _, _| Ok(Value::Str(print(a)))),
+    ("println", 0..=MANY, |a, _, _| Ok(Value::Str(a.iter().map(printf::plain).collect::<Vec<_>>().join(" ") + "\n"))),
+    ("printf", 1..=MANY, |a, _, _| Ok(Value::Str(printf::sprintf(text(a, 0)?, a.get(1..).unwrap_or_default())))),
+    ("html", 0..=MANY, |a, _, _| Ok(Value::Str(escape_html(&print(a))))),
+    ("js", 0..=MANY, |a, _, _| {
         Ok(Value::Str(print(a).replace('\\', "\\\\").replace('\'', "\\'").replace('"', "\\\"").replace('<', "\\u003C")))
     }),
-    ("urlquery", |a, _, _| Ok(Value::Str(query_escape(&print(a))))),
+    ("urlquery", 0..=MANY, |a, _, _| Ok(Value::Str(query_escape(&print(a))))),
     // Of rules.
-    ("query", |a, host, _| {
+    ("query", 1..=1, |a, host, _| {
         let sample = |s: super::QuerySample| {
             let labels = s.labels.into_iter().map(|(k, v)| (k, Value::Str(v))).collect();
             Value::Map([("Labels".to_owned(), Value::Map(labels)), ("Value".to_owned(), Value::Float(s.value))].into())
         };
         Ok(Value::List(host.query(text(a, 0)?)?.into_iter().map(sample).collect()))
     }),
-    ("first", |a, _, _| match arg(a, 0)? {
+    ("first", 1..=1, |a, _, _| match arg(a, 0)? {
         Value::List(items) => items.first().cloned().ok_or_else(|| "first() called on vector with no elements".into()),
         _ => Err("first() takes the result of query()".into()),
     }),
-    ("value", |a, _, _| part(a, "Value")),
-    ("label", |a, _, _| label(text(a, 0)?, arg(a, 1)?)),
-    ("strvalue", |a, _, _| label("__value__", arg(a, 0)?)),
-    ("sortByLabel", |a, _, _| {
+    ("value", 1..=1, |a, _, _| part(a, "Value")),
+    ("label", 2..=2, |a, _, _| label(text(a, 0)?, arg(a, 1)?)),
+    ("strvalue", 1..=1, |a, _, _| label("__value__", arg(a, 0)?)),
+    ("sortByLabel", 2..=2, |a, _, _| {
         let name = text(a, 0)?;
         let Value::List(items) = arg(a, 1)? else { return Err("sortByLabel takes the result of query()".into()) };
         let mut items = items.clone();
         items.sort_by_cached_key(|item| label(name, item).map(|v| printf::plain(&v)).unwrap_or_default());
         Ok(Value::List(items))
     }),
-    ("args", |a, _, _| Ok(Value::Map(a.iter().enumerate().map(|(i, v)| (format!("arg{i}"), v.clone())).collect()))),
-    ("humanize", |a, _, _| Ok(Value::Str(number::humanize(float(a, 0)?)))),
-    ("humanize1024", |a, _, _| Ok(Value::Str(number::humanize_1024(float(a, 0)?)))),
-    ("humanizeDuration", |a, _, _| Ok(Value::Str(number::humanize_duration(float(a, 0)?)))),
-    ("humanizePercentage", |a, _, _| Ok(Value::Str(number::humanize_percentage(float(a, 0)?)))),
-    ("humanizeTimestamp", |a, _, _| {
+    ("args", 0..=MANY, |a, _, _| {
+        Ok(Value::Map(a.iter().enumerate().map(|(i, v)| (format!("arg{i}"), v.clone())).collect()))
+    }),
+    ("humanize", 1..=1, |a, _, _| Ok(Value::Str(number::humanize(float(a, 0)?)))),
+    ("humanize1024", 1..=1, |a, _, _| Ok(Value::Str(number::humanize_1024(float(a, 0)?)))),
+    ("humanizeDuration", 1..=1, |a, _, _| Ok(Value::Str(number::humanize_duration(float(a, 0)?)))),
+    ("humanizePercentage", 1..=1, |a, _, _| Ok(Value::Str(number::humanize_percentage(float(a, 0)?)))),
+    ("humanizeTimestamp", 1..=1, |a, _, _| {
         let v = float(a, 0)?;
         Ok(Value::Str(moment(v).map_or_else(|| number::general(v, Some(4)), layout::plain)))
     }),
-    ("toTime", |a, _, _| moment(float(a, 0)?).map(Value::Time).ok_or_else(|| "that is not a time".into())),
-    ("now", |_, host, _| Ok(Value::Float(host.now().as_millisecond() as f64 / 1e3))),
-    ("parseDuration", |a, _, _| crate::model::duration::prometheus(text(a, 0)?).map(|d| Value::Float(d.as_secs_f64()))),
-    ("stripPort", |a, _, _| Ok(Value::Str(strip_port(text(a, 0)?).to_owned()))),
-    ("stripDomain", |a, _, _| Ok(Value::Str(strip_domain(text(a, 0)?)))),
-    ("graphLink", |a, _, _| Ok(Value::Str(format!("/graph?g0.expr={}&g0.tab=0", query_escape(text(a, 0)?))))),
-    ("tableLink", |a, _, _| Ok(Value::Str(format!("/graph?g0.expr={}&g0.tab=1", query_escape(text(a, 0)?))))),
-    ("externalURL", |_, _, data| Ok(field(data, "ExternalURL"))),
-    ("pathPrefix", |_, _, data| {
+    ("toTime", 1..=1, |a, _, _| moment(float(a, 0)?).map(Value::Time).ok_or_else(|| "that is not a time".into())),
+    ("now", 0..=0, |_, host, _| Ok(Value::Float(host.now().as_millisecond() as f64 / 1e3))),
+    ("toDuration", 1..=1, |a, _, _| Ok(Value::Str(number::go_duration(float(a, 0)?)))),
+    ("urlQueryEscape", 1..=1, |a, _, _| Ok(Value::Str(query_escape(text(a, 0)?)))),
+    ("parseDuration", 1..=1, |a, _, _| {
+        crate::model::duration::prometheus(text(a, 0)?).map(|d| Value::Float(d.as_secs_f64()))
+    }),
+    ("stripPort", 1..=1, |a, _, _| Ok(Value::Str(strip_port(text(a, 0)?).to_owned()))),
+    ("stripDomain", 1..=1, |a, _, _| Ok(Value::Str(strip_domain(text(a, 0)?)))),
+    ("graphLink", 1..=1, |a, _, _| Ok(Value::Str(format!("/graph?g0.expr={}&g0.tab=0", query_escape(text(a, 0)?))))),
+    ("tableLink", 1..=1, |a, _, _| Ok(Value::Str(format!("/graph?g0.expr={}&g0.tab=1", query_escape(text(a, 0)?))))),
+    ("externalURL", 0..=0, |_, _, data| Ok(field(data, "ExternalURL"))),
+    ("pathPrefix", 0..=0, |_, _, data| {
         let path = url::Url::parse(&printf::plain(&field(data, "ExternalURL"))).map(|u| u.path().to_owned());
         Ok(Value::Str(path.unwrap_or_default()))
     }),
-    ("safeHtml", |a, _, _| Ok(Value::Str(text(a, 0)?.to_owned()))),
-    ("match", |a, _, _| Ok(Value::Bool(regex(text(a, 0)?)?.is_match(text(a, 1)?)))),
-    ("reReplaceAll", |a, _, _| Ok(Value::Str(regex(text(a, 0)?)?.replace_all(text(a, 2)?, text(a, 1)?).into_owned()))),
-    ("title", |a, _, _| Ok(Value::Str(title(text(a, 0)?)))),
-    ("toUpper", |a, _, _| Ok(Value::Str(text(a, 0)?.to_uppercase()))),
-    ("toLower", |a, _, _| Ok(Value::Str(text(a, 0)?.to_lowercase()))),
-    // Of messages.
-    ("trimSpace", |a, _, _| Ok(Value::Str(text(a, 0)?.trim().to_owned()))),
-    ("join", |a, _, _| match arg(a, 1)? {
-        Value::List(items) => Ok(Value::Str(items.iter().map(printf::plain).collect::<Vec<_>>().join(text(a, 0)?))),
-        _ => Err("join takes a separator and a list".into()),
+    ("safeHtml", 1..=1, |a, _, _| Ok(Value::Str(text(a, 0)?.to_owned()))),
+    ("match", 2..=2, |a, _, _| Ok(Value::Bool(re2::anywhere(text(a, 0)?)?.is_match(text(a, 1)?)))),
+    ("reReplaceAll", 3..=3, |a, _, _| {
+        Ok(Value::Str(re2::replace_all(&re2::anywhere(text(a, 0)?)?, text(a, 2)?, text(a, 1)?)))
     }),
-    ("safeUrl", |a, _, _| Ok(Value::Str(text(a, 0)?.to_owned()))),
-    ("urlUnescape", |a, _, _| {
-        let text = text(a, 0)?.replace('+', " ");
-        let pair = format!("v={text}");
-        Ok(Value::Str(
-            url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, v)| v.into_owned()).unwrap_or_default(),
-        ))
-    }),
-    ("stringSlice", |a, _, _| Ok(Value::List(a.to_vec()))),
-    ("date", |a, _, _| Ok(Value::Str(layout::format(&time(a, 1)?.to_zoned(TimeZone::UTC), text(a, 0)?)))),
-    ("tz", |a, _, _| {
-        // The zone goes along as the text: only `date` after it reads a time, and it takes texts too.
-        let zone = TimeZone::get(text(a, 0)?).map_err(|_| format!("unknown time zone {}", printf::plain(&a[0])))?;
-        Ok(Value::Str(time(a, 1)?.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()))
-    }),
-    ("since", |a, host, _| {
-        let seconds = host.now().duration_since(time(a, 0)?).as_secs_f64();
-        Ok(Value::Float(seconds))
-    }),
-    ("toJson", |a, _, _| Ok(Value::Str(to_json(arg(a, 0)?).to_string()))),
+    ("title", 1..=1, |a, _, _| Ok(Value::Str(title(text(a, 0)?)))),
+    ("toUpper", 1..=1, |a, _, _| Ok(Value::Str(text(a, 0)?.to_uppercase()))),
+    ("toLower", 1..=1, |a, _, _| Ok(Value::Str(text(a, 0)?.to_lowercase()))),
 ];
+
+fn all() -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter().chain(messages::TABLE)
+}
 
 /// Returns the functions' names.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, _)| *name).chain(EARLY)
+    all().map(|(name, ..)| *name).chain(EARLY)
 }
 
 /// Returns whether there is such a function.
@@ -128,9 +126,24 @@ pub fn is_known(name: &str) -> bool {
 
 /// Calls one; `and` and `or` are the evaluator's.
 pub fn call(name: &str, arguments: &[Value], host: &mut dyn Host, data: &Value) -> Result<Value, String> {
-    let (_, function) =
-        TABLE.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("function {name:?} not defined"))?;
+    let (.., function) = all().find(|(n, ..)| *n == name).ok_or_else(|| format!("function {name:?} not defined"))?;
+    count(name, arguments.len())?;
     function(arguments, host, data).map_err(|e| format!("error calling {name}: {e}"))
+}
+
+/// Whether a function takes so many arguments.
+///
+/// # Errors
+/// When it does not; in Go's words.
+pub fn count(name: &str, given: usize) -> Result<(), String> {
+    let takes = all().find(|(n, ..)| *n == name).map_or(&EARLY_ARGUMENTS, |(_, takes, _)| takes);
+    let want = match (takes.start(), takes.end()) {
+        _ if takes.contains(&given) => return Ok(()),
+        (least, &MANY) => format!("at least {least}"),
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    };
+    Err(format!("wrong number of args for {name}: want {want} got {given}"))
 }
 
 /// Returns `; did you mean "x"?` for a name that is nearly one of these.
@@ -287,10 +300,6 @@ fn print(a: &[Value]) -> String {
         out.push_str(&printf::plain(value));
     }
     out
-}
-
-fn regex(pattern: &str) -> Result<regex::Regex, String> {
-    regex::Regex::new(pattern).map_err(|_| format!("error parsing regexp: {pattern:?}"))
 }
 
 fn title(text: &str) -> String {

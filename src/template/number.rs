@@ -155,6 +155,34 @@ pub fn humanize_percentage(v: f64) -> String {
     format!("{}%", four(v * 100.0))
 }
 
+/// Seconds as Go prints a `time.Duration`: `1h30m0s`, `1.5s`, `20ms`.
+pub fn go_duration(seconds: f64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    #[allow(clippy::cast_possible_truncation)] // Saturates, as Go's conversion nearly does.
+    let nanos = (seconds * 1e9) as i64;
+    let size = nanos.unsigned_abs();
+    let sign = if nanos < 0 { "-" } else { "" };
+    // Whole units, and the rest without the zeros at its end.
+    let with_rest = |n: u64, unit: u64, digits: usize| {
+        let rest = format!("{:0digits$}", n % unit);
+        let rest = rest.trim_end_matches('0');
+        format!("{}{}{rest}", n / unit, if rest.is_empty() { "" } else { "." })
+    };
+    match size {
+        0 => "0s".into(),
+        1..1_000 => format!("{sign}{size}ns"),
+        1_000..1_000_000 => format!("{sign}{}µs", with_rest(size, 1_000, 3)),
+        1_000_000..SECOND => format!("{sign}{}ms", with_rest(size, 1_000_000, 6)),
+        _ => {
+            let minutes = size / (60 * SECOND);
+            let seconds = with_rest(size % (60 * SECOND), SECOND, 9);
+            let hours = if minutes >= 60 { format!("{}h", minutes / 60) } else { String::new() };
+            let minutes = if minutes > 0 { format!("{}m", minutes % 60) } else { String::new() };
+            format!("{sign}{hours}{minutes}{seconds}s")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

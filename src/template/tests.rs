@@ -149,3 +149,67 @@ proptest! {
         let _ = of_rule(&template);
     }
 }
+
+/// What Prometheus 3.16's promtool finds when the alert fires.
+#[test]
+fn what_cannot_run_is_found_without_running_it() {
+    let query = |text: &str| if text.ends_with('+') { Err("parse error".to_owned()) } else { Ok(()) };
+    let check = |template: &str, expected: &[&str]| {
+        let found: Vec<String> =
+            Template::of_rule(template).unwrap().doubts(&query).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{template}");
+    };
+    check("{{ $labels.job }} {{ .Labels.anything.x }}", &["1:22: can't evaluate field x of a text"]);
+    check("{{ match \"a\" }}", &["1:4: wrong number of args for match: want 2 got 1"]);
+    check("{{ \"x\" | match \"a\" }}{{ $value | humanize | toUpper }}", &[]);
+    check("{{ if true }}\n{{ printf }}{{ end }}", &["2:4: wrong number of args for printf: want at least 1 got 0"]);
+    check("{{ externalURL 1 }}", &["1:4: wrong number of args for externalURL: want 0 got 1"]);
+    check("{{ reReplaceAll \"(\" \"\" .Value }}", &["1:4: error parsing regexp: missing closing ): `(`"]);
+    check("{{ (\"x\" | reReplaceAll \" {,3}$\" \"\") | title }}", &[]);
+    check("{{ query \"up +\" | first }}", &["1:4: parse error"]);
+    check(
+        "{{ .Lables.job }}",
+        &["1:4: there is no field Lables; did you mean \"Labels\"? (known here: Labels, ExternalLabels, ExternalURL, \
+           Value)"],
+    );
+    check(
+        "{{ range query \"up\" }}{{ .Labels.job }}{{ .Metric }}{{ end }}",
+        &["1:43: there is no field Metric (known here: Labels, Value)"],
+    );
+    check("{{ with query \"up\" }}{{ . | first | value }}{{ end }}", &[]);
+    check("{{ define \"x\" }}{{ .any.thing }}{{ end }}{{ template \"x\" . }}", &[]);
+    check("{{ range $k, $v := .Labels }}{{ $k.x }}{{ $v.x }}{{ end }}", &["1:43: can't evaluate field x of a text"]);
+    check("{{ $x := 1 }}{{ if true }}{{ $x = . }}{{ end }}{{ $x.Labels.a.b }}", &[]);
+}
+
+#[test]
+fn messages_have_alertmanagers_data() {
+    let check = |template: &str, expected: &str| {
+        let template = Template::of_message(template, &Library::default()).unwrap();
+        let found: Vec<String> = template.doubts(&|_| Ok(())).iter().map(|e| e.message.clone()).collect();
+        assert_eq!(found.join("; ").split(" (known").next().unwrap(), expected, "{template:?}");
+    };
+    check("{{ range .Alerts.Firing }}{{ .Labels.a }}{{ .StartsAt.Unix }}{{ end }}", "");
+    check("{{ .CommonLabels.SortedPairs.Values | join \" \" }}{{ .GroupLabels.Remove (stringSlice \"a\") }}", "");
+    check(
+        "{{ range .Alerts }}{{ .Annotation.a }}{{ end }}",
+        "there is no field Annotation; did you mean \"Annotations\"?",
+    );
+    check("{{ .Alerts.Status }}", "can't evaluate field Status of a list: range over it");
+    check("{{ .Title }}", "there is no field Title");
+}
+
+/// Prometheus 3.16's promtool and Alertmanager 0.35 were asked.
+#[test]
+fn expressions_and_newer_functions_are_gos() {
+    let check = |template: &str, expected: &str| assert_eq!(of_rule(template), expected, "{template}");
+    check("{{ reReplaceAll \" {.*}$\" \"\" \"web {x}\" }}", "web");
+    check("{{ reReplaceAll \"\\\\w\" \"x\" \"aé1\" }}", "xéx");
+    check("{{ reReplaceAll \"(?P<n>a)(b)\" \"<$n-${2}$$$x>\" \"cab\" }}", "c<a-b$>");
+    check("{{ match \"x{,3}\" \"x{,3}\" }}{{ match \"a.c\" \"a\\nc\" }}{{ match \"\\\\d\" \"٣\" }}", "truefalsefalse");
+    check("{{ 5400.0 | toDuration }} {{ toDuration 0.0015 }} {{ toDuration -61.25 }}", "1h30m0s 1.5ms -1m1.25s");
+    check("{{ urlQueryEscape \"a b&c\" }}", "a+b%26c");
+    check("{{ index (list 1 2) 1 }}{{ len (append (list 1) 2 3) }}{{ (dict \"a\" 5).a }}", "235");
+    check("{{ base64encode \"a?>\" }} {{ \"YT8-\" | base64decode }}", "YT8- a?>");
+    check("{{ toDate \"2006-01-02\" \"2026-11-03\" | addDuration \"-1h30m\" }}", "1793658600000");
+}

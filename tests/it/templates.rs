@@ -57,6 +57,8 @@ const TEMPLATES: &[&str] = &[
     "{{ lt 1 \"a\" }}",
     "{{ index $labels 1 }}",
     "{{ $labels.job.x }}",
+    "{{ reReplaceAll \" {.*}$\" \"\" \"web {x}\" }}|{{ reReplaceAll \"\\\\w\" \"x\" \"aé1\" }}|{{ match \"x{,3}\" \"xxx\" }}",
+    "{{ reReplaceAll \"(?P<n>a)(b)\" \"<$n-${2}$$$x>\" \"cab\" }}|{{ match \"a.c\" \"a\\nc\" }}|{{ match \"[[]\" \"[\" }}",
 ];
 
 /// Templates of numbers, large and small, whole and not.
@@ -165,4 +167,43 @@ fn templates_say_what_prometheus_says() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), templates.len(), wrong.join("\n"));
+}
+
+/// The case's file, and what runs nowhere.
+#[test]
+fn check_finds_what_cannot_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = r#"
+groups:
+- name: g
+  rules:
+  - alert: A
+    expr: m > 0
+    annotations: {a: '{{ reReplaceAll " {.*}$" "" "web {x}" }}', b: '{{ reReplaceAll "\\w" "x" "aé1" }}'}
+  - alert: B
+    expr: m > 1
+    annotations:
+      a: 'x {{ match "(" "a" }}'
+      b: '{{ .Lables.job }}'
+"#;
+    fs::write(dir.path().join("rules.yml"), rules).unwrap();
+    let config = r#"
+data_dir: ./data
+heartbeats: [{name: x, every: 1h, token_file: t}]
+rule_files: [rules.yml]
+receivers: [{name: r, webhook_configs: [{url: "http://127.0.0.1:1/"}], slack_configs: [{api_url: "http://127.0.0.1:1/", channel: c, title: "{{ .Alert }}"}]}]
+route: {receiver: r}
+"#;
+    fs::write(dir.path().join("dogwatch.yml"), config).unwrap();
+    let config = dir.path().join("dogwatch.yml");
+    let out = Command::new(env!("CARGO_BIN_EXE_dogwatch")).args(["check", "--config"]).arg(&config).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    for expected in [
+        "rules.yml:11:16: this template can't run: error parsing regexp: missing closing ): `(`",
+        "rules.yml:12:14: this template can't run: there is no field Lables; did you mean \"Labels\"?",
+        ".title: this template can't run: 1:4: there is no field Alert; did you mean \"Alerts\"?",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in {said}");
+    }
+    assert_eq!(said.matches("can't run").count(), 3, "{said}");
 }

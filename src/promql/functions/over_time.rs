@@ -53,6 +53,11 @@ pub fn count(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     Some(if f.counts.is_empty() { f.values.len() as f64 } else { total(f.counts) })
 }
 
+/// Returns the oldest value.
+pub fn first(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    f.values.first().copied()
+}
+
 /// Returns the newest value.
 pub fn last(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     f.values.last().copied()

@@ -8,31 +8,30 @@ use crate::{
     promql::{self, Value, format_float},
 };
 
-/// Values that differ by less than this share are equal where a file says `fuzzy_compare`.
-const FUZZ: f64 = 1e-6;
-
 /// An entry of `alert_rule_test`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertTest {
-    /// When.
+    /// When; at the beginning where it is not given.
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     pub eval_time: String,
     /// Which rule.
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     pub alertname: String,
     /// Of which group; any where it is not given.
     #[serde(default)]
     pub groupname: Option<String>,
     /// What fires then.
     #[serde(default, deserialize_with = "null_as_default::deserialize")]
-    exp_alerts: Vec<ExpectedAlert>,
+    exp_alerts: Vec<Option<ExpectedAlert>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpectedAlert {
-    #[serde(default, deserialize_with = "null_as_default::deserialize")]
+    #[serde(default, deserialize_with = "null_as_default::pairs")]
     exp_labels: Pairs,
-    #[serde(default, deserialize_with = "null_as_default::deserialize")]
+    #[serde(default, deserialize_with = "null_as_default::pairs")]
     exp_annotations: Pairs,
 }
 
@@ -41,8 +40,10 @@ struct ExpectedAlert {
 #[serde(deny_unknown_fields)]
 pub struct ExprTest {
     /// What is asked.
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     pub expr: String,
-    /// When.
+    /// When; at the beginning where it is not given.
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     pub eval_time: String,
     /// The answer.
     #[serde(default, deserialize_with = "null_as_default::deserialize")]
@@ -52,8 +53,9 @@ pub struct ExprTest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpectedSample {
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     labels: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default::deserialize")]
     value: f64,
     #[serde(default)]
     histogram: Option<String>,
@@ -65,7 +67,7 @@ impl AlertTest {
     /// # Errors
     /// The difference, in words.
     pub fn check(&self, at_ms: i64, firing: &[(Pairs, Pairs)]) -> Result<(), String> {
-        let mut expected: Vec<(Pairs, Pairs)> = self.exp_alerts.iter().map(|e| self.expected(e)).collect();
+        let mut expected: Vec<(Pairs, Pairs)> = self.exp_alerts.iter().map(|e| self.expected(e.as_ref())).collect();
         let mut got = firing.to_vec();
         expected.sort();
         got.sort();
@@ -92,11 +94,12 @@ impl AlertTest {
         ))
     }
 
-    fn expected(&self, alert: &ExpectedAlert) -> (Pairs, Pairs) {
-        let mut labels = alert.exp_labels.clone();
+    fn expected(&self, alert: Option<&ExpectedAlert>) -> (Pairs, Pairs) {
+        let (mut labels, annotations) =
+            alert.map(|a| (a.exp_labels.clone(), a.exp_annotations.clone())).unwrap_or_default();
         labels.insert(ALERTNAME.into(), self.alertname.clone());
         labels.retain(|_, v| !v.is_empty());
-        (labels, alert.exp_annotations.clone())
+        (labels, annotations)
     }
 }
 
@@ -142,7 +145,7 @@ impl ExprTest {
     }
 }
 
-/// Equal, NaN to NaN; nearly, where that is asked for.
+/// Equal, NaN to NaN; or the next number, where `fuzzy_compare` asks for that.
 fn equal(a: f64, b: f64, fuzzy: bool) -> bool {
-    (a.is_nan() && b.is_nan()) || a == b || (fuzzy && (a - b).abs() <= FUZZ * a.abs().max(b.abs()))
+    (a.is_nan() && b.is_nan()) || a == b || (fuzzy && (a.next_up() == b || a.next_down() == b))
 }

@@ -5,7 +5,7 @@ use crate::{
     promql,
 };
 
-/// The most values of one series: what a mistyped `x1000000000` would ask for.
+/// The most values of one series that count: of 10,000,000 s, four months.
 const VALUES_MAX: usize = 10_000_000;
 
 /// Reads a series' name and labels.
@@ -13,7 +13,7 @@ const VALUES_MAX: usize = 10_000_000;
 /// # Errors
 /// When it is none; in words.
 pub fn labels(text: &str) -> Result<Labels, String> {
-    if text.trim() == "{}" {
+    if matches!(text.trim(), "" | "{}") {
         return Ok(Labels::new("", [("", "")]));
     }
     let matchers = promql::parse_matchers(text).map_err(|e| format!("{text}: {e}"))?;
@@ -28,50 +28,70 @@ pub fn labels(text: &str) -> Result<Labels, String> {
     Ok(Labels::new(name, pairs))
 }
 
-/// Reads a series' values; `None` where it has none.
+/// Reads a series' values; `None` where it has none. Those past `most` are of no use to the test: of `0x10000000` are made
+/// as many as it looks at.
 ///
 /// # Errors
 /// When it is no sequence of values; in words.
-pub fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
+pub fn values(text: &str, most: usize) -> Result<Vec<Option<f64>>, String> {
     if text.contains("{{") {
         return Err("native histograms are not supported".into());
     }
+    if most > VALUES_MAX {
+        return Err(format!("the test looks at more than {VALUES_MAX} values: use a longer interval"));
+    }
     let mut all = Vec::new();
     for word in text.split_whitespace() {
-        one(word, &mut all).ok_or_else(|| format!("{word:?} is not a value; write 1, 1+2x3, 1x3, _, _x3 or stale"))?;
-        if all.len() > VALUES_MAX {
-            return Err(format!("more than {VALUES_MAX} values"));
+        let item = Item::read(word)?;
+        let room = most.saturating_sub(all.len());
+        let count = usize::try_from(item.count).unwrap_or(usize::MAX).min(room);
+        // Added up, not multiplied, for equal roundings.
+        let mut at = item.start;
+        for _ in 0..count {
+            all.push(at);
+            at = at.map(|at| if item.step == 0.0 { at } else { at + item.step });
         }
     }
     Ok(all)
 }
 
-fn one(word: &str, all: &mut Vec<Option<f64>>) -> Option<()> {
-    match word {
-        "_" => all.push(None),
-        "stale" => all.push(Some(stale())),
-        _ => {
-            let (value, times) = match word.split_once('x') {
-                Some((value, times)) => (value, Some(times.parse::<usize>().ok().filter(|n| *n <= VALUES_MAX)?)),
-                None => (word, None),
-            };
-            if value == "_" {
-                all.extend(std::iter::repeat_n(None, times?));
-                return Some(());
-            }
-            let (start, step) = match (times, sign(value)) {
-                (Some(_), Some(at)) => (number(value.get(..at)?)?, number(value.get(at..)?)?),
-                _ => (number(value)?, 0.0),
-            };
-            // As Prometheus counts: the first value, and then so many more. Added up, not multiplied, for equal roundings.
-            let mut at = start;
-            for _ in 0..=times.unwrap_or(0) {
-                all.push(Some(at));
-                at += step;
-            }
+/// A value, or several in a row.
+struct Item {
+    /// The first; `None`: a gap.
+    start: Option<f64>,
+    step: f64,
+    count: u64,
+}
+
+impl Item {
+    fn read(word: &str) -> Result<Self, String> {
+        let wrong = || format!("{word:?} is not a value; write 1, 1+2x3, 1x3, _, _x3 or stale");
+        let (value, times) = match word.split_once('x') {
+            Some((value, times)) => (value, Some(repetition(times).map_err(|e| e.unwrap_or_else(wrong))?)),
+            None => (word, None),
+        };
+        if value == "_" {
+            return Ok(Self { start: None, step: 0.0, count: times.unwrap_or(1) });
         }
+        let read = |text: Option<&str>| text.and_then(number).ok_or_else(wrong);
+        let (start, step) = match (times, sign(value)) {
+            (None, _) if value == "stale" => (stale(), 0.0),
+            (Some(_), Some(at)) => (read(value.get(..at))?, read(value.get(at..))?),
+            _ => (read(Some(value))?, 0.0),
+        };
+        // As Prometheus counts: the first value, and then so many more.
+        Ok(Self { start: Some(start), step, count: times.unwrap_or(0).saturating_add(1) })
     }
-    Some(())
+}
+
+/// How often; an error without words is no count at all.
+fn repetition(times: &str) -> Result<u64, Option<String>> {
+    if times.is_empty() || !times.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(None);
+    }
+    let too_many =
+        format!("invalid repetition in series values: strconv.ParseUint: parsing {times:?}: value out of range");
+    times.parse().map_err(|_| Some(too_many))
 }
 
 /// Where the step begins in `a+b`; a sign may also be that of `a` or of an exponent.
@@ -101,7 +121,7 @@ mod tests {
     #[test]
     fn values_are_counted_as_prometheus_does() {
         let check = |text: &str, expected: &[f64]| {
-            let read: Vec<f64> = values(text).unwrap().into_iter().map(|v| v.unwrap_or(-999.0)).collect();
+            let read: Vec<f64> = values(text, 100).unwrap().into_iter().map(|v| v.unwrap_or(-999.0)).collect();
             assert_eq!(read, expected, "{text}");
         };
         check("1 2 3", &[1.0, 2.0, 3.0]);
@@ -110,11 +130,18 @@ mod tests {
         check("-2x1 0x1", &[-2.0, -2.0, 0.0, 0.0]);
         check("1e3+1e-1x1", &[1e3, 1e3 + 0.1]);
         check("_ 1 _x2", &[-999.0, 1.0, -999.0, -999.0]);
-        assert!(values("stale").unwrap()[0].is_some_and(crate::model::is_stale));
-        assert!(values("Inf -Inf").unwrap()[1].is_some_and(|v| v == f64::NEG_INFINITY));
-        for bad in ["x", "1x", "1xx", "a", "1+x3", "{{schema:1}}", "1x99999999999"] {
-            assert!(values(bad).is_err(), "{bad}");
+        assert!(values("stale", 9).unwrap()[0].is_some_and(crate::model::is_stale));
+        assert!(values("Inf -Inf", 9).unwrap()[1].is_some_and(|v| v == f64::NEG_INFINITY));
+        for bad in ["x", "1x", "1xx", "a", "1+x3", "{{schema:1}}", "1x0x5", "1+0x10x3", "stalex2", "1x-3"] {
+            assert!(values(bad, 9).is_err(), "{bad}");
         }
+        assert_eq!(values("0x10000000 1", 3).unwrap(), [Some(0.0); 3]);
+        assert_eq!(values("_x18446744073709551615", 2).unwrap(), [None; 2]);
+        assert_eq!(
+            values("1x18446744073709551616", 2).unwrap_err(),
+            "invalid repetition in series values: strconv.ParseUint: parsing \"18446744073709551616\": value out of range"
+        );
+        assert!(values("1", VALUES_MAX + 1).is_err());
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub enum Value {
 pub fn series(line: &str) -> (String, Vec<Value>) {
     let mut quoted = None;
     let mut depth = 0;
-    for (at, c) in line.char_indices() {
+    let mut chars = line.char_indices();
+    while let Some((at, c)) = chars.next() {
         match (quoted, c) {
+            (Some('"' | '\''), '\\') => drop(chars.next()),
             (Some(q), c) if q == c => quoted = None,
             (Some(_), _) => {}
             (None, '"' | '\'' | '`') => quoted = Some(c),
