@@ -224,7 +224,7 @@ fn what_does_not_answer_as_dogwatch_is_said_in_one_sentence() {
         let url = format!("http://{}", server.local_addr().unwrap());
         let serving = std::thread::spawn(move || {
             let (mut client, _) = server.accept().unwrap();
-            client.read(&mut [0; 4096]).unwrap();
+            assert!(client.read(&mut [0; 4096]).unwrap() > 0);
             client.write_all(answer.as_bytes()).unwrap();
         });
         let said = ask(&url);
