@@ -291,13 +291,22 @@ async fn reload(State(web): State<Web>) -> Response {
 }
 
 async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
-    let path = uri.path();
+    let path = shown_path(uri.path());
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents and /api/dogwatch/v1/incidents/<id>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id> and /api/dogwatch/v1/heartbeats; jobs report at /ping/<token>."
         ));
     }
     lost(&web, &format!("There is no page at {path}."))
+}
+
+/// A path as it may be shown: what stands behind `ping` is a token, however the address was mistyped.
+fn shown_path(path: &str) -> String {
+    let lower = path.to_ascii_lowercase();
+    match lower.find("ping/") {
+        Some(at) => format!("{}…", &path[..at + "ping/".len()]),
+        None => path.to_owned(),
+    }
 }
 
 fn missing_incident(web: &Web, missing: &Missing) -> Response {

@@ -36,8 +36,11 @@ pub struct ConfigError {
     line: Option<String>,
 }
 
-/// A line of which a part may be secret is not shown.
-const SECRET_KEYS: [&str; 4] = ["password", "credentials", "secrets", "token"];
+/// A line of which a part may be secret is not shown: one with such a word in a key, also where it is mistyped.
+const SECRET_WORDS: [&str; 7] = ["password", "credentials", "secret", "secrets", "token", "webhook", "key"];
+/// Letters that a mistyped word may lack, have too many or in the wrong order; words that short are taken as they are.
+const TYPOS: usize = 2;
+const SHORT_WORD: usize = 4;
 /// Longer lines are not shown.
 const LINE_MAX: usize = 160;
 
@@ -48,9 +51,22 @@ impl ConfigError {
 
     pub(super) fn at(source: &Source<'_>, place: Option<(usize, usize)>, message: String) -> Self {
         let line = place.and_then(|(line, _)| source.text.lines().nth(line.saturating_sub(1)));
-        let line = line.filter(|l| l.len() <= LINE_MAX && !SECRET_KEYS.iter().any(|k| l.to_lowercase().contains(k)));
+        let line = line.filter(|l| l.len() <= LINE_MAX && !may_hold_secret(l));
         Self { path: source.path.to_path_buf(), place, message, line: line.map(str::to_string) }
     }
+}
+
+fn may_hold_secret(line: &str) -> bool {
+    let keys = line.split([',', '{']).filter_map(|part| part.split_once(':')).map(|(key, _)| key.to_lowercase());
+    keys.into_iter().any(|key| {
+        key.split(|c: char| !c.is_alphanumeric()).any(|word| {
+            let like = |secret: &str| match secret.len().min(word.len()) {
+                0..=SHORT_WORD => word == secret,
+                _ => strsim::damerau_levenshtein(word, secret) <= TYPOS,
+            };
+            SECRET_WORDS.iter().any(|secret| like(secret))
+        })
+    })
 }
 
 impl fmt::Display for ConfigError {
@@ -69,3 +85,27 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_with_secrets_are_not_shown_however_their_keys_are_mistyped() {
+        for line in [
+            "  auth_password: x",
+            "  auth_pasword: x",
+            "  smtp_auth_passwrod: x",
+            "  - {url: y, bearer_tokn: x}",
+            "  sercet: x",
+            "  routing_key: x",
+            "  credentails: x",
+        ] {
+            assert!(may_hold_secret(line), "{line}");
+        }
+        for line in ["    kubeconfg: prod.kubeconfig", "cluster: []", "  smarthost: mail:25", "  - name: prod", "keys"]
+        {
+            assert!(!may_hold_secret(line), "{line}");
+        }
+    }
+}

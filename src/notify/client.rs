@@ -9,13 +9,14 @@ pub(super) mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Url, redirect, tls::Version};
 
 use self::{oauth2::OAuth2, proxy::ProxySettings, tls::Material};
 use super::{
     config::{HeaderConfig, HttpConfig, TlsConfig, TlsVersion},
-    credential::{Credential, parse_url},
+    credential::{Credential, hide, parse_url},
     with_causes,
 };
 use crate::model::Secret;
@@ -149,7 +150,22 @@ impl HttpClient {
         for credential in credentials.into_iter().chain(&self.secret_headers) {
             all.extend(credential.read().await);
         }
+        if let Some(Authorization::Basic(user, password)) = &self.authorization {
+            let read = async |part: &Option<Credential>| match part {
+                Some(credential) => credential.read().await.map(|s| s.reveal().to_owned()).unwrap_or_default(),
+                None => String::new(),
+            };
+            // As the header has it: whoever reads that has the password.
+            let pair = format!("{}:{}", read(user).await, read(password).await);
+            all.push(Secret::new(BASE64_STANDARD.encode(pair)));
+        }
         all
+    }
+
+    /// Takes out of an answer what no log may show.
+    pub async fn without_secrets(&self, answer: &str) -> String {
+        let secrets = self.secrets().await;
+        secrets.iter().fold(answer.to_owned(), |text, secret| hide(&text, secret))
     }
 
     /// Takes note of an answer: a token that was refused is not used again.

@@ -90,3 +90,28 @@ pub(super) async fn read_file(path: &PathBuf) -> Result<Vec<u8>, String> {
     }
     Ok(bytes)
 }
+
+/// What stands for a secret in answers and previews.
+pub(super) const HIDDEN: &str = "<secret>";
+
+/// Shorter parts of a URL are words, not keys.
+const SHORTEST_SECRET: usize = 8;
+
+/// Takes a secret out of a text; of a URL, everything that may be one.
+pub(super) fn hide(text: &str, secret: &Secret) -> String {
+    if secret.reveal().is_empty() {
+        return text.to_owned();
+    }
+    match parse_url(secret) {
+        Ok(url) => hide_url(text, &url),
+        Err(_) => text.replace(secret.reveal(), HIDDEN),
+    }
+}
+
+/// Takes everything of a URL that may be a secret out of a text.
+pub(super) fn hide_url(text: &str, url: &Url) -> String {
+    let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
+    let segments = url.path_segments().into_iter().flatten();
+    let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+}

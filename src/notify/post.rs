@@ -18,7 +18,7 @@ pub(super) use self::reply::{Reply, seconds_up};
 use super::{
     ANSWER_MAX, Outcome,
     client::{HttpClient, Session, header_name, secret_value},
-    credential::{Credential, parse_url},
+    credential::{Credential, HIDDEN, hide, parse_url},
     message::Message,
     sigv4::Signer,
 };
@@ -29,12 +29,6 @@ use crate::{
 
 /// Requests for one message; no service asks for more than five.
 const CALLS_MAX: usize = 10;
-
-/// Shorter parts of a URL are words, not keys.
-const SHORTEST_SECRET: usize = 8;
-
-/// What stands for a secret in answers and previews.
-const HIDDEN: &str = "<secret>";
 
 /// A service that is reached by HTTP.
 pub(super) trait Service: fmt::Debug + Send + Sync {
@@ -100,17 +94,6 @@ impl Vault {
     /// Takes every secret out of a text.
     fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (_, secret)| hide(&text, secret))
-    }
-}
-
-/// Takes a secret out of a text; of a URL, everything that may be one.
-fn hide(text: &str, secret: &Secret) -> String {
-    if secret.reveal().is_empty() {
-        return text.to_owned();
-    }
-    match parse_url(secret) {
-        Ok(url) => hide_url(text, &url),
-        Err(_) => text.replace(secret.reveal(), HIDDEN),
     }
 }
 
@@ -370,14 +353,6 @@ fn innermost(error: &dyn std::error::Error) -> String {
         at = cause;
     }
     at.to_string()
-}
-
-/// Takes everything of a URL that may be a secret out of a text.
-fn hide_url(text: &str, url: &Url) -> String {
-    let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
-    let segments = url.path_segments().into_iter().flatten();
-    let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
 }
 
 #[cfg(test)]

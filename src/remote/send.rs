@@ -144,7 +144,8 @@ impl Sender {
             said.extend_from_slice(&chunk);
         }
         said.truncate(ANSWER_MAX_BYTES);
-        Ok((verdict, format!("{status} {}", String::from_utf8_lossy(&said).trim())))
+        let said = self.http.without_secrets(String::from_utf8_lossy(&said).trim()).await;
+        Ok((verdict, format!("{status} {said}")))
     }
 
     async fn client(&self) -> Result<Session, String> {

@@ -135,6 +135,8 @@ async fn every_address_answers_with_its_type_and_the_guarding_headers() {
         ("/api/dogwatch/v1/incidents/99", 404, "application/json"),
         ("/api/nope", 404, "application/json"),
         ("/nope", 404, "text/html; charset=utf-8"),
+        ("/Ping/a-tokens-text", 404, "text/html; charset=utf-8"),
+        ("//ping/a-tokens-text/start", 404, "text/html; charset=utf-8"),
     ] {
         let got = served.get(path).await;
         assert_eq!(got.status, status, "{path}: {}", got.head);
@@ -143,6 +145,7 @@ async fn every_address_answers_with_its_type_and_the_guarding_headers() {
             assert!(got.head.contains(header), "{path}: {}", got.head);
         }
         assert!(!got.body.is_empty(), "{path}");
+        assert!(!got.body.contains("a-tokens-text"), "a mistyped address shows no token: {}", got.body);
     }
     let lost = served.get("/nope/%3Cb%3E").await.body;
     assert!(lost.contains("dog/metrics"), "{lost}");
