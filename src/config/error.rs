@@ -40,7 +40,7 @@ pub struct ConfigError {
 const SECRET_WORDS: [&str; 7] = ["password", "credentials", "secret", "secrets", "token", "webhook", "key"];
 /// Letters that a mistyped word may lack, have too many or in the wrong order; words that short are taken as they are.
 const TYPOS: usize = 2;
-const SHORT_WORD: usize = 4;
+const SHORT_WORD: usize = 3;
 /// Longer lines are not shown.
 const LINE_MAX: usize = 160;
 
