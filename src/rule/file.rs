@@ -138,8 +138,8 @@ pub fn load(path: &Path) -> Result<Vec<Group>, Vec<FileError>> {
 /// All that is wrong with it.
 pub fn read(path: &Path, text: &str) -> Result<Vec<Group>, Vec<FileError>> {
     let mut reader = Reader::new(path, text);
-    let documents: Vec<RawFile> =
-        raw::documents(text).map_err(|(place, message)| vec![FileError { path: path.into(), place, message }])?;
+    let documents: Vec<RawFile> = raw::documents(text)
+        .map_err(|raw::Unreadable { place, message }| vec![FileError { path: path.into(), place, message }])?;
     // Prometheus reads the first of several documents, and leaves the rules of all others out.
     if documents.len() > 1 && !documents.iter().all(RawFile::is_object) {
         let message = "there are several documents, of which Prometheus reads the first: write one document a file, or \

@@ -160,7 +160,10 @@ impl Doubter<'_> {
         match node {
             Node::Text(_) | Node::Break | Node::Continue => {}
             // Its variables live on to the end of the block.
-            Node::Action(pipe) => return drop(self.set(pipe, dot)),
+            Node::Action(pipe) => {
+                self.set(pipe, dot);
+                return;
+            }
             Node::Template(_, _, pipe) => drop(pipe.as_ref().map(|pipe| self.pipe(pipe, dot))),
             Node::If(cases, otherwise) => {
                 for (pipe, body) in cases {

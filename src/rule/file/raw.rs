@@ -93,17 +93,26 @@ pub struct RawRule {
     pub annotations: BTreeMap<String, Spanned<Text>>,
 }
 
+/// Why a text is no YAML.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Line and column, from 1, where they are known.
+    pub place: Option<(usize, usize)>,
+    /// In words.
+    pub message: String,
+}
+
 /// The documents of a text; those that are empty, or `null`, are none.
 ///
 /// # Errors
-/// Where it can't be read (line and column from 1), and why.
-pub fn documents(text: &str) -> Result<Vec<RawFile>, (Option<(usize, usize)>, String)> {
+/// When it can't be read.
+pub fn documents(text: &str) -> Result<Vec<RawFile>, Unreadable> {
     serde_saphyr::from_multiple(text).map_err(|error| {
         let place = error.location().map(|l| (l.line() as usize, l.column() as usize));
         let said = error.without_snippet().to_string();
         let line = said.lines().next().unwrap_or_default();
         let line = &line[..line.find(" at line ").unwrap_or(line.len())];
-        (place, line.trim_start_matches("error: ").to_owned())
+        Unreadable { place, message: line.trim_start_matches("error: ").to_owned() }
     })
 }
 
