@@ -41,7 +41,7 @@ pub struct Wanted {
 impl Wanted {
     /// From parameters: `cluster`, `severity` (each any number of times), `state`, `since`, `before`, `limit`. Times are RFC
     /// 3339, a date, Unix seconds, or so long ago (`7d`); `before` is a time, or the id that the page before gave as `next`
-    /// (a number below [`UNIX_SECONDS_MIN`]).
+    /// (a number below 1,000,000,000).
     ///
     /// # Errors
     /// What can't be read, in words.

@@ -86,7 +86,7 @@ pub const LIST_MAX_BYTES: usize = 32 << 20;
 pub struct IncidentList {
     /// Newest first.
     pub incidents: Vec<Incident>,
-    /// There are more: the limit is reached, or [`LIST_MAX_BYTES`].
+    /// There are more: the limit is reached, or what one answer may weigh (32 MiB).
     pub more: bool,
 }
 
