@@ -9,14 +9,13 @@ pub(super) mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Url, redirect, tls::Version};
 
 use self::{oauth2::OAuth2, proxy::ProxySettings, tls::Material};
 use super::{
     config::{HeaderConfig, HttpConfig, TlsConfig, TlsVersion},
-    credential::{Credential, hide, parse_url},
+    credential::{Credential, basic_pair, hide, parse_url},
     with_causes,
 };
 use crate::model::Secret;
@@ -155,9 +154,7 @@ impl HttpClient {
                 Some(credential) => credential.read().await.map(|s| s.reveal().to_owned()).unwrap_or_default(),
                 None => String::new(),
             };
-            // As the header has it: whoever reads that has the password.
-            let pair = format!("{}:{}", read(user).await, read(password).await);
-            all.push(Secret::new(BASE64_STANDARD.encode(pair)));
+            all.push(Secret::new(basic_pair(&read(user).await, &read(password).await)));
         }
         all
     }

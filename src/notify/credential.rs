@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use crate::model::Secret;
@@ -113,5 +115,16 @@ pub(super) fn hide_url(text: &str, url: &Url) -> String {
     let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
     let segments = url.path_segments().into_iter().flatten();
     let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
+    let hidden = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN));
+    if url.username().is_empty() && url.password().is_none() {
+        return hidden;
+    }
+    // A user in a URL is sent as Basic has it.
+    let part = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    hidden.replace(&basic_pair(&part(url.username()), &part(url.password().unwrap_or_default())), HIDDEN)
+}
+
+/// Returns what Basic authorization sends of a user: whoever reads it has the password.
+pub(super) fn basic_pair(user: &str, password: &str) -> String {
+    BASE64_STANDARD.encode(format!("{user}:{password}"))
 }

@@ -4,10 +4,11 @@ use super::*;
 fn secrets_are_taken_out_of_texts() {
     let url = "https://robot:hunter2hunter2@hooks.example.org/services/T0000000/abcdefgh?token=sesame12";
     let all = [url, "k3y"].map(|s| (Credential::Inline(Secret::new(s)), Secret::new(s)));
-    let said =
-        format!("no route for {url}, /services/T0000000/abcdefgh, token=sesame12, hunter2hunter2, abcdefgh, k3y");
+    let said = format!(
+        "no route for {url}, /services/T0000000/abcdefgh, token=sesame12, hunter2hunter2, abcdefgh, k3y, Basic cm9ib3Q6aHVudGVyMmh1bnRlcjI="
+    );
     let hidden = Vault(all.into()).hide(&said);
-    for secret in ["hunter2", "sesame", "abcdefgh", "T0000000", "k3y"] {
+    for secret in ["hunter2", "cm9ib3Q6", "sesame", "abcdefgh", "T0000000", "k3y"] {
         assert!(!hidden.contains(secret), "{hidden}");
     }
     assert!(hidden.starts_with("no route for"));
