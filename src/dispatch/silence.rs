@@ -51,14 +51,16 @@ impl Silences {
 
     /// Returns the ids of silences in force that an alert satisfies.
     pub fn of(&self, labels: &Pairs, now: Timestamp) -> Vec<String> {
-        let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
-        self.0.values().filter(fits).map(|(s, _)| s.id.clone()).collect()
+        self.in_force(labels, now).map(|s| s.id.clone()).collect()
     }
 
     /// Returns one silence in force that labels satisfy: the one that lasts longest.
     pub fn first_of(&self, labels: &Pairs, now: Timestamp) -> Option<&Silence> {
-        let fits = |(s, m): &&(Silence, Matchers)| s.is_active(now) && m.matches(labels);
-        self.0.values().filter(fits).map(|(s, _)| s).max_by_key(|s| (s.ends_at, &s.id))
+        self.in_force(labels, now).max_by_key(|s| (s.ends_at, &s.id))
+    }
+
+    fn in_force(&self, labels: &Pairs, now: Timestamp) -> impl Iterator<Item = &Silence> {
+        self.0.values().filter(move |(s, m)| s.is_active(now) && m.matches(labels)).map(|(s, _)| s)
     }
 
     /// Takes a new silence (its id is empty) or a change of one; gives what must be stored, the taken one last.

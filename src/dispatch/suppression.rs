@@ -33,16 +33,18 @@ impl Suppression<'_> {
     /// Returns why nobody is to hear of an incident for now, where that is so: the same words until it changes.
     pub(super) fn why_quiet(&self, incident: &Incident) -> Option<String> {
         let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
-        let first = roots.peek().map(|a| a.finding.shown_labels(self.context));
-        let silent = |a: &IncidentAlert| self.is_muted(&a.finding.shown_labels(self.context));
+        let first = roots.peek().copied();
+        let labels = |a: &IncidentAlert| a.finding.shown_labels(self.context);
         match first {
-            Some(labels) if roots.all(silent) => Some(match self.silences.first_of(&labels, self.now) {
-                Some(s) => {
-                    let why = if s.comment.is_empty() { String::new() } else { format!(": {}", s.comment) };
-                    format!("silenced by {} until {}{why}", s.created_by, text::moment(s.ends_at))
-                }
-                None => "inhibited by another alert".to_owned(),
-            }),
+            Some(first) if roots.all(|a| self.is_muted(&labels(a))) => {
+                Some(match self.silences.first_of(&labels(first), self.now) {
+                    Some(s) => {
+                        let why = if s.comment.is_empty() { String::new() } else { format!(": {}", s.comment) };
+                        format!("silenced by {} until {}{why}", s.created_by, text::moment(s.ends_at))
+                    }
+                    None => "inhibited by another alert".to_owned(),
+                })
+            }
             _ if self.routing.is_muted(incident, self.context, self.now) => Some("its routes are muted now".to_owned()),
             _ => None,
         }

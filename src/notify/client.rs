@@ -15,7 +15,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Url,
 use self::{oauth2::OAuth2, proxy::ProxySettings, tls::Material};
 use super::{
     config::{HeaderConfig, HttpConfig, TlsConfig, TlsVersion},
-    credential::{Credential, basic_pair, hide, parse_url},
+    credential::{Credential, basic_pair, hide_all, parse_url},
     with_causes,
 };
 use crate::model::Secret;
@@ -161,8 +161,7 @@ impl HttpClient {
 
     /// Takes out of an answer what no log may show.
     pub async fn without_secrets(&self, answer: &str) -> String {
-        let secrets = self.secrets().await;
-        secrets.iter().fold(answer.to_owned(), |text, secret| hide(&text, secret))
+        hide_all(answer, &self.secrets().await)
     }
 
     /// Takes note of an answer: a token that was refused is not used again.

@@ -99,8 +99,13 @@ pub(super) const HIDDEN: &str = "<secret>";
 /// Shorter parts of a URL are words, not keys.
 const SHORTEST_SECRET: usize = 8;
 
+/// Takes every secret out of a text.
+pub(super) fn hide_all<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
+    secrets.into_iter().fold(text.to_owned(), |text, secret| hide(&text, secret))
+}
+
 /// Takes a secret out of a text; of a URL, everything that may be one.
-pub(super) fn hide(text: &str, secret: &Secret) -> String {
+fn hide(text: &str, secret: &Secret) -> String {
     if secret.reveal().is_empty() {
         return text.to_owned();
     }
@@ -111,7 +116,7 @@ pub(super) fn hide(text: &str, secret: &Secret) -> String {
 }
 
 /// Takes everything of a URL that may be a secret out of a text.
-pub(super) fn hide_url(text: &str, url: &Url) -> String {
+fn hide_url(text: &str, url: &Url) -> String {
     let whole = [Some(url.as_str()), Some(url.path()), url.query(), url.password(), Some(url.username())];
     let segments = url.path_segments().into_iter().flatten();
     let secrets = whole.into_iter().flatten().chain(segments).filter(|s| s.len() >= SHORTEST_SECRET);

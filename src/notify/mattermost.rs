@@ -159,11 +159,11 @@ fn check_attachment(a: &MattermostAttachment, at: &str, check: Check<'_>) -> Res
         text.iter().try_for_each(|text| check.template(&format!("{at}{key}"), text))?;
     }
     for (i, field) in a.fields.iter().enumerate() {
+        let at = format!("{at}fields[{i}]");
         if field.title.is_empty() || field.value.is_empty() {
-            return Err(check.error(&format!("{at}fields[{i}]"), "a field needs title and value"));
+            return Err(check.error(&at, "a field needs title and value"));
         }
-        check.template(&format!("{at}fields[{i}].title"), &field.title)?;
-        check.template(&format!("{at}fields[{i}].value"), &field.value)?;
+        check.field(&at, &field.title, &field.value)?;
     }
     Ok(())
 }

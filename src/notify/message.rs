@@ -71,6 +71,15 @@ impl Check<'_> {
     pub fn templates<const N: usize>(&self, texts: [(&str, &Option<String>); N]) -> Result<(), NotifyConfigError> {
         texts.iter().filter_map(|(key, text)| Some((key, text.as_ref()?))).try_for_each(|(k, t)| self.template(k, t))
     }
+
+    /// Checks the two templates of one entry of a `fields:`, which stands at `at`.
+    ///
+    /// # Errors
+    /// When one is wrong, with its key.
+    pub fn field(&self, at: &str, title: &str, value: &str) -> Result<(), NotifyConfigError> {
+        self.template(&format!("{at}.title"), title)?;
+        self.template(&format!("{at}.value"), value)
+    }
 }
 
 /// Returns whether a text has something to be written in it.

@@ -18,7 +18,7 @@ pub(super) use self::reply::{Reply, seconds_up};
 use super::{
     ANSWER_MAX, Outcome,
     client::{HttpClient, Session, header_name, secret_value},
-    credential::{Credential, HIDDEN, hide, parse_url},
+    credential::{Credential, HIDDEN, hide_all, parse_url},
     message::Message,
     sigv4::Signer,
 };
@@ -93,7 +93,7 @@ impl Vault {
 
     /// Takes every secret out of a text.
     fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (_, secret)| hide(&text, secret))
+        hide_all(text, self.0.iter().map(|(_, secret)| secret))
     }
 }
 
@@ -237,7 +237,7 @@ impl Post {
         let of_requests = self.http.secrets().await;
         outcome.map(|text| {
             let text = [vec![text], problems].concat().join("; ");
-            let hidden = of_requests.iter().fold(vault.hide(&text), |text, secret| hide(&text, secret));
+            let hidden = hide_all(&vault.hide(&text), &of_requests);
             text::clip(&hidden, ANSWER_MAX).to_owned()
         })
     }
@@ -303,7 +303,7 @@ impl Post {
                 Err(why) => return (Outcome::retry(why), None),
             };
         }
-        let hidden = |text: String| call.hidden.iter().fold(text, |text, secret| hide(&text, secret));
+        let hidden = |text: String| hide_all(&text, &call.hidden);
         (self.service.judge(&reply).map(hidden), Some(reply))
     }
 

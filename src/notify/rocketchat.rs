@@ -60,8 +60,7 @@ impl Rocketchat {
             ("thumb_url", &c.thumb_url),
         ])?;
         for (i, field) in c.fields.iter().enumerate() {
-            check.template(&format!("fields[{i}].title"), &field.title)?;
-            check.template(&format!("fields[{i}].value"), &field.value)?;
+            check.field(&format!("fields[{i}]"), &field.title, &field.value)?;
         }
         for (i, action) in c.actions.iter().enumerate() {
             for (key, text) in [("text", &action.text), ("url", &action.url), ("msg", &action.msg)] {

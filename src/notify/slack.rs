@@ -96,8 +96,7 @@ impl Slack {
             ("thumb_url", &c.thumb_url),
         ])?;
         for (i, field) in c.fields.iter().enumerate() {
-            check.template(&format!("fields[{i}].title"), &field.title)?;
-            check.template(&format!("fields[{i}].value"), &field.value)?;
+            check.field(&format!("fields[{i}]"), &field.title, &field.value)?;
         }
         for (i, action) in c.actions.iter().enumerate() {
             check_action(action, &format!("actions[{i}]"), check)?;
