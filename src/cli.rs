@@ -29,7 +29,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  dogwatch demo --stay                 see it find an outage on a pretend cluster, then look around
+  dogwatch demo --stay                 see it find an outage on a fake cluster, then look around
   dogwatch run                         watch the current context of your kubeconfig
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
@@ -66,7 +66,7 @@ enum Command {
     Rules(RulesCommand),
     /// Copy the history to a file; works while the watchdog runs.
     Backup(BackupArgs),
-    /// See an outage detected and told, on a pretend cluster in this process.
+    /// See an outage detected and told, on a fake cluster in this process.
     Demo(DemoArgs),
     /// Print a completion script for your shell.
     Completions(CompletionsArgs),
@@ -212,7 +212,7 @@ struct SilenceAddArgs {
 }
 
 const DRILL_HELP: &str = "\
-A pretend cluster breaks in this process; the watchdog's own code finds it, routes it by your configuration and sends it
+A fake cluster breaks in this process; the watchdog's own code finds it, routes it by your configuration and sends it
 to your receivers, marked as a drill; then it mends, and the end is sent too. Exit status 0 only with every proof.
 
 Examples:

@@ -8,10 +8,10 @@ mod error;
 mod listen;
 mod node;
 mod places;
+mod plain_errors;
 mod templates;
 mod tree;
 mod validate;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -256,11 +256,11 @@ pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
 
 /// What stands in a file, or why it can't be had.
 fn text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|e| words::of_io(&e))?.len();
+    let size = std::fs::metadata(path).map_err(|e| plain_errors::of_io(&e))?.len();
     if size > FILE_MAX {
         return Err(format!("this is larger than {} MiB, and no configuration", FILE_MAX >> 20));
     }
-    std::fs::read_to_string(path).map_err(|e| words::of_io(&e))
+    std::fs::read_to_string(path).map_err(|e| plain_errors::of_io(&e))
 }
 
 /// Something that is wrong with the rules.

@@ -1,4 +1,4 @@
-//! A drill: a pretend cluster breaks, and the watchdog's own parts find it by probes and by a rule, route it by the real
+//! A drill: a fake cluster breaks, and the watchdog's own parts find it by probes and by a rule, route it by the real
 //! configuration and send it to the real receivers, marked as a drill, with proof of each delivery. It has a store and a port of its own, so that it
 //! never touches the history, the silences or the incidents of the watchdog that runs.
 //!
@@ -22,7 +22,7 @@ use super::{Engine, Shared, links};
 use crate::{
     clock::Clock,
     config::Config,
-    demo::PretendCluster,
+    demo::FakeCluster,
     dispatch::config::RouteConfig,
     dispatch::drill::{DrillConfig, next},
     model::{AlertName, Finding, FindingKey, Incident, Live, Severity, State, Topic},
@@ -33,7 +33,7 @@ use crate::{
     vantage::VantageConfig,
 };
 
-/// The pretend cluster is up within this.
+/// The fake cluster is up within this.
 const UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// The outage is found, routed and delivered within this; a receiver that is slower has not proved anything.
@@ -111,11 +111,11 @@ pub async fn rehearse(config: &Config, only: Option<&str>) -> anyhow::Result<(Re
 async fn stage(config: &Config, only: Option<&str>, keep: Option<mpsc::Sender<Rehearsed>>) -> anyhow::Result<Report> {
     let dir = TempDir::new()?;
     let clock = Clock::system();
-    let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
+    let cluster = FakeCluster::start(&dir.0, clock.clone()).await?;
     let (reload, _asked) = mpsc::channel(1);
     let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload };
     std::fs::write(dir.0.join("drill.yml"), RULES).context("the drill's rule can't be written")?;
-    let mut staged = staged(config, only, &cluster, &dir.0);
+    let mut staged = drill_config(config, only, &cluster, &dir.0);
     // Links lead to the watchdog that people know, not to the drill's own port.
     staged.external_url = links::base(config, config.listen).await.parse().ok();
     let mut integrations = staged.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
@@ -123,17 +123,17 @@ async fn stage(config: &Config, only: Option<&str>, keep: Option<mpsc::Sender<Re
         integrations = integrations.iter().map(|i| i.rehearsed(keep.clone())).collect();
     }
     let engine = Engine::start_with(&staged, &shared, integrations).await.context("the drill can't start")?;
-    let played = play(&engine, &shared.live, &cluster).await;
+    let played = run_outage(&engine, &shared.live, &cluster).await;
     engine.stop().await;
     played
 }
 
-/// The real configuration over the pretend cluster, which has the name of the first real one, so that routes know it.
-fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &std::path::Path) -> Config {
-    let mut pretend = cluster.config();
+/// The real configuration over the fake cluster, which has the name of the first real one, so that routes know it.
+fn drill_config(config: &Config, only: Option<&str>, cluster: &FakeCluster, dir: &std::path::Path) -> Config {
+    let mut fake = cluster.config();
     if let Some(first) = config.clusters.first() {
-        pretend.name.clone_from(&first.name);
-        pretend.labels.clone_from(&first.labels);
+        fake.name.clone_from(&first.name);
+        fake.labels.clone_from(&first.labels);
     }
     let mut external_labels = config.external_labels.clone();
     external_labels.insert("drill".into(), "true".into());
@@ -143,7 +143,7 @@ fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &s
         external_labels,
         vantage: VantageConfig::nobody(),
         defaults: Defaults { interval: Duration::from_secs(2), timeout: Duration::from_secs(1) },
-        clusters: vec![pretend],
+        clusters: vec![fake],
         global: config.global.clone(),
         templates: config.templates.clone(),
         receivers: config.receivers.clone(),
@@ -157,16 +157,13 @@ fn staged(config: &Config, only: Option<&str>, cluster: &PretendCluster, dir: &s
     }
 }
 
-async fn play(engine: &Engine, live: &Live, cluster: &PretendCluster) -> anyhow::Result<Report> {
+async fn run_outage(engine: &Engine, live: &Live, cluster: &FakeCluster) -> anyhow::Result<Report> {
     let all_up = || {
         let live = live.read();
         let targets = || live.clusters.values().flat_map(|c| c.targets.values());
         targets().filter(|t| t.verdict.state == State::Up).count() >= cluster.targets()
     };
-    anyhow::ensure!(
-        wait(UP_WITHIN, async || all_up()).await,
-        "the pretend cluster did not come up within {UP_WITHIN:?}"
-    );
+    anyhow::ensure!(wait(UP_WITHIN, async || all_up()).await, "the fake cluster did not come up within {UP_WITHIN:?}");
     let begun = Instant::now();
     for member in [1, 2] {
         cluster.kill_etcd(member).await;
@@ -191,7 +188,7 @@ async fn play(engine: &Engine, live: &Live, cluster: &PretendCluster) -> anyhow:
     }
     let told = engine.integrations(&incident.told, true);
     let took = prove(engine, &incident, "began", told, begun, &mut report).await;
-    cluster.mend_etcd().await?;
+    cluster.restart_etcd().await?;
     let mended = Instant::now();
     let over = || live.read().incidents.iter().find(|i| i.id == incident.id && i.resolved_at.is_some()).cloned();
     if wait(PROOF_WITHIN, async || over().is_some()).await

@@ -1,4 +1,4 @@
-//! `dogwatch demo`: the real watchdog over a pretend cluster, told as it happens.
+//! `dogwatch demo`: the real watchdog over a fake cluster, told as it happens.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use crate::{
     app::{Engine, Shared},
     clock::Clock,
     config::Config,
-    demo::{Ending, HookSink, Mailbox, PretendCluster, Stage, narrate},
+    demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
     dispatch::config::RouteConfig,
     model::Live,
     notify::config::{GlobalConfig, ReceiverConfig},
@@ -20,8 +20,8 @@ use crate::{
 pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let dir = tempdir()?;
     let clock = Clock::system();
-    let cluster = PretendCluster::start(&dir.0, clock.clone()).await?;
-    let (mailbox, mails) = Mailbox::start().await?;
+    let cluster = FakeCluster::start(&dir.0, clock.clone()).await?;
+    let (smtp, mails) = SmtpSink::start().await?;
     let (sink, hooks) = HookSink::start().await?;
     let config = Config {
         data_dir: dir.0.join("data"),
@@ -29,7 +29,7 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
         defaults: Defaults { interval: std::time::Duration::from_secs(5), timeout: std::time::Duration::from_secs(3) },
         clusters: vec![cluster.config()],
         vantage: VantageConfig::nobody(),
-        ..receivers(&mailbox.address().to_string(), &sink.url())?
+        ..receivers(&smtp.address().to_string(), &sink.url())?
     };
     let (reload, _asked) = tokio::sync::mpsc::channel(1);
     let shared =

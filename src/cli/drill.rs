@@ -51,7 +51,7 @@ pub async fn main(args: DrillArgs) -> anyhow::Result<ExitCode> {
 
 async fn once(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode> {
     if args.output == Output::Table {
-        output::note("two of three members of a pretend etcd are stopped; nothing of yours is touched");
+        output::note("two of three members of a fake etcd are stopped; nothing of yours is touched");
     }
     let report = drill::run(config, args.receiver.as_deref()).await?;
     match args.output {
@@ -90,7 +90,7 @@ fn as_text(report: &Report) -> String {
 /// What each receiver would get of the outage that a drill plays; nothing is sent.
 async fn rehearse(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode> {
     if args.output == Output::Table {
-        output::note("nothing is sent: a pretend cluster breaks and mends, and this is what your receivers would get");
+        output::note("nothing is sent: a fake cluster breaks and mends, and this is what your receivers would get");
     }
     let only = args.receiver.as_deref();
     let (report, messages) = drill::rehearse(config, only).await?;

@@ -146,7 +146,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
         output::fail(&problems.join("\n"));
     }
     if seen.is_empty() && gaps.is_empty() {
-        return match nothing(&config, &args, &called, !problems.is_empty()) {
+        return match why_no_target(&config, &args, &called, !problems.is_empty()) {
             Some(why) => unknown(&why),
             None => Ok(ExitCode::from(Grade::Unknown.nagios().0)),
         };
@@ -167,7 +167,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Why there was nothing to probe; `None` where that is said already.
-fn nothing(config: &Config, args: &ProbeArgs, called: &[String], failed: bool) -> Option<String> {
+fn why_no_target(config: &Config, args: &ProbeArgs, called: &[String], failed: bool) -> Option<String> {
     if failed {
         return None;
     }

@@ -12,7 +12,7 @@ pub async fn main(args: AskArgs) -> anyhow::Result<ExitCode> {
     let state = Watchdog::new(&args).await?.get("/api/dogwatch/v1/state").await?;
     match args.output {
         Output::Json => output::say(&state.to_string()),
-        Output::Table => output::say(&words(&state)),
+        Output::Table => output::say(&describe(&state)),
     }
     Ok(ExitCode::from(code(&state)))
 }
@@ -42,7 +42,7 @@ fn is_unknown(cluster: &Value) -> bool {
     list(&cluster["targets"]).iter().all(|t| t["state"] == "unknown")
 }
 
-fn words(state: &Value) -> String {
+fn describe(state: &Value) -> String {
     let mut out = vec![format!("dogwatch {}, since {}", text(&state["version"]), text(&state["started_at"]))];
     for cluster in list(&state["clusters"]) {
         let mut by_state: BTreeMap<String, usize> = BTreeMap::new();

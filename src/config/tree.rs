@@ -12,7 +12,7 @@ use serde::{
 use serde_json::{Number, Value};
 use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, error::Source, node::Node, words};
+use super::{ConfigError, error::Source, node::Node, plain_errors};
 
 /// The sections that are Alertmanager's own.
 const OF_ALERTMANAGER: [&str; 9] = [
@@ -121,7 +121,7 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     }
     let tree: Spanned<Tree> = serde_saphyr::from_str(source.text).map_err(|error| {
         let place = error.location().map(|l| (l.line() as usize, l.column() as usize));
-        vec![ConfigError::at(source, place, words::of_yaml(&error))]
+        vec![ConfigError::at(source, place, plain_errors::of_yaml(&error))]
     })?;
     if !matches!(tree.value, Tree::Map(_)) {
         return Err(vec![ConfigError::at(source, Some((1, 1)), "the file must be a mapping: `clusters: …`".into())]);
@@ -266,7 +266,7 @@ impl Document {
         }
         let place = self.nearest(&wrong.path).copied();
         let at = if wrong.path.is_empty() { String::new() } else { format!("{}: ", wrong.path) };
-        ConfigError::at(source, place, format!("{at}{}", words::of_value(&wrong.message)))
+        ConfigError::at(source, place, format!("{at}{}", plain_errors::of_value(&wrong.message)))
     }
 
     /// Leaves out the key at a path, or the nearest above it that can be: without an item of a list, others would stand

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use super::{Config, words};
+use super::{Config, plain_errors};
 use crate::{
     discover::config::ClusterConfig,
     heartbeat,
@@ -200,7 +200,7 @@ fn readable(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(format!("{} is a directory", path.display())),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("{}: {}", path.display(), words::of_io(&error))),
+        Err(error) => Err(format!("{}: {}", path.display(), plain_errors::of_io(&error))),
     }
 }
 

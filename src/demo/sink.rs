@@ -1,12 +1,12 @@
-//! Where the demo's notifications arrive: a mailbox that speaks SMTP, and a webhook receiver. Both on loopback, both
+//! Where the demo's notifications arrive: a SMTP sink that speaks SMTP, and a webhook receiver. Both on loopback, both
 //! take everything, keep nothing, and hand over what came through a channel.
 
 pub mod mail;
-mod mailbox;
+mod smtp;
 mod webhook;
 
 pub use mail::Mail;
-pub use mailbox::Mailbox;
+pub use smtp::SmtpSink;
 pub use webhook::{Hook, HookSink};
 
 /// What may wait for the narrator. When it is full the sender waits, as with any slow receiver.

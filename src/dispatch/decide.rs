@@ -119,7 +119,7 @@ impl Dispatch {
     }
 
     /// The diagnoses with what was found elsewhere. Where nothing can be judged, nothing joins either. A drill tells of its
-    /// pretend cluster alone: what is found of the watchdog itself would have nobody to tell its end.
+    /// fake cluster alone: what is found of the watchdog itself would have nobody to tell its end.
     fn diagnoses(&self, now: Timestamp) -> BTreeMap<Arc<str>, Arc<Diagnosis>> {
         let mut all: BTreeMap<Arc<str>, Arc<Diagnosis>> =
             self.latest.iter().map(|(k, d)| (k.clone(), d.clone())).collect();

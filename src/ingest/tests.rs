@@ -1,6 +1,6 @@
 //! Ingest as a whole, with a real store and hand-made reports.
 
-mod own;
+mod own_side;
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     store::StorageConfig,
 };
 
-struct Bench {
+struct TestIngest {
     _dir: TempDir,
     live: Live,
     store: Store,
@@ -59,7 +59,7 @@ fn saw(target: &Target, at: Timestamp, reason: Option<Reason>) -> Report {
     }))
 }
 
-impl Bench {
+impl TestIngest {
     fn start(restored: Vec<(Target, Verdict)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
@@ -101,7 +101,7 @@ impl Bench {
             problem: None,
         };
         self.updates.send(update).await.unwrap();
-        self.until("known", |b| known.iter().all(|t| b.state(t).is_some())).await;
+        self.until("known", |ingest| known.iter().all(|t| ingest.state(t).is_some())).await;
     }
 
     async fn look(&self, answering: bool) {
@@ -157,7 +157,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for TestIngest {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -165,51 +165,51 @@ impl Drop for Bench {
 
 #[tokio::test]
 async fn a_guess_becomes_a_target_when_it_first_answers() {
-    let mut b = Bench::start(Vec::new());
+    let mut ingest = TestIngest::start(Vec::new());
     let (api, guess) = (target(Job::KubeApiserver, "a:6443", false), target(Job::Etcd, "a:2379", true));
-    b.know(vec![api.clone(), guess.clone()]).await;
-    b.probe(&guess, Some(Reason::Refused)).await;
-    b.probe(&api, None).await;
-    b.until("the API server is up", |b| b.state(&api) == Some(State::Up)).await;
-    assert_eq!(b.state(&guess), None, "a guess that does not answer is no target");
-    b.probe(&guess, None).await;
-    b.until("etcd is up", |b| b.state(&guess) == Some(State::Up)).await;
-    b.know(vec![api.clone(), guess.clone()]).await;
-    let mut last = b.commands.recv().await.unwrap();
+    ingest.know(vec![api.clone(), guess.clone()]).await;
+    ingest.probe(&guess, Some(Reason::Refused)).await;
+    ingest.probe(&api, None).await;
+    ingest.until("the API server is up", |ingest| ingest.state(&api) == Some(State::Up)).await;
+    assert_eq!(ingest.state(&guess), None, "a guess that does not answer is no target");
+    ingest.probe(&guess, None).await;
+    ingest.until("etcd is up", |ingest| ingest.state(&guess) == Some(State::Up)).await;
+    ingest.know(vec![api.clone(), guess.clone()]).await;
+    let mut last = ingest.commands.recv().await.unwrap();
     if let Command::SetTargets { targets, .. } = &last
         && targets.iter().any(|t| t.guessed)
     {
-        last = b.commands.recv().await.unwrap();
+        last = ingest.commands.recv().await.unwrap();
     }
     let Command::SetTargets { targets, .. } = last else { panic!("{last:?}") };
     assert!(targets.iter().all(|t| !t.guessed), "it stays a target when discovery guesses it again");
-    assert_eq!(b.state(&guess), Some(State::Up));
+    assert_eq!(ingest.state(&guess), Some(State::Up));
 }
 
 #[tokio::test]
 async fn cut_off_it_accuses_nobody_and_sees_again() {
-    let mut b = Bench::start(Vec::new());
+    let mut ingest = TestIngest::start(Vec::new());
     let api = target(Job::KubeApiserver, "a:6443", false);
-    b.know(vec![api.clone()]).await;
-    b.look(true).await;
-    b.probe(&api, None).await;
-    b.until("up", |b| b.state(&api) == Some(State::Up)).await;
-    let silent = b.fails_since();
-    b.look_since(silent).await;
-    b.probe(&api, Some(Reason::Timeout)).await;
-    b.until("the silence is known", |b| b.failures(&api) > 0).await;
-    b.look_since(silent).await;
-    b.until("unknown while cut off", |b| b.state(&api) == Some(State::Unknown)).await;
-    assert!(!b.live.read().vantage.ok);
+    ingest.know(vec![api.clone()]).await;
+    ingest.look(true).await;
+    ingest.probe(&api, None).await;
+    ingest.until("up", |ingest| ingest.state(&api) == Some(State::Up)).await;
+    let silent = ingest.fails_since();
+    ingest.look_since(silent).await;
+    ingest.probe(&api, Some(Reason::Timeout)).await;
+    ingest.until("the silence is known", |ingest| ingest.failures(&api) > 0).await;
+    ingest.look_since(silent).await;
+    ingest.until("unknown while cut off", |ingest| ingest.state(&api) == Some(State::Unknown)).await;
+    assert!(!ingest.live.read().vantage.ok);
     for _ in 0..5 {
-        b.probe(&api, Some(Reason::Timeout)).await;
+        ingest.probe(&api, Some(Reason::Timeout)).await;
     }
-    while !b.diagnosis().await.blind {}
-    assert_eq!(b.state(&api), Some(State::Unknown), "silence tells of us, not of the target");
-    b.look(true).await;
-    b.until("up again", |b| b.state(&api) == Some(State::Up)).await;
+    while !ingest.diagnosis().await.blind {}
+    assert_eq!(ingest.state(&api), Some(State::Unknown), "silence tells of us, not of the target");
+    ingest.look(true).await;
+    ingest.until("up again", |ingest| ingest.state(&api) == Some(State::Up)).await;
     let mut hurried = false;
-    while let Ok(command) = b.commands.try_recv() {
+    while let Ok(command) = ingest.commands.try_recv() {
         hurried |= matches!(command, Command::HurryAll);
     }
     assert!(hurried, "everything is probed anew");
@@ -217,28 +217,28 @@ async fn cut_off_it_accuses_nobody_and_sees_again() {
 
 #[tokio::test]
 async fn an_answering_target_proves_that_we_are_not_cut_off() {
-    let b = Bench::start(Vec::new());
+    let ingest = TestIngest::start(Vec::new());
     let api = target(Job::KubeApiserver, "a:6443", false);
-    b.know(vec![api.clone()]).await;
-    b.look(true).await;
-    let silent = b.fails_since();
-    b.probe(&api, Some(Reason::Timeout)).await;
-    b.until("the silence is known", |b| b.failures(&api) > 0).await;
-    b.look_since(silent).await;
-    b.until("cut off", |b| !b.live.read().vantage.ok).await;
-    b.probe(&api, None).await;
-    let answered = |b: &Bench| b.live.read().clusters["prod"].targets[&api.key].last_success.is_some();
-    b.until("the answer is known", answered).await;
-    let failing_since = b.clock.wall() - Duration::from_secs(1);
+    ingest.know(vec![api.clone()]).await;
+    ingest.look(true).await;
+    let silent = ingest.fails_since();
+    ingest.probe(&api, Some(Reason::Timeout)).await;
+    ingest.until("the silence is known", |ingest| ingest.failures(&api) > 0).await;
+    ingest.look_since(silent).await;
+    ingest.until("cut off", |ingest| !ingest.live.read().vantage.ok).await;
+    ingest.probe(&api, None).await;
+    let answered = |ingest: &TestIngest| ingest.live.read().clusters["prod"].targets[&api.key].last_success.is_some();
+    ingest.until("the answer is known", answered).await;
+    let failing_since = ingest.clock.wall() - Duration::from_secs(1);
     let report = VantageReport {
-        at: b.clock.wall(),
+        at: ingest.clock.wall(),
         link_up: None,
         has_default_route: false,
         references: Vec::new(),
         failing_since: Some(failing_since),
     };
-    b.looks.send(report).await.unwrap();
-    b.until("it sees", |b| b.live.read().vantage.ok).await;
+    ingest.looks.send(report).await.unwrap();
+    ingest.until("it sees", |ingest| ingest.live.read().vantage.ok).await;
 }
 
 #[tokio::test]
@@ -253,67 +253,67 @@ async fn after_a_restart_the_old_verdict_stands_until_probed() {
         reached: true,
         hides: None,
     };
-    let mut b = Bench::start(vec![(api.clone(), down)]);
-    b.know(vec![api.clone()]).await;
-    b.look(true).await;
-    b.until("known", |b| b.state(&api).is_some()).await;
-    assert_eq!(b.state(&api), Some(State::Down));
-    let early = tokio::time::timeout(Duration::from_millis(600), b.diagnosis()).await;
+    let mut ingest = TestIngest::start(vec![(api.clone(), down)]);
+    ingest.know(vec![api.clone()]).await;
+    ingest.look(true).await;
+    ingest.until("known", |ingest| ingest.state(&api).is_some()).await;
+    assert_eq!(ingest.state(&api), Some(State::Down));
+    let early = tokio::time::timeout(Duration::from_millis(600), ingest.diagnosis()).await;
     assert!(early.is_err(), "nothing is said, and so nothing resolved, before the first probe: {early:?}");
-    b.probe(&api, Some(Reason::Refused)).await;
-    let first = b.diagnosis().await;
+    ingest.probe(&api, Some(Reason::Refused)).await;
+    let first = ingest.diagnosis().await;
     assert!(!first.findings.is_empty(), "the outage goes on");
-    assert_eq!(b.live.read().clusters["prod"].targets[&api.key].verdict.since, since, "since the first failure");
+    assert_eq!(ingest.live.read().clusters["prod"].targets[&api.key].verdict.since, since, "since the first failure");
 }
 
 #[tokio::test]
 async fn verdict_changes_are_remembered() {
-    let b = Bench::start(Vec::new());
+    let ingest = TestIngest::start(Vec::new());
     let api = target(Job::KubeApiserver, "a:6443", false);
-    b.know(vec![api.clone()]).await;
-    b.look(true).await;
-    b.probe(&api, None).await;
+    ingest.know(vec![api.clone()]).await;
+    ingest.look(true).await;
+    ingest.probe(&api, None).await;
     for _ in 0..3 {
-        b.probe(&api, Some(Reason::Refused)).await;
+        ingest.probe(&api, Some(Reason::Refused)).await;
     }
-    b.until("down", |b| b.state(&api) == Some(State::Down)).await;
-    b.store.commit(Vec::new(), Vec::new()).await;
-    let changes = b.store.verdict_changes("prod", 10).await.unwrap();
+    ingest.until("down", |ingest| ingest.state(&api) == Some(State::Down)).await;
+    ingest.store.commit(Vec::new(), Vec::new()).await;
+    let changes = ingest.store.verdict_changes("prod", 10).await.unwrap();
     let states: Vec<State> = changes.iter().map(|c| c.to.state).collect();
     assert_eq!(states, [State::Down, State::Suspect, State::Up]);
 }
 
 #[tokio::test]
 async fn references_that_answer_late_are_not_believed_alone() {
-    let b = Bench::start(Vec::new());
+    let ingest = TestIngest::start(Vec::new());
     let api = target(Job::KubeApiserver, "a:6443", false);
-    b.know(vec![api.clone()]).await;
-    b.look(true).await;
-    b.probe(&api, None).await;
-    b.until("up", |b| b.state(&api) == Some(State::Up)).await;
-    let before = b.fails_since();
+    ingest.know(vec![api.clone()]).await;
+    ingest.look(true).await;
+    ingest.probe(&api, None).await;
+    ingest.until("up", |ingest| ingest.state(&api) == Some(State::Up)).await;
+    let before = ingest.fails_since();
     for _ in 0..3 {
-        b.look_since(before).await;
+        ingest.look_since(before).await;
     }
-    b.until("the looks are taken in", |b| b.looks.capacity() == b.looks.max_capacity()).await;
-    b.know(vec![api.clone()]).await;
-    assert!(b.live.read().vantage.ok, "no probe was silent since");
+    ingest.until("the looks are taken in", |ingest| ingest.looks.capacity() == ingest.looks.max_capacity()).await;
+    ingest.know(vec![api.clone()]).await;
+    assert!(ingest.live.read().vantage.ok, "no probe was silent since");
 }
 
 #[tokio::test]
 async fn what_a_probe_no_longer_tells_ends_in_the_history() {
-    let b = Bench::start(Vec::new());
+    let ingest = TestIngest::start(Vec::new());
     let t = target(Job::KubeScheduler, "10.0.0.1:10259", false);
-    b.know(vec![t.clone()]).await;
-    let at = b.clock.wall();
-    b.reports.send(saw(&t, at, Some(Reason::Refused))).await.unwrap();
-    b.reports.send(saw(&t, at + Duration::from_millis(20), None)).await.unwrap();
-    let reasons = |b: &Bench| {
+    ingest.know(vec![t.clone()]).await;
+    let at = ingest.clock.wall();
+    ingest.reports.send(saw(&t, at, Some(Reason::Refused))).await.unwrap();
+    ingest.reports.send(saw(&t, at + Duration::from_millis(20), None)).await.unwrap();
+    let reasons = |ingest: &TestIngest| {
         let matchers = [crate::model::Matcher::equal("__name__", "probe_failure_info")];
-        let found = b.store.select(&matchers, 0, i64::MAX).unwrap();
+        let found = ingest.store.select(&matchers, 0, i64::MAX).unwrap();
         found.first().map(|p| p.recent.values.clone()).unwrap_or_default()
     };
-    b.until("written", |b| reasons(b).len() == 2).await;
-    let values = reasons(&b);
+    ingest.until("written", |ingest| reasons(ingest).len() == 2).await;
+    let values = reasons(&ingest);
     assert!(values[0] == 1.0 && crate::model::is_stale(values[1]), "{values:?}");
 }

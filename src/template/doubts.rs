@@ -6,7 +6,7 @@
 
 use super::{
     Audience, TemplateError, Value, functions,
-    parse::{Command, Node, Pipe, Word},
+    parse::{Command, Node, Operand, Pipe},
     wrong,
 };
 use crate::model::re2;
@@ -212,18 +212,18 @@ impl Doubter<'_> {
 
     /// A command; `piped`: with the result of the one before as its last argument.
     fn command(&mut self, command: &Command, dot: &Kind, piped: bool) -> Kind {
-        let Some((first, rest)) = command.words.split_first() else { return Kind::Unknown };
-        for word in rest {
-            self.word(word, dot, command.at);
+        let Some((first, rest)) = command.operands.split_first() else { return Kind::Unknown };
+        for operand in rest {
+            self.operand(operand, dot, command.at);
         }
-        let Word::Function(name) = first else { return self.word(first, dot, command.at) };
+        let Operand::Function(name) = first else { return self.operand(first, dot, command.at) };
         self.called(name, rest, rest.len() + usize::from(piped), command.at)
     }
 
-    fn called(&mut self, name: &str, written: &[Word], given: usize, at: usize) -> Kind {
+    fn called(&mut self, name: &str, written: &[Operand], given: usize, at: usize) -> Kind {
         self.doubt(at, functions::count(name, given));
         let literal = match written.first() {
-            Some(Word::Constant(Value::Str(text))) => Some(text),
+            Some(Operand::Constant(Value::Str(text))) => Some(text),
             _ => None,
         };
         match (name, literal) {
@@ -243,19 +243,19 @@ impl Doubter<'_> {
         }
     }
 
-    fn word(&mut self, word: &Word, dot: &Kind, at: usize) -> Kind {
-        match word {
-            Word::Dot => dot.clone(),
-            Word::Constant(Value::Str(_)) => Kind::Text,
-            Word::Constant(Value::Int(_) | Value::Float(_)) => Kind::Number,
-            Word::Constant(_) => Kind::Unknown,
-            Word::Function(name) => self.called(name, &[], 0, at),
-            Word::Field(fields) => self.fields(dot.clone(), fields, at),
-            Word::Variable(name, fields) => {
+    fn operand(&mut self, operand: &Operand, dot: &Kind, at: usize) -> Kind {
+        match operand {
+            Operand::Dot => dot.clone(),
+            Operand::Constant(Value::Str(_)) => Kind::Text,
+            Operand::Constant(Value::Int(_) | Value::Float(_)) => Kind::Number,
+            Operand::Constant(_) => Kind::Unknown,
+            Operand::Function(name) => self.called(name, &[], 0, at),
+            Operand::Field(fields) => self.fields(dot.clone(), fields, at),
+            Operand::Variable(name, fields) => {
                 let known = self.variables.iter().rev().find(|(n, _)| n == name).map(|(_, kind)| kind.clone());
                 self.fields(known.unwrap_or(Kind::Unknown), fields, at)
             }
-            Word::Pipe(pipe, fields) => {
+            Operand::Pipe(pipe, fields) => {
                 let kind = self.pipe(pipe, dot);
                 self.fields(kind, fields, at)
             }

@@ -2,7 +2,7 @@
 
 use super::{
     Host, OUTPUT_MAX, QUERIES_MAX, QuerySample, STEPS_MAX, Template, TemplateError, Value, functions,
-    parse::{Command, Node, Pipe, Word},
+    parse::{Command, Node, Operand, Pipe},
     printf, wrong,
 };
 
@@ -228,34 +228,35 @@ impl State<'_> {
     }
 
     fn command(&mut self, command: &Command, dot: &Value, last: Option<Value>) -> Result<Value, TemplateError> {
-        let Some((first, rest)) = command.words.split_first() else { return Ok(Value::Nil) };
-        if let Word::Function(name) = first {
+        let Some((first, rest)) = command.operands.split_first() else { return Ok(Value::Nil) };
+        if let Operand::Function(name) = first {
             if matches!(name.as_str(), "and" | "or") {
                 return self.early(name == "and", rest, dot, last, command.at);
             }
             let mut arguments =
-                rest.iter().map(|w| self.word(w, dot, &[], command.at)).collect::<Result<Vec<_>, _>>()?;
+                rest.iter().map(|w| self.operand(w, dot, &[], command.at)).collect::<Result<Vec<_>, _>>()?;
             arguments.extend(last);
             let called = functions::call(name, &arguments, &mut self.host, self.root);
             return called.map_err(|e| self.wrong(command.at, e));
         }
-        let mut arguments = rest.iter().map(|w| self.word(w, dot, &[], command.at)).collect::<Result<Vec<_>, _>>()?;
+        let mut arguments =
+            rest.iter().map(|w| self.operand(w, dot, &[], command.at)).collect::<Result<Vec<_>, _>>()?;
         arguments.extend(last);
-        self.word(first, dot, &arguments, command.at)
+        self.operand(first, dot, &arguments, command.at)
     }
 
     /// `and`, `or`: what comes after the answer is not evaluated.
     fn early(
         &mut self,
         and: bool,
-        words: &[Word],
+        operands: &[Operand],
         dot: &Value,
         last: Option<Value>,
         at: usize,
     ) -> Result<Value, TemplateError> {
         let mut value = Value::Nil;
-        for word in words {
-            value = self.word(word, dot, &[], at)?;
+        for operand in operands {
+            value = self.operand(operand, dot, &[], at)?;
             if functions::is_true(&value) != and {
                 return Ok(value);
             }
@@ -263,20 +264,26 @@ impl State<'_> {
         Ok(last.unwrap_or(value))
     }
 
-    fn word(&mut self, word: &Word, dot: &Value, arguments: &[Value], at: usize) -> Result<Value, TemplateError> {
-        match word {
-            Word::Dot => Ok(dot.clone()),
-            Word::Constant(value) => Ok(value.clone()),
-            Word::Field(fields) => self.fields(dot.clone(), fields, arguments, at),
-            Word::Variable(name, fields) => {
+    fn operand(
+        &mut self,
+        operand: &Operand,
+        dot: &Value,
+        arguments: &[Value],
+        at: usize,
+    ) -> Result<Value, TemplateError> {
+        match operand {
+            Operand::Dot => Ok(dot.clone()),
+            Operand::Constant(value) => Ok(value.clone()),
+            Operand::Field(fields) => self.fields(dot.clone(), fields, arguments, at),
+            Operand::Variable(name, fields) => {
                 let value = self.variables.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
                 self.fields(value.unwrap_or(Value::Nil), fields, arguments, at)
             }
-            Word::Pipe(pipe, fields) => {
+            Operand::Pipe(pipe, fields) => {
                 let value = self.pipe(pipe, dot)?;
                 self.fields(value, fields, arguments, at)
             }
-            Word::Function(name) => {
+            Operand::Function(name) => {
                 functions::call(name, arguments, &mut self.host, self.root).map_err(|e| self.wrong(at, e))
             }
         }

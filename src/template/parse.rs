@@ -1,6 +1,6 @@
 //! Text to nodes (text/template/parse). What is not supported is refused here, not when the alert fires.
 
-mod words;
+mod operands;
 
 use super::{Library, NESTING_MAX, TEXT_MAX, TemplateError, Value, functions, wrong};
 
@@ -42,12 +42,12 @@ pub struct Command {
     /// Byte in the text.
     pub at: usize,
     /// The first is what is called.
-    pub words: Vec<Word>,
+    pub operands: Vec<Operand>,
 }
 
 /// An operand.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Word {
+pub enum Operand {
     /// `.`
     Dot,
     /// `.A.B`
@@ -122,11 +122,11 @@ enum End {
 }
 
 /// Functions, and what may be a method.
-fn takes_arguments(word: &Word) -> bool {
-    match word {
-        Word::Function(_) | Word::Field(_) => true,
-        Word::Variable(_, fields) | Word::Pipe(_, fields) => !fields.is_empty(),
-        Word::Constant(_) | Word::Dot => false,
+fn takes_arguments(operand: &Operand) -> bool {
+    match operand {
+        Operand::Function(_) | Operand::Field(_) => true,
+        Operand::Variable(_, fields) | Operand::Pipe(_, fields) => !fields.is_empty(),
+        Operand::Constant(_) | Operand::Dot => false,
     }
 }
 
@@ -405,7 +405,7 @@ impl<'a> Parser<'a> {
     }
 
     fn command(&mut self, first: bool) -> Result<Command, TemplateError> {
-        let mut words = Vec::new();
+        let mut operands = Vec::new();
         self.blank();
         let at = self.at;
         loop {
@@ -414,19 +414,21 @@ impl<'a> Parser<'a> {
             if self.rest().starts_with("}}") || self.rest().starts_with("-}}") || self.rest().starts_with(['|', ')']) {
                 break;
             }
-            if before == self.at && !words.is_empty() {
+            if before == self.at && !operands.is_empty() {
                 let what: String = self.rest().chars().take(10).collect();
                 return Err(self.wrong(format!("unexpected {what:?}")));
             }
-            words.push(self.word()?);
+            operands.push(self.operand()?);
         }
-        match words.first() {
+        match operands.first() {
             None => Err(self.wrong("missing value for command")),
-            Some(first) if words.len() > 1 && !takes_arguments(first) => {
+            Some(first) if operands.len() > 1 && !takes_arguments(first) => {
                 Err(wrong(self.text, at, "can't give arguments to what is no function"))
             }
-            Some(Word::Constant(_) | Word::Dot) if !first => Err(wrong(self.text, at, "a non-function in a pipeline")),
-            Some(_) => Ok(Command { at, words }),
+            Some(Operand::Constant(_) | Operand::Dot) if !first => {
+                Err(wrong(self.text, at, "a non-function in a pipeline"))
+            }
+            Some(_) => Ok(Command { at, operands }),
         }
     }
 }

@@ -6,7 +6,7 @@ use dogwatch::{
     app::{Engine, Shared},
     clock::Clock,
     config::Config,
-    demo::{Ending, HookSink, Mailbox, PretendCluster, Stage, narrate},
+    demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
     model::Live,
     telemetry::Metrics,
 };
@@ -16,11 +16,11 @@ use tokio::sync::mpsc;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_told_and_its_end() {
     let dir = tempfile::tempdir().unwrap();
-    let cluster = PretendCluster::start(dir.path(), Clock::system()).await.unwrap();
-    let (mailbox, mails) = Mailbox::start().await.unwrap();
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let (smtp, mails) = SmtpSink::start().await.unwrap();
     let (hook, hooks) = HookSink::start().await.unwrap();
     let global =
-        json!({"smtp_smarthost": mailbox.address(), "smtp_from": "dogwatch@demo.example", "smtp_require_tls": false});
+        json!({"smtp_smarthost": smtp.address(), "smtp_from": "dogwatch@demo.example", "smtp_require_tls": false});
     let receiver = json!({
         "name": "demo",
         "email_configs": [{"to": "you@demo.example"}],

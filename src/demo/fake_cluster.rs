@@ -1,8 +1,8 @@
-//! The pretend cluster: three API servers, three etcd members, three schedulers and controller-managers, three kubelets.
+//! The fake cluster: three API servers, three etcd members, three schedulers and controller-managers, three kubelets.
 //!
 //! Every component is a TLS server with an address of its own in 127.0.0.0/8, so that what is printed looks like hosts.
 //! A component that is killed keeps its port bound but listens no more: connections are refused, as by a machine whose
-//! process died, and nobody else can take the port before it is mended.
+//! process died, and nobody else can take the port before it is restarted.
 
 mod apiserver;
 mod certificates;
@@ -52,16 +52,16 @@ const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// And is started again by its supervisor after about this long, once the API answers.
 const RESTART: Duration = Duration::from_secs(2);
 
-/// A running pretend cluster; it ends when this is dropped.
+/// A running fake cluster; it ends when this is dropped.
 #[derive(Debug)]
-pub struct PretendCluster {
+pub struct FakeCluster {
     world: Arc<World>,
     servers: Arc<Servers>,
     dir: PathBuf,
     _stop: DropGuard,
 }
 
-impl PretendCluster {
+impl FakeCluster {
     /// Starts everything and writes certificates and `kubeconfig` into `dir`. Default ports where they are free.
     ///
     /// # Errors
@@ -151,9 +151,9 @@ impl PretendCluster {
     ///
     /// # Errors
     /// When a member can't listen again.
-    pub async fn mend_etcd(&self) -> anyhow::Result<()> {
+    pub async fn restart_etcd(&self) -> anyhow::Result<()> {
         for i in 0..SIZE {
-            self.servers.mend(Role::Etcd(i)).await?;
+            self.servers.restart(Role::Etcd(i)).await?;
             self.world.set_etcd(i, true);
         }
         Ok(())
@@ -205,8 +205,8 @@ async fn keep_leaders(world: Arc<World>, servers: Arc<Servers>) {
         world.quorum_is(true).await;
         tokio::time::sleep(RESTART).await;
         for role in LEADERS {
-            if let Err(e) = servers.mend(role).await {
-                tracing::warn!(error = %e, "a part of the pretend cluster can't be started again");
+            if let Err(e) = servers.restart(role).await {
+                tracing::warn!(error = %e, "a part of the fake cluster can't be started again");
             }
         }
         world.set_leaders_exited(false);
@@ -223,7 +223,7 @@ impl Servers {
         }
     }
 
-    async fn mend(&self, role: Role) -> anyhow::Result<()> {
-        self.0.lock().await.iter_mut().filter(|s| s.role() == role).try_for_each(Server::mend)
+    async fn restart(&self, role: Role) -> anyhow::Result<()> {
+        self.0.lock().await.iter_mut().filter(|s| s.role() == role).try_for_each(Server::restart)
     }
 }

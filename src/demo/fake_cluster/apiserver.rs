@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     SIZE,
-    exchange::{Asked, Reply},
+    exchange::{Reply, Request},
     health::{self, Check, passing},
     world::{Role, World},
 };
@@ -50,26 +50,26 @@ pub fn node_name(i: usize) -> String {
 }
 
 /// The answer of any of the API servers.
-pub async fn answer(world: &World, asked: &Asked) -> Reply {
-    match asked.path.as_str() {
-        "/livez" | "/readyz" | "/healthz" => health_page(world, asked).await,
+pub async fn answer(world: &World, request: &Request) -> Reply {
+    match request.path.as_str() {
+        "/livez" | "/readyz" | "/healthz" => health_page(world, request).await,
         "/version" => Reply::json(200, &version()),
         path if !path.starts_with("/api") => {
             status(404, "NotFound", "the server could not find the requested resource")
         }
-        _ if !asked.known => status(401, "Unauthorized", "Unauthorized"),
+        _ if !request.known => status(401, "Unauthorized", "Unauthorized"),
         path => {
             if tokio::time::timeout(READ_TIMEOUT, world.quorum_is(true)).await.is_err() {
                 return status(500, "", "etcdserver: request timed out");
             }
-            object(world, path, asked)
+            object(world, path, request)
         }
     }
 }
 
-async fn health_page(world: &World, asked: &Asked) -> Reply {
-    let name = asked.path.trim_start_matches('/');
-    let asks_etcd = !asked.parameters("exclude").any(|e| e == "etcd");
+async fn health_page(world: &World, request: &Request) -> Reply {
+    let name = request.path.trim_start_matches('/');
+    let asks_etcd = !request.parameters("exclude").any(|e| e == "etcd");
     let etcd = Check {
         name: "etcd",
         ok: !asks_etcd || tokio::time::timeout(ETCD_CHECK_TIMEOUT, world.quorum_is(true)).await.is_ok(),
@@ -79,7 +79,7 @@ async fn health_page(world: &World, asked: &Asked) -> Reply {
     checks.extend(ready.then(|| passing("informer-sync")));
     checks.extend(HOOKS.map(passing));
     checks.extend(ready.then(|| passing("shutdown")));
-    health::page(name, &checks, asked)
+    health::page(name, &checks, request)
 }
 
 fn version() -> Value {
@@ -106,29 +106,29 @@ fn status(code: u16, reason: &str, message: &str) -> Reply {
     Reply::json(code, &status)
 }
 
-fn object(world: &World, path: &str, asked: &Asked) -> Reply {
+fn object(world: &World, path: &str, request: &Request) -> Reply {
     const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/";
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         ["api", "v1", "namespaces", "default"] => Reply::json(200, &namespace(world)),
         ["api", "v1", "namespaces", "default", "endpoints", "kubernetes"] => Reply::json(200, &endpoints(world)),
         ["apis", "discovery.k8s.io", "v1beta1", "namespaces", "default", "endpointslices"] => {
-            Reply::json(200, &list(world, "discovery.k8s.io/v1beta1", "EndpointSliceList", slices(world), asked))
+            Reply::json(200, &list(world, "discovery.k8s.io/v1beta1", "EndpointSliceList", slices(world), request))
         }
         ["api", "v1", "nodes"] => {
             let nodes = (0..SIZE).map(|i| node(world, i)).collect();
-            Reply::json(200, &list(world, "v1", "NodeList", nodes, asked))
+            Reply::json(200, &list(world, "v1", "NodeList", nodes, request))
         }
         ["api", "v1", "nodes", name] => one((0..SIZE).map(|i| node(world, i)), name, "nodes"),
         ["api", "v1", "nodes", name, "proxy", "healthz"] => match (0..SIZE).any(|i| node_name(i) == *name) {
-            true => health::kubelet_page(asked),
+            true => health::kubelet_page(request),
             false => not_found("nodes", name),
         },
         [.., "leases"] if path == format!("{LEASES}kube-node-lease/leases") => {
-            Reply::json(200, &list(world, "coordination.k8s.io/v1", "LeaseList", node_leases(world), asked))
+            Reply::json(200, &list(world, "coordination.k8s.io/v1", "LeaseList", node_leases(world), request))
         }
         [.., "leases"] if path == format!("{LEASES}kube-system/leases") => {
-            Reply::json(200, &list(world, "coordination.k8s.io/v1", "LeaseList", leader_leases(world), asked))
+            Reply::json(200, &list(world, "coordination.k8s.io/v1", "LeaseList", leader_leases(world), request))
         }
         [.., name] if path == format!("{LEASES}kube-node-lease/leases/{name}") => {
             one(node_leases(world).into_iter(), name, "leases")
@@ -152,8 +152,8 @@ fn one(mut objects: impl Iterator<Item = Value>, name: &str, resource: &str) -> 
 }
 
 /// A list with `limit` and `continue`; the token is the number of objects already given.
-fn list(world: &World, version: &str, kind: &str, items: Vec<Value>, asked: &Asked) -> Value {
-    let number = |name| asked.parameter(name).and_then(|v| v.parse::<usize>().ok());
+fn list(world: &World, version: &str, kind: &str, items: Vec<Value>, request: &Request) -> Value {
+    let number = |name| request.parameter(name).and_then(|v| v.parse::<usize>().ok());
     let from = number("continue").unwrap_or(0);
     let limit = number("limit").filter(|n| *n > 0).unwrap_or(items.len());
     let left = items.len().saturating_sub(from.saturating_add(limit));

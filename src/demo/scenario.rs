@@ -1,9 +1,9 @@
-//! The narrator: plays the outage and says what happens while it happens.
+//! The narrator: runs the outage and says what happens while it happens.
 //!
-//! It looks at the watchdog as everybody does: at the live picture, the mailbox and the webhook. It writes words with
+//! It looks at the watchdog as everybody does: at the live picture, the SMTP sink and the webhook. It writes words with
 //! ANSI styles to whatever it is given; the command line strips them where nobody wants colours.
 
-mod paper;
+mod printer;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +18,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use self::paper::Paper;
-use super::{Hook, Mail, PretendCluster, pretend};
+use self::printer::Printer;
+use super::{FakeCluster, Hook, Mail, fake_cluster};
 use crate::model::{Job, Live, State, TargetKey};
 
 /// How often the live picture is looked at.
@@ -40,14 +40,14 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Both messages about its end have to come within this.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What the play needs.
+/// What the run needs.
 #[derive(Debug)]
 pub struct Stage<'a> {
     /// The watchdog's picture.
     pub live: Live,
-    /// What it watches, under [`pretend::NAME`].
-    pub cluster: &'a PretendCluster,
-    /// From the [`super::Mailbox`].
+    /// What it watches, under [`fake_cluster::NAME`].
+    pub cluster: &'a FakeCluster,
+    /// From the [`super::SmtpSink`].
     pub mails: mpsc::Receiver<Mail>,
     /// From the [`super::HookSink`].
     pub hooks: mpsc::Receiver<Hook>,
@@ -64,23 +64,23 @@ pub enum Ending {
     Late(String),
 }
 
-/// Plays the whole story, about a minute, and ends with the messages that say it is over.
+/// Runs the whole scenario, about a minute, and ends with the messages that say it is over.
 ///
 /// # Errors
-/// When `out` can't be written, or the pretend cluster can't be mended.
+/// When `out` can't be written, or the fake cluster can't be restarted.
 pub async fn narrate(stage: Stage<'_>, out: &mut impl Write) -> anyhow::Result<Ending> {
-    let mut play = Play::new(stage, out);
-    match play.acts().await {
+    let mut run = Run::new(stage, out);
+    match run.phases().await {
         Ok(()) => Ok(Ending::Told),
         Err(Interrupted::Late(what)) => {
-            play.paper.bad(&what)?;
+            run.printer.bad(&what)?;
             Ok(Ending::Late(what))
         }
         Err(Interrupted::Failed(e)) => Err(e),
     }
 }
 
-/// Why the play could not go on.
+/// Why the run could not go on.
 enum Interrupted {
     Late(String),
     Failed(anyhow::Error),
@@ -97,7 +97,7 @@ impl<E: Into<anyhow::Error>> From<E> for Interrupted {
 struct Seen {
     states: BTreeMap<TargetKey, State>,
     incidents: BTreeMap<i64, bool>,
-    /// Messages that came in the present act.
+    /// Messages that came in the present phase.
     mail: Option<Instant>,
     hook: Option<Instant>,
     /// In all.
@@ -105,61 +105,61 @@ struct Seen {
     hooks: usize,
 }
 
-struct Play<'a, W> {
+struct Run<'a, W> {
     stage: Stage<'a>,
-    paper: Paper<'a, W>,
+    printer: Printer<'a, W>,
     seen: Seen,
-    act: Act,
+    phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Act {
+enum Phase {
     Finding,
     Outage,
     Recovery,
 }
 
-impl<'a, W: Write> Play<'a, W> {
+impl<'a, W: Write> Run<'a, W> {
     fn new(stage: Stage<'a>, out: &'a mut W) -> Self {
-        Self { stage, paper: Paper::new(out), seen: Seen::default(), act: Act::Finding }
+        Self { stage, printer: Printer::new(out), seen: Seen::default(), phase: Phase::Finding }
     }
 
-    async fn acts(&mut self) -> Result<(), Interrupted> {
+    async fn phases(&mut self) -> Result<(), Interrupted> {
         let began = Instant::now();
         self.find(began).await?;
         self.until(began + CALM, |_| false).await?;
         let broken = self.outage().await?;
         let told = self.seen.mail.min(self.seen.hook).unwrap_or_else(Instant::now);
         self.until(Instant::now() + LINGER, |_| false).await?;
-        let mended = Instant::now();
+        let restarted = Instant::now();
         self.recovery().await?;
-        let over = self.seen.mail.min(self.seen.hook).unwrap_or(mended);
+        let over = self.seen.mail.min(self.seen.hook).unwrap_or(restarted);
         let several = |n: usize, one: &str, many: &str| match n {
             1 => format!("one {one}"),
             n => format!("{n} {many}"),
         };
-        self.paper.good(&format!(
+        self.printer.good(&format!(
             "That was dogwatch: the outage was told after {} s, its end {} s after the repair; {}, {} and {}.",
             told.duration_since(broken).as_secs(),
-            over.duration_since(mended).as_secs(),
+            over.duration_since(restarted).as_secs(),
             several(self.seen.incidents.len(), "incident", "incidents"),
             several(self.seen.mails, "mail", "mails"),
             several(self.seen.hooks, "webhook call", "webhook calls"),
         ))?;
-        self.paper
+        self.printer
             .plain("To watch a real cluster: dogwatch run, with your kubeconfig in ~/.kube/config or $KUBECONFIG.")?;
         Ok(())
     }
 
     async fn find(&mut self, began: Instant) -> Result<(), Interrupted> {
-        let n = pretend::SIZE;
-        self.paper.plain(&format!(
-            "A pretend cluster runs in this process: {n} API servers, {n} etcd members, {n} schedulers, {n} \
+        let n = fake_cluster::SIZE;
+        self.printer.plain(&format!(
+            "A fake cluster runs in this process: {n} API servers, {n} etcd members, {n} schedulers, {n} \
              controller managers, {n} kubelets. The watchdog over it is the real one."
         ))?;
         if !self.stage.page.is_empty() {
             let page = self.stage.page.clone();
-            self.paper.plain(&format!("Its page: {page}   (Ctrl-C ends the demo)"))?;
+            self.printer.plain(&format!("Its page: {page}   (Ctrl-C ends the demo)"))?;
         }
         let wanted = self.stage.cluster.targets();
         let all_up = |seen: &Seen| seen.states.values().filter(|s| **s == State::Up).count() >= wanted;
@@ -173,16 +173,17 @@ impl<'a, W: Write> Play<'a, W> {
             *by_job.entry(key.job).or_default() += 1;
         }
         let found: Vec<String> = by_job.into_iter().map(|(job, n)| format!("{n} {}", plural(job))).collect();
-        self.paper.good(&format!("found and up: {}", found.join(", ")))?;
+        self.printer.good(&format!("found and up: {}", found.join(", ")))?;
         Ok(())
     }
 
     /// Breaks etcd and waits until both receivers know.
     async fn outage(&mut self) -> Result<Instant, Interrupted> {
-        self.begin(Act::Outage);
-        self.paper.act("Two of three etcd members are killed now. Quorum is lost: nothing can be read or written.")?;
+        self.begin(Phase::Outage);
+        self.printer
+            .heading("Two of three etcd members are killed now. Quorum is lost: nothing can be read or written.")?;
         let broken = Instant::now();
-        for i in 1..pretend::SIZE {
+        for i in 1..fake_cluster::SIZE {
             self.stage.cluster.kill_etcd(i).await;
         }
         self.both(TOLD_WITHIN, "the outage").await?;
@@ -191,14 +192,14 @@ impl<'a, W: Write> Play<'a, W> {
 
     /// Mends it and waits until both receivers know.
     async fn recovery(&mut self) -> Result<(), Interrupted> {
-        self.begin(Act::Recovery);
-        self.paper.act("The etcd members are started again.")?;
-        self.stage.cluster.mend_etcd().await?;
+        self.begin(Phase::Recovery);
+        self.printer.heading("The etcd members are started again.")?;
+        self.stage.cluster.restart_etcd().await?;
         self.both(RESOLVED_WITHIN, "the end of the outage").await
     }
 
-    fn begin(&mut self, act: Act) {
-        self.act = act;
+    fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
         (self.seen.mail, self.seen.hook) = (None, None);
     }
 
@@ -239,7 +240,7 @@ impl<'a, W: Write> Play<'a, W> {
     fn look(&mut self) -> io::Result<()> {
         let (changes, incidents) = {
             let state = self.stage.live.read();
-            let targets = state.clusters.get(pretend::NAME).into_iter().flat_map(|c| c.targets.values());
+            let targets = state.clusters.get(fake_cluster::NAME).into_iter().flat_map(|c| c.targets.values());
             let changes: Vec<_> = targets
                 .filter(|t| self.seen.states.get(&t.target.key) != Some(&t.verdict.state))
                 .map(|t| (t.target.key.clone(), t.verdict.state, t.verdict.message.clone()))
@@ -247,7 +248,7 @@ impl<'a, W: Write> Play<'a, W> {
             let incidents: Vec<_> = state
                 .incidents
                 .iter()
-                // What mended itself before anybody was told is no part of the story.
+                // What restarted itself before anybody was told is not told.
                 .filter(|i| i.first_told_at.is_some())
                 .filter(|i| self.seen.incidents.get(&i.id) != Some(&i.resolved_at.is_some()))
                 .map(|i| (i.id, i.resolved_at.is_some(), i.headline.clone()))
@@ -257,16 +258,16 @@ impl<'a, W: Write> Play<'a, W> {
         for (key, state, message) in changes {
             let before = self.seen.states.insert(key.clone(), state);
             // The first sight of every target is told in one line.
-            if before.is_some() && self.act != Act::Finding {
-                self.paper.change(&format!("{} {}", key.job, key.instance), state, &message)?;
+            if before.is_some() && self.phase != Phase::Finding {
+                self.printer.change(&format!("{} {}", key.job, key.instance), state, &message)?;
             }
         }
         for (id, resolved, headline) in incidents {
             self.seen.incidents.insert(id, resolved);
             if resolved {
-                self.paper.good(&format!("incident {id} is resolved: {headline}"))?;
+                self.printer.good(&format!("incident {id} is resolved: {headline}"))?;
             } else {
-                self.paper.bad(&format!("incident {id} is opened: {headline}"))?;
+                self.printer.bad(&format!("incident {id} is opened: {headline}"))?;
             }
         }
         Ok(())
@@ -279,7 +280,7 @@ impl<'a, W: Write> Play<'a, W> {
             self.seen.mail.get_or_insert_with(Instant::now);
         }
         self.look()?;
-        self.paper.mail(mail)
+        self.printer.mail(mail)
     }
 
     fn hook(&mut self, hook: &Hook) -> io::Result<()> {
@@ -289,15 +290,15 @@ impl<'a, W: Write> Play<'a, W> {
             self.seen.hook.get_or_insert_with(Instant::now);
         }
         self.look()?;
-        self.paper.hook(hook)
+        self.printer.hook(hook)
     }
 
-    /// Whether a message is one that the present act waits for.
+    /// Whether a message is one that the present phase waits for.
     fn counts(&self, over: bool) -> bool {
-        match self.act {
-            Act::Finding => false,
-            Act::Outage => !over,
-            Act::Recovery => over,
+        match self.phase {
+            Phase::Finding => false,
+            Phase::Outage => !over,
+            Phase::Recovery => over,
         }
     }
 }

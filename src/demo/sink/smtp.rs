@@ -21,14 +21,14 @@ const LINE_MAX_BYTES: usize = 4096;
 /// The most recipients of a message.
 const RECIPIENTS_MAX: usize = 100;
 
-/// A running mailbox; it ends when this is dropped.
+/// A running SMTP sink; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct SmtpSink {
     address: SocketAddr,
     _stop: DropGuard,
 }
 
-impl Mailbox {
+impl SmtpSink {
     /// Listens on a free port of 127.0.0.1.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ async fn accept(listener: TcpListener, to: mpsc::Sender<Mail>, stop: Cancellatio
                 let to = to.clone();
                 tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
                     if let Err(e) = serve(stream, &to).await {
-                        tracing::debug!(error = %e, "a connection to the demo's mailbox ended badly");
+                        tracing::debug!(error = %e, "a connection to the demo's SMTP sink ended badly");
                     }
                 }));
             }
@@ -83,12 +83,12 @@ async fn talk(
     mails: &mpsc::Sender<Mail>,
 ) -> std::io::Result<()> {
     let mut envelope = Envelope::default();
-    write.write_all(b"220 mailbox.demo ESMTP dogwatch demo\r\n").await?;
+    write.write_all(b"220 SMTP sink.demo ESMTP dogwatch demo\r\n").await?;
     while let Some(line) = line(&mut read).await? {
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let answer = match verb.to_ascii_uppercase().as_str() {
-            "EHLO" => format!("250-mailbox.demo\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE {MESSAGE_MAX_BYTES}"),
-            "HELO" => "250 mailbox.demo".to_owned(),
+            "EHLO" => format!("250-SMTP sink.demo\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE {MESSAGE_MAX_BYTES}"),
+            "HELO" => "250 SMTP sink.demo".to_owned(),
             "MAIL" => mail_from(rest, &mut envelope),
             "RCPT" => rcpt_to(rest, &mut envelope),
             "DATA" if envelope.from.is_none() || envelope.to.is_empty() => {
@@ -108,7 +108,7 @@ async fn talk(
                 write.write_all(b"221 2.0.0 Bye\r\n").await?;
                 return write.shutdown().await;
             }
-            _ => "502 5.5.1 This mailbox knows EHLO, HELO, MAIL, RCPT, DATA, RSET, NOOP and QUIT".to_owned(),
+            _ => "502 5.5.1 This SMTP sink knows EHLO, HELO, MAIL, RCPT, DATA, RSET, NOOP and QUIT".to_owned(),
         };
         write.write_all(answer.as_bytes()).await?;
         write.write_all(b"\r\n").await?;
@@ -150,7 +150,7 @@ async fn hand_over(envelope: Envelope, data: Option<Vec<u8>>, mails: &mpsc::Send
     let mail = Mail::new(envelope.from.unwrap_or_default(), envelope.to, String::from_utf8_lossy(&data).into_owned());
     match mails.send(mail).await {
         Ok(()) => "250 2.0.0 Ok: read aloud".to_owned(),
-        Err(_) => "451 4.3.0 Nobody reads this mailbox any more".to_owned(),
+        Err(_) => "451 4.3.0 Nobody reads this SMTP sink any more".to_owned(),
     }
 }
 

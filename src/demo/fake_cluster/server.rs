@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     apiserver, etcd,
-    exchange::{Asked, Reply},
+    exchange::{Reply, Request},
     health,
     world::{Role, World},
 };
@@ -49,7 +49,7 @@ impl Place {
         Self::listen((host, port).into())
             .or_else(|_| Self::listen((host, 0).into()))
             .or_else(|_| Self::listen((localhost, 0).into()))
-            .context("no port on loopback can be bound for the pretend cluster")
+            .context("no port on loopback can be bound for the fake cluster")
     }
 
     /// `SO_REUSEADDR` is set after binding: binding respects ports that others hold without listening (another demo
@@ -109,13 +109,13 @@ impl Server {
     }
 
     /// Listens again, if it does not.
-    pub fn mend(&mut self) -> anyhow::Result<()> {
+    pub fn restart(&mut self) -> anyhow::Result<()> {
         if let State::Dead(held) = &mut self.state {
             let listener = held
                 .take()
                 .map_or_else(|| hold(self.address), Ok)
                 .and_then(|socket| socket.listen(BACKLOG))
-                .with_context(|| format!("the pretend cluster can't listen on {} again", self.address))?;
+                .with_context(|| format!("the fake cluster can't listen on {} again", self.address))?;
             self.state = self.part.run(listener);
         }
         Ok(())
@@ -168,12 +168,12 @@ async fn connection(stream: TcpStream, part: Part) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let part = part.clone();
         async move {
-            let asked = Asked {
+            let request = Request {
                 path: request.uri().path().to_owned(),
                 query: request.uri().query().unwrap_or_default().to_owned(),
                 known,
             };
-            Ok::<_, Infallible>(answer(&part, &asked).await.into_response())
+            Ok::<_, Infallible>(answer(&part, &request).await.into_response())
         }
     });
     let served = http1::Builder::new()
@@ -182,15 +182,15 @@ async fn connection(stream: TcpStream, part: Part) {
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(e) = served {
-        tracing::debug!(error = %e, "a connection to the pretend cluster ended");
+        tracing::debug!(error = %e, "a connection to the fake cluster ended");
     }
 }
 
-async fn answer(part: &Part, asked: &Asked) -> Reply {
+async fn answer(part: &Part, request: &Request) -> Reply {
     match part.role {
-        Role::ApiServer(_) => apiserver::answer(&part.world, asked).await,
-        Role::Etcd(i) => etcd::answer(&part.world, i, asked).await,
-        Role::Scheduler(_) | Role::ControllerManager(_) => health::component(asked),
-        Role::Kubelet(_) => health::kubelet(asked),
+        Role::ApiServer(_) => apiserver::answer(&part.world, request).await,
+        Role::Etcd(i) => etcd::answer(&part.world, i, request).await,
+        Role::Scheduler(_) | Role::ControllerManager(_) => health::component(request),
+        Role::Kubelet(_) => health::kubelet(request),
     }
 }

@@ -1,6 +1,6 @@
 //! Operands: names, fields, variables, brackets, constants.
 
-use super::{Parser, Word};
+use super::{Operand, Parser};
 use crate::template::{TemplateError, Value, functions, wrong};
 
 impl Parser<'_> {
@@ -13,7 +13,7 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn word(&mut self) -> Result<Word, TemplateError> {
+    pub(super) fn operand(&mut self) -> Result<Operand, TemplateError> {
         let rest = self.rest();
         if rest.starts_with('(') {
             self.at += 1;
@@ -23,7 +23,7 @@ impl Parser<'_> {
                 return Err(self.wrong("unclosed left paren"));
             }
             self.at += 1;
-            return Ok(Word::Pipe(pipe, self.fields()));
+            return Ok(Operand::Pipe(pipe, self.fields()));
         }
         if let Some(after) = rest.strip_prefix('$') {
             let _ = after;
@@ -35,18 +35,18 @@ impl Parser<'_> {
                 return Err(wrong(self.text, self.at - 1, format!("undefined variable \"${name}\"{near}")));
             }
             self.at += name.len();
-            return Ok(Word::Variable(name, self.fields()));
+            return Ok(Operand::Variable(name, self.fields()));
         }
         if rest.starts_with('.') && !rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
             let fields = self.fields();
             if fields.is_empty() {
                 self.at += 1;
-                return Ok(Word::Dot);
+                return Ok(Operand::Dot);
             }
-            return Ok(Word::Field(fields));
+            return Ok(Operand::Field(fields));
         }
         if let Some(value) = self.constant()? {
-            return Ok(Word::Constant(value));
+            return Ok(Operand::Constant(value));
         }
         let name = self.keyword();
         if name.is_empty() {
@@ -58,7 +58,7 @@ impl Parser<'_> {
             return Err(self.wrong(format!("function {name:?} not defined{near}")));
         }
         self.at += name.len();
-        Ok(Word::Function(name.to_owned()))
+        Ok(Operand::Function(name.to_owned()))
     }
 
     /// `.A.B` from here on.

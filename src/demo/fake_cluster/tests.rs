@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 
 struct Lab {
-    cluster: PretendCluster,
+    cluster: FakeCluster,
     known: Client,
     stranger: Client,
     etcd: Client,
@@ -17,7 +17,7 @@ async fn lab() -> Lab {
     // Another test may have been first; the provider is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
-    let cluster = PretendCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
     let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
     let client = |ca: &str, identity: Option<(&str, &str)>| {
         let mut builder = Client::builder()
@@ -175,7 +175,7 @@ async fn a_lost_member_leaves_quorum_and_a_leader() {
     assert_eq!(status["leader"], status["header"]["member_id"], "another one leads");
     assert_eq!(lab.etcd(2, "/v3/maintenance/alarm").await, (200, serde_json::json!({})));
     assert_eq!(get(&lab.known, lab.api(0, "/livez")).await.0, 200);
-    lab.cluster.mend_etcd().await.unwrap();
+    lab.cluster.restart_etcd().await.unwrap();
     assert_eq!(lab.etcd(0, "/v3/cluster/member/list").await.1["members"].as_array().unwrap().len(), 3);
 }
 
@@ -201,14 +201,14 @@ async fn without_quorum_it_fails_as_the_real_one_does_and_mends() {
 
     // A read hangs; it is answered once quorum is back.
     let read = get(&lab.known, lab.api(0, "/api/v1/namespaces/default"));
-    let mend = async {
+    let restart = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        lab.cluster.mend_etcd().await.unwrap();
+        lab.cluster.restart_etcd().await.unwrap();
         Instant::now()
     };
-    let ((status, _), mended) = tokio::join!(async { (read.await, ()).0 }, mend);
+    let ((status, _), restarted) = tokio::join!(async { (read.await, ()).0 }, restart);
     assert_eq!(status, 200);
-    assert!(mended.elapsed() < Duration::from_secs(2));
+    assert!(restarted.elapsed() < Duration::from_secs(2));
     assert_eq!(get(&lab.stranger, lab.api(0, "/livez")).await.0, 200);
 }
 
@@ -228,7 +228,7 @@ async fn leaders_give_up_when_they_cannot_renew_and_come_back() {
     lab.cluster.kill_etcd(1).await;
     assert!(listens(false, RENEW_DEADLINE * 2).await >= RENEW_DEADLINE / 2);
     assert!(tokio::net::TcpStream::connect(lab.cluster.world.address(Role::Scheduler(1))).await.is_ok());
-    lab.cluster.mend_etcd().await.unwrap();
+    lab.cluster.restart_etcd().await.unwrap();
     let lease = lab.object("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-scheduler").await;
     assert!(lease["spec"]["holderIdentity"].as_str().unwrap().starts_with("control-plane-2_"), "{lease}");
     listens(true, RESTART * 3).await;
@@ -239,7 +239,7 @@ async fn two_clusters_do_not_take_each_others_ports() {
     let first = lab().await;
     first.cluster.kill_etcd(0).await;
     let second = lab().await;
-    first.cluster.mend_etcd().await.unwrap();
+    first.cluster.restart_etcd().await.unwrap();
     assert_ne!(first.cluster.etcd(0), second.cluster.etcd(0));
     for lab in [&first, &second] {
         assert_eq!(lab.etcd(0, "/v3/maintenance/alarm").await.0, 200);

@@ -19,7 +19,8 @@ struct Straw {
 
 impl Straw {
     fn set(&self, job: Job, i: usize, state: State, message: &str) {
-        let key = TargetKey { cluster: pretend::NAME.into(), job, instance: format!("127.0.0.{}:1", i + 2).into() };
+        let key =
+            TargetKey { cluster: fake_cluster::NAME.into(), job, instance: format!("127.0.0.{}:1", i + 2).into() };
         let target = Arc::new(Target {
             key: key.clone(),
             node: None,
@@ -46,13 +47,13 @@ impl Straw {
             samples: Vec::new().into(),
         };
         let mut state = self.live.write();
-        let cluster = state.clusters.entry(pretend::NAME.into()).or_default();
+        let cluster = state.clusters.entry(fake_cluster::NAME.into()).or_default();
         cluster.targets.insert(key, target);
     }
 
     fn all_up(&self) {
         for job in &Job::ALL[..5] {
-            for i in 0..pretend::SIZE {
+            for i in 0..fake_cluster::SIZE {
                 self.set(*job, i, State::Up, "");
             }
         }
@@ -69,9 +70,9 @@ impl Straw {
     }
 }
 
-async fn told(script: impl AsyncFn(&Straw, &PretendCluster)) -> (anyhow::Result<Ending>, String) {
+async fn told(script: impl AsyncFn(&Straw, &FakeCluster)) -> (anyhow::Result<Ending>, String) {
     let dir = tempfile::tempdir().unwrap();
-    let cluster = PretendCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
     let (mail, mails) = mpsc::channel(8);
     let (hook, hooks) = mpsc::channel(8);
     let live = Live::default();

@@ -6,14 +6,14 @@ use hyper::body::Bytes;
 
 /// A request, as far as the components look at it.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Request {
     pub path: String,
     pub query: String,
     /// It came with a client certificate that this component trusts.
     pub known: bool,
 }
 
-impl Asked {
+impl Request {
     /// The first value of a query parameter; an empty one where it has none.
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.parameters(name).next()

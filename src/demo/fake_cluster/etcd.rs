@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     SIZE,
-    exchange::{Asked, Reply},
+    exchange::{Reply, Request},
     world::{Role, World},
 };
 
@@ -17,8 +17,8 @@ const CLUSTER_ID: u64 = 12_654_407_464_858_025_104;
 const MEMBER_IDS: [u64; SIZE] = [1_065_833_922_067_485_795, 180_636_768_041_460_399, 4_601_808_323_206_843_246];
 
 /// The answer of member `i`.
-pub async fn answer(world: &World, i: usize, asked: &Asked) -> Reply {
-    match asked.path.as_str() {
+pub async fn answer(world: &World, i: usize, request: &Request) -> Reply {
+    match request.path.as_str() {
         "/health" if world.quorum() => Reply::text(200, r#"{"health":"true"}"#),
         "/health" => Reply::text(503, "{\"health\":\"false\"}\n"),
         "/version" => Reply::json(200, &json!({"etcdserver": "3.4.23", "etcdcluster": "3.4.0"})),

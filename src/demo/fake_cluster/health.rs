@@ -1,6 +1,6 @@
 //! The health pages that all of Kubernetes' components share (`k8s.io/apiserver/pkg/server/healthz`).
 
-use super::exchange::{Asked, Reply};
+use super::exchange::{Reply, Request};
 
 /// One check of a page.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,8 @@ pub fn passing(name: &'static str) -> Check {
 }
 
 /// The page as the real one writes it: `ok` alone, every line where `verbose` is asked for or something fails.
-pub fn page(name: &str, checks: &[Check], asked: &Asked) -> Reply {
-    let excluded: Vec<String> = asked.parameters("exclude").collect();
+pub fn page(name: &str, checks: &[Check], request: &Request) -> Reply {
+    let excluded: Vec<String> = request.parameters("exclude").collect();
     let mut lines = String::new();
     let mut failed = false;
     for check in checks {
@@ -28,7 +28,7 @@ pub fn page(name: &str, checks: &[Check], asked: &Asked) -> Reply {
             (false, false) => format!("[-]{} failed: reason withheld\n", check.name),
         });
     }
-    match (failed, asked.parameter("verbose")) {
+    match (failed, request.parameter("verbose")) {
         (true, _) => Reply::text(500, format!("{lines}{name} check failed\n")),
         (false, Some(_)) => Reply::text(200, format!("{lines}{name} check passed\n")),
         (false, None) => Reply::text(200, "ok"),
@@ -36,24 +36,24 @@ pub fn page(name: &str, checks: &[Check], asked: &Asked) -> Reply {
 }
 
 /// A scheduler or a controller-manager: its health is for everybody.
-pub fn component(asked: &Asked) -> Reply {
-    match asked.path.as_str() {
-        "/healthz" => page("healthz", &[passing("leaderElection")], asked),
-        _ if asked.known => Reply::text(404, "404 page not found\n"),
+pub fn component(request: &Request) -> Reply {
+    match request.path.as_str() {
+        "/healthz" => page("healthz", &[passing("leaderElection")], request),
+        _ if request.known => Reply::text(404, "404 page not found\n"),
         _ => Reply::text(401, "Unauthorized\n"),
     }
 }
 
 /// A kubelet: nothing is for strangers.
-pub fn kubelet(asked: &Asked) -> Reply {
-    match asked.path.as_str() {
-        _ if !asked.known => Reply::text(401, "Unauthorized"),
-        "/healthz" => kubelet_page(asked),
+pub fn kubelet(request: &Request) -> Reply {
+    match request.path.as_str() {
+        _ if !request.known => Reply::text(401, "Unauthorized"),
+        "/healthz" => kubelet_page(request),
         _ => Reply::text(404, "404 page not found\n"),
     }
 }
 
 /// What a kubelet answers to those it knows, the API server's proxy among them.
-pub fn kubelet_page(asked: &Asked) -> Reply {
-    page("healthz", &["ping", "log", "syncloop"].map(passing), asked)
+pub fn kubelet_page(request: &Request) -> Reply {
+    page("healthz", &["ping", "log", "syncloop"].map(passing), request)
 }

@@ -1,4 +1,4 @@
-//! How the story looks: a clock at the left, words wrapped, messages in a box. Whatever came over a wire loses its
+//! How the demo is printed: a clock at the left, words wrapped, messages in a box. Whatever came over a wire loses its
 //! control characters first.
 
 use std::{
@@ -31,12 +31,12 @@ const MARGIN: usize = 7;
 const MAIL_LINES_MAX: usize = 60;
 
 /// Where the story is written.
-pub struct Paper<'a, W> {
+pub struct Printer<'a, W> {
     out: &'a mut W,
     began: Instant,
 }
 
-impl<'a, W: Write> Paper<'a, W> {
+impl<'a, W: Write> Printer<'a, W> {
     /// The clock starts now.
     pub fn new(out: &'a mut W) -> Self {
         Self { out, began: Instant::now() }
@@ -58,7 +58,7 @@ impl<'a, W: Write> Paper<'a, W> {
     }
 
     /// Something that the play itself does.
-    pub fn act(&mut self, text: &str) -> io::Result<()> {
+    pub fn heading(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out)?;
         self.say(ACT, text)
     }
@@ -230,12 +230,12 @@ mod tests {
     #[test]
     fn what_came_over_a_wire_moves_no_cursor() {
         let mut out = Vec::new();
-        let mut paper = Paper::new(&mut out);
+        let mut printer = Printer::new(&mut out);
         let mail =
             Mail::new("a@b".into(), vec!["c@d".into()], "Subject: x\x1b[2J\r\n\r\nhi\x1b]0;title\x07\r\n".into());
-        paper.mail(&mail).unwrap();
-        paper.hook(&Hook { path: "/\x1bc".into(), json: serde_json::json!({"alerts": 3}) }).unwrap();
-        paper.change("etcd x", State::Down, &"long \x1b[31m".repeat(20)).unwrap();
+        printer.mail(&mail).unwrap();
+        printer.hook(&Hook { path: "/\x1bc".into(), json: serde_json::json!({"alerts": 3}) }).unwrap();
+        printer.change("etcd x", State::Down, &"long \x1b[31m".repeat(20)).unwrap();
         let plain = anstream::adapter::strip_bytes(&out).into_vec();
         let text = String::from_utf8(out).unwrap();
         assert!(!text.contains("\x1b[2J") && !text.contains("\x1b]0") && !text.contains("\x1bc"), "{text:?}");
