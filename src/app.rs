@@ -6,16 +6,18 @@ mod engine;
 mod limits;
 pub mod links;
 mod self_metrics;
+mod serving;
 mod systemd;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
-pub use self::engine::Engine;
+pub use self::{engine::Engine, serving::Serving};
 use crate::{clock::Clock, config::Config, model::Live, telemetry::Metrics};
 
 /// Reads the configuration anew; the error is ready to be shown.
@@ -32,6 +34,19 @@ pub struct Shared {
     pub clock: Clock,
     /// Asks for a reload.
     pub reload: mpsc::Sender<()>,
+    /// Where HTTP is served, apart from all that watches.
+    pub serving: Arc<Serving>,
+}
+
+impl Shared {
+    /// Returns what a first engine starts with: nothing is known yet.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(clock: Clock, reload: mpsc::Sender<()>) -> anyhow::Result<Self> {
+        let serving = Arc::new(Serving::start().context("no threads could be started")?);
+        Ok(Self { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload, serving })
+    }
 }
 
 /// A stop takes no longer than this: systemd and people wait for it.
@@ -46,8 +61,7 @@ const RELOADS: usize = 1;
 pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
     limits::take_all_files();
     let (ask, mut asked) = mpsc::channel(RELOADS);
-    let shared =
-        Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock: Clock::system(), reload: ask };
+    let shared = Shared::new(Clock::system(), ask)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

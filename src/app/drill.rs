@@ -29,7 +29,6 @@ use crate::{
     notify::{Rehearsed, receiver_of},
     schedule::Defaults,
     store::{DeliveryOutcome, DeliveryRecord},
-    telemetry::Metrics,
     vantage::VantageConfig,
 };
 
@@ -113,7 +112,7 @@ async fn stage(config: &Config, only: Option<&str>, keep: Option<mpsc::Sender<Re
     let clock = Clock::system();
     let cluster = FakeCluster::start(&dir.0, clock.clone()).await?;
     let (reload, _asked) = mpsc::channel(1);
-    let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload };
+    let shared = Shared::new(clock, reload)?;
     std::fs::write(dir.0.join("drill.yml"), RULES).context("the drill's rule can't be written")?;
     let mut staged = drill_config(config, only, &cluster, &dir.0);
     // Links lead to the watchdog that people know, not to the drill's own port.

@@ -375,7 +375,8 @@ impl Start<'_> {
             routes: self.config.routes_shown().into(),
             receivers: self.config.receivers.iter().map(|r| r.name.clone()).collect(),
         };
-        self.tasks.spawn(http::serve(listener, http::router(web), self.stop.clone()));
+        let serving = http::serve(listener, http::router(web), self.stop.clone());
+        self.tasks.spawn_on(serving, self.shared.serving.handle());
     }
 }
 

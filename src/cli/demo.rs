@@ -9,10 +9,8 @@ use crate::{
     config::Config,
     demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
     dispatch::config::RouteConfig,
-    model::Live,
     notify::config::{GlobalConfig, ReceiverConfig},
     schedule::Defaults,
-    telemetry::Metrics,
     vantage::VantageConfig,
 };
 
@@ -32,8 +30,7 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ..receivers(&smtp.address().to_string(), &sink.url())?
     };
     let (reload, _asked) = tokio::sync::mpsc::channel(1);
-    let shared =
-        Shared { live: Live::default(), metrics: std::sync::Arc::new(Metrics::new()), clock: clock.clone(), reload };
+    let shared = Shared::new(clock.clone(), reload)?;
     let engine = Engine::start(&config, &shared).await?;
     let stage = Stage {
         live: shared.live.clone(),

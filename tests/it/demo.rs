@@ -1,14 +1,10 @@
 //! The demo with the real watchdog: a whole outage, from the first refused connection to the message that it is over.
 
-use std::sync::Arc;
-
 use dogwatch::{
     app::{Engine, Shared},
     clock::Clock,
     config::Config,
     demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
-    model::Live,
-    telemetry::Metrics,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -36,7 +32,7 @@ async fn an_outage_is_told_and_its_end() {
         ..Config::default()
     };
     let (reload, _reloads) = mpsc::channel(1);
-    let shared = Shared { live: Live::default(), metrics: Arc::new(Metrics::new()), clock: Clock::system(), reload };
+    let shared = Shared::new(Clock::system(), reload).unwrap();
     let engine = Engine::start(&config, &shared).await.unwrap();
     let page = format!("http://{}", engine.listening);
     let stage = Stage { live: shared.live.clone(), cluster: &cluster, mails, hooks, page };
