@@ -133,6 +133,7 @@ const CASES: &[Case] = &[
     case(At::Http, "oauth2: {client_id: a}"),
     case(At::Http, "oauth2: {token_url: 'http://t/'}"),
     case(At::Http, "proxy_url: 'http://p:1/', no_proxy: 'a,10.0.0.0/8'"),
+    case(At::Http, "proxy_url: 'socks5://p:1/'"),
     case(At::Http, "no_proxy: a"),
     case(At::Http, "proxy_from_environment: true, proxy_url: 'http://p/'"),
     case(At::Http, "proxy_url: 'http://p/', proxy_connect_header: {A: [b]}"),

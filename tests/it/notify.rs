@@ -7,7 +7,12 @@ use dogwatch::{
     notify::{self, Integration, Outcome, config::*},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::Instant,
+};
 
 use crate::receivers::{HookServer, MailServer, Pki};
 
@@ -246,4 +251,41 @@ async fn a_webhook_that_cannot_be_reached_is_tried_again_and_its_url_stays_secre
     let why = retry(send(&config).await);
     assert!(why.contains("refused"), "{why}");
     assert!(!why.contains("T0K3N") && !why.contains("hunter2") && !why.contains("sesame"), "{why}");
+}
+
+/// A SOCKS 5 proxy without authentication, and the host and port that each client asked it for.
+async fn socks5(to: u16) -> (std::net::SocketAddr, mpsc::Receiver<(String, u16)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, asked_for) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (mut hello, mut request) = ([0; 3], [0; 5]);
+            client.read_exact(&mut hello).await.unwrap();
+            client.write_all(&[5, 0]).await.unwrap();
+            client.read_exact(&mut request).await.unwrap();
+            let [5, 1, 0, 3, length] = request else { panic!("not CONNECT to a name: {request:?}") };
+            let mut rest = vec![0; usize::from(length) + 2];
+            client.read_exact(&mut rest).await.unwrap();
+            let port = u16::from_be_bytes([rest[rest.len() - 2], rest[rest.len() - 1]]);
+            asked.send((String::from_utf8_lossy(&rest[..rest.len() - 2]).into_owned(), port)).await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+            client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    (address, asked_for)
+}
+
+#[tokio::test]
+async fn a_webhook_goes_through_a_socks_proxy_that_looks_up_its_name() {
+    let server = HookServer::start().await;
+    let port = reqwest::Url::parse(&server.url("/")).unwrap().port().unwrap();
+    let (proxy, mut asked_for) = socks5(port).await;
+    let receiver = format!(
+        "webhook_configs: [{{url: 'http://hooks.example:81/', http_config: {{proxy_url: 'socks5://{proxy}'}}}}]"
+    );
+    assert!(matches!(send(&receiver).await, Outcome::Delivered(_)));
+    assert_eq!(asked_for.recv().await, Some(("hooks.example".into(), 81)));
+    assert_eq!(server.got().len(), 1);
 }

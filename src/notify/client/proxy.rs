@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, NoProxy, Proxy, Url};
 
-use super::{header_name, parse_url, secret_value};
-use crate::notify::config::HttpConfig;
+use super::{header_name, secret_value};
+use crate::{model::Secret, notify::config::HttpConfig};
 
 /// The checked proxy settings of an `http_config:`.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl ProxySettings {
     /// What is wrong, and the key at which.
     pub fn new(http: &HttpConfig) -> Result<Self, (&'static str, String)> {
         let url = http.proxy_url.as_ref().filter(|url| !url.reveal().is_empty());
-        let url = url.map(parse_url).transpose().map_err(|e| (".proxy_url", e))?;
+        let url = url.map(parse_proxy_url).transpose().map_err(|e| (".proxy_url", e))?;
         let no_proxy = http.no_proxy.clone().filter(|hosts| !hosts.is_empty());
         let environment = http.proxy_from_environment;
         if environment == Some(true) && (url.is_some() || no_proxy.is_some()) {
@@ -69,6 +69,18 @@ impl ProxySettings {
             Url::parse(&found.uri().to_string()).ok()
         });
         Ok(builder.proxy(proxy.headers(self.headers.clone())))
+    }
+}
+
+/// The schemes that Go's HTTP client knows for a proxy; with `socks5h`, names are looked up by the proxy. Go does that with
+/// `socks5` too, so here it is the same.
+fn parse_proxy_url(url: &Secret) -> Result<Url, String> {
+    let text = url.reveal();
+    let text = text.strip_prefix("socks5://").map_or_else(|| text.to_owned(), |rest| format!("socks5h://{rest}"));
+    let parsed = Url::parse(&text).map_err(|e| format!("not a URL: {e}"))?;
+    match parsed.scheme() {
+        "http" | "https" | "socks5h" => Ok(parsed),
+        other => Err(format!("the URL's scheme is {other}; it must be http, https or socks5")),
     }
 }
 
