@@ -137,6 +137,7 @@ Examples:
   dogwatch incidents --severity critical --before 2026-11-01
   dogwatch incidents 12                                one, with its timeline and who was told
   dogwatch incidents 12 --acknowledge ada              no further escalation, no reminders
+  dogwatch incidents 12 --withdraw                     nobody looks after it any more
   dogwatch incidents --data-dir /var/lib/dogwatch      from the file, whether a watchdog runs or not";
 
 #[derive(Args, Clone, Debug)]
@@ -147,8 +148,11 @@ struct IncidentsArgs {
     #[arg(value_name = "ID")]
     id: Option<i64>,
     /// Say that you look after it: no further escalation, no reminders
-    #[arg(long, requires = "id", value_name = "NAME", conflicts_with = "data_dir")]
+    #[arg(long, requires = "id", value_name = "NAME", conflicts_with = "data_dir", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     acknowledge: Option<String>,
+    /// Say that nobody looks after it any more: reminders and escalation go on
+    #[arg(long, requires = "id", conflicts_with_all = ["data_dir", "acknowledge"])]
+    withdraw: bool,
     /// Of this cluster; may be given again; `dogwatch`: those of the watchdog itself
     #[arg(long, value_name = "NAME", conflicts_with = "id")]
     cluster: Vec<String>,

@@ -137,7 +137,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/state", get(api::state))
         .route("/api/dogwatch/v1/incidents", get(api::incidents))
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
-        .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge))
+        .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
         .merge(forms::router())
         .merge(api_v2::router())

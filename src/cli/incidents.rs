@@ -31,11 +31,8 @@ const TIMELINE_SHOWN: usize = 40;
 
 /// Asks and prints.
 pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
-    if let (Some(id), Some(by)) = (args.id, &args.acknowledge) {
-        let watchdog = Watchdog::new(&args.ask).await?;
-        watchdog.post(&format!("/api/dogwatch/v1/incidents/{id}/acknowledge"), &json!({"by": by})).await?;
-        output::say(&format!("incident {id}: {by} looks after it"));
-        return Ok(ExitCode::SUCCESS);
+    if let (Some(id), true) = (args.id, args.withdraw || args.acknowledge.is_some()) {
+        return look_after(id, &args).await;
     }
     let from = match &args.data_dir {
         Some(dir) => From::File(open(dir.clone()).await?),
@@ -52,6 +49,23 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
         (Output::Json, _) => output::say(&found.to_string()),
         (Output::Table, Some(_)) => output::say(&whole(&found)),
         (Output::Table, None) => output::say(&table(&found)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says who looks after an incident, or that nobody does any more.
+async fn look_after(id: i64, args: &IncidentsArgs) -> anyhow::Result<ExitCode> {
+    let watchdog = Watchdog::new(&args.ask).await?;
+    let path = format!("/api/dogwatch/v1/incidents/{id}/acknowledge");
+    match &args.acknowledge {
+        Some(by) => {
+            watchdog.post(&path, &json!({"by": by})).await?;
+            output::say(&format!("incident {id}: {by} looks after it"));
+        }
+        None => {
+            watchdog.delete(&path).await?;
+            output::say(&format!("incident {id}: nobody looks after it; reminders and escalation go on"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::{
-    Dispatch, STORE_WAIT_MAX, alerts::Refused, apply::Batch, incident_record::note, silence, submissions::Request,
+    Dispatch, STORE_WAIT_MAX,
+    alerts::Refused,
+    apply::Batch,
+    incident_record::{acknowledge, withdraw},
+    silence,
+    submissions::Request,
 };
 use crate::{
-    model::{Acknowledged, Firing, Silence},
+    model::{Firing, Incident, Silence},
     store::Durability,
 };
 
@@ -64,7 +68,10 @@ impl Dispatch {
                 let _ = answer.send(done);
             }
             Request::Acknowledge(id, by, answer) => {
-                let _ = answer.send(self.acknowledge(id, &by, now).await);
+                let _ = answer.send(self.change_open(id, |incident| acknowledge(incident, &by, now)).await);
+            }
+            Request::Withdraw(id, answer) => {
+                let _ = answer.send(self.change_open(id, |incident| withdraw(incident, now)).await);
             }
         }
         self.decide_soon();
@@ -79,10 +86,12 @@ impl Dispatch {
         kept
     }
 
-    async fn acknowledge(&mut self, id: i64, by: &str, now: Timestamp) -> Option<Durability> {
+    /// Changes an open incident and keeps it, where `change` says that it is another now; `None`: there is none.
+    async fn change_open(&mut self, id: i64, change: impl FnOnce(&mut Incident) -> bool) -> Option<Durability> {
         let incident = self.incident_mut(id)?;
-        incident.acknowledged = Some(Acknowledged { at: now, by: by.to_owned() });
-        note(incident, now, format!("{by} looks after it"));
+        if !change(incident) {
+            return Some(Durability::Durable);
+        }
         let incident = incident.clone();
         Some(self.commit(Batch { incidents: vec![incident], ..Batch::default() }).await)
     }

@@ -317,7 +317,7 @@ impl Dispatch {
                 if needed && !incident.told.contains(&*step.receiver) {
                     let after = text::duration(step.after);
                     let why = match step.unless {
-                        EscalateIf::NotAcknowledged => format!("nobody has acknowledged it within {after}"),
+                        EscalateIf::NotAcknowledged => format!("nobody looks after it {after} after it was told"),
                         EscalateIf::NotAccepted => format!("{} has not accepted it within {after}", route.receiver),
                     };
                     due.push((step.receiver.to_string(), why));

@@ -5,13 +5,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::precedence;
-use crate::model::{Finding, FindingKey, Incident, IncidentAlert, NotificationKind, Severity, Topic, text};
+use crate::model::{
+    Acknowledged, Finding, FindingKey, Incident, IncidentAlert, NotificationKind, Severity, Topic, text,
+};
 
 /// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
 pub const ALERTS_MAX: usize = 500;
 
 /// Certificates are no emergency until they are: reminded no more often than this unless critical.
 pub const SLOW_REMINDER: Duration = Duration::from_secs(24 * 3600);
+
+/// Who looks after an incident without saying their name.
+const SOMEBODY: &str = "somebody";
 
 /// Says when things are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,5 +185,58 @@ pub(super) fn note(incident: &mut Incident, at: Timestamp, what: String) {
     incident.timeline.insert(place, (at, what));
     if incident.timeline.len() > Incident::TIMELINE_MAX {
         incident.timeline.remove(Incident::TIMELINE_MAX / 2);
+    }
+}
+
+/// Writes down who looks after an incident; returns whether that is new. Who gives no name takes it from nobody.
+pub(super) fn acknowledge(incident: &mut Incident, by: &str, now: Timestamp) -> bool {
+    let before = incident.acknowledged.as_ref().map(|a| &*a.by);
+    let by = match (before, by.trim()) {
+        (Some(_), "") => return false,
+        (None, "") => SOMEBODY,
+        (_, by) => by,
+    };
+    if before == Some(by) {
+        return false;
+    }
+    note(incident, now, format!("{by} looks after it"));
+    incident.acknowledged = Some(Acknowledged { at: now, by: by.to_owned() });
+    true
+}
+
+/// Takes an acknowledgement back; returns whether there was one.
+pub(super) fn withdraw(incident: &mut Incident, now: Timestamp) -> bool {
+    let Some(Acknowledged { by, .. }) = incident.acknowledged.take() else { return false };
+    note(incident, now, format!("{by} no longer looks after it"));
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_after_it_is_who_gave_a_name_last() {
+        let check = |names: &[Option<&str>], expected: Option<&str>, said: &[&str]| {
+            let mut incident = crate::notify::example::opened().incident;
+            (incident.timeline, incident.acknowledged) = (Vec::new(), None);
+            let now = incident.started_at;
+            for name in names {
+                match name {
+                    Some(name) => acknowledge(&mut incident, name, now),
+                    None => withdraw(&mut incident, now),
+                };
+            }
+            assert_eq!(incident.acknowledged.as_ref().map(|a| &*a.by), expected, "{names:?}");
+            let lines: Vec<&str> = incident.timeline.iter().map(|(_, line)| &**line).collect();
+            assert_eq!(lines, said, "{names:?}");
+        };
+        check(&[Some("ada"), Some(" ")], Some("ada"), &["ada looks after it"]);
+        check(&[Some("")], Some("somebody"), &["somebody looks after it"]);
+        check(&[Some(""), Some(" ada ")], Some("ada"), &["somebody looks after it", "ada looks after it"]);
+        check(&[Some("ada"), Some("ada")], Some("ada"), &["ada looks after it"]);
+        check(&[Some("ada"), Some("bob")], Some("bob"), &["ada looks after it", "bob looks after it"]);
+        check(&[Some("ada"), None, None], None, &["ada looks after it", "ada no longer looks after it"]);
+        check(&[None], None, &[]);
     }
 }

@@ -23,6 +23,8 @@ pub enum Request {
     Expire(String, oneshot::Sender<Result<Durability, SilenceError>>),
     /// Somebody looks after an incident: `(id, who)`; `None`: there is none that is open.
     Acknowledge(i64, String, oneshot::Sender<Option<Durability>>),
+    /// Nobody looks after an incident any more; `None`: there is none that is open.
+    Withdraw(i64, oneshot::Sender<Option<Durability>>),
 }
 
 /// Says that dispatch does not answer: it is stopping.
@@ -71,11 +73,21 @@ impl Submissions {
         self.ask(|answer| Request::Expire(id.to_owned(), answer)).await
     }
 
-    /// Says who looks after an open incident, and whether that is on disk; `None`: there is none with this id.
+    /// Says who looks after an open incident, and returns whether that is on disk; `None`: there is none with this id.
+    /// Without a name it is "somebody", and whoever said it before stays.
     ///
     /// # Errors
     /// When dispatch is stopping.
     pub async fn acknowledge(&self, id: i64, by: &str) -> Result<Option<Durability>, Closed> {
         self.ask(|answer| Request::Acknowledge(id, by.to_owned(), answer)).await
+    }
+
+    /// Withdraws the acknowledgement of an open incident: escalation and reminders go on. Returns whether that is on disk;
+    /// `None`: there is none with this id.
+    ///
+    /// # Errors
+    /// When dispatch is stopping.
+    pub async fn withdraw(&self, id: i64) -> Result<Option<Durability>, Closed> {
+        self.ask(|answer| Request::Withdraw(id, answer)).await
     }
 }

@@ -18,9 +18,10 @@ use super::{
     incidents::{self, Missing, Wanted},
 };
 use crate::{
+    dispatch::submissions::Closed,
     model::{self, Gap, Incident, LiveState, LiveTarget, Reason, References},
     runbook,
-    store::{DeliveryOutcome, DeliveryRecord, Store},
+    store::{DeliveryOutcome, DeliveryRecord, Durability, Store},
 };
 
 #[derive(Serialize)]
@@ -180,19 +181,34 @@ pub struct AcknowledgeBody {
 /// Answers `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    match web.submissions.acknowledge(id, &who(&by)).await {
-        Ok(Some(stored)) => durability::json(serde_json::json!({"acknowledged": id}), stored),
-        Ok(None) => not_found(format!("There is no open incident {id}.")),
-        Err(closed) => (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response(),
+    match web.submissions.acknowledge(id, who(&by)).await {
+        Ok(kept) => changed(id, kept, serde_json::json!({"acknowledged": id})),
+        Err(closed) => stopping(closed),
     }
 }
 
-/// Returns a name as it is kept.
-pub fn who(name: &str) -> String {
-    match name.trim() {
-        "" => "somebody".to_owned(),
-        name => crate::model::text::clip(name, NAME_MAX).to_owned(),
+/// Answers `DELETE /api/dogwatch/v1/incidents/{id}/acknowledge`
+pub async fn withdraw(State(web): State<Web>, Path(id): Path<i64>) -> Response {
+    match web.submissions.withdraw(id).await {
+        Ok(kept) => changed(id, kept, serde_json::json!({"withdrawn": id})),
+        Err(closed) => stopping(closed),
     }
+}
+
+fn changed(id: i64, kept: Option<Durability>, answer: serde_json::Value) -> Response {
+    match kept {
+        Some(kept) => durability::json(answer, kept),
+        None => not_found(format!("There is no open incident {id}.")),
+    }
+}
+
+fn stopping(closed: Closed) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response()
+}
+
+/// Returns a name as it is kept; empty: none was given.
+pub fn who(name: &str) -> &str {
+    model::text::clip(name.trim(), NAME_MAX)
 }
 
 /// Returns a 404 for programs.

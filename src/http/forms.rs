@@ -22,6 +22,7 @@ use super::{
 use crate::{
     dispatch::{matchers, submissions::Closed},
     model::{Silence, duration::prometheus as duration},
+    store::Durability,
 };
 
 /// Bytes of a form.
@@ -35,6 +36,7 @@ pub fn router() -> Router<Web> {
         .route("/silences/new", get(new_silence))
         .route("/silences/{id}/expire", post(expire))
         .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
+        .route("/incidents/{id}/withdraw", post(withdraw))
         .layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
@@ -110,16 +112,36 @@ async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {
 }
 
 async fn ask_acknowledge(State(web): State<Web>, Path(id): Path<String>) -> Response {
-    match web.incident(&id).await {
-        Ok(incident) => page_answer(AcknowledgeForm::new(&incident, web.clock.wall()).render(web.desk_frame())),
-        Err(missing) => missing_incident(&web, &missing),
-    }
+    acknowledge_form(&web, &id, "").await
+}
+
+/// The form, with what is wrong with the name.
+async fn acknowledge_form(web: &Web, id: &str, error: &'static str) -> Response {
+    let incident = match web.incident(id).await {
+        Ok(incident) => incident,
+        Err(missing) => return missing_incident(web, &missing),
+    };
+    let form = AcknowledgeForm::new(&incident, error, web.clock.wall());
+    let status = if error.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    (status, page_answer(form.render(web.desk_frame()))).into_response()
 }
 
 async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
-    match web.submissions.acknowledge(id, &api::who(params.text("by"))).await {
-        Ok(Some(_)) => shown(&web, &format!("/incidents/{id}")),
-        Ok(None) => lost(&web, &format!("There is no open incident {id}.")),
+    let by = api::who(params.text("by"));
+    if by.is_empty() {
+        return acknowledge_form(&web, &id.to_string(), "Say who looks after it: a name.").await;
+    }
+    changed(&web, id, web.submissions.acknowledge(id, by).await)
+}
+
+async fn withdraw(State(web): State<Web>, Path(id): Path<i64>) -> Response {
+    changed(&web, id, web.submissions.withdraw(id).await)
+}
+
+fn changed(web: &Web, id: i64, kept: Result<Option<Durability>, Closed>) -> Response {
+    match kept {
+        Ok(Some(_)) => shown(web, &format!("/incidents/{id}")),
+        Ok(None) => lost(web, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),
     }
 }

@@ -187,13 +187,15 @@ pub struct AcknowledgeForm {
     id: i64,
     href: String,
     headline: String,
+    /// What is wrong with the name; empty: nothing was sent yet.
+    error: &'static str,
 }
 
 impl AcknowledgeForm {
     /// For an incident.
-    pub fn new(incident: &Incident, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, error: &'static str, now: Timestamp) -> Self {
         let Card { id, href, headline, .. } = Card::new(incident, now);
-        Self { id, href, headline }
+        Self { id, href, headline, error }
     }
 
     /// The page.

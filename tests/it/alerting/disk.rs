@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{base, names, watch::Watch};
 use crate::{eventually::eventually, receivers::HookServer};
 
-async fn send(watch: &Watch, method: reqwest::Method, path: &str, body: Value) -> (StatusCode, Value) {
+/// The answer to a request with a JSON body.
+pub async fn send(watch: &Watch, method: reqwest::Method, path: &str, body: Value) -> (StatusCode, Value) {
     let request = reqwest::Client::new().request(method, format!("{}{path}", watch.url));
     let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
     let (status, text) = (answer.status(), answer.text().await.unwrap());

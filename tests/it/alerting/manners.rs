@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::watch::Watch;
+use super::{disk::send, watch::Watch};
 use crate::{eventually::eventually, receivers::HookServer};
 
 /// A receiver counts as failing after a minute.
@@ -71,6 +71,22 @@ async fn the_next_is_called_unless_somebody_looks_after_it() {
     eventually("the boss is called", async || has(&sink, "/boss", "Forgotten", "firing")).await;
     assert!(!has(&sink, "/boss", "Cared", "firing"), "{:?}", told(&sink));
     assert_eq!(press(&watch, "/incidents/99/acknowledge", &[("by", "me")]).await.0, 404);
+
+    let (status, shown) = press(&watch, &format!("/incidents/{cared}/acknowledge"), &[("by", " ")]).await;
+    assert!(status == 400 && shown.contains("Say who looks after it"), "{shown}");
+    let api = format!("/api/dogwatch/v1/incidents/{cared}");
+    let unnamed = send(&watch, reqwest::Method::POST, &format!("{api}/acknowledge"), json!({})).await;
+    assert_eq!(unnamed.0, 200);
+    let shown = page(&watch, &format!("/incidents/{cared}")).await;
+    assert!(shown.contains("<strong>Ana &lt;ops&gt;</strong> looks after it"), "a name stays: {shown}");
+    let (status, shown) = press(&watch, &format!("/incidents/{cared}/withdraw"), &[]).await;
+    assert!(status == 200 && shown.contains("Ana &lt;ops&gt; no longer looks after it"), "{shown}");
+    assert!(shown.contains("Ana &lt;ops&gt; looks after it"), "both acts are in the timeline: {shown}");
+    eventually("it is escalated after all", async || has(&sink, "/boss", "Cared", "firing")).await;
+    let withdrawn = send(&watch, reqwest::Method::DELETE, &format!("{api}/acknowledge"), json!({})).await;
+    assert_eq!(withdrawn.0, 200, "it is done already");
+    let nobody = send(&watch, reqwest::Method::DELETE, "/api/dogwatch/v1/incidents/99/acknowledge", json!({})).await;
+    assert_eq!(nobody.0, 404);
 }
 
 #[tokio::test]
