@@ -94,6 +94,14 @@ pub fn operator(m: &SilenceMatcher) -> &'static str {
     }
 }
 
+/// Writes a condition so that [`parse_all`] reads the same.
+pub fn written(m: &SilenceMatcher) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
+    let plain = !m.name.contains(|c: char| c.is_whitespace() || ENDS_NAME.contains(c));
+    let name = if plain { m.name.clone() } else { quoted(&m.name) };
+    format!("{name}{}{}", operator(m), quoted(&m.value))
+}
+
 /// Reads a text with one condition or several, with or without braces.
 ///
 /// # Errors
@@ -131,6 +139,9 @@ fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     Ok(all)
 }
 
+/// What a label's name without quotes can't have, beside blanks.
+const ENDS_NAME: &str = "=!~,{}\"'`\\";
+
 struct Reader<'a> {
     rest: &'a str,
     whole: &'a str,
@@ -152,7 +163,7 @@ impl Reader<'_> {
         let name = match self.quoted()? {
             Some(name) => name,
             None => {
-                let end = self.rest.find(|c: char| c.is_whitespace() || "=!~,{}\"'`\\".contains(c));
+                let end = self.rest.find(|c: char| c.is_whitespace() || ENDS_NAME.contains(c));
                 let (name, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
                 self.rest = rest;
                 name.to_owned()

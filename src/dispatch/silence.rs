@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 use super::matchers::Matchers;
-use crate::model::{Pairs, Silence};
+use crate::model::{Pairs, Silence, SilenceMatcher};
 
 /// Ended silences are kept for so long, for people to look back (Alertmanager's `--data.retention`).
 pub const KEPT_FOR: Duration = Duration::from_secs(120 * 3600);
@@ -131,20 +131,28 @@ fn check(silence: &Silence, now: Timestamp) -> Result<Matchers, String> {
     if silence.ends_at < now {
         return Err("end time can't be in the past".into());
     }
-    if silence.matchers.is_empty() {
-        return Err("at least one matcher required".into());
-    }
-    if silence.matchers.len() > MATCHERS_MAX {
-        return Err(format!("more than {MATCHERS_MAX} matchers"));
-    }
     let texts = silence.matchers.iter().flat_map(|m| [&m.name, &m.value]);
     if texts.chain([&silence.created_by, &silence.comment]).any(|t| t.len() > TEXT_MAX) {
         return Err(format!("a text is longer than {TEXT_MAX} bytes"));
     }
-    if silence.matchers.iter().any(|m| m.name.is_empty()) {
+    conditions(&silence.matchers)
+}
+
+/// Returns the conditions of a silence, checked: they must name something.
+///
+/// # Errors
+/// What is wrong with them, in Alertmanager's words.
+pub fn conditions(matchers: &[SilenceMatcher]) -> Result<Matchers, String> {
+    if matchers.is_empty() {
+        return Err("at least one matcher required".into());
+    }
+    if matchers.len() > MATCHERS_MAX {
+        return Err(format!("more than {MATCHERS_MAX} matchers"));
+    }
+    if matchers.iter().any(|m| m.name.is_empty()) {
         return Err("a matcher has no label name".into());
     }
-    let matchers = Matchers::of_silence(&silence.matchers)?;
+    let matchers = Matchers::of_silence(matchers)?;
     if matchers.match_nothing_given() {
         return Err("at least one matcher must not match the empty string".into());
     }
@@ -171,7 +179,6 @@ pub fn new_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SilenceMatcher;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()

@@ -10,20 +10,15 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use jiff::Timestamp;
 
 use super::{
     Web, api,
     api_v1::Params,
     lost, missing_incident, page,
-    page::{AcknowledgeForm, AlertsPage, SilenceForm, SilencesPage},
+    page::{AcknowledgeForm, AlertsPage, SilenceForm, SilencesPage, Wrong},
     page_answer,
 };
-use crate::{
-    dispatch::{matchers, submissions::Closed},
-    model::{Silence, duration::prometheus as duration},
-    store::Durability,
-};
+use crate::{dispatch::submissions::Closed, store::Durability};
 
 /// Bytes of a form.
 const BODY_MAX: usize = 256 << 10;
@@ -34,6 +29,7 @@ pub fn router() -> Router<Web> {
         .route("/alerts", get(alerts))
         .route("/silences", get(silences).post(make_silence))
         .route("/silences/new", get(new_silence))
+        .route("/silences/{id}/edit", get(edit_silence))
         .route("/silences/{id}/expire", post(expire))
         .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
         .route("/incidents/{id}/withdraw", post(withdraw))
@@ -51,56 +47,50 @@ async fn silences(State(web): State<Web>) -> Response {
 }
 
 async fn new_silence(State(web): State<Web>, params: Params) -> Response {
-    let incident = web.incident(params.text("incident")).await.ok();
-    let context = web.alert_context();
-    let form = incident.as_ref().map_or_else(SilenceForm::empty, |i| SilenceForm::of(i, &context));
-    page_answer(form.render(web.desk_frame()))
+    let now = web.clock.wall();
+    let form = if !params.text("preview").is_empty() {
+        SilenceForm::filled_in(|name| params.text(name)).checked(now)
+    } else if !params.text("alert").is_empty() {
+        let state = web.live.read();
+        let alert = state.alerts.iter().find(|a| *a.fingerprint == *params.text("alert"));
+        alert.map_or_else(SilenceForm::empty, |a| SilenceForm::of_labels(&a.alert.labels))
+    } else {
+        let incident = web.incident(params.text("incident")).await.ok();
+        incident.as_ref().map_or_else(SilenceForm::empty, |i| SilenceForm::of(i, &web.alert_context()))
+    };
+    page_answer(with_preview(&web, form).render(web.desk_frame()))
+}
+
+async fn edit_silence(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    let silence = web.live.read().silences.iter().find(|s| s.id == id).cloned();
+    match silence {
+        Some(silence) => {
+            let form = SilenceForm::of_silence(&silence, web.clock.wall());
+            page_answer(with_preview(&web, form).render(web.desk_frame()))
+        }
+        None => lost(&web, "There is no such silence. Those that ended are kept for five days."),
+    }
+}
+
+fn with_preview(web: &Web, form: SilenceForm) -> SilenceForm {
+    let (alerts, incidents) = {
+        let state = web.live.read();
+        (state.alerts.clone(), state.incidents.clone())
+    };
+    form.with_preview(&alerts, &incidents, web.clock.wall())
 }
 
 async fn make_silence(State(web): State<Web>, params: Params) -> Response {
-    let text = |name: &str| params.text(name).trim().to_owned();
-    let mut form = SilenceForm {
-        matchers: text("matchers"),
-        duration: text("duration"),
-        starts: text("starts"),
-        by: text("by"),
-        comment: text("comment"),
-        error: String::new(),
-    };
-    form.error = match read(&form, web.clock.wall()) {
-        Err(why) => why,
+    let mut form = SilenceForm::filled_in(|name| params.text(name));
+    form.wrong = match form.read(web.clock.wall()) {
+        Err(wrong) => wrong,
         Ok(silence) => match web.submissions.silence(silence).await {
             Ok(Ok(_)) => return shown(&web, "/silences"),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => Wrong { whole: error.to_string(), ..Wrong::default() },
             Err(closed) => return stopping(closed),
         },
     };
-    (StatusCode::BAD_REQUEST, page_answer(form.render(web.frame()))).into_response()
-}
-
-/// The silence that a form asks for.
-fn read(form: &SilenceForm, now: Timestamp) -> Result<Silence, String> {
-    let conditions: Vec<String> =
-        form.matchers.lines().map(str::trim).filter(|l| !l.is_empty()).map(Into::into).collect();
-    let matchers = matchers::parse_all(&conditions)?.to_silence();
-    let starts_at = match form.starts.as_str() {
-        "" => now,
-        text => text.parse().map_err(|_| format!("{text:?} is not a time; write it like 2026-11-24T22:00:00Z"))?,
-    };
-    let lasts = duration(&form.duration)?;
-    let ends_at = starts_at.checked_add(lasts).map_err(|_| "it would end too far in the future".to_owned())?;
-    if form.by.is_empty() {
-        return Err("say who silences it".into());
-    }
-    Ok(Silence {
-        id: String::new(),
-        matchers,
-        starts_at,
-        ends_at,
-        updated_at: now,
-        created_by: form.by.clone(),
-        comment: form.comment.clone(),
-    })
+    (StatusCode::BAD_REQUEST, page_answer(with_preview(&web, form).render(web.desk_frame()))).into_response()
 }
 
 async fn expire(State(web): State<Web>, Path(id): Path<String>) -> Response {

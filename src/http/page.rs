@@ -10,6 +10,7 @@ mod home;
 mod incident;
 mod incidents;
 mod own;
+mod silence;
 mod silences;
 mod target;
 
@@ -24,7 +25,8 @@ pub use alerts::AlertsPage;
 pub use home::Home;
 pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage};
 pub use incidents::IncidentsPage;
-pub use silences::{SilenceForm, SilencesPage};
+pub use silence::{SilenceForm, Wrong};
+pub use silences::SilencesPage;
 pub use target::TargetPage;
 
 use crate::{

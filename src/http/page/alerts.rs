@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Frame, Moment, path, render};
 use crate::{
-    model::{ALERTNAME, LiveAlert, Severity},
+    model::{ALERTNAME, Alert, LiveAlert, Severity},
     runbook,
 };
 
@@ -31,6 +31,8 @@ struct Row {
     /// Who is told, or why nobody is.
     words: String,
     href: Option<String>,
+    /// The form that silences it.
+    silence_href: Option<String>,
     /// A path of ours, or somebody's link.
     runbook: Option<String>,
 }
@@ -67,16 +69,22 @@ fn row(a: &LiveAlert, now: Timestamp) -> Row {
         _ if receivers.is_empty() => (true, "no route takes it".to_owned()),
         _ => (false, format!("told to {}", receivers.join(", "))),
     };
-    let labels = a.alert.labels.iter().filter(|(name, _)| !matches!(&***name, ALERTNAME | "severity"));
     Row {
         name: a.alert.name().to_owned(),
         severity: a.alert.severity(),
         summary: why("summary").or_else(|| why("description")).or_else(|| why("message")).unwrap_or_default(),
-        labels: labels.map(|(name, value)| format!("{name}={value:?}")).collect(),
+        labels: labels(&a.alert),
         since: Moment::new(a.alert.starts_at, now),
         quiet,
         words,
+        silence_href: a.silenced_by.is_empty().then(|| format!("/silences/new?alert={}", a.fingerprint)),
         runbook: runbook::link(a.alert.name(), &a.alert.annotations, ""),
         href: a.incident.map(|id| path(&["incidents", &id.to_string()])),
     }
+}
+
+/// What tells alerts of one name apart, as they are written.
+pub(super) fn labels(alert: &Alert) -> Vec<String> {
+    let labels = alert.labels.iter().filter(|(name, _)| !matches!(&***name, ALERTNAME | "severity"));
+    labels.map(|(name, value)| format!("{name}={value:?}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Silences: what is in force, to come and lately ended; and the form that makes one.
+//! Silences: what is in force, to come and lately ended.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Frame, Moment, path, render};
 use crate::{
     dispatch::matchers,
-    model::{AlertContext, Incident, Silence, SilenceMatcher, text},
+    model::{Silence, text},
 };
 
 /// Silences listed: what holds comes first.
@@ -23,6 +23,7 @@ pub struct SilencesPage {
 struct Row {
     id: String,
     end_href: String,
+    edit_href: String,
     /// The stylesheet's class.
     class: &'static str,
     state: &'static str,
@@ -64,65 +65,18 @@ fn row(s: &Silence, now: Timestamp) -> Row {
         (false, true) => ("up", "in force", format!("ends in {}", text::between(now, s.ends_at))),
         (false, false) => ("unknown", "ended", format!("ended {} ago", text::between(s.ends_at, now))),
     };
-    let condition = |m: &SilenceMatcher| format!("{}{}{:?}", m.name, matchers::operator(m), m.value);
     Row {
         id: s.id.clone(),
+        edit_href: path(&["silences", &s.id, "edit"]),
         end_href: path(&["silences", &s.id, "expire"]),
         class,
         state,
-        matchers: s.matchers.iter().map(condition).collect(),
+        matchers: s.matchers.iter().map(matchers::written).collect(),
         by: s.created_by.clone(),
         comment: s.comment.clone(),
         from: Moment::new(s.starts_at, now),
         to: Moment::new(s.ends_at, now),
         time,
         can_end: now < s.ends_at,
-    }
-}
-
-/// The form that makes a silence: as it was filled in, and what is wrong with it.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct SilenceForm {
-    /// One condition a line: `cluster="prod"`.
-    pub matchers: String,
-    /// Prometheus' way to write a duration: `2h`.
-    pub duration: String,
-    /// RFC 3339; empty: now.
-    pub starts: String,
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub comment: String,
-    /// Why it was not taken; empty: it was not sent yet.
-    pub error: String,
-}
-
-impl SilenceForm {
-    /// An empty form.
-    pub fn empty() -> Self {
-        Self { duration: "2h".into(), ..Self::default() }
-    }
-
-    /// For what an incident tells now, not for what it may become.
-    pub fn of(incident: &Incident, context: &AlertContext) -> Self {
-        let labels = match (&incident.group, incident.firing().next()) {
-            (Some(group), _) if !group.labels.is_empty() => group.labels.clone(),
-            (_, Some(root)) => {
-                let of_whom = ["alertname", "cluster", "instance", "node", "subject"];
-                let all = root.finding.shown_labels(context);
-                all.into_iter().filter(|(name, _)| of_whom.contains(&&**name)).collect()
-            }
-            (_, None) => std::collections::BTreeMap::new(),
-        };
-        let lines: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        Self { matchers: lines.join("\n"), ..Self::empty() }
-    }
-
-    /// The page.
-    ///
-    /// # Errors
-    /// When a template is wrong, which the tests rule out.
-    pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
-        render("silence.html", &frame.still(), self)
     }
 }

@@ -125,6 +125,9 @@ async fn a_form_that_can_not_work_comes_back_with_the_reason() {
         ("duration", "soon", "is not a duration"),
         ("starts", "tomorrow", "is not a time"),
         ("by", "", "say who silences it"),
+        ("duration", "2020-01-01 10:00", "it would be over already"),
+        ("matchers", "alertname=\"A\"\ncluster", "cluster: an operator is missing"),
+        ("id", "no-such", "silence no-such not found"),
     ] {
         let mut form = filled.to_vec();
         form[0].1 = "alertname=\"A\"";
@@ -135,6 +138,46 @@ async fn a_form_that_can_not_work_comes_back_with_the_reason() {
     }
     let shown = reqwest::Client::new().post(format!("{}/silences", watch.url)).header("sec-fetch-site", "cross-site");
     assert_eq!(shown.send().await.unwrap().status(), 403, "a page of another site can't press our buttons");
+}
+
+#[tokio::test]
+async fn a_silence_is_tried_first_and_extended_later() {
+    let sink = HookServer::start().await;
+    let watch = Watch::start(&format!("route: {{receiver: ops, {TIMES}}}\n{}", receivers(&sink))).await;
+    watch.post(alert("Tried", "a")).await;
+    watch.post(alert("Other", "b")).await;
+    eventually("both are told", async || {
+        has(&sink, "/ops", "Tried", "firing") && has(&sink, "/ops", "Other", "firing")
+    })
+    .await;
+    let alerts = page(&watch, "/alerts").await.replace("&#x2f;", "/");
+    let links: Vec<&str> = alerts.split('"').filter(|part| part.starts_with("/silences/new?alert=")).collect();
+    assert_eq!(links.len(), 2, "{alerts}");
+    let form = page(&watch, links[0]).await;
+    assert!(form.contains("alertname=&quot;") && form.contains("It matches 1 of 2 alerts that fire now"), "{form}");
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("preview", "1"), ("matchers", "job=~\"a|b\""), ("duration", "soon"), ("by", "<Ana>")])
+        .finish();
+    let form = page(&watch, &format!("/silences/new?{query}")).await;
+    for said in ["It matches 2 of 2 alerts that fire now; it quiets 2 incidents", "is not a duration", "&lt;Ana&gt;"] {
+        assert!(form.contains(said), "{said}: {form}");
+    }
+    assert!(page(&watch, "/silences").await.contains("No silence is in force"), "a preview makes none");
+
+    let made = [("matchers", "job=\"a\""), ("duration", "1h"), ("by", "Ana"), ("comment", "disk")];
+    assert_eq!(press(&watch, "/silences", &made).await.0, 200);
+    let silences = || async { serde_json::from_str::<Value>(&page(&watch, "/api/v2/silences").await).unwrap() };
+    let before = silences().await;
+    let id = before[0]["id"].as_str().unwrap();
+    let form = page(&watch, &format!("/silences/{id}/edit")).await;
+    assert!(form.contains("job=&quot;a&quot;") && form.contains("value=\"disk\""), "{form}");
+    let starts = before[0]["startsAt"].as_str().unwrap()[..19].replace('T', " ");
+    let longer = [("id", id), ("starts", &*starts), ("duration", "3h"), made[0], made[2], made[3]];
+    assert_eq!(press(&watch, "/silences", &longer).await.0, 200);
+    let after = silences().await;
+    assert_eq!((after.as_array().unwrap().len(), &after[0]["id"]), (1, &before[0]["id"]), "{after}");
+    assert!(after[0]["endsAt"].as_str() > before[0]["endsAt"].as_str(), "{before} {after}");
+    assert!(page(&watch, "/silences/nobody/edit").await.contains("There is no such silence"));
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ async fn no_page_shuts_anybody_out() {
         "/alerts",
         "/silences",
         "/silences/new?incident=7",
+        "/silences/new?preview=1&matchers=cluster%3D%22prod%22%0Afoo&duration=soon",
+        "/silences/6f2f3c5e-0000-4000-8000-000000000001/edit",
         "/runbooks/",
         "/runbooks/EtcdQuorumLost",
         "/nope",
