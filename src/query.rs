@@ -143,7 +143,7 @@ impl Engine {
     /// # Errors
     /// When the text can't be read, or a limit was met.
     pub async fn instant(&self, text: &str, at_ms: i64, options: Options) -> Result<Outcome, QueryError> {
-        let query = parse(text)?;
+        let query = read(text).await?;
         self.run(query, Window { start_ms: at_ms, end_ms: at_ms, step_ms: 0, lookback_ms: 0 }, options).await
     }
 
@@ -160,7 +160,7 @@ impl Engine {
         options: Options,
     ) -> Result<Outcome, QueryError> {
         check_range(start_ms, end_ms, step_ms)?;
-        let query = parse(text)?;
+        let query = read(text).await?;
         let kind = query.value_type();
         if !matches!(kind, ValueType::Vector | ValueType::Scalar) {
             let message = format!(
@@ -231,10 +231,7 @@ impl Engine {
             abandoned: abandoned.0.clone(),
         };
         let done = tokio::task::spawn_blocking(move || job.run(&mut timings).map(|answer| Outcome { answer, timings }));
-        let outcome = done.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a query broke off");
-            Err(QueryError { kind: ErrorKind::Internal, message: "the query broke off; the log says why".into() })
-        });
+        let outcome = done.await.unwrap_or_else(|error| Err(broken(error)));
         drop(abandoned);
         self.0.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
         if outcome.is_err() {
@@ -319,11 +316,22 @@ fn check_range(start_ms: i64, end_ms: i64, step_ms: i64) -> Result<(), QueryErro
     Ok(())
 }
 
-fn parse(text: &str) -> Result<Query, QueryError> {
-    promql::parse(text).map_err(|error| QueryError {
+/// Reads a query on a thread that may block: at its limits a text takes some tens of milliseconds.
+///
+/// # Errors
+/// When it is none, in the words of the API's parameter.
+pub async fn read(text: &str) -> Result<Query, QueryError> {
+    let text = text.to_owned();
+    let read = tokio::task::spawn_blocking(move || promql::parse(&text)).await.map_err(broken)?;
+    read.map_err(|error| QueryError {
         kind: ErrorKind::BadData,
         message: format!("invalid parameter \"query\": {error}"),
     })
+}
+
+fn broken(error: tokio::task::JoinError) -> QueryError {
+    tracing::error!(%error, "a query broke off");
+    QueryError { kind: ErrorKind::Internal, message: "the query broke off; the log says why".into() }
 }
 
 fn timed_out(message: &str) -> QueryError {

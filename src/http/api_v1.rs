@@ -28,11 +28,14 @@ use super::Web;
 use crate::{
     model::{Labels, METRIC_NAME, Matcher},
     promql::{self, Value},
-    query::{Options, Outcome},
+    query::{self, Options, Outcome},
 };
 
 /// A form of this size is no query: Grafana's largest are some kilobytes.
 const BODY_MAX_BYTES: usize = 1 << 20;
+
+/// Selectors of one request: each looks through all label sets.
+const MATCHES_MAX: usize = 200;
 
 /// What an endpoint gives.
 type Answered = Result<Done, Failed>;
@@ -40,7 +43,7 @@ type Answered = Result<Done, Failed>;
 /// Returns the routes below `/api/v1`, and `/federate`.
 pub fn router() -> Router<Web> {
     let api = Router::new()
-        .route("/query", get(query).post(query))
+        .route("/query", get(instant).post(instant))
         .route("/query_range", get(query_range).post(query_range))
         .route("/query_exemplars", get(exemplars).post(exemplars))
         .route("/format_query", get(format_query).post(format_query))
@@ -92,7 +95,7 @@ async fn nothing_here(request: Request) -> Failed {
     Failed::not_found(format!("there is nothing at /api/v1{}", request.uri().path()))
 }
 
-async fn query(State(web): State<Web>, params: Params) -> Answered {
+async fn instant(State(web): State<Web>, params: Params) -> Answered {
     let text = params.text("query");
     let now = web.clock.wall().as_millisecond();
     let at = params.time("time", now)?;
@@ -132,31 +135,32 @@ async fn exemplars(params: Params) -> Answered {
     if end < start {
         return Err(Failed::bad("end timestamp must not be before start timestamp".into()));
     }
-    parsed(params.text("query"))?;
+    query::read(params.text("query")).await?;
     Ok(Json::value(&serde_json::json!([])).done())
 }
 
 async fn format_query(params: Params) -> Answered {
-    Ok(Json::value(&serde_json::json!(parsed(params.text("query"))?.pretty())).done())
+    Ok(Json::value(&serde_json::json!(query::read(params.text("query")).await?.pretty())).done())
 }
 
 async fn parse_query(params: Params) -> Answered {
-    Ok(Json::value(&parsed(params.text("query"))?.tree()).done())
+    Ok(Json::value(&query::read(params.text("query")).await?.tree()).done())
 }
 
-fn parsed(text: &str) -> Result<promql::Query, Failed> {
-    promql::parse(text).map_err(|e| Failed::bad(format!("invalid parameter \"query\": {e}")))
-}
-
-/// The selectors of `match[]`.
-fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
-    let read = |text: &str| {
+/// The selectors of `match[]`, read on a thread that may block.
+async fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
+    let texts: Vec<String> = params.all("match[]").map(String::from).collect();
+    if texts.len() > MATCHES_MAX {
+        return Err(Failed::bad(format!("too many match[] parameters: {}, at most {MATCHES_MAX}", texts.len())));
+    }
+    let read = |text: &String| {
         promql::parse_matchers(text).map_err(|e| {
             let all = e.message.starts_with("vector selector must contain at least one non-empty matcher");
             Failed::bad(if all { "match[] must contain at least one non-empty matcher".into() } else { e.to_string() })
         })
     };
-    params.all("match[]").map(read).collect()
+    let read = tokio::task::spawn_blocking(move || texts.iter().map(read).collect());
+    read.await.map_err(|e| Failed::internal(format!("the selectors could not be read: {e}")))?
 }
 
 /// Labels with the name among them, in their order.

@@ -9,12 +9,24 @@ mod expand;
 #[cfg(test)]
 mod tests;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 pub use self::expand::{expand, replace_all};
 
 /// Go's limit of a repetition (regexp/syntax/parse.go, repeatIsValid).
 const REPEAT_MAX: u32 = 1000;
+/// A compiled expression may be so large (Go: 128 MB). Matching costs its size times that of the text.
+pub const SIZE_MAX: usize = 2 << 20;
+/// The sizes that are tried, to know how large one is.
+const SIZES: [usize; 3] = [16 << 10, 256 << 10, SIZE_MAX];
+/// Bytes of an expression, as written.
+const TEXT_MAX_BYTES: usize = 64 << 10;
+/// Classes in one expression. Each is a list of ranges, folded before anybody knows how large it has become.
+const CLASSES_MAX: usize = 1_000;
+/// Of those, Unicode's own (`\pL`), which have hundreds of ranges.
+const PROPERTIES_MAX: usize = 64;
+/// Of an expression that is too large, so many characters are shown.
+const SHOWN_CHARS: usize = 100;
 
 /// Returns an expression that has to match a whole text, `.` a line's end too: as Prometheus compiles those of labels
 /// (model/labels/regexp.go).
@@ -22,6 +34,14 @@ const REPEAT_MAX: u32 = 1000;
 /// # Errors
 /// When it is no regular expression; in Go's words.
 pub fn anchored(expression: &str) -> Result<Regex, String> {
+    weighed(expression).map(|(regex, _)| regex)
+}
+
+/// Returns the same with its size in bytes, at most: one of a few steps.
+///
+/// # Errors
+/// As [`anchored`].
+pub fn weighed(expression: &str) -> Result<(Regex, usize), String> {
     compiled(expression, |translated| format!("^(?s:{translated})$"))
 }
 
@@ -30,23 +50,44 @@ pub fn anchored(expression: &str) -> Result<Regex, String> {
 /// # Errors
 /// When it is no regular expression; in Go's words.
 pub fn anywhere(expression: &str) -> Result<Regex, String> {
-    compiled(expression, |translated| translated)
+    compiled(expression, |translated| translated).map(|(regex, _)| regex)
 }
 
-fn compiled(expression: &str, frame: fn(String) -> String) -> Result<Regex, String> {
-    let translated = translate(expression).map_err(|what| format!("error parsing regexp: {what}"))?;
-    Regex::new(&frame(translated)).map_err(|e| {
-        // Several lines that draw the place in the translation; the last one says what it is.
-        let text = e.to_string();
-        let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("error parsing regexp: {what}: `{expression}`")
-    })
+fn compiled(expression: &str, frame: fn(String) -> String) -> Result<(Regex, usize), String> {
+    if expression.len() > TEXT_MAX_BYTES {
+        return Err(too_large(expression));
+    }
+    let translated = frame(translate(expression).map_err(|what| format!("error parsing regexp: {what}"))?);
+    for size in SIZES {
+        match RegexBuilder::new(&translated).size_limit(size).build() {
+            Ok(regex) => return Ok((regex, size)),
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(e) => {
+                // Several lines that draw the place in the translation; the last one says what it is.
+                let text = e.to_string();
+                let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                return Err(format!("error parsing regexp: {what}: `{expression}`"));
+            }
+        }
+    }
+    Err(too_large(expression))
+}
+
+/// Go's words.
+fn too_large(expression: &str) -> String {
+    let shown: String = expression.chars().take(SHOWN_CHARS).collect();
+    let more = if shown.len() < expression.len() { "…" } else { "" };
+    format!("error parsing regexp: expression too large: `{shown}{more}`")
 }
 
 /// The same in the crate's syntax.
 fn translate(expression: &str) -> Result<String, String> {
-    let mut reader = Reader { rest: expression, out: String::with_capacity(expression.len()) };
+    let mut reader =
+        Reader { rest: expression, out: String::with_capacity(expression.len()), classes: 0, properties: 0 };
     reader.expression(expression)?;
+    if reader.classes > CLASSES_MAX || reader.properties > PROPERTIES_MAX {
+        return Err(format!("expression too large: {CLASSES_MAX} classes at most, {PROPERTIES_MAX} of Unicode's"));
+    }
     Ok(reader.out)
 }
 
@@ -68,6 +109,8 @@ enum Item {
 struct Reader<'a> {
     rest: &'a str,
     out: String,
+    classes: usize,
+    properties: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -171,7 +214,10 @@ impl<'a> Reader<'a> {
     fn count(&mut self) -> Result<Option<String>, String> {
         let is_number =
             |s: &str| s.bytes().all(|b| b.is_ascii_digit()) && (s == "0" || !s.is_empty() && !s.starts_with('0'));
-        let Some((inner, after)) = self.rest.split_once('}') else { return Ok(None) };
+        // No further than a count may be long: many braces that never end would be looked through each time.
+        let end = self.rest.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(self.rest.len());
+        let (inner, after) = self.rest.split_at(end);
+        let Some(after) = after.strip_prefix('}') else { return Ok(None) };
         let (low, high) = inner.split_once(',').unwrap_or((inner, inner));
         if !is_number(low) || !(is_number(high) || high.is_empty()) {
             return Ok(None);
@@ -241,6 +287,7 @@ impl<'a> Reader<'a> {
 
     /// `\pN`, `\p{Greek}`, `\p{^Greek}`; `\P` is the opposite.
     fn property(&mut self, p: char) -> Result<Item, String> {
+        self.properties += 1;
         let mut one = [0; 4];
         let name = if self.eat("{") { self.until("}") } else { self.next().map(|c| &*c.encode_utf8(&mut one)) };
         let name = name.unwrap_or_default();
@@ -284,6 +331,7 @@ impl<'a> Reader<'a> {
 
     /// What follows a `[`.
     fn class(&mut self) -> Result<(), String> {
+        self.classes += 1;
         let whole = self.rest;
         self.out.push('[');
         if self.eat("^") {

@@ -1,63 +1,40 @@
 //! Text that the parser's crate does not take as Prometheus does, written so that it does.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
-use super::number_syntax;
+use super::{
+    number_syntax,
+    pieces::{Piece, pieces},
+};
 
 /// Returns the same query in the crate's dialect.
 pub fn translated(text: &str) -> String {
-    number_syntax::without_underscores(&escapes(&raw_strings(text))).into_owned()
+    let mut out = String::with_capacity(text.len() + 8);
+    for (piece, text) in pieces(text) {
+        match piece {
+            Piece::Code => out.push_str(&number_syntax::without_underscores(text)),
+            Piece::Quoted('`') => raw_string(text, &mut out),
+            Piece::Quoted(_) => out.push_str(&escapes(text)),
+            // The crate has no comments in braces and brackets; what they are between is apart by a blank too.
+            Piece::Comment => out.push(' '),
+        }
+    }
+    out
 }
 
 /// Strings in backticks hold no escapes in Go; the crate reads some. They are written with quotes here, so that what they
-/// spell is the same.
-fn raw_strings(text: &str) -> Cow<'_, str> {
-    if !text.contains('`') {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '\'', '`', '#']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = match rest.as_bytes().first() {
-            Some(b'#') => rest.find('\n').unwrap_or(rest.len()),
-            Some(b'`') => {
-                // One that does not end is the crate's to refuse.
-                let Some(end) = rest[1..].find('`') else { break };
-                out.push('"');
-                for c in rest[1..=end].chars() {
-                    match c {
-                        '\n' => out.push_str("\\n"),
-                        '"' | '\\' => out.extend(['\\', c]),
-                        c => out.push(c),
-                    }
-                }
-                out.push('"');
-                rest = &rest[end + 2..];
-                continue;
-            }
-            _ => end_of_quoted(rest),
-        };
-        out.push_str(&rest[..end]);
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
-}
-
-/// Where a string that begins with its quote ends, the quote taken along.
-fn end_of_quoted(text: &str) -> usize {
-    let mut chars = text.char_indices();
-    let quote = chars.next().map(|(_, quote)| quote);
-    while let Some((at, c)) = chars.next() {
-        if c == '\\' {
-            chars.next();
-        } else if Some(c) == quote {
-            return at + c.len_utf8();
+/// spell is the same. One that does not end is the crate's to refuse.
+fn raw_string(text: &str, out: &mut String) {
+    let Some(inner) = text.strip_prefix('`').and_then(|t| t.strip_suffix('`')) else { return out.push_str(text) };
+    out.push('"');
+    for c in inner.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '"' | '\\' => out.extend(['\\', c]),
+            c => out.push(c),
         }
     }
-    text.len()
+    out.push('"');
 }
 
 /// `\xHH` is a byte in Go's strings and a character to the parser: bytes are put together to the characters that they
@@ -86,7 +63,9 @@ fn escapes(text: &str) -> Cow<'_, str> {
             out.push_str(&rest[..end]);
             rest = &rest[end..];
         } else {
-            bytes.iter().for_each(|b| out.push_str(&format!("\\x{b:02x}")));
+            for byte in bytes {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
         }
     }
     out.push_str(rest);
@@ -98,13 +77,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_string_in_backticks_has_no_escapes() {
-        let check = |text: &str, expected: &str| assert_eq!(raw_strings(text), expected, "{text}");
+    fn a_string_in_backticks_has_no_escapes_and_numbers_have_no_underscores() {
+        let check = |text: &str, expected: &str| assert_eq!(translated(text), expected, "{text}");
         check(r"up{a=~`web\d+\.x`}", r#"up{a=~"web\\d+\\.x"}"#);
         check(r#"f(`a"b`, "c`\"`", 'd`')"#, r#"f("a\"b", "c`\"`", 'd`')"#);
         check("`two\nlines`", "\"two\\nlines\"");
-        check("up # it's `one\n + `x` # `", "up # it's `one\n + \"x\" # `");
+        check("up # it's `one\n + `x` # `", "up  \n + \"x\"  ");
         check("`open", "`open");
-        assert_eq!(translated(r"f(`\xe9\x41`, `1_0`)"), r#"f("\\xe9\\x41", "1_0")"#);
+        check(r"f(`\xe9\x41`, `1_0`)", r#"f("\\xe9\\x41", "1_0")"#);
+        check("x_1{a_1=\"1_000\"} > 2_2", "x_1{a_1=\"1_000\"} > 22");
+        check("f('\\'1_0', `1_0\\`, 1_0)", "f('\\'1_0', \"1_0\\\\\", 10)");
+        check("# \"\n1_0", " \n10");
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! What is corrected here: its errors have no place (see `locate`); it takes what Prometheus 3.5 has only behind feature
 //! flags or not yet (experimental functions, `limit_ratio`, `info`, fill modifiers, matchers joined by `or`), which is
-//! refused; it has no underscores in numbers, and other strings (see `dialect`); its expressions of labels are compiled again
-//! so that `.` matches a line's end; what is absurdly long or nested is refused before its
-//! parser, and whoever walks its tree, recurses into it.
+//! refused; it has no underscores in numbers, and other strings (see `dialect`), and other regular expressions (see
+//! `expressions`); what is absurdly long or nested is refused before its parser, and whoever walks its tree, recurses into
+//! it (see `bounds`).
 
 use std::{
     sync::Arc,
@@ -17,97 +17,55 @@ use promql_parser::{
 };
 
 use super::{
-    ParseError, ValueType, dialect,
+    ParseError, ValueType, bounds, dialect,
     expr::{Agg, Aggregate, At, Binary, Call, Card, Expr, Matching, Op, Selector, Shift, Subquery},
+    expressions::{self, Expressions},
     functions,
-    locate::locate,
+    locate::{locate, located},
+    pieces::{Piece, pieces},
 };
-use crate::model::{METRIC_NAME, Matcher, re2};
-
-/// A longer text is no query that a person or a program meant.
-const TEXT_MAX_BYTES: usize = 256 << 10;
-/// Brackets within brackets: the parser, the evaluator and the end of a tree recurse into each.
-const NESTING_MAX: usize = 100;
-/// Operators in one expression, each of which may be a level of the tree too.
-const OPERATORS_MAX: usize = 300;
+use crate::model::{METRIC_NAME, MatchOp, Matcher, re2};
 
 /// Parses a text; gives the grammar's tree too, for printing.
 pub fn parse(text: &str) -> Result<(Expr, theirs::Expr, usize), ParseError> {
-    let wrong = |message: String| locate(text, message);
     if text.trim().is_empty() {
-        return Err(wrong("no expression found in input".into()));
+        return Err(located(text, 0, "no expression found in input".into()));
     }
-    let shape = Shape::of(text);
-    if text.len() > TEXT_MAX_BYTES || shape.nesting > NESTING_MAX || shape.operators > OPERATORS_MAX {
-        // Not `wrong`: finding the place parses.
-        let message = format!(
-            "the expression is too large: at most {TEXT_MAX_BYTES} bytes, {NESTING_MAX} brackets deep, {OPERATORS_MAX} operators"
-        );
-        return Err(ParseError { message, line: 1, column: 1 });
-    }
-    let tree = theirs::parse(&dialect::translated(text)).map_err(|e| wrong(why_no_regex(&e).unwrap_or(e)))?;
-    let mut lower = Lower { selectors: 0 };
+    let translated = dialect::translated(text);
+    // Not `locate`: finding the place parses.
+    let tokens = bounds::tokens(&translated).map_err(|message| located(text, 0, message))?.unwrap_or_default();
+    let wrong = |message: String| locate(text, message);
+    bounds::durations(&translated, &tokens).map_err(wrong)?;
+    let (taken, expressions) = expressions::taken_out(&translated, &tokens, &re2::weighed)
+        .map_err(|wrong| located(text, strings(text).nth(wrong.string).unwrap_or(0), wrong.message))?;
+    let mut tree = theirs::parse(&taken).map_err(wrong)?;
+    let mut lower = Lower { selectors: 0, expressions: &expressions };
     let expr = lower.expr(&tree, 0).map_err(wrong)?;
-    Ok((expr, tree, lower.selectors))
+    let selectors = lower.selectors;
+    expressions.put_back(&mut tree);
+    Ok((expr, tree, selectors))
 }
 
-/// The parser says of an expression of labels only that it is illegal.
-fn why_no_regex(message: &str) -> Option<String> {
-    message.strip_prefix("illegal regex for ").and_then(|expression| re2::anchored(expression).err())
+/// Where the strings of a text begin.
+fn strings(text: &str) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    pieces(text).filter_map(move |(piece, part)| {
+        let begin = end;
+        end += part.len();
+        matches!(piece, Piece::Quoted(_)).then_some(begin)
+    })
 }
 
-/// What a text asks of a stack, roughly: outside of strings, and of matchers.
-#[derive(Default)]
-struct Shape {
-    nesting: usize,
-    operators: usize,
-}
-
-impl Shape {
-    fn of(text: &str) -> Self {
-        let (mut shape, mut depth, mut braces, mut quote) = (Self::default(), 0usize, 0usize, None);
-        let mut word = String::new();
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            match (quote, c) {
-                (Some('"' | '\''), '\\') => drop(chars.next()),
-                (Some(q), c) if q == c => quote = None,
-                (Some(_), _) => {}
-                (None, '"' | '\'' | '`') => quote = Some(c),
-                (None, '(' | '[' | '{') => {
-                    depth += 1;
-                    braces += usize::from(c == '{');
-                    shape.nesting = shape.nesting.max(depth);
-                }
-                (None, ')' | ']' | '}') => {
-                    depth = depth.saturating_sub(1);
-                    braces = braces.saturating_sub(usize::from(c == '}'));
-                }
-                (None, '+' | '-' | '*' | '/' | '%' | '^' | '=' | '<' | '>' | '!') if braces == 0 => {
-                    shape.operators += 1
-                }
-                _ => {}
-            }
-            if c.is_ascii_alphanumeric() || c == '_' {
-                word.push(c.to_ascii_lowercase());
-            } else {
-                shape.operators += usize::from(["and", "or", "unless", "atan2", "offset"].contains(&word.as_str()));
-                word.clear();
-            }
-        }
-        shape
-    }
-}
-
-struct Lower {
+struct Lower<'a> {
     selectors: usize,
+    expressions: &'a Expressions,
 }
 
 type Lowered<T> = Result<T, String>;
 
-impl Lower {
+impl Lower<'_> {
     fn expr(&mut self, tree: &theirs::Expr, depth: usize) -> Lowered<Expr> {
-        if depth > NESTING_MAX + OPERATORS_MAX {
+        if depth > bounds::NESTING_MAX + bounds::CHAINED_MAX {
             return Err("the expression is nested too deeply".into());
         }
         let depth = depth + 1;
@@ -136,10 +94,28 @@ impl Lower {
         if let Some(name) = &vs.name {
             matchers.push(Matcher::equal(METRIC_NAME, name));
         }
-        matchers.extend(lower_matchers(&vs.matchers)?);
+        matchers.extend(self.matchers(&vs.matchers)?);
         let index = self.selectors;
         self.selectors += 1;
         Ok(Selector { matchers, shift: shift(vs.offset.as_ref(), vs.at.as_ref()), index })
+    }
+
+    /// The conditions of a selector.
+    fn matchers(&self, matchers: &Matchers) -> Lowered<Vec<Matcher>> {
+        if !matchers.or_matchers.is_empty() {
+            return Err("unexpected identifier \"or\" in label matching, expected \",\" or \"}\"".into());
+        }
+        let lower = |m: &promql_parser::label::Matcher| {
+            let regex = || self.expressions.get(&m.value).ok_or_else(|| format!("{} has no expression", m.name));
+            let (op, value) = match m.op {
+                TheirOp::Equal => (MatchOp::Equal, &m.value),
+                TheirOp::NotEqual => (MatchOp::NotEqual, &m.value),
+                TheirOp::Re(_) => regex().map(|(text, regex)| (MatchOp::Regex(regex.clone()), text))?,
+                TheirOp::NotRe(_) => regex().map(|(text, regex)| (MatchOp::NotRegex(regex.clone()), text))?,
+            };
+            Ok(Matcher { name: m.name.as_str().into(), op, value: value.as_str().into() })
+        };
+        matchers.matchers.iter().map(lower).collect()
     }
 
     fn call(&mut self, call: &theirs::Call, depth: usize) -> Lowered<Expr> {
@@ -230,23 +206,6 @@ fn modifier_of(modifier: Option<&LabelModifier>) -> (Vec<Arc<str>>, bool) {
         None => (Vec::new(), false),
         Some(m) => (m.labels().labels.iter().map(|l| l.as_str().into()).collect(), !m.is_include()),
     }
-}
-
-/// Returns the conditions of a selector.
-pub fn lower_matchers(matchers: &Matchers) -> Lowered<Vec<Matcher>> {
-    if !matchers.or_matchers.is_empty() {
-        return Err("unexpected identifier \"or\" in label matching, expected \",\" or \"}\"".into());
-    }
-    let lower = |m: &promql_parser::label::Matcher| {
-        let op = match m.op {
-            TheirOp::Equal => "=",
-            TheirOp::NotEqual => "!=",
-            TheirOp::Re(_) => "=~",
-            TheirOp::NotRe(_) => "!~",
-        };
-        Matcher::new(&m.name, op, &m.value)
-    };
-    matchers.matchers.iter().map(lower).collect()
 }
 
 fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Shift {

@@ -143,16 +143,92 @@ fn errors_say_where() {
     check("{}", (1, 2), "at least one non-empty matcher");
 }
 
+/// Texts of up to 1 MiB that nest, chain or list something, each of another kind.
+fn soups() -> Vec<(&'static str, String)> {
+    let n = |unit: &str, bytes: usize| unit.repeat(bytes / unit.len());
+    let around = |begin: &str, unit: &str, end: &str, bytes: usize| format!("{begin}{}{end}", n(unit, bytes));
+    let deep = |times: usize| format!("{}1{}", "(".repeat(times), ")".repeat(times));
+    let mut all = vec![("behind a comment", format!("# \"\n{}", deep(40_000))), ("brackets", deep(100_000))];
+    // As much as is read at all, and more.
+    for bytes in [250_000, 1 << 20] {
+        all.extend([
+            ("spaces", n(" ", bytes)),
+            ("at", around("up", " @ 1", "", bytes)),
+            ("offset", around("up", " offset 5m", "", bytes)),
+            ("minus", around("", "-", "1", bytes)),
+            ("plus", around("", "1+", "1", bytes)),
+            ("or", around("", "a or ", "a", bytes)),
+            ("subqueries", around("up", "[5m:1m]", "", bytes)),
+            ("ranges", around("up", "[5m]", "", bytes)),
+            ("names", around("sum by (a", ",a", ") (up)", bytes)),
+            ("arguments", around("abs(up", ",up", ")", bytes)),
+            ("matchers", around("{a=\"\"", ",a=\"\"", ",b=\"x\"}", bytes)),
+            ("or in braces", around("{a=\"\"", " or a=\"\"", "}", bytes)),
+            ("expressions", around("{a=~\"x\"", ",a=~\".+\"", "}", bytes)),
+            ("expressions of classes", around("{a=~\"", "(?i:\\\\pL)", "\"}", bytes)),
+            ("expressions of braces", around("{a=~\"x", "{", "\"}", bytes)),
+            ("repetitions", format!("{{a=~\"{}\"}}", around("", "(", &n("x{9})", bytes / 2), bytes / 2))),
+            ("large expressions", around("{b=\"\"", ",a=~\"(x{1000}){9}\"", "}", bytes)),
+            ("escapes", around("\"", "\\x41", "\"", bytes)),
+            ("bytes", around("\"", "\\xff", "\"", bytes)),
+            ("backticks", around("`", "\"", "`", bytes)),
+            ("strings", n("'x'", bytes)),
+            ("open strings", n("'x' \"", bytes)),
+            ("comments", around("", "#`\n", "up", bytes)),
+            ("digits", n("9", bytes)),
+            ("hexadecimal", around("0x", "f_f", "", bytes)),
+            ("underscores", around("1", "_1", "", bytes)),
+            ("durations", around("up[", "1s", "]", bytes)),
+            ("long durations", around("up[", "9", "y]", bytes)),
+            ("fill", n("fill ", bytes)),
+            ("a word", n("x", bytes)),
+            ("unfinished", around("sum(rate(", "up,", "", bytes)),
+            ("lines", around("sum(", "\n", "}", bytes)),
+        ]);
+    }
+    all
+}
+
+/// Unoptimised and on a machine that does other things, what takes tens of milliseconds takes seconds; what is quadratic
+/// takes minutes.
+const SOUP_TAKES_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[test]
+fn a_text_of_any_size_is_refused_or_read_at_once() {
+    for (what, text) in soups() {
+        let begun = std::time::Instant::now();
+        // On the stack that a thread has by default.
+        let read = std::thread::spawn(move || parse(&text).map(|query| (query.pretty().len(), query.tree())));
+        let error = read.join().unwrap().err();
+        let took = begun.elapsed();
+        assert!(took < SOUP_TAKES_MAX, "{what}: {took:?}, {error:?}");
+    }
+}
+
+#[test]
+fn what_is_no_length_of_time_is_refused() {
+    let refused = |text: &str| {
+        let error = parse(text).unwrap_err();
+        assert!(error.message.contains("duration"), "{text}: {error}");
+    };
+    refused("up[1e30]");
+    refused("up offset 1e30");
+    refused("up offset -1e30");
+    refused("up[5m:1e30]");
+    refused("up[9999999999y]");
+    refused("up[99999999999999999999999999ms]");
+    assert!(parse("up[1000y:1ms]").is_err() && parse("up[200y]").is_ok() && parse("up offset -5m").is_ok());
+}
+
 #[test]
 fn an_absurd_nesting_is_refused_before_it_is_recursed_into() {
-    let deep = format!("{}up{}", "(".repeat(100_000), ")".repeat(100_000));
     let refused = |text: &str| assert!(parse(text).unwrap_err().message.contains("too large"), "{} bytes", text.len());
-    refused(&deep);
+    for (what, text) in soups() {
+        if ["behind a comment", "brackets", "at", "offset", "minus", "plus", "or", "subqueries"].contains(&what) {
+            refused(&text);
+        }
+    }
     refused(&"x".repeat(1 << 20));
-    refused(&format!("{}1", "-".repeat(20_000)));
-    refused(&format!("{}1", "1+".repeat(20_000)));
-    refused(&format!("{}a", "a or ".repeat(20_000)));
-    refused(&format!("a{}", " offset 5m".repeat(20_000)));
     // At the limit everything still fits on a thread's stack, in a debug build too.
     let mut fits = vec![format!("{}c_total{}", "abs(".repeat(99), ")".repeat(99))];
     fits.push(format!("{}c_total", "-".repeat(300)));

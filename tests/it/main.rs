@@ -5,6 +5,7 @@
 mod alerting;
 mod alertmanager_files;
 mod api_v1;
+mod bounds;
 mod cli;
 mod clients;
 mod dashboards;

@@ -17,7 +17,7 @@ use crate::{
 
 /// Answers `/federate?match[]=…`. Errors are plain text, as in Prometheus.
 pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response, (StatusCode, String)> {
-    let sets = matchers(&params).map_err(Failed::plain)?;
+    let sets = matchers(&params).await.map_err(Failed::plain)?;
     let now = web.clock.wall().as_millisecond();
     let lookback = i64::try_from(web.engine.config().lookback_delta.as_millis()).unwrap_or(i64::MAX);
     let store = web.store.clone();

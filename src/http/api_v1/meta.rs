@@ -9,11 +9,16 @@ use super::{Answered, Failed, Json, METRIC_NAME, Params, Web, cut, matchers, pai
 use crate::{model::Labels, telemetry::names};
 
 /// Label sets of the parameters' selectors and times.
-fn selected(web: &Web, params: &Params) -> Result<Vec<Labels>, Failed> {
+async fn selected(web: &Web, params: &Params) -> Result<Vec<Labels>, Failed> {
     let (start, end) = (params.time("start", i64::MIN)?, params.time("end", i64::MAX)?);
-    let sets = matchers(params)?;
+    let sets = matchers(params).await?;
     // Nothing is in a stretch of time that ends before it begins; Prometheus says no more than that.
-    Ok(if end < start { Vec::new() } else { web.store.series(&sets, start, end) })
+    if end < start {
+        return Ok(Vec::new());
+    }
+    let store = web.store.clone();
+    let found = tokio::task::spawn_blocking(move || store.series(&sets, start, end));
+    found.await.map_err(|e| Failed::internal(format!("the series could not be looked through: {e}")))
 }
 
 /// Answers `/series`
@@ -22,8 +27,8 @@ pub async fn series(State(web): State<Web>, params: Params) -> Answered {
         return Err(Failed::bad("no match[] parameter provided".into()));
     }
     // Prometheus names the parameter here, and only here.
-    matchers(&params).map_err(|e| e.of("match[]"))?;
-    let mut sets = selected(&web, &params)?;
+    matchers(&params).await.map_err(|e| e.of("match[]"))?;
+    let mut sets = selected(&web, &params).await?;
     let was_cut = cut(&mut sets, params.limit()?);
     let object = |labels: &Labels| pairs(labels).map(|(l, v)| (l.into(), v.into())).collect::<Map<String, Value>>();
     Ok(Json::value(&json!(sets.iter().map(object).collect::<Vec<_>>())).cut(was_cut).done())
@@ -31,7 +36,7 @@ pub async fn series(State(web): State<Web>, params: Params) -> Answered {
 
 /// Answers `/labels`
 pub async fn labels(State(web): State<Web>, params: Params) -> Answered {
-    let sets = selected(&web, &params)?;
+    let sets = selected(&web, &params).await?;
     let names: BTreeSet<&str> = sets.iter().flat_map(pairs).map(|(label, _)| label).collect();
     let mut names: Vec<&str> = names.into_iter().collect();
     let was_cut = cut(&mut names, params.limit()?);
@@ -44,7 +49,7 @@ pub async fn label_values(State(web): State<Web>, Path(name): Path<String>, para
     if name.is_empty() {
         return Err(Failed::bad(format!("invalid label name: {name:?}")));
     }
-    let sets = selected(&web, &params)?;
+    let sets = selected(&web, &params).await?;
     let values: BTreeSet<&str> = sets.iter().map(|labels| labels.value(&name)).filter(|v| !v.is_empty()).collect();
     let mut values: Vec<&str> = values.into_iter().collect();
     let was_cut = cut(&mut values, params.limit()?);

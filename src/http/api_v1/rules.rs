@@ -87,7 +87,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn new(params: &'a Params, external: &'a Pairs) -> Result<Self, Failed> {
+    async fn new(params: &'a Params, external: &'a Pairs) -> Result<Self, Failed> {
         let (alerting, recording) = match params.text("type").to_ascii_lowercase().as_str() {
             "" => (true, true),
             "alert" => (true, false),
@@ -95,7 +95,7 @@ impl<'a> Asked<'a> {
             other => return Err(Failed::bad(format!("invalid parameter \"type\": not supported value {other:?}"))),
         };
         let with_alerts = !params.flag("exclude_alerts")?;
-        Ok(Self { alerting, recording, with_alerts, params, sets: matchers(params)?, external })
+        Ok(Self { alerting, recording, with_alerts, params, sets: matchers(params).await?, external })
     }
 
     fn names(&self, parameter: &str, value: &str) -> bool {
@@ -110,7 +110,7 @@ impl<'a> Asked<'a> {
 
 /// Answers `/rules`
 pub async fn rules(State(web): State<Web>, params: Params) -> Answered {
-    let asked = Asked::new(&params, &web.external_labels)?;
+    let asked = Asked::new(&params, &web.external_labels).await?;
     let page = Page::new(&params)?;
     let mut groups: Vec<(String, Value)> = Vec::new();
     for state in web.rules.groups() {
