@@ -1,15 +1,23 @@
 //! The wiring: parts, tasks, channels, signals, reload. It alone knows every part; it decides nothing.
 
+mod changes;
 mod cluster;
 pub mod drill;
 mod engine;
+mod ground;
 mod limits;
 pub mod links;
+mod plan;
+pub mod preflight;
+mod reload;
 mod self_metrics;
+mod server;
 mod serving;
 mod systemd;
+mod tasks;
+mod watching;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
@@ -17,13 +25,11 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::{engine::Engine, serving::Serving};
-use crate::{clock::Clock, config::Config, model::Live, telemetry::Metrics};
+use self::reload::Reloads;
+pub use self::{engine::Engine, reload::Reload, serving::Serving};
+use crate::{clock::Clock, config::Config, http::ReloadAnswer, model::Live, telemetry::Metrics};
 
-/// Reads the configuration anew; the error is ready to be shown.
-pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config, String>> + Send>> + Send + Sync>;
-
-/// Holds what outlives a reload.
+/// Holds what outlives an engine.
 #[derive(Clone)]
 pub struct Shared {
     /// The latest picture.
@@ -33,7 +39,7 @@ pub struct Shared {
     /// Time.
     pub clock: Clock,
     /// Asks for a reload.
-    pub reload: mpsc::Sender<()>,
+    pub reload: mpsc::Sender<ReloadAnswer>,
     /// Where HTTP is served, apart from all that watches.
     pub serving: Arc<Serving>,
 }
@@ -43,7 +49,7 @@ impl Shared {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(clock: Clock, reload: mpsc::Sender<()>) -> anyhow::Result<Self> {
+    pub fn new(clock: Clock, reload: mpsc::Sender<ReloadAnswer>) -> anyhow::Result<Self> {
         let serving = Arc::new(Serving::start().context("no threads could be started")?);
         Ok(Self { live: Live::default(), metrics: Arc::new(Metrics::new()), clock, reload, serving })
     }
@@ -51,8 +57,8 @@ impl Shared {
 
 /// A stop takes no longer than this: systemd and people wait for it.
 pub const STOP_WITHIN: Duration = Duration::from_millis(4_500);
-/// Reloads that wait; more would only repeat it.
-const RELOADS: usize = 1;
+/// Those who wait for a reload; more would hear the same.
+const RELOADS: usize = 16;
 
 /// Runs until SIGTERM or SIGINT; SIGHUP and `POST /-/reload` read the configuration anew.
 ///
@@ -67,13 +73,16 @@ pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut engine = Engine::start(&config, &shared).await?;
     systemd::ready();
+    let mut reloads = Reloads::new(reload);
+    tokio::spawn(tell_problems(config));
     let mut watchdog = tokio::time::interval(systemd::EVERY);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => engine = reloaded(engine, &reload, &shared).await?,
-            Some(()) = asked.recv() => engine = reloaded(engine, &reload, &shared).await?,
+            _ = hangup.recv() => reloads.ask(None, &engine),
+            Some(answer) = asked.recv() => reloads.ask(Some(answer), &engine),
+            built = reloads.built() => reloads.end(built, &mut engine, &shared).await,
             _ = watchdog.tick() => systemd::watchdog(&engine, &shared.live),
         }
     }
@@ -83,22 +92,11 @@ pub async fn run(config: Config, reload: Reload) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A new engine on the same database if the new configuration is good; otherwise the old one goes on.
-async fn reloaded(engine: Engine, reload: &Reload, shared: &Shared) -> anyhow::Result<Engine> {
-    match reload().await {
-        Err(error) => {
-            tracing::error!("the new configuration is not used, the old one stays in force:\n{error}");
-            shared.live.write().reload_error = Some(error);
-            Ok(engine)
-        }
-        Ok(config) => {
-            systemd::reloading();
-            engine.stop().await;
-            let engine = Engine::start(&config, shared).await?;
-            shared.live.write().reload_error = None;
-            tracing::info!("the new configuration is in force");
-            systemd::ready();
-            Ok(engine)
-        }
+/// Says which files can't be read yet. They may still come; a reload would be refused for them.
+async fn tell_problems(config: Config) {
+    // Receivers that can't be made have kept the engine from starting.
+    let integrations = config.integrations().unwrap_or_default();
+    for problem in preflight::files(&config, &integrations).await {
+        tracing::warn!("{problem}");
     }
 }

@@ -136,7 +136,7 @@ pub struct Exchange {
 }
 
 /// Holds what a `Dialer` is made from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DialConfig {
     /// Kubeconfig file; `None`: `$KUBECONFIG` (its list of files merged), then `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,

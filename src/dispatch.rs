@@ -114,6 +114,13 @@ pub struct Settings {
     pub drill: bool,
 }
 
+impl Settings {
+    /// Returns whether a cluster is watched; without a name it is the watchdog itself.
+    fn watches(&self, cluster: &Arc<str>) -> bool {
+        cluster.is_empty() || self.clusters.contains(cluster)
+    }
+}
+
 /// Holds what dispatch needs of the rest.
 #[derive(Debug)]
 pub struct Deps {
@@ -277,6 +284,10 @@ impl Dispatch {
     }
 
     fn diagnosed(&mut self, mut diagnosis: Diagnosis) {
+        // Said before a reload took the cluster away.
+        if !self.settings.watches(&diagnosis.cluster) {
+            return;
+        }
         self.date(&mut diagnosis);
         let known = self.latest.get(&diagnosis.cluster);
         let news = known.is_none_or(|k| k.findings != diagnosis.findings || k.blind != diagnosis.blind);
@@ -308,7 +319,7 @@ impl Dispatch {
         self.settings = self.deps.settings.borrow_and_update().clone();
         self.context = context(&self.settings);
         self.table.recomplete(self.context.clone());
-        self.latest.retain(|cluster, _| cluster.is_empty() || self.settings.clusters.contains(cluster));
+        self.latest.retain(|cluster, _| self.settings.watches(cluster));
         self.failing.retain(&self.settings.integrations);
         self.groups.rehome(self.settings.routing.tree.as_ref());
         self.table.retain_rules(&self.settings.rule_groups);

@@ -10,6 +10,7 @@ pub mod config;
 pub mod dead_mans_switch;
 mod judge;
 mod listening;
+mod memory;
 mod messages;
 mod series;
 mod state;
@@ -19,7 +20,7 @@ pub mod tokens;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -33,14 +34,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     config::{HeartbeatConfig, MonitoringConfig, Terms},
-    listening::Listening,
-    state::State,
-    tokens::Tokens,
+    memory::{Configured, Memory},
 };
 pub use self::{judge::Standing, listening::Blind, state::PINGS_MAX};
 use crate::{
     clock::Clock,
-    model::{Finding, Live, Pairs, Sample},
+    model::{Finding, Live, Pairs, Sample, ended},
     store::{Durability, Store},
 };
 
@@ -156,22 +155,14 @@ pub struct Heartbeats(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    jobs: Vec<(HeartbeatConfig, Terms)>,
-    monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
-    tokens: Arc<Tokens>,
+    /// Locked after the memory where both are.
+    configured: RwLock<Arc<Configured>>,
     memory: Mutex<Memory>,
     store: Store,
     live: Live,
     clock: Clock,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     news: Notify,
-}
-
-/// What outlives a restart.
-#[derive(Debug)]
-struct Memory {
-    states: BTreeMap<String, State>,
-    listening: Listening,
 }
 
 /// What one look found.
@@ -194,13 +185,27 @@ impl Heartbeats {
         deps: Deps,
     ) -> Self {
         let Deps { store, live, clock } = deps;
-        let tokens = Arc::new(Tokens::new(&jobs, &monitoring));
-        let memory = Mutex::new(restore(&jobs, &monitoring, restored, &store, clock.wall()));
-        // Configurations are checked when they are loaded: none is left out here.
-        let jobs = jobs.into_iter().filter_map(|job| Some((Terms::new(&job).ok()?, job)));
-        let jobs = jobs.map(|(terms, job)| (job, terms)).collect();
+        let configured = Configured::new(jobs, monitoring);
+        let mut memory = Memory::restore(restored, &store, clock.wall());
+        memory.adopt(&configured, &store, clock.wall());
+        let (configured, memory) = (RwLock::new(Arc::new(configured)), Mutex::new(memory));
         let (findings, news) = (watch::Sender::new(Arc::default()), Notify::new());
-        Self(Arc::new(Inner { jobs, monitoring, tokens, memory, store, live, clock, findings, news }))
+        Self(Arc::new(Inner { configured, memory, store, live, clock, findings, news }))
+    }
+
+    /// Takes another configuration; what is remembered stays. Reads the tokens' files.
+    pub fn configure(&self, jobs: Vec<HeartbeatConfig>, monitoring: BTreeMap<Arc<str>, MonitoringConfig>) {
+        let configured = Configured::new(jobs, monitoring);
+        {
+            let mut memory = self.memory();
+            memory.adopt(&configured, &self.0.store, self.0.clock.wall());
+            *self.0.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configured);
+        }
+        self.0.news.notify_one();
+    }
+
+    fn configured(&self) -> Arc<Configured> {
+        self.0.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns what is late, failed or silent, new after each change.
@@ -217,7 +222,7 @@ impl Heartbeats {
     /// # Errors
     /// When nobody has the token.
     pub async fn ping(&self, token: &str, mut ping: Ping) -> Result<Durability, UnknownToken> {
-        let job = self.0.tokens.job_of(token).ok_or(UnknownToken)?;
+        let job = self.configured().tokens.job_of(token).ok_or(UnknownToken)?;
         ping.at = self.0.clock.wall();
         ping.user_agent.truncate(ping.user_agent.floor_char_boundary(USER_AGENT_MAX));
         let durability = self.remember(&job, ping).await;
@@ -243,12 +248,13 @@ impl Heartbeats {
     /// # Errors
     /// Why the request is not taken, in words.
     pub async fn cluster_of(&self, bearer: Option<&str>) -> Result<Option<Arc<str>>, String> {
+        let configured = self.configured();
         match bearer {
-            Some(token) => match self.0.tokens.cluster_of(token) {
+            Some(token) => match configured.tokens.cluster_of(token) {
                 Some(cluster) => Ok(Some(cluster)),
                 None => Err("this token is of no cluster: see clusters[].monitoring.token_file".into()),
             },
-            None if self.0.monitoring.is_empty() => Ok(None),
+            None if configured.monitoring.is_empty() => Ok(None),
             None => {
                 Err("a cluster's token is needed: Authorization: Bearer …, see clusters[].monitoring.token_file".into())
             }
@@ -264,7 +270,8 @@ impl Heartbeats {
         ends_at: Option<Timestamp>,
         now: Timestamp,
     ) -> bool {
-        let Some(config) = self.0.monitoring.get(cluster) else { return false };
+        let configured = self.configured();
+        let Some(config) = configured.monitoring.get(cluster) else { return false };
         if labels.get("alertname").is_none_or(|name| *name != config.alert) {
             return false;
         }
@@ -279,6 +286,7 @@ impl Heartbeats {
     pub fn views(&self) -> Vec<View> {
         let now = self.0.clock.wall();
         let memory = self.memory();
+        let configured = self.configured();
         let blind = memory.listening.times(now);
         let view = |(config, terms): &(HeartbeatConfig, Terms)| {
             let state = memory.states.get(&config.name)?;
@@ -298,7 +306,7 @@ impl Heartbeats {
                 pings: state.pings.iter().rev().cloned().collect(),
             })
         };
-        self.0.jobs.iter().filter_map(view).collect()
+        configured.jobs.iter().filter_map(view).collect()
     }
 
     /// Since when the watchdog has been cut off, where it is.
@@ -334,8 +342,8 @@ impl Heartbeats {
     async fn read_tokens(&self) {
         loop {
             tokio::time::sleep(tokens::READ_EVERY).await;
-            let tokens = self.0.tokens.clone();
-            if tokio::task::spawn_blocking(move || tokens.read_files()).await.is_err() {
+            let configured = self.configured();
+            if tokio::task::spawn_blocking(move || configured.tokens.read_files()).await.is_err() {
                 tracing::error!("the tokens could not be read again");
             }
         }
@@ -370,6 +378,7 @@ impl Heartbeats {
             && written.samples.iter().zip(&look.samples).all(|(a, b)| same(a, b));
         if !unchanged || written.samples_at.is_none_or(|at| mono.duration_since(at) >= SAMPLES_EVERY) {
             self.0.store.append(&look.samples);
+            self.0.store.append(&ended(&written.samples, &look.samples, now));
             self.0.live.write().heartbeats = look.samples.clone().into();
             (written.samples, written.samples_at) = (look.samples, Some(mono));
         }
@@ -377,14 +386,15 @@ impl Heartbeats {
 
     fn look(&self, memory: &Memory, now: Timestamp) -> Look {
         let blind = memory.listening.times(now);
+        let configured = self.configured();
         let mut look = Look::default();
-        for (config, terms) in &self.0.jobs {
+        for (config, terms) in &configured.jobs {
             let Some(state) = memory.states.get(&config.name) else { continue };
             let judged = judge::judge(terms, state, now, &blind);
             look.findings.extend(messages::finding(config, state, &judged));
             look.samples.extend(series::of_heartbeat(config, state, &judged, now));
         }
-        for (cluster, config) in &self.0.monitoring {
+        for (cluster, config) in &configured.monitoring {
             let Some(state) = memory.states.get(&monitoring_name(cluster)) else { continue };
             let silent = judge::silence(config.silent_after, state, now, &blind);
             look.samples.push(series::of_monitoring(cluster, silent.is_some(), now));
@@ -405,45 +415,4 @@ struct Written {
 /// As it is stored. Plain structs of plain fields: there is nothing in them that JSON can't say.
 fn json(thing: &impl Serialize) -> String {
     serde_json::to_string(thing).unwrap_or_default()
-}
-
-/// What is configured, with what an earlier run remembered of it. What is new, and what is no longer configured, is written
-/// down at once: a job that never reports must not begin anew with each start.
-fn restore(
-    jobs: &[HeartbeatConfig],
-    monitoring: &BTreeMap<Arc<str>, MonitoringConfig>,
-    restored: &[(String, String)],
-    store: &Store,
-    now: Timestamp,
-) -> Memory {
-    fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Option<T> {
-        let wrong = |error: &serde_json::Error| tracing::warn!(name, %error, "a heartbeat's memory can't be read");
-        serde_json::from_str(text).inspect_err(wrong).ok()
-    }
-    let known: BTreeMap<&str, &str> = restored.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let mut listening: Listening = known.get(LISTENING).and_then(|text| read(LISTENING, text)).unwrap_or_default();
-    listening.resume(now);
-    drop(store.commit_heartbeat(LISTENING, &json(&listening)));
-    let configured = jobs.iter().map(|j| (j.name.clone(), messages::expected(j)));
-    let configured: BTreeMap<String, String> =
-        configured.chain(monitoring.keys().map(|c| (monitoring_name(c), String::new()))).collect();
-    let mut states = BTreeMap::new();
-    for (name, expects) in &configured {
-        let (mut state, mut new) = match known.get(name.as_str()).and_then(|text| read::<State>(name, text)) {
-            Some(state) => (state, false),
-            None => (State::new(expects, now), true),
-        };
-        new |= state.adopt(expects, now);
-        if new {
-            drop(store.commit_heartbeat(name, &json(&state)));
-        }
-        states.insert(name.clone(), state);
-    }
-    for (name, text) in known.iter().filter(|(name, _)| **name != LISTENING && !configured.contains_key(**name)) {
-        if let Some(mut state) = read::<State>(name, text).filter(|state| !state.retired) {
-            state.retired = true;
-            drop(store.commit_heartbeat(name, &json(&state)));
-        }
-    }
-    Memory { states, listening }
 }

@@ -26,11 +26,12 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
+use tower::{ServiceExt as _, service_fn};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use api::IncidentView;
-pub use serve::serve;
+pub use serve::{serve, serve_until};
 
 use self::{
     api_v1::Params,
@@ -53,6 +54,9 @@ use crate::{
 /// Answers smaller than this gain nothing by compression.
 const GZIP_MIN_BYTES: u64 = 1_024;
 
+/// Where a reload tells how it ended: what changed, or why the new configuration is not used.
+pub type ReloadAnswer = oneshot::Sender<Result<String, String>>;
+
 /// Holds what the answers are made from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Web {
@@ -73,7 +77,7 @@ pub struct Web {
     /// The time.
     pub clock: Clock,
     /// `POST /-/reload` asks here for a reload of the configuration.
-    pub reload: mpsc::Sender<()>,
+    pub reload: mpsc::Sender<ReloadAnswer>,
     /// Where people find dogwatch; links begin with its path.
     pub external_url: String,
     /// Where alerts, silences and acknowledgements are handed in.
@@ -149,6 +153,14 @@ pub fn router(web: Web) -> Router {
         .merge(api_v1::router())
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
         .with_state(web)
+}
+
+/// Hands each request to the newest of the routers: connections outlive a reload.
+pub fn newest(routers: watch::Receiver<Router>) -> Router {
+    Router::new().fallback_service(service_fn(move |request: axum::extract::Request| {
+        let router = routers.borrow().clone();
+        router.oneshot(request)
+    }))
 }
 
 /// A page that could not be rendered: our own fault, said plainly and logged.
@@ -277,16 +289,27 @@ async fn ready(State(web): State<Web>) -> Response {
     }
 }
 
+/// Answered when the new configuration is in force, or when it is known that it can't be (500, as in Prometheus).
 async fn reload(State(web): State<Web>) -> Response {
-    use mpsc::error::TrySendError;
-    match web.reload.try_send(()) {
-        // A reload that waits already reads the newest files, so a second one has nothing to add.
-        Ok(()) | Err(TrySendError::Full(())) => {
-            "Reload asked for; the log tells whether the new configuration is in force.\n".into_response()
+    let (answer, answered) = oneshot::channel();
+    let stopping = "dogwatch is stopping and reloads nothing any more.\n";
+    match web.reload.try_send(answer) {
+        Ok(()) => {}
+        Err(mpsc::error::TrySendError::Full(_)) => {
+            let text = "Too many reloads wait already: try again.\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
         }
-        Err(TrySendError::Closed(())) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "dogwatch is stopping and reloads nothing any more.\n").into_response()
+        Err(mpsc::error::TrySendError::Closed(_)) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, stopping).into_response();
         }
+    }
+    match answered.await {
+        Ok(Ok(changes)) => format!("The new configuration is in force: {changes}.\n").into_response(),
+        Ok(Err(error)) => {
+            let text = format!("The new configuration is not used, the old one stays in force:\n{error}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, stopping).into_response(),
     }
 }
 

@@ -5,14 +5,14 @@
 //! Decides nothing itself: verdicts and diagnoses are `health`'s.
 
 pub mod cluster;
+mod roster;
 pub mod samples;
-mod stale;
 #[cfg(test)]
 mod tests;
 mod visibility;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -24,8 +24,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::cluster::ClusterUpdate;
 use self::cluster::{Cluster, Watched};
+pub use self::cluster::{ClusterNews, ClusterUpdate};
 use crate::{
     clock::Clock,
     health::{
@@ -35,6 +35,7 @@ use crate::{
     },
     model::{
         Diagnosis, Job, Live, Observation, Reason, Sample, State, Target, TargetKey, Vantage, Verdict, VerdictChange,
+        ended,
     },
     schedule::{Command, Report},
     store::Store,
@@ -67,8 +68,6 @@ pub struct Parts {
     pub news: watch::Sender<u64>,
     /// Makes the vantage watcher look at once.
     pub look: Arc<Notify>,
-    /// Makes a cluster's discovery read at once.
-    pub doubt: HashMap<Arc<str>, Arc<Notify>>,
 }
 
 /// Owns what is known of all targets.
@@ -76,6 +75,8 @@ pub struct Ingest {
     parts: Parts,
     thresholds: Thresholds,
     clusters: BTreeMap<Arc<str>, Cluster>,
+    /// Clusters that are not watched any more and that the schedule has not heard of yet.
+    unscheduled: BTreeSet<Arc<str>>,
     /// Verdicts of an earlier run, until their targets are known again.
     restored: HashMap<TargetKey, Verdict>,
     vantage: Vantage,
@@ -117,6 +118,7 @@ impl Ingest {
         Self {
             thresholds: Thresholds::default(),
             clusters,
+            unscheduled: BTreeSet::new(),
             restored: restored.into_iter().map(|(t, v)| (t.key, v)).collect(),
             vantage: Vantage { ok: true, since: None, message: String::new(), ..Default::default() },
             looked: None,
@@ -134,7 +136,7 @@ impl Ingest {
     pub async fn run(
         mut self,
         mut reports: mpsc::Receiver<Report>,
-        mut updates: mpsc::Receiver<ClusterUpdate>,
+        mut updates: mpsc::Receiver<ClusterNews>,
         mut looks: mpsc::Receiver<VantageReport>,
         alive: Arc<std::sync::atomic::AtomicU64>,
         stop: CancellationToken,
@@ -144,7 +146,11 @@ impl Ingest {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(update) = updates.recv() => self.update(update),
+                Some(news) = updates.recv() => match news {
+                    ClusterNews::Watch(cluster) => self.watch(*cluster),
+                    ClusterNews::Told(update) => self.update(update),
+                    ClusterNews::Unwatch(name) => self.unwatch(&name),
+                },
                 Some(look) = looks.recv() => self.looked(look),
                 Some(report) = reports.recv() => self.report(report),
                 _ = tick.tick() => {
@@ -169,8 +175,8 @@ impl Ingest {
             }
             Report::Doubt(cluster) => {
                 self.parts.look.notify_one();
-                if let Some(doubt) = self.parts.doubt.get(&cluster) {
-                    doubt.notify_one();
+                if let Some(cluster) = self.clusters.get(&cluster) {
+                    cluster.doubt.notify_one();
                 }
             }
         }
@@ -310,6 +316,7 @@ impl Ingest {
 
     fn tick(&mut self) {
         let (now, mono) = (self.parts.clock.wall(), self.parts.clock.mono());
+        self.unschedule();
         let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
         let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;
         for cluster in self.clusters.values_mut() {
@@ -375,7 +382,7 @@ impl Ingest {
 /// Writes what a source tells now, and the end of what it told before.
 fn remember(store: &Store, before: &[Sample], now: &[Sample], at: Timestamp) {
     store.append(now);
-    let ended = stale::ended(before, now, at);
+    let ended = ended(before, now, at);
     if !ended.is_empty() {
         store.append(&ended);
     }

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod coverage;
 pub mod cron;
 pub mod duration;
+mod ended;
 pub mod etcd;
 pub mod finding;
 pub mod incident;
@@ -33,6 +34,7 @@ pub use cluster::{
     PendingRequests, ServerLease,
 };
 pub use coverage::Gap;
+pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{

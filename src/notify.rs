@@ -177,6 +177,22 @@ impl Integration {
         self.way.preview(notification)
     }
 
+    /// Reads every file that an attempt needs: one that can't be read now makes each attempt wait until it can.
+    ///
+    /// # Errors
+    /// In words, with the file's name and never what is in it.
+    pub async fn check_files(&self) -> Result<(), String> {
+        let mut way = &*self.way;
+        while let Way::Rehearsed(real, _) = way {
+            way = real;
+        }
+        match way {
+            Way::Email(email) => email.check_files().await,
+            Way::Http(post) => post.check_files().await,
+            Way::Rehearsed(..) => Ok(()),
+        }
+    }
+
     /// Returns the same integration, which keeps each message in `kept` instead of sending it.
     pub fn rehearsed(&self, kept: mpsc::Sender<Rehearsed>) -> Self {
         Self { way: Arc::new(Way::Rehearsed(self.way.clone(), kept)), ..self.clone() }

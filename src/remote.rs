@@ -96,6 +96,7 @@ pub async fn run(config: RemoteWriteConfig, parts: Parts, stop: CancellationToke
         () = remote.run() => {}
         () = remote.tell_lag() => {}
     }
+    remote.parts.metrics.remote_lag.remove(&remote.labels);
 }
 
 impl Remote {

@@ -1,7 +1,8 @@
 //! Prometheus rule files over dogwatch's own history: recording and alerting rules, their ticks, their unit tests, and
 //! their replay over what was.
 //!
-//! `file` reads, `step` decides (pure, time is an argument), `eval` evaluates one rule, `group` ticks. Never talks to a
+//! `file` reads, `step` decides (pure, time is an argument), `eval` evaluates one rule, `group` ticks, `groups` says which
+//! of them run. Never talks to a
 //! receiver: what fires is handed on as a whole, evaluation by evaluation, so that a message lost on the way is said again
 //! by the next one. A rule that can't be evaluated keeps its alerts as they are and becomes a finding itself: failing is
 //! never resolving.
@@ -10,6 +11,8 @@ pub mod backtest;
 mod eval;
 pub mod file;
 pub mod group;
+pub mod groups;
+mod heirs;
 mod restore;
 pub mod shipped;
 pub mod step;
@@ -88,7 +91,7 @@ impl GroupStates {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, state);
     }
 
-    fn clear(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    fn remove(&self, key: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

@@ -69,6 +69,8 @@ pub enum Command {
     },
     /// Probe everything soon: what could not be seen can be again.
     HurryAll,
+    /// Another [`ScheduleConfig`] counts from now on.
+    Configure(ScheduleConfig),
 }
 
 /// Tells ingest what the schedule saw.
@@ -167,6 +169,7 @@ impl Schedule {
         match command {
             Command::SetTargets { cluster, targets } => self.queue.set(&cluster, targets, now),
             Command::HurryAll => self.queue.hurry_all(now),
+            Command::Configure(config) => self.queue.allow(config.concurrency),
         }
     }
 

@@ -19,6 +19,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -39,10 +40,6 @@ const AT_ONCE: usize = 4;
 pub struct Parts {
     /// The cluster.
     pub cluster: Arc<str>,
-    /// How.
-    pub config: ScrapeConfig,
-    /// What the loaded rules ask for.
-    pub wanted: Wanted,
     /// Gives the dialer once the kubeconfig is loaded.
     pub dialer: Box<dyn Fn() -> Option<Dialer> + Send + Sync>,
     /// The targets.
@@ -55,24 +52,66 @@ pub struct Parts {
     pub clock: Clock,
 }
 
+/// What the configuration says of a cluster's scraping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How.
+    pub config: ScrapeConfig,
+    /// What the loaded rules ask for.
+    pub wanted: Wanted,
+}
+
+/// Settings, with what follows from them.
+struct Plan {
+    config: ScrapeConfig,
+    keep: Arc<Keep>,
+    /// The jobs under which API servers' series are written.
+    jobs: Vec<String>,
+}
+
+impl Plan {
+    fn new(settings: &Settings) -> Self {
+        let Settings { config, wanted } = settings;
+        let (keep, jobs) = (Arc::new(Keep::new(config, wanted)), wanted.api_server_jobs(config));
+        Self { config: config.clone(), keep, jobs }
+    }
+}
+
 /// The labels that all scraped series of a target bear.
 type Base = Vec<(Arc<str>, Arc<str>)>;
 
 /// What was written of each target last.
 type Written = HashMap<TargetKey, HashSet<Labels>>;
 
-/// Scrapes until told to stop.
-pub async fn run(parts: Parts, stop: CancellationToken) {
-    let keep = Arc::new(Keep::new(&parts.config, &parts.wanted));
-    let jobs = parts.wanted.api_server_jobs(&parts.config);
+/// Scrapes until told to stop, or until nobody can change the settings any more: then it is not asked for any more, and all
+/// series end.
+pub async fn run(parts: Parts, mut settings: watch::Receiver<Settings>, stop: CancellationToken) {
     let mut written = Written::new();
     let mut complained: HashSet<TargetKey> = HashSet::new();
-    let mut tick = tokio::time::interval(parts.config.interval);
+    loop {
+        let plan = Plan::new(&settings.borrow_and_update());
+        let changed = tokio::select! {
+            () = stop.cancelled() => return,
+            changed = settings.changed() => changed,
+            () = scrape_all(&plan, &parts, &mut written, &mut complained) => return,
+        };
+        if changed.is_err() {
+            let now = parts.clock.wall();
+            written.values().for_each(|series| end(&parts.store, series, now));
+            return;
+        }
+    }
+}
+
+/// Scrapes on every tick.
+async fn scrape_all(plan: &Plan, parts: &Parts, written: &mut Written, complained: &mut HashSet<TargetKey>) {
+    let mut tick = tokio::time::interval(plan.config.interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+    loop {
+        tick.tick().await;
         let Some(dialer) = (parts.dialer)() else { continue };
-        let places = places(&parts);
-        parts.store.append(&down(&parts, &jobs));
+        let places = places(parts, plan);
+        parts.store.append(&down(parts, &plan.jobs));
         written.retain(|key, before| {
             let there = places.iter().any(|p| p.target.key == *key);
             if !there {
@@ -80,10 +119,10 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
             }
             there
         });
-        let scrapes = places.into_iter().map(|place| scrape(place, &dialer, &parts, &jobs, keep.clone()));
+        let scrapes = places.into_iter().map(|place| scrape(place, &dialer, parts, plan));
         let mut done = stream::iter(scrapes).buffer_unordered(AT_ONCE);
-        while let Some(Some(scraped)) = stop.run_until_cancelled(done.next()).await {
-            remember(&parts, &mut written, &mut complained, scraped);
+        while let Some(scraped) = done.next().await {
+            remember(parts, written, complained, scraped);
         }
     }
 }
@@ -118,7 +157,7 @@ fn too_long(max_bytes: usize) -> String {
 }
 
 /// The targets that answer, and whom to ask for their metrics.
-fn places(parts: &Parts) -> Vec<Place> {
+fn places(parts: &Parts, plan: &Plan) -> Vec<Place> {
     let live = parts.live.read();
     let Some(cluster) = live.clusters.get(&parts.cluster) else { return Vec::new() };
     let all = || cluster.targets.values().filter(|t| answers(t));
@@ -140,7 +179,7 @@ fn places(parts: &Parts) -> Vec<Place> {
             ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
             ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
         };
-        let ask = Ask { max_bytes: parts.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
+        let ask = Ask { max_bytes: plan.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
         Some(Place { target: t.target.clone(), ask })
     };
     all().filter_map(place).collect()
@@ -177,14 +216,15 @@ fn at(base: &Url, path: &str) -> Url {
     url
 }
 
-async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, jobs: &[String], keep: Arc<Keep>) -> Scraped {
+async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, plan: &Plan) -> Scraped {
     let (started, begun) = (parts.clock.wall(), Instant::now());
-    let deadline = parts.clock.mono() + parts.config.timeout;
+    let deadline = parts.clock.mono() + plan.config.timeout;
+    let keep = plan.keep.clone();
     let Place { target, ask } = place;
     let exchange = dialer.exchange(ask, deadline).await;
-    let (limit, max_bytes) = (parts.config.max_series, parts.config.max_bytes);
+    let (limit, max_bytes) = (plan.config.max_series, plan.config.max_bytes);
     let bases: Vec<Base> = match target.key.job {
-        Job::KubeApiserver => jobs.iter().map(|job| base(&target, job)).collect(),
+        Job::KubeApiserver => plan.jobs.iter().map(|job| base(&target, job)).collect(),
         other => vec![base(&target, other.as_str())],
     };
     let of = bases.clone();

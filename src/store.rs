@@ -183,8 +183,6 @@ struct Handle {
     place: Place,
     thread: Mutex<Option<JoinHandle<()>>>,
     locked_out: bool,
-    /// Samples older than this are not taken.
-    retention: Duration,
     clock: Clock,
 }
 
@@ -194,11 +192,17 @@ impl Store {
     pub fn open(data_dir: PathBuf, config: StorageConfig, metrics: Arc<Metrics>, clock: Clock) -> (Self, Restored) {
         let place = Place { dir: data_dir };
         let shared = Arc::new(Shared::new(metrics, &place));
-        Self::start(place.clone(), shared.clone(), Writer::new(shared, place, config, clock))
+        shared.configure(config);
+        Self::start(place.clone(), shared.clone(), Writer::new(shared, place, clock))
+    }
+
+    /// Keeps history so long, and so much of it, from now on.
+    pub fn configure(&self, config: StorageConfig) {
+        self.0.shared.configure(config);
     }
 
     fn start(place: Place, shared: Arc<Shared>, writer: Writer) -> (Self, Restored) {
-        let restored = match writer.connection().map(|db| read::restored(db, writer.limits().1.wall())) {
+        let restored = match writer.connection().map(|db| read::restored(db, writer.clock().wall())) {
             Some(Ok(restored)) => restored,
             Some(Err(error)) => {
                 tracing::error!(%error, "what an earlier run left can't be read");
@@ -207,10 +211,10 @@ impl Store {
             None => Restored::default(),
         };
         let locked_out = writer.is_locked_out();
-        let (retention, clock) = writer.limits();
+        let clock = writer.clock();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| tracing::error!(%error, "the store's thread could not be started")).ok();
-        (Self(Arc::new(Handle { shared, place, thread: Mutex::new(thread), locked_out, retention, clock })), restored)
+        (Self(Arc::new(Handle { shared, place, thread: Mutex::new(thread), locked_out, clock })), restored)
     }
 
     /// Returns whether another dogwatch held the data directory when this one was opened.
@@ -230,15 +234,14 @@ impl Store {
             history::load(db)
         })?;
         *write_lock(&shared.head) = head;
-        let retention = StorageConfig::default().retention;
-        Ok(Self(Arc::new(Handle { shared, place, thread: Mutex::new(None), locked_out: false, retention, clock })))
+        Ok(Self(Arc::new(Handle { shared, place, thread: Mutex::new(None), locked_out: false, clock })))
     }
 
     /// Takes samples; they can be queried at once and are in the file with the next batch. Never waits for the disk. Past
     /// the limits they are dropped and counted. Of two samples of a series at one millisecond the first stays; one that is
     /// older than others is put in its place, however late it comes, unless it is older than the retention.
     pub fn append(&self, samples: &[Sample]) {
-        let kept = i64::try_from(self.0.retention.as_millis()).unwrap_or(i64::MAX);
+        let kept = i64::try_from(self.0.shared.config().retention.as_millis()).unwrap_or(i64::MAX);
         self.0.shared.push_samples(samples, self.0.clock.wall().as_millisecond().saturating_sub(kept));
     }
 

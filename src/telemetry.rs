@@ -143,6 +143,10 @@ pub struct Metrics {
     pub discovery_failures: Family<ClusterLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
     pub clock_gaps: Counter,
+    /// 1 while the newest configuration is in force.
+    pub reload_ok: Gauge,
+    /// When a configuration last came into force, Unix seconds.
+    pub reloaded_at: Gauge,
 }
 
 impl Default for Metrics {
@@ -188,6 +192,8 @@ impl Metrics {
             dropped: Family::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
+            reload_ok: Gauge::default(),
+            reloaded_at: Gauge::default(),
         };
         m.register();
         m
@@ -226,6 +232,7 @@ impl Metrics {
             "Blocks of packed samples that could not be read",
             self.store_damaged.clone(),
         );
+        self.register_reload(r);
         self.register_remote(r);
         self.register_rules(r);
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
@@ -240,6 +247,13 @@ impl Metrics {
             "Gaps found in the machine's time: suspended, starved or stepped",
             self.clock_gaps.clone(),
         );
+    }
+
+    fn register_reload(&self, r: &mut Registry) {
+        let text = "1 while the newest configuration is in force; 0: it could not be used, the one before it is";
+        r.register("config_last_reload_successful", text, self.reload_ok.clone());
+        let text = "When a configuration last came into force, as Unix time";
+        r.register("config_last_reload_success_timestamp_seconds", text, self.reloaded_at.clone());
     }
 
     fn register_rules(&self, r: &mut Registry) {

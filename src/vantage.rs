@@ -15,7 +15,7 @@ use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpStream, UdpSocket, lookup_host},
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -76,7 +76,7 @@ const REFERENCES_MAX: usize = 16;
 
 /// Looks again and again.
 pub struct Watcher {
-    config: VantageConfig,
+    config: watch::Receiver<VantageConfig>,
     clock: Clock,
     /// Names of references that have answered once.
     proven: std::collections::HashSet<String>,
@@ -84,8 +84,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Returns a watcher that has not looked yet.
-    pub fn new(config: VantageConfig, clock: Clock) -> Self {
+    /// Returns a watcher that has not looked yet; whom it asks may change while it runs.
+    pub fn new(config: watch::Receiver<VantageConfig>, clock: Clock) -> Self {
         Self { config, clock, proven: std::collections::HashSet::new(), failing_since: None }
     }
 
@@ -100,17 +100,19 @@ impl Watcher {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
                 () = nudge.notified() => {}
+                Ok(()) = self.config.changed() => {}
             }
         }
     }
 
     /// Looks once.
     pub async fn look(&mut self) -> VantageReport {
+        let config = self.config.borrow_and_update().clone();
         let route = default_route();
         let link_up = route.as_ref().and_then(|r| link_running(&r.interface));
         let mut asked: Vec<(String, String, bool)> =
-            self.config.references.iter().take(REFERENCES_MAX).map(|r| (r.clone(), r.clone(), true)).collect();
-        if let Some(gateway) = route.as_ref().and_then(|r| r.gateway).filter(|_| self.config.gateway) {
+            config.references.iter().take(REFERENCES_MAX).map(|r| (r.clone(), r.clone(), true)).collect();
+        if let Some(gateway) = route.as_ref().and_then(|r| r.gateway).filter(|_| config.gateway) {
             asked.push((format!("gateway {gateway}"), gateway.to_string(), false));
         }
         let mut looks = JoinSet::new();
@@ -304,7 +306,7 @@ mod tests {
     async fn a_configured_reference_that_is_silent_fails_since_the_first_look() {
         let clock = Clock::system();
         let config = VantageConfig { references: vec!["no-such-host.invalid:53".into()], gateway: false };
-        let mut watcher = Watcher::new(config, clock);
+        let mut watcher = Watcher::new(watch::channel(config).1, clock);
         let first = watcher.look().await;
         let second = watcher.look().await;
         assert_eq!(first.failing_since, Some(first.at));

@@ -1,9 +1,9 @@
 //! The task of one cluster: credentials, discovery, and the targets that follow from it. One cluster, one task: a
-//! cluster that fails delays no other.
+//! cluster that fails delays no other, and one whose configuration changes goes on with what it knows.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use crate::{
         kubernetes::{self, Scope},
         targets::{Timing, targets},
     },
-    ingest::ClusterUpdate,
+    ingest::{ClusterNews, ClusterUpdate},
     model::{ClusterSnapshot, EtcdMember},
     schedule::Defaults,
     store::Store,
@@ -31,17 +31,41 @@ use crate::{
 
 /// Dialers of all clusters, for the prober.
 #[derive(Clone, Default)]
-pub struct Dialers(Arc<RwLock<HashMap<Arc<str>, Dialer>>>);
+pub struct Dialers(Arc<RwLock<HashMap<Arc<str>, Line>>>);
+
+/// How a cluster is reached.
+#[derive(Clone)]
+pub struct Line {
+    /// Its dialer.
+    pub dialer: Dialer,
+    /// Connections to its kubelets are kept between probes.
+    pub keep_alive: bool,
+}
 
 impl Dialers {
-    /// Returns the dialer of a cluster, once its kubeconfig could be used.
-    pub fn get(&self, cluster: &str) -> Option<Dialer> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(cluster).cloned()
+    /// Returns how a cluster is reached, once its kubeconfig could be used.
+    pub fn get(&self, cluster: &str) -> Option<Line> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
     }
 
-    fn set(&self, cluster: Arc<str>, dialer: Dialer) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(cluster, dialer);
+    fn set(&self, cluster: Arc<str>, line: Line) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(cluster, line);
     }
+
+    fn remove(&self, cluster: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+    }
+}
+
+/// What the configuration says of one cluster.
+#[derive(Clone)]
+pub struct Setup {
+    /// Its entry.
+    pub config: ClusterConfig,
+    /// What counts where the entry says nothing.
+    pub defaults: Defaults,
+    /// A dialer that was made of it already; `None`: the one in use serves on, and the first is made by the task.
+    pub dialer: Option<Dialer>,
 }
 
 /// A kubeconfig that can't be used is tried again after this.
@@ -65,31 +89,49 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Watches one cluster: reads what it has, and says whom to probe.
 pub struct ClusterTask {
-    pub config: ClusterConfig,
+    pub setup: Setup,
     pub name: Arc<str>,
-    pub defaults: Defaults,
     pub dialers: Dialers,
     pub store: Store,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub snapshot: ClusterSnapshot,
-    pub updates: mpsc::Sender<ClusterUpdate>,
+    pub updates: mpsc::Sender<ClusterNews>,
     pub doubt: Arc<Notify>,
     pub members: watch::Receiver<Vec<EtcdMember>>,
 }
 
 impl ClusterTask {
-    /// Runs until told to stop.
-    pub async fn run(mut self, stop: CancellationToken) {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.watch() => {}
+    /// Runs until told to stop, or until nobody can change its setup any more: then it is not watched any more.
+    pub async fn run(mut self, mut changed: watch::Receiver<Setup>, stop: CancellationToken) {
+        loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return,
+                change = changed.changed() => change,
+                () = self.watch() => return,
+            };
+            if change.is_err() {
+                self.dialers.remove(&self.name);
+                self.metrics.discovery_failures.remove(&ClusterLabels { cluster: self.name.to_string() });
+                // Ingest ends only when everything does.
+                let _ = self.updates.send(ClusterNews::Unwatch(self.name.clone())).await;
+                return;
+            }
+            // What was under way is broken off; what is known of the cluster stays.
+            let Setup { config, defaults, dialer } = changed.borrow_and_update().clone();
+            let dialer = dialer.or(self.setup.dialer.take());
+            self.setup = Setup { config, defaults, dialer };
         }
     }
 
     async fn watch(&mut self) {
-        let dialer = self.load().await;
-        self.dialers.set(self.name.clone(), dialer.clone());
+        let dialer = match &self.setup.dialer {
+            Some(dialer) => dialer.clone(),
+            None => self.load().await,
+        };
+        self.setup.dialer = Some(dialer.clone());
+        let keep_alive = self.setup.config.kubelet.keep_alive;
+        self.dialers.set(self.name.clone(), Line { dialer: dialer.clone(), keep_alive });
         // What an earlier run knew is probed at once, whether or not the API server can be asked.
         self.tell(&dialer, None).await;
         let mut full_at: Option<Instant> = None;
@@ -126,7 +168,7 @@ impl ClusterTask {
 
     async fn load(&mut self) -> Dialer {
         loop {
-            let config = self.config.dial();
+            let config = self.setup.config.dial();
             match Dialer::load(config, self.clock.clone()).await {
                 Ok(dialer) => return dialer,
                 Err(error) => {
@@ -140,7 +182,7 @@ impl ClusterTask {
 
     async fn read(&mut self, dialer: &Dialer, scope: Scope) {
         let before = self.snapshot.error.is_some();
-        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.config.leads(), &self.clock).await;
+        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.setup.config.leads(), &self.clock).await;
         self.snapshot.cluster = self.name.to_string();
         match &self.snapshot.error {
             Some(error) => {
@@ -156,11 +198,11 @@ impl ClusterTask {
 
     async fn tell(&self, dialer: &Dialer, problem: Option<String>) {
         let targets = targets(
-            &self.config,
+            &self.setup.config,
             &dialer.server(),
             &self.snapshot,
             dialer.has_etcd_certificate(),
-            Timing { interval: self.defaults.interval, timeout: self.defaults.timeout },
+            Timing { interval: self.setup.defaults.interval, timeout: self.setup.defaults.timeout },
         );
         self.send(targets, dialer.own_certificates(), problem).await;
     }
@@ -171,7 +213,7 @@ impl ClusterTask {
         own_certificates: Vec<crate::model::CertificateFact>,
         problem: Option<String>,
     ) {
-        let gaps = gaps(&self.config, &self.snapshot, &targets);
+        let gaps = gaps(&self.setup.config, &self.snapshot, &targets);
         let update = ClusterUpdate {
             cluster: self.name.clone(),
             snapshot: Arc::new(self.snapshot.clone()),
@@ -181,7 +223,7 @@ impl ClusterTask {
             problem,
         };
         // Ingest ends only when everything does.
-        let _ = self.updates.send(update).await;
+        let _ = self.updates.send(ClusterNews::Told(update)).await;
     }
 
     fn save(&self, saved: &mut Option<(ClusterSnapshot, Instant)>) {

@@ -250,38 +250,64 @@ async fn wait(limit: Duration, mut condition: impl AsyncFnMut() -> bool) -> bool
     true
 }
 
-/// Plays drills on their schedule until told to stop; a proof that is missing is a finding until the next one. Boxed, since
-/// a drill starts an engine, and an engine plays drills.
+/// Plays drills on the schedule of the newest configuration until told to stop; a proof that is missing is a finding until
+/// the next one. Boxed, since a drill starts an engine, and an engine plays drills.
 pub fn scheduled(
-    config: Config,
-    drill: DrillConfig,
+    mut configs: watch::Receiver<Arc<Config>>,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     stop: CancellationToken,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         loop {
-            let now = Timestamp::now();
-            let Ok(at) = next(&drill.schedule, drill.timezone.as_deref(), now) else { return };
-            let pause = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return;
+            let config = configs.borrow_and_update().clone();
+            if config.drill.is_none() {
+                findings.send_if_modified(|told| !std::mem::take(told).is_empty());
             }
-            tracing::info!("a drill begins");
-            let (config, receiver) = (config.clone(), drill.receiver.clone());
-            let playing = move || aside(&config, receiver.as_deref());
-            let Some(played) = stop.run_until_cancelled(tokio::task::spawn_blocking(playing)).await else { return };
-            let problem = match played {
-                Ok(Ok(report)) => report.problem,
-                Ok(Err(error)) => Some(format!("{error:#}")),
-                Err(_) => Some("the drill broke off; the log says why".into()),
+            let due = config.drill.as_ref().and_then(|drill| Some((drill, due_at(drill)?)));
+            let changed = tokio::select! {
+                () = stop.cancelled() => return,
+                changed = configs.changed() => match changed {
+                    Ok(()) => true,
+                    Err(_) => return,
+                },
+                () = sleep_until(due.map(|(_, at)| at)) => false,
             };
-            match &problem {
-                None => tracing::info!("the drill's proof is there"),
-                Some(why) => tracing::error!("the drill's proof is missing: {why}"),
-            }
+            let Some((drill, at)) = due.filter(|_| !changed) else { continue };
+            let Some(problem) = stop.run_until_cancelled(proof(&config, drill)).await else { return };
             findings.send_replace(Arc::new(problem.into_iter().map(|why| failed(&why, at)).collect()));
         }
     })
+}
+
+/// When the next one begins; `None`: never.
+fn due_at(drill: &DrillConfig) -> Option<Timestamp> {
+    next(&drill.schedule, drill.timezone.as_deref(), Timestamp::now()).ok()
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => {
+            tokio::time::sleep(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default()).await
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Plays one; returns why it is no proof.
+async fn proof(config: &Arc<Config>, drill: &DrillConfig) -> Option<String> {
+    tracing::info!("a drill begins");
+    let (config, receiver) = (config.clone(), drill.receiver.clone());
+    let problem = match tokio::task::spawn_blocking(move || aside(&config, receiver.as_deref())).await {
+        Ok(Ok(report)) => report.problem,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(_) => Some("the drill broke off; the log says why".into()),
+    };
+    match &problem {
+        None => tracing::info!("the drill's proof is there"),
+        Some(why) => tracing::error!("the drill's proof is missing: {why}"),
+    }
+    problem
 }
 
 /// Plays one on this thread alone, and says nothing in the log: nobody who reads there that etcd is down would know that

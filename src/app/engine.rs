@@ -1,7 +1,12 @@
-//! All parts running under one configuration.
+//! All parts running under one configuration, and what of them changes with another.
+//!
+//! Store, loops and their memory live from start to stop. What is made of a part of the configuration (a cluster's
+//! discovery, a rule group, a remote, the port, …) is compared with that part of the new one, and made anew only where
+//! it is different.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,42 +14,40 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use tokio::{
-    net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    STOP_WITHIN, Shared,
-    cluster::{ClusterTask, Dialers},
-    drill, links, self_metrics,
+    STOP_WITHIN, Shared, changes, drill,
+    ground::Ground,
+    plan::{Plan, Running},
+    self_metrics,
+    server::Server,
+    tasks::Tasks,
+    watching::{NEWS, Outputs, Watching},
 };
 use crate::{
-    config::{self, Config},
-    discover::config::ClusterConfig,
-    dispatch::{Deps, Dispatch, Inputs, Settings, Submissions},
-    heartbeat::{self, Heartbeats},
-    http::{self, Web},
-    ingest::{self, Ingest, cluster::Cluster},
-    model::{
-        AlertName, Diagnosis, Failure, Finding, Firing, Job, Live, NotificationKind, Observation, ProbeSpec, Reason,
-        State, Target, findings_of,
-    },
+    config::Config,
+    discover::config::{ClusterConfig, MonitoringConfig},
+    dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
+    heartbeat::{self, Heartbeats, config::SwitchConfig},
+    http::Web,
+    model::{AlertName, Finding, Firing, NotificationKind, findings_of},
     notify::{self, Integration},
-    probe, query, remote, rule,
-    schedule::{Prober, Schedule},
-    scrape,
+    query,
+    remote::{self, RemoteWriteConfig},
+    rule::{
+        self, GroupStates,
+        group::{Parts, RuleFailures},
+        groups::Groups,
+    },
+    scrape::config::Wanted,
     store::{DeliveryRecord, Restored, Store, StoreError},
-    vantage::Watcher,
 };
 
-/// Reports that wait for ingest: a few seconds' worth at 5,000 targets, should its machine hiccup.
-const REPORTS: usize = 16_384;
-/// Updates, looks, commands and diagnoses that wait: all are level-triggered, so few suffice.
-const NEWS: usize = 64;
 /// A sample may arrive so long after its time: probes end within their timeouts, and what they saw is handled at once.
 const GRACE_MIN: Duration = Duration::from_secs(15);
 /// Beyond the longest timeout.
@@ -52,16 +55,34 @@ const GRACE_MORE: Duration = Duration::from_secs(5);
 /// The store may take this long to write what is queued when everything else has stopped.
 const STORE_CLOSE: Duration = Duration::from_millis(1_000);
 
-/// Runs everything of one configuration, from discovery to the pages.
+/// Runs everything, from discovery to the pages.
 pub struct Engine {
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
-    store: Store,
+    ground: Ground,
+    config: Arc<Config>,
     integrations: Vec<Integration>,
+    watching: Watching,
+    settings: watch::Sender<Arc<Settings>>,
+    submissions: Submissions,
+    heartbeats: Heartbeats,
+    rules: Groups,
+    rule_parts: Parts,
+    drill: watch::Sender<Arc<Config>>,
+    switches: Tasks<SwitchConfig>,
+    remotes: Tasks<Remote>,
+    own: watch::Sender<SocketAddr>,
+    server: Server,
     alive: Arc<AtomicU64>,
     seen: AtomicU64,
     /// Where it listens: the port is known even if the configuration said 0.
-    pub listening: std::net::SocketAddr,
+    pub listening: SocketAddr,
+}
+
+/// What a remote is made of.
+#[derive(PartialEq)]
+struct Remote {
+    config: RemoteWriteConfig,
+    external_labels: BTreeMap<String, String>,
+    grace: Duration,
 }
 
 impl Engine {
@@ -70,8 +91,7 @@ impl Engine {
     /// # Errors
     /// When the port can't be taken or a receiver's configuration can't be used.
     pub async fn start(config: &Config, shared: &Shared) -> anyhow::Result<Self> {
-        let integrations = config.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
-        Self::start_with(config, shared, integrations).await
+        Self::begin(Plan::at_start(config, None).await?, shared).await
     }
 
     /// Starts the same with receivers of the caller's choice.
@@ -79,50 +99,150 @@ impl Engine {
     /// # Errors
     /// When the port can't be taken or the rules can't be used.
     pub async fn start_with(config: &Config, shared: &Shared, integrations: Vec<Integration>) -> anyhow::Result<Self> {
+        Self::begin(Plan::at_start(config, Some(integrations)).await?, shared).await
+    }
+
+    async fn begin(plan: Plan, shared: &Shared) -> anyhow::Result<Self> {
         notify::init();
-        let rules = config::rules(config)?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("can't listen on {}: is another dogwatch running? (--listen)", config.listen))?;
-        let listening = listener.local_addr()?;
-        let (store, restored) =
-            Store::open(config.data_dir.clone(), config.storage.clone(), shared.metrics.clone(), shared.clock.clone());
-        let mut parts =
-            Start { config, shared, store: store.clone(), stop: CancellationToken::new(), tasks: JoinSet::new() };
-        let alive = Arc::new(AtomicU64::new(0));
-        let external_url = links::base(config, listening).await;
-        let (firing, firing_in) = mpsc::channel(NEWS);
+        let config = Arc::new(plan.config.clone());
+        let (data_dir, storage) = (config.data_dir.clone(), config.storage.clone());
+        let (store, restored) = Store::open(data_dir, storage, shared.metrics.clone(), shared.clock.clone());
+        let (shared, stop) = (shared.clone(), CancellationToken::new());
+        let mut ground = Ground { shared, store, stop: stop.clone(), tasks: JoinSet::new() };
         let before = |alert| findings_of(&restored.incidents, alert);
-        let rule_failures = rule::group::RuleFailures::restore(before(AlertName::RuleFailing), &rules);
-        let heartbeats = parts.heartbeats(&restored);
-        let mut findings = vec![rule_failures.findings(), heartbeats.findings()];
-        if let Some(drill) = &config.drill {
-            // A proof that was missing is, until the next drill gives it.
-            let (tell, told) = watch::channel(Arc::new(before(AlertName::DrillFailed)));
-            parts.tasks.spawn(drill::scheduled(config.clone(), drill.clone(), tell, parts.stop.clone()));
-            findings.push(told);
-        }
-        let sources = rules.iter().map(rule::Group::key).collect();
-        let (diagnoses, submissions) =
-            parts.dispatch(integrations.clone(), sources, firing_in, findings, &restored, external_url.clone())?;
+        let failures = RuleFailures::restore(before(AlertName::RuleFailing), &plan.rules);
+        let heartbeats = heartbeats(&config, &restored, &mut ground);
+        // A proof that was missing is, until the next drill gives it.
+        let unproven = if config.drill.is_some() { before(AlertName::DrillFailed) } else { Vec::new() };
+        let (tell, drilled) = watch::channel(Arc::new(unproven));
+        let (drill, drills) = watch::channel(config.clone());
+        ground.tasks.spawn(drill::scheduled(drills, tell, stop.clone()));
+        let findings = vec![failures.findings(), heartbeats.findings(), drilled];
+        let (firing, firing_in) = mpsc::channel(NEWS);
+        let (settings, settings_in) = watch::channel(Arc::new(settings(&plan)));
+        let (diagnoses, submissions) = dispatch(settings_in, (firing_in, findings), &restored, &mut ground);
         let (news, news_in) = watch::channel(0);
-        let wanted = scrape::config::Wanted::by(&rule::selectors(&rules));
-        parts.watch(restored, wanted, diagnoses, news, alive.clone());
-        let group_states = parts.evaluate(rules, firing, rule_failures, news_in, &external_url);
-        parts.serve(listener, external_url, submissions, group_states, heartbeats);
-        parts.send();
-        tracing::info!(%listening, clusters = config.clusters.len(), data_dir = %config.data_dir.display(), "watching");
-        let own = self_metrics::run(
-            listening.to_string(),
-            store.clone(),
-            shared.live.clone(),
-            shared.metrics.clone(),
-            shared.clock.clone(),
-            parts.stop.clone(),
-        );
-        parts.tasks.spawn(own);
-        let (stop, tasks) = (parts.stop, parts.tasks);
-        Ok(Self { stop, tasks, store, integrations, alive, seen: AtomicU64::new(0), listening })
+        let rule_parts = rule_parts(&plan, (firing, failures, news_in), &ground);
+        let alive = Arc::new(AtomicU64::new(0));
+        let outputs = Outputs { diagnoses, news, alive: alive.clone() };
+        let wanted = Wanted::by(&rule::selectors(&plan.rules));
+        let watching = Watching::start(&config, restored, &wanted, outputs, &mut ground);
+        let (own, listening) = watch::channel(plan.listening);
+        let Shared { live, metrics, clock, .. } = ground.shared.clone();
+        ground.tasks.spawn(self_metrics::run(listening, ground.store.clone(), live, metrics, clock, stop.clone()));
+        let mut engine = Self {
+            config,
+            integrations: plan.integrations.clone(),
+            watching,
+            settings,
+            submissions,
+            heartbeats,
+            rules: Groups::new(stop.clone()),
+            rule_parts,
+            drill,
+            switches: Tasks::new(stop.clone()),
+            remotes: Tasks::new(stop.clone()),
+            own,
+            server: Server::new(stop),
+            alive,
+            seen: AtomicU64::new(0),
+            listening: plan.listening,
+            ground,
+        };
+        let data_dir = engine.config.data_dir.clone();
+        engine.follow(plan);
+        let (listening, clusters) = (engine.listening, engine.config.clusters.len());
+        tracing::info!(%listening, clusters, data_dir = %data_dir.display(), "watching");
+        Ok(engine)
+    }
+
+    /// Puts another configuration in force. What it leaves as it is goes on untouched; returns what has changed, in words.
+    pub async fn put_in_force(&mut self, plan: Plan) -> String {
+        let changed = changes::between((&self.config, self.rules.all()), (&plan.config, plan.rules.iter()));
+        while self.ground.tasks.try_join_next().is_some() {}
+        self.ground.store.configure(plan.config.storage.clone());
+        // First: what is said of a cluster or a rule group that dispatch does not know is not taken.
+        self.settings.send_replace(Arc::new(settings(&plan)));
+        let wanted = Wanted::by(&rule::selectors(&plan.rules));
+        let mut plan = plan;
+        let dialers = std::mem::take(&mut plan.dialers);
+        self.watching.change(&plan.config, &wanted, dialers, &mut self.ground).await;
+        let (heartbeats, jobs, monitoring) =
+            (self.heartbeats.clone(), plan.config.heartbeats.clone(), monitoring(&plan.config));
+        // It reads the tokens' files.
+        let configured = tokio::task::spawn_blocking(move || heartbeats.configure(jobs, monitoring)).await;
+        if configured.is_err() {
+            tracing::error!("the heartbeats' configuration broke off: please report this");
+        }
+        if self.rule_parts.context.engine.config() != &plan.config.query {
+            self.rule_parts.context.engine = engine(&plan.config, &self.ground);
+        }
+        self.rule_parts.context.external_labels.clone_from(&plan.config.external_labels);
+        self.rule_parts.context.external_url.clone_from(&plan.external_url);
+        self.integrations.clone_from(&plan.integrations);
+        self.config = Arc::new(plan.config.clone());
+        self.listening = plan.listening;
+        self.drill.send_replace(self.config.clone());
+        self.follow(plan);
+        changed
+    }
+
+    /// Starts and ends what is made of the configuration.
+    fn follow(&mut self, plan: Plan) {
+        let web = self.web(&plan);
+        let Plan { rules, listener, listening, .. } = plan;
+        self.own.send_replace(listening);
+        let Ground { shared, store, tasks, .. } = &mut self.ground;
+        let Shared { live, metrics, clock, .. } = &*shared;
+        self.rules.set(rules, &self.rule_parts, tasks);
+        let switches = self.config.dead_mans_switch.iter().enumerate().map(|(i, s)| (i.to_string(), s.clone()));
+        let begin = |switch: &SwitchConfig, leave| {
+            let (live, metrics, clock) = (live.clone(), metrics.clone(), clock.clone());
+            heartbeat::dead_mans_switch::run(switch.clone(), live, metrics, clock, leave)
+        };
+        self.switches.set(switches, begin, tasks);
+        let begin = |remote: &Remote, leave| {
+            let parts = remote::Parts {
+                store: store.clone(),
+                metrics: metrics.clone(),
+                clock: clock.clone(),
+                external_labels: remote.external_labels.clone(),
+                grace: remote.grace,
+            };
+            remote::run(remote.config.clone(), parts, leave)
+        };
+        self.remotes.set(remotes(&self.config), begin, tasks);
+        self.server.serve(web, listener, &shared.serving, tasks);
+        metrics.reload_ok.set(1);
+        metrics.reloaded_at.set(clock.wall().as_second());
+    }
+
+    /// What pages and APIs answer from.
+    fn web(&self, plan: &Plan) -> Web {
+        let (shared, config) = (&self.ground.shared, &plan.config);
+        Web {
+            live: shared.live.clone(),
+            metrics: shared.metrics.clone(),
+            store: self.ground.store.clone(),
+            engine: engine(config, &self.ground),
+            config: config.shown().into(),
+            external_labels: Arc::new(config.external_labels.clone()),
+            retention: config.storage.to_string().into(),
+            clock: shared.clock.clone(),
+            reload: shared.reload.clone(),
+            external_url: plan.external_url.clone(),
+            submissions: self.submissions.clone(),
+            rules: self.rule_parts.states.clone(),
+            heartbeats: self.heartbeats.clone(),
+            routes: config.routes_shown().into(),
+            receivers: config.receivers.iter().map(|r| r.name.clone()).collect(),
+        }
+    }
+
+    /// Returns what a new configuration is built beside.
+    pub fn running(&self) -> Running {
+        let (config, clock) = (self.config.clone(), self.ground.shared.clock.clone());
+        Running { config, listening: self.listening, listener: self.server.listener.clone(), clock }
     }
 
     /// Returns the deliveries of one incident so far.
@@ -130,7 +250,7 @@ impl Engine {
     /// # Errors
     /// When the file can't be read.
     pub async fn deliveries(&self, incident: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
-        self.store.deliveries(incident).await
+        self.ground.store.deliveries(incident).await
     }
 
     /// Returns the integrations of these receivers that want to hear of a beginning, or of an end.
@@ -147,271 +267,94 @@ impl Engine {
     }
 
     /// Stops everything within [`STOP_WITHIN`]; what is queued is written, undelivered messages stay in the outbox.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+    pub async fn stop(self) {
+        // Dropped before the stop, a cluster's or a scrape's sender would say that it is not watched any more.
+        self.ground.stop.cancel();
+        let Ground { store, mut tasks, .. } = self.ground;
+        let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WITHIN - STORE_CLOSE, all).await.is_err() {
             tracing::warn!("some parts did not stop in time and are dropped");
-            self.tasks.abort_all();
+            tasks.abort_all();
         }
-        self.store.close(STORE_CLOSE).await;
+        store.close(STORE_CLOSE).await;
     }
 }
 
-/// What a start needs in all its steps.
-struct Start<'a> {
-    config: &'a Config,
-    shared: &'a Shared,
-    store: Store,
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
-}
-
-impl Start<'_> {
-    fn dispatch(
-        &mut self,
-        integrations: Vec<Integration>,
-        rule_groups: BTreeSet<Arc<str>>,
-        firing: mpsc::Receiver<Firing>,
-        findings: Vec<watch::Receiver<Arc<Vec<Finding>>>>,
-        restored: &Restored,
-        external_url: String,
-    ) -> anyhow::Result<(mpsc::Sender<Diagnosis>, Submissions)> {
-        let config = self.config;
-        let (send, diagnoses) = mpsc::channel(NEWS);
-        let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
-        let settings = Settings {
-            integrations,
-            rate_limits: limits.collect(),
-            routing: config.routing().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?,
-            tell_warnings_after: config.tell_warnings_after,
-            give_up_after: config.notifications.give_up_after,
-            resolve_timeout: config.global.resolve_timeout,
-            external_url,
-            external_labels: config.external_labels.clone(),
-            clusters: config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
-            rule_groups,
-            drill: config.is_drill,
-        };
-        let (_, settings) = watch::channel(Arc::new(settings));
-        let deps = Deps {
-            store: self.store.clone(),
-            live: self.shared.live.clone(),
-            metrics: self.shared.metrics.clone(),
-            clock: self.shared.clock.clone(),
-            settings,
-        };
-        let (submissions, requests) = Submissions::new();
-        let inputs = Inputs { diagnoses, firing, requests, findings };
-        self.tasks.spawn(Dispatch::new(deps, restored).run(inputs, self.stop.clone()));
-        Ok((send, submissions))
-    }
-
-    /// Starts the jobs that report in, and the pings to others.
-    fn heartbeats(&mut self, restored: &Restored) -> Heartbeats {
-        let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
-        let monitoring = self.config.clusters.iter().filter_map(monitored).collect();
-        let deps = heartbeat::Deps {
-            store: self.store.clone(),
-            live: self.shared.live.clone(),
-            clock: self.shared.clock.clone(),
-        };
-        let heartbeats = Heartbeats::new(self.config.heartbeats.clone(), monitoring, &restored.heartbeats, deps);
-        self.tasks.spawn(heartbeats.clone().run(self.stop.clone()));
-        for switch in &self.config.dead_mans_switch {
-            let (live, metrics) = (self.shared.live.clone(), self.shared.metrics.clone());
-            let clock = self.shared.clock.clone();
-            self.tasks.spawn(heartbeat::dead_mans_switch::run(switch.clone(), live, metrics, clock, self.stop.clone()));
-        }
-        heartbeats
-    }
-
-    /// Rules over the history.
-    fn evaluate(
-        &mut self,
-        groups: Vec<rule::Group>,
-        firing: mpsc::Sender<Firing>,
-        rule_failures: rule::group::RuleFailures,
-        news: watch::Receiver<u64>,
-        external_url: &str,
-    ) -> rule::GroupStates {
-        let group_states = rule::GroupStates::default();
-        let engine = query::Engine::new(self.store.clone(), self.config.query.clone(), self.shared.metrics.clone());
-        let parts = rule::group::Parts {
-            context: rule::Context {
-                engine,
-                external_labels: self.config.external_labels.clone(),
-                external_url: external_url.to_owned(),
-            },
-            store: self.store.clone(),
-            states: group_states.clone(),
-            metrics: self.shared.metrics.clone(),
-            clock: self.shared.clock.clone(),
-            firing,
-            failures: rule_failures,
-            news,
-        };
-        self.tasks.spawn(rule::group::run_all(groups, parts, self.stop.clone()));
-        group_states
-    }
-
-    fn watch(
-        &mut self,
-        restored: Restored,
-        wanted: scrape::config::Wanted,
-        diagnoses: mpsc::Sender<Diagnosis>,
-        news: watch::Sender<u64>,
-        alive: Arc<AtomicU64>,
-    ) {
-        let shared = self.shared;
-        let (reports, reports_in) = mpsc::channel(REPORTS);
-        let (commands, commands_in) = mpsc::channel(NEWS);
-        let (updates, updates_in) = mpsc::channel(NEWS);
-        let (looks, looks_in) = mpsc::channel(NEWS);
-        let look = Arc::new(Notify::new());
-        let dialers = Dialers::default();
-        let mut doubt = HashMap::new();
-        let mut clusters = Vec::new();
-        for config in &self.config.clusters {
-            let name: Arc<str> = config.name.as_str().into();
-            let (members, members_in) = watch::channel(Vec::new());
-            let nudge = Arc::new(Notify::new());
-            doubt.insert(name.clone(), nudge.clone());
-            clusters.push(Cluster::new(name.clone(), members));
-            let snapshot = restored.snapshots.iter().find(|s| s.cluster == *name).cloned().unwrap_or_default();
-            let task = ClusterTask {
-                config: config.clone(),
-                name,
-                defaults: self.config.defaults,
-                dialers: dialers.clone(),
-                store: self.store.clone(),
-                metrics: shared.metrics.clone(),
-                clock: shared.clock.clone(),
-                snapshot,
-                updates: updates.clone(),
-                doubt: nudge,
-                members: members_in,
-            };
-            self.tasks.spawn(task.run(self.stop.clone()));
-        }
-        for config in &self.config.clusters {
-            let Some(scraping) = &config.scrape else { continue };
-            let (name, known): (Arc<str>, Dialers) = (config.name.as_str().into(), dialers.clone());
-            let parts = scrape::Parts {
-                cluster: name.clone(),
-                config: scraping.clone(),
-                wanted: wanted.clone(),
-                dialer: Box::new(move || known.get(&name)),
-                live: shared.live.clone(),
-                store: self.store.clone(),
-                metrics: shared.metrics.clone(),
-                clock: shared.clock.clone(),
-            };
-            self.tasks.spawn(scrape::run(parts, self.stop.clone()));
-        }
-        let watcher = Watcher::new(self.config.vantage.clone(), shared.clock.clone());
-        self.tasks.spawn(watcher.run(looks, look.clone(), self.stop.clone()));
-        let schedule = Schedule::new(
-            self.config.schedule,
-            prober(dialers, self.config, shared),
-            reports,
-            shared.metrics.clone(),
-            shared.clock.clone(),
-        );
-        self.tasks.spawn(schedule.run(commands_in, self.stop.clone()));
-        let parts = ingest::Parts {
-            store: self.store.clone(),
-            live: shared.live.clone(),
-            metrics: shared.metrics.clone(),
-            clock: shared.clock.clone(),
-            schedule: commands,
-            diagnoses,
-            news,
-            look,
-            doubt,
-        };
-        let ingest = Ingest::new(parts, clusters, restored.targets);
-        self.tasks.spawn(ingest.run(reports_in, updates_in, looks_in, alive, self.stop.clone()));
-    }
-
-    /// History to other stores.
-    fn send(&mut self) {
-        let clusters = self.config.clusters.iter();
-        let longest = clusters.flat_map(ClusterConfig::timeouts).chain([self.config.defaults.timeout]).max();
-        let parts = remote::Parts {
-            store: self.store.clone(),
-            metrics: self.shared.metrics.clone(),
-            clock: self.shared.clock.clone(),
-            external_labels: self.config.external_labels.clone(),
-            grace: GRACE_MIN.max(longest.unwrap_or_default() + GRACE_MORE),
-        };
-        for config in &self.config.remote_write {
-            self.tasks.spawn(remote::run(config.clone(), parts.clone(), self.stop.clone()));
-        }
-    }
-
-    fn serve(
-        &mut self,
-        listener: TcpListener,
-        external_url: String,
-        submissions: Submissions,
-        rules: rule::GroupStates,
-        heartbeats: Heartbeats,
-    ) {
-        let web = Web {
-            live: self.shared.live.clone(),
-            metrics: self.shared.metrics.clone(),
-            store: self.store.clone(),
-            engine: query::Engine::new(self.store.clone(), self.config.query.clone(), self.shared.metrics.clone()),
-            config: self.config.shown().into(),
-            external_labels: Arc::new(self.config.external_labels.clone()),
-            retention: self.config.storage.to_string().into(),
-            clock: self.shared.clock.clone(),
-            reload: self.shared.reload.clone(),
-            external_url,
-            submissions,
-            rules,
-            heartbeats,
-            routes: self.config.routes_shown().into(),
-            receivers: self.config.receivers.iter().map(|r| r.name.clone()).collect(),
-        };
-        let serving = http::serve(listener, http::router(web), self.stop.clone());
-        self.tasks.spawn_on(serving, self.shared.serving.handle());
+fn settings(plan: &Plan) -> Settings {
+    let config = &plan.config;
+    let limits = config.receivers.iter().filter_map(|r| Some((r.name.clone(), r.rate_limit?)));
+    Settings {
+        integrations: plan.integrations.clone(),
+        rate_limits: limits.collect(),
+        routing: Routing::clone(&plan.routing),
+        tell_warnings_after: config.tell_warnings_after,
+        give_up_after: config.notifications.give_up_after,
+        resolve_timeout: config.global.resolve_timeout,
+        external_url: plan.external_url.clone(),
+        external_labels: config.external_labels.clone(),
+        clusters: config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
+        rule_groups: plan.rules.iter().map(rule::Group::key).collect(),
+        drill: config.is_drill,
     }
 }
 
-/// The probe of a target: with its cluster's dialer, and the API servers that are up for the node proxy.
-fn prober(dialers: Dialers, config: &Config, shared: &Shared) -> Prober {
-    let (live, clock) = (shared.live.clone(), shared.clock.clone());
-    let keep_alive: Arc<HashMap<String, bool>> =
-        Arc::new(config.clusters.iter().map(|c| (c.name.clone(), c.kubelet.keep_alive)).collect());
-    Arc::new(move |target: Arc<Target>| {
-        let (dialers, live, clock, keep_alive) = (dialers.clone(), live.clone(), clock.clone(), keep_alive.clone());
-        Box::pin(async move {
-            let Some(dialer) = dialers.get(&target.key.cluster) else {
-                // Targets come from the task that sets the dialer first, so that this is not seen in practice.
-                let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");
-                return Observation::failed(target, clock.wall(), failure);
-            };
-            let proxies = if target.key.job == Job::Kubelet { api_servers(&live, &target) } else { Vec::new() };
-            let keep = keep_alive.get(&*target.key.cluster).copied().unwrap_or(false);
-            probe::probe(&target, &dialer, &proxies, keep, &clock).await
-        })
+fn dispatch(
+    settings: watch::Receiver<Arc<Settings>>,
+    (firing, findings): (mpsc::Receiver<Firing>, Vec<watch::Receiver<Arc<Vec<Finding>>>>),
+    restored: &Restored,
+    ground: &mut Ground,
+) -> (mpsc::Sender<crate::model::Diagnosis>, Submissions) {
+    let (send, diagnoses) = mpsc::channel(NEWS);
+    let Shared { live, metrics, clock, .. } = ground.shared.clone();
+    let deps = Deps { store: ground.store.clone(), live, metrics, clock, settings };
+    let (submissions, requests) = Submissions::new();
+    let inputs = Inputs { diagnoses, firing, requests, findings };
+    ground.tasks.spawn(Dispatch::new(deps, restored).run(inputs, ground.stop.clone()));
+    (send, submissions)
+}
+
+/// The monitoring inside of those clusters that have some.
+fn monitoring(config: &Config) -> BTreeMap<Arc<str>, MonitoringConfig> {
+    let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
+    config.clusters.iter().filter_map(monitored).collect()
+}
+
+/// Starts the jobs that report in.
+fn heartbeats(config: &Config, restored: &Restored, ground: &mut Ground) -> Heartbeats {
+    let Shared { live, clock, .. } = ground.shared.clone();
+    let deps = heartbeat::Deps { store: ground.store.clone(), live, clock };
+    let heartbeats = Heartbeats::new(config.heartbeats.clone(), monitoring(config), &restored.heartbeats, deps);
+    ground.tasks.spawn(heartbeats.clone().run(ground.stop.clone()));
+    heartbeats
+}
+
+fn engine(config: &Config, ground: &Ground) -> query::Engine {
+    query::Engine::new(ground.store.clone(), config.query.clone(), ground.shared.metrics.clone())
+}
+
+/// What rules over the history work with.
+fn rule_parts(
+    plan: &Plan,
+    (firing, failures, news): (mpsc::Sender<Firing>, RuleFailures, watch::Receiver<u64>),
+    ground: &Ground,
+) -> Parts {
+    let context = rule::Context {
+        engine: engine(&plan.config, ground),
+        external_labels: plan.config.external_labels.clone(),
+        external_url: plan.external_url.clone(),
+    };
+    let (metrics, clock) = (ground.shared.metrics.clone(), ground.shared.clock.clone());
+    let (store, states) = (ground.store.clone(), GroupStates::default());
+    Parts { context, store, states, metrics, clock, firing, failures, news }
+}
+
+/// History to other stores.
+fn remotes(config: &Config) -> impl Iterator<Item = (String, Remote)> + use<'_> {
+    let clusters = config.clusters.iter();
+    let longest = clusters.flat_map(ClusterConfig::timeouts).chain([config.defaults.timeout]).max();
+    let grace = GRACE_MIN.max(longest.unwrap_or_default() + GRACE_MORE);
+    config.remote_write.iter().map(move |remote| {
+        let external_labels = config.external_labels.clone();
+        (remote.name(), Remote { config: remote.clone(), external_labels, grace })
     })
-}
-
-/// API servers of the target's cluster that are up.
-fn api_servers(live: &Live, target: &Target) -> Vec<url::Url> {
-    let live = live.read();
-    let Some(cluster) = live.clusters.get(&target.key.cluster) else { return Vec::new() };
-    cluster
-        .targets
-        .values()
-        .take_while(|t| t.target.key.job == Job::KubeApiserver)
-        .filter(|t| t.verdict.state == State::Up)
-        .filter_map(|t| match &t.target.spec {
-            ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
-            _ => None,
-        })
-        .collect()
 }

@@ -1,6 +1,8 @@
-//! `dogwatch check`: the configuration, and what it refers to: files are read, exec plugins are run, no server is asked.
+//! `dogwatch check`: the configuration, and what it refers to, as a start or a reload would try it: files are read, exec
+//! plugins are run, the port is taken for a moment, no server is asked.
 
 use std::{
+    io::ErrorKind,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -12,13 +14,12 @@ use jiff::Timestamp;
 
 use super::{CheckArgs, output};
 use crate::{
-    app::links,
+    app::{links, preflight},
     clock::Clock,
     config::{self, Config, Places},
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
     health::expires_soon,
-    heartbeat::tokens,
     rule,
 };
 
@@ -56,10 +57,18 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let unfit = |file: &PathBuf| tokens::check(file).err().map(|why| format!("{}: {why}", file.display()));
-    errors.extend(token_files(&config).filter_map(unfit));
+    let integrations = config.integrations().unwrap_or_default();
+    let unusable = preflight::files(&config, &integrations).await;
+    errors.extend(unusable.into_iter().map(|problem| told(&problem.at, problem.message)));
+    let busy = match port(&config).await {
+        Ok(busy) => busy,
+        Err(why) => {
+            errors.push(told("listen", why));
+            None
+        }
+    };
     let yellow = output::style(AnsiColor::Yellow);
-    for warning in warnings(&config).iter().chain(&concerns) {
+    for warning in warnings(&config).iter().chain(&busy).chain(&concerns) {
         output::say(&format!("{yellow}warning:{yellow:#} {warning}"));
     }
     if !errors.is_empty() {
@@ -119,9 +128,20 @@ async fn credentials(cluster: &ClusterConfig) -> Result<Vec<String>, String> {
     Ok(concerns)
 }
 
-fn token_files(config: &Config) -> impl Iterator<Item = &PathBuf> {
-    let monitoring = config.clusters.iter().filter_map(|c| c.monitoring.as_ref());
-    config.heartbeats.iter().map(|h| &h.token_file).chain(monitoring.map(|m| &m.token_file))
+/// Takes the port for a moment. A warning: somebody has it now, or this user may not take it.
+///
+/// # Errors
+/// Why nobody could take it on this machine.
+async fn port(config: &Config) -> Result<Option<String>, String> {
+    match preflight::listen(config.listen).await {
+        Ok(_) => Ok(None),
+        Err((ErrorKind::AddrInUse, _)) if preflight::is_dogwatch(config.listen).await => Ok(Some(format!(
+            "{} is in use by a dogwatch that runs: it can be reloaded, another one can't start",
+            config.listen
+        ))),
+        Err((ErrorKind::AddrInUse | ErrorKind::PermissionDenied, why)) => Ok(Some(why)),
+        Err((_, why)) => Err(why),
+    }
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -136,8 +156,9 @@ fn warnings(config: &Config) -> Vec<String> {
         warnings.push("no receiver is configured: outages are told to nobody".into());
     }
     let of_clusters = config.clusters.iter().flat_map(|c| [&c.kubeconfig, &c.etcd.key_file]).flatten();
+    let tokens: Vec<&PathBuf> = preflight::token_files(config).map(|(_, file)| file).collect();
     let switches = config.dead_mans_switch.iter().filter_map(|s| s.url_file.as_ref());
-    for file in of_clusters.chain(token_files(config)).chain(switches).filter(|file| others_may_read(file)) {
+    for file in of_clusters.chain(tokens.iter().copied()).chain(switches).filter(|file| others_may_read(file)) {
         warnings
             .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
     }

@@ -28,7 +28,7 @@ pub async fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let again = args.clone();
-    let reload: app::Reload = Box::new(move || {
+    let reload: app::Reload = std::sync::Arc::new(move || {
         let args = again.clone();
         Box::pin(async move { Ok(over(output::configuration(&args.config).await?, &args)) })
     });

@@ -20,6 +20,10 @@ use crate::{
 
 impl Dispatch {
     pub(super) fn evaluated(&mut self, firing: Firing) {
+        // Said before a reload took the group away.
+        if !self.settings.rule_groups.contains(&firing.source) {
+            return;
+        }
         for _ in 0..self.table.evaluated(firing.source, firing.at, firing.alerts) {
             self.deps.metrics.drop_at("rule_alerts");
         }

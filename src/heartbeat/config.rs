@@ -92,6 +92,19 @@ fn minute() -> Duration {
     Duration::from_secs(60)
 }
 
+impl SwitchConfig {
+    /// Reads every file that a ping needs.
+    ///
+    /// # Errors
+    /// In words, with the file's name and never what is in it.
+    pub async fn check_files(&self) -> Result<(), String> {
+        client::read_url(self.url.as_ref(), self.url_file.as_ref()).await?;
+        let client =
+            client::HttpClient::new(&self.http_config).map_err(|(key, why)| format!("http_config{key}: {why}"))?;
+        client.check_files().await
+    }
+}
+
 impl HeartbeatConfig {
     /// What is wrong with it: `(key, why)`.
     fn problem(&self) -> Option<(&'static str, String)> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::*;
+use super::{state::State, *};
 use crate::{
     model::{AlertName, Vantage},
     store::StorageConfig,

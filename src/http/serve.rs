@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
+use futures_util::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -48,15 +49,41 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
 /// Only the API's forms are ever read as a body, up to a limit and in a limited time.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve_until(listener.into(), router, stop.clone(), stop).await;
+}
+
+/// The same, where another listener may take its place: from `leave` on, which comes with `stop` at the latest, it accepts
+/// nothing more, and requests under way have the time that they need.
+pub async fn serve_until(
+    listener: Arc<TcpListener>,
+    router: Router,
+    leave: CancellationToken,
+    stop: CancellationToken,
+) {
     let room = Arc::new(Semaphore::new(room()));
     let connections = TaskTracker::new();
-    while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
-        connections.spawn(connection(stream, router.clone(), stop.clone(), permit));
+    let spawn = |stream, permit| {
+        connections.spawn(connection(stream, router.clone(), (leave.clone(), stop.clone()), permit));
+    };
+    while let Some((stream, permit)) = accept(&listener, &room, &leave).await {
+        spawn(stream, permit);
+    }
+    // Who has a connection in the kernel's queue believes to be connected.
+    while let (Ok(permit), Some(Ok((stream, _)))) = (room.clone().try_acquire_owned(), listener.accept().now_or_never())
+    {
+        spawn(stream, permit);
     }
     drop(listener);
     connections.close();
-    if timeout(GRACE, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "HTTP connections were cut after {} s", GRACE.as_secs());
+    let stopped = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = connections.wait() => {}
+        () = stopped => {
+            tracing::warn!(connections = connections.len(), "HTTP connections were cut after {} s", GRACE.as_secs());
+        }
     }
 }
 
@@ -87,7 +114,12 @@ async fn accept(
     stop.run_until_cancelled(next).await.flatten()
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    (leave, stop): (CancellationToken, CancellationToken),
+    _permit: OwnedSemaphorePermit,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let request: Request = request.map(Body::new);
         let router = router.clone();
@@ -107,11 +139,14 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
         connection.as_mut().graceful_shutdown();
         timeout(LAST_REQUEST, connection.as_mut()).await
     };
-    let ended = if let Some(ended) = stop.run_until_cancelled(serving).await {
+    let ended = if let Some(ended) = leave.run_until_cancelled(serving).await {
         ended
     } else {
         connection.as_mut().graceful_shutdown();
-        timeout(GRACE, connection).await
+        match stop.run_until_cancelled(timeout(LAST_REQUEST, connection.as_mut())).await {
+            Some(ended) => ended,
+            None => timeout(GRACE, connection).await,
+        }
     };
     if let Ok(Err(e)) = ended {
         tracing::debug!(error = %e, "an HTTP connection ended badly");

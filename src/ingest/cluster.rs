@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::samples;
 use crate::{
@@ -36,6 +39,16 @@ pub struct ClusterUpdate {
     pub gaps: Vec<Gap>,
     /// Why the cluster can't be watched at all (its kubeconfig can't be used), in words.
     pub problem: Option<String>,
+}
+
+/// What is to be watched, and what was found there, in the order in which it came about.
+pub enum ClusterNews {
+    /// A cluster that is watched from now on.
+    Watch(Box<Cluster>),
+    /// News of one that is watched.
+    Told(ClusterUpdate),
+    /// One that is not watched any more.
+    Unwatch(Arc<str>),
 }
 
 /// A target as ingest keeps it.
@@ -114,11 +127,13 @@ pub struct Cluster {
     pub told_at: Option<Instant>,
     /// Etcd's own member list goes back to discovery through this.
     pub members: watch::Sender<Vec<EtcdMember>>,
+    /// Makes its discovery read at once.
+    pub doubt: Arc<Notify>,
 }
 
 impl Cluster {
     /// Returns a cluster of which nothing is known.
-    pub fn new(name: Arc<str>, members: watch::Sender<Vec<EtcdMember>>) -> Self {
+    pub fn new(name: Arc<str>, members: watch::Sender<Vec<EtcdMember>>, doubt: Arc<Notify>) -> Self {
         Self {
             name,
             snapshot: Arc::default(),
@@ -132,6 +147,7 @@ impl Cluster {
             diagnosed_at: None,
             told_at: None,
             members,
+            doubt,
         }
     }
 

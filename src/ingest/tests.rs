@@ -20,7 +20,7 @@ struct TestIngest {
     live: Live,
     store: Store,
     reports: mpsc::Sender<Report>,
-    updates: mpsc::Sender<ClusterUpdate>,
+    updates: mpsc::Sender<ClusterNews>,
     looks: mpsc::Sender<VantageReport>,
     commands: mpsc::Receiver<Command>,
     diagnoses: mpsc::Receiver<Diagnosis>,
@@ -81,9 +81,8 @@ impl TestIngest {
             diagnoses: send,
             news: watch::Sender::new(0),
             look: Arc::new(Notify::new()),
-            doubt: HashMap::new(),
         };
-        let clusters = vec![Cluster::new("prod".into(), watch::channel(Vec::new()).0)];
+        let clusters = vec![Cluster::new("prod".into(), watch::channel(Vec::new()).0, Arc::default())];
         let stop = CancellationToken::new();
         let ingest = Ingest::new(parts, clusters, restored);
         tokio::spawn(ingest.run(reports_in, updates_in, looks_in, Arc::new(AtomicU64::new(0)), stop.clone()));
@@ -100,7 +99,7 @@ impl TestIngest {
             gaps: Vec::new(),
             problem: None,
         };
-        self.updates.send(update).await.unwrap();
+        self.updates.send(ClusterNews::Told(update)).await.unwrap();
         self.until("known", |ingest| known.iter().all(|t| ingest.state(t).is_some())).await;
     }
 

@@ -136,6 +136,29 @@ impl HttpClient {
         Ok(request)
     }
 
+    /// Reads every file that a request needs.
+    ///
+    /// # Errors
+    /// When one can't be read or used; in words that do not hold what is in it.
+    pub async fn check_files(&self) -> Result<(), String> {
+        match &self.authorization {
+            None => {}
+            Some(Authorization::Scheme(_, credentials)) => drop(credentials.read().await?),
+            Some(Authorization::Basic(user, password)) => drop((read(user).await?, read(password).await?)),
+            Some(Authorization::OAuth2(oauth2)) => oauth2.check_files().await?,
+        }
+        for (_, value) in &self.headers {
+            value.read().await?;
+        }
+        self.check_tls_files().await
+    }
+
+    /// Reads CAs and the client's certificate.
+    async fn check_tls_files(&self) -> Result<(), String> {
+        // Nothing is sent by it: any limit will do.
+        self.builder(Duration::ZERO).await.map(drop)
+    }
+
     /// Returns what requests carry and no answer may show: credentials, and values of headers that are kept secret.
     /// What can't be read was not sent.
     pub async fn secrets(&self) -> Vec<Secret> {

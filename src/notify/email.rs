@@ -137,6 +137,14 @@ impl Email {
         })
     }
 
+    /// Reads every file that an attempt needs.
+    pub(super) async fn check_files(&self) -> Result<(), String> {
+        if let Some(auth) = &self.auth {
+            auth.check_files().await?;
+        }
+        Material::read(&self.tls).await.map(drop)
+    }
+
     /// Makes one attempt.
     pub(super) async fn send(&self, notification: &Notification, deadline: Instant) -> Outcome {
         match self.message(notification) {

@@ -242,6 +242,12 @@ impl Post {
         })
     }
 
+    /// Reads every file that an attempt needs.
+    pub async fn check_files(&self) -> Result<(), String> {
+        Vault::open(self.service.secrets()).await?;
+        self.http.check_files().await
+    }
+
     /// Returns what would be sent, without its secrets.
     pub fn preview(&self, n: &Notification) -> String {
         let vault = Vault::default();

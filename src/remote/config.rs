@@ -126,6 +126,14 @@ impl RemoteWriteConfig {
         }
     }
 
+    /// Reads every file that a request needs.
+    ///
+    /// # Errors
+    /// In words, with the file's name and never what is in it.
+    pub async fn check_files(&self) -> Result<(), String> {
+        HttpClient::new(&self.http()).map_err(|(_, why)| why)?.check_files().await
+    }
+
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
         self.tls_config.resolve_paths(base);

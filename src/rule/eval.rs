@@ -26,6 +26,14 @@ pub struct Context {
     pub external_url: String,
 }
 
+impl Context {
+    /// Returns whether a rule gives the same in both.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.engine.config() == other.engine.config()
+            && (&self.external_labels, &self.external_url) == (&other.external_labels, &other.external_url)
+    }
+}
+
 /// Evaluates a rule at a time. What it writes (recorded series, or ALERTS and ALERTS_FOR_STATE) bears `at`; the expression is
 /// evaluated `offset_ms` before that.
 ///

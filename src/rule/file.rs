@@ -83,6 +83,15 @@ pub struct Rule {
     pub line: usize,
 }
 
+/// Two rules are the same where all that is written is; the query is what the expression was read as.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, expr, query: _, labels, annotation_texts, kind, line } = self;
+        (name, expr, labels) == (&other.name, &other.expr, &other.labels)
+            && (annotation_texts, kind, line) == (&other.annotation_texts, &other.kind, &other.line)
+    }
+}
+
 /// A label's value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
@@ -93,7 +102,7 @@ pub struct Label {
 }
 
 /// Rules that are evaluated one after the other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// Its file.
     pub file: Arc<str>,

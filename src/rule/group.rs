@@ -1,6 +1,7 @@
 //! The life of a group: evaluated on its tick, and at once when a verdict has changed.
 //!
-//! `Ticker` owns a group's state and does one evaluation (it blocks, on a thread that may); `run` is the loop around it.
+//! `Ticker` owns a group's state and does one evaluation (it blocks, on a thread that may); `run` is the loop around it. A
+//! group that is written anew goes on with the state of the one before ([`Life::before`]).
 //! Groups don't wait for each other. An evaluation that takes longer than the interval skips ticks, and counts them.
 
 use std::{
@@ -11,16 +12,16 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, GroupState, GroupStates, Health, RuleState,
     eval::evaluate,
     file::{Group, Kind, Rule},
+    heirs::heirs,
     restore,
     step::{Alerting, Phase},
-    window,
 };
 use crate::{
     clock::Clock,
@@ -85,6 +86,14 @@ impl RuleFailures {
         self.told.subscribe()
     }
 
+    /// Forgets a group that is no longer evaluated.
+    pub(super) fn forget(&self, group: &str) {
+        let mut groups = self.by_group.lock().unwrap_or_else(PoisonError::into_inner);
+        if groups.remove(group).is_some_and(|findings| !findings.is_empty()) {
+            self.told.send_replace(Arc::new(groups.values().flatten().cloned().collect()));
+        }
+    }
+
     fn put(&self, group: &Arc<str>, findings: Vec<Finding>) {
         let mut groups = self.by_group.lock().unwrap_or_else(PoisonError::into_inner);
         if groups.get(group).map_or(findings.is_empty(), |old| *old == findings) {
@@ -95,26 +104,30 @@ impl RuleFailures {
     }
 }
 
-/// Evaluates every group until told to stop.
-pub async fn run_all(groups: Vec<Group>, parts: Parts, stop: CancellationToken) {
-    parts.states.clear();
-    let mut tasks = tokio::task::JoinSet::new();
-    let windows = window::all(&groups);
-    for (group, windows) in groups.into_iter().zip(windows) {
-        tasks.spawn(run(Arc::new(group), windows, parts.clone(), stop.clone()));
-    }
-    while tasks.join_next().await.is_some() {}
+/// The life of one group.
+pub(super) struct Life {
+    /// Its rules.
+    pub group: Arc<Group>,
+    /// How far each of them looks back.
+    pub windows: Vec<Duration>,
+    /// Where the state comes from of the group that it takes the place of; without it, from an earlier run.
+    pub before: Option<oneshot::Receiver<Ticker>>,
+    /// Another takes its place, or none: it ends once no evaluation is under way.
+    pub leave: CancellationToken,
+    /// Where its state goes then.
+    pub left: oneshot::Sender<Ticker>,
 }
 
-async fn run(group: Arc<Group>, windows: Vec<Duration>, mut parts: Parts, stop: CancellationToken) {
-    let mut ticker = Ticker::new(group.clone(), windows, &parts);
+/// Evaluates a group until it has to leave, or everything stops.
+pub(super) async fn run(life: Life, mut parts: Parts, stop: CancellationToken) {
+    let Life { group, windows, before, leave, left } = life;
     let interval = group.interval;
     let labels = RuleGroupLabels { rule_group: group.key().to_string() };
-    let restoring = ticker.blocking(|ticker, parts| ticker.restore(parts), &parts);
-    let Some(Some(restored)) = stop.run_until_cancelled(restoring).await else { return };
-    ticker = restored;
+    let Some(Some(mut ticker)) = stop.run_until_cancelled(begin(group.clone(), windows, before, &parts)).await else {
+        return;
+    };
     let mut next = parts.clock.mono();
-    loop {
+    while !leave.is_cancelled() {
         let evaluated = ticker.blocking(Ticker::evaluate, &parts);
         // Cut off in the middle, the thread goes on and its result is lost: the process ends.
         let Some(Some(done)) = stop.run_until_cancelled(evaluated).await else { return };
@@ -127,6 +140,7 @@ async fn run(group: Arc<Group>, windows: Vec<Duration>, mut parts: Parts, stop: 
         }
         tokio::select! {
             () = stop.cancelled() => return,
+            () = leave.cancelled() => {}
             () = tokio::time::sleep_until(next) => {}
             Ok(()) = parts.news.changed() => {
                 tokio::time::sleep_until((last + NEWS_REST).max(parts.clock.mono() + NEWS_SETTLE)).await;
@@ -134,6 +148,27 @@ async fn run(group: Arc<Group>, windows: Vec<Duration>, mut parts: Parts, stop: 
             }
         }
     }
+    // Where nobody takes it, everything ends.
+    let _ = left.send(ticker);
+}
+
+/// With the state of the group before, or else of an earlier run. `None`: it broke off.
+async fn begin(
+    group: Arc<Group>,
+    windows: Vec<Duration>,
+    before: Option<oneshot::Receiver<Ticker>>,
+    parts: &Parts,
+) -> Option<Ticker> {
+    let mut ticker = Ticker::new(group, windows);
+    if let Some(before) = before
+        && let Ok(before) = before.await
+    {
+        ticker.inherit(before, parts);
+        ticker.show(parts, None, Duration::ZERO);
+        return Some(ticker);
+    }
+    ticker.show(parts, None, Duration::ZERO);
+    ticker.blocking(Ticker::restore, parts).await
 }
 
 /// How long until a group's next tick, and how many ticks were missed. Ticks lie at multiples of the interval plus an
@@ -150,7 +185,7 @@ fn next_tick(key: &str, interval: Duration, now: Timestamp, late: Duration) -> (
 }
 
 /// The state of one group.
-struct Ticker {
+pub(super) struct Ticker {
     group: Arc<Group>,
     source: Arc<str>,
     /// How far each rule looks back.
@@ -164,9 +199,9 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn new(group: Arc<Group>, windows: Vec<Duration>, parts: &Parts) -> Self {
+    fn new(group: Arc<Group>, windows: Vec<Duration>) -> Self {
         let n = group.rules.len();
-        let ticker = Self {
+        Self {
             source: group.key(),
             group,
             windows,
@@ -174,9 +209,27 @@ impl Ticker {
             health: vec![Health::default(); n],
             written: vec![BTreeSet::new(); n],
             failing: vec![None; n],
-        };
-        ticker.show(parts, None, Duration::ZERO);
-        ticker
+        }
+    }
+
+    /// Goes on with what the group knew before it was written anew; the series of rules that are gone end.
+    fn inherit(&mut self, mut before: Ticker, parts: &Parts) {
+        for (i, heir) in heirs(&before.group.rules, &self.group.rules).into_iter().enumerate() {
+            let Some(j) = heir else { continue };
+            self.alerting[i] = std::mem::take(&mut before.alerting[j]);
+            self.health[i] = std::mem::take(&mut before.health[j]);
+            self.written[i] = std::mem::take(&mut before.written[j]);
+            self.failing[i] = before.failing[j];
+        }
+        before.end(parts);
+    }
+
+    /// Ends every series that it wrote.
+    pub(super) fn end(&mut self, parts: &Parts) {
+        let at = parts.clock.wall();
+        let series = self.written.iter_mut().flat_map(std::mem::take);
+        let ended: Vec<Sample> = series.map(|labels| Sample { labels, at, value: stale() }).collect();
+        parts.store.append(&ended);
     }
 
     /// Does something on a thread that may block. `None`: it broke off.

@@ -99,6 +99,15 @@ impl ProbeQueue {
         }
     }
 
+    /// Allows so many probes at once from now on; what runs already does not count towards them.
+    pub fn allow(&mut self, concurrency: usize) {
+        let concurrency = concurrency.max(1);
+        if concurrency != self.concurrency {
+            self.concurrency = concurrency;
+            self.permits.clear();
+        }
+    }
+
     /// Returns when something is due next.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Durability,
+    Durability, StorageConfig,
     batch::Row,
     head::{Head, Taken, write_lock},
     history::Readers,
@@ -68,6 +68,8 @@ pub struct Shared {
     pub head: RwLock<Head>,
     /// For everybody who reads.
     pub readers: Readers,
+    /// How long history is kept, and how much of it; may change while it runs.
+    pub config: RwLock<StorageConfig>,
 }
 
 /// Locks a mutex, a poisoned one too.
@@ -76,6 +78,16 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Keeps history so long, and so much of it, from now on.
+    pub fn configure(&self, config: StorageConfig) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// Returns how long history is kept, and how much of it.
+    pub fn config(&self) -> StorageConfig {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns the state of a store that knows nothing yet.
     pub fn new(metrics: Arc<Metrics>, place: &Place) -> Self {
         Self {
@@ -85,6 +97,7 @@ impl Shared {
             metrics,
             head: RwLock::default(),
             readers: Readers::new(place.database()),
+            config: RwLock::default(),
         }
     }
 

@@ -231,7 +231,7 @@ async fn a_full_disk_stops_nothing_and_is_caught_up() {
     let metrics = Arc::new(Metrics::new());
     let shared = Arc::new(Shared::new(metrics.clone(), &place));
     open(&dir).0.close(SOON).await;
-    let mut writer = Writer::new(shared.clone(), place.clone(), StorageConfig::default(), Clock::system());
+    let mut writer = Writer::new(shared.clone(), place.clone(), Clock::system());
     let limit = Arc::new(std::sync::atomic::AtomicU32::new(0));
     writer.page_limit = limit.clone();
     writer.connection().unwrap().pragma_update(None, "max_page_count", 40).unwrap();

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Durability, StorageConfig,
+    Durability,
     batch::{self, Row},
     head::{Taken, write_lock},
     history,
@@ -38,7 +38,6 @@ const SIZE_EVERY: Duration = Duration::from_secs(10);
 pub struct Writer {
     shared: Arc<Shared>,
     place: Place,
-    config: StorageConfig,
     clock: Clock,
     db: Option<Connection>,
     lock: Option<File>,
@@ -59,12 +58,11 @@ pub struct Writer {
 
 impl Writer {
     /// Returns a writer that has tried to open the file once.
-    pub fn new(shared: Arc<Shared>, place: Place, config: StorageConfig, clock: Clock) -> Self {
+    pub fn new(shared: Arc<Shared>, place: Place, clock: Clock) -> Self {
         let now = Instant::now();
         let mut writer = Self {
             shared,
             place,
-            config,
             clock,
             db: None,
             lock: None,
@@ -90,9 +88,9 @@ impl Writer {
         self.db.as_ref()
     }
 
-    /// Returns how long samples are kept, and the clock.
-    pub fn limits(&self) -> (Duration, Clock) {
-        (self.config.retention, self.clock.clone())
+    /// Returns the clock.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// Returns whether another dogwatch holds the directory.
@@ -329,7 +327,7 @@ impl Writer {
         if now >= self.keep_at {
             self.keep_at = now + KEEP_EVERY;
             if let Some(db) = &mut self.db {
-                let (head, config, now) = (&self.shared.head, &self.config, self.clock.wall());
+                let (head, config, now) = (&self.shared.head, &self.shared.config(), self.clock.wall());
                 let stepped = self.housekeeping.step(&mut HousekeepingContext { db, head, config, now });
                 self.shared.metrics.store_damaged.inc_by(self.housekeeping.damaged());
                 (0..self.housekeeping.forgotten()).for_each(|_| self.shared.metrics.drop_at("store_incidents"));
@@ -376,7 +374,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let place = Place { dir: dir.path().into() };
         let shared = Arc::new(Shared::new(Arc::new(Metrics::new()), &place));
-        let mut writer = Writer::new(shared.clone(), place, StorageConfig::default(), Clock::system());
+        let mut writer = Writer::new(shared.clone(), place, Clock::system());
         writer.batch_at = Instant::now() + Duration::from_secs(3600);
         let sample = |at_ms: usize| Sample {
             labels: Labels::new("m", [("series", "0")]),

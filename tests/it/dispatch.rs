@@ -49,7 +49,7 @@ fn settings(receiver: &str) -> Settings {
         tell_warnings_after: Duration::from_secs(60),
         give_up_after: Duration::from_secs(3_600),
         resolve_timeout: Duration::from_secs(300),
-        rule_groups: BTreeSet::new(),
+        rule_groups: BTreeSet::from(["g".into()]),
         drill: false,
         external_url: "https://watch.example.org/".into(),
         external_labels: Default::default(),
@@ -389,7 +389,7 @@ async fn messages_beyond_the_limit_are_told_of() {
         };
         RuleAlert { alert, looks_back: Duration::ZERO }
     });
-    run.rules.send(Firing { source: "storm".into(), at: Timestamp::now(), alerts: storm.collect() }).await.unwrap();
+    run.rules.send(Firing { source: "g".into(), at: Timestamp::now(), alerts: storm.collect() }).await.unwrap();
     eventually("the loss is told", async || {
         run.live.read().incidents.iter().any(|i| i.headline.starts_with("messages are dropped: more than 5000 wait"))
     })

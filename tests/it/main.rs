@@ -19,6 +19,7 @@ mod notify;
 mod peers;
 mod promql;
 mod receivers;
+mod reload;
 mod remote;
 mod rules;
 mod rules_published;

@@ -72,6 +72,17 @@ impl Token {
 }
 
 impl OAuth2 {
+    /// Reads the client's secret or key, and what its server is judged by.
+    ///
+    /// # Errors
+    /// As [`HttpClient::check_files`].
+    pub async fn check_files(&self) -> Result<(), String> {
+        if let Some(secret) = &self.secret {
+            secret.read().await?;
+        }
+        self.http.check_tls_files().await
+    }
+
     /// Checks it.
     ///
     /// # Errors

@@ -49,6 +49,14 @@ impl Auth {
         Ok(Some(Self { user, identity: identity.cloned().unwrap_or_default(), password, secret }))
     }
 
+    /// Reads the files of its secrets.
+    pub async fn check_files(&self) -> Result<(), String> {
+        for credential in [&self.password, &self.secret].into_iter().flatten() {
+            credential.read().await?;
+        }
+        Ok(())
+    }
+
     /// Signs in: by CRAM-MD5 where there is a secret and the server knows it, else with the password.
     pub async fn sign_in(&self, connection: &mut AsyncSmtpConnection, deadline: Instant) -> Result<(), Outcome> {
         const WHAT: &str = "signing in";

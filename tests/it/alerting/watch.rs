@@ -1,4 +1,4 @@
-//! The real program on a configuration, killed and started again on the same data.
+//! The real program on a configuration, reloaded, killed and started again on the same data.
 
 use std::{
     fs::File,
@@ -30,6 +30,7 @@ users: [{name: u, user: {token: t}}]
 /// See the module. Ends with the value.
 pub struct Watch {
     pub url: String,
+    port: u16,
     dir: tempfile::TempDir,
     child: Option<Child>,
 }
@@ -40,6 +41,17 @@ impl Watch {
         dogwatch::notify::init();
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
+        let mut watch = Self { url: format!("http://127.0.0.1:{port}"), port, dir, child: None };
+        watch.configure(config);
+        watch.write("token", TOKEN);
+        watch.write("kubeconfig", KUBECONFIG);
+        watch.start_again().await;
+        watch
+    }
+
+    /// Writes a configuration.
+    pub fn configure(&self, config: &str) {
+        let port = self.port;
         let something = if config.contains("clusters:") || config.contains("heartbeats:") {
             ""
         } else {
@@ -47,13 +59,44 @@ impl Watch {
         };
         // Its own port is proof enough that it sees: this machine's gateway is none of the tests' business.
         let sees = format!("vantage: {{gateway: false, references: ['127.0.0.1:{port}']}}\n");
-        let text = format!("data_dir: data\nlisten: 127.0.0.1:{port}\n{sees}{something}{config}\n");
-        std::fs::write(dir.path().join("dogwatch.yml"), text).unwrap();
-        std::fs::write(dir.path().join("token"), TOKEN).unwrap();
-        std::fs::write(dir.path().join("kubeconfig"), KUBECONFIG).unwrap();
-        let mut watch = Self { url: format!("http://127.0.0.1:{port}"), dir, child: None };
-        watch.start_again().await;
-        watch
+        let own =
+            |key: &str, value: String| if config.contains(key) { String::new() } else { format!("{key} {value}\n") };
+        let (data, listen) = (own("data_dir:", "data".into()), own("listen:", format!("127.0.0.1:{port}")));
+        self.write("dogwatch.yml", &format!("{data}{listen}{sees}{something}{config}\n"));
+    }
+
+    /// Writes a file beside the configuration.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
+    /// Removes one.
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.dir.path().join(name)).unwrap();
+    }
+
+    /// Has it read its configuration anew: status and answer.
+    pub async fn reload(&self) -> (u16, String) {
+        let answer = reqwest::Client::new().post(format!("{}/-/reload", self.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// `kill -HUP`
+    pub fn hang_up(&self) {
+        let pid = self.child.as_ref().unwrap().id().cast_signed();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGHUP).unwrap();
+    }
+
+    /// A value of its own metrics.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let text = reqwest::get(format!("{}/metrics", self.url)).await.ok()?.text().await.ok()?;
+        let values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        values.last()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     /// Starts it on the same data.

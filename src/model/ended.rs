@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::model::{Labels, Sample, stale};
+use super::{Labels, Sample, stale};
 
-/// Markers at `at` for the series of `before` that are not in `now`.
+/// Returns markers at `at` for the series of `before` that are not in `now`.
 pub fn ended(before: &[Sample], now: &[Sample], at: Timestamp) -> Vec<Sample> {
     // Nearly always the same series in the same order.
     if before.len() == now.len() && before.iter().zip(now).all(|(a, b)| a.labels == b.labels) {

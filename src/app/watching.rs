@@ -1,0 +1,264 @@
+//! All that watches clusters: a discovery task and scraping for each, one schedule, one ingest, one look at our own network.
+//! A new configuration adds, changes and takes away clusters; those that it leaves as they are do not notice.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{
+    cluster::{ClusterTask, Dialers, Line, Setup},
+    ground::Ground,
+};
+use crate::{
+    config::Config,
+    dial::Dialer,
+    discover::config::ClusterConfig,
+    ingest::{self, ClusterNews, Ingest, cluster::Cluster},
+    model::{
+        ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State, Target,
+    },
+    probe,
+    schedule::{Command, Defaults, Prober, Schedule, ScheduleConfig},
+    scrape,
+    store::Restored,
+    vantage::{VantageConfig, Watcher},
+};
+
+/// Reports that wait for ingest: a few seconds' worth at 5,000 targets, should its machine hiccup.
+const REPORTS: usize = 16_384;
+/// Updates, looks, commands and diagnoses that wait: all are level-triggered, so few suffice.
+pub const NEWS: usize = 64;
+
+/// All that watches.
+pub struct Watching {
+    clusters: BTreeMap<Arc<str>, Watched>,
+    dialers: Dialers,
+    updates: mpsc::Sender<ClusterNews>,
+    commands: mpsc::Sender<Command>,
+    vantage: watch::Sender<VantageConfig>,
+    schedule: ScheduleConfig,
+}
+
+/// What runs for one cluster; it ends when this is dropped.
+struct Watched {
+    setup: watch::Sender<Setup>,
+    scraping: Option<watch::Sender<scrape::Settings>>,
+}
+
+/// Where what is found goes.
+pub struct Outputs {
+    /// To dispatch.
+    pub diagnoses: mpsc::Sender<Diagnosis>,
+    /// Counts changes of verdicts.
+    pub news: watch::Sender<u64>,
+    /// Counts the turns of the loop that owns the picture.
+    pub alive: Arc<AtomicU64>,
+}
+
+/// A cluster's ends of the channels between its discovery and ingest.
+struct Ends {
+    cluster: Cluster,
+    doubt: Arc<Notify>,
+    members: watch::Receiver<Vec<EtcdMember>>,
+}
+
+impl Ends {
+    fn new(name: &Arc<str>) -> Self {
+        let (members_out, members) = watch::channel(Vec::new());
+        let doubt = Arc::new(Notify::new());
+        Self { cluster: Cluster::new(name.clone(), members_out, doubt.clone()), doubt, members }
+    }
+}
+
+impl Watching {
+    /// Starts with what an earlier run knew.
+    pub fn start(
+        config: &Config,
+        restored: Restored,
+        wanted: &scrape::config::Wanted,
+        outputs: Outputs,
+        ground: &mut Ground,
+    ) -> Self {
+        let (reports, reports_in) = mpsc::channel(REPORTS);
+        let (commands, commands_in) = mpsc::channel(NEWS);
+        let (updates, updates_in) = mpsc::channel(NEWS);
+        let (looks, looks_in) = mpsc::channel(NEWS);
+        let look = Arc::new(Notify::new());
+        let (vantage, vantage_in) = watch::channel(config.vantage.clone());
+        let (shared, stop) = (ground.shared.clone(), ground.stop.clone());
+        let mut watching = Self {
+            clusters: BTreeMap::new(),
+            dialers: Dialers::default(),
+            updates,
+            commands: commands.clone(),
+            vantage,
+            schedule: config.schedule,
+        };
+        let mut clusters = Vec::new();
+        for entry in &config.clusters {
+            let name: Arc<str> = entry.name.as_str().into();
+            let Ends { cluster, doubt, members } = Ends::new(&name);
+            clusters.push(cluster);
+            let snapshot = restored.snapshots.iter().find(|s| s.cluster == *name).cloned().unwrap_or_default();
+            let setup = Setup { config: entry.clone(), defaults: config.defaults, dialer: None };
+            watching.discover(name, setup, snapshot, (doubt, members), ground);
+        }
+        watching.scrape(config, wanted, ground);
+        let watcher = Watcher::new(vantage_in, shared.clock.clone());
+        ground.tasks.spawn(watcher.run(looks, look.clone(), stop.clone()));
+        let prober = prober(watching.dialers.clone(), ground);
+        let (metrics, clock) = (shared.metrics.clone(), shared.clock.clone());
+        let schedule = Schedule::new(config.schedule, prober, reports, metrics, clock);
+        ground.tasks.spawn(schedule.run(commands_in, stop.clone()));
+        let Outputs { diagnoses, news, alive } = outputs;
+        let parts = ingest::Parts {
+            store: ground.store.clone(),
+            live: shared.live,
+            metrics: shared.metrics,
+            clock: shared.clock,
+            schedule: commands,
+            diagnoses,
+            news,
+            look,
+        };
+        let ingest = Ingest::new(parts, clusters, restored.targets);
+        ground.tasks.spawn(ingest.run(reports_in, updates_in, looks_in, alive, stop));
+        watching
+    }
+
+    /// Puts a new configuration in force; `dialers` are those of the clusters that are reached in another way than before.
+    pub async fn change(
+        &mut self,
+        config: &Config,
+        wanted: &scrape::config::Wanted,
+        mut dialers: HashMap<String, Dialer>,
+        ground: &mut Ground,
+    ) {
+        let is_wanted = |name: &str| config.clusters.iter().any(|c| c.name == name);
+        self.clusters.retain(|name, _| is_wanted(name));
+        for entry in &config.clusters {
+            let (name, dialer): (Arc<str>, _) = (entry.name.as_str().into(), dialers.remove(&entry.name));
+            let setup = Setup { config: entry.clone(), defaults: config.defaults, dialer };
+            if let Some(known) = self.clusters.get(&name) {
+                known.setup.send_if_modified(|old| replace(old, setup));
+                continue;
+            }
+            let Ends { cluster, doubt, members } = Ends::new(&name);
+            // Before the task's first news. Ingest ends only when everything does.
+            let _ = self.updates.send(ClusterNews::Watch(Box::new(cluster))).await;
+            self.discover(name, setup, ClusterSnapshot::default(), (doubt, members), ground);
+        }
+        self.scrape(config, wanted, ground);
+        self.vantage.send_if_modified(|old| replace_with(old, &config.vantage));
+        if replace_with(&mut self.schedule, &config.schedule) {
+            let _ = self.commands.send(Command::Configure(config.schedule)).await;
+        }
+    }
+
+    fn discover(
+        &mut self,
+        name: Arc<str>,
+        setup: Setup,
+        snapshot: ClusterSnapshot,
+        (doubt, members): (Arc<Notify>, watch::Receiver<Vec<EtcdMember>>),
+        ground: &mut Ground,
+    ) {
+        let (change, changed) = watch::channel(setup.clone());
+        let task = ClusterTask {
+            setup,
+            name: name.clone(),
+            dialers: self.dialers.clone(),
+            store: ground.store.clone(),
+            metrics: ground.shared.metrics.clone(),
+            clock: ground.shared.clock.clone(),
+            snapshot,
+            updates: self.updates.clone(),
+            doubt,
+            members,
+        };
+        ground.tasks.spawn(task.run(changed, ground.stop.clone()));
+        self.clusters.insert(name, Watched { setup: change, scraping: None });
+    }
+
+    /// Scrapes those clusters that ask for it.
+    fn scrape(&mut self, config: &Config, wanted: &scrape::config::Wanted, ground: &mut Ground) {
+        let of = |name: &str| config.clusters.iter().find(|c| c.name == name).and_then(|c| c.scrape.clone());
+        for (name, watched) in &mut self.clusters {
+            let Some(config) = of(name) else {
+                watched.scraping = None;
+                continue;
+            };
+            let settings = scrape::Settings { config, wanted: wanted.clone() };
+            if let Some(scraping) = &watched.scraping {
+                scraping.send_if_modified(|old| replace_with(old, &settings));
+                continue;
+            }
+            let (change, changed) = watch::channel(settings);
+            let (cluster, known) = (name.clone(), self.dialers.clone());
+            let parts = scrape::Parts {
+                cluster: name.clone(),
+                dialer: Box::new(move || known.get(&cluster).map(|line| line.dialer)),
+                live: ground.shared.live.clone(),
+                store: ground.store.clone(),
+                metrics: ground.shared.metrics.clone(),
+                clock: ground.shared.clock.clone(),
+            };
+            ground.tasks.spawn(scrape::run(parts, changed, ground.stop.clone()));
+            watched.scraping = Some(change);
+        }
+    }
+}
+
+/// Takes a setup over where it says something new.
+fn replace(old: &mut Setup, new: Setup) -> bool {
+    let says = |setup: &Setup| -> (ClusterConfig, Defaults) { (setup.config.clone(), setup.defaults) };
+    let news = new.dialer.is_some() || says(old) != says(&new);
+    if news {
+        *old = new;
+    }
+    news
+}
+
+fn replace_with<T: PartialEq + Clone>(old: &mut T, new: &T) -> bool {
+    let news = old != new;
+    if news {
+        old.clone_from(new);
+    }
+    news
+}
+
+/// The probe of a target: with its cluster's dialer, and the API servers that are up for the node proxy.
+fn prober(dialers: Dialers, ground: &Ground) -> Prober {
+    let (live, clock) = (ground.shared.live.clone(), ground.shared.clock.clone());
+    Arc::new(move |target: Arc<Target>| {
+        let (dialers, live, clock) = (dialers.clone(), live.clone(), clock.clone());
+        Box::pin(async move {
+            let Some(Line { dialer, keep_alive }) = dialers.get(&target.key.cluster) else {
+                // Targets come from the task that sets the dialer first: this is one whose cluster has just gone.
+                let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");
+                return Observation::failed(target, clock.wall(), failure);
+            };
+            let proxies = if target.key.job == Job::Kubelet { api_servers(&live, &target) } else { Vec::new() };
+            probe::probe(&target, &dialer, &proxies, keep_alive, &clock).await
+        })
+    })
+}
+
+/// API servers of the target's cluster that are up.
+fn api_servers(live: &Live, target: &Target) -> Vec<url::Url> {
+    let live = live.read();
+    let Some(cluster) = live.clusters.get(&target.key.cluster) else { return Vec::new() };
+    cluster
+        .targets
+        .values()
+        .take_while(|t| t.target.key.job == Job::KubeApiserver)
+        .filter(|t| t.verdict.state == State::Up)
+        .filter_map(|t| match &t.target.spec {
+            ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
+            _ => None,
+        })
+        .collect()
+}
