@@ -8,6 +8,7 @@ mod aggregate;
 mod annotations;
 mod binary;
 mod bounds;
+mod budget;
 mod call;
 mod dialect;
 mod eval;
@@ -27,14 +28,15 @@ mod select;
 mod tests;
 use promql_parser::parser as grammar;
 
+pub use self::{
+    budget::{Budget, Pool},
+    labels::{all as label_pairs, compare},
+    reach::{Reach, Recorded},
+};
 use self::{
     eval::Eval,
     expr::Expr,
     grid::{Grid, Row, Rows, is_some},
-};
-pub use self::{
-    labels::{all as label_pairs, compare},
-    reach::{Reach, Recorded},
 };
 use crate::{
     model::{Labels, Matcher},
@@ -108,6 +110,9 @@ pub enum EvalError {
     /// [`Limits::max_samples`].
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// What this evaluation, or all together, may hold, in bytes.
+    #[error("query processing would take more memory than the {} MiB that it may have (query.max_memory)", .0 >> 20)]
+    TooMuchMemory(usize),
     /// The caller's `stop` said so.
     #[error("query timed out in expression evaluation")]
     Stopped,
@@ -215,7 +220,8 @@ impl Query {
     }
 }
 
-/// Evaluates a query over the series of its selections. `stop` is asked now and then, and ends it by saying true.
+/// Evaluates a query over the series of its selections. `stop` is asked now and then, and ends it by saying true. What the
+/// answer weighs stays taken of the budget.
 ///
 /// # Errors
 /// When there is no answer, or a limit is met.
@@ -224,6 +230,7 @@ pub fn evaluate(
     window: &Window,
     data: &[Vec<Packed>],
     limits: &Limits,
+    budget: &Budget,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Answer, EvalError> {
     if data.len() != query.selectors {
@@ -234,14 +241,30 @@ pub fn evaluate(
         0 => Grid::new(window.start_ms, window.start_ms, 1),
         step => Grid::new(window.start_ms, window.end_ms, step),
     };
-    let eval = Eval::new(&query.expr, window, *limits, data, stop);
+    let eval = Eval::new(&query.expr, window, *limits, budget, data, stop);
     let value = match (&query.expr, window.step_ms) {
         (Expr::Range(..) | Expr::Subquery(_), 0) => top_matrix(&eval, &query.expr, &grid)?,
-        (expr, _) => finish(eval.eval(expr, &grid)?, &grid, &query.expr, window.step_ms == 0),
+        (expr, _) => {
+            let value = eval.eval(expr, &grid)?;
+            eval.budget.take(answered(&value))?;
+            finish(value, &grid, &query.expr, window.step_ms == 0)
+        }
     };
     let (notes, stats) = eval.end();
     let (warnings, infos) = notes.told();
     Ok(Answer { value, warnings, infos, stats })
+}
+
+/// What a value needs as an answer.
+fn answered(value: &grid::Value) -> usize {
+    match value {
+        grid::Value::Text(text) => text.len(),
+        grid::Value::Scalar(values) => values.len() * budget::ANSWERED_BYTES,
+        grid::Value::Rows(rows) => {
+            let points = |row: &Row| row.values.iter().filter(|v| is_some(**v)).count() * budget::ANSWERED_BYTES;
+            rows.iter().map(|row| budget::of_row(&row.labels, 0) + points(row)).sum()
+        }
+    }
 }
 
 /// A range vector as the result of an instant query: its samples.
@@ -262,12 +285,14 @@ fn top_matrix(eval: &Eval<'_>, expr: &Expr, grid: &Grid) -> Result<Value, EvalEr
                 packed.read(Want::Last, at.saturating_sub(*range_ms).saturating_add(1), at, &mut points)?;
                 select::drop_stale(&mut points);
                 eval.hold(points.len())?;
+                eval.budget.take_many(points.len(), budget::ANSWERED_BYTES)?;
                 eval.count(points.len() as u64);
                 add(&packed.labels, &points);
             }
         }
         Expr::Subquery(subquery) => {
             for (row, points) in eval.subquery(subquery, grid)? {
+                eval.budget.take_many(points.len(), budget::ANSWERED_BYTES)?;
                 add(&row.labels, &points);
             }
         }

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 pub use self::source::{Memory, Source};
 use crate::{
     model::duration,
-    promql::{self, Answer, EvalError, Limits, Query, ValueType, Window},
-    store::Store,
+    pack::Packed,
+    promql::{self, Answer, Budget, EvalError, Limits, Pool, Query, ValueType, Window},
+    store::{self, Store},
     telemetry::Metrics,
 };
 
@@ -29,6 +30,9 @@ use crate::{
 pub struct QueryConfig {
     /// Samples that one query may hold at once.
     pub max_samples: usize,
+    /// Bytes that all queries may hold at once; one may hold half of them. The rules have as much for themselves.
+    #[serde(with = "store::size")]
+    pub max_memory: u64,
     /// A query that takes longer is broken off.
     #[serde(with = "duration")]
     pub timeout: Duration,
@@ -43,6 +47,7 @@ impl Default for QueryConfig {
     fn default() -> Self {
         Self {
             max_samples: 50_000_000,
+            max_memory: 256 << 20,
             timeout: Duration::from_secs(120),
             max_concurrency: 20,
             lookback_delta: Duration::from_secs(300),
@@ -50,6 +55,10 @@ impl Default for QueryConfig {
     }
 }
 
+/// The least that `max_memory` may be, in bytes: enough for the pages' and the rules' own queries.
+pub const MEMORY_MIN: u64 = 16 << 20;
+/// A lookback is no longer, in milliseconds: a thousand years.
+const LOOKBACK_MAX_MS: i64 = 1_000 * 365 * 86_400_000;
 /// The most that `max_concurrency` may be: each query holds a thread.
 pub const CONCURRENCY_MAX: usize = 512;
 /// Points a series of a range query may have (web/api/v1/api.go).
@@ -100,13 +109,15 @@ pub struct Timings {
     pub eval: Duration,
 }
 
-/// An answer with what it took.
-#[derive(Clone, Debug, PartialEq)]
+/// An answer with what it took. Its memory counts as held until it is dropped.
+#[derive(Debug)]
 pub struct Outcome {
     /// The answer.
     pub answer: Answer,
     /// How long it took.
     pub timings: Timings,
+    /// What it holds.
+    pub held: Arc<Budget>,
 }
 
 /// The door. Cheap to clone.
@@ -119,6 +130,7 @@ struct Inner {
     config: QueryConfig,
     metrics: Arc<Metrics>,
     turns: Semaphore,
+    pool: Arc<Pool>,
 }
 
 impl Engine {
@@ -130,7 +142,8 @@ impl Engine {
     /// Over any source.
     pub fn over(source: Source, config: QueryConfig, metrics: Arc<Metrics>) -> Self {
         let turns = Semaphore::new(config.max_concurrency.clamp(1, CONCURRENCY_MAX));
-        Self(Arc::new(Inner { source, config, metrics, turns }))
+        let pool = Pool::new(usize::try_from(config.max_memory).unwrap_or(usize::MAX / 4));
+        Self(Arc::new(Inner { source, config, metrics, turns, pool }))
     }
 
     /// Returns the limits in force.
@@ -195,9 +208,24 @@ impl Engine {
         self.blocking(query, Window { start_ms, end_ms, step_ms, lookback_ms: 0 }, Options::default())
     }
 
+    fn lookback_ms(&self, options: Options) -> i64 {
+        millis(options.lookback_delta.unwrap_or(self.0.config.lookback_delta)).clamp(1, LOOKBACK_MAX_MS)
+    }
+
+    /// Counts what a limit refused.
+    fn counted(&self, error: Refused) -> QueryError {
+        let limit = match error.limit {
+            Some(EvalError::TooManySamples) => "query_samples",
+            Some(EvalError::TooMuchMemory(_)) => "query_memory",
+            _ => return error.told,
+        };
+        self.0.metrics.drop_at(limit);
+        error.told
+    }
+
     fn blocking(&self, query: &Query, mut window: Window, options: Options) -> Result<Answer, QueryError> {
         let timeout = options.timeout.map_or(self.0.config.timeout, |t| t.min(self.0.config.timeout));
-        window.lookback_ms = millis(options.lookback_delta.unwrap_or(self.0.config.lookback_delta)).max(1);
+        window.lookback_ms = self.lookback_ms(options);
         let abandoned = Abandoned::default();
         let job = Job {
             source: self.0.source.clone(),
@@ -207,12 +235,12 @@ impl Engine {
             deadline: Instant::now() + timeout,
             abandoned: abandoned.0.clone(),
         };
-        job.run(&mut Timings::default())
+        job.run(&Budget::new(self.0.pool.clone()), &mut Timings::default()).map_err(|error| self.counted(error))
     }
 
     async fn run(&self, query: Query, mut window: Window, options: Options) -> Result<Outcome, QueryError> {
         let config = &self.0.config;
-        window.lookback_ms = millis(options.lookback_delta.unwrap_or(config.lookback_delta)).max(1);
+        window.lookback_ms = self.lookback_ms(options);
         let timeout = options.timeout.map_or(config.timeout, |t| t.min(config.timeout));
         let begun = Instant::now();
         let outcome = tokio::time::timeout(timeout, self.0.turns.acquire()).await;
@@ -230,8 +258,14 @@ impl Engine {
             deadline: begun + timeout,
             abandoned: abandoned.0.clone(),
         };
-        let done = tokio::task::spawn_blocking(move || job.run(&mut timings).map(|answer| Outcome { answer, timings }));
-        let outcome = done.await.unwrap_or_else(|error| Err(broken(error)));
+        let held = Budget::new(self.0.pool.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            job.run(&held, &mut timings).map(|answer| Outcome { answer, timings, held: Arc::new(held) })
+        });
+        let outcome = match done.await {
+            Ok(outcome) => outcome.map_err(|error| self.counted(error)),
+            Err(error) => Err(broken(error)),
+        };
         drop(abandoned);
         self.0.metrics.query_seconds.observe(begun.elapsed().as_secs_f64());
         if outcome.is_err() {
@@ -251,6 +285,18 @@ impl Drop for Abandoned {
     }
 }
 
+/// Why there is no answer, and at which limit, where it was one.
+struct Refused {
+    told: QueryError,
+    limit: Option<EvalError>,
+}
+
+impl From<QueryError> for Refused {
+    fn from(told: QueryError) -> Self {
+        Self { told, limit: None }
+    }
+}
+
 /// One query on a thread of its own.
 struct Job {
     source: Source,
@@ -262,27 +308,57 @@ struct Job {
 }
 
 impl Job {
-    fn run(self, timings: &mut Timings) -> Result<Answer, QueryError> {
+    fn run(self, budget: &Budget, timings: &mut Timings) -> Result<Answer, Refused> {
         let begun = Instant::now();
-        let mut data = Vec::new();
-        for selection in self.query.selections(&self.window) {
-            self.check("query preparation")?;
-            let read = self.source.select(&selection.matchers, selection.from_ms, selection.to_ms);
-            data.push(read.map_err(|e| QueryError { kind: ErrorKind::Internal, message: e.to_string() })?);
-        }
+        let data = self.selected(budget)?;
+        let selected = budget.held();
         timings.prepare = begun.elapsed();
         let begun = Instant::now();
         let limits = Limits { max_samples: self.max_samples, threads: threads() };
         let stop = || self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline;
-        let answer = promql::evaluate(&self.query, &self.window, &data, &limits, &stop);
+        let answer = promql::evaluate(&self.query, &self.window, &data, &limits, budget, &stop);
         timings.eval = begun.elapsed();
-        answer.map_err(|error| match error {
+        drop(data);
+        budget.give(selected);
+        answer.map_err(|error| self.refused(error))
+    }
+
+    /// Reads what the query selects, as far as its time and its memory go.
+    fn selected(&self, budget: &Budget) -> Result<Vec<Vec<Packed>>, Refused> {
+        let mut data = Vec::new();
+        for selection in self.query.selections(&self.window) {
+            self.check("query preparation")?;
+            let over = OnceLock::new();
+            let go_on = |bytes| match budget.take(bytes) {
+                Ok(()) => self.check("query preparation").is_ok(),
+                Err(error) => {
+                    let _ = over.set(error);
+                    false
+                }
+            };
+            match self.source.select(&selection.matchers, selection.from_ms, selection.to_ms, &go_on) {
+                Ok(read) => data.push(read),
+                Err(error) => {
+                    self.check("query preparation")?;
+                    return Err(match over.into_inner() {
+                        Some(over) => self.refused(over),
+                        None => QueryError { kind: ErrorKind::Internal, message: error.to_string() }.into(),
+                    });
+                }
+            }
+        }
+        Ok(data)
+    }
+
+    fn refused(&self, error: EvalError) -> Refused {
+        let told = match error {
             EvalError::Stopped => {
                 self.check("expression evaluation").err().unwrap_or_else(|| timed_out(&error.to_string()))
             }
             EvalError::Damaged(_) => QueryError { kind: ErrorKind::Internal, message: error.to_string() },
             _ => QueryError { kind: ErrorKind::Execution, message: error.to_string() },
-        })
+        };
+        Refused { told, limit: Some(error) }
     }
 
     fn check(&self, phase: &str) -> Result<(), QueryError> {

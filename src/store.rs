@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     config::StorageConfig,
-    history::Shard,
+    history::{GoOn, Shard},
     incidents::{IncidentFilter, IncidentList, IncidentState},
 };
 use self::{
@@ -352,19 +352,26 @@ impl Store {
     /// # Errors
     /// When the file can't be read.
     pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Packed>, StoreError> {
+        self.select_while(matchers, from_ms, to_ms, &|_| true)
+    }
+
+    /// Returns the same, as long as `go_on` says so of the bytes that each step has added; its no is an error too. Blocks.
+    pub fn select_while(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+        go_on: &GoOn<'_>,
+    ) -> Result<Vec<Packed>, StoreError> {
         let shared = &self.0.shared;
         let ids = read_lock(&shared.head).matching(matchers, from_ms, to_ms);
-        history::read(&shared.head, &shared.readers, &ids, from_ms, to_ms)
+        history::read(&shared.head, &shared.readers, &ids, (from_ms, to_ms), go_on)
     }
 
     /// Returns the label sets that satisfy all matchers of at least one of the sets (no set: every series) and may have samples in
     /// `[from_ms, to_ms]`. Sorted. From memory; does not block.
     pub fn series(&self, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
-        let head = read_lock(&self.0.shared.head);
-        match sets {
-            [] => head.index().sorted(head.matching(&[], from_ms, to_ms).into_iter()),
-            sets => head.index().sorted(sets.iter().flat_map(|matchers| head.matching(matchers, from_ms, to_ms))),
-        }
+        history::label_sets(&self.0.shared.head, sets, from_ms, to_ms)
     }
 
     /// Returns up to `limit` series of a shard with ids above `after`, in the order of their ids, with their samples in `[from_ms, to_ms]`; series without any are left out. The id of the
@@ -387,7 +394,7 @@ impl Store {
             mine.take(limit).collect()
         };
         let next = ids.last().copied().filter(|_| ids.len() == limit);
-        Ok((history::read(&shared.head, &shared.readers, &ids, from_ms, to_ms)?, next))
+        Ok((history::read(&shared.head, &shared.readers, &ids, (from_ms, to_ms), &|_| true)?, next))
     }
 
     /// Returns where history begins, Unix milliseconds: samples of any age, rolled up or not; `None`: there are none. From memory;

@@ -182,6 +182,9 @@ fn check_query(query: &QueryConfig, say: &mut impl FnMut(&str, String)) {
     if query.max_samples == 0 {
         say("query.max_samples", "must be at least 1".into());
     }
+    if query.max_memory < query::MEMORY_MIN {
+        say("query.max_memory", format!("must be at least {} MiB", query::MEMORY_MIN >> 20));
+    }
     if query.timeout.is_zero() || query.lookback_delta.is_zero() {
         say("query", "timeout and lookback_delta must be longer than nothing".into());
     }

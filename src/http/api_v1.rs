@@ -116,7 +116,10 @@ async fn query_range(State(web): State<Web>, params: Params) -> Answered {
 
 /// Writing tens of megabytes takes long enough to be felt by the probes that share the runtime's threads.
 async fn written(outcome: Outcome, limit: Option<usize>, stats: bool) -> Answered {
-    let text = tokio::task::spawn_blocking(move || Json::result(outcome, limit, stats).done());
+    let text = tokio::task::spawn_blocking(move || {
+        let held = outcome.held.clone();
+        Json::result(outcome, limit, stats).done().holding(held)
+    });
     text.await.map_err(|e| Failed::internal(format!("the answer could not be written: {e}")))
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    EvalError,
+    EvalError, budget,
     call::check_quantile,
     eval::Eval,
     expr::{Agg, Aggregate},
@@ -25,29 +25,35 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
             }
             let rows = eval.rows(&a.expr, grid)?;
             eval.release_rows(&rows);
-            count_values(a, label, &rows, grid)
+            count_values(eval, a, label, &rows, grid)
         }
         Agg::Topk | Agg::Bottomk | Agg::Limitk => {
             let k = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
             let k = k.into_iter().map(whole).collect::<Result<Vec<_>, _>>()?;
-            let rows = eval.rows(&a.expr, grid)?;
+            let rows = again(eval, eval.rows(&a.expr, grid)?)?;
             Ok(pick(eval, a, &k, rows, grid))
         }
         Agg::Quantile => {
             let q = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
             check_quantiles(eval, &q);
-            let rows = eval.rows(&a.expr, grid)?;
+            let rows = again(eval, eval.rows(&a.expr, grid)?)?;
             eval.release_rows(&rows);
             Ok(quantiles(a, &q, &rows, grid))
         }
         op => {
-            let rows = eval.rows(&a.expr, grid)?;
+            let rows = again(eval, eval.rows(&a.expr, grid)?)?;
             eval.release_rows(&rows);
             let out = fold(a, op, rows, grid);
             eval.hold(out.iter().map(|row| row.values.len()).sum())?;
             Ok(out)
         }
     }
+}
+
+/// What is made of rows is no larger than they are: as much is taken once more.
+fn again(eval: &Eval<'_>, rows: Rows) -> Result<Rows, EvalError> {
+    eval.budget.take(budget::of_rows(&rows))?;
+    Ok(rows)
 }
 
 /// Warns of what is no quantile: of all steps, of the largest, the smallest and NaN.
@@ -226,7 +232,7 @@ fn quantiles(a: &Aggregate, q: &[f64], rows: &Rows, grid: &Grid) -> Rows {
     out
 }
 
-fn count_values(a: &Aggregate, label: &str, rows: &Rows, grid: &Grid) -> Result<Rows, EvalError> {
+fn count_values(eval: &Eval<'_>, a: &Aggregate, label: &str, rows: &Rows, grid: &Grid) -> Result<Rows, EvalError> {
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut out = Rows::new();
     // A label named in `by` that is the counted one is what the values are put into.
@@ -235,11 +241,17 @@ fn count_values(a: &Aggregate, label: &str, rows: &Rows, grid: &Grid) -> Result<
     for row in rows {
         let key = group(&a, &row.labels);
         for (step, value) in row.values.iter().enumerate().filter(|(_, v)| is_some(**v)) {
+            eval.check()?;
             let labels = labels::with(&key, label, &format_float(*value));
-            let place = *places.entry(labels).or_insert_with_key(|labels| {
-                out.push(Row { labels: labels.clone(), values: vec![none(); grid.steps] });
-                out.len() - 1
-            });
+            let place = match places.get(&labels) {
+                Some(place) => *place,
+                None => {
+                    eval.budget.take(budget::of_row(&labels, grid.steps))?;
+                    places.insert(labels.clone(), out.len());
+                    out.push(Row { labels, values: vec![none(); grid.steps] });
+                    out.len() - 1
+                }
+            };
             let count = &mut out[place].values[step];
             *count = if is_some(*count) { *count + 1.0 } else { 1.0 };
         }

@@ -1,9 +1,9 @@
 //! Binary operators: numbers, filters, vector matching, sets.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
-    EvalError,
+    EvalError, budget,
     eval::Eval,
     expr::{Binary, Card, Matching, Op},
     grid::{Grid, Row, Rows, Value, is_some, joined, none},
@@ -27,7 +27,7 @@ pub fn eval(eval: &Eval<'_>, binary: &Binary, grid: &Grid) -> Result<Value, Eval
             } else {
                 eval.release_rows(&lhs);
                 eval.release_rows(&rhs);
-                let rows = vectors(binary, lhs, rhs, grid)?;
+                let rows = vectors(eval, binary, lhs, rhs, grid)?;
                 eval.hold(rows.iter().map(|row| row.values.len()).sum())?;
                 rows
             };
@@ -135,18 +135,21 @@ fn any(rows: &Rows, grid: &Grid) -> Vec<bool> {
     any
 }
 
-fn vectors(binary: &Binary, lhs: Rows, rhs: Rows, grid: &Grid) -> Result<Rows, EvalError> {
+fn vectors(eval: &Eval<'_>, binary: &Binary, lhs: Rows, rhs: Rows, grid: &Grid) -> Result<Rows, EvalError> {
     let swapped = binary.matching.card == Card::OneToMany;
     // From here on the right side is the one side.
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
     let both: Vec<bool> = any(&many, grid).into_iter().zip(any(&one, grid)).map(|(a, b)| a && b).collect();
+    if !both.contains(&true) {
+        return Ok(Rows::new());
+    }
     let mut out = Rows::new();
     for (signature, left, right) in Groups::new(&binary.matching, &many, &one).groups {
         unique(&signature, &one, &right, &both, swapped)?;
         if left.is_empty() || right.is_empty() {
             continue;
         }
-        let group = Group { binary, many: &many, one: &one, left: &left, right: &right, swapped };
+        let group = Group { eval, binary, many: &many, one: &one, left: &left, right: &right, swapped };
         group.rows(grid, &mut out)?;
     }
     joined(out)
@@ -154,23 +157,34 @@ fn vectors(binary: &Binary, lhs: Rows, rhs: Rows, grid: &Grid) -> Result<Rows, E
 
 /// On the one side, a group has one point a step.
 fn unique(signature: &Labels, one: &Rows, right: &[usize], both: &[bool], swapped: bool) -> Result<(), EvalError> {
-    for (i, a) in right.iter().enumerate().skip(1) {
-        for b in &right[..i] {
-            let (a, b) = (&one[*a], &one[*b]);
-            let meet = |step: usize| both[step] && is_some(a.values[step]) && is_some(b.values[step]);
-            if (0..both.len()).any(meet) {
-                let side = if swapped { "left" } else { "right" };
-                return Err(EvalError::Execution(format!(
-                    "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-                    a.labels, b.labels
-                )));
+    if right.len() < 2 {
+        return Ok(());
+    }
+    // Which row has the point of a step.
+    let mut owners: Vec<Option<usize>> = vec![None; both.len()];
+    for i in right {
+        let a = &one[*i];
+        let mut met: Option<usize> = None;
+        for (step, owner) in owners.iter_mut().enumerate().filter(|(step, _)| both[*step] && is_some(a.values[*step])) {
+            let _ = step;
+            match owner {
+                Some(owner) => met = Some(met.map_or(*owner, |met| met.min(*owner))),
+                None => *owner = Some(*i),
             }
+        }
+        if let Some(met) = met {
+            let side = if swapped { "left" } else { "right" };
+            return Err(EvalError::Execution(format!(
+                "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+                a.labels, one[met].labels
+            )));
         }
     }
     Ok(())
 }
 
 struct Group<'a> {
+    eval: &'a Eval<'a>,
     binary: &'a Binary,
     many: &'a Rows,
     one: &'a Rows,
@@ -184,13 +198,26 @@ impl Group<'_> {
         let one_to_one = self.binary.matching.card == Card::OneToOne;
         // At each step, whether a row of the many side has matched already.
         let mut matched = vec![false; if one_to_one { grid.steps } else { 0 }];
-        let mut made: HashSet<(Labels, usize)> = HashSet::new();
+        // Where many may match: at which steps there is a row of these labels.
+        let mut made: HashMap<Labels, Vec<bool>> = HashMap::new();
         let check = self.left.len() > 1;
         for left in self.left {
             for right in self.right {
-                let row = self.row(&self.many[*left], &self.one[*right]);
+                self.eval.check()?;
+                let (many, one) = (&self.many[*left], &self.one[*right]);
+                let bytes = budget::of_row(&many.labels, grid.steps) + budget::of_labels(&one.labels);
+                self.eval.budget.take(bytes)?;
+                let row = self.row(many, one);
                 if !row.has_points() {
+                    self.eval.budget.give(bytes);
                     continue;
+                }
+                let mut taken = None;
+                if check && !one_to_one {
+                    if !made.contains_key(&row.labels) {
+                        self.eval.budget.take(budget::of_labels(&row.labels) + grid.steps)?;
+                    }
+                    taken = Some(made.entry(row.labels.clone()).or_insert_with(|| vec![false; grid.steps]));
                 }
                 for step in (0..grid.steps).filter(|step| check && is_some(row.values[*step])) {
                     if one_to_one && std::mem::replace(&mut matched[step], true) {
@@ -199,7 +226,7 @@ impl Group<'_> {
                                 .into(),
                         ));
                     }
-                    if !one_to_one && !made.insert((row.labels.clone(), step)) {
+                    if taken.as_mut().is_some_and(|taken| std::mem::replace(&mut taken[step], true)) {
                         return Err(EvalError::Execution(
                             "multiple matches for labels: grouping labels must ensure unique matches".into(),
                         ));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    EvalError,
+    EvalError, budget,
     eval::Eval,
     expr::{Call, Expr},
     functions::{Kind, RangeFn, Special, histogram, labels as relabel},
@@ -79,8 +79,10 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
             let of = RangeCall { range_ms: subquery.range_ms, shift: &subquery.shift, function, args: &args };
             let mut rows = Rows::new();
             for (mut row, mut points) in eval.subquery(subquery, grid)? {
-                eval.release(row.values.len());
-                row.values = of.row(eval, grid, &mut points);
+                eval.check()?;
+                eval.release(points.len());
+                eval.budget.take_many(grid.steps, budget::VALUE_BYTES)?;
+                row.values = of.row(eval, grid, &mut points)?;
                 if row.has_points() {
                     eval.hold(row.values.len())?;
                     row.labels = of.labels(eval, &row.labels);
@@ -141,9 +143,9 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
             if !is_label(dst) {
                 return odd("destination", dst);
             }
-            let mut rows = eval.rows(arg(0)?, grid)?;
-            rows.iter_mut().for_each(|row| row.labels = relabel::label_join(&row.labels, dst, separator, sources));
-            joined(rows).map(Value::Rows)
+            relabelled(eval, eval.rows(arg(0)?, grid)?, dst, |labels| {
+                relabel::label_join(labels, dst, separator, sources).map(Some)
+            })
         }
         Special::NativeHistogram => {
             eval.rows(arg(0)?, grid)?;
@@ -235,8 +237,28 @@ fn label_replace(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, Eva
     if !is_label(dst) {
         return Err(EvalError::Execution(format!("invalid destination label name in label_replace(): {dst}")));
     }
-    let mut rows = eval.rows(vector, grid)?;
-    rows.iter_mut().for_each(|row| row.labels = relabel::label_replace(&row.labels, dst, replacement, source, &regex));
+    relabelled(eval, eval.rows(vector, grid)?, dst, |labels| {
+        relabel::label_replace(labels, dst, replacement, source, &regex)
+    })
+}
+
+/// Gives each row the labels that a function makes; `None`: as it was.
+fn relabelled(
+    eval: &Eval<'_>,
+    mut rows: Rows,
+    dst: &str,
+    make: impl Fn(&Labels) -> Result<Option<Labels>, relabel::TooLong>,
+) -> Result<Value, EvalError> {
+    for row in &mut rows {
+        eval.check()?;
+        let too_long = |relabel::TooLong(max)| {
+            EvalError::Execution(format!("the value of label {dst:?} would be longer than {max} bytes"))
+        };
+        if let Some(labels) = make(&row.labels).map_err(too_long)? {
+            eval.budget.take(budget::of_labels(&labels))?;
+            row.labels = labels;
+        }
+    }
     joined(rows).map(Value::Rows)
 }
 
@@ -252,6 +274,8 @@ fn buckets(
     grid: &Grid,
     mut number: impl FnMut(usize, &mut Vec<histogram::Bucket>, &str) -> f64,
 ) -> Result<Value, EvalError> {
+    // As much again for the groups and what is made of them.
+    eval.budget.take(budget::of_rows(&rows))?;
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut groups: Vec<(Labels, Vec<(f64, Row)>)> = Vec::new();
     for row in rows {
@@ -275,6 +299,7 @@ fn buckets(
     let mut out = Rows::with_capacity(groups.len());
     let mut at = Vec::new();
     for (labels, group) in groups {
+        eval.check()?;
         let mut values = vec![none(); grid.steps];
         for (step, value) in values.iter_mut().enumerate() {
             at.clear();

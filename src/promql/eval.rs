@@ -8,7 +8,9 @@ use std::sync::{
 use super::{
     EvalError, Limits, Stats, Window, aggregate,
     annotations::Annotations,
-    binary, call,
+    binary,
+    budget::{self, Budget},
+    call,
     expr::{Expr, Selector, Subquery},
     grid::{Grid, Row, Rows, Value, is_some, unnamed},
     labels,
@@ -27,6 +29,8 @@ pub struct Eval<'a> {
     pub window: Window,
     /// What it may use.
     pub limits: Limits,
+    /// What it holds.
+    pub budget: &'a Budget,
     /// Series of each selector; sorted by their labels where the query picks some of them.
     data: Vec<Vec<&'a Packed>>,
     stop: &'a (dyn Fn() -> bool + Sync),
@@ -44,6 +48,7 @@ impl<'a> Eval<'a> {
         expr: &Expr,
         window: Window,
         limits: Limits,
+        budget: &'a Budget,
         data: &'a [Vec<Packed>],
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
@@ -59,6 +64,7 @@ impl<'a> Eval<'a> {
         Self {
             window,
             limits,
+            budget,
             data: data.iter().map(sorted).collect(),
             stop,
             stopped: AtomicBool::new(false),
@@ -86,6 +92,12 @@ impl<'a> Eval<'a> {
             self.stopped.store(true, Ordering::Relaxed);
         }
         if self.stopped.load(Ordering::Relaxed) { Err(EvalError::Stopped) } else { Ok(()) }
+    }
+
+    /// Asks the caller now, after much work at once.
+    pub fn check_now(&self) -> Result<(), EvalError> {
+        self.checks.store(0, Ordering::Relaxed);
+        self.check()
     }
 
     /// Holds so many more points.
@@ -124,9 +136,18 @@ impl<'a> Eval<'a> {
         (self.annotations.into_inner().unwrap_or_else(PoisonError::into_inner), stats)
     }
 
-    /// Evaluates a node on a grid.
+    /// Evaluates a node on a grid. What the node took on its way is given back, save for what it gives.
     pub fn eval(&self, expr: &Expr, grid: &Grid) -> Result<Value, EvalError> {
         self.check()?;
+        let before = self.budget.held();
+        // Each node makes at least one row of it, or a number a step.
+        self.budget.take_many(grid.steps, budget::VALUE_BYTES)?;
+        let value = self.node(expr, grid)?;
+        self.budget.settle(before.saturating_add(budget::of_value(&value)))?;
+        Ok(value)
+    }
+
+    fn node(&self, expr: &Expr, grid: &Grid) -> Result<Value, EvalError> {
         match expr {
             Expr::Number(number) => Ok(Value::Scalar(vec![*number; grid.steps])),
             Expr::Text(text) => Ok(Value::Text(text.clone())),
@@ -185,6 +206,9 @@ impl<'a> Eval<'a> {
     pub fn subquery(&self, subquery: &Subquery, grid: &Grid) -> Result<Vec<(Row, Points)>, EvalError> {
         let (first, last) = references(self, grid, &subquery.shift);
         let Some(inner) = subquery_grid(subquery, first, last) else { return Ok(Vec::new()) };
+        if inner.steps > self.limits.max_samples {
+            return Err(EvalError::TooManySamples);
+        }
         // Prometheus counts what its windows hold, not what they were made from.
         let counted = self.total.load(Ordering::Relaxed);
         let value = self.eval(&subquery.expr, &inner)?;
@@ -194,14 +218,16 @@ impl<'a> Eval<'a> {
             Value::Scalar(values) => vec![Row { labels: labels::empty(), values }],
             Value::Text(_) => return Err(EvalError::Execution("unexpected string in subquery".into())),
         };
-        let points = |row: Row| {
+        let points = |mut row: Row| {
+            self.check()?;
+            self.budget.take_many(row.values.len(), budget::POINT_BYTES)?;
             let mut points = Points::default();
-            for (step, value) in row.values.iter().enumerate().filter(|(_, v)| is_some(**v)) {
-                points.push(inner.at_ms(step), *value);
+            for (step, value) in std::mem::take(&mut row.values).into_iter().enumerate().filter(|(_, v)| is_some(*v)) {
+                points.push(inner.at_ms(step), value);
             }
-            (row, points)
+            Ok((row, points))
         };
-        Ok(rows.into_iter().map(points).collect())
+        rows.into_iter().map(points).collect()
     }
 }
 

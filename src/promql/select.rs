@@ -1,7 +1,7 @@
 //! Selectors: from packed series to rows, one series' plain samples in memory at a time (a thread).
 
 use super::{
-    EvalError,
+    EvalError, budget,
     eval::Eval,
     expr::{At, Shift},
     functions::RangeFn,
@@ -15,6 +15,9 @@ use crate::{
 
 /// Work (points read or written) from which on a second thread is worth its start.
 const WIDE: usize = 20_000;
+
+/// Points in windows after which the caller is asked whether to go on: a fraction of a second.
+const UNCHECKED_MAX: usize = 4 << 20;
 
 /// Returns the time that a step looks at.
 pub fn reference(eval: &Eval<'_>, grid: &Grid, shift: &Shift, step: usize) -> i64 {
@@ -48,7 +51,7 @@ pub fn instant(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid, 
     // With `@` all steps look at one time.
     let steps = if shift.at.is_some() { 1 } else { grid.steps };
     each(eval, series, grid.steps, |packed, points| {
-        read(packed, Want::Last, first - lookback + 1, last, points)?;
+        read(eval, packed, Want::Last, first - lookback + 1, last, points)?;
         let mut values = vec![none(); grid.steps];
         let (mut next, mut found) = (0, 0u64);
         for (step, value) in values.iter_mut().enumerate().take(steps) {
@@ -97,11 +100,14 @@ impl RangeCall<'_> {
     }
 
     /// Returns one series: slides a window over its points.
-    pub fn row(&self, eval: &Eval<'_>, grid: &Grid, points: &mut Points) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// When the evaluation is to end.
+    pub fn row(&self, eval: &Eval<'_>, grid: &Grid, points: &mut Points) -> Result<Vec<f64>, EvalError> {
         drop_stale(points);
         let mut values = vec![none(); grid.steps];
         let mut args = vec![0.0; self.args.len()];
-        let (mut low, mut high, mut seen) = (0, 0, 0u64);
+        let (mut low, mut high, mut seen, mut unchecked) = (0, 0, 0u64, 0);
         for (step, value) in values.iter_mut().enumerate() {
             let to = reference(eval, grid, self.shift, step);
             let from = to.saturating_sub(self.widened(points.resolution_ms(to)));
@@ -119,6 +125,11 @@ impl RangeCall<'_> {
                 continue;
             }
             seen += (high - low) as u64;
+            unchecked += high - low;
+            if unchecked > UNCHECKED_MAX {
+                eval.check_now()?;
+                unchecked = 0;
+            }
             let frame = super::functions::Frame {
                 at_ms: &points.at_ms[low..high],
                 values: &points.values[low..high],
@@ -132,20 +143,20 @@ impl RangeCall<'_> {
             }
         }
         eval.count(seen);
-        values
+        Ok(values)
     }
 
     /// Returns all series of a selector.
     pub fn rows(&self, eval: &Eval<'_>, series: &[&Packed], grid: &Grid) -> Result<Rows, EvalError> {
         let (first, last) = references(eval, grid, self.shift);
         each(eval, series, grid.steps, |packed, points| {
-            read(packed, self.function.want, first - self.range_ms + 1, last, points)?;
+            read(eval, packed, self.function.want, first - self.range_ms + 1, last, points)?;
             if points.is_empty() {
                 return Ok(None);
             }
             let held = points.len();
             eval.hold(held)?;
-            let values = self.row(eval, grid, points);
+            let values = self.row(eval, grid, points)?;
             eval.release(held);
             let has_points = values.iter().any(|v| is_some(*v));
             Ok(has_points.then(|| Row { labels: self.labels(eval, &packed.labels), values }))
@@ -168,9 +179,23 @@ impl RangeCall<'_> {
 }
 
 /// Reads a range; where history is rolled up, as much further back as a point may stand for.
-pub fn read(packed: &Packed, want: Want, from_ms: i64, to_ms: i64, points: &mut Points) -> Result<(), EvalError> {
+///
+/// # Errors
+/// When the series is damaged, or too large for what the evaluation may hold.
+pub fn read(
+    eval: &Eval<'_>,
+    packed: &Packed,
+    want: Want,
+    from_ms: i64,
+    to_ms: i64,
+    points: &mut Points,
+) -> Result<(), EvalError> {
     let coarse = packed.spans.iter().map(|s| s.resolution_ms).max().unwrap_or(0);
     packed.read(want, from_ms.saturating_sub(coarse.saturating_mul(2)), to_ms, points)?;
+    // Held by this thread until its next series.
+    let bytes = points.len() * budget::POINT_BYTES;
+    eval.budget.take(bytes)?;
+    eval.budget.give(bytes);
     Ok(())
 }
 
@@ -201,9 +226,14 @@ fn each(
         let mut rows = Vec::with_capacity(part.len());
         for packed in part {
             eval.check()?;
-            if let Some(row) = make(packed, &mut points)? {
-                eval.hold(row.values.len())?;
-                rows.push(row);
+            let bytes = budget::of_row(&packed.labels, steps);
+            eval.budget.take(bytes)?;
+            match make(packed, &mut points)? {
+                Some(row) => {
+                    eval.hold(row.values.len())?;
+                    rows.push(row);
+                }
+                None => eval.budget.give(bytes),
             }
         }
         Ok(rows)

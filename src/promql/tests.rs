@@ -15,7 +15,11 @@ fn window(start_ms: i64, end_ms: i64, step_ms: i64) -> Window {
 fn ask(text: &str, window: &Window, series: &[Packed], limits: Limits) -> Result<Answer, EvalError> {
     let query = parse(text).unwrap();
     let data: Vec<Vec<Packed>> = query.selections(window).iter().map(|_| series.to_vec()).collect();
-    evaluate(&query, window, &data, &limits, &|| false)
+    evaluate(&query, window, &data, &limits, &budget(), &|| false)
+}
+
+fn budget() -> Budget {
+    Budget::new(Pool::new(256 << 20))
 }
 
 const LIMITS: Limits = Limits { max_samples: 1_000_000, threads: 1 };
@@ -106,8 +110,68 @@ fn limits_end_an_evaluation() {
         EvalError::TooManySamples
     );
     let query = parse("c_total").unwrap();
-    let stopped = evaluate(&query, &all_day, &[series.to_vec()], &LIMITS, &|| true);
+    let stopped = evaluate(&query, &all_day, &[series.to_vec()], &LIMITS, &budget(), &|| true);
     assert_eq!(stopped.unwrap_err(), EvalError::Stopped);
+}
+
+#[test]
+fn what_would_take_too_much_is_refused_before_it_is_made() {
+    let many: Vec<Packed> = (0..2_000)
+        .map(|i| {
+            let mut points = Points::default();
+            (0..60).for_each(|n| points.push(n * 15_000, (n * i) as f64 / 7.0));
+            Packed::plain(Labels::new("m", [("i", i.to_string())]), points)
+        })
+        .collect();
+    let pool = Pool::new(16 << 20);
+    let check = |text: &str, window: &Window| {
+        let query = parse(text).unwrap();
+        let data: Vec<Vec<Packed>> = query.selections(window).iter().map(|_| many.clone()).collect();
+        let budget = Budget::new(pool.clone());
+        let begun = std::time::Instant::now();
+        let refused =
+            evaluate(&query, window, &data, &Limits { max_samples: 50_000_000, threads: 2 }, &budget, &|| false);
+        let refused = refused.map(|answer| answer.stats).unwrap_err();
+        let told = refused.to_string();
+        let is_a_limit = matches!(refused, EvalError::TooManySamples | EvalError::TooMuchMemory(_));
+        assert!(is_a_limit || told.contains("would be longer than"), "{text}: {told}");
+        assert!(begun.elapsed() < SOUP_TAKES_MAX, "{text}: {:?}", begun.elapsed());
+    };
+    let now = window(15 * MINUTE, 15 * MINUTE, 0);
+    let steps = window(0, 15 * MINUTE, 100);
+    check("count_over_time(vector(1)[1y:1ms])", &now);
+    check("max_over_time(max_over_time(max_over_time(vector(1)[1y:1s])[1y:1s])[1y:1s])", &now);
+    check("max_over_time(vector(time())[280y:1ms])", &now);
+    check("count_over_time(m[1h:1s])", &now);
+    check("m", &steps);
+    check("m and m", &steps);
+    check("m[1h:1s]", &now);
+    check("m * on (i) group_left () m", &steps);
+    check("count_values(\"v\", m)", &steps);
+    check("topk(2000, m)", &steps);
+    let doubled = |times: usize| {
+        let (begin, end) = ("label_replace(", r#", "i", "$1$1", "i", "(.*)")"#);
+        format!("{}m{}", begin.repeat(times), end.repeat(times))
+    };
+    check(&doubled(60), &now);
+    check(
+        &format!(r#"label_join(m, "x", "", "i"{})"#, r#", "i""#.repeat(6_000))
+            .replace(r#""", "#, &format!("{:?}, ", "y".repeat(64))),
+        &now,
+    );
+    check(&format!(r#"label_replace(m, "x", "{}", "i", "(.*)")"#, "y".repeat(60_000)), &now);
+    assert_eq!(pool.held(), 0, "all is given back");
+}
+
+#[test]
+fn a_stop_is_heard_within_one_window_after_the_other() {
+    let query = parse("quantile_over_time(0.5, vector(1)[1d:1s])").unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_millis(200);
+    let stop = || std::time::Instant::now() > deadline;
+    let data: Vec<Vec<Packed>> = Vec::new();
+    let stopped = evaluate(&query, &window(0, 11_000 * 1_000, 1_000), &data, &LIMITS, &budget(), &stop);
+    assert_eq!(stopped.unwrap_err(), EvalError::Stopped);
+    assert!(deadline.elapsed() < SOUP_TAKES_MAX, "{:?}", deadline.elapsed());
 }
 
 #[test]
@@ -247,7 +311,7 @@ proptest! {
         if let Ok(query) = parse(&text) {
             let w = window(HOUR, 2 * HOUR, MINUTE);
             let data: Vec<Vec<Packed>> = query.selections(&w).iter().map(|_| vec![old_counter()]).collect();
-            let _ = evaluate(&query, &w, &data, &LIMITS, &|| false);
+            let _ = evaluate(&query, &w, &data, &LIMITS, &budget(), &|| false);
         }
     }
 }

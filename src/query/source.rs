@@ -8,7 +8,7 @@ use std::{
 use crate::{
     model::{Labels, Matcher, Sample},
     pack::{Packed, Points},
-    store::{Store, StoreError},
+    store::{GoOn, Store, StoreError},
 };
 
 /// Samples of this process only. Cheap to clone.
@@ -60,13 +60,19 @@ pub enum Source {
 }
 
 impl Source {
-    /// As [`Store::select`].
-    pub(super) fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Packed>, StoreError> {
+    /// As [`Store::select_while`].
+    pub(super) fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+        go_on: &GoOn<'_>,
+    ) -> Result<Vec<Packed>, StoreError> {
         match self {
-            Self::Store(store) => store.select(matchers, from_ms, to_ms),
+            Self::Store(store) => store.select_while(matchers, from_ms, to_ms, go_on),
             Self::Memory(memory) => Ok(memory.select(matchers, from_ms, to_ms)),
             Self::Over(store, memory) => {
-                let mut found = store.select(matchers, from_ms, to_ms)?;
+                let mut found = store.select_while(matchers, from_ms, to_ms, go_on)?;
                 let mine = memory.select(matchers, from_ms, to_ms);
                 found.retain(|series| mine.iter().all(|m| m.labels != series.labels));
                 found.extend(mine);

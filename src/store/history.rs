@@ -18,7 +18,7 @@ use super::{
     spans::{self, FIVE_MINUTES, HOURS, SAMPLES, Tier},
 };
 use crate::{
-    model::Labels,
+    model::{Labels, Matcher},
     pack::{Packed, Points, Span, Values, Want},
 };
 
@@ -135,15 +135,25 @@ fn load_from(db: &Connection) -> rusqlite::Result<Head> {
     Ok(head)
 }
 
-/// Returns series with their samples in a range; see `Store::select`.
+/// What a series weighs without its samples, in bytes.
+const SERIES_BYTES: usize = size_of::<Packed>();
+
+/// Asked with the bytes that were read since it was asked last; says whether to read on.
+pub type GoOn<'a> = dyn Fn(usize) -> bool + Sync + 'a;
+
+fn told_to_end() -> StoreError {
+    StoreError { message: "reading the history was ended".into() }
+}
+
+/// Returns series with their samples in a range; see `Store::select_while`.
 pub fn read(
     head: &RwLock<Head>,
     readers: &Readers,
     ids: &[i64],
-    from_ms: i64,
-    to_ms: i64,
+    (from_ms, to_ms): (i64, i64),
+    go_on: &GoOn<'_>,
 ) -> Result<Vec<Packed>, StoreError> {
-    let task = Task { head, readers, from_ms, to_ms };
+    let task = Task { head, readers, from_ms, to_ms, go_on };
     if ids.len() < WIDE {
         return task.some(ids);
     }
@@ -157,11 +167,24 @@ pub fn read(
     })
 }
 
+/// Returns label sets; see `Store::series`.
+pub fn label_sets(head: &RwLock<Head>, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
+    // Who writes waits for one set at the most.
+    let mut ids = if sets.is_empty() { read_lock(head).matching(&[], from_ms, to_ms) } else { Vec::new() };
+    for matchers in sets {
+        ids.extend(read_lock(head).matching(matchers, from_ms, to_ms));
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    read_lock(head).index().sorted(ids.into_iter())
+}
+
 struct Task<'a> {
     head: &'a RwLock<Head>,
     readers: &'a Readers,
     from_ms: i64,
     to_ms: i64,
+    go_on: &'a GoOn<'a>,
 }
 
 impl Task<'_> {
@@ -175,18 +198,31 @@ impl Task<'_> {
                 let packed = head.packed_bounds(*id).is_some_and(|(a, b)| a <= self.to_ms && b >= self.from_ms);
                 Some((*id, packed, Packed::plain(labels, recent)))
             }));
+            drop(head);
+            let read = all.iter().rev().take(part.len()).map(|(_, _, series)| SERIES_BYTES + series.bytes());
+            if !(self.go_on)(read.sum()) {
+                return Err(told_to_end());
+            }
         }
         if all.iter().any(|(_, packed, _)| *packed) {
-            self.readers.with(|db| {
+            let all_read = self.readers.with(|db| {
                 // One snapshot: what is joined or rolled up meanwhile is seen as it was.
                 let snapshot = db.unchecked_transaction()?;
                 // Not from memory: where another process writes, what it has rolled up since is known to the file alone.
                 let rolled_until = number(&snapshot, ROLLED_UNTIL)?;
                 for (id, _, series) in all.iter_mut().filter(|(_, packed, _)| *packed) {
+                    let before = series.bytes();
                     self.spans(&snapshot, *id, rolled_until, series)?;
+                    let read = series.spans.len() * size_of::<Span>() + series.bytes().saturating_sub(before);
+                    if !(self.go_on)(read) {
+                        return Ok(false);
+                    }
                 }
-                snapshot.finish()
+                snapshot.finish().map(|()| true)
             })?;
+            if !all_read {
+                return Err(told_to_end());
+            }
         }
         Ok(all
             .into_iter()

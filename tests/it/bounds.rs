@@ -48,3 +48,41 @@ async fn selectors_without_number_are_refused() {
     let (status, body) = ask(&watch, "/api/v1/series", &vec![("match[]", "up"); 20_000]).await;
     assert_eq!((status, body.contains("too many match[] parameters")), (400, true), "{body:.200}");
 }
+
+/// Its unit has 1 GiB; at rest it has some tens of MiB.
+const PEAK_MAX_BYTES: u64 = 400 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_would_take_all_memory_is_refused_before_it_does() {
+    let watch = Watch::start("").await;
+    let begun = Instant::now();
+    for text in [
+        "count_over_time(vector(1)[1y:1ms])",
+        "max_over_time(vector(1)[1y:1s])",
+        "max_over_time(max_over_time(max_over_time(vector(1)[1y:1s])[1y:1s])[1y:1s])",
+        "sum_over_time(sum_over_time(vector(time())[250y:1s])[1y:1ms])",
+    ] {
+        let (status, body) = ask(&watch, "/api/v1/query", &[("query", text)]).await;
+        assert_eq!((status, body.contains("query processing would")), (422, true), "{text}: {body:.200}");
+    }
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    assert!(watch.peak_bytes() < PEAK_MAX_BYTES, "{} MiB", watch.peak_bytes() >> 20);
+    let metrics = reqwest::get(format!("{}/metrics", watch.url)).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains(r#"dogwatch_dropped_total{limit="query_memory"}"#), "the refusals are counted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_and_ranges_without_measure_are_refused_in_words() {
+    let watch = Watch::start("").await;
+    let check = async |parameters: &[(&str, &str)], words: &str| {
+        let (status, body) = ask(&watch, "/api/v1/query_range", parameters).await;
+        assert_eq!((status, body.contains(words)), (400, true), "{parameters:?}: {body:.300}");
+    };
+    let thousand_years = [("query", "vector(1)"), ("start", "0"), ("end", "31536000000")];
+    check(&[&thousand_years[..], &[("step", "0.000000001")]].concat(), "zero or negative query resolution step").await;
+    check(&[&thousand_years[..], &[("step", "1ns")]].concat(), "to a valid duration").await;
+    check(&[&thousand_years[..], &[("step", "1ms")]].concat(), "11,000 points").await;
+    check(&[("query", "up[1000y:1ms]"), ("start", "0"), ("end", "1"), ("step", "1")], "duration out of range").await;
+    let years = [&thousand_years[..], &[("step", "1y"), ("lookback_delta", "1000000000")]].concat();
+    assert_eq!(ask(&watch, "/api/v1/query_range", &years).await.0, 200);
+}

@@ -2,18 +2,20 @@
 //!
 //! Results are written by hand into one buffer: they may be tens of megabytes, and numbers are texts in a form of their own.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use axum::{
+    body::Body,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::cut_value;
 use crate::{
     model::Labels,
-    promql::{self, Value},
+    promql::{self, Budget, Value},
     query::{ErrorKind, Outcome, QueryError},
 };
 
@@ -78,11 +80,30 @@ impl IntoResponse for Failed {
 
 /// A finished answer.
 #[derive(Debug)]
-pub struct Done(String);
+pub struct Done {
+    text: String,
+    held: Option<Arc<Budget>>,
+}
+
+impl Done {
+    /// Counts the memory as held until the answer has been sent, however slowly it is read.
+    #[must_use]
+    pub fn holding(mut self, held: Arc<Budget>) -> Self {
+        self.held = Some(held);
+        self
+    }
+}
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
+        let mut body = Body::from(self.text);
+        if let Some(held) = self.held {
+            body = Body::new(body.map_frame(move |frame| {
+                let _until_sent = &held;
+                frame
+            }));
+        }
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }
 
@@ -176,7 +197,7 @@ impl Json {
             }
         }
         self.text.push('}');
-        Done(self.text)
+        Done { text: self.text, held: None }
     }
 }
 

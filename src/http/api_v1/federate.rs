@@ -22,7 +22,8 @@ pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response
     let lookback = i64::try_from(web.engine.config().lookback_delta.as_millis()).unwrap_or(i64::MAX);
     let store = web.store.clone();
     let text = tokio::task::spawn_blocking(move || {
-        let mut newest = Vec::new();
+        // By series: many selectors may find the same ones.
+        let mut newest = BTreeMap::new();
         for matchers in &sets {
             let found = store.select(matchers, now - lookback + 1, now).map_err(|e| Failed::internal(e.to_string()))?;
             newest.extend(found.iter().filter_map(|series| last(series, now - lookback + 1, now)));
@@ -37,24 +38,22 @@ pub async fn federate(State(web): State<Web>, params: Params) -> Result<Response
 /// The label by which Prometheus knows whom it scrapes.
 const INSTANCE: &str = "instance";
 
-fn last(series: &Packed, from_ms: i64, to_ms: i64) -> Option<(Labels, i64, f64)> {
+fn last(series: &Packed, from_ms: i64, to_ms: i64) -> Option<(Labels, (i64, f64))> {
     let mut points = Points::default();
     if let Err(damaged) = series.read(Want::Last, from_ms, to_ms, &mut points) {
         tracing::error!(series = %series.labels, %damaged, "left out of /federate");
         return None;
     }
     let (at, value) = (*points.at_ms.last()?, *points.values.last()?);
-    (!is_stale(value)).then(|| (series.labels.clone(), at, value))
+    (!is_stale(value)).then(|| (series.labels.clone(), (at, value)))
 }
 
 /// Sorted; a series that several selectors found is written once. External labels are added where a series has none of
 /// that name, and an empty `instance`, lest a scraper with `honor_labels` takes dogwatch's own address for it.
-fn exposed(mut newest: Vec<(Labels, i64, f64)>, external: &BTreeMap<String, String>) -> String {
-    newest.sort_by(|a, b| a.0.cmp(&b.0));
-    newest.dedup_by(|a, b| a.0 == b.0);
+fn exposed(newest: BTreeMap<Labels, (i64, f64)>, external: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     let mut family = "";
-    for (labels, at, value) in &newest {
+    for (labels, (at, value)) in &newest {
         if *labels.name != *family {
             family = &labels.name;
             let _ = writeln!(out, "# TYPE {family} untyped");

@@ -4,12 +4,14 @@ use regex::{Captures, Regex};
 
 /// Go's `Regexp.ReplaceAllString`.
 pub fn replace_all(regex: &Regex, text: &str, replacement: &str) -> String {
-    regex.replace_all(text, |groups: &Captures<'_>| expand(replacement, groups, regex)).into_owned()
+    let expanded = |groups: &Captures<'_>| expand(replacement, groups, regex, usize::MAX).unwrap_or_default();
+    regex.replace_all(text, expanded).into_owned()
 }
 
 /// Go's `Regexp.Expand`: a name is the longest run of letters, digits and underscores, groups that are not there are
-/// empty, `$$` is a dollar, and what is malformed stands for itself. (The crate's own has other names in braces.)
-pub fn expand(template: &str, groups: &Captures<'_>, regex: &Regex) -> String {
+/// empty, `$$` is a dollar, and what is malformed stands for itself. (The crate's own has other names in braces.) `None`:
+/// it would be longer than `max` bytes.
+pub fn expand(template: &str, groups: &Captures<'_>, regex: &Regex, max: usize) -> Option<String> {
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
@@ -24,8 +26,12 @@ pub fn expand(template: &str, groups: &Captures<'_>, regex: &Regex) -> String {
         } else {
             out.push('$');
         }
+        if out.len() > max {
+            return None;
+        }
     }
-    out + rest
+    out.push_str(rest);
+    (out.len() <= max).then_some(out)
 }
 
 /// `name` or `{name}` at the beginning of a text, and what follows.

@@ -89,7 +89,7 @@ impl Rig {
     fn read(&self, series: &str, want: Want, from_ms: i64, to_ms: i64) -> Points {
         let matchers = [Matcher::equal("series", series)];
         let ids = read_lock(&self.head).matching(&matchers, from_ms, to_ms);
-        let found = history::read(&self.head, &self.readers, &ids, from_ms, to_ms).unwrap();
+        let found = history::read(&self.head, &self.readers, &ids, (from_ms, to_ms), &|_| true).unwrap();
         let mut out = Points::default();
         if let Some(packed) = found.first() {
             packed.read(want, from_ms, to_ms, &mut out).unwrap();
@@ -257,7 +257,7 @@ fn a_reader_of_before_misses_nothing_that_is_moved_meanwhile() {
     let opened = |rig: &Rig| RwLock::new(history::load(&rig.db).unwrap());
     let seen = |rig: &Rig, head: &RwLock<Head>| {
         let ids = read_lock(head).matching(&[], 0, i64::MAX);
-        let found = history::read(head, &rig.readers, &ids, 0, i64::MAX).unwrap();
+        let found = history::read(head, &rig.readers, &ids, (0, i64::MAX), &|_| true).unwrap();
         let mut out = Points::default();
         found[0].read(Want::Last, 0, i64::MAX, &mut out).unwrap();
         out

@@ -118,6 +118,13 @@ impl Watch {
         }
     }
 
+    /// The most memory that it has had so far, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref().unwrap().id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
     /// Where its data is.
     pub fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")

@@ -197,7 +197,8 @@ fn ours(series: &[(Labels, Points)], query: &str, at: (i64, i64, i64)) -> Result
     };
     let data: Vec<Vec<Packed>> = query.selections(&window).into_iter().map(select).collect();
     let limits = Limits { max_samples: 50_000_000, threads: 2 };
-    let answer = promql::evaluate(&query, &window, &data, &limits, &|| false).map_err(|e| e.to_string())?;
+    let budget = promql::Budget::new(promql::Pool::new(1 << 30));
+    let answer = promql::evaluate(&query, &window, &data, &limits, &budget, &|| false).map_err(|e| e.to_string())?;
     let mut notes = [answer.warnings, answer.infos].concat();
     notes.sort();
     let mut outcome = Outcome { notes, samples: answer.stats.total_samples, ..Outcome::default() };

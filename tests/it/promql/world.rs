@@ -92,7 +92,8 @@ impl World {
         let window = Window { start_ms: at.0, end_ms: at.1, step_ms: at.2, lookback_ms: 5 * MINUTE };
         let data: Vec<Vec<Packed>> = query.selections(&window).iter().map(|s| self.select(&s.matchers)).collect();
         let limits = Limits { max_samples: 50_000_000, threads: 2 };
-        promql::evaluate(&query, &window, &data, &limits, &|| false).map_err(|e: EvalError| e.to_string())
+        let budget = promql::Budget::new(promql::Pool::new(1 << 30));
+        promql::evaluate(&query, &window, &data, &limits, &budget, &|| false).map_err(|e: EvalError| e.to_string())
     }
 
     pub fn check(&self, eval: &Eval) -> Result<(), String> {
