@@ -5,6 +5,7 @@ mod cluster;
 pub mod drill;
 mod engine;
 mod ground;
+mod history;
 mod limits;
 pub mod links;
 mod plan;

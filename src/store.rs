@@ -16,6 +16,8 @@ mod incidents;
 mod index;
 mod meta;
 mod pending;
+mod place;
+mod problem;
 mod read;
 mod schema;
 mod shared;
@@ -45,7 +47,7 @@ pub use self::{
 use self::{
     head::{read_lock, write_lock},
     pending::Op,
-    schema::Place,
+    place::Place,
     shared::Shared,
     writer::Writer,
 };
@@ -215,6 +217,11 @@ impl Store {
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| tracing::error!(%error, "the store's thread could not be started")).ok();
         (Self(Arc::new(Handle { shared, place, thread: Mutex::new(thread), locked_out, clock })), restored)
+    }
+
+    /// Returns whether another dogwatch has a data directory now; makes the directory where there is none.
+    pub fn is_in_use(data_dir: &std::path::Path) -> bool {
+        matches!(Place { dir: data_dir.to_path_buf() }.lock(), Err(problem::Problem::Locked))
     }
 
     /// Returns whether another dogwatch held the data directory when this one was opened.

@@ -45,7 +45,7 @@ use crate::{
         groups::Groups,
     },
     scrape::config::Wanted,
-    store::{DeliveryRecord, Restored, Store, StoreError},
+    store::{DeliveryRecord, Restored, StoreError},
 };
 
 /// A sample may arrive so long after its time: probes end within their timeouts, and what they saw is handled at once.
@@ -105,8 +105,7 @@ impl Engine {
     async fn begin(plan: Plan, shared: &Shared) -> anyhow::Result<Self> {
         notify::init();
         let config = Arc::new(plan.config.clone());
-        let (data_dir, storage) = (config.data_dir.clone(), config.storage.clone());
-        let (store, restored) = Store::open(data_dir, storage, shared.metrics.clone(), shared.clock.clone());
+        let (store, restored) = super::history::open(&config, shared).await?;
         let (shared, stop) = (shared.clone(), CancellationToken::new());
         let mut ground = Ground { shared, store, stop: stop.clone(), tasks: JoinSet::new() };
         let before = |alert| findings_of(&restored.incidents, alert);

@@ -176,12 +176,16 @@ fn store(view: &OwnView<'_>) -> Option<Finding> {
     if view.store.message.is_empty() || (view.store.ok && !recent) {
         return None;
     }
-    let (headline, severity) = if view.store.ok {
+    let (headline, severity) = if view.store.ok && view.store.history_kept {
+        ("the watchdog's database was taken away while it ran", Severity::Warning)
+    } else if view.store.ok {
         ("the watchdog had to begin its history anew", Severity::Warning)
     } else {
         ("the watchdog can't write its history; it goes on probing and notifying from memory", Severity::Critical)
     };
-    let first_step = if view.store.ok {
+    let first_step = if view.store.ok && view.store.history_kept {
+        "find out who touches its data directory: nothing was lost this time"
+    } else if view.store.ok {
         "keep the old file if its history matters to you; restore a backup if there is one"
     } else {
         "look at the disk of the watchdog's machine (df -h, mount, dmesg) and at the message above"

@@ -94,8 +94,11 @@ pub struct StoreHealth {
     pub ok: bool,
     /// Since when it has been so.
     pub since: Option<Timestamp>,
-    /// What is wrong and what to do, in words; empty where it is fine.
+    /// What is wrong and what to do, in words; empty where it is fine. Where it is [`StoreHealth::ok`], what happened at
+    /// [`StoreHealth::since`].
     pub message: String,
+    /// What happened then cost no history.
+    pub history_kept: bool,
 }
 
 /// An alert as it stands.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 
-use super::{StoreError, schema::Place};
+use super::{StoreError, place::Place};
 
 /// Describes a finished copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub fn copy(data_dir: &Path, to: &Path) -> Result<Copied, StoreError> {
     let mut part = to.as_os_str().to_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
-    let copied = make(&from, &part).and_then(|()| {
+    let copied = copy_file(&from, &part).and_then(|()| {
         std::fs::rename(&part, to)
             .map_err(|e| StoreError { message: format!("{} can't be written: {e}", to.display()) })
     });
@@ -38,21 +38,31 @@ pub fn copy(data_dir: &Path, to: &Path) -> Result<Copied, StoreError> {
     Ok(Copied { path: to.to_path_buf(), bytes })
 }
 
-fn make(from: &Path, part: &Path) -> Result<(), StoreError> {
-    let failed =
-        |what: &Path, error: &dyn std::fmt::Display| StoreError { message: format!("{}: {error}", what.display()) };
+fn copy_file(from: &Path, part: &Path) -> Result<(), StoreError> {
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|e| failed(from, &format!("can't be read ({e}): is this dogwatch's data_dir?")))?;
+    copy_open(&source, part)
+}
+
+/// Copies what a connection reads, which need not stand in any directory any more, and checks the copy. Blocks.
+///
+/// # Errors
+/// When the copy can't be written, or it is not whole.
+pub fn copy_open(source: &Connection, to: &Path) -> Result<(), StoreError> {
     // As private as the original.
-    private(part).map_err(|e| failed(part, &e))?;
-    let mut copy = Connection::open(part).map_err(|e| failed(part, &e))?;
-    let backup = Backup::new(&source, &mut copy).map_err(|e| failed(part, &e))?;
+    private(to).map_err(|e| failed(to, &e))?;
+    let mut copy = Connection::open(to).map_err(|e| failed(to, &e))?;
+    let backup = Backup::new(source, &mut copy).map_err(|e| failed(to, &e))?;
     // All pages in one step: in several, every commit of the watchdog would begin it anew.
-    backup.step(-1).map_err(|e| failed(part, &e))?;
+    backup.step(-1).map_err(|e| failed(to, &e))?;
     drop(backup);
-    copy.pragma_update(None, "journal_mode", "DELETE").map_err(|e| failed(part, &e))?;
-    let said: String = copy.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(|e| failed(part, &e))?;
-    if said == "ok" { Ok(()) } else { Err(failed(from, &format!("the copy is damaged ({said})"))) }
+    copy.pragma_update(None, "journal_mode", "DELETE").map_err(|e| failed(to, &e))?;
+    let said: String = copy.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(|e| failed(to, &e))?;
+    if said == "ok" { Ok(()) } else { Err(failed(to, &format!("the copy is damaged ({said})"))) }
+}
+
+fn failed(what: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError { message: format!("{}: {error}", what.display()) }
 }
 
 fn private(path: &Path) -> std::io::Result<()> {

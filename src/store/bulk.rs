@@ -2,7 +2,7 @@
 //!
 //! Holds the directory's lock: no dogwatch runs on it meanwhile. Blocks.
 
-use std::{fs::File, path::PathBuf, sync::RwLock};
+use std::{path::PathBuf, sync::RwLock};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -12,7 +12,9 @@ use super::{
     head::{Head, write_lock},
     history,
     housekeeping::{Housekeeping, HousekeepingContext, bound},
-    schema::{self, Place, Problem},
+    place::{DirectoryLock, Place},
+    problem::{self, Problem},
+    schema,
     spans::{Content, SAMPLES, Spans},
 };
 use crate::{
@@ -29,7 +31,7 @@ pub struct Bulk {
     config: StorageConfig,
     spans: Spans,
     housekeeping: Housekeeping,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl Bulk {
@@ -56,7 +58,7 @@ impl Bulk {
         if done.is_err() {
             self.spans.forget();
         }
-        done.map_err(|e| StoreError { message: schema::problem(&e).words(&self.place.database()) })
+        done.map_err(|e| StoreError { message: problem::of(&e).words(&self.place.database()) })
     }
 
     fn write(
@@ -86,7 +88,7 @@ impl Bulk {
             match self.housekeeping.step(&mut context) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
-                Err(e) => return Err(StoreError { message: schema::problem(&e).words(&self.place.database()) }),
+                Err(e) => return Err(StoreError { message: problem::of(&e).words(&self.place.database()) }),
             }
         }
     }
@@ -99,7 +101,7 @@ impl Bulk {
         let place = self.place;
         self.db
             .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
-            .map_err(|e| StoreError { message: schema::problem(&e).words(&place.database()) })
+            .map_err(|e| StoreError { message: problem::of(&e).words(&place.database()) })
     }
 }
 

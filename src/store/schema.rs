@@ -1,14 +1,12 @@
-//! The file: how it is opened, locked, checked and brought to the newest schema.
+//! The file: how it is opened, checked and brought to the newest schema.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs::File, path::Path, time::Duration};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
+
+use super::{place::Place, problem::Problem};
 
 /// `(number, name, SQL)`, in order.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -25,124 +23,6 @@ const APPLICATION_ID: i64 = 0x646f_6777;
 const BUSY: Duration = Duration::from_secs(3);
 /// Up to this size a file is checked as a whole at start; a larger one would keep the watchdog from watching.
 const CHECK_MAX_BYTES: u64 = 256 << 20;
-
-/// Says why the file can't be used.
-#[derive(Debug)]
-pub enum Problem {
-    /// Another dogwatch has it.
-    Locked,
-    /// Written by a newer dogwatch, or with changed migrations: never touched.
-    Foreign(String),
-    /// Damaged.
-    Corrupt(String),
-    /// Anything else: no right, no space, no disk.
-    Other(String),
-}
-
-impl Problem {
-    /// In words, with what to do.
-    pub fn words(&self, path: &Path) -> String {
-        let path = path.display();
-        match self {
-            Problem::Locked => {
-                format!("{path} is in use by another dogwatch: stop it, or give this one its own --data-dir")
-            }
-            Problem::Foreign(why) => format!("{path} {why}"),
-            Problem::Corrupt(why) => format!("{path} is damaged ({why})"),
-            Problem::Other(why) => format!("{path} can't be used: {why}"),
-        }
-    }
-}
-
-/// Returns what SQLite's error means for the file.
-pub fn problem(error: &rusqlite::Error) -> Problem {
-    let words = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Problem::Corrupt(words),
-        Some(ErrorCode::DiskFull) => {
-            Problem::Other("the disk is full: free some space, writing resumes by itself".into())
-        }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Problem::Other(format!(
-            "it can't be written ({words}): look at its owner and mode, and at how the disk is mounted"
-        )),
-        Some(ErrorCode::CannotOpen) => {
-            Problem::Other(format!("it can't be opened ({words}): look at the directory's owner and mode"))
-        }
-        Some(ErrorCode::SystemIoFailure) => Problem::Other(format!("the disk fails ({words}): look at dmesg")),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Problem::Other("another program holds it locked: end that program".into())
-        }
-        _ => Problem::Other(words),
-    }
-}
-
-impl From<rusqlite::Error> for Problem {
-    fn from(error: rusqlite::Error) -> Self {
-        problem(&error)
-    }
-}
-
-/// Says where the database and its lock are.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The data directory.
-    pub dir: PathBuf,
-}
-
-impl Place {
-    /// Returns the database file.
-    pub fn database(&self) -> PathBuf {
-        self.dir.join("dogwatch.db")
-    }
-
-    /// Returns the database and the files beside it.
-    pub fn files(&self) -> [PathBuf; 3] {
-        ["dogwatch.db", "dogwatch.db-wal", "dogwatch.db-shm"].map(|n| self.dir.join(n))
-    }
-
-    /// Bytes that we may still use, and all bytes, of the file system that the directory is on.
-    pub fn room(&self) -> Option<(u64, u64)> {
-        let stat = nix::sys::statvfs::statvfs(&self.dir).ok()?;
-        let block = stat.fragment_size();
-        Some((stat.blocks_available().saturating_mul(block), stat.blocks().saturating_mul(block)))
-    }
-
-    /// Takes the lock that keeps a second dogwatch away; it ends with the returned file.
-    pub fn lock(&self) -> Result<File, Problem> {
-        make_dir(&self.dir).map_err(|e| Problem::Other(format!("the data directory can't be made: {e}")))?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.dir.join("dogwatch.lock"))
-            .map_err(|e| Problem::Other(format!("the data directory can't be written: {e}")))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Problem::Locked),
-            Err(std::fs::TryLockError::Error(e)) => {
-                Err(Problem::Other(format!("the data directory can't be locked: {e}")))
-            }
-        }
-    }
-
-    /// Moves a damaged database aside and gives its new name.
-    pub fn set_aside(&self, now: Timestamp) -> std::io::Result<PathBuf> {
-        let suffix = now.strftime("corrupt-%Y%m%dT%H%M%SZ").to_string();
-        for file in self.files() {
-            if file.exists() {
-                let mut name = file.file_name().unwrap_or_default().to_os_string();
-                name.push(format!(".{suffix}"));
-                std::fs::rename(&file, self.dir.join(name))?;
-            }
-        }
-        Ok(self.dir.join(format!("dogwatch.db.{suffix}")))
-    }
-}
-
-fn make_dir(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
 
 /// Opens the database for writing and brings it to the newest schema.
 pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {

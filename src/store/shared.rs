@@ -13,7 +13,7 @@ use super::{
     head::{Head, Taken, write_lock},
     history::Readers,
     pending::Op,
-    schema::Place,
+    place::Place,
 };
 use crate::{
     model::{Labels, Sample, StoreHealth},

@@ -164,6 +164,55 @@ async fn a_second_dogwatch_is_kept_away() {
 }
 
 #[tokio::test]
+async fn no_removed_file_lets_a_second_dogwatch_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir);
+    std::fs::remove_file(dir.path().join("dogwatch.lock")).unwrap();
+    let (second, _) = open(&dir);
+    assert!(second.was_locked_out());
+    second.close(SOON).await;
+    store.close(SOON).await;
+}
+
+/// Takes the open database away in some way: what was committed before and after is there at the next start.
+async fn taken_away(take: impl Fn(&std::path::Path), said: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let dir_path = dir.path().join("data");
+    let open = || Store::open(dir_path.clone(), StorageConfig::default(), Arc::new(Metrics::new()), Clock::system());
+    let (store, _) = open();
+    let incident =
+        |id| Incident::new(id, "prod".into(), Topic::Outage, Timestamp::now(), "x".into(), Severity::Critical);
+    assert_eq!(store.commit(vec![incident(1)], Vec::new()).await, Durability::Durable);
+    take(&dir_path);
+    // Before anybody has noticed, perhaps.
+    store.commit(vec![incident(2)], Vec::new()).await;
+    eventually("noticed", async || store.health().ok && store.health().message.contains(said)).await;
+    let health = store.health();
+    assert!(health.history_kept && health.message.contains("with all that was in it"), "{}", health.message);
+    assert_eq!(store.commit(vec![incident(3)], Vec::new()).await, Durability::Durable);
+    store.close(SOON).await;
+    let (store, restored) = open();
+    let mut ids: Vec<i64> = restored.incidents.iter().map(|i| i.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2, 3], "{said}");
+    store.close(SOON).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_taken_away_is_written_anew() {
+    let remove = |name: &'static str| move |dir: &std::path::Path| std::fs::remove_file(dir.join(name)).unwrap();
+    taken_away(remove("dogwatch.db"), "was deleted while").await;
+    taken_away(remove("dogwatch.db-wal"), "lost the files beside it").await;
+    taken_away(|dir| std::fs::remove_dir_all(dir).unwrap(), "was deleted with its directory").await;
+    let replace = |dir: &std::path::Path| {
+        std::fs::write(dir.join("new"), "a stranger").unwrap();
+        std::fs::rename(dir.join("new"), dir.join("dogwatch.db")).unwrap();
+    };
+    taken_away(replace, "was replaced by another file").await;
+    taken_away(|dir| std::fs::rename(dir, dir.with_extension("old")).unwrap(), "was deleted with its directory").await;
+}
+
+#[tokio::test]
 async fn a_newer_database_is_never_touched() {
     let dir = tempfile::tempdir().unwrap();
     open(&dir).0.close(SOON).await;

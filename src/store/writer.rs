@@ -1,7 +1,8 @@
 //! The one writer: a thread of its own that writes batches, keeps what can't be written, and writes it when it can.
 
+mod rescue;
+
 use std::{
-    fs::File,
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,7 +16,9 @@ use super::{
     history,
     housekeeping::{Housekeeping, HousekeepingContext},
     pending::Pending,
-    schema::{self, Place, Problem},
+    place::{DirectoryLock, Identity, Place},
+    problem::{self, Problem},
+    schema,
     shared::{BATCH_MAX, SAMPLES_MAX, Shared, lock},
 };
 use crate::{
@@ -31,6 +34,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// … and rests for so long between two steps of something: the disk is others' too.
 const KEEP_REST: Duration = Duration::from_millis(10);
+/// Whether the file still stands where it was opened is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The file's size is told this often.
 const SIZE_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,7 +45,10 @@ pub struct Writer {
     place: Place,
     clock: Clock,
     db: Option<Connection>,
-    lock: Option<File>,
+    lock: Option<DirectoryLock>,
+    locked_out: bool,
+    /// The files of the open database.
+    files: Identity,
     pending: Pending,
     samples: Vec<Row>,
     series: Vec<(i64, Labels)>,
@@ -51,6 +59,7 @@ pub struct Writer {
     batch_at: Instant,
     keep_at: Instant,
     size_at: Instant,
+    look_at: Instant,
     /// A limit on the file's pages, to play a full disk in tests.
     #[cfg(test)]
     pub page_limit: Arc<std::sync::atomic::AtomicU32>,
@@ -66,6 +75,8 @@ impl Writer {
             clock,
             db: None,
             lock: None,
+            locked_out: false,
+            files: Identity::default(),
             pending: Pending::default(),
             samples: Vec::new(),
             series: Vec::new(),
@@ -76,6 +87,7 @@ impl Writer {
             batch_at: now,
             keep_at: now,
             size_at: now,
+            look_at: now,
             #[cfg(test)]
             page_limit: Arc::default(),
         };
@@ -95,7 +107,7 @@ impl Writer {
 
     /// Returns whether another dogwatch holds the directory.
     pub fn is_locked_out(&self) -> bool {
-        self.lock.is_none()
+        self.locked_out
     }
 
     /// Runs the thread until it is asked to end.
@@ -185,7 +197,7 @@ impl Writer {
                 Durability::Durable
             }
             Err(error) => {
-                self.failed(schema::problem(&error));
+                self.failed(problem::of(&error));
                 Durability::Buffered
             }
         }
@@ -213,7 +225,7 @@ impl Writer {
                 }
                 self.committed(begun);
             }
-            Err(error) => self.failed(schema::problem(&error)),
+            Err(error) => self.failed(problem::of(&error)),
         }
     }
 
@@ -226,7 +238,7 @@ impl Writer {
         let mut health = lock(&self.shared.health);
         if !health.ok {
             tracing::info!("history is being written again");
-            *health = StoreHealth { ok: true, since: Some(self.clock.wall()), message: String::new() };
+            *health = StoreHealth { ok: true, since: Some(self.clock.wall()), ..StoreHealth::default() };
         }
     }
 
@@ -244,7 +256,7 @@ impl Writer {
         if health.ok || health.message != words {
             tracing::error!("history can't be written, going on from memory: {words}");
             let since = if health.ok || health.since.is_none() { Some(self.clock.wall()) } else { health.since };
-            *health = StoreHealth { ok: false, since, message: words };
+            *health = StoreHealth { ok: false, since, message: words, history_kept: false };
         }
     }
 
@@ -253,9 +265,13 @@ impl Writer {
         if self.lock.is_none() {
             match self.place.lock() {
                 Ok(file) => self.lock = Some(file),
-                Err(problem) => return self.failed(problem),
+                Err(problem) => {
+                    self.locked_out = matches!(problem, Problem::Locked);
+                    return self.failed(problem);
+                }
             }
         }
+        self.locked_out = false;
         let now = self.clock.wall();
         let opened = match schema::open(&self.place, now) {
             Err(Problem::Corrupt(why)) => self.begin_anew(&why),
@@ -271,13 +287,14 @@ impl Writer {
                     }
                 }
                 if let Err(error) = self.adopt(&db) {
-                    return self.failed(schema::problem(&error));
+                    return self.failed(problem::of(&error));
                 }
                 self.shared.metrics.store_up.set(1);
+                self.files = self.place.identity();
                 self.db = Some(db);
                 let mut health = lock(&self.shared.health);
                 if health.since.is_none() {
-                    *health = StoreHealth { ok: true, since: Some(now), message: String::new() };
+                    *health = StoreHealth { ok: true, since: Some(now), ..StoreHealth::default() };
                 }
             }
             Err(problem) => self.failed(problem),
@@ -307,23 +324,12 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_anew(&self, why: &str) -> Result<Connection, Problem> {
-        let now = self.clock.wall();
-        let kept =
-            self.place.set_aside(now).map_err(|e| Problem::Corrupt(format!("{why}; it can't be moved aside: {e}")))?;
-        let message = format!(
-            "{} was damaged ({why}); it is kept as {} and a new history has begun",
-            self.place.database().display(),
-            kept.display()
-        );
-        tracing::error!("{message}");
-        let db = schema::open(&self.place, now)?;
-        *lock(&self.shared.health) = StoreHealth { ok: true, since: Some(now), message };
-        Ok(db)
-    }
-
     fn housekeeping(&mut self) {
         let now = Instant::now();
+        if now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            self.look();
+        }
         if now >= self.keep_at {
             self.keep_at = now + KEEP_EVERY;
             if let Some(db) = &mut self.db {
@@ -334,7 +340,7 @@ impl Writer {
                 match stepped {
                     Ok(true) => self.keep_at = Instant::now() + KEEP_REST,
                     Ok(false) => {}
-                    Err(error) => self.failed(schema::problem(&error)),
+                    Err(error) => self.failed(problem::of(&error)),
                 }
             }
         }

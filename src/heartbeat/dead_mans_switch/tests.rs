@@ -54,7 +54,7 @@ fn troubles_have_a_beginning() {
     let mut trouble = Trouble::default();
     let fresh = trouble.view(&live, ago(900));
     assert!(!fresh.cut_off && !fresh.storing && fresh.has_clusters && fresh.failing.is_none());
-    live.store = StoreHealth { ok: true, since: Some(ago(900)), message: String::new() };
+    live.store = StoreHealth { ok: true, since: Some(ago(900)), ..StoreHealth::default() };
     live.vantage = Vantage { ok: false, since: Some(ago(900)), message: String::new(), ..Default::default() };
     live.failing_receivers = vec![("a".into(), "why".into())];
     live.outbox_pending = 1;

@@ -70,3 +70,39 @@ async fn what_the_disk_does_not_take_is_not_called_stored() {
     assert!(page(&watch, "/api/v2/silences").await.contains("known"));
     assert!(page(&watch, &format!("/incidents/{}", full["id"])).await.contains("me</strong> looks after it"));
 }
+
+#[tokio::test]
+async fn a_database_that_is_deleted_while_it_runs_loses_nothing() {
+    let sink = HookServer::start().await;
+    let mut watch = Watch::start(&base(&sink, "tell_warnings_after: 0s\n")).await;
+    let post = reqwest::Method::POST;
+    let silence = |comment: &str| {
+        json!({
+            "matchers": [{"name": "alertname", "value": "Other", "isRegex": false}],
+            "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "me", "comment": comment,
+        })
+    };
+    assert_eq!(send(&watch, post.clone(), "/api/v2/silences", silence("first")).await.0, StatusCode::OK);
+    std::fs::remove_dir_all(watch.data()).unwrap();
+    // What is taken before it has been noticed counts as well.
+    assert_eq!(send(&watch, post, "/api/v2/silences", silence("second")).await.0, StatusCode::OK);
+    eventually("it is told", async || names(&sink).contains("StoreFailing firing")).await;
+    assert!(watch.data().join("dogwatch.db").exists());
+    watch.kill();
+    watch.start_again().await;
+    let kept = watch.cli(&["silence", "list"]);
+    assert!(kept.contains("first") && kept.contains("second"), "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_program_on_the_same_directory_refuses_to_start() {
+    let sink = HookServer::start().await;
+    let watch = Watch::start(&base(&sink, "")).await;
+    std::fs::remove_file(watch.data().join("dogwatch.lock")).unwrap();
+    let mut second = std::process::Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+    let second =
+        second.args(["run", "-c", "dogwatch.yml", "--listen", "127.0.0.1:0"]).current_dir(watch.data().join(".."));
+    let out = tokio::task::block_in_place(|| second.output().unwrap());
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("in use by another dogwatch: stop it"), "{said}");
+}

@@ -19,7 +19,7 @@ fn before(seconds: u64) -> Timestamp {
 pub fn calm() -> LiveState {
     let mut state = LiveState {
         vantage: Vantage { ok: true, since: Some(before(7200)), message: String::new(), ..Default::default() },
-        store: StoreHealth { ok: true, since: Some(before(7200)), message: String::new() },
+        store: StoreHealth { ok: true, since: Some(before(7200)), ..StoreHealth::default() },
         started_at: Some(before(7200)),
         ..LiveState::default()
     };
