@@ -1,32 +1,24 @@
 //! PromQL: text → query → selections → value. No IO, no clock, no store: the caller reads what [`Query::selections`]
 //! asks for and hands it to [`evaluate`].
 //!
-//! The language is that of Prometheus 3.5 without feature flags and without native histograms. Parsing is the
-//! `promql-parser` crate's; where it falls behind, `parse` says so and corrects it.
+//! The language is that of Prometheus 3.16 without feature flags and without native histograms.
 
 mod aggregate;
 mod annotations;
 mod binary;
-mod bounds;
 mod budget;
 mod call;
-mod dialect;
 mod eval;
 mod expr;
-mod expressions;
 pub mod functions;
 mod grid;
 mod labels;
-mod locate;
-mod number_syntax;
 mod parse;
-mod pieces;
 mod plan;
 mod reach;
 mod select;
 #[cfg(test)]
 mod tests;
-use promql_parser::parser as grammar;
 
 pub use self::{
     budget::{Budget, Pool},
@@ -168,9 +160,12 @@ pub struct Answer {
 /// A query that has been read.
 #[derive(Clone, Debug)]
 pub struct Query {
+    text: String,
     expr: Expr,
-    tree: grammar::Expr,
+    tree: parse::Node,
     selectors: usize,
+    /// Lengths in it have to be reckoned once the window is known.
+    reckons: bool,
 }
 
 /// Reads a text.
@@ -178,8 +173,16 @@ pub struct Query {
 /// # Errors
 /// When it is no PromQL, or PromQL that this evaluator does not have.
 pub fn parse(text: &str) -> Result<Query, ParseError> {
-    let (expr, tree, selectors) = parse::parse(text)?;
-    Ok(Query { expr, tree, selectors })
+    let parse::Parsed { expr, tree, selectors } = parse::parse(text)?;
+    let reckons = parse::reckons(&tree);
+    Ok(Query { text: text.into(), expr, tree, selectors, reckons })
+}
+
+/// Returns line and column of a place in a text, both from 1; columns are characters.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
 }
 
 /// Reads the selector of `match[]`.
@@ -188,7 +191,9 @@ pub fn parse(text: &str) -> Result<Query, ParseError> {
 /// When it is no plain selector.
 pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, ParseError> {
     match parse(text)?.expr {
-        Expr::Selector(selector) if selector.shift == expr::Shift::default() => Ok(selector.matchers),
+        Expr::Selector(selector) if selector.shift == expr::Shift::default() && selector.extended.is_none() => {
+            Ok(selector.matchers)
+        }
         _ => Err(ParseError { message: "expected a series selector".into(), line: 1, column: 1 }),
     }
 }
@@ -201,7 +206,22 @@ impl Query {
 
     /// Returns what it needs: one selection for each selector, in the order in which [`evaluate`] takes their series.
     pub fn selections(&self, window: &Window) -> Vec<Selection> {
-        plan::selections(&self.expr, window)
+        // What is no length is said by `evaluate`.
+        match self.reckoned(window) {
+            Ok(Some(expr)) => plan::selections(&expr, window),
+            Ok(None) | Err(_) => plan::selections(&self.expr, window),
+        }
+    }
+
+    /// Returns the expression with its lengths as they are in a window; `None`: they are known.
+    fn reckoned(&self, window: &Window) -> Result<Option<Expr>, EvalError> {
+        if !self.reckons {
+            return Ok(None);
+        }
+        let range = if window.step_ms == 0 { 0 } else { window.end_ms.saturating_sub(window.start_ms) };
+        let asked = parse::Asked { step: window.step_ms as f64 / 1e3, range: range as f64 / 1e3 };
+        let (expr, _) = parse::lower(&self.tree, Some(asked)).map_err(EvalError::Execution)?;
+        Ok(Some(expr))
     }
 
     /// Returns how far into the past it looks, through the recording rules whose series it reads.
@@ -211,12 +231,12 @@ impl Query {
 
     /// Returns the query's tree, as Prometheus' `/api/v1/parse_query` shows it.
     pub fn tree(&self) -> serde_json::Value {
-        serde_json::to_value(&self.tree).unwrap_or_default()
+        parse::tree(&self.tree)
     }
 
     /// Returns the query, laid out for reading.
     pub fn pretty(&self) -> String {
-        self.tree.prettify()
+        parse::pretty(&self.tree)
     }
 }
 
@@ -241,17 +261,19 @@ pub fn evaluate(
         0 => Grid::new(window.start_ms, window.start_ms, 1),
         step => Grid::new(window.start_ms, window.end_ms, step),
     };
-    let eval = Eval::new(&query.expr, window, *limits, budget, data, stop);
-    let value = match (&query.expr, window.step_ms) {
-        (Expr::Range(..) | Expr::Subquery(_), 0) => top_matrix(&eval, &query.expr, &grid)?,
+    let reckoned = query.reckoned(&window)?;
+    let expr = reckoned.as_ref().unwrap_or(&query.expr);
+    let eval = Eval::new(expr, window, *limits, budget, data, stop);
+    let value = match (expr, window.step_ms) {
+        (Expr::Range(..) | Expr::Subquery(_), 0) => top_matrix(&eval, expr, &grid)?,
         (expr, _) => {
             let value = eval.eval(expr, &grid)?;
             eval.budget.take(answered(&value))?;
-            finish(value, &grid, &query.expr, window.step_ms == 0)
+            finish(value, &grid, expr, window.step_ms == 0)
         }
     };
     let (notes, stats) = eval.end();
-    let (warnings, infos) = notes.told();
+    let (warnings, infos) = notes.told(&query.text);
     Ok(Answer { value, warnings, infos, stats })
 }
 
@@ -280,10 +302,19 @@ fn top_matrix(eval: &Eval<'_>, expr: &Expr, grid: &Grid) -> Result<Value, EvalEr
         Expr::Range(selector, range_ms) => {
             let at = select::reference(eval, grid, &selector.shift, 0);
             let mut points = Points::default();
+            let (before, behind) = select::beyond(eval.window.lookback_ms, selector.extended);
+            let (from_ms, to_ms) = (at.saturating_sub(*range_ms), at);
             for packed in eval.series(selector) {
                 eval.check()?;
-                packed.read(Want::Last, at.saturating_sub(*range_ms).saturating_add(1), at, &mut points)?;
+                let first = from_ms.saturating_sub(before).saturating_add(1);
+                packed.read(Want::Last, first, to_ms.saturating_add(behind), &mut points)?;
                 select::drop_stale(&mut points);
+                if let Some(how) = selector.extended {
+                    let (at_ms, values) = (&points.at_ms[..], &points.values[..]);
+                    let frame = functions::Frame { at_ms, values, counts: &[], from_ms, to_ms };
+                    let (at_ms, values) = functions::extended::samples(&frame, how).into_iter().unzip();
+                    points = Points { at_ms, values, ..Points::default() };
+                }
                 eval.hold(points.len())?;
                 eval.budget.take_many(points.len(), budget::ANSWERED_BYTES)?;
                 eval.count(points.len() as u64);

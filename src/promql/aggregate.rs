@@ -35,7 +35,7 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
         }
         Agg::Quantile => {
             let q = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
-            check_quantiles(eval, &q);
+            check_quantiles(eval, a.param_at, &q);
             let rows = again(eval, eval.rows(&a.expr, grid)?)?;
             eval.release_rows(&rows);
             Ok(quantiles(a, &q, &rows, grid))
@@ -57,12 +57,12 @@ fn again(eval: &Eval<'_>, rows: Rows) -> Result<Rows, EvalError> {
 }
 
 /// Warns of what is no quantile: of all steps, of the largest, the smallest and NaN.
-fn check_quantiles(eval: &Eval<'_>, q: &[f64]) {
+fn check_quantiles(eval: &Eval<'_>, at: usize, q: &[f64]) {
     let numbers = || q.iter().copied().filter(|q| !q.is_nan());
     let largest = numbers().reduce(f64::max).filter(|q| *q > 1.0);
     let smallest = numbers().reduce(f64::min).filter(|q| *q < 0.0);
     let odd = [largest, smallest, q.iter().copied().find(|q| q.is_nan())];
-    odd.into_iter().flatten().for_each(|q| check_quantile(eval, q));
+    odd.into_iter().flatten().for_each(|q| check_quantile(eval, at, q));
 }
 
 /// How many to pick; Prometheus takes a float and cuts it.

@@ -15,12 +15,16 @@ use crate::model::Labels;
 pub fn eval(eval: &Eval<'_>, binary: &Binary, grid: &Grid) -> Result<Value, EvalError> {
     let (lhs, rhs) = (eval.eval(&binary.lhs, grid)?, eval.eval(&binary.rhs, grid)?);
     match (lhs, rhs) {
+        (Value::Scalar(_), Value::Scalar(_)) if binary.op.trims() => {
+            let message = format!("operator {:?} not allowed for Scalar operations", binary.op.text());
+            Err(EvalError::Execution(message))
+        }
         (Value::Scalar(mut lhs), Value::Scalar(rhs)) => {
             lhs.iter_mut().zip(rhs).for_each(|(l, r)| *l = numbers(binary.op, *l, r));
             Ok(Value::Scalar(lhs))
         }
-        (Value::Rows(rows), Value::Scalar(scalar)) => with_scalar(binary, rows, &scalar, false),
-        (Value::Scalar(scalar), Value::Rows(rows)) => with_scalar(binary, rows, &scalar, true),
+        (Value::Rows(rows), Value::Scalar(scalar)) => with_scalar(eval, binary, rows, &scalar, false),
+        (Value::Scalar(scalar), Value::Rows(rows)) => with_scalar(eval, binary, rows, &scalar, true),
         (Value::Rows(lhs), Value::Rows(rhs)) => {
             let rows = if binary.op.is_set() {
                 sets(binary, lhs, rhs, grid)?
@@ -77,7 +81,26 @@ fn drops_name(binary: &Binary) -> bool {
     !binary.op.is_comparison() || binary.return_bool
 }
 
-fn with_scalar(binary: &Binary, mut rows: Rows, scalar: &[f64], scalar_is_left: bool) -> Result<Value, EvalError> {
+/// Numbers are no native histograms, whose buckets could be trimmed: they are left out, and Prometheus says so.
+fn untrimmed(eval: &Eval<'_>, binary: &Binary) {
+    let op = binary.op.text();
+    let words = "incompatible sample types encountered for binary operator";
+    eval.note(|n| n.info(binary.at, format!("{words} {op:?}: float {op} float")));
+}
+
+fn with_scalar(
+    eval: &Eval<'_>,
+    binary: &Binary,
+    mut rows: Rows,
+    scalar: &[f64],
+    scalar_is_left: bool,
+) -> Result<Value, EvalError> {
+    if binary.op.trims() {
+        if rows.iter().any(Row::has_points) {
+            untrimmed(eval, binary);
+        }
+        return Ok(Value::Rows(Rows::new()));
+    }
     for row in &mut rows {
         for (value, scalar) in row.values.iter_mut().zip(scalar).filter(|(v, _)| is_some(**v)) {
             let (l, r) = if scalar_is_left { (*scalar, *value) } else { (*value, *scalar) };
@@ -152,6 +175,10 @@ fn vectors(eval: &Eval<'_>, binary: &Binary, lhs: Rows, rhs: Rows, grid: &Grid) 
         let group = Group { eval, binary, many: &many, one: &one, left: &left, right: &right, swapped };
         group.rows(grid, &mut out)?;
     }
+    if binary.op.trims() && !out.is_empty() {
+        untrimmed(eval, binary);
+        out.clear();
+    }
     joined(out)
 }
 
@@ -174,13 +201,22 @@ fn unique(signature: &Labels, one: &Rows, right: &[usize], both: &[bool], swappe
         }
         if let Some(met) = met {
             let side = if swapped { "left" } else { "right" };
+            let mut both = [braced(&a.labels), braced(&one[met].labels)];
+            both.sort();
             return Err(EvalError::Execution(format!(
-                "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-                a.labels, one[met].labels
+                "found duplicate series for the match group {} on the {side} hand-side of the operation: [{}];many-to-many matching not allowed: matching labels must be unique on one side",
+                braced(signature),
+                both.join(", ")
             )));
         }
     }
     Ok(())
+}
+
+/// Labels as Prometheus' errors write them, the name among them.
+fn braced(of: &Labels) -> String {
+    let pairs: Vec<String> = labels::all(of).map(|(label, value)| format!("{label}={value:?}")).collect();
+    format!("{{{}}}", pairs.join(", "))
 }
 
 struct Group<'a> {
@@ -208,10 +244,6 @@ impl Group<'_> {
                 let bytes = budget::of_row(&many.labels, grid.steps) + budget::of_labels(&one.labels);
                 self.eval.budget.take(bytes)?;
                 let row = self.row(many, one);
-                if !row.has_points() {
-                    self.eval.budget.give(bytes);
-                    continue;
-                }
                 let mut taken = None;
                 if check && !one_to_one {
                     if !made.contains_key(&row.labels) {
@@ -219,7 +251,9 @@ impl Group<'_> {
                     }
                     taken = Some(made.entry(row.labels.clone()).or_insert_with(|| vec![false; grid.steps]));
                 }
-                for step in (0..grid.steps).filter(|step| check && is_some(row.values[*step])) {
+                // What a filter leaves out has matched all the same.
+                let meets = |step: usize| is_some(many.values[step]) && is_some(one.values[step]);
+                for step in (0..grid.steps).filter(|step| check && meets(*step)) {
                     if one_to_one && std::mem::replace(&mut matched[step], true) {
                         return Err(EvalError::Execution(
                             "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
@@ -232,7 +266,11 @@ impl Group<'_> {
                         ));
                     }
                 }
-                out.push(row);
+                if row.has_points() {
+                    out.push(row);
+                } else {
+                    self.eval.budget.give(bytes);
+                }
             }
         }
         Ok(())

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use super::{
-    EvalError, budget,
+    EvalError,
+    annotations::{Raised, shortest},
+    budget,
     eval::Eval,
-    expr::{Call, Expr},
-    functions::{Kind, RangeFn, Special, histogram, labels as relabel},
+    expr::{Call, Expr, Extended},
+    functions::{self, Kind, OfRange, RangeFn, Special, histogram, labels as relabel},
     grid::{Grid, Row, Rows, Value, is_some, joined, none, unnamed},
     labels,
     select::{self, RangeCall, Take},
@@ -15,6 +17,8 @@ use crate::model::{Labels, Matcher, re2};
 
 /// The label of a classic histogram's buckets.
 const LE: &str = "le";
+/// The words of Prometheus.
+const SORT_OF_RANGE: &str = "sort is ineffective for range queries since results are always ordered by labels";
 
 /// Evaluates a call on a grid.
 pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
@@ -70,19 +74,27 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
             scalar => args.push(eval.scalar(scalar, grid)?),
         }
     }
+    let at = call.args_at.first().copied().unwrap_or_default();
     let rows = match matrix {
         Some(Expr::Range(selector, range_ms)) => {
-            let of = RangeCall { range_ms: *range_ms, shift: &selector.shift, function, args: &args };
+            let mut function = *function;
+            if let Some(how) = selector.extended {
+                function.eval = extended(call.function.name, how)?;
+            }
+            let (range_ms, extended) = (*range_ms, selector.extended);
+            let of = RangeCall { range_ms, shift: &selector.shift, function: &function, args: &args, extended, at };
             of.rows(eval, eval.series(selector), grid)?
         }
         Some(Expr::Subquery(subquery)) => {
-            let of = RangeCall { range_ms: subquery.range_ms, shift: &subquery.shift, function, args: &args };
+            let (range_ms, shift) = (subquery.range_ms, &subquery.shift);
+            let of = RangeCall { range_ms, shift, function, args: &args, extended: None, at };
             let mut rows = Rows::new();
             for (mut row, mut points) in eval.subquery(subquery, grid)? {
                 eval.check()?;
                 eval.release(points.len());
                 eval.budget.take_many(grid.steps, budget::VALUE_BYTES)?;
-                row.values = of.row(eval, grid, &mut points)?;
+                // What it looked at was counted where it was selected.
+                row.values = of.row(eval, grid, &mut points, None)?;
                 if row.has_points() {
                     eval.hold(row.values.len())?;
                     row.labels = of.labels(eval, &row.labels);
@@ -97,16 +109,24 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         // Nothing is said where there was nothing to take a quantile of.
         let odd = args.iter().flatten().enumerate().filter(|(_, q)| !(0.0..=1.0).contains(*q));
         let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
-        asked.for_each(|(_, q)| check_quantile(eval, *q));
+        asked.for_each(|(_, q)| check_quantile(eval, at, *q));
     }
     Ok(rows)
 }
 
+/// The function for a range with such ends.
+fn extended(name: &str, how: Extended) -> Result<OfRange, EvalError> {
+    functions::extended::extended(name, how).ok_or_else(|| {
+        let (word, names) = (how.name(), how.functions().join(", "));
+        EvalError::Execution(format!("{word} modifier can only be used with: {names} - not with {name}"))
+    })
+}
+
 /// Warns of a quantile that is none.
-pub fn check_quantile(eval: &Eval<'_>, q: f64) {
+pub fn check_quantile(eval: &Eval<'_>, at: usize, q: f64) {
     if q.is_nan() || !(0.0..=1.0).contains(&q) {
-        let q = super::format_float(q);
-        eval.note(|n| n.warn(format!("quantile value should be between 0 and 1, got {q}")));
+        let q = shortest(q);
+        eval.note(|n| n.warn(at, format!("quantile value should be between 0 and 1, got {q}")));
     }
 }
 
@@ -124,6 +144,9 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
         Special::AbsentOverTime => absent_over_time(eval, arg(0)?, grid),
         Special::Timestamp => timestamp(eval, arg(0)?, grid),
         Special::Sort | Special::SortDesc => {
+            if grid.steps > 1 && !arg(0)?.is_invariant() {
+                eval.note(|n| n.warn(call.at, SORT_OF_RANGE));
+            }
             let mut rows = eval.rows(arg(0)?, grid)?;
             if eval.is_instant() {
                 sort(&mut rows, special == Special::SortDesc);
@@ -151,28 +174,36 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
             eval.rows(arg(0)?, grid)?;
             Ok(Value::Rows(Rows::new()))
         }
-        Special::HistogramQuantile => {
-            let q = eval.scalar(arg(0)?, grid)?;
-            let rows = eval.rows(arg(1)?, grid)?;
-            q.iter().for_each(|q| check_quantile(eval, *q));
-            buckets(eval, rows, grid, |step, buckets, name| {
-                let found = histogram::bucket_quantile(q[step], buckets);
-                if found.forced_monotonic {
-                    eval.note(|n| {
-                        n.info(format!(
-                            "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name {name:?}"
-                        ));
-                    });
-                }
-                found.value
-            })
-        }
+        Special::HistogramQuantile => histogram_quantile(eval, call, grid),
         Special::HistogramFraction => {
             let (lower, upper) = (eval.scalar(arg(0)?, grid)?, eval.scalar(arg(1)?, grid)?);
             let rows = eval.rows(arg(2)?, grid)?;
-            buckets(eval, rows, grid, |step, buckets, _| histogram::bucket_fraction(lower[step], upper[step], buckets))
+            buckets(eval, place(call, 2), rows, grid, |step, buckets| {
+                histogram::bucket_fraction(lower[step], upper[step], buckets)
+            })
         }
     }
+}
+
+/// Where an argument stands in the query.
+fn place(call: &Call, argument: usize) -> usize {
+    call.args_at.get(argument).copied().unwrap_or_default()
+}
+
+fn histogram_quantile(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
+    let [q, vector] = &call.args[..] else { return missing() };
+    let q = eval.scalar(q, grid)?;
+    let rows = eval.rows(vector, grid)?;
+    q.iter().for_each(|q| check_quantile(eval, place(call, 0), *q));
+    let at = place(call, 1);
+    buckets(eval, at, rows, grid, |step, buckets| {
+        let found = histogram::bucket_quantile(q[step], buckets);
+        if let Some(histogram::Raised { lowest, highest, missing }) = found.raised {
+            let (first_ms, last_ms) = (grid.at_ms(step), grid.at_ms(step));
+            eval.note(|n| n.raised(at, Raised { first_ms, last_ms, count: 1, lowest, highest, missing }));
+        }
+        found.value
+    })
 }
 
 /// The one element's value, NaN where there is not exactly one.
@@ -200,10 +231,11 @@ fn absent(rows: &Rows, matchers: &[Matcher], grid: &Grid) -> Rows {
 }
 
 fn absent_over_time(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalError> {
-    let Some(present) = super::functions::lookup("present_over_time") else { return missing() };
+    let Some(present) = functions::lookup("present_over_time") else { return missing() };
     let Kind::Range(function) = &present.kind else { return missing() };
     // Not joined: two series that differ only in their names are present all the same.
-    let rows = range(eval, &Call { function: present, args: vec![arg.clone()] }, function, grid)?;
+    let call = Call { function: present, args: vec![arg.clone()], at: 0, args_at: Vec::new() };
+    let rows = range(eval, &call, function, grid)?;
     Ok(Value::Rows(absent(&rows, matchers(arg), grid)))
 }
 
@@ -270,22 +302,20 @@ fn is_label(name: &str) -> bool {
 /// Classic histograms: a number of the buckets of each label set, at each step.
 fn buckets(
     eval: &Eval<'_>,
+    place: usize,
     rows: Rows,
     grid: &Grid,
-    mut number: impl FnMut(usize, &mut Vec<histogram::Bucket>, &str) -> f64,
+    mut number: impl FnMut(usize, &mut Vec<histogram::Bucket>) -> f64,
 ) -> Result<Value, EvalError> {
     // As much again for the groups and what is made of them.
     eval.budget.take(budget::of_rows(&rows))?;
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut groups: Vec<(Labels, Vec<(f64, Row)>)> = Vec::new();
     for row in rows {
-        let Ok(upper) = row.labels.get(LE).unwrap_or_default().parse::<f64>() else {
-            let (le, name) = (row.labels.get(LE).unwrap_or_default().to_string(), row.labels.name.clone());
-            eval.note(|n| {
-                n.warn(format!(
-                    "bucket label \"le\" is missing or has a malformed value of {le:?} for metric name {name:?}"
-                ))
-            });
+        let le = row.labels.get(LE).unwrap_or_default();
+        let Some(upper) = le.parse::<f64>().ok().filter(|upper| !upper.is_nan()) else {
+            let message = format!("bucket label \"le\" is missing or has a malformed value of {le:?}");
+            eval.note(|n| n.warn(place, message));
             continue;
         };
         // Two histograms of different names are not one: they would be in conflict below.
@@ -306,7 +336,7 @@ fn buckets(
             let present = group.iter().filter(|(_, row)| is_some(row.values[step]));
             at.extend(present.map(|(upper, row)| histogram::Bucket { upper: *upper, count: row.values[step] }));
             if !at.is_empty() {
-                *value = number(step, &mut at, &labels.name);
+                *value = number(step, &mut at);
             }
         }
         out.push(Row { labels: labels::unnamed(&labels), values });

@@ -1,7 +1,7 @@
 //! The evaluator: every node for all steps at once.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -11,7 +11,7 @@ use super::{
     binary,
     budget::{self, Budget},
     call,
-    expr::{Expr, Selector, Subquery},
+    expr::{Expr, Extended, Selector, Subquery},
     grid::{Grid, Row, Rows, Value, is_some, unnamed},
     labels,
     select::{self, Take, references},
@@ -39,7 +39,24 @@ pub struct Eval<'a> {
     held: AtomicUsize,
     peak: AtomicUsize,
     total: AtomicU64,
+    weights: Mutex<Weights>,
     annotations: Mutex<Annotations>,
+}
+
+/// How often a step of the grid counts: one of a subquery as often as windows hold it. Empty: all once.
+#[derive(Clone, Debug, Default)]
+pub struct Weights(Arc<[u64]>);
+
+impl Weights {
+    /// Returns how often a step counts.
+    pub fn of(&self, step: usize) -> u64 {
+        if self.0.is_empty() { 1 } else { self.0.get(step).copied().unwrap_or_default() }
+    }
+
+    /// Returns how often so many first steps count together.
+    pub fn all(&self, steps: usize) -> u64 {
+        if self.0.is_empty() { steps as u64 } else { self.0.iter().fold(0, |sum, w| sum.saturating_add(*w)) }
+    }
 }
 
 impl<'a> Eval<'a> {
@@ -72,6 +89,7 @@ impl<'a> Eval<'a> {
             held: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             total: AtomicU64::new(0),
+            weights: Mutex::default(),
             annotations: Mutex::default(),
         }
     }
@@ -122,6 +140,16 @@ impl<'a> Eval<'a> {
         self.total.fetch_add(samples, Ordering::Relaxed);
     }
 
+    /// Returns how often the steps of the grid count that is evaluated on.
+    pub fn weights(&self) -> Weights {
+        self.weights.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets that; returns what it was.
+    fn weigh(&self, weights: Weights) -> Weights {
+        std::mem::replace(&mut *self.weights.lock().unwrap_or_else(PoisonError::into_inner), weights)
+    }
+
     /// Says something beside the result.
     pub fn note(&self, note: impl FnOnce(&mut Annotations)) {
         note(&mut self.annotations.lock().unwrap_or_else(PoisonError::into_inner));
@@ -151,6 +179,9 @@ impl<'a> Eval<'a> {
         match expr {
             Expr::Number(number) => Ok(Value::Scalar(vec![*number; grid.steps])),
             Expr::Text(text) => Ok(Value::Text(text.clone())),
+            Expr::Selector(selector) if selector.extended == Some(Extended::Smoothed) => {
+                select::smoothed(self, self.series(selector), &selector.shift, grid).map(Value::Rows)
+            }
             Expr::Selector(selector) => {
                 select::instant(self, self.series(selector), &selector.shift, grid, Take::Value).map(Value::Rows)
             }
@@ -209,11 +240,13 @@ impl<'a> Eval<'a> {
         if inner.steps > self.limits.max_samples {
             return Err(EvalError::TooManySamples);
         }
-        // Prometheus counts what its windows hold, not what they were made from.
-        let counted = self.total.load(Ordering::Relaxed);
-        let value = self.eval(&subquery.expr, &inner)?;
-        self.total.store(counted, Ordering::Relaxed);
-        let rows = match value {
+        // What was selected for it counts, as often as it is looked at.
+        self.budget.take_many(inner.steps, 2 * size_of::<u64>())?;
+        let outer = self.weigh(self.inner_weights(subquery, grid, &inner));
+        let value = self.eval(&subquery.expr, &inner);
+        self.weigh(outer);
+        self.budget.give(inner.steps.saturating_mul(2 * size_of::<u64>()));
+        let rows = match value? {
             Value::Rows(rows) => rows,
             Value::Scalar(values) => vec![Row { labels: labels::empty(), values }],
             Value::Text(_) => return Err(EvalError::Execution("unexpected string in subquery".into())),
@@ -228,6 +261,28 @@ impl<'a> Eval<'a> {
             Ok((row, points))
         };
         rows.into_iter().map(points).collect()
+    }
+
+    /// How often the steps of a subquery count on a grid: once for each window that holds them.
+    fn inner_weights(&self, subquery: &Subquery, grid: &Grid, inner: &Grid) -> Weights {
+        let outer = self.weights();
+        // The first step that is later than a time.
+        let after = |at: i64| {
+            let steps = at.saturating_sub(inner.start_ms).div_euclid(inner.step_ms).saturating_add(1);
+            usize::try_from(steps).unwrap_or(0).min(inner.steps)
+        };
+        let mut changes = vec![0u64; inner.steps + 1];
+        for step in 0..grid.steps {
+            let to = select::reference(self, grid, &subquery.shift, step);
+            let (low, high) = (after(to.saturating_sub(subquery.range_ms)), after(to));
+            changes[low] = changes[low].wrapping_add(outer.of(step));
+            changes[high] = changes[high].wrapping_sub(outer.of(step));
+        }
+        let running = changes[..inner.steps].iter().scan(0u64, |sum, change| {
+            *sum = sum.wrapping_add(*change);
+            Some(*sum)
+        });
+        Weights(running.collect())
     }
 }
 

@@ -57,6 +57,35 @@ pub struct Selector {
     pub shift: Shift,
     /// Its place among the query's selectors: the index of its data.
     pub index: usize,
+    /// What it does at its ends.
+    pub extended: Option<Extended>,
+}
+
+/// Says what a selector does where no sample is exactly at its ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// `anchored`: the last sample before an end stands for it.
+    Anchored,
+    /// `smoothed`: the value there is interpolated between the samples around it.
+    Smoothed,
+}
+
+impl Extended {
+    /// Returns its keyword.
+    pub fn name(self) -> &'static str {
+        match self {
+            Extended::Anchored => "anchored",
+            Extended::Smoothed => "smoothed",
+        }
+    }
+
+    /// Returns the functions that take such a range, by name.
+    pub fn functions(self) -> &'static [&'static str] {
+        match self {
+            Extended::Anchored => &["changes", "delta", "increase", "rate", "resets"],
+            Extended::Smoothed => &["delta", "increase", "rate"],
+        }
+    }
 }
 
 /// An expression evaluated on a grid of its own.
@@ -79,6 +108,10 @@ pub struct Call {
     pub function: &'static Function,
     /// As written.
     pub args: Vec<Expr>,
+    /// Where it stands in the text, bytes.
+    pub at: usize,
+    /// Where its arguments stand.
+    pub args_at: Vec<usize>,
 }
 
 /// Aggregation operators.
@@ -107,6 +140,8 @@ pub struct Aggregate {
     pub op: Agg,
     /// Of `quantile`, `count_values`, `topk`, `bottomk`, `limitk`.
     pub param: Option<Expr>,
+    /// Where that stands in the text, bytes.
+    pub param_at: usize,
     /// What is aggregated.
     pub expr: Expr,
     /// The labels named.
@@ -132,12 +167,51 @@ pub enum Op {
     Lt,
     Ge,
     Le,
+    TrimUpper,
+    TrimLower,
     And,
     Or,
     Unless,
 }
 
 impl Op {
+    /// Every operator as it is written.
+    const WRITTEN: [(&'static str, Op); 18] = [
+        ("+", Op::Add),
+        ("-", Op::Sub),
+        ("*", Op::Mul),
+        ("/", Op::Div),
+        ("%", Op::Mod),
+        ("^", Op::Pow),
+        ("atan2", Op::Atan2),
+        ("==", Op::Eq),
+        ("!=", Op::Ne),
+        (">", Op::Gt),
+        ("<", Op::Lt),
+        (">=", Op::Ge),
+        ("<=", Op::Le),
+        ("</", Op::TrimUpper),
+        (">/", Op::TrimLower),
+        ("and", Op::And),
+        ("or", Op::Or),
+        ("unless", Op::Unless),
+    ];
+
+    /// Returns an operator from how it is written.
+    pub fn written(text: &str) -> Option<Op> {
+        Self::WRITTEN.into_iter().find(|(written, _)| *written == text).map(|(_, op)| op)
+    }
+
+    /// Returns how it is written.
+    pub fn text(self) -> &'static str {
+        Self::WRITTEN.into_iter().find(|(_, op)| *op == self).map_or("", |(written, _)| written)
+    }
+
+    /// Returns whether it cuts native histograms off, which numbers are not.
+    pub fn trims(self) -> bool {
+        matches!(self, Op::TrimUpper | Op::TrimLower)
+    }
+
     /// Returns whether it is one of `==`, `!=`, `>`, `<`, `>=`, `<=`.
     pub fn is_comparison(self) -> bool {
         matches!(self, Op::Eq | Op::Ne | Op::Gt | Op::Lt | Op::Ge | Op::Le)
@@ -185,6 +259,8 @@ pub struct Binary {
     pub return_bool: bool,
     /// Between two vectors.
     pub matching: Matching,
+    /// Where it stands in the text, bytes.
+    pub at: usize,
 }
 
 impl Expr {
@@ -197,6 +273,19 @@ impl Expr {
             Expr::Aggregate(a) => matches!(a.op, Agg::Topk | Agg::Bottomk | Agg::Limitk) || a.expr.picks(),
             Expr::Binary(b) => b.lhs.picks() || b.rhs.picks(),
             Expr::Negate(inner) => inner.picks(),
+        }
+    }
+
+    /// Returns whether it is the same at every step, so that Prometheus evaluates it once.
+    pub fn is_invariant(&self) -> bool {
+        match self {
+            Expr::Number(_) | Expr::Text(_) => true,
+            Expr::Selector(selector) | Expr::Range(selector, _) => selector.shift.at.is_some(),
+            Expr::Subquery(subquery) => subquery.shift.at.is_some(),
+            Expr::Call(call) => !call.function.follows_time() && call.args.iter().all(Expr::is_invariant),
+            Expr::Aggregate(a) => a.expr.is_invariant(),
+            Expr::Binary(b) => b.lhs.is_invariant() && b.rhs.is_invariant(),
+            Expr::Negate(inner) => inner.is_invariant(),
         }
     }
 

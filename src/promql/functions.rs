@@ -1,17 +1,20 @@
 //! Functions: one table from names to plain Rust functions. They see numbers, never series or the engine.
 //!
-//! The arithmetic is that of Prometheus 3.5 (promql/functions.go, promql/quantile.go), in its order of operations, so that
+//! The arithmetic is that of Prometheus 3.16 (promql/functions.go, promql/quantile.go), in its order of operations, so that
 //! results are the same to the last bit wherever the machine's `pow`, `exp` and `sin` are.
 
 mod calendar;
+pub mod extended;
 pub mod histogram;
 pub mod labels;
 mod numbers;
 mod over_time;
 mod rates;
+mod signature;
 #[cfg(test)]
 mod tests;
 
+pub use self::signature::signature;
 use super::ValueType;
 use crate::pack::Want;
 
@@ -30,11 +33,14 @@ pub struct Frame<'a> {
     pub to_ms: i64,
 }
 
+/// Of the window, the scalar arguments, and the evaluation's time (Unix milliseconds); `None`: no point.
+pub type OfRange = fn(&Frame<'_>, &[f64], i64) -> Option<f64>;
+
 /// A function of a range vector.
 #[derive(Clone, Copy, Debug)]
 pub struct RangeFn {
-    /// The window, the scalar arguments, the evaluation's time (Unix milliseconds); `None`: no point.
-    pub eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>,
+    /// What it gives.
+    pub eval: OfRange,
     /// What it needs of rolled-up history.
     pub want: Want,
     /// It makes sense of counters only, and says so of what is not called like one (`rate`, `increase`).
@@ -89,6 +95,12 @@ pub struct Function {
 }
 
 impl Function {
+    /// Returns whether its value changes with the time of evaluation even where its arguments do not.
+    pub fn follows_time(&self) -> bool {
+        let special = matches!(self.kind, Kind::Special(Special::Time | Special::Timestamp));
+        special || matches!(self.kind, Kind::Calendar(_)) || self.name == "predict_linear"
+    }
+
     /// Returns what it gives.
     pub fn value_type(&self) -> ValueType {
         match self.kind {
@@ -98,18 +110,18 @@ impl Function {
     }
 }
 
-const fn range(name: &'static str, want: Want, eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>) -> Function {
+const fn range(name: &'static str, want: Want, eval: OfRange) -> Function {
     let function = RangeFn { eval, want, counter: false, rate_like: false, keeps_name: false };
     Function { name, kind: Kind::Range(function) }
 }
 
 /// Gives one of the samples, which is still that metric's.
-const fn of_metric(name: &'static str, eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>) -> Function {
+const fn of_metric(name: &'static str, eval: OfRange) -> Function {
     let function = RangeFn { eval, want: Want::Last, counter: false, rate_like: false, keeps_name: true };
     Function { name, kind: Kind::Range(function) }
 }
 
-const fn rate(name: &'static str, counter: bool, eval: fn(&Frame<'_>, &[f64], i64) -> Option<f64>) -> Function {
+const fn rate(name: &'static str, counter: bool, eval: OfRange) -> Function {
     let function = RangeFn { eval, want: Want::Last, counter, rate_like: true, keeps_name: false };
     Function { name, kind: Kind::Range(function) }
 }
@@ -150,7 +162,7 @@ const TABLE: &[Function] = &[
     calendar("day_of_week", calendar::day_of_week),
     calendar("day_of_year", calendar::day_of_year),
     calendar("days_in_month", calendar::days_in_month),
-    value("deg", |v, _| v * 180.0 / std::f64::consts::PI),
+    value("deg", |v, _| v * (180.0 / std::f64::consts::PI)),
     rate("delta", false, rates::delta),
     rate("deriv", false, rates::deriv),
     value("exp", |v, _| v.exp()),
@@ -181,7 +193,7 @@ const TABLE: &[Function] = &[
     rate("predict_linear", false, rates::predict_linear),
     range("present_over_time", Want::Last, |_, _, _| Some(1.0)),
     range("quantile_over_time", Want::Last, over_time::quantile),
-    value("rad", |v, _| v * std::f64::consts::PI / 180.0),
+    value("rad", |v, _| v * (std::f64::consts::PI / 180.0)),
     rate("rate", true, rates::rate),
     range("resets", Want::Last, over_time::resets),
     value("round", numbers::round),
@@ -265,6 +277,10 @@ pub fn quantile(q: f64, values: &mut [f64]) -> f64 {
     // Only two ranks are needed: what is above the lower one need not be sorted.
     let (_, low, above) = values.select_nth_unstable_by(lower, order);
     let low = *low;
+    if weight == 0.0 {
+        // Nothing of what may be infinite above it.
+        return low;
+    }
     let high = above.iter().copied().min_by(order).unwrap_or(low);
     low * (1.0 - weight) + high * weight
 }

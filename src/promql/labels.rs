@@ -9,9 +9,22 @@ pub fn empty() -> Labels {
     Labels { name: Arc::from(""), pairs: Arc::from([]) }
 }
 
-/// Without the name.
+/// Labels that say what a metric is, as its name does: they go where it goes.
+const METADATA: [&str; 2] = ["__type__", "__unit__"];
+
+/// Returns whether a label is the metric's name, or goes where it goes.
+pub fn is_metadata(label: &str) -> bool {
+    label == METRIC_NAME || METADATA.contains(&label)
+}
+
+/// Without the name, and what goes with it.
 pub fn unnamed(labels: &Labels) -> Labels {
-    Labels { name: Arc::from(""), pairs: labels.pairs.clone() }
+    let name = Arc::from("");
+    if labels.pairs.iter().any(|(label, _)| METADATA.contains(&&**label)) {
+        let kept = labels.pairs.iter().filter(|(label, _)| !METADATA.contains(&&**label));
+        return Labels { name, pairs: kept.cloned().collect() };
+    }
+    Labels { name, pairs: labels.pairs.clone() }
 }
 
 /// Only these labels; `__name__` may be among them.

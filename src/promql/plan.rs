@@ -5,6 +5,7 @@ use super::{
     eval::subquery_grid,
     expr::{At, Expr, Selector, Shift},
     grid::Grid,
+    select::beyond,
 };
 
 /// Returns one selection for each selector, in the order of their indexes.
@@ -25,8 +26,14 @@ impl Plan<'_> {
     fn walk(&mut self, expr: &Expr, first: i64, last: i64) {
         match expr {
             Expr::Number(_) | Expr::Text(_) => {}
-            Expr::Selector(selector) => self.add(selector, self.window.lookback_ms, first, last),
-            Expr::Range(selector, range_ms) => self.add(selector, *range_ms, first, last),
+            Expr::Selector(selector) => {
+                let (_, behind) = beyond(self.window.lookback_ms, selector.extended);
+                self.add(selector, self.window.lookback_ms, behind, first, last);
+            }
+            Expr::Range(selector, range_ms) => {
+                let (before, behind) = beyond(self.window.lookback_ms, selector.extended);
+                self.add(selector, range_ms.saturating_add(before), behind, first, last);
+            }
             Expr::Subquery(subquery) => {
                 let (first, last) = self.shifted(&subquery.shift, first, last);
                 let step = subquery_grid(subquery, first, last);
@@ -46,10 +53,12 @@ impl Plan<'_> {
         }
     }
 
-    fn add(&mut self, selector: &Selector, back_ms: i64, first: i64, last: i64) {
+    /// `back_ms`, `ahead_ms`: how far it looks before the first evaluation and behind the last one.
+    fn add(&mut self, selector: &Selector, back_ms: i64, ahead_ms: i64, first: i64, last: i64) {
         let (first, last) = self.shifted(&selector.shift, first, last);
         let from_ms = first.saturating_sub(back_ms).saturating_add(1);
-        self.found.push((selector.index, Selection { matchers: selector.matchers.clone(), from_ms, to_ms: last }));
+        let to_ms = last.saturating_add(ahead_ms);
+        self.found.push((selector.index, Selection { matchers: selector.matchers.clone(), from_ms, to_ms }));
     }
 
     fn shifted(&self, shift: &Shift, first: i64, last: i64) -> (i64, i64) {

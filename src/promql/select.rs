@@ -2,9 +2,9 @@
 
 use super::{
     EvalError, budget,
-    eval::Eval,
-    expr::{At, Shift},
-    functions::RangeFn,
+    eval::{Eval, Weights},
+    expr::{At, Extended, Shift},
+    functions::{Frame, RangeFn, extended::between},
     grid::{Grid, Row, Rows, is_some, none},
     labels,
 };
@@ -50,10 +50,11 @@ pub fn instant(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid, 
     let lookback = eval.window.lookback_ms;
     // With `@` all steps look at one time.
     let steps = if shift.at.is_some() { 1 } else { grid.steps };
+    let weights = eval.weights();
     each(eval, series, grid.steps, |packed, points| {
         read(eval, packed, Want::Last, first - lookback + 1, last, points)?;
         let mut values = vec![none(); grid.steps];
-        let (mut next, mut found) = (0, 0u64);
+        let (mut next, mut found, mut seen) = (0, 0usize, 0u64);
         for (step, value) in values.iter_mut().enumerate().take(steps) {
             let at = reference(eval, grid, shift, step);
             while points.at_ms.get(next).is_some_and(|t| *t <= at) {
@@ -67,16 +68,55 @@ pub fn instant(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid, 
                     Take::Time => points.at_ms[newest] as f64 / 1e3,
                 };
                 found += 1;
+                seen = seen.saturating_add(weights.of(step));
             }
         }
         if shift.at.is_some() {
             let value = values[0];
             values.fill(value);
-            found *= grid.steps as u64;
+            seen = if found > 0 { weights.all(grid.steps) } else { 0 };
         }
-        eval.count(found);
+        eval.count(seen);
         Ok((found > 0).then(|| Row { labels: packed.labels.clone(), values }))
     })
+}
+
+/// Returns an instant selector with `smoothed`: between two samples the value is on the line between them, behind the last
+/// one it is that one's.
+pub fn smoothed(eval: &Eval<'_>, series: &[&Packed], shift: &Shift, grid: &Grid) -> Result<Rows, EvalError> {
+    let (first, last) = references(eval, grid, shift);
+    let (before, behind) = beyond(eval.window.lookback_ms, Some(Extended::Smoothed));
+    each(eval, series, grid.steps, |packed, points| {
+        read(eval, packed, Want::Last, first - before + 1, last.saturating_add(behind), points)?;
+        drop_stale(points);
+        let value = |step: usize| {
+            let at = reference(eval, grid, shift, step);
+            let next = points.at_ms.partition_point(|t| *t < at);
+            let within = |i: usize| points.at_ms.get(i).is_some_and(|t| *t > at - before && *t <= at + behind);
+            if points.at_ms.get(next) == Some(&at) {
+                return points.values[next];
+            }
+            let Some(newest) = next.checked_sub(1).filter(|i| within(*i)) else { return none() };
+            if !within(next) {
+                return points.values[newest];
+            }
+            let (at_ms, values) = (&points.at_ms[..], &points.values[..]);
+            let frame = Frame { at_ms, values, counts: &[], from_ms: at - before, to_ms: at + behind };
+            between(&frame, newest, at, false)
+        };
+        let values: Vec<f64> = (0..grid.steps).map(value).collect();
+        let found = values.iter().any(|v| is_some(*v));
+        Ok(found.then(|| Row { labels: packed.labels.clone(), values }))
+    })
+}
+
+/// How far a range with such ends looks beyond them, milliseconds.
+pub fn beyond(lookback_ms: i64, extended: Option<Extended>) -> (i64, i64) {
+    match extended {
+        None => (0, 0),
+        Some(Extended::Anchored) => (lookback_ms, 0),
+        Some(Extended::Smoothed) => (lookback_ms, lookback_ms),
+    }
 }
 
 /// A range function over a selector.
@@ -90,6 +130,10 @@ pub struct RangeCall<'a> {
     pub function: &'a RangeFn,
     /// The scalar arguments, a value a step each.
     pub args: &'a [Vec<f64>],
+    /// What the range does at its ends.
+    pub extended: Option<Extended>,
+    /// Where the range stands in the query, bytes.
+    pub at: usize,
 }
 
 impl RangeCall<'_> {
@@ -99,38 +143,52 @@ impl RangeCall<'_> {
         self.range_ms.max(resolution_ms.saturating_mul(points))
     }
 
-    /// Returns one series: slides a window over its points.
+    /// How far the window reaches beyond the range's ends, milliseconds.
+    fn beyond(&self, eval: &Eval<'_>) -> (i64, i64) {
+        beyond(eval.window.lookback_ms, self.extended)
+    }
+
+    /// Returns one series: slides a window over its points, which are counted with their `weights`.
     ///
     /// # Errors
     /// When the evaluation is to end.
-    pub fn row(&self, eval: &Eval<'_>, grid: &Grid, points: &mut Points) -> Result<Vec<f64>, EvalError> {
+    pub fn row(
+        &self,
+        eval: &Eval<'_>,
+        grid: &Grid,
+        points: &mut Points,
+        weights: Option<&Weights>,
+    ) -> Result<Vec<f64>, EvalError> {
         drop_stale(points);
         let mut values = vec![none(); grid.steps];
         let mut args = vec![0.0; self.args.len()];
         let (mut low, mut high, mut seen, mut unchecked) = (0, 0, 0u64, 0);
+        let (before, behind) = self.beyond(eval);
         for (step, value) in values.iter_mut().enumerate() {
             let to = reference(eval, grid, self.shift, step);
             let from = to.saturating_sub(self.widened(points.resolution_ms(to)));
-            while points.at_ms.get(high).is_some_and(|t| *t <= to) {
+            let (first, last) = (from.saturating_sub(before), to.saturating_add(behind));
+            while points.at_ms.get(high).is_some_and(|t| *t <= last) {
                 high += 1;
             }
             // A coarse part behind a fine one reaches further back: the left end may move left.
-            while low > 0 && points.at_ms[low - 1] > from {
+            while low > 0 && points.at_ms[low - 1] > first {
                 low -= 1;
             }
-            while low < high && points.at_ms[low] <= from {
+            while low < high && points.at_ms[low] <= first {
                 low += 1;
             }
             if low >= high {
                 continue;
             }
-            seen += (high - low) as u64;
+            let weight = weights.map_or(0, |weights| weights.of(step));
+            seen = seen.saturating_add(weight.saturating_mul((high - low) as u64));
             unchecked += high - low;
             if unchecked > UNCHECKED_MAX {
                 eval.check_now()?;
                 unchecked = 0;
             }
-            let frame = super::functions::Frame {
+            let frame = Frame {
                 at_ms: &points.at_ms[low..high],
                 values: &points.values[low..high],
                 counts: points.counts.get(low..high).unwrap_or_default(),
@@ -149,14 +207,17 @@ impl RangeCall<'_> {
     /// Returns all series of a selector.
     pub fn rows(&self, eval: &Eval<'_>, series: &[&Packed], grid: &Grid) -> Result<Rows, EvalError> {
         let (first, last) = references(eval, grid, self.shift);
+        let (before, behind) = self.beyond(eval);
+        let (from, to) = (first - self.range_ms - before + 1, last.saturating_add(behind));
+        let weights = eval.weights();
         each(eval, series, grid.steps, |packed, points| {
-            read(eval, packed, self.function.want, first - self.range_ms + 1, last, points)?;
+            read(eval, packed, self.function.want, from, to, points)?;
             if points.is_empty() {
                 return Ok(None);
             }
             let held = points.len();
             eval.hold(held)?;
-            let values = self.row(eval, grid, points)?;
+            let values = self.row(eval, grid, points, Some(&weights))?;
             eval.release(held);
             let has_points = values.iter().any(|v| is_some(*v));
             Ok(has_points.then(|| Row { labels: self.labels(eval, &packed.labels), values }))
@@ -169,9 +230,8 @@ impl RangeCall<'_> {
         let suffixes = ["_total", "_sum", "_count", "_bucket"];
         if self.function.counter && !name.is_empty() && !suffixes.iter().any(|s| name.ends_with(s)) {
             eval.note(|n| {
-                n.info(format!(
-                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
-                ));
+                let words = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
+                n.info(self.at, format!("{words} {name:?}"));
             });
         }
         if self.function.keeps_name { of.clone() } else { labels::unnamed(of) }

@@ -187,6 +187,10 @@ fn selections_reach_as_far_as_the_query_looks() {
     check("m @ 600 offset -5m", (10 * MINUTE + 1, 15 * MINUTE));
     check("max_over_time(m[30m:10m])", (35 * MINUTE + 1, 2 * HOUR));
     check("1 - sum(rate(m[10m] offset 1h)) / 2", (-10 * MINUTE + 1, HOUR));
+    check("m smoothed", (55 * MINUTE + 1, 125 * MINUTE));
+    check("rate(m[10m] anchored)", (45 * MINUTE + 1, 2 * HOUR));
+    check("rate(m[10m] smoothed)", (45 * MINUTE + 1, 125 * MINUTE));
+    check("rate(m[range() / 6 + step()])", (49 * MINUTE + 1, 2 * HOUR));
 }
 
 #[test]
@@ -198,13 +202,13 @@ fn errors_say_where() {
     };
     check("", (1, 1), "no expression found");
     check("up{job=\"a\"", (1, 11), "unexpected end of input");
-    check("sum(up))", (1, 8), "unexpected");
+    check("sum(up))", (1, 9), "unexpected");
     check("nope(up)", (1, 1), "unknown function");
-    check("sum(\n  rate(up)\n)", (2, 3), "expected type range vector");
-    check("limit_ratio(0.5, up)", (1, 1), "not enabled");
+    check("sum(\n  rate(up)\n)", (2, 8), "expected type range vector");
+    check("limit_ratio(0.5, up)", (1, 1), "must be enabled");
     check("mad_over_time(up[5m])", (1, 1), "not enabled");
-    check("up{a=~\"(\"}", (1, 7), "error parsing regexp: missing closing ): `(`");
-    check("{}", (1, 2), "at least one non-empty matcher");
+    check("up{a=~\"(\"}", (1, 4), "error parsing regexp: missing closing ): `(`");
+    check("{}", (1, 1), "at least one non-empty matcher");
 }
 
 /// Texts of up to 1 MiB that nest, chain or list something, each of another kind.

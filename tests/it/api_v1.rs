@@ -108,9 +108,9 @@ async fn every_endpoint_answers_as_prometheus_does() {
     200 query?query=up[30s]&time=NOW&limit=1
         {"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up","cluster":"prod","instance":"10.0.0.1:2379","job":"etcd"},"values":[[1795416944,"1"],[1795416959,"1"]]}]},"warnings":["results truncated due to limit"]}
     200 query?query=rate(up{instance=%2210.0.0.1:2379%22}[1m])&time=NOW
-        {"status":"success","data":{"resultType":"vector","result":[{"metric":{"cluster":"prod","instance":"10.0.0.1:2379","job":"etcd"},"value":[1795416959,"0"]}]},"infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\""]}
+        {"status":"success","data":{"resultType":"vector","result":[{"metric":{"cluster":"prod","instance":"10.0.0.1:2379","job":"etcd"},"value":[1795416959,"0"]}]},"infos":["PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"up\" (1:6)"]}
     200 query?query=quantile(7,up)&time=NOW
-        {"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1795416959,"+Inf"]}]},"warnings":["PromQL warning: quantile value should be between 0 and 1, got 7"]}
+        {"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1795416959,"+Inf"]}]},"warnings":["PromQL warning: quantile value should be between 0 and 1, got 7 (1:10)"]}
     200 query?query=1/0*-1&time=NOW.5
         {"status":"success","data":{"resultType":"scalar","result":[1795416959.500,"-Inf"]}}
     200 query_range?query=sum(requests_total)&start=PAST&end=NOW&step=60
@@ -144,7 +144,7 @@ async fn every_endpoint_answers_as_prometheus_does() {
     400 query?query=up&limit=-1
         {"status":"error","errorType":"bad_data","error":"invalid parameter \"limit\": limit must be non-negative"}
     422 query?query=up%2bon(job)up
-        {"status":"error","errorType":"execution","error":"found duplicate series for the match group {job=\"etcd\"} on the right hand-side of the operation: [up{cluster=\"prod\",instance=\"10.0.0.2:2379\",job=\"etcd\"}, up{cluster=\"prod\",instance=\"10.0.0.1:2379\",job=\"etcd\"}];many-to-many matching not allowed: matching labels must be unique on one side"}
+        {"status":"error","errorType":"execution","error":"found duplicate series for the match group {job=\"etcd\"} on the right hand-side of the operation: [{__name__=\"up\", cluster=\"prod\", instance=\"10.0.0.1:2379\", job=\"etcd\"}, {__name__=\"up\", cluster=\"prod\", instance=\"10.0.0.2:2379\", job=\"etcd\"}];many-to-many matching not allowed: matching labels must be unique on one side"}
     200 labels
         {"status":"success","data":["__name__","cluster","instance","job","le"]}
     200 labels?match[]=requests_total
@@ -188,7 +188,7 @@ async fn every_endpoint_answers_as_prometheus_does() {
     200 format_query?query=sum(rate(up[5m]))by(job)
         {"status":"success","data":"sum by (job) (rate(up[5m]))"}
     200 parse_query?query=up%20offset%201m
-        {"status":"success","data":{"matchers":[],"name":"up","offset":60000,"startOrEnd":null,"timestamp":null,"type":"vectorSelector"}}
+        {"status":"success","data":{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"up"}],"name":"up","offset":60000,"offsetExpr":null,"smoothed":false,"startOrEnd":null,"timestamp":null,"type":"vectorSelector"}}
     200 query_exemplars?query=up&start=1&end=2
         {"status":"success","data":[]}
     400 query_exemplars?query=up&start=2&end=1

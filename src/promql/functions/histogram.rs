@@ -18,12 +18,23 @@ pub struct Quantile {
     /// The value.
     pub value: f64,
     /// A bucket held less than the one below it.
-    pub forced_monotonic: bool,
+    pub raised: Option<Raised>,
+}
+
+/// The buckets that held less than the one below them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Raised {
+    /// The lowest of them.
+    pub lowest: f64,
+    /// The highest of them.
+    pub highest: f64,
+    /// How much was missing at most.
+    pub missing: f64,
 }
 
 /// Returns the φ-quantile, by linear interpolation within its bucket.
 pub fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> Quantile {
-    let plain = |value| Quantile { value, forced_monotonic: false };
+    let plain = |value| Quantile { value, raised: None };
     if q.is_nan() {
         return plain(f64::NAN);
     }
@@ -36,9 +47,9 @@ pub fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> Quantile {
     if !arrange(buckets) {
         return plain(f64::NAN);
     }
-    let forced_monotonic = monotonic(buckets);
+    let raised = monotonic(buckets);
     let value = interpolated(q, buckets);
-    Quantile { value, forced_monotonic }
+    Quantile { value, raised }
 }
 
 fn interpolated(q: f64, buckets: &[Bucket]) -> f64 {
@@ -80,16 +91,19 @@ pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64
     (rank(upper) - rank(lower)) / count
 }
 
-/// How many observations are below a value; `None`: the buckets end before it. Within the first bucket, which has no
-/// lower boundary, it is NaN: Prometheus 3.5 interpolates towards -Inf there.
+/// How many observations are below a value; `None`: the buckets end before it. The first bucket begins at 0, or without
+/// a beginning where it ends at 0 or below: its observations are all counted then.
 fn rank(value: f64, buckets: &[Bucket]) -> Option<f64> {
-    let (mut below, mut start) = (0.0, f64::NEG_INFINITY);
+    let begins = |first: &Bucket| if first.upper <= 0.0 { f64::NEG_INFINITY } else { 0.0 };
+    let (mut below, mut start) = (0.0, buckets.first().map_or(0.0, begins));
     for b in buckets {
-        if value <= start {
+        if start >= value {
             return Some(below);
         }
         if b.upper > value {
-            return Some(below + (b.count - below) * (value - start) / (b.upper - start));
+            let endless = start == f64::NEG_INFINITY;
+            let within = || below + (b.count - below) * (value - start) / (b.upper - start);
+            return Some(if endless { b.count } else { within() });
         }
         (below, start) = (b.count, b.upper);
     }
@@ -113,21 +127,24 @@ fn arrange(buckets: &mut Vec<Bucket>) -> bool {
     true
 }
 
-/// Makes counts grow; true where that was more than mending a rounding.
-fn monotonic(buckets: &mut [Bucket]) -> bool {
-    let Some(mut before) = buckets.first().map(|b| b.count) else { return false };
-    let mut forced = false;
+/// Makes counts grow; tells of what was more than mending a rounding.
+fn monotonic(buckets: &mut [Bucket]) -> Option<Raised> {
+    let mut before = buckets.first()?.count;
+    let mut raised: Option<Raised> = None;
     for bucket in &mut buckets[1..] {
         if almost_equal(before, bucket.count) {
             bucket.count = before;
         } else if bucket.count < before {
+            let missing = before - bucket.count;
             bucket.count = before;
-            forced = true;
+            let all = raised.get_or_insert(Raised { lowest: bucket.upper, highest: bucket.upper, missing });
+            all.highest = bucket.upper;
+            all.missing = all.missing.max(missing);
         } else {
             before = bucket.count;
         }
     }
-    forced
+    raised
 }
 
 #[allow(clippy::float_cmp)] // The quick case.

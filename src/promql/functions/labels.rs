@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use crate::{
-    model::{Labels, METRIC_NAME, MatchOp, Matcher, re2},
-    promql::labels::{empty, with},
+    model::{Labels, MatchOp, Matcher, re2},
+    promql::labels::{empty, is_metadata, with},
 };
 
 /// A label's value that a function makes is no longer, in bytes: functions in functions could double it each time.
@@ -49,7 +49,7 @@ pub fn label_join(labels: &Labels, dst: &str, separator: &str, sources: &[&str])
 pub fn absent_labels(matchers: &[Matcher]) -> Labels {
     let mut seen = BTreeSet::new();
     let mut sure = BTreeMap::new();
-    for m in matchers.iter().filter(|m| *m.name != *METRIC_NAME) {
+    for m in matchers.iter().filter(|m| !is_metadata(&m.name)) {
         let is_equal = matches!(m.op, MatchOp::Equal);
         if is_equal && !seen.contains(&m.name) && !m.value.is_empty() {
             sure.insert(m.name.clone(), m.value.clone());

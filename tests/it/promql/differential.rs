@@ -2,7 +2,8 @@
 //!
 //! Series and queries come from a fixed seed, so that a failure can be repeated (`PROMQL_SEED` gives others). Prometheus gets the samples through its
 //! remote-write receiver and is asked over HTTP; ours is the evaluator alone, with half of the series packed.
-//! The program is Debian's (`$PROMETHEUS`, default where tests/run unpacks it): older ones close ranges at both ends.
+//! The program is the newest one, which tests/run builds (`$PROMETHEUS` names another); where it could not be built,
+//! Debian's, which is older and differs in what Prometheus changed since.
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +41,9 @@ impl Drop for Prometheus {
 }
 
 fn program() -> PathBuf {
-    std::env::var_os("PROMETHEUS").map_or_else(|| crate::peers::peer("prometheus-3/usr/bin/prometheus"), PathBuf::from)
+    let debians = || crate::peers::peer("prometheus-3/usr/bin/prometheus");
+    let given = std::env::var_os("PROMETHEUS").map(PathBuf::from);
+    given.or_else(|| crate::peers::newest("prometheus")).unwrap_or_else(debians)
 }
 
 async fn peer(dir: &std::path::Path, client: &reqwest::Client) -> (Prometheus, String) {
@@ -104,7 +107,7 @@ struct Outcome {
     order: Vec<String>,
     /// A string's text.
     text: String,
-    /// Warnings and infos, sorted, without their places in the query, which the parser's crate does not tell.
+    /// Warnings and infos, sorted.
     notes: Vec<String>,
     /// `totalQueryableSamples`.
     samples: u64,
@@ -134,7 +137,7 @@ async fn theirs(client: &reqwest::Client, url: &str, query: &str, at: (i64, i64,
             .into_iter()
             .filter_map(|notes| notes.as_array())
             .flatten()
-            .map(|note| unplaced(note.as_str().unwrap()).to_string())
+            .map(|note| uncounted(note.as_str().unwrap()))
             .collect(),
         ..Outcome::default()
     };
@@ -159,12 +162,10 @@ async fn theirs(client: &reqwest::Client, url: &str, query: &str, at: (i64, i64,
     Ok(outcome)
 }
 
-/// A note without its ` (line:column)`.
-fn unplaced(note: &str) -> &str {
-    match note.rsplit_once(" (") {
-        Some((text, place)) if place.ends_with(')') && place.starts_with(|c: char| c.is_ascii_digit()) => text,
-        _ => note,
-    }
+/// A note without how many histograms it is about: Prometheus adds what it has counted so far to itself at every step.
+fn uncounted(note: &str) -> String {
+    let words = note.split(' ').map(|word| if word.bytes().all(|b| b.is_ascii_digit()) { "n" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// `[seconds, "value"]`.
@@ -199,7 +200,7 @@ fn ours(series: &[(Labels, Points)], query: &str, at: (i64, i64, i64)) -> Result
     let limits = Limits { max_samples: 50_000_000, threads: 2 };
     let budget = promql::Budget::new(promql::Pool::new(1 << 30));
     let answer = promql::evaluate(&query, &window, &data, &limits, &budget, &|| false).map_err(|e| e.to_string())?;
-    let mut notes = [answer.warnings, answer.infos].concat();
+    let mut notes: Vec<String> = [answer.warnings, answer.infos].concat().iter().map(|n| uncounted(n)).collect();
     notes.sort();
     let mut outcome = Outcome { notes, samples: answer.stats.total_samples, ..Outcome::default() };
     match answer.value {
@@ -268,6 +269,21 @@ fn differs(ours: &Result, theirs: &Result, ordered: bool) -> Option<String> {
         .or_else(|| (a.samples != b.samples).then(|| format!("{} samples, theirs {}", a.samples, b.samples)))
 }
 
+/// How the two write and show a query.
+async fn spelled_differently(client: &reqwest::Client, url: &str, query: &str) -> Option<String> {
+    let ask = async |path: &str| {
+        let url = url::Url::parse_with_params(&format!("{url}/api/v1/{path}"), [("query", query)]).unwrap();
+        let text = client.get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["data"].take()
+    };
+    let parsed = promql::parse(query).ok()?;
+    let (written, shown) = (ask("format_query").await, ask("parse_query").await);
+    if written != parsed.pretty() {
+        return Some(format!("is written {}, theirs {written}", parsed.pretty()));
+    }
+    (shown != parsed.tree()).then(|| format!("is shown as {}, theirs {shown}", parsed.tree()))
+}
+
 #[tokio::test]
 async fn promql_agrees_with_prometheus() {
     dogwatch::dial::install_crypto();
@@ -287,6 +303,9 @@ async fn promql_agrees_with_prometheus() {
         let (ours, theirs) = (ours(&series, &query, at), theirs(&client, &url, &query, at).await);
         errors += usize::from(theirs.is_err());
         empty += usize::from(theirs.as_ref().is_ok_and(|o| o.order.is_empty()));
+        if let Some(how) = spelled_differently(&client, &url, &query).await {
+            failures.push(format!("{query}\n      {how}"));
+        }
         if let Some(how) = differs(&ours, &theirs, at.2 == 0 && query.starts_with("sort")) {
             failures.push(format!("{query}\n      at {at:?}: {how}"));
         }

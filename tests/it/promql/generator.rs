@@ -30,6 +30,13 @@ pub fn series(begin_ms: i64, random: &mut Rng) -> Vec<(Labels, Points)> {
     }
     for group in ["g0", "g1", "g2"] {
         all.push((Labels::new("limit", [("group", group)]), points(begin_ms, random, Shape::Gauge)));
+        let typed = [("__type__", "gauge"), ("__unit__", "celsius"), ("group", group)];
+        all.push((Labels::new("typed", typed), points(begin_ms, random, Shape::Gauge)));
+    }
+    // Buckets whose counts fall, and one without an end.
+    for le in ["0.1", "1", "5", "+Inf", "NaN", "x"] {
+        let counter = points(begin_ms, random, Shape::Counter);
+        all.push((Labels::new("fallen_bucket", [("instance", "i0"), ("le", le)]), counter));
     }
     all
 }
@@ -73,7 +80,7 @@ fn points(begin_ms: i64, random: &mut Rng, shape: Shape) -> Points {
 
 /// Queries by the grammar; types are right, sense is not asked for.
 ///
-/// Some things are left out, since Prometheus 3.5 itself does not do what its documentation says: it forgets the offset of
+/// Some things are left out, since Prometheus itself does not do what its documentation says: it forgets the offset of
 /// a subquery for an `@` within where both grids begin together, and that of the selector in `timestamp(x @ t offset o)`,
 /// it takes an aggregation's parameter for constant where what is aggregated is, by `@`; and in `predict_linear` it
 /// evaluates a subquery with `@` for times that nobody asks for, whose errors then count.
@@ -121,7 +128,7 @@ impl Generator {
                 .pick(&["{__name__=~\"lat_.*|req_total\"}", "{\"odd\",n=\"low\"}", "{group=~\"g[12]\"}"])
                 .into();
         }
-        let name = self.pick(&["req_total", "temp", "odd", "limit", "lat_bucket"]);
+        let name = self.pick(&["req_total", "req_total", "temp", "odd", "limit", "lat_bucket", "typed"]);
         let matchers = self.pick(&[
             "",
             "",
@@ -136,7 +143,7 @@ impl Generator {
 
     fn shift(&mut self) -> String {
         if self.at_forbidden || self.random.bool() {
-            return self.pick(&["", "", "", " offset 3m", " offset -1m", " offset 90"]).into();
+            return self.pick(&["", "", "", " offset 3m", " offset -1m", " offset 90", " offset -(1m + 30)"]).into();
         }
         match self.random.u8(0..3) {
             0 => format!(" @ {}.5", self.begin_ms / 1_000 + self.random.i64(0..3_600)),
@@ -145,7 +152,18 @@ impl Generator {
     }
 
     fn range(&mut self, depth: usize) -> String {
-        let range = self.pick(&["1m", "90s", "5m", "17m", "300", "1m30s500ms"]);
+        let range = self.pick(&[
+            "1m",
+            "90s",
+            "5m",
+            "17m",
+            "300",
+            "1m30s500ms",
+            "step() + 1m",
+            "range() / 4 + 45",
+            "2 * (1m + 30s)",
+            "max_of(2m, 30s * 3) ^ 1",
+        ]);
         if depth > 0 && self.random.u8(0..4) == 0 {
             let (step, shift) = (self.pick(&["", "30s", "1m", "2m13s"]), self.shift());
             let inner = if shift.is_empty() { self.vector(depth - 1) } else { self.without_at(depth - 1) };
@@ -189,7 +207,10 @@ impl Generator {
     }
 
     fn vector(&mut self, depth: usize) -> String {
-        let Some(less) = depth.checked_sub(1) else { return format!("{}{}", self.selector(), self.shift()) };
+        let Some(less) = depth.checked_sub(1) else {
+            let how = if self.random.u8(0..10) == 0 { " smoothed" } else { "" };
+            return format!("{}{how}{}", self.selector(), self.shift());
+        };
         match self.random.u8(0..12) {
             0 | 1 => self.over_time(depth),
             2 => self.over_time_with_numbers(depth),
@@ -213,7 +234,20 @@ impl Generator {
         vector
     }
 
+    /// Of a range whose ends are known.
+    fn extended(&mut self) -> String {
+        let smoothed = self.random.bool();
+        let functions = ["rate", "increase", "delta", "changes", "resets"];
+        let f = self.pick(if smoothed { &functions[..3] } else { &functions });
+        let range = self.pick(&["1m", "5m", "17m", "10s", "step() + 2m"]);
+        let how = if smoothed { "smoothed" } else { "anchored" };
+        format!("{f}({}[{range}] {how}{})", self.selector(), self.shift())
+    }
+
     fn over_time(&mut self, depth: usize) -> String {
+        if self.random.u8(0..5) == 0 {
+            return self.extended();
+        }
         let f = self.pick(&[
             "rate",
             "increase",
@@ -229,6 +263,7 @@ impl Generator {
             "sum_over_time",
             "count_over_time",
             "last_over_time",
+            "first_over_time",
             "present_over_time",
             "stddev_over_time",
             "stdvar_over_time",
@@ -249,10 +284,13 @@ impl Generator {
 
     fn histogram(&mut self) -> String {
         let range = self.pick(&["2m", "9m"]);
-        match self.random.u8(0..5) {
+        match self.random.u8(0..8) {
+            5 => format!("histogram_quantile({}, fallen_bucket)", self.pick(&["0.3", "0.9"])),
+            6 => format!("histogram_quantile(0.7, rate(fallen_bucket[{range}]))"),
+            7 => format!("histogram_fraction({}, fallen_bucket)", self.pick(&["0, 0.05", "0.05, 3", "-1, 7"])),
             0 => format!(
                 "histogram_fraction({}, rate(lat_bucket[{range}]))",
-                self.pick(&["0, 1", "-Inf, 0.3", "1, 0.5"])
+                self.pick(&["0, 1", "-Inf, 0.3", "1, 0.5", "0.02, 0.07"])
             ),
             1 => format!("histogram_quantile(0.9, sum by (le) (rate(lat_bucket[{range}])))"),
             2 => format!("histogram_quantile({}, {})", self.pick(&["0.5", "2", "NaN"]), self.selector()),
@@ -277,7 +315,11 @@ impl Generator {
                 3 => format!("timestamp({})", self.without_at(depth)),
                 4 => format!("vector(scalar({}))", self.vector(depth)),
                 5 => format!("absent({})", self.vector(depth)),
-                6 => format!("-{} * -2", self.selector()),
+                6 => match self.random.u8(0..4) {
+                    0 => format!("abs(sort_desc({}))", self.distinct()),
+                    1 => format!("({}) {} 2", self.vector(depth), self.pick(&["</", ">/"])),
+                    _ => format!("-{} * -2", self.selector()),
+                },
                 _ => format!("-({})", self.vector(depth)),
             },
         }

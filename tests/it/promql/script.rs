@@ -7,7 +7,7 @@ use super::values::{self, Value};
 /// A step of a script.
 pub enum Command {
     Clear,
-    Load { step_ms: i64, series: Vec<(String, Vec<Value>)>, with_nhcb: bool },
+    Load { step_ms: i64, series: Vec<(String, Vec<Value>)>, with_nhcb: bool, start_times: bool },
     Eval(Eval),
 }
 
@@ -50,10 +50,27 @@ impl Words {
     pub fn fit(&self, message: &str) -> bool {
         match self {
             Words::Any => true,
-            Words::Exactly(text) => text == message,
-            Words::Like(regex) => regex.is_match(message),
+            // Older scripts tell no places.
+            Words::Exactly(text) => {
+                [text.as_str(), &unnamed(text)].iter().any(|t| *t == message || *t == unplaced(message))
+            }
+            Words::Like(regex) => regex.is_match(message) || regex.is_match(unplaced(message)),
         }
     }
+}
+
+/// A note without its ` (line:column)`.
+pub fn unplaced(note: &str) -> &str {
+    match note.rsplit_once(" (") {
+        Some((text, place)) if place.ends_with(')') && place.starts_with(|c: char| c.is_ascii_digit()) => text,
+        _ => note,
+    }
+}
+
+/// A note without the metric that it is about: the scripts run with a feature flag (`promql-delayed-name-removal`) by
+/// which some notes still know it.
+fn unnamed(note: &str) -> String {
+    Regex::new(r#" for metric name "[^"]*""#).unwrap().replace(note, "").into_owned()
 }
 
 pub enum Expected {
@@ -87,11 +104,14 @@ pub fn read(text: &str) -> Vec<Command> {
         if line == "clear" {
             commands.push(Command::Clear);
         } else if let Some(step) = line.strip_prefix("load_with_nhcb ").or_else(|| line.strip_prefix("load ")) {
-            let series = body.iter().map(|l| values::series(l)).collect();
+            // `series@st` are start times: a feature flag's.
+            let (start_times, samples): (Vec<&str>, Vec<&str>) = body.iter().partition(|l| l.contains("@st "));
+            let series = samples.iter().map(|l| values::series(l)).collect();
             commands.push(Command::Load {
                 step_ms: values::duration_ms(step),
                 series,
                 with_nhcb: line.starts_with("load_with"),
+                start_times: !start_times.is_empty(),
             });
         } else {
             commands.push(Command::Eval(eval(number, line, &body)));

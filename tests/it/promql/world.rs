@@ -23,6 +23,8 @@ pub struct World {
     series: BTreeMap<String, (Labels, BTreeMap<i64, f64>)>,
     /// Series that have native histograms.
     native: Vec<Labels>,
+    /// Samples came with start times, which only a feature flag makes use of.
+    pub start_times: bool,
 }
 
 /// A metric as scripts write it.
@@ -42,7 +44,7 @@ impl World {
         for (metric, values) in series {
             let labels = labels(metric);
             if with_nhcb {
-                let base = labels.name.trim_end_matches("_bucket");
+                let base = labels.name.strip_suffix("_bucket").unwrap_or(&labels.name);
                 let pairs = labels.pairs.iter().filter(|(l, _)| &**l != "le").map(|(l, v)| (l.clone(), v.clone()));
                 self.native.push(Labels::new(base, pairs));
             }
@@ -65,6 +67,9 @@ impl World {
         };
         if expects_native {
             return Some("native histogram");
+        }
+        if self.start_times {
+            return Some("feature flag");
         }
         match promql::parse(&eval.query) {
             Ok(query) => {
@@ -112,8 +117,10 @@ impl World {
                 results
             }
         };
-        // As promqltest does: the same instant in the middle of a range.
-        if !eval.range && !eval.ordered && promql::parse(&eval.query).is_ok_and(|q| can_range(q.value_type())) {
+        // As promqltest does: the same instant in the middle of a range, unless the query tells them apart.
+        let knows = ["range()", "step()"].iter().any(|word| eval.query.contains(word));
+        if !eval.range && !eval.ordered && !knows && promql::parse(&eval.query).is_ok_and(|q| can_range(q.value_type()))
+        {
             let range = (eval.at.0 - MINUTE, eval.at.0 + MINUTE, MINUTE);
             let answer = self.ask(&eval.query, range).map_err(|e| format!("as a range query: {e}"))?;
             let middle = at(&answer.value, eval.at.0);
