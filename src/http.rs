@@ -10,6 +10,7 @@ mod api_v2;
 mod durability;
 mod forms;
 mod guard;
+mod history;
 pub mod incidents;
 pub mod metrics;
 pub mod page;
@@ -183,21 +184,26 @@ async fn home(State(web): State<Web>) -> Response {
 }
 
 async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(String, String, String)>) -> Response {
-    let view = {
+    let now = web.clock.wall();
+    let found = {
         let state = web.live.read();
-        let found = state.clusters.get(cluster.as_str()).and_then(|c| {
+        state.clusters.get(cluster.as_str()).and_then(|c| {
             let job = crate::model::Job::ALL.into_iter().find(|j| j.as_str() == job)?;
             let key = TargetKey { cluster: cluster.as_str().into(), job, instance: instance.as_str().into() };
-            c.targets.get(&key)
-        });
-        found.map(|t| page::TargetPage::new(t, web.clock.wall()))
+            let target = c.targets.get(&key)?;
+            let view =
+                page::TargetPage::new(target, now).with_alerts(&target.target, &state.alerts, &state.incidents, now);
+            Some((view, key, target.target.interval))
+        })
     };
-    match view {
-        Some(view) => page_answer(view.render(&web.frame())),
-        None => {
-            lost(&web, &format!("There is no {job} {instance} in cluster {cluster}. It may have been removed since."))
-        }
-    }
+    let Some((view, key, interval)) = found else {
+        return lost(
+            &web,
+            &format!("There is no {job} {instance} in cluster {cluster}. It may have been removed since."),
+        );
+    };
+    let history = history::read(&web.engine, &web.store, &key, interval, now).await;
+    page_answer(view.with_history(&history, now).render(&web.frame()))
 }
 
 async fn all_incidents(State(web): State<Web>, params: Params) -> Response {

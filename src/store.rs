@@ -15,6 +15,7 @@ mod housekeeping;
 mod incidents;
 mod index;
 mod meta;
+mod past;
 mod pending;
 mod place;
 mod problem;
@@ -310,47 +311,6 @@ impl Store {
     /// Returns whether history is being written.
     pub fn health(&self) -> StoreHealth {
         self.0.shared.health()
-    }
-
-    /// Returns the deliveries of one incident, oldest first.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn deliveries(&self, incident_id: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
-        read::with(&self.0.place.database(), move |db| read::deliveries(db, incident_id)).await
-    }
-
-    /// Returns the incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn incidents_since(&self, from: Timestamp, limit: usize) -> Result<Vec<Incident>, StoreError> {
-        read::with(&self.0.place.database(), move |db| incidents::since(db, from, limit)).await
-    }
-
-    /// Returns the incidents that a filter wants, newest first, at most `limit` and no more than one answer may weigh.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<IncidentList, StoreError> {
-        read::with(&self.0.place.database(), move |db| incidents::list(db, &filter, limit)).await
-    }
-
-    /// Returns the incident with this id, open or not; `None`: there is none.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn incident(&self, id: i64) -> Result<Option<Incident>, StoreError> {
-        read::with(&self.0.place.database(), move |db| incidents::one(db, id)).await
-    }
-
-    /// Returns the verdict changes of a cluster, newest first.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn verdict_changes(&self, cluster: &str, limit: usize) -> Result<Vec<VerdictChange>, StoreError> {
-        let cluster = cluster.to_string();
-        read::with(&self.0.place.database(), move |db| read::verdict_changes(db, &cluster, limit)).await
     }
 
     /// Returns the series that satisfy all matchers and may have samples in `[from_ms, to_ms]` (Unix milliseconds), with those

@@ -10,6 +10,7 @@ mod home;
 mod incident;
 mod incidents;
 mod own;
+mod past;
 mod silence;
 mod silences;
 mod target;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
 use super::{DeliveryRecord, Restored, StoreError, pending::us};
-use crate::model::{Incident, VerdictChange};
+use crate::model::{Incident, TargetKey, VerdictChange};
 
 /// Ended incidents that a start brings back to be shown, however long ago they ended.
 const SHOWN: i64 = 20;
@@ -141,5 +141,17 @@ pub fn verdict_changes(db: &Connection, cluster: &str, limit: usize) -> rusqlite
         db.prepare("SELECT change FROM verdict_changes WHERE cluster = ?1 ORDER BY at_us DESC LIMIT ?2")?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![cluster, limit], |r| r.get::<_, String>(0))?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|t| parse(t, "verdict change")).collect())
+}
+
+/// Returns the newest verdict changes of one target.
+pub fn verdict_changes_of(db: &Connection, key: &TargetKey, limit: usize) -> rusqlite::Result<Vec<VerdictChange>> {
+    let mut statement = db.prepare(
+        "SELECT change FROM verdict_changes WHERE cluster = ?1 AND job = ?2 AND instance = ?3
+         ORDER BY at_us DESC LIMIT ?4",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let of = params![key.cluster, key.job.as_str(), key.instance, limit];
+    let rows = statement.query_map(of, |r| r.get::<_, String>(0))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|t| parse(t, "verdict change")).collect())
 }

@@ -141,6 +141,8 @@ async fn a_restart_finds_everything() {
     let told = store.deliveries(5).await.unwrap();
     assert_eq!((told.len(), told[0].outcome, told[0].answer.as_str()), (1, DeliveryOutcome::Delivered, "200 OK"));
     assert_eq!(store.verdict_changes("prod", 10).await.unwrap().len(), 1);
+    let of = async |instance: &str| store.verdict_changes_of(&key(instance), 10).await.unwrap().len();
+    assert_eq!((of("a").await, of("nobody").await), (1, 0));
     store.close(SOON).await;
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
 
 mod browser;
+mod history;
 mod incidents;
 pub mod picture;
 mod watched;

@@ -21,7 +21,7 @@ pub struct AlertsPage {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     name: String,
     severity: Severity,
     summary: String,
@@ -56,7 +56,8 @@ impl AlertsPage {
     }
 }
 
-fn row(a: &LiveAlert, now: Timestamp) -> Row {
+/// One alert.
+pub(super) fn row(a: &LiveAlert, now: Timestamp) -> Row {
     let why = |annotation: &str| a.alert.annotations.get(annotation).filter(|text| !text.is_empty()).cloned();
     let mut receivers: Vec<&str> = a.groups.iter().map(|g| &*g.receiver).collect();
     receivers.sort_unstable();

@@ -1,13 +1,21 @@
 //! One target: its verdict, what the newest probe saw, and why the last failed ones failed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Moment, job_title, render};
-use crate::model::{
-    ApiServerFacts, CheckLine, EtcdFacts, EtcdVia, Facts, KubeletFacts, KubeletVia, LiveTarget, Observation,
-    ReadThrough, State, TlsFacts, TraceLine, text,
+use super::{Frame, Moment, alerts, job_title, past::Past, path, render};
+use crate::{
+    http::history::TargetHistory,
+    model::{
+        Alert, ApiServerFacts, CheckLine, EtcdFacts, EtcdVia, Facts, Incident, KubeletFacts, KubeletVia, LiveAlert,
+        LiveTarget, Observation, ReadThrough, State, Target, TlsFacts, TraceLine, text,
+    },
 };
+
+/// Alerts and incidents listed on a target's page.
+const ALERTS_MAX: usize = 20;
 
 /// The view of a target's page.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +34,11 @@ pub struct TargetPage {
     timeout: String,
     last: Option<Last>,
     failures: Vec<Failed>,
+    /// The open incidents that it is part of: `(path, headline)`.
+    incidents: Vec<(String, String)>,
+    /// What fires about it.
+    alerts: Vec<alerts::Row>,
+    past: Option<Past>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +75,8 @@ struct Failed {
 struct Step {
     after: String,
     text: String,
+    /// How often it was said in a row.
+    times: usize,
 }
 
 impl TargetPage {
@@ -92,7 +107,35 @@ impl TargetPage {
                     trace: steps(&f.trace),
                 })
                 .collect(),
+            incidents: Vec::new(),
+            alerts: Vec::new(),
+            past: None,
         }
+    }
+
+    /// The same, with what fires about it and the open incidents that this is part of.
+    pub fn with_alerts(
+        self,
+        target: &Target,
+        alerts: &[LiveAlert],
+        incidents: &[Arc<Incident>],
+        now: Timestamp,
+    ) -> Self {
+        let about = |a: &&LiveAlert| !a.alert.is_over(now) && is_about(&a.alert, target, self.state);
+        let mine: Vec<&LiveAlert> = alerts.iter().filter(about).collect();
+        let open =
+            incidents.iter().filter(|i| i.resolved_at.is_none() && mine.iter().any(|a| a.incident == Some(i.id)));
+        let link = |i: &Arc<Incident>| (path(&["incidents", &i.id.to_string()]), i.headline.clone());
+        Self {
+            incidents: open.take(ALERTS_MAX).map(link).collect(),
+            alerts: mine.into_iter().take(ALERTS_MAX).map(|a| alerts::row(a, now)).collect(),
+            ..self
+        }
+    }
+
+    /// The same, with its past.
+    pub fn with_history(self, history: &TargetHistory, now: Timestamp) -> Self {
+        Self { past: Some(Past::new(history, now)), ..self }
     }
 
     /// The page.
@@ -104,8 +147,26 @@ impl TargetPage {
     }
 }
 
+/// Whether an alert is about a target: by its instance, by its node, or by its job alone where the target is not up.
+fn is_about(alert: &Alert, target: &Target, state: State) -> bool {
+    let key = &target.key;
+    let (job, instance, node) = (alert.label("job"), alert.label("instance"), alert.label("node"));
+    let host = key.instance.rsplit_once(':').map_or(&*key.instance, |(host, _)| host);
+    let of_job = job.is_empty() || job == key.job.as_str();
+    let named = (!instance.is_empty() && (instance == &*key.instance || instance == host))
+        || (!node.is_empty() && Some(node) == target.node.as_deref());
+    let of_all = instance.is_empty() && node.is_empty() && job == key.job.as_str() && state != State::Up;
+    alert.label("cluster") == &*key.cluster && ((named && of_job) || of_all)
+}
+
+/// What is said several times in a row is said once, with how often.
 fn steps(trace: &[TraceLine]) -> Vec<Step> {
-    trace.iter().map(|l| Step { after: text::latency(l.after), text: l.text.clone() }).collect()
+    let same = trace.chunk_by(|a, b| a.text == b.text);
+    let step = |l: &[TraceLine]| {
+        let first = l.first()?;
+        Some(Step { after: text::latency(first.after), text: first.text.clone(), times: l.len() })
+    };
+    same.filter_map(step).collect()
 }
 
 fn last(o: &Observation, now: Timestamp) -> Last {
@@ -219,4 +280,54 @@ fn etcd(f: &EtcdFacts, facts: &mut Vec<(&'static str, String)>) {
         }
         .to_owned(),
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Job, ProbeSpec, TargetKey};
+
+    #[test]
+    fn an_alert_is_about_its_instance_its_node_or_its_job() {
+        let target = Target {
+            key: TargetKey { cluster: "prod".into(), job: Job::Etcd, instance: "10.0.0.1:2379".into() },
+            node: Some("cp-1".into()),
+            spec: ProbeSpec::Etcd { client: "https://10.0.0.1:2379".parse().unwrap(), metrics: None },
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            guessed: false,
+            labels: Default::default(),
+        };
+        let check = |labels: &[(&str, &str)], state: State, expected: bool| {
+            let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let alert = Alert {
+                labels,
+                annotations: Default::default(),
+                starts_at: Timestamp::UNIX_EPOCH,
+                ends_at: None,
+                generator_url: String::new(),
+            };
+            assert_eq!(is_about(&alert, &target, state), expected, "{alert:?}");
+        };
+        let prod = ("cluster", "prod");
+        check(&[prod, ("job", "etcd"), ("instance", "10.0.0.1:2379")], State::Up, true);
+        check(&[prod, ("instance", "10.0.0.1")], State::Up, true);
+        check(&[prod, ("job", "kubelet"), ("instance", "10.0.0.1:2379")], State::Up, false);
+        check(&[prod, ("node", "cp-1")], State::Up, true);
+        check(&[prod, ("node", "cp-2")], State::Down, false);
+        check(&[prod, ("job", "etcd")], State::Down, true);
+        check(&[prod, ("job", "etcd")], State::Up, false);
+        check(&[prod], State::Down, false);
+        check(&[("cluster", "staging"), ("instance", "10.0.0.1:2379")], State::Down, false);
+    }
+
+    #[test]
+    fn what_is_said_in_a_row_is_said_once() {
+        let line = |ms, text: &str| TraceLine { after: Duration::from_millis(ms), text: text.into() };
+        let shown = steps(&[line(1, "a"), line(2, "b"), line(3, "b"), line(4, "a")]);
+        let shown: Vec<_> = shown.iter().map(|s| (&*s.after, &*s.text, s.times)).collect();
+        assert_eq!(shown, [("1.0 ms", "a", 1), ("2.0 ms", "b", 2), ("4.0 ms", "a", 1)]);
+    }
 }

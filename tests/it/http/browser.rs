@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{Served, picture, start_at};
+use super::{Served, history, picture, start_at};
 
 /// Runs a script of tests/pages, which tests/run installs.
 async fn run(script: &str, served: &Served, args: &[&str]) -> Vec<Value> {
@@ -25,8 +25,10 @@ async fn no_page_shuts_anybody_out() {
     let kubelets = picture::huge(40, 30).clusters.remove("prod").unwrap();
     state.clusters.get_mut("prod").unwrap().targets.extend(kubelets.targets);
     let served = start_at(state, "").await;
+    history::remember(&served, "10.99.0.1:2379");
     let pages = [
         "/",
+        "/targets/prod/etcd/10.99.0.1:2379",
         "/targets/prod/etcd/10.99.0.2:2379",
         "/targets/prod/kube-apiserver/10.99.0.1:6443",
         "/incidents",

@@ -363,7 +363,7 @@ pub fn silenced() -> LiveState {
         comment: "upgrade of etcd".to_owned(),
     };
     let alert = |name: &str, severity: &str, incident| {
-        let labels = [("alertname", name), ("cluster", "prod"), ("severity", severity)];
+        let labels = [("alertname", name), ("cluster", "prod"), ("job", "etcd"), ("severity", severity)];
         let alert = Alert {
             labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             annotations: [("summary".to_owned(), "etcd has lost quorum".to_owned())].into(),
