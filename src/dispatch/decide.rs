@@ -28,7 +28,7 @@ use super::{
     suppression::{Suppression, found},
 };
 use crate::model::{
-    Diagnosis, Finding, Group, IdentifiedAlert, Incident, LiveAlert, NotificationKind, Pairs, Topic, text,
+    Diagnosis, Finding, FindingKey, Group, IdentifiedAlert, Incident, LiveAlert, NotificationKind, Pairs, Topic, text,
 };
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
@@ -74,7 +74,14 @@ struct Sorted {
     /// Of these nothing is known for now, by fingerprint.
     held: HashSet<Arc<str>>,
     /// What explains an alert, by fingerprint.
-    explained_by: HashMap<Arc<str>, String>,
+    explained_by: HashMap<Arc<str>, Explanation>,
+}
+
+/// What explains an alert that is not told by itself.
+struct Explanation {
+    headline: String,
+    /// The finding that lasts; `None`: what explains it is over.
+    finding: Option<FindingKey>,
 }
 
 impl Dispatch {
@@ -172,7 +179,8 @@ impl Dispatch {
             };
             waits |= !told && !believed;
             if let Some(past) = past {
-                sorted.explained_by.insert(entry.fingerprint.clone(), past.headline.clone());
+                let over = Explanation { headline: past.headline.clone(), finding: None };
+                sorted.explained_by.insert(entry.fingerprint.clone(), over);
             }
             if !told && (!believed || past.is_some()) || (told && ours && watched && judged.is_none()) {
                 sorted.held.insert(entry.fingerprint.clone());
@@ -245,26 +253,27 @@ impl Dispatch {
         found: &[(IdentifiedAlert, &Finding)],
     ) -> Vec<LiveAlert> {
         let mut all = Vec::with_capacity(found.len() + sorted.alone.len());
+        let incidents: HashMap<&FindingKey, i64> =
+            self.open.incidents().flat_map(|i| i.firing().map(|a| (&a.finding.key, i.id))).collect();
         for (_, finding) in found {
-            let incident = self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == finding.key));
-            let incident = incident.map(|i| i.id);
+            let incident = incidents.get(&finding.key).copied();
             let shown = finding.to_alert(suppression.context, incident, None);
             let cause = finding.caused_by.as_ref();
             let explained =
                 cause.and_then(|c| found.iter().find(|(_, f)| f.key == *c)).map(|(_, f)| f.headline.clone());
             all.push(suppression.live(Arc::new(shown.alert), shown.fingerprint, suppression.now, explained, incident));
         }
-        let explained =
-            sorted.consequences.values().flatten().map(|f| (f.key.subject.as_str(), f)).collect::<HashMap<_, _>>();
         for entry in self.table.firing(suppression.now) {
             let labels = &entry.alert.labels;
-            let cause = sorted.explained_by.get(&entry.fingerprint).cloned();
-            let of_root = explained
-                .get(&*entry.fingerprint)
-                .and_then(|f| self.open.incidents().find(|i| i.firing().any(|a| a.finding.key == f.key)).map(|i| i.id));
-            let of_group =
-                || self.settings.routing.routes(labels).iter().find_map(|r| self.groups.incident_of(&r.group(labels)));
-            let incident = of_root.or_else(|| cause.is_none().then(of_group).flatten());
+            let cause = sorted.explained_by.get(&entry.fingerprint);
+            let incident = match cause {
+                Some(cause) => cause.finding.as_ref().and_then(|key| incidents.get(key).copied()),
+                None => {
+                    let routes = self.settings.routing.routes(labels);
+                    routes.iter().find_map(|r| self.groups.incident_of(&r.group(labels)))
+                }
+            };
+            let cause = cause.map(|c| c.headline.clone());
             all.push(suppression.live(entry.alert, entry.fingerprint, entry.updated_at, cause, incident));
         }
         all
@@ -334,8 +343,9 @@ impl Sorted {
             Explained::Same(key) => (key, false),
             Explained::By(key) => (key, true),
         };
-        let cause = picture.findings.get(&key).map(|f| f.headline.clone()).unwrap_or_default();
-        self.explained_by.insert(entry.fingerprint.clone(), cause);
+        let headline = picture.findings.get(&key).map(|f| f.headline.clone()).unwrap_or_default();
+        let lasts = Explanation { headline, finding: Some(key.clone()) };
+        self.explained_by.insert(entry.fingerprint.clone(), lasts);
         if by {
             let mut consequence = (*entry.finding).clone();
             consequence.key.cluster = key.cluster.clone();

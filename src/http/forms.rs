@@ -37,8 +37,11 @@ pub fn router() -> Router<Web> {
 }
 
 async fn alerts(State(web): State<Web>) -> Response {
-    let all = web.live.read().alerts.clone();
-    page_answer(AlertsPage::new(&all, web.clock.wall()).render(&web.frame()))
+    let (alerts, incidents) = {
+        let state = web.live.read();
+        (state.alerts.clone(), state.incidents.clone())
+    };
+    page_answer(AlertsPage::new(&alerts, &incidents, web.clock.wall()).render(&web.frame()))
 }
 
 async fn silences(State(web): State<Web>) -> Response {

@@ -320,6 +320,37 @@ async fn a_rule_whose_window_holds_an_outage_waits_and_another_is_told() {
 }
 
 #[tokio::test]
+async fn what_says_the_same_as_a_diagnosis_is_listed_with_its_incident() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
+    let run = start(dir.path(), &hook(&server));
+    run.diagnose(&[quorum()]).await;
+    server.wait_for(1).await;
+    let id = run.live.read().incidents[0].id;
+    let alert = |name: &str| Alert {
+        labels: [("alertname", name), ("cluster", "prod"), ("job", "etcd")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
+        annotations: Default::default(),
+        starts_at: Timestamp::now(),
+        ends_at: None,
+        generator_url: String::new(),
+    };
+    let rule = |name: &str| RuleAlert { alert: alert(name), looks_back: Duration::ZERO };
+    let alerts = vec![rule("EtcdQuorumLost"), rule("etcdNoLeader")];
+    run.rules.send(Firing { source: "g".into(), at: Timestamp::now(), alerts }).await.unwrap();
+    eventually("both are explained by it", async || {
+        let state = run.live.read();
+        let explained = |name: &str| {
+            let of_rule = |a: &&dogwatch::model::LiveAlert| a.alert.name() == name && a.explained_by.is_some();
+            state.alerts.iter().find(of_rule).is_some_and(|a| a.incident == Some(id))
+        };
+        explained("EtcdQuorumLost") && explained("etcdNoLeader")
+    })
+    .await;
+    run.end().await;
+}
+
+#[tokio::test]
 async fn a_warning_that_mends_itself_is_a_record_and_told_to_nobody() {
     let (dir, server) = (tempfile::tempdir().unwrap(), HookServer::start().await);
     let run = start(dir.path(), &hook(&server));

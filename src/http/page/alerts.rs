@@ -1,16 +1,24 @@
 //! Every alert that fires, of the diagnosis, of rules and from outside: who is told of it, or why nobody is.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Frame, Moment, path, render};
 use crate::{
-    model::{ALERTNAME, Alert, LiveAlert, Severity},
+    model::{ALERTNAME, Alert, Incident, LiveAlert, Severity},
     runbook,
 };
 
 /// Alerts listed: what is told comes first.
 const ROWS_MAX: usize = 500;
+
+/// Alerts listed of what one incident explains.
+const FOLDED_ROWS_MAX: usize = 100;
+
+/// Incidents listed with what they explain.
+const FOLDS_MAX: usize = 50;
 
 /// The view of all alerts.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +26,22 @@ pub struct AlertsPage {
     rows: Vec<Row>,
     more: usize,
     told: usize,
+    folds: Vec<Fold>,
+    /// Alerts of folds that are not listed.
+    more_folded: usize,
+}
+
+/// What one incident explains: not told by itself.
+#[derive(Clone, Debug, Serialize)]
+struct Fold {
+    /// Stays open under it when the page is made fresh.
+    id: String,
+    /// The incident, where it lasts.
+    href: Option<String>,
+    headline: String,
+    count: usize,
+    rows: Vec<Row>,
+    more: usize,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -39,12 +63,15 @@ pub(super) struct Row {
 
 impl AlertsPage {
     /// The view of this moment.
-    pub fn new(alerts: &[LiveAlert], now: Timestamp) -> Self {
-        let mut rows: Vec<Row> = alerts.iter().filter(|a| !a.alert.is_over(now)).map(|a| row(a, now)).collect();
-        rows.sort_by(|a, b| (a.quiet, b.severity, &a.name).cmp(&(b.quiet, a.severity, &b.name)));
-        let (told, more) = (rows.iter().filter(|r| !r.quiet).count(), rows.len().saturating_sub(ROWS_MAX));
-        rows.truncate(ROWS_MAX);
-        Self { rows, more, told }
+    pub fn new(alerts: &[LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) -> Self {
+        let firing = alerts.iter().filter(|a| !a.alert.is_over(now));
+        let (explained, alone): (Vec<&LiveAlert>, Vec<&LiveAlert>) = firing.partition(|a| a.explained_by.is_some());
+        let (rows, more) = rows(&alone, ROWS_MAX, now);
+        let told = alone.iter().filter(|a| !standing(a).0).count();
+        let mut folds = folds(&explained, incidents, now);
+        let more_folded = folds.iter().skip(FOLDS_MAX).map(|f| f.count).sum();
+        folds.truncate(FOLDS_MAX);
+        Self { rows, more, told, folds, more_folded }
     }
 
     /// The page.
@@ -56,20 +83,58 @@ impl AlertsPage {
     }
 }
 
-/// One alert.
-pub(super) fn row(a: &LiveAlert, now: Timestamp) -> Row {
-    let why = |annotation: &str| a.alert.annotations.get(annotation).filter(|text| !text.is_empty()).cloned();
+/// Rows, what is told and what is worse first, and how many are left out.
+fn rows(alerts: &[&LiveAlert], limit: usize, now: Timestamp) -> (Vec<Row>, usize) {
+    let mut rows: Vec<Row> = alerts.iter().map(|a| row(a, now)).collect();
+    rows.sort_by(|a, b| (a.quiet, b.severity, &a.name).cmp(&(b.quiet, a.severity, &b.name)));
+    let more = rows.len().saturating_sub(limit);
+    rows.truncate(limit);
+    (rows, more)
+}
+
+/// By incident, in the order in which those are shown; last by the words for what is over.
+fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) -> Vec<Fold> {
+    let place = |a: &LiveAlert| a.incident.and_then(|id| incidents.iter().position(|i| i.id == id));
+    let mut by_cause: BTreeMap<(bool, usize, &str), Vec<&LiveAlert>> = BTreeMap::new();
+    for alert in explained {
+        let cause = alert.explained_by.as_deref().unwrap_or_default();
+        let key = place(alert).map_or((true, 0, cause), |place| (false, place, ""));
+        by_cause.entry(key).or_default().push(alert);
+    }
+    let fold = |(number, ((over, place, cause), alerts)): (usize, ((bool, usize, &str), Vec<&LiveAlert>))| {
+        let incident = incidents.get(place).filter(|_| !over);
+        let (rows, more) = rows(&alerts, FOLDED_ROWS_MAX, now);
+        Fold {
+            id: incident.map_or_else(|| format!("past-{number}"), |i| format!("incident-{}", i.id)),
+            href: incident.map(|i| path(&["incidents", &i.id.to_string()])),
+            headline: incident.map_or_else(|| cause.to_owned(), |i| i.headline.clone()),
+            count: alerts.len(),
+            rows,
+            more,
+        }
+    };
+    by_cause.into_iter().enumerate().map(fold).collect()
+}
+
+/// Whether it is quiet, and who is told or why nobody is.
+fn standing(a: &LiveAlert) -> (bool, String) {
     let mut receivers: Vec<&str> = a.groups.iter().map(|g| &*g.receiver).collect();
     receivers.sort_unstable();
     receivers.dedup();
-    let (quiet, words) = match (&a.explained_by, &a.inhibited_by) {
+    match (&a.explained_by, &a.inhibited_by) {
         (Some(cause), _) => (true, format!("not told by itself: {cause}")),
         _ if !a.silenced_by.is_empty() => (true, format!("silenced by {}", a.silenced_by.join(", "))),
         (_, Some(by)) => (true, format!("inhibited by {by}")),
         _ if !a.muted_by.is_empty() => (true, format!("muted by {}", a.muted_by.join(", "))),
         _ if receivers.is_empty() => (true, "no route takes it".to_owned()),
         _ => (false, format!("told to {}", receivers.join(", "))),
-    };
+    }
+}
+
+/// One alert.
+pub(super) fn row(a: &LiveAlert, now: Timestamp) -> Row {
+    let why = |annotation: &str| a.alert.annotations.get(annotation).filter(|text| !text.is_empty()).cloned();
+    let (quiet, words) = standing(a);
     Row {
         name: a.alert.name().to_owned(),
         severity: a.alert.severity(),
@@ -88,4 +153,56 @@ pub(super) fn row(a: &LiveAlert, now: Timestamp) -> Row {
 pub(super) fn labels(alert: &Alert) -> Vec<String> {
     let labels = alert.labels.iter().filter(|(name, _)| !matches!(&***name, ALERTNAME | "severity"));
     labels.map(|(name, value)| format!("{name}={value:?}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_incident_explains_is_folded_under_it() {
+        let incident = Arc::new(crate::notify::example::opened().incident);
+        let now = incident.started_at;
+        let live = |name: &str, explained_by: Option<&str>, id: Option<i64>| LiveAlert {
+            alert: Arc::new(Alert {
+                labels: [(ALERTNAME.to_owned(), name.to_owned())].into(),
+                annotations: Default::default(),
+                starts_at: now,
+                ends_at: None,
+                generator_url: String::new(),
+            }),
+            fingerprint: name.into(),
+            updated_at: now,
+            groups: Vec::new(),
+            silenced_by: Vec::new(),
+            inhibited_by: None,
+            muted_by: Vec::new(),
+            explained_by: explained_by.map(Into::into),
+            incident: id,
+        };
+        let id = Some(incident.id);
+        let alerts = [
+            live("EtcdQuorumLost", None, id),
+            live("etcdMembersDown", Some("etcd has lost quorum"), id),
+            live("KubeAPIDown", Some("API server a is down"), id),
+            live("SlowRequests", Some("API server b was down"), None),
+            live("Mine", None, None),
+            LiveAlert { incident: Some(99), ..live("Gone", Some("API server b was down"), None) },
+        ];
+        let page = AlertsPage::new(&alerts, &[incident.clone()], now);
+        let names = |rows: &[Row]| rows.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&page.rows), ["EtcdQuorumLost", "Mine"]);
+        let folds: Vec<_> =
+            page.folds.iter().map(|f| (&*f.headline, f.count, f.href.is_some(), names(&f.rows))).collect();
+        let list = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            folds,
+            [
+                (&*incident.headline, 2, true, list(&["KubeAPIDown", "etcdMembersDown"])),
+                ("API server b was down", 2, false, list(&["Gone", "SlowRequests"])),
+            ]
+        );
+        let shown = page.render(&Frame::new("", now)).unwrap();
+        assert!(shown.contains("<details id=\"incident-") && shown.contains("2 alerts"), "{shown}");
+    }
 }

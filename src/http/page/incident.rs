@@ -54,7 +54,9 @@ impl Card {
 
     /// The same, with what the alerts say of silences.
     pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: Timestamp) -> Self {
-        let mine: Vec<&LiveAlert> = alerts.iter().filter(|a| a.incident == Some(self.id)).collect();
+        // What follows from something else is never told by itself.
+        let of_it = |a: &&LiveAlert| a.incident == Some(self.id) && a.explained_by.is_none();
+        let mine: Vec<&LiveAlert> = alerts.iter().filter(of_it).collect();
         if mine.is_empty() || mine.iter().any(|a| a.silenced_by.is_empty()) {
             return self;
         }
