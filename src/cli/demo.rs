@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::{DemoArgs, output};
 use crate::{
     app::{Engine, Shared},
@@ -41,14 +43,15 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let page = stage.page.clone();
     let mut out = anstream::stdout();
+    let mut asked = AskedToEnd::new()?;
     let ending = tokio::select! {
         ending = narrate(stage, &mut out) => Some(ending?),
-        _ = tokio::signal::ctrl_c() => None,
+        () = asked.wait() => None,
     };
     if ending == Some(Ending::Told) {
         if args.stay {
             output::say(&format!("The pages stay up to look around: {page}   (Ctrl-C ends the demo)"));
-            tokio::signal::ctrl_c().await?;
+            asked.wait().await;
         } else {
             output::say("To look around on its pages afterwards: dogwatch demo --stay");
         }
@@ -58,6 +61,25 @@ pub async fn main(args: DemoArgs) -> anyhow::Result<ExitCode> {
         Some(Ending::Late(what)) => output::fail(&what),
         Some(Ending::Told) | None => ExitCode::SUCCESS,
     })
+}
+
+/// Ctrl-C, or SIGTERM: either ends the demo in order, so that nothing of it stays behind.
+struct AskedToEnd {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl AskedToEnd {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// Mail and webhook into the demo's own sinks.

@@ -1,13 +1,25 @@
 //! The demo with the real watchdog: a whole outage, from the first refused connection to the message that it is over.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
 use dogwatch::{
     app::{Engine, Shared},
     clock::Clock,
     config::Config,
     demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::json;
 use tokio::sync::mpsc;
+
+use crate::eventually::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_told_and_its_end() {
@@ -45,4 +57,53 @@ async fn an_outage_is_told_and_its_end() {
     let words = story.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("Subject: [demo] etcd has lost quorum: 2 of 3 members down │ │ PROBLEM"), "{words}");
     assert!(words.contains("; one incident, "), "{words}");
+}
+
+/// A demo of its own, killed where a test fails.
+struct Staying(Child);
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_stays_ends_by_ctrl_c() {
+    stays_until(Signal::SIGINT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_stays_ends_by_sigterm() {
+    stays_until(Signal::SIGTERM).await;
+}
+
+/// Its pages are up until it is asked to end; then nothing of it is left.
+async fn stays_until(signal: Signal) {
+    let temp = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+    command.args(["demo", "--stay"]).env("TMPDIR", temp.path()).env("NO_COLOR", "1").stdout(Stdio::piped());
+    let mut demo = Staying(command.spawn().unwrap());
+    let stdout = demo.0.stdout.take().unwrap();
+    // It tells of the outage for half a minute, and then where its pages are.
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        lines.find(|line| line.contains("The pages stay up to look around: "))
+    });
+    let told = tokio::time::timeout(Duration::from_secs(180), told).await.expect("it stays").unwrap();
+    let line = told.expect("it says where its pages are");
+    let page = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    let body = reqwest::get(page).await.unwrap().text().await.unwrap();
+    assert!(body.contains("etcd has lost quorum"), "what was told is still to be seen: {body}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1, "everything of it is in one directory");
+    kill(Pid::from_raw(i32::try_from(demo.0.id()).unwrap()), signal).unwrap();
+    let mut ended = None;
+    eventually("it ends", async || {
+        ended = demo.0.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    assert!(ended.unwrap().success(), "{signal}: {ended:?}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "nothing of it stays behind");
 }
