@@ -130,6 +130,14 @@ struct AskArgs {
     output: Output,
 }
 
+/// Documents that can be made.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Document {
+    /// Text with headings and lists
+    #[value(alias = "md")]
+    Markdown,
+}
+
 const INCIDENTS_HELP: &str = "\
 Examples:
   dogwatch incidents                                   the open ones, and the latest that ended
@@ -138,6 +146,8 @@ Examples:
   dogwatch incidents 12                                one, with its timeline and who was told
   dogwatch incidents 12 --acknowledge ada              no further escalation, no reminders
   dogwatch incidents 12 --withdraw                     nobody looks after it any more
+  dogwatch incidents 12 --note 'switch replaced' --by ada
+  dogwatch incidents 12 --format markdown              all of it, for a post-mortem
   dogwatch incidents --data-dir /var/lib/dogwatch      from the file, whether a watchdog runs or not";
 
 #[derive(Args, Clone, Debug)]
@@ -153,6 +163,15 @@ struct IncidentsArgs {
     /// Say that nobody looks after it any more: reminders and escalation go on
     #[arg(long, requires = "id", conflicts_with_all = ["data_dir", "acknowledge"])]
     withdraw: bool,
+    /// Add a note to its timeline
+    #[arg(long, requires_all = ["id", "by"], value_name = "TEXT", conflicts_with_all = ["data_dir", "acknowledge", "withdraw"])]
+    note: Option<String>,
+    /// Who notes it
+    #[arg(long, requires = "note", value_name = "NAME")]
+    by: Option<String>,
+    /// Print it as a document instead: markdown, for a post-mortem
+    #[arg(long, requires = "id", value_name = "FORMAT", conflicts_with_all = ["output", "acknowledge", "withdraw", "note"])]
+    format: Option<Document>,
     /// Of this cluster; may be given again; `dogwatch`: those of the watchdog itself
     #[arg(long, value_name = "NAME", conflicts_with = "id")]
     cluster: Vec<String>,

@@ -13,8 +13,10 @@ mod guard;
 mod history;
 pub mod incidents;
 pub mod metrics;
+mod notes;
 pub mod page;
 mod ping;
+mod post_mortem;
 mod serve;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -32,6 +34,7 @@ use tower::{ServiceExt as _, service_fn};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use api::IncidentView;
+pub use post_mortem::markdown;
 pub use serve::{serve, serve_until};
 
 use self::{
@@ -129,6 +132,7 @@ pub fn router(web: Web) -> Router {
         .route("/targets/{cluster}/{job}/{instance}", get(target))
         .route("/incidents", get(all_incidents))
         .route("/incidents/{id}", get(incident))
+        .route("/incidents/{id}/post-mortem.md", get(to_markdown))
         .route("/runbooks", get(to_runbooks))
         .route("/runbooks/", get(runbooks))
         .route("/runbooks/{alert}", get(one_runbook))
@@ -143,6 +147,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/incidents", get(api::incidents))
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
+        .route("/api/dogwatch/v1/incidents/{id}/notes", post(api::add_note))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
         .merge(forms::router())
         .merge(api_v2::router())
@@ -224,13 +229,25 @@ async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
         Err(missing) => return missing_incident(&web, &missing),
     };
     let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
+    let notes = web.store.notes(incident.id).await.map_err(|e| e.to_string());
     let (alerts, silences) = {
         let state = web.live.read();
         (state.alerts.clone(), state.silences.clone())
     };
     let now = web.clock.wall();
-    let view = page::IncidentPage::new(&incident, deliveries, now).silenced_by(&alerts, &silences, now);
+    let view =
+        page::IncidentPage::new(&incident, deliveries, now).with_notes(notes, now).silenced_by(&alerts, &silences, now);
     page_answer(view.render(web.desk_frame()))
+}
+
+async fn to_markdown(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    match web.incident(&id).await {
+        Ok(incident) => {
+            let view = IncidentView::new(incident, &web.store, &web.external_url).await;
+            ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&view)).into_response()
+        }
+        Err(missing) => missing_incident(&web, &missing),
+    }
 }
 
 async fn to_runbooks(State(web): State<Web>) -> Redirect {

@@ -38,7 +38,8 @@ pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{
-    Acknowledged, Group, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, findings_of,
+    Acknowledged, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
+    findings_of,
 };
 pub use lease::ObservedLease;
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};

@@ -55,8 +55,8 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        Alert, ClusterSnapshot, Incident, Labels, Matcher, OutboxEntry, Sample, Silence, StoreHealth, Target,
-        TargetKey, Verdict, VerdictChange,
+        Alert, ClusterSnapshot, Incident, IncidentNote, Labels, Matcher, OutboxEntry, Sample, Silence, StoreHealth,
+        Target, TargetKey, Verdict, VerdictChange,
     },
     pack::Packed,
     telemetry::Metrics,
@@ -283,6 +283,11 @@ impl Store {
     /// Records a delivery attempt and updates or removes its outbox entry, in one transaction; waits like `commit`.
     pub async fn record_delivery(&self, delivery: Delivery) -> Durability {
         self.durable(Op::Delivery(Box::new(delivery))).await
+    }
+
+    /// Keeps what a person wrote about an incident; waits like `commit`.
+    pub async fn commit_note(&self, note: IncidentNote) -> Durability {
+        self.durable(Op::Note(note)).await
     }
 
     /// Keeps alerts from outside and forgets others (by fingerprint); waits like `commit`.

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{IncidentsArgs, Output, ask::Watchdog, output};
+use super::{Document, IncidentsArgs, Output, ask::Watchdog, output};
 use crate::{
     clock::Clock,
     http::{
         IncidentView,
         incidents::{self, Picked, Wanted},
+        markdown,
     },
     model::text,
     store::{IncidentFilter, IncidentState, Store},
@@ -34,6 +35,13 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
     if let (Some(id), true) = (args.id, args.withdraw || args.acknowledge.is_some()) {
         return look_after(id, &args).await;
     }
+    if let (Some(id), Some(note)) = (args.id, &args.note) {
+        let watchdog = Watchdog::new(&args.ask).await?;
+        let body = json!({"by": args.by, "text": note});
+        watchdog.post(&format!("/api/dogwatch/v1/incidents/{id}/notes"), &body).await?;
+        output::say(&format!("incident {id}: noted"));
+        return Ok(ExitCode::SUCCESS);
+    }
     let from = match &args.data_dir {
         Some(dir) => From::File(open(dir.clone()).await?),
         None => From::Watchdog(Watchdog::new(&args.ask).await?),
@@ -42,6 +50,11 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
         Some(id) => from.one(id).await?,
         None => list(&from, &args).await?,
     };
+    if let Some(Document::Markdown) = args.format {
+        let view: IncidentView = serde_json::from_value(found).context("the watchdog is of another version")?;
+        output::say(markdown(&view).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(error) = found["history_error"].as_str() {
         output::note(&format!("those that ended earlier can't be read: {error}"));
     }
@@ -208,6 +221,18 @@ fn table(found: &Value) -> String {
     }
 }
 
+/// The newest lines of what happened, with what people noted where it belongs in time.
+fn timeline(found: &Value) -> Vec<String> {
+    let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
+    let events = list(&found["incident"]["timeline"]).into_iter().map(|l| (time(&l[0]), string(&l[1])));
+    let noted =
+        |n: Value| (time(&n["at"]), format!("{} noted: {}", string(&n["by"]), string(&n["text"]).replace('\n', " / ")));
+    let mut all: Vec<(String, String)> = events.chain(list(&found["notes"]).into_iter().map(noted)).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let newest = all.split_off(all.len().saturating_sub(TIMELINE_SHOWN));
+    newest.into_iter().map(|(at, what)| format!("  {at}  {what}")).collect()
+}
+
 fn whole(found: &Value) -> String {
     let i = &found["incident"];
     let mut out = vec![format!("[{}] {}", place(i), string(&i["headline"]))];
@@ -234,10 +259,7 @@ fn whole(found: &Value) -> String {
             out.push(format!("\n{title}\n{}", lines.join("\n")));
         }
     }
-    let timeline = i["timeline"].as_array().map_or(&[] as &[Value], Vec::as_slice);
-    let lines =
-        timeline.iter().rev().take(TIMELINE_SHOWN).rev().map(|l| format!("  {}  {}", time(&l[0]), string(&l[1])));
-    out.push(format!("\nTimeline (UTC)\n{}", lines.collect::<Vec<_>>().join("\n")));
+    out.push(format!("\nTimeline (UTC)\n{}", timeline(found).join("\n")));
     let told = found["deliveries"].as_array().map_or(&[] as &[Value], Vec::as_slice).iter().map(|d| {
         format!("  {}  {} {}: {}", time(&d["at"]), string(&d["receiver"]), string(&d["outcome"]), string(&d["answer"]))
     });

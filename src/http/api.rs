@@ -9,17 +9,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Web,
     api_v1::Params,
     durability,
     incidents::{self, Missing, Wanted},
+    notes,
 };
 use crate::{
     dispatch::submissions::Closed,
-    model::{self, Gap, Incident, LiveState, LiveTarget, Reason, References},
+    model::{self, Gap, Incident, IncidentNote, LiveState, LiveTarget, Reason, References},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord, Durability, Store},
 };
@@ -97,23 +98,29 @@ struct FailureView {
     message: String,
 }
 
-/// An incident with what was told of it.
-#[derive(Serialize)]
+/// An incident with what was told of it, and what people wrote about it.
+#[derive(Serialize, Deserialize)]
 pub struct IncidentView {
-    incident: Incident,
+    pub(super) incident: Incident,
     /// Of the finding that explains it.
-    runbook_url: Option<String>,
-    deliveries: Vec<DeliveryView>,
+    pub(super) runbook_url: Option<String>,
+    pub(super) deliveries: Vec<DeliveryView>,
     /// Why the deliveries can't be told, where they can't.
-    deliveries_error: Option<String>,
+    pub(super) deliveries_error: Option<String>,
+    #[serde(default)]
+    pub(super) notes: Vec<IncidentNote>,
+    /// Why the notes can't be told, where they can't.
+    #[serde(default)]
+    pub(super) notes_error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct DeliveryView {
-    sequence: u32,
-    receiver: String,
-    at: Timestamp,
-    outcome: DeliveryOutcome,
+/// An attempt to tell somebody.
+#[derive(Serialize, Deserialize)]
+pub(super) struct DeliveryView {
+    pub(super) sequence: u32,
+    pub(super) receiver: String,
+    pub(super) at: Timestamp,
+    pub(super) outcome: DeliveryOutcome,
     answer: String,
     took_seconds: f64,
 }
@@ -159,10 +166,14 @@ impl IncidentView {
             Ok(records) => (records.into_iter().map(DeliveryView::new).collect(), None),
             Err(e) => (Vec::new(), Some(e.to_string())),
         };
+        let (notes, notes_error) = match store.notes(incident.id).await {
+            Ok(notes) => (notes, None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
         let root = incident.alerts.first().map(|a| &a.finding);
         let base = external_url.trim_end_matches('/');
         let runbook_url = root.and_then(|f| runbook::link(&f.name(), &f.annotations, base));
-        Self { incident, runbook_url, deliveries, deliveries_error }
+        Self { incident, runbook_url, deliveries, deliveries_error, notes, notes_error }
     }
 }
 
@@ -192,6 +203,23 @@ pub async fn withdraw(State(web): State<Web>, Path(id): Path<i64>) -> Response {
     match web.submissions.withdraw(id).await {
         Ok(kept) => changed(id, kept, serde_json::json!({"withdrawn": id})),
         Err(closed) => stopping(closed),
+    }
+}
+
+/// What somebody notes about an incident.
+#[derive(serde::Deserialize)]
+pub struct NoteBody {
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    text: String,
+}
+
+/// Answers `POST /api/dogwatch/v1/incidents/{id}/notes`, as JSON `{"by": "…", "text": "…"}`
+pub async fn add_note(State(web): State<Web>, Path(id): Path<String>, Json(body): Json<NoteBody>) -> Response {
+    match notes::add(&web, &id, &body.by, &body.text).await {
+        Ok(kept) => durability::json(serde_json::json!({"noted": id}), kept),
+        Err(error) => (error.status(), Json(ApiError { error: error.to_string() })).into_response(),
     }
 }
 

@@ -14,8 +14,10 @@ use axum::{
 use super::{
     Web, api,
     api_v1::Params,
-    lost, missing_incident, page,
-    page::{AcknowledgeForm, AlertsPage, SilenceForm, SilencesPage, Wrong},
+    lost, missing_incident,
+    notes::{self, NoteError},
+    page,
+    page::{AcknowledgeForm, AlertsPage, NoteForm, SilenceForm, SilencesPage, Wrong},
     page_answer,
 };
 use crate::{dispatch::submissions::Closed, store::Durability};
@@ -33,6 +35,7 @@ pub fn router() -> Router<Web> {
         .route("/silences/{id}/expire", post(expire))
         .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
         .route("/incidents/{id}/withdraw", post(withdraw))
+        .route("/incidents/{id}/note", get(ask_note).post(add_note))
         .layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
@@ -129,6 +132,32 @@ async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params
 
 async fn withdraw(State(web): State<Web>, Path(id): Path<i64>) -> Response {
     changed(&web, id, web.submissions.withdraw(id).await)
+}
+
+async fn ask_note(State(web): State<Web>, Path(id): Path<String>) -> Response {
+    match web.incident(&id).await {
+        Ok(incident) => {
+            let form = NoteForm::new(&incident, "", "", String::new(), web.clock.wall());
+            page_answer(form.render(web.desk_frame()))
+        }
+        Err(missing) => missing_incident(&web, &missing),
+    }
+}
+
+async fn add_note(State(web): State<Web>, Path(id): Path<String>, params: Params) -> Response {
+    let (by, text) = (params.text("by"), params.text("text"));
+    let error = match notes::add(&web, &id, by, text).await {
+        Ok(_) => return shown(&web, &format!("/incidents/{id}")),
+        Err(NoteError::Missing(missing)) => return missing_incident(&web, &missing),
+        Err(error) => error,
+    };
+    match web.incident(&id).await {
+        Ok(incident) => {
+            let form = NoteForm::new(&incident, by, text, error.to_string(), web.clock.wall());
+            (error.status(), page_answer(form.render(web.desk_frame()))).into_response()
+        }
+        Err(missing) => missing_incident(&web, &missing),
+    }
 }
 
 fn changed(web: &Web, id: i64, kept: Result<Option<Durability>, Closed>) -> Response {

@@ -24,7 +24,7 @@ use url::Url;
 
 pub use alerts::AlertsPage;
 pub use home::Home;
-pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage};
+pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage, NoteForm};
 pub use incidents::IncidentsPage;
 pub use silence::{SilenceForm, Wrong};
 pub use silences::SilencesPage;
@@ -86,6 +86,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "silence.html" => Some(include_str!("templates/silence.html").to_owned()),
             "runbook.html" => Some(include_str!("templates/runbook.html").to_owned()),
             "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),
+            "note.html" => Some(include_str!("templates/note.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
         })

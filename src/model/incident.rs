@@ -120,6 +120,27 @@ pub struct Acknowledged {
     pub by: String,
 }
 
+/// What a person wrote down about an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentNote {
+    /// The incident's id.
+    pub incident: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// Lines of text.
+    pub text: String,
+}
+
+impl IncidentNote {
+    /// Bytes of one note: a page of text. What is longer belongs into a document that the note links.
+    pub const TEXT_MAX: usize = 4_000;
+
+    /// Notes of one incident: more than people write in a week of trouble; a program gone wild fills no disk.
+    pub const NOTES_MAX: usize = 200;
+}
+
 impl Incident {
     /// Returns an incident that is open, without alerts; what it tells of is put in by who opens it.
     pub fn new(

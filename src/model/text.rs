@@ -3,7 +3,7 @@
 //! Pure; the moment is an argument. Nothing here has an error: what is absurd (a time in the future, an age of years) is
 //! said as well as it can be.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -130,6 +130,43 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
+/// Writes a text as one line of Markdown in which what stands between backticks is code; all else that Markdown or HTML
+/// would read is escaped.
+pub fn markdown_with_code(text: &str) -> String {
+    let line = one_line(text);
+    let mut out = String::with_capacity(line.len() + 16);
+    let escape = |words: &str, out: &mut String| {
+        for c in words.chars() {
+            let read = "\\`*_[]<>&|~".contains(c) || (out.is_empty() && "#+-=".contains(c));
+            out.extend(read.then_some('\\').into_iter().chain([c]));
+        }
+    };
+    let mut rest = &*line;
+    while let Some((words, (code, after))) =
+        rest.split_once('`').and_then(|(words, tail)| Some((words, tail.split_once('`')?)))
+    {
+        escape(words, &mut out);
+        out.extend(["`", code, "`"]);
+        rest = after;
+    }
+    escape(rest, &mut out);
+    out
+}
+
+/// Says why a file can't be read, in words for people; a number of the operating system's tells them nothing.
+pub fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".into(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".into(),
+        io::ErrorKind::IsADirectory => "this is a directory, not a file".into(),
+        io::ErrorKind::InvalidData => "this is no text in UTF-8: save it as that".into(),
+        _ => {
+            let said = error.to_string();
+            said.split(" (os error").next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
 /// Quotes a text as Go does (strconv.Quote): group keys and `%q` of templates are read by others.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -165,6 +202,25 @@ fn is_printable(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_file_can_not_be_read_is_said_in_words() {
+        let check = |errno: i32, expected: &str| assert_eq!(unreadable(&io::Error::from_raw_os_error(errno)), expected);
+        check(2, "there is no such file");
+        check(13, "this user may not read it");
+        check(21, "this is a directory, not a file");
+        check(5, "Input/output error");
+        assert_eq!(unreadable(&io::Error::other("odd")), "odd");
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_markdown() {
+        let check = |text: &str, expected: &str| assert_eq!(markdown_with_code(text), expected);
+        check("a `b_c` d_e", "a `b_c` d\\_e");
+        check("a ` b", "a \\` b");
+        check("<b>&amp;[x](y)|~*\\", "\\<b\\>\\&amp;\\[x\\](y)\\|\\~\\*\\\\");
+        check("# a\n- b", "\\# a - b");
+    }
 
     #[test]
     fn texts_are_quoted_as_go_quotes_them() {

@@ -1,10 +1,10 @@
-//! What is told of the past: incidents with their deliveries, and changes of verdicts. Each question reads the file on a
+//! What is told of the past: incidents with their deliveries and notes, and changes of verdicts. Each question reads the file on a
 //! connection of its own, beside the writer.
 
 use jiff::Timestamp;
 
 use super::{DeliveryRecord, IncidentFilter, IncidentList, Store, StoreError, incidents, read};
-use crate::model::{Incident, TargetKey, VerdictChange};
+use crate::model::{Incident, IncidentNote, TargetKey, VerdictChange};
 
 impl Store {
     /// Returns the deliveries of one incident, oldest first.
@@ -13,6 +13,14 @@ impl Store {
     /// When the file can't be read.
     pub async fn deliveries(&self, incident_id: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
         read::with(&self.0.place.database(), move |db| read::deliveries(db, incident_id)).await
+    }
+
+    /// Returns what people wrote about one incident, oldest first.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn notes(&self, incident_id: i64) -> Result<Vec<IncidentNote>, StoreError> {
+        read::with(&self.0.place.database(), move |db| read::notes(db, incident_id)).await
     }
 
     /// Returns the incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.

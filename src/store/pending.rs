@@ -13,12 +13,16 @@ use rusqlite::{Transaction, params};
 
 use super::{Delivery, DeliveryOutcome, DeliveryRecord};
 use crate::{
-    model::{Alert, ClusterSnapshot, Incident, OutboxEntry, Silence, Target, TargetKey, Verdict, VerdictChange},
+    model::{
+        Alert, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, Silence, Target, TargetKey, Verdict, VerdictChange,
+    },
     telemetry::Metrics,
 };
 
 /// Verdict changes and records of deliveries kept while the file can't be written; the oldest are dropped first.
 const HELD_MAX: usize = 20_000;
+/// Notes of people kept while the file can't be written: more than they write by hand; the oldest are dropped first.
+const NOTES_HELD_MAX: usize = 1_000;
 /// Incidents kept while the file can't be written: larger, and far fewer. Those that ended are dropped first.
 const INCIDENTS_HELD_MAX: usize = 5_000;
 
@@ -36,6 +40,8 @@ pub enum Op {
     Alerts(Vec<Alert>, Vec<String>),
     /// Silences that came or changed, and the ids of those that are forgotten.
     Silences(Vec<Silence>, Vec<String>),
+    /// What a person wrote about an incident.
+    Note(IncidentNote),
     /// What is known of one heartbeat, as its room writes it.
     Heartbeat(String, String),
 }
@@ -52,6 +58,7 @@ pub struct Pending {
     /// `None`: it has left the outbox.
     outbox: BTreeMap<String, Option<OutboxEntry>>,
     deliveries: VecDeque<DeliveryRecord>,
+    notes: VecDeque<IncidentNote>,
     values: BTreeMap<String, String>,
     /// `None`: it is forgotten.
     alerts: BTreeMap<String, Option<Alert>>,
@@ -70,6 +77,7 @@ impl Pending {
             && self.incidents.is_empty()
             && self.outbox.is_empty()
             && self.deliveries.is_empty()
+            && self.notes.is_empty()
             && self.values.is_empty()
             && self.alerts.is_empty()
             && self.silences.is_empty()
@@ -119,6 +127,7 @@ impl Pending {
                 self.silences.extend(silences.into_iter().map(|s| (s.id.clone(), Some(s))));
                 self.silences.extend(gone.into_iter().map(|id| (id, None)));
             }
+            Op::Note(note) => self.notes.push_back(note),
             Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
         }
         while self.changes.len() > HELD_MAX {
@@ -128,6 +137,10 @@ impl Pending {
         while self.deliveries.len() > HELD_MAX {
             self.deliveries.pop_front();
             metrics.drop_at("store_deliveries");
+        }
+        while self.notes.len() > NOTES_HELD_MAX {
+            self.notes.pop_front();
+            metrics.drop_at("store_notes");
         }
         while self.incidents.len() > INCIDENTS_HELD_MAX {
             let ended = self.incidents.iter().find(|(_, i)| i.resolved_at.is_some()).map(|(id, _)| *id);
@@ -176,6 +189,14 @@ impl Pending {
         write_documents(t, "silences", &self.silences)?;
         for (name, state) in &self.heartbeats {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
+        }
+        for n in &self.notes {
+            t.prepare_cached("INSERT OR REPLACE INTO incident_notes VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+                n.incident,
+                us(n.at),
+                n.by,
+                n.text
+            ])?;
         }
         for d in &self.deliveries {
             t.prepare_cached("INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
 use super::{DeliveryRecord, Restored, StoreError, pending::us};
-use crate::model::{Incident, TargetKey, VerdictChange};
+use crate::model::{Incident, IncidentNote, TargetKey, VerdictChange};
 
 /// Ended incidents that a start brings back to be shown, however long ago they ended.
 const SHOWN: i64 = 20;
@@ -133,6 +133,15 @@ pub fn deliveries(db: &Connection, incident: i64) -> rusqlite::Result<Vec<Delive
         records.push(DeliveryRecord { incident_id: incident, sequence, receiver, at, outcome, answer, took });
     }
     Ok(records)
+}
+
+/// Returns the notes on one incident, oldest first.
+pub fn notes(db: &Connection, incident: i64) -> rusqlite::Result<Vec<IncidentNote>> {
+    let mut statement =
+        db.prepare("SELECT at_us, author, note FROM incident_notes WHERE incident = ?1 ORDER BY at_us, author")?;
+    let rows = statement.query_map([incident], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let note = |(at, by, text)| Some(IncidentNote { incident, at: Timestamp::from_microsecond(at).ok()?, by, text });
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().filter_map(note).collect())
 }
 
 /// Returns the newest verdict changes of a cluster.

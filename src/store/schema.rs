@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "incident_list", include_str!("../../migrations/0004_incident_list.sql")),
     (5, "story_by_time", include_str!("../../migrations/0005_story_by_time.sql")),
     (6, "target_history", include_str!("../../migrations/0006_target_history.sql")),
+    (7, "incident_notes", include_str!("../../migrations/0007_incident_notes.sql")),
 ];
 
 /// "dogw": tells `file(1)` and us whose database it is.

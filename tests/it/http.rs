@@ -3,6 +3,7 @@
 mod browser;
 mod history;
 mod incidents;
+mod notes;
 pub mod picture;
 mod watched;
 

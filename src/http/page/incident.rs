@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Frame, Lines, Moment, path, render};
 use crate::{
-    model::{FindingKey, Incident, IncidentAlert, LiveAlert, Severity, Silence, text},
+    model::{FindingKey, Incident, IncidentAlert, IncidentNote, LiveAlert, Severity, Silence, text},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -116,10 +116,23 @@ pub struct IncidentPage {
     /// Nobody was told of it.
     untold: bool,
     alerts: Vec<AlertView>,
-    timeline: Vec<(Moment, String)>,
+    timeline: Vec<Event>,
+    /// Why notes can't be shown.
+    notes_error: Option<String>,
     deliveries: Vec<DeliveryView>,
     older_deliveries: usize,
     deliveries_error: Option<String>,
+}
+
+/// A line of the timeline.
+#[derive(Clone, Debug, Serialize)]
+struct Event {
+    at: Moment,
+    what: String,
+    /// Who noted it; `None`: it happened.
+    by: Option<String>,
+    #[serde(skip)]
+    order: Timestamp,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -161,11 +174,22 @@ impl IncidentPage {
             lasted: text::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
             alerts: incident.alerts.iter().map(|a| alert(a, incident, now)).collect(),
             untold: incident.first_told_at.is_none(),
-            timeline: incident.timeline.iter().map(|(at, what)| (Moment::new(*at, now), what.clone())).collect(),
+            timeline: incident.timeline.iter().map(|(at, what)| event(*at, what, None, now)).collect(),
+            notes_error: None,
             deliveries: deliveries.into_iter().skip(older_deliveries).map(|d| delivery(d, now)).collect(),
             older_deliveries,
             deliveries_error,
         }
+    }
+
+    /// The same, with what people wrote where it belongs in time, or why that can't be read.
+    pub fn with_notes(mut self, notes: Result<Vec<IncidentNote>, String>, now: Timestamp) -> Self {
+        match notes {
+            Ok(notes) => self.timeline.extend(notes.into_iter().map(|n| event(n.at, &n.text, Some(n.by), now))),
+            Err(why) => self.notes_error = Some(why),
+        }
+        self.timeline.sort_by_key(|e| e.order);
+        self
     }
 
     /// The same, with what the alerts say of silences.
@@ -180,6 +204,40 @@ impl IncidentPage {
     pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
         let frame = if self.resolved.is_some() { frame.still() } else { frame };
         render("incident.html", &frame, self)
+    }
+}
+
+fn event(at: Timestamp, what: &str, by: Option<String>, now: Timestamp) -> Event {
+    Event { at: Moment::new(at, now), what: what.to_owned(), by, order: at }
+}
+
+/// The form by which somebody notes something about an incident.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoteForm {
+    id: i64,
+    href: String,
+    headline: String,
+    by: String,
+    text: String,
+    text_max: usize,
+    /// Why it was not taken; empty: it was not sent yet.
+    error: String,
+}
+
+impl NoteForm {
+    /// As it was filled in.
+    pub fn new(incident: &Incident, by: &str, text: &str, error: String, now: Timestamp) -> Self {
+        let Card { id, href, headline, .. } = Card::new(incident, now);
+        let (by, text) = (by.to_owned(), text.to_owned());
+        Self { id, href, headline, by, text, text_max: IncidentNote::TEXT_MAX, error }
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When a template is wrong, which the tests rule out.
+    pub fn render(&self, frame: Frame) -> Result<String, minijinja::Error> {
+        render("note.html", &frame.still(), self)
     }
 }
 

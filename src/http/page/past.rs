@@ -225,8 +225,8 @@ mod tests {
             ..Default::default()
         };
         let chart = chart(&history, at(0)).unwrap();
-        assert_eq!(chart.top, "5.0 s");
-        let said = "the longest probe took 3.0 s. Probes failed in 1 of 2 parts of 2 min each, the last from";
+        assert_eq!(chart.top, "5.00 s");
+        let said = "the longest probe took 3.00 s. Probes failed in 1 of 2 parts of 2 min each, the last from";
         assert!(chart.description.contains(said), "{}", chart.description);
         let calm = TargetHistory { failed: Vec::new(), ..history };
         assert!(super::chart(&calm, at(0)).unwrap().description.ends_with(" None failed."));

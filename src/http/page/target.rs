@@ -328,6 +328,6 @@ mod tests {
         let line = |ms, text: &str| TraceLine { after: Duration::from_millis(ms), text: text.into() };
         let shown = steps(&[line(1, "a"), line(2, "b"), line(3, "b"), line(4, "a")]);
         let shown: Vec<_> = shown.iter().map(|s| (&*s.after, &*s.text, s.times)).collect();
-        assert_eq!(shown, [("1.0 ms", "a", 1), ("2.0 ms", "b", 2), ("4.0 ms", "a", 1)]);
+        assert_eq!(shown, [("1 ms", "a", 1), ("2 ms", "b", 2), ("4 ms", "a", 1)]);
     }
 }

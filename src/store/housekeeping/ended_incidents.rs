@@ -1,4 +1,5 @@
-//! Retention of incidents: those that ended long ago go with their deliveries, and so do old changes of verdicts. They are kept as long as any history is: who sees a dip in a chart can read what it was.
+//! Retention of incidents: those that ended long ago go with their deliveries and notes, and so do old changes of
+//! verdicts. They are kept as long as any history is: who sees a dip in a chart can read what it was.
 
 use std::time::{Duration, Instant};
 
@@ -42,13 +43,14 @@ pub fn step(context: &mut HousekeepingContext<'_>, limit: Duration) -> rusqlite:
     Ok((ended, beyond))
 }
 
-/// Removes at most `limit` incidents that ended before a time, the oldest first, each with its deliveries. How many.
+/// Removes at most `limit` incidents that ended before a time, the oldest first, each with its deliveries and notes. How many.
 fn forget(t: &Transaction<'_>, before_us: i64, limit: i64) -> rusqlite::Result<u64> {
     let sql = "SELECT id FROM incidents WHERE resolved_us < ?1 ORDER BY resolved_us LIMIT ?2";
     let ids =
         t.prepare_cached(sql)?.query_map(params![before_us, limit], |r| r.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     for id in &ids {
         t.prepare_cached("DELETE FROM deliveries WHERE incident = ?1")?.execute([id])?;
+        t.prepare_cached("DELETE FROM incident_notes WHERE incident = ?1")?.execute([id])?;
         t.prepare_cached("DELETE FROM incidents WHERE id = ?1")?.execute([id])?;
     }
     Ok(ids.len() as u64)

@@ -303,6 +303,7 @@ fn incidents_go_with_their_deliveries_when_history_does() {
     let mut rig = Rig::new();
     let ended = |rig: &Rig, id: i64, at_ms: Option<i64>| {
         rig.db.execute("INSERT INTO incidents VALUES (?1, ?2, '{}')", params![id, at_ms.map(|ms| ms * 1_000)]).unwrap();
+        rig.db.execute("INSERT INTO incident_notes VALUES (?1, 5, 'ada', 'a note')", [id]).unwrap();
         rig.db.execute("INSERT INTO deliveries VALUES (?1, 5, 0, 'ops', '\"delivered\"', '', 0)", [id]).unwrap();
     };
     let ids = |rig: &Rig, column: &str, table: &str| -> Vec<i64> {
@@ -317,6 +318,7 @@ fn incidents_go_with_their_deliveries_when_history_does() {
     rig.run_housekeeping(now_ms);
     assert_eq!(ids(&rig, "id", "incidents"), [251, 252], "what lasts stays, however old");
     assert_eq!(ids(&rig, "incident", "deliveries"), [251, 252]);
+    assert_eq!(ids(&rig, "incident", "incident_notes"), [251, 252]);
     assert_eq!(rig.housekeeping.forgotten(), 0);
     // As long as any history, whatever is kept longest.
     rig.config = StorageConfig { retention: Duration::from_secs(86_400), retention_1h: Duration::ZERO, ..rig.config };

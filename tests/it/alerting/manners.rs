@@ -87,6 +87,15 @@ async fn the_next_is_called_unless_somebody_looks_after_it() {
     assert_eq!(withdrawn.0, 200, "it is done already");
     let nobody = send(&watch, reqwest::Method::DELETE, "/api/dogwatch/v1/incidents/99/acknowledge", json!({})).await;
     assert_eq!(nobody.0, 404);
+
+    let cli = |args: &[&str]| watch.cli(&[&["incidents", &*cared], args].concat());
+    assert!(cli(&["--withdraw"]).contains("nobody looks after it"));
+    cli(&["--note", "the disk is <full>", "--by", "bob"]);
+    assert!(cli(&[]).contains("bob noted: the disk is <full>"));
+    let text = cli(&["--format", "markdown"]);
+    for said in ["# ", "**bob** noted: the disk is \\<full\\>", "Ana \\<ops\\> no longer looks after it"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ async fn no_page_shuts_anybody_out() {
         "/incidents",
         "/incidents/7",
         "/incidents/7/acknowledge",
+        "/incidents/7/note",
         "/incidents/6",
         "/alerts",
         "/silences",
