@@ -36,7 +36,7 @@ use crate::{
         drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
-    model::{duration, null_as_default},
+    model::{duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -250,17 +250,17 @@ impl Config {
 /// # Errors
 /// All that could be found wrong, each with its place.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
-    let text = text(path).map_err(|why| vec![ConfigError::of_file(path, why)])?;
+    let text = source(path).map_err(|why| vec![ConfigError::of_file(path, why)])?;
     parse(path, &text, &|name| std::env::var(name).ok())
 }
 
 /// What stands in a file, or why it can't be had.
-fn text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|e| plain_errors::of_io(&e))?.len();
+fn source(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|e| text::unreadable(&e))?.len();
     if size > FILE_MAX {
         return Err(format!("this is larger than {} MiB, and no configuration", FILE_MAX >> 20));
     }
-    std::fs::read_to_string(path).map_err(|e| plain_errors::of_io(&e))
+    std::fs::read_to_string(path).map_err(|e| text::unreadable(&e))
 }
 
 /// Something that is wrong with the rules.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     ConfigError,
     error::Source,
-    text,
+    source,
     tree::{self, Document, Wrong},
 };
 
@@ -19,7 +19,7 @@ pub struct Places {
 impl Places {
     /// Reads a file; `None` where it can't be read as YAML (any more).
     pub fn read(path: &Path) -> Option<Self> {
-        let text = text(path).ok()?;
+        let text = source(path).ok()?;
         let source = Source { path, text: &text };
         let document = tree::read(&source, &|name| Some(std::env::var(name).unwrap_or_default())).ok()?;
         Some(Self { path: path.to_path_buf(), document, text })

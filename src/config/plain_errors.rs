@@ -4,8 +4,6 @@
 //! is wrong and what to write instead. What no sentence fits keeps the parser's own words, without its advice to
 //! programmers.
 
-use std::io;
-
 /// What YAML's parser calls something, and what is said of it. The first that fits counts.
 const YAML: &[(&str, &str)] = &[
     (
@@ -169,15 +167,4 @@ fn wanted(expected: &str) -> String {
         other => other,
     }
     .into()
-}
-
-/// Says why a file can't be read.
-pub(super) fn of_io(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".into(),
-        io::ErrorKind::PermissionDenied => "this user may not read it".into(),
-        io::ErrorKind::IsADirectory => "this is a directory, not a file".into(),
-        io::ErrorKind::InvalidData => "this is no text in UTF-8: save it as that".into(),
-        _ => format!("can't be read: {error}"),
-    }
 }

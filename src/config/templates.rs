@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Config;
 use crate::{
+    model::text,
     notify, rule,
     template::{Library, NO_HISTORY, Template, TemplateError},
 };
@@ -20,7 +21,8 @@ impl Config {
                 found => found.map_err(wrong)?,
             };
             for file in files {
-                let text = std::fs::read_to_string(&file).map_err(|e| wrong(format!("{}: {e}", file.display())))?;
+                let text = std::fs::read_to_string(&file)
+                    .map_err(|e| wrong(format!("{}: {}", file.display(), text::unreadable(&e))))?;
                 library.add(&text).map_err(|e| wrong(format!("{}:{e}", file.display())))?;
             }
         }

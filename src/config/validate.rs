@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use super::{Config, plain_errors};
+use super::Config;
 use crate::{
     discover::config::ClusterConfig,
     heartbeat,
+    model::text,
     query::{self, QueryConfig},
     scrape::config as scrape,
 };
@@ -203,7 +204,7 @@ fn readable(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(format!("{} is a directory", path.display())),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("{}: {}", path.display(), plain_errors::of_io(&error))),
+        Err(error) => Err(format!("{}: {}", path.display(), text::unreadable(&error))),
     }
 }
 

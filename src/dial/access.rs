@@ -19,7 +19,7 @@ use super::{
     proxy::Proxies,
     user,
 };
-use crate::model::{CertificateFact, Secret, TlsFacts};
+use crate::model::{CertificateFact, Secret, TlsFacts, text};
 
 /// The name under which clients inside a cluster reach its API server: every API server's certificate carries it.
 const IN_CLUSTER_NAME: &str = "kubernetes.default.svc";
@@ -262,7 +262,7 @@ fn cluster_ca(cluster: &Cluster) -> Result<Ca, String> {
 fn etcd_ca(config: &DialConfig) -> Result<Ca, DialError> {
     let Some(path) = &config.etcd_ca_file else { return Ok(Ca::system()) };
     let bad = |why: &dyn std::fmt::Display| DialError::new(format!("etcd's ca_file {}: {why}", path.display()));
-    let pem = std::fs::read(path).map_err(|e| bad(&format_args!("it can't be read: {e}")))?;
+    let pem = std::fs::read(path).map_err(|e| bad(&format_args!("it can't be read: {}", text::unreadable(&e))))?;
     Ca::from_pem(&pem, "etcd's CA").map_err(|why| bad(&why))
 }
 
@@ -273,7 +273,8 @@ fn etcd_identity(config: &DialConfig) -> Result<Option<Arc<CertifiedKey>>, DialE
         _ => return Err(DialError::new("etcd: cert_file and key_file belong together, one of them is missing")),
     };
     let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|e| DialError::new(format!("etcd: {} can't be read: {e}", path.display())))
+        let why = |e| format!("etcd: {} can't be read: {}", path.display(), text::unreadable(&e));
+        std::fs::read(path).map_err(|e| DialError::new(why(e)))
     };
     let (pem, key_pem) = (read(certificate)?, read(key)?);
     identity::certified(&pem, &key_pem).map(Some).map_err(|why| {

@@ -22,7 +22,7 @@ use super::{
     kubeconfig::{Cluster, Exec},
     pem,
 };
-use crate::model::Secret;
+use crate::model::{Secret, text};
 
 /// How long a plugin may take: cloud CLIs need one to five seconds, with their own retries.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(30);
@@ -93,7 +93,12 @@ pub(super) async fn run(plugin: &Exec, cluster: &Cluster, limit: Duration) -> Re
     let fail = |why: &dyn fmt::Display| PluginError::new(plugin, why);
     let mut child = command(plugin, cluster)?.spawn().map_err(|e| {
         let hint = plugin.install_hint.as_deref().map(printable).filter(|h| !h.is_empty());
-        fail(&format_args!("can't be started: {e}{}", hint.map(|h| format!(" ({h})")).unwrap_or_default()))
+        let why = match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such program".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "this user may not run it".to_owned(),
+            _ => text::unreadable(&e),
+        };
+        fail(&format_args!("can't be started: {why}{}", hint.map(|h| format!(" ({h})")).unwrap_or_default()))
     })?;
     let group = child.id().and_then(|id| i32::try_from(id).ok());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

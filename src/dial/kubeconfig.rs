@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use self::file::Unreadable;
 pub(super) use self::file::{AuthProvider, Cluster, Exec, File, User};
 use super::{DialConfig, DialError};
+use crate::model::text;
 
 /// A kubeconfig with its context chosen.
 pub(super) struct Chosen {
@@ -78,7 +79,10 @@ fn merged(paths: &[PathBuf], place: &str) -> Result<File, DialError> {
         match File::read(path) {
             Ok(file) => whole = Some(whole.unwrap_or_default().merge(file)),
             Err(Unreadable::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => missing = Some(e),
-            Err(Unreadable::Io(e)) => return Err(DialError::new(format!("the kubeconfig {shown} can't be read: {e}"))),
+            Err(Unreadable::Io(e)) => {
+                let why = text::unreadable(&e);
+                return Err(DialError::new(format!("the kubeconfig {shown} can't be read: {why}")));
+            }
             Err(Unreadable::Parse(at)) => {
                 let at = at.map(|(line, column)| format!(" at line {line}, column {column}")).unwrap_or_default();
                 let words = format!("the kubeconfig {shown} can't be understood{at}: wrong YAML, or not a kubeconfig");
@@ -88,7 +92,9 @@ fn merged(paths: &[PathBuf], place: &str) -> Result<File, DialError> {
     }
     match (whole, missing) {
         (Some(whole), _) => Ok(whole),
-        (None, Some(e)) => Err(DialError::new(format!("the kubeconfig {place} can't be read: {e}"))),
+        (None, Some(e)) => {
+            Err(DialError::new(format!("the kubeconfig {place} can't be read: {}", text::unreadable(&e))))
+        }
         (None, None) => Err(DialError::new("no kubeconfig: set `kubeconfig:` for the cluster or $KUBECONFIG")),
     }
 }

@@ -7,6 +7,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::model::text;
+
 /// A block between `-----BEGIN label-----` and its end.
 pub(super) struct Block {
     /// E.g. `CERTIFICATE`.
@@ -54,7 +56,7 @@ pub(super) fn material(data: Option<&str>, file: Option<&Path>, what: &str) -> R
         return decode(data).map(Some).ok_or_else(|| format!("{what}-data is not Base64"));
     }
     let Some(path) = file.filter(|p| !p.as_os_str().is_empty()) else { return Ok(None) };
-    std::fs::read(path).map(Some).map_err(|e| format!("{} can't be read: {e}", path.display()))
+    std::fs::read(path).map(Some).map_err(|e| format!("{} can't be read: {}", path.display(), text::unreadable(&e)))
 }
 
 /// Returns the certificates that can be used, as `x509.CertPool.AppendCertsFromPEM` takes them: what is something else,

@@ -14,7 +14,7 @@ use super::{
     kubeconfig::{AuthProvider, Chosen, User},
     pem,
 };
-use crate::model::Secret;
+use crate::model::{Secret, text};
 
 /// Credentials, as they are now.
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn token(user: &User) -> Result<Option<Secret>, String> {
         },
         (Ok(text), _) => Ok(Some(Secret::new(text.trim()))),
         (Err(_), Some(given)) => Ok(Some(given)),
-        (Err(e), None) => Err(format!("the token file {place} can't be read: {e}")),
+        (Err(e), None) => Err(format!("the token file {place} can't be read: {}", text::unreadable(&e))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-use super::config::{IntervalConfig, NamedIntervals};
+use super::config::{IntervalConfig, NamedIntervals, TimesConfig};
 
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const MONTHS: [&str; 12] = [
@@ -114,43 +114,45 @@ fn day_within((from, to): Range, at: &Zoned) -> bool {
     from <= last && (from..=to).contains(&i32::from(at.day()))
 }
 
-fn interval(config: &IntervalConfig) -> Result<Interval, (&'static str, String)> {
-    let ranges = |key: &'static str, texts: &Option<Vec<String>>, read: &dyn Fn(&str) -> Result<Range, String>| {
+/// Reads an interval; what is wrong comes with its place in it.
+fn interval(config: &IntervalConfig) -> Result<Interval, (String, String)> {
+    let ranges = |key: &str, texts: &Option<Vec<String>>, read: &dyn Fn(&str) -> Result<Range, String>| {
         texts
             .as_ref()
             .map(|t| t.iter().map(|t| read(t)).collect::<Result<Vec<_>, _>>())
             .transpose()
-            .map_err(|e| (key, e))
+            .map_err(|e| (key.to_owned(), e))
     };
-    let times = config.times.as_ref().map(|all| {
-        all.iter()
-            .map(|t| {
-                let (from, to) = (minute(&t.start_time)?, minute(&t.end_time)?);
-                if from >= to {
-                    return Err(format!(
-                        "start time {} is not before end time {}; a span over midnight is two entries",
-                        t.start_time, t.end_time
-                    ));
-                }
-                Ok((from, to - 1))
-            })
-            .collect::<Result<Vec<_>, _>>()
-    });
+    let times = config.times.as_ref().map(|all| all.iter().enumerate().map(|(i, t)| span(i, t)).collect());
     let zone = match &config.location {
         None => TimeZone::UTC,
         Some(name) if name.is_empty() => TimeZone::UTC,
         Some(name) if name == "Local" => TimeZone::system(),
         Some(name) => TimeZone::get(name)
-            .map_err(|_| ("location", format!("unknown time zone {name}; write it like Europe/Paris")))?,
+            .map_err(|_| ("location".to_owned(), format!("unknown time zone {name}; write it like Europe/Paris")))?,
     };
     Ok(Interval {
-        times: times.transpose().map_err(|e| ("times", e))?,
+        times: times.transpose()?,
         weekdays: ranges("weekdays", &config.weekdays, &|t| range(t, &|w| named(w, &WEEKDAYS, 0, "weekday")))?,
         days: ranges("days_of_month", &config.days_of_month, &days)?,
         months: ranges("months", &config.months, &|t| range(t, &|m| month(m)))?,
         years: ranges("years", &config.years, &|t| range(t, &number))?,
         zone,
     })
+}
+
+/// Reads the `i`th span of times of day.
+fn span(i: usize, t: &TimesConfig) -> Result<Range, (String, String)> {
+    let of = |key: &str, text: &str| minute(text).map_err(|e| (format!("times[{i}].{key}"), e));
+    let (from, to) = (of("start_time", &t.start_time)?, of("end_time", &t.end_time)?);
+    if from >= to {
+        let words = format!(
+            "start time {} is not before end time {}; a span over midnight is two entries",
+            t.start_time, t.end_time
+        );
+        return Err((format!("times[{i}]"), words));
+    }
+    Ok((from, to - 1))
 }
 
 fn number(text: &str) -> Result<i32, String> {
@@ -194,14 +196,16 @@ fn days(text: &str) -> Result<Range, String> {
 
 /// `HH:MM`, up to `24:00`.
 fn minute(text: &str) -> Result<i32, String> {
-    let wrong = || format!("couldn't parse timestamp {text}, invalid format; write it like 09:00");
-    let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
-    if hour.len() != 2 || minute.len() != 2 {
-        return Err(wrong());
-    }
-    let (hour, minute) = (number(hour).map_err(|_| wrong())?, number(minute).map_err(|_| wrong())?);
+    let wrong =
+        || format!("{text:?} is no time of day; write it like 09:00, from 00:00 to 24:00, which is the end of the day");
+    let two = |digits: &str| match digits.as_bytes() {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some(i32::from(a - b'0') * 10 + i32::from(b - b'0')),
+        _ => None,
+    };
+    let read = text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?)));
+    let (hour, minute) = read.ok_or_else(wrong)?;
     let valid = (0..24).contains(&hour) && (0..60).contains(&minute) || (hour, minute) == (24, 0);
-    if valid { Ok(hour * 60 + minute) } else { Err(format!("timestamp {text} out of range")) }
+    if valid { Ok(hour * 60 + minute) } else { Err(wrong()) }
 }
 
 #[cfg(test)]
@@ -251,8 +255,13 @@ mod tests {
             let (path, message) = intervals(yaml).unwrap_err();
             assert!(path.ends_with(below) && message.contains(words), "{path}: {message}");
         };
-        check("{times: [{start_time: '9:00', end_time: '17:00'}]}", ".times", "write it like 09:00");
-        check("{times: [{start_time: '22:00', end_time: '06:00'}]}", ".times", "over midnight");
+        check("{times: [{start_time: '9:00', end_time: '17:00'}]}", ".times[0].start_time", "write it like 09:00");
+        for wrong in ["25:00", "24:01", "12:60", "12", "ab:cd", "-1:00", "+9:00"] {
+            let entry = "{start_time: '09:00', end_time: '10:00'}";
+            let yaml = format!("{{times: [{entry}, {{start_time: '00:00', end_time: '{wrong}'}}]}}");
+            check(&yaml, ".times[1].end_time", &format!("{wrong:?} is no time of day; write it like 09:00"));
+        }
+        check("{times: [{start_time: '22:00', end_time: '06:00'}]}", ".times[0]", "over midnight");
         check("{weekdays: [funday]}", ".weekdays", "not a valid weekday");
         check("{weekdays: ['friday:monday']}", ".weekdays", "after its end");
         check("{days_of_month: [0]}", ".days_of_month", "out of range");

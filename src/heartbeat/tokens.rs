@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::config::{HeartbeatConfig, MonitoringConfig};
+use crate::model::text;
 
 /// A shorter token can be guessed.
 const LENGTH_MIN: usize = 16;
@@ -128,7 +129,7 @@ pub fn check(file: &Path) -> Result<(), String> {
 }
 
 fn token_in(file: &Path) -> Result<[u8; 32], String> {
-    let unreadable = |e: std::io::Error| format!("the token can't be read: {e}");
+    let unreadable = |e: std::io::Error| format!("the token can't be read: {}", text::unreadable(&e));
     if std::fs::metadata(file).map_err(unreadable)?.len() > FILE_MAX {
         return Err(format!("is larger than {FILE_MAX} bytes: this is no token"));
     }

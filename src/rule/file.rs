@@ -17,7 +17,7 @@ use std::{
 
 pub use self::pattern::expand;
 use self::{raw::RawFile, reader::Reader};
-use crate::{promql::Query, template::Template};
+use crate::{model::text, promql::Query, template::Template};
 
 /// A larger file is no rule file: kube-prometheus' largest has 120 kB.
 const FILE_MAX: u64 = 4 << 20;
@@ -133,11 +133,12 @@ impl Group {
 /// All that is wrong with it.
 pub fn load(path: &Path) -> Result<Vec<Group>, Vec<FileError>> {
     let whole = |message: String| vec![FileError { path: path.into(), place: None, message }];
-    let size = std::fs::metadata(path).map_err(|e| whole(format!("can't be read: {e}")))?.len();
+    let unreadable = |e: &std::io::Error| format!("can't be read: {}", text::unreadable(e));
+    let size = std::fs::metadata(path).map_err(|e| whole(unreadable(&e)))?.len();
     if size > FILE_MAX {
         return Err(whole(format!("is larger than {FILE_MAX} bytes: this is no rule file")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| whole(format!("can't be read: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| whole(unreadable(&e)))?;
     read(path, &text)
 }
 

@@ -112,7 +112,11 @@ fn a_plugin_that_fails_is_told_with_all_that_it_says() {
     let said = ["plugin failed (exit status: 1); it says:", "ERROR: invalid_grant", "\n      $ plugin login"];
     check(PLUGIN, "printf 'ERROR: invalid_grant\\nLog in again:\\n  $ plugin login\\n' >&2; exit 1", &said);
     check(PLUGIN, "echo nonsense", &["plugin wrote something else than an ExecCredential"]);
-    check("exec: {command: no-such-plugin}", "", &["the exec plugin no-such-plugin can't be started: No such file"]);
+    check(
+        "exec: {command: no-such-plugin}",
+        "",
+        &["the exec plugin no-such-plugin can't be started: there is no such program"],
+    );
     check(&PLUGIN.replace("Never", "Always"), "", &["wants a terminal (interactiveMode: Always)"]);
     // Run once, and not again with each request.
     let began = std::time::Instant::now();

@@ -73,7 +73,9 @@ fn a_list_of_files_is_merged_and_may_have_holes() {
     let ca = file.cluster("c").unwrap().certificate_authority;
     assert_eq!(ca, Some(dir.path().join("b/pki/ca.crt")), "relative to the file that names it");
     let refused = |paths: &[PathBuf]| merged(paths, "list").err().map(|e| e.message).unwrap_or_default();
-    assert!(refused(&[hole.clone(), hole.clone()]).starts_with("the kubeconfig list can't be read: No such file"));
+    assert!(
+        refused(&[hole.clone(), hole.clone()]).starts_with("the kubeconfig list can't be read: there is no such file")
+    );
     let wrong = write(dir.path(), "wrong", "users: {");
     assert!(refused(&[first, hole, wrong]).contains("wrong can't be understood at line"));
 }

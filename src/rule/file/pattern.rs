@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::model::text;
+
 /// Returns the files that a pattern names, sorted: relative to `base`, `*` and `?` in the last part of the path.
 ///
 /// # Errors
@@ -13,7 +15,8 @@ pub fn expand(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
         return Ok(vec![whole]);
     }
     let dir = whole.parent().unwrap_or(base);
-    let entries = std::fs::read_dir(dir).map_err(|e| format!("{}: can't be read: {e}", dir.display()))?;
+    let entries =
+        std::fs::read_dir(dir).map_err(|e| format!("{}: can't be read: {}", dir.display(), text::unreadable(&e)))?;
     let named = |name: &str| wildcard(last.as_bytes(), name.as_bytes()) && !name.starts_with('.');
     let paths = entries.flatten().filter(|e| named(&e.file_name().to_string_lossy())).map(|e| e.path());
     let mut files: Vec<PathBuf> = paths.filter(|p| p.is_file()).collect();
