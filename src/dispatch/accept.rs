@@ -97,7 +97,10 @@ impl Dispatch {
             return Some(Durability::Durable);
         }
         let incident = incident.clone();
-        Some(self.commit(Batch { incidents: vec![incident], ..Batch::default() }).await)
+        let kept = self.commit(Batch { incidents: vec![incident], ..Batch::default() }).await;
+        // Whoever asked looks at once.
+        self.publish();
+        Some(kept)
     }
 }
 

@@ -130,9 +130,6 @@ struct ApiError {
     error: String,
 }
 
-/// The longest name of somebody.
-const NAME_MAX: usize = 200;
-
 /// Answers `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());
@@ -192,7 +189,7 @@ pub struct AcknowledgeBody {
 /// Answers `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
 pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
     let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    match web.submissions.acknowledge(id, who(&by)).await {
+    match web.submissions.acknowledge(id, incidents::who(&by)).await {
         Ok(kept) => changed(id, kept, serde_json::json!({"acknowledged": id})),
         Err(closed) => stopping(closed),
     }
@@ -232,11 +229,6 @@ fn changed(id: i64, kept: Option<Durability>, answer: serde_json::Value) -> Resp
 
 fn stopping(closed: Closed) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response()
-}
-
-/// Returns a name as it is kept; empty: none was given.
-pub fn who(name: &str) -> &str {
-    model::text::clip(name.trim(), NAME_MAX)
 }
 
 /// Returns a 404 for programs.

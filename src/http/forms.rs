@@ -12,9 +12,9 @@ use axum::{
 };
 
 use super::{
-    Web, api,
+    Web,
     api_v1::Params,
-    lost, missing_incident,
+    incidents, lost, missing_incident,
     notes::{self, NoteError},
     page,
     page::{AcknowledgeForm, AlertsPage, NoteForm, SilenceForm, SilencesPage, Wrong},
@@ -123,7 +123,7 @@ async fn acknowledge_form(web: &Web, id: &str, error: &'static str) -> Response 
 }
 
 async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, params: Params) -> Response {
-    let by = api::who(params.text("by"));
+    let by = incidents::who(params.text("by"));
     if by.is_empty() {
         return acknowledge_form(&web, &id.to_string(), "Say who looks after it: a name.").await;
     }

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
-    model::{Incident, Severity, duration},
+    model::{Incident, Severity, duration, text},
     store::{IncidentFilter, IncidentList, IncidentState, Store, StoreError},
 };
 
@@ -26,8 +26,16 @@ pub const LIMIT: usize = 100;
 /// … and at the most. The store gives fewer where they are large.
 pub const LIMIT_MAX: usize = 1_000;
 
+/// Bytes of the name of somebody who looks after an incident, or notes something about it.
+const NAME_MAX: usize = 200;
+
 /// From here on (the year 2001) a number is a time: no watchdog counts so many incidents.
 const UNIX_SECONDS_MIN: i64 = 1_000_000_000;
+
+/// Returns a name as it is kept; empty: none was given.
+pub fn who(name: &str) -> &str {
+    text::clip(name.trim(), NAME_MAX)
+}
 
 /// Holds what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 
 use axum::http::StatusCode;
 
-use super::{Web, api, incidents::Missing};
+use super::{
+    Web,
+    incidents::{Missing, who},
+};
 use crate::{
     model::{IncidentNote, text},
     store::{Durability, StoreError},
@@ -59,7 +62,7 @@ pub async fn add(web: &Web, id: &str, by: &str, words: &str) -> Result<Durabilit
 }
 
 fn note(incident: i64, by: &str, words: &str, at: jiff::Timestamp) -> Result<IncidentNote, NoteError> {
-    let by = text::one_line(api::who(by)).into_owned();
+    let by = text::one_line(who(by)).into_owned();
     if by.is_empty() {
         return Err(NoteError::NoName);
     }
