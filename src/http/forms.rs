@@ -89,7 +89,7 @@ fn with_preview(web: &Web, form: SilenceForm) -> SilenceForm {
 async fn make_silence(State(web): State<Web>, params: Params) -> Response {
     let mut form = SilenceForm::filled_in(|name| params.text(name));
     form.wrong = match form.read(web.clock.wall()) {
-        Err(wrong) => wrong,
+        Err(wrong) => *wrong,
         Ok(silence) => match web.submissions.silence(silence).await {
             Ok(Ok(_)) => return shown(&web, "/silences"),
             Ok(Err(error)) => Wrong { whole: error.to_string(), ..Wrong::default() },

@@ -101,19 +101,20 @@ fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) 
         let key = place(alert).map_or((true, 0, cause), |place| (false, place, ""));
         by_cause.entry(key).or_default().push(alert);
     }
-    let fold = |(number, ((over, place, cause), alerts)): (usize, ((bool, usize, &str), Vec<&LiveAlert>))| {
+    let mut folds = Vec::with_capacity(by_cause.len());
+    for ((over, place, cause), alerts) in by_cause {
         let incident = incidents.get(place).filter(|_| !over);
         let (rows, more) = rows(&alerts, FOLDED_ROWS_MAX, now);
-        Fold {
-            id: incident.map_or_else(|| format!("past-{number}"), |i| format!("incident-{}", i.id)),
+        folds.push(Fold {
+            id: incident.map_or_else(|| format!("past-{}", folds.len()), |i| format!("incident-{}", i.id)),
             href: incident.map(|i| path(&["incidents", &i.id.to_string()])),
             headline: incident.map_or_else(|| cause.to_owned(), |i| i.headline.clone()),
             count: alerts.len(),
             rows,
             more,
-        }
-    };
-    by_cause.into_iter().enumerate().map(fold).collect()
+        });
+    }
+    folds
 }
 
 /// Whether it is quiet, and who is told or why nobody is.
@@ -189,7 +190,7 @@ mod tests {
             live("Mine", None, None),
             LiveAlert { incident: Some(99), ..live("Gone", Some("API server b was down"), None) },
         ];
-        let page = AlertsPage::new(&alerts, &[incident.clone()], now);
+        let page = AlertsPage::new(&alerts, std::slice::from_ref(&incident), now);
         let names = |rows: &[Row]| rows.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&page.rows), ["EtcdQuorumLost", "Mine"]);
         let folds: Vec<_> =

@@ -145,7 +145,7 @@ impl SilenceForm {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(&self, now: Timestamp) -> Result<Silence, Wrong> {
+    pub fn read(&self, now: Timestamp) -> Result<Silence, Box<Wrong>> {
         let mut wrong = Wrong::default();
         let matchers = self.conditions().map_err(|why| wrong.matchers = why);
         let starts_at = match &*self.starts {
@@ -172,7 +172,7 @@ impl SilenceForm {
                 created_by: self.by.clone(),
                 comment: self.comment.clone(),
             }),
-            _ => Err(wrong),
+            _ => Err(Box::new(wrong)),
         }
     }
 
@@ -190,7 +190,7 @@ impl SilenceForm {
 
     /// The same, with what is wrong with what was filled in so far.
     pub fn checked(self, now: Timestamp) -> Self {
-        let wrong = self.read(now).err().unwrap_or_default();
+        let wrong = self.read(now).err().map(|wrong| *wrong).unwrap_or_default();
         let (by, comment) = (String::new(), String::new());
         Self { wrong: Wrong { by, comment, ..wrong }, ..self }
     }
