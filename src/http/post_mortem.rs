@@ -108,7 +108,7 @@ mod tests {
     fn an_incident_is_told_whole_and_nothing_breaks_out() {
         let mut incident = crate::notify::example::opened().incident;
         incident.headline = "<img src=x> *down* [a](http://b)".into();
-        let at = incident.timeline[0].0;
+        let at = incident.started_at;
         let note = |text: &str| IncidentNote { incident: incident.id, at, by: "ada_".into(), text: text.into() };
         let view = IncidentView {
             notes: vec![note("# the `switch` failed\n- <b>twice</b>")],

@@ -285,8 +285,8 @@ async fn a_full_disk_stops_nothing_and_is_caught_up() {
     let mut writer = Writer::new(shared.clone(), place.clone(), Clock::system());
     let limit = Arc::new(std::sync::atomic::AtomicU32::new(0));
     writer.page_limit = limit.clone();
-    writer.connection().unwrap().pragma_update(None, "max_page_count", 40).unwrap();
-    limit.store(40, Ordering::Relaxed);
+    writer.connection().unwrap().pragma_update(None, "max_page_count", 50).unwrap();
+    limit.store(50, Ordering::Relaxed);
     let (store, _) = Store::start(place, shared, writer);
     let big = |id| Incident { headline: "x".repeat(50_000), ..incident(id, false) };
     let mut durability = Vec::new();

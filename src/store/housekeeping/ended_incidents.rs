@@ -33,11 +33,11 @@ pub fn step(context: &mut HousekeepingContext<'_>, limit: Duration) -> rusqlite:
     }
     if ended {
         t.execute("DELETE FROM verdict_changes WHERE at_us < ?1", [before_us])?;
-        // What an older dogwatch left of incidents that it removed.
-        t.execute(
-            "DELETE FROM deliveries WHERE at_us < ?1 AND incident NOT IN (SELECT id FROM incidents)",
-            [before_us],
-        )?;
+        // What an older dogwatch left of incidents that it removed, or came after its incident had gone.
+        for table in ["deliveries", "incident_notes"] {
+            let sql = format!("DELETE FROM {table} WHERE at_us < ?1 AND incident NOT IN (SELECT id FROM incidents)");
+            t.execute(&sql, [before_us])?;
+        }
     }
     t.commit()?;
     Ok((ended, beyond))
