@@ -34,9 +34,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     config::{HeartbeatConfig, MonitoringConfig, Terms},
-    memory::{Configured, Memory},
+    memory::Memory,
 };
-pub use self::{judge::Standing, listening::Blind, state::PINGS_MAX};
+pub use self::{judge::Standing, listening::Blind, memory::Configured, state::PINGS_MAX};
 use crate::{
     clock::Clock,
     model::{Finding, Live, Pairs, Sample, ended},
@@ -193,9 +193,8 @@ impl Heartbeats {
         Self(Arc::new(Inner { configured, memory, store, live, clock, findings, news }))
     }
 
-    /// Takes another configuration; what is remembered stays. Reads the tokens' files.
-    pub fn configure(&self, jobs: Vec<HeartbeatConfig>, monitoring: BTreeMap<Arc<str>, MonitoringConfig>) {
-        let configured = Configured::new(jobs, monitoring);
+    /// Takes another configuration; what is remembered stays.
+    pub fn configure(&self, configured: Configured) {
         {
             let mut memory = self.memory();
             memory.adopt(&configured, &self.0.store, self.0.clock.wall());

@@ -199,11 +199,6 @@ impl Store {
         Self::start(place.clone(), shared.clone(), Writer::new(shared, place, clock))
     }
 
-    /// Keeps history so long, and so much of it, from now on.
-    pub fn configure(&self, config: StorageConfig) {
-        self.0.shared.configure(config);
-    }
-
     fn start(place: Place, shared: Arc<Shared>, writer: Writer) -> (Self, Restored) {
         let restored = match writer.connection().map(|db| read::restored(db, writer.clock().wall())) {
             Some(Ok(restored)) => restored,

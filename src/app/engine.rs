@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared, changes, drill,
     ground::Ground,
-    plan::{Plan, Running},
+    plan::{Plan, Running, monitoring},
     self_metrics,
     server::Server,
     tasks::Tasks,
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    discover::config::{ClusterConfig, MonitoringConfig},
+    discover::config::ClusterConfig,
     dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
     heartbeat::{self, Heartbeats, config::SwitchConfig},
     http::Web,
@@ -64,6 +64,8 @@ pub struct Engine {
     settings: watch::Sender<Arc<Settings>>,
     submissions: Submissions,
     heartbeats: Heartbeats,
+    /// For those who ask; rules have their own.
+    queries: query::Engine,
     rules: Groups,
     rule_parts: Parts,
     drill: watch::Sender<Arc<Config>>,
@@ -76,6 +78,9 @@ pub struct Engine {
     /// Where it listens: the port is known even if the configuration said 0.
     pub listening: SocketAddr,
 }
+
+/// What one part finds, new after each change.
+type Findings = watch::Receiver<Arc<Vec<Finding>>>;
 
 /// What a remote is made of.
 #[derive(PartialEq)]
@@ -136,6 +141,7 @@ impl Engine {
             settings,
             submissions,
             heartbeats,
+            queries: engine(&plan.config, &ground),
             rules: Groups::new(stop.clone()),
             rule_parts,
             drill,
@@ -166,14 +172,11 @@ impl Engine {
         let mut plan = plan;
         let dialers = std::mem::take(&mut plan.dialers);
         self.watching.change(&plan.config, &wanted, dialers, &mut self.ground).await;
-        let (heartbeats, jobs, monitoring) =
-            (self.heartbeats.clone(), plan.config.heartbeats.clone(), monitoring(&plan.config));
-        // It reads the tokens' files.
-        let configured = tokio::task::spawn_blocking(move || heartbeats.configure(jobs, monitoring)).await;
-        if configured.is_err() {
-            tracing::error!("the heartbeats' configuration broke off: please report this");
+        if let Some(configured) = plan.heartbeats.take() {
+            self.heartbeats.configure(configured);
         }
-        if self.rule_parts.context.engine.config() != &plan.config.query {
+        if self.queries.config() != &plan.config.query {
+            self.queries = engine(&plan.config, &self.ground);
             self.rule_parts.context.engine = engine(&plan.config, &self.ground);
         }
         self.rule_parts.context.external_labels.clone_from(&plan.config.external_labels);
@@ -223,7 +226,7 @@ impl Engine {
             live: shared.live.clone(),
             metrics: shared.metrics.clone(),
             store: self.ground.store.clone(),
-            engine: engine(config, &self.ground),
+            engine: self.queries.clone(),
             config: config.shown().into(),
             external_labels: Arc::new(config.external_labels.clone()),
             retention: config.storage.to_string().into(),
@@ -299,7 +302,7 @@ fn settings(plan: &Plan) -> Settings {
 
 fn dispatch(
     settings: watch::Receiver<Arc<Settings>>,
-    (firing, findings): (mpsc::Receiver<Firing>, Vec<watch::Receiver<Arc<Vec<Finding>>>>),
+    (firing, findings): (mpsc::Receiver<Firing>, Vec<Findings>),
     restored: &Restored,
     ground: &mut Ground,
 ) -> (mpsc::Sender<crate::model::Diagnosis>, Submissions) {
@@ -310,12 +313,6 @@ fn dispatch(
     let inputs = Inputs { diagnoses, firing, requests, findings };
     ground.tasks.spawn(Dispatch::new(deps, restored).run(inputs, ground.stop.clone()));
     (send, submissions)
-}
-
-/// The monitoring inside of those clusters that have some.
-fn monitoring(config: &Config) -> BTreeMap<Arc<str>, MonitoringConfig> {
-    let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
-    config.clusters.iter().filter_map(monitored).collect()
 }
 
 /// Starts the jobs that report in.

@@ -1,6 +1,10 @@
 //! All that a configuration needs, made and tried beside what runs: it can be put in force without anything that may fail.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use futures_util::future::join_all;
@@ -14,8 +18,9 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     dial::{self, Dialer},
-    discover::config::ClusterConfig,
+    discover::config::{ClusterConfig, MonitoringConfig},
     dispatch::Routing,
+    heartbeat,
     notify::Integration,
     rule,
 };
@@ -36,6 +41,8 @@ pub struct Plan {
     pub(super) listening: SocketAddr,
     /// What every link begins with.
     pub(super) external_url: String,
+    /// Who reports in, with the tokens read; `None`: at a start, where that is part of restoring them.
+    pub(super) heartbeats: Option<heartbeat::Configured>,
     /// Of clusters that are reached in another way than now, by name.
     pub(super) dialers: HashMap<String, Dialer>,
 }
@@ -91,7 +98,8 @@ impl Plan {
         let listening = listener.local_addr().context("the port's address can't be told")?;
         let external_url = links::base(config, listening).await;
         let (config, listener, dialers) = (config.clone(), Some(listener), HashMap::new());
-        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, dialers })
+        let heartbeats = None;
+        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, heartbeats, dialers })
     }
 
     /// To take the place of what runs: nothing in it may fail later.
@@ -127,8 +135,17 @@ impl Plan {
         }
         let listening = listener.as_ref().and_then(|l| l.local_addr().ok()).unwrap_or(running.listening);
         let external_url = links::base(&config, listening).await;
-        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, dialers })
+        let read = |config: &Config| heartbeat::Configured::new(config.heartbeats.clone(), monitoring(config));
+        let (config, heartbeats) = aside(config, read).await?;
+        let heartbeats = Some(heartbeats);
+        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, heartbeats, dialers })
     }
+}
+
+/// The monitoring inside of those clusters that have some.
+pub fn monitoring(config: &Config) -> BTreeMap<Arc<str>, MonitoringConfig> {
+    let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
+    config.clusters.iter().filter_map(monitored).collect()
 }
 
 /// A line each.

@@ -69,12 +69,21 @@ fn may_hold_secret(line: &str) -> bool {
     })
 }
 
+impl ConfigError {
+    /// Returns it in one line, without what stands in the file: for logs and answers, which strangers may read.
+    pub fn brief(&self) -> String {
+        let Self { path, message, .. } = self;
+        match self.place {
+            Some((line, column)) => format!("{}:{line}:{column}: {message}", path.display()),
+            None => format!("{}: {message}", path.display()),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        let Some((line, column)) = self.place else { return write!(f, ": {}", self.message) };
-        write!(f, ":{line}:{column}: {}", self.message)?;
-        if let Some(text) = &self.line {
+        f.write_str(&self.brief())?;
+        if let (Some((line, column)), Some(text)) = (self.place, &self.line) {
             let number = line.to_string();
             let margin = " ".repeat(number.len());
             let caret = " ".repeat(column.saturating_sub(1));

@@ -15,16 +15,16 @@ use super::{
 };
 use crate::store::Store;
 
-/// What the configuration asks for.
+/// Holds what the configuration asks for, with the tokens as they were read.
 #[derive(Debug)]
-pub(super) struct Configured {
-    pub jobs: Vec<(HeartbeatConfig, Terms)>,
-    pub monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
-    pub tokens: Tokens,
+pub struct Configured {
+    pub(super) jobs: Vec<(HeartbeatConfig, Terms)>,
+    pub(super) monitoring: BTreeMap<Arc<str>, MonitoringConfig>,
+    pub(super) tokens: Tokens,
 }
 
 impl Configured {
-    /// Reads the tokens' files.
+    /// Reads the tokens' files; blocks. What is wrong with one is logged.
     pub fn new(jobs: Vec<HeartbeatConfig>, monitoring: BTreeMap<Arc<str>, MonitoringConfig>) -> Self {
         let tokens = Tokens::new(&jobs, &monitoring);
         // Configurations are checked when they are loaded: none is left out here.

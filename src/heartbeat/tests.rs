@@ -229,3 +229,28 @@ fn bodies_are_kept_within_limits() {
     let kept: Vec<usize> = state.pings.iter().rev().map(|p| p.body.len()).collect();
     assert_eq!(kept[..5], [BODY_MAX, BODY_MAX, BODY_MAX, 0, 0]);
 }
+
+#[tokio::test]
+async fn another_configuration_keeps_what_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut watch = start(dir.path(), t0(), JOB);
+    let token = dir.path().join("token").display().to_string();
+    let configure = |watch: &Watch, jobs: &[&str]| {
+        let job = |job: &&str| serde_saphyr::from_str(&format!("{{token_file: {token}, {job}}}")).unwrap();
+        watch.heartbeats.configure(Configured::new(jobs.iter().map(job).collect(), BTreeMap::new()));
+    };
+    watch.ping(Kind::Fail).await;
+    assert_eq!(watch.after(1).await, [AlertName::HeartbeatFailed]);
+    configure(&watch, &[&JOB.replace("team: db", "team: ops"), "name: other, every: 1h"]);
+    assert_eq!(watch.after(1).await, [AlertName::HeartbeatFailed], "it failed all the same");
+    assert_eq!(watch.value("dogwatch_heartbeat_up", Some(("team", "ops"))), Some(0.0));
+    assert_eq!(watch.value("dogwatch_heartbeat_up", Some(("team", "db"))), None);
+    assert_eq!(watch.value("dogwatch_in_cluster_monitoring_up", None), None, "nobody asks for it any more");
+    configure(&watch, &["name: other, every: 1h"]);
+    assert!(watch.after(1).await.is_empty() && watch.heartbeats.views().len() == 1);
+    // The token is now of the only one that has it.
+    watch.ping(Kind::Success).await;
+    assert_eq!(watch.standing(), Standing::Ok);
+    configure(&watch, &[JOB]);
+    assert_eq!(watch.after(1).await, [AlertName::HeartbeatFailed], "what it told last is not forgotten");
+}

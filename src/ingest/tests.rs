@@ -316,3 +316,31 @@ async fn what_a_probe_no_longer_tells_ends_in_the_history() {
     let values = reasons(&ingest);
     assert!(values[0] == 1.0 && crate::model::is_stale(values[1]), "{values:?}");
 }
+
+#[tokio::test]
+async fn a_cluster_that_is_not_watched_any_more_leaves_nothing_and_may_come_back() {
+    let mut ingest = TestIngest::start(Vec::new());
+    let t = target(Job::KubeScheduler, "10.0.0.1:10259", false);
+    ingest.know(vec![t.clone()]).await;
+    ingest.reports.send(saw(&t, ingest.clock.wall(), None)).await.unwrap();
+    let last = |ingest: &TestIngest| {
+        let matchers = [crate::model::Matcher::equal("__name__", "probe_success")];
+        let found = ingest.store.select(&matchers, 0, i64::MAX).unwrap();
+        found.first().and_then(|p| p.recent.values.last().copied())
+    };
+    ingest.until("written", |ingest| last(ingest) == Some(1.0)).await;
+    ingest.updates.send(ClusterNews::Unwatch("prod".into())).await.unwrap();
+    ingest.until("its series end", |ingest| last(ingest).is_some_and(crate::model::is_stale)).await;
+    ingest.until("it is not shown", |ingest| ingest.live.read().clusters.is_empty()).await;
+    let mut told = None;
+    while let Ok(Command::SetTargets { targets, .. }) = ingest.commands.try_recv() {
+        told = Some(targets.len());
+    }
+    assert_eq!(told, Some(0), "the schedule hears of it");
+    // What was still in flight is not believed.
+    ingest.reports.send(saw(&t, ingest.clock.wall(), None)).await.unwrap();
+    let again = Cluster::new("prod".into(), watch::channel(Vec::new()).0, Arc::default());
+    ingest.updates.send(ClusterNews::Watch(Box::new(again))).await.unwrap();
+    ingest.know(vec![t.clone()]).await;
+    assert_eq!(ingest.state(&t), Some(State::Unknown));
+}

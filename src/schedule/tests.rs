@@ -204,3 +204,14 @@ async fn failures_across_a_gap_in_time_are_void() {
     }
     assert_eq!(failed, 0, "the watchdog slept, the target did not fail");
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_probes_at_once_may_be_allowed_while_it_runs() {
+    let world = World::new(&[("a", Behaviour::Silent), ("b", Behaviour::Silent)], 1);
+    world.set(vec![target("a", Job::Etcd, false), target("b", Job::Etcd, false)]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.starts_of("a") + world.starts_of("b"), 1, "one holds the only permit");
+    world.commands.send(Command::Configure(ScheduleConfig { concurrency: 2 })).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(world.starts_of("a") > 0 && world.starts_of("b") > 0);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use crate::model::duration;
 
 /// Holds `storage:` of the configuration.
@@ -28,6 +29,13 @@ impl Default for StorageConfig {
     fn default() -> Self {
         let days = |n: u64| Duration::from_secs(n * 86_400);
         Self { retention: days(90), retention_5m: days(180), retention_1h: days(730), max_size: 5_000_000_000 }
+    }
+}
+
+impl Store {
+    /// Keeps history so long, and so much of it, from now on.
+    pub fn configure(&self, config: StorageConfig) {
+        self.0.shared.configure(config);
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    alerting::watch::{Watch, free_port},
+    alerting::watch::{KUBECONFIG, Watch, free_port},
     eventually::eventually,
     receivers::HookServer,
 };
@@ -98,9 +98,12 @@ async fn reloads_under_load_refuse_nobody_and_leave_out_no_probe() {
         format!("clusters: [{cluster}]\n{common}"),
         format!("clusters: [{cluster}, {{name: edge, kubeconfig: kubeconfig}}]\n{common}tell_warnings_after: 50s\n"),
         format!("clusters: [{}]\n{common}", target.cluster(", labels: {zone: a}")),
+        // Reached by another file: with a dialer of its own.
+        format!("clusters: [{}]\n{common}", cluster.replace("kubeconfig: kubeconfig", "kubeconfig: other")),
     ];
     let watch = Watch::start("").await;
     watch.write("r.yml", RULES);
+    watch.write("other", KUBECONFIG);
     watch.configure(&configs[0]);
     assert_eq!(watch.reload().await.0, 200);
     target.is_asked_again().await;
@@ -288,7 +291,9 @@ async fn what_a_reload_leaves_as_it_is_goes_on() {
     let active_at = async || {
         let body = reqwest::get(format!("{}/api/v1/alerts", watch.url)).await.unwrap().text().await.unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
-        body["data"]["alerts"][0]["activeAt"].as_str().map(str::to_owned)
+        let alerts = body["data"]["alerts"].as_array().unwrap();
+        let slow = alerts.iter().find(|alert| alert["labels"]["alertname"] == "Slow")?;
+        slow["activeAt"].as_str().map(str::to_owned)
     };
     eventually("it pends", async || active_at().await.is_some()).await;
     let since = active_at().await;

@@ -19,7 +19,7 @@ pub fn free_port() -> u16 {
 }
 
 /// A kubeconfig of a cluster that refuses every connection.
-const KUBECONFIG: &str = "apiVersion: v1
+pub const KUBECONFIG: &str = "apiVersion: v1
 kind: Config
 current-context: c
 contexts: [{name: c, context: {cluster: c, user: u}}]
