@@ -49,6 +49,7 @@ const YAML: &[(&str, &str)] = &[
     ("anchor or alias", "a text that begins with `*` or `&` needs quotes"),
     ("recursive references", "what `&name` marks can't contain `*name` itself"),
     ("alias", "the aliases (`*name`) multiply this file beyond any use: write it out"),
+    ("budget", "the file has more keys and values, or goes deeper, than any configuration needs"),
     ("recursion limit", "brackets or indentation go deeper than any configuration needs"),
     (
         "expected string scalar",

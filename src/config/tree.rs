@@ -27,6 +27,10 @@ const OF_ALERTMANAGER: [&str; 9] = [
     "event_recorder",
 ];
 
+/// Keys and values in one file: a thousand routes and receivers have some ten thousand. Each takes some hundred bytes while
+/// it is read.
+const NODES_MAX: usize = 100_000;
+
 /// A place: line and column, from 1.
 type Place = (usize, usize);
 
@@ -119,7 +123,8 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
         walk.document.value = Node::Map(Vec::new());
         return Ok(walk.document);
     }
-    let tree: Spanned<Tree> = serde_saphyr::from_str(source.text).map_err(|error| {
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_nodes: NODES_MAX } };
+    let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(source.text, options).map_err(|error| {
         let place = error.location().map(|l| (l.line() as usize, l.column() as usize));
         vec![ConfigError::at(source, place, plain_errors::of_yaml(&error))]
     })?;

@@ -12,6 +12,9 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::model::Secret;
 
+/// Keys and values in one file: hundreds of clusters have some thousands. Each takes some hundred bytes while it is read.
+const NODES_MAX: usize = 50_000;
+
 /// A whole file.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -142,7 +145,10 @@ impl File {
     }
 
     fn parse(text: &str) -> Result<Self, Unreadable> {
-        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        let options = serde_saphyr::options! {
+            duplicate_keys: DuplicateKeyPolicy::LastWins,
+            budget: serde_saphyr::budget! { max_nodes: NODES_MAX },
+        };
         let mut bytes = text.as_bytes();
         let first = serde_saphyr::read_with_options::<_, Option<Self>>(&mut bytes, options).next();
         match first {

@@ -1,0 +1,461 @@
+//! Who reads what strangers, clusters and people write: the reader, and what its grammar is made of.
+
+use std::path::Path;
+
+use dogwatch::{
+    dial::{self, DialConfig},
+    dispatch, exposition,
+    model::{EtcdFacts, EtcdVia, cron, duration, re2},
+    probe,
+    promql::{self, Budget, Limits, Pool, Window},
+    rule,
+    template::{Library, NoHistory, Template, Value},
+};
+use jiff::Timestamp;
+
+/// One reader.
+pub struct Target {
+    pub name: &'static str,
+    pub fragments: &'static [&'static str],
+    pub read: fn(&str),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "promql", fragments: PROMQL, read: query },
+    Target { name: "match", fragments: PROMQL, read: |text| drop(promql::parse_matchers(text)) },
+    Target { name: "rule_template", fragments: TEMPLATE, read: rule_template },
+    Target { name: "message_template", fragments: TEMPLATE, read: message_template },
+    Target { name: "rule_file", fragments: RULES, read: |text| drop(rule::file::read(Path::new("r.yml"), text)) },
+    Target { name: "configuration", fragments: CONFIG, read: configuration },
+    Target {
+        name: "exposition",
+        fragments: EXPOSITION,
+        read: |text| drop(exposition::read(text, now(), &[("a", "b")])),
+    },
+    Target { name: "kubeconfig", fragments: KUBECONFIG, read: kubeconfig },
+    Target { name: "livez", fragments: LIVEZ, read: |text| drop(probe::lines::read("/livez", text)) },
+    Target { name: "etcd_json", fragments: JSON, read: etcd_json },
+    Target { name: "etcd_metrics", fragments: EXPOSITION, read: etcd_metrics },
+    Target { name: "matchers", fragments: MATCHERS, read: matchers },
+    Target { name: "cron", fragments: CRON, read: schedule },
+    Target { name: "re2", fragments: RE2, read: expression },
+    Target { name: "duration", fragments: DURATIONS, read: |text| drop(duration::prometheus(text)) },
+];
+
+const PROMQL: &[&str] = &[
+    "up",
+    "sum",
+    " by (a) ",
+    "(",
+    ")",
+    "[5m]",
+    "[1h:1s]",
+    "{",
+    "}",
+    "a=\"b\"",
+    "a=~\".+\"",
+    "a=~\"(x{9}){9}\"",
+    ",",
+    " + ",
+    "-",
+    " and ",
+    " or ",
+    " offset 5m",
+    " @ 1",
+    " @ end()",
+    "rate",
+    "label_replace(",
+    "\"$1$1\"",
+    "'",
+    "\"",
+    "`",
+    "\\x41",
+    "# \"\n",
+    "1_0",
+    "0x1f",
+    "1e9",
+    "5m",
+    " bool ",
+    " == ",
+    " on (a) group_left () ",
+    "topk(5, ",
+    "count_values(\"v\", ",
+    "vector(1)",
+    " ",
+    "\n",
+    "é",
+    "max_over_time(",
+    "absent(",
+    "time()",
+    "[1y:1ms]",
+];
+const TEMPLATE: &[&str] = &[
+    "{{",
+    "}}",
+    "{{ $labels.a }}",
+    "{{ $value }}",
+    "{{ range query \"up\" }}",
+    "{{ range .Alerts }}",
+    "{{ if .X }}",
+    "{{ else }}",
+    "{{ end }}",
+    "{{ define \"a\" }}",
+    "{{ template \"a\" . }}",
+    "{{ with $x := 1 }}",
+    "{{ printf \"%d %999999999d\" 1 2 }}",
+    "{{ humanize 1e9 }}",
+    "{{ reReplaceAll \"(a*)*\" \"$1$1\" \"aaaa\" }}",
+    "(",
+    ")",
+    " | ",
+    "toUpper",
+    ".A.B",
+    "$x := ",
+    "{{-",
+    "-}}",
+    "{{/*",
+    "*/}}",
+    "\"",
+    "`",
+    "'a'",
+    "\\",
+    " ",
+    "\n",
+    "text",
+    "1e400",
+    "{{ index .L 1 }}",
+    "{{ stringSlice \"a\" }}",
+    "{{ join \",\" .L }}",
+    "{{ title \"é\" }}",
+];
+const RULES: &[&str] = &[
+    "groups:\n",
+    "- name: a\n",
+    "  rules:\n",
+    "  - alert: A\n",
+    "    expr: up == 0\n",
+    "    for: 5m\n",
+    "    labels: {a: b}\n",
+    "    annotations: {s: '{{ $value }}'}\n",
+    "  - record: a:b\n",
+    "  interval: 1m\n",
+    "[",
+    "]",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    ": ",
+    "- ",
+    "| \n",
+    "\"",
+    "'",
+    "#",
+    "\n",
+    "  ",
+    "a: ",
+    "!!binary ",
+    "\t",
+    "? ",
+    "---\n",
+    "é",
+];
+const CONFIG: &[&str] = &[
+    "clusters:\n",
+    "- {name: a, kubeconfig: b}\n",
+    "route:\n",
+    "  receiver: a\n",
+    "  routes:\n",
+    "  - matchers: ['a=~\"(b{9}){9}\"']\n",
+    "receivers:\n",
+    "- name: a\n",
+    "  webhook_configs: [{url: 'http://a'}]\n",
+    "inhibit_rules:\n",
+    "time_intervals:\n",
+    "templates: ['*.tmpl']\n",
+    "global: {resolve_timeout: 5m}\n",
+    "${A}",
+    "$",
+    "[",
+    "]",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    ": ",
+    "- ",
+    "| \n",
+    "\"",
+    "'",
+    "#",
+    "\n",
+    "  ",
+    "heartbeats:\n",
+    "é",
+    "query: {max_memory: 1GiB}\n",
+];
+const EXPOSITION: &[&str] = &[
+    "# HELP a b\n",
+    "# TYPE a counter\n",
+    "# EOF\n",
+    "a",
+    "{",
+    "}",
+    "a=\"b\"",
+    ",",
+    "\\\"",
+    "\\n",
+    "\"",
+    " 1",
+    " NaN",
+    " +Inf",
+    " 1e400",
+    " 1700000000000",
+    "\n",
+    "etcd_server_has_leader 1\n",
+    "etcd_debugging_mvcc_current_revision 7\n",
+    " # {t=\"x\"} 1",
+    "é",
+    "\t",
+    " ",
+    "a_bucket{le=\"1\"} 1\n",
+    "\u{202e}",
+];
+const KUBECONFIG: &[&str] = &[
+    "apiVersion: v1\n",
+    "kind: Config\n",
+    "clusters:\n",
+    "- name: c\n",
+    "  cluster: {server: 'https://a'}\n",
+    "contexts:\n",
+    "- {name: c, context: {cluster: c, user: u}}\n",
+    "users:\n",
+    "- {name: u, user: {token: t}}\n",
+    "current-context: c\n",
+    "[",
+    "]",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    ": ",
+    "- ",
+    "\"",
+    "'",
+    "#",
+    "\n",
+    "  ",
+    "null",
+    "certificate-authority-data: e30=\n",
+    "é",
+];
+const LIVEZ: &[&str] = &[
+    "[+]ping ok\n",
+    "[-]etcd failed: reason withheld\n",
+    "[+]",
+    "[-]",
+    " ok",
+    " failed: ",
+    "\n",
+    "livez check failed\n",
+    "é",
+    "\r",
+    " excluded: ok\n",
+    "[",
+    "]",
+    "<html>",
+    "\u{0}",
+];
+const JSON: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"health\"",
+    "\"true\"",
+    "\"header\"",
+    "\"members\"",
+    "\"alarms\"",
+    "\"ID\"",
+    "\"name\"",
+    "1",
+    "18446744073709551616",
+    "-1e400",
+    "null",
+    "true",
+    "\"",
+    "\\u0000",
+    "\\ud800",
+    "é",
+    " ",
+    "\"clientURLs\":[\"https://a\"]",
+    "{\"members\":[{\"ID\":\"1\"}]}",
+    "{\"a\":",
+    "[[",
+    "\"errors\":[\"x\"]",
+];
+const MATCHERS: &[&str] = &[
+    "a",
+    "=",
+    "!=",
+    "=~",
+    "!~",
+    "\"",
+    "b",
+    ",",
+    "{",
+    "}",
+    "(x{9}){9}",
+    ".*",
+    "\\",
+    " ",
+    "é",
+    "'",
+    "\n",
+    "a=\"b\"",
+    "a=~b|c",
+    "|",
+];
+const CRON: &[&str] = &[
+    "*",
+    "/",
+    "-",
+    ",",
+    "0",
+    "59",
+    "31",
+    "2",
+    "MON",
+    "jan",
+    "@hourly",
+    "@every 1h",
+    " ",
+    "?",
+    "L",
+    "W",
+    "99999999999999999999",
+    "*/1",
+    "1-59/2",
+    "TZ=Europe/Paris ",
+    "\t",
+    "é",
+];
+const RE2: &[&str] = &[
+    "a",
+    ".",
+    "*",
+    "+",
+    "?",
+    "{9}",
+    "{1000}",
+    "{",
+    "}",
+    "(",
+    ")",
+    "(?:",
+    "(?i)",
+    "(?P<n>",
+    "|",
+    "[",
+    "]",
+    "[^",
+    "[:alpha:]",
+    "[[:",
+    "\\pL",
+    "\\p{Greek}",
+    "\\d",
+    "\\w",
+    "\\Q",
+    "\\E",
+    "\\x{10ffff}",
+    "\\b",
+    "^",
+    "$",
+    "-",
+    "é",
+    "\\",
+    "(x+x+)+y",
+    "a-z",
+];
+const DURATIONS: &[&str] = &["1", "y", "w", "d", "h", "m", "s", "ms", "5m", "99999999999", " ", "-", ".", "é"];
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn query(text: &str) {
+    let Ok(query) = promql::parse(text) else { return };
+    let _ = (query.pretty().len(), query.tree());
+    let window = Window { start_ms: 0, end_ms: 600_000, step_ms: 60_000, lookback_ms: 300_000 };
+    let data: Vec<_> = query.selections(&window).iter().map(|_| Vec::new()).collect();
+    let limits = Limits { max_samples: 1_000_000, threads: 1 };
+    let _ = promql::evaluate(&query, &window, &data, &limits, &Budget::new(Pool::new(32 << 20)), &|| false);
+}
+
+fn data() -> Value {
+    let labels = [("a".to_owned(), Value::Str("aaaa".into())), ("L".to_owned(), Value::List(vec![Value::Int(1); 9]))];
+    Value::Map(labels.into())
+}
+
+fn rule_template(text: &str) {
+    let Ok(template) = Template::of_rule(text) else { return };
+    let _ = template.doubts(&|query| promql::parse(query).map(drop).map_err(|e| e.to_string()));
+    let _ = template.render(&data(), &mut NoHistory);
+}
+
+fn message_template(text: &str) {
+    let mut library = Library::default();
+    if library.add(text).is_ok() {
+        let _ = (library.check(), library.doubts());
+    }
+    if let Ok(template) = Template::of_message(text, &library) {
+        let _ = template.render(&data(), &mut NoHistory);
+    }
+}
+
+fn configuration(text: &str) {
+    let _ = dogwatch::config::parse(Path::new("dogwatch.yml"), text, &|_| Some("x".repeat(100)));
+}
+
+fn kubeconfig(text: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kubeconfig");
+    std::fs::write(&path, text).unwrap();
+    let _ = dial::context(&DialConfig { kubeconfig: Some(path), ..DialConfig::default() });
+}
+
+fn etcd_json(text: &str) {
+    use probe::etcd_gateway as gateway;
+    let mut facts = EtcdFacts::new(EtcdVia::Client);
+    gateway::status(text.as_bytes(), &mut facts);
+    let _ = (gateway::health(text.as_bytes()), gateway::hash(text.as_bytes(), 1));
+    let _ = (gateway::alarms(text.as_bytes()), gateway::members(text.as_bytes()));
+}
+
+fn etcd_metrics(text: &str) {
+    let mut facts = EtcdFacts::new(EtcdVia::Client);
+    probe::etcd_metrics::all(text.as_bytes(), &mut facts);
+    let _ = probe::etcd_metrics::compacted(text.as_bytes());
+}
+
+fn matchers(text: &str) {
+    let _ = dispatch::matchers::parse_all(&[text.to_owned()]);
+}
+
+fn schedule(text: &str) {
+    if let Ok(cron) = cron::Cron::parse(text) {
+        let _ = cron.after(now(), &jiff::tz::TimeZone::UTC);
+    }
+}
+
+fn expression(text: &str) {
+    for compiled in [re2::anchored(text), re2::anywhere(text)].into_iter().flatten() {
+        let _ = (compiled.is_match("aaaaaaaaaaaaaaaaaaaaaaaa"), re2::replace_all(&compiled, "axxxxxxxx", "$1"));
+    }
+}
