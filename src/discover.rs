@@ -9,10 +9,12 @@ mod counts;
 pub mod coverage;
 mod endpoints;
 mod extras;
+pub mod hosts;
 pub mod kubernetes;
 mod nodes;
 mod objects;
 pub mod targets;
 
+pub use hosts::LocalHosts;
 pub use kubernetes::{Scope, read};
 pub use targets::targets;

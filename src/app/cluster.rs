@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     dial::Dialer,
     discover::{
+        LocalHosts,
         config::ClusterConfig,
         coverage::gaps,
         kubernetes::{self, Scope},
@@ -182,7 +183,9 @@ impl ClusterTask {
 
     async fn read(&mut self, dialer: &Dialer, scope: Scope) {
         let before = self.snapshot.error.is_some();
-        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &self.setup.config.leads(), &self.clock).await;
+        let config = &self.setup.config;
+        let local = LocalHosts::of(&dialer.server(), config.allow_local_addresses);
+        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &config.leads(), local, &self.clock).await;
         self.snapshot.cluster = self.name.to_string();
         match &self.snapshot.error {
             Some(error) => {

@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     dial::{DialConfig, Dialer},
     discover::{
+        LocalHosts,
         config::ClusterConfig,
         coverage::gaps,
         kubernetes::{self, Scope},
@@ -202,7 +203,9 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     if let Some(missing) = dialer.missing() {
         output::note(&format!("cluster {}: {}", cluster.name, output::missing(&missing)));
     }
-    let snapshot = kubernetes::read(&dialer, &ClusterSnapshot::default(), Scope::Full, &cluster.leads(), &clock).await;
+    let local = LocalHosts::of(&dialer.server(), cluster.allow_local_addresses);
+    let nothing = ClusterSnapshot::default();
+    let snapshot = kubernetes::read(&dialer, &nothing, Scope::Full, &cluster.leads(), local, &clock).await;
     if let Some(error) = &snapshot.error {
         output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
     }

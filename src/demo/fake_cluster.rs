@@ -114,6 +114,7 @@ impl FakeCluster {
             controller_manager: component(Role::ControllerManager, "/healthz"),
             // It has none, and the machine's own, if it runs one, is not part of the play.
             kube_proxy: ComponentConfig { enabled: false, ..ComponentConfig::default() },
+            allow_local_addresses: false,
             labels: Default::default(),
             monitoring: None,
             scrape: None,

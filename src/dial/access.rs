@@ -35,6 +35,8 @@ pub(super) struct Access {
     tls_server_name: Option<ServerName<'static>>,
     insecure: bool,
     cluster_ca: Ca,
+    /// It comes from the kubeconfig, not from this machine.
+    has_own_ca: bool,
     etcd_ca: Ca,
     identity: Option<Arc<CertifiedKey>>,
     etcd_identity: Option<Arc<CertifiedKey>>,
@@ -83,12 +85,16 @@ impl Access {
             Some(name) => Some(ServerName::try_from(name.to_owned()).map_err(|e| bad("tls-server-name", &e))?),
             None => None,
         };
+        let cluster_ca = cluster_ca(&chosen.cluster).map_err(|why| bad("the certificate-authority", &why))?;
+        let has_own_ca = cluster_ca.is_some();
+        let cluster_ca = cluster_ca.unwrap_or_else(Ca::system);
         Ok(Self {
             server,
             prefix,
             tls_server_name,
             insecure: chosen.cluster.insecure_skip_tls_verify.unwrap_or(false),
-            cluster_ca: cluster_ca(&chosen.cluster).map_err(|why| bad("the certificate-authority", &why))?,
+            has_own_ca,
+            cluster_ca,
             etcd_ca: etcd_ca(config)?,
             identity: user.identity,
             etcd_identity,
@@ -118,9 +124,11 @@ impl Access {
     }
 
     /// Returns whether what can be replayed, a token, may go over a connection with this handshake: the server proved
-    /// who it is, or the kubeconfig says that its API server is to be believed without.
-    pub(super) fn believes(&self, tls: Option<&TlsFacts>, trust: Trust) -> bool {
-        tls.is_some_and(|t| t.verified || (self.insecure && trust == Trust::Cluster))
+    /// who it is, or the kubeconfig says that its API server is to be believed without. Where the kubeconfig has no CA, anybody can
+    /// have a certificate that this machine trusts: then only its own server is believed.
+    pub(super) fn believes(&self, tls: Option<&TlsFacts>, trust: Trust, url: &Url) -> bool {
+        let proved = |t: &TlsFacts| t.verified && (self.has_own_ca || self.is_server(url));
+        tls.is_some_and(|t| proved(t) || (self.insecure && trust == Trust::Cluster))
     }
 
     pub(super) fn cluster_ca(&self) -> &Ca {
@@ -177,12 +185,15 @@ impl Access {
         self.stamps.iter().any(|(path, then)| stamp(path) != *then)
     }
 
+    fn is_server(&self, url: &Url) -> bool {
+        url.host() == self.server.host() && url.port_or_known_default() == self.server.port_or_known_default()
+    }
+
     /// Returns a URL as it is asked: with the path prefix of the advertised server, where it is that one's.
     pub(super) fn full(&self, url: &Url) -> Url {
-        let same =
-            url.host() == self.server.host() && url.port_or_known_default() == self.server.port_or_known_default();
+        let is_server = self.is_server(url);
         let mut url = url.clone();
-        if same && !self.prefix.is_empty() {
+        if is_server && !self.prefix.is_empty() {
             url.set_path(&format!("{}{}", self.prefix, url.path()));
         }
         url
@@ -251,11 +262,12 @@ fn server(cluster: &Cluster, user: &User) -> Result<(Url, String), String> {
 }
 
 /// Where no CA is given, this machine's CAs decide, as with kubectl.
-fn cluster_ca(cluster: &Cluster) -> Result<Ca, String> {
+/// The kubeconfig's own; `None`: it has none, and this machine's count.
+fn cluster_ca(cluster: &Cluster) -> Result<Option<Ca>, String> {
     let (data, file) = (&cluster.certificate_authority_data, &cluster.certificate_authority);
     match pem::material(data.as_deref(), file.as_deref(), "certificate-authority")? {
-        Some(pem) => Ca::from_pem(&pem, "the CA of the kubeconfig"),
-        None => Ok(Ca::system()),
+        Some(pem) => Ca::from_pem(&pem, "the CA of the kubeconfig").map(Some),
+        None => Ok(None),
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn run(credentials: &Arc<Credentials>, ask: Ask, deadline: Inst
     if let Ok(answer) = &outcome
         && ask.auth == Auth::Cluster
         && matches!(answer.status, 401 | 403)
-        && credentials.access().believes(steps.tls.as_ref(), ask.trust)
+        && credentials.access().believes(steps.tls.as_ref(), ask.trust, &ask.url)
         && let Some(why) = credentials.refused(answer.status)
     {
         outcome = Err(Failure::new(Reason::Auth, why));
@@ -105,7 +105,7 @@ async fn once(
             }
         }
     }
-    let mut connection = open(&endpoint, access, ask, steps).await?;
+    let mut connection = open(&endpoint, access, ask, url, steps).await?;
     let limit = steps.deadline();
     let answer = converse(&mut connection, access, ask, url, limit, steps).await?;
     if ask.reuse {
@@ -121,14 +121,21 @@ fn keep(credentials: &Arc<Credentials>, access: &Arc<Access>, key: Key, connecti
     }
 }
 
-async fn open(endpoint: &Endpoint, access: &Access, ask: &Ask, steps: &mut Steps) -> Result<Connection, Failure> {
+async fn open(
+    endpoint: &Endpoint,
+    access: &Access,
+    ask: &Ask,
+    url: &Url,
+    steps: &mut Steps,
+) -> Result<Connection, Failure> {
     let stream = access.proxies().open(endpoint, steps).await?;
     if !endpoint.tls {
         return Connection::new(endpoint.clone(), stream, None, ClientAuth::default()).await;
     }
     let secured = handshake(endpoint, access, ask)?.run(stream, steps).await?;
-    let others =
-        ask.auth == Auth::Cluster && !access.headers().is_empty() && access.believes(Some(&secured.facts), ask.trust);
+    let others = ask.auth == Auth::Cluster
+        && !access.headers().is_empty()
+        && access.believes(Some(&secured.facts), ask.trust, url);
     let auth = ClientAuth { others, ..secured.auth };
     Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), auth).await
 }
@@ -165,7 +172,7 @@ async fn converse(
 ) -> Result<Answer, Failure> {
     let mut request = request(ask, url)?;
     // The verdict is known by now.
-    if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust) {
+    if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust, url) {
         request.headers_mut().extend(access.headers().clone());
     }
     connection.ask(request, ask.max_bytes, limit, steps).await

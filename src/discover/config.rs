@@ -40,6 +40,10 @@ pub struct ClusterConfig {
     /// kube-proxies: their health port is asked where it answers.
     #[serde(default)]
     pub kube_proxy: ComponentConfig,
+    /// Ask loopback, link-local and metadata addresses, too, where the cluster tells them of its nodes or API servers. Without it
+    /// loopback is asked only where the kubeconfig's server is on this machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_local_addresses: bool,
     /// Labels added to every series of the cluster.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -149,6 +153,7 @@ impl ClusterConfig {
             scheduler: ComponentConfig::default(),
             controller_manager: ComponentConfig::default(),
             kube_proxy: ComponentConfig::default(),
+            allow_local_addresses: false,
             labels: BTreeMap::new(),
             monitoring: None,
             scrape: None,

@@ -13,7 +13,9 @@ use url::Url;
 
 use super::{
     api::{Listed, ReadError, Reader},
-    counts, endpoints, extras, nodes,
+    counts, endpoints, extras,
+    hosts::LocalHosts,
+    nodes,
     objects::{Endpoints, Lease, Node, Slice},
 };
 use crate::{
@@ -41,17 +43,19 @@ pub enum Scope {
 }
 
 /// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `problems`.
-/// `leads` are the leases by which leaders are known, of those components that are watched.
+/// `leads` are the leases by which leaders are known, of those components that are watched; `local` says which addresses of
+/// this machine and its links are taken.
 pub async fn read(
     dialer: &Dialer,
     previous: &ClusterSnapshot,
     scope: Scope,
     leads: &[&str],
+    local: LocalHosts,
     clock: &Clock,
 ) -> ClusterSnapshot {
     let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
     let reader = Reader::new(dialer, servers(dialer.server(), known));
-    let mut reading = Reading { reader, next: previous.clone(), clock, sick: false };
+    let mut reading = Reading { reader, next: previous.clone(), local, clock, sick: false };
     reading.next.asked_since.get_or_insert(clock.wall());
     if scope == Scope::Full {
         reading.full().await;
@@ -89,6 +93,7 @@ fn servers<'a>(advertised: Url, endpoints: impl Iterator<Item = &'a String>) -> 
 struct Reading<'a> {
     reader: Reader<'a>,
     next: ClusterSnapshot,
+    local: LocalHosts,
     clock: &'a Clock,
     /// No API server works: there is no use in asking on.
     sick: bool,
@@ -140,7 +145,7 @@ impl Reading<'_> {
         if !are_nodes_read && self.sick {
             return;
         }
-        match listed_endpoints(&mut self.reader).await {
+        match listed_endpoints(&mut self.reader, self.local).await {
             Ok(listed) => {
                 let endpoints: Vec<String> =
                     listed.items.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -164,7 +169,8 @@ impl Reading<'_> {
 
     /// Whether the nodes were read.
     async fn nodes(&mut self, before: &[NodeFact], now: Timestamp) -> bool {
-        let read = self.reader.list("/api/v1/nodes", "", nodes::fact as fn(Node) -> NodeFact).await;
+        let local = self.local;
+        let read = self.reader.list("/api/v1/nodes", "", |node: Node| nodes::fact(node, local)).await;
         let Some((read, _)) = self.take(Part::Nodes, read) else { return false };
         let nodes = with_what_was_known(read, before, self.next.left_out.get(&Part::Nodes), now);
         self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), before, &nodes, now);
@@ -306,16 +312,16 @@ fn with_what_was_known(
 }
 
 /// From EndpointSlices, or before Kubernetes 1.21 and where they are forbidden from Endpoints.
-async fn listed_endpoints(reader: &mut Reader<'_>) -> Result<Listed<String>, ReadError> {
+async fn listed_endpoints(reader: &mut Reader<'_>, local: LocalHosts) -> Result<Listed<String>, ReadError> {
     const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
     const SELECTOR: &str = "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
-    match reader.list(SLICES, SELECTOR, |slice: Slice| slice.places()).await {
+    match reader.list(SLICES, SELECTOR, |slice: Slice| slice.places(local)).await {
         Ok(read) if read.items.iter().any(|places| !places.is_empty()) => return Ok(read.joined()),
         Ok(_) | Err(ReadError::NotFound | ReadError::Forbidden(_)) => {}
         Err(error) => return Err(error),
     }
     let read = reader.get::<Endpoints>("/api/v1/namespaces/default/endpoints/kubernetes", "").await?;
-    Ok(Listed::of(read.value.places()))
+    Ok(Listed::of(read.value.places(local)))
 }
 
 #[cfg(test)]

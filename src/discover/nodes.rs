@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::objects::{Address, Condition, Meta, Node, NodeInfo, NodeStatus};
+use super::{
+    hosts::LocalHosts,
+    objects::{Address, Condition, Meta, Node, NodeInfo, NodeStatus},
+};
 use crate::model::{NodeCondition, NodeFact, Taint};
 
 /// The kubelet's port where a node does not tell it. (One that tells 0 has none: a Virtual Kubelet, or a node that no
@@ -14,6 +17,10 @@ const EACH_MAX: usize = 32;
 const TRAITS_MAX: usize = 16;
 /// The longest trait: the value of a label has up to 63 characters, an OS image a few more.
 const TRAIT_MAX: usize = 80;
+/// The longest kind and reason of a condition, and the longest key of a taint: what has a prefix has up to 253 characters of it.
+const KEY_MAX: usize = 317;
+/// The longest status and effect: `PreferNoSchedule`.
+const WORD_MAX: usize = 32;
 /// The longest message of a condition: the kubelet's own are below 200 characters, unless several things are wrong.
 const MESSAGE_MAX: usize = 300;
 
@@ -55,8 +62,8 @@ const PLACES: [&str; 14] = [
     "failure-domain",
 ];
 
-/// Returns what is kept of a node.
-pub(super) fn fact(node: Node) -> NodeFact {
+/// Returns what is kept of a node, and of its addresses those that may be asked.
+pub(super) fn fact(node: Node, local: LocalHosts) -> NodeFact {
     const ROLES: [&str; 3] = [
         "node-role.kubernetes.io/control-plane",
         "node-role.kubernetes.io/master",
@@ -65,13 +72,16 @@ pub(super) fn fact(node: Node) -> NodeFact {
     let Node { metadata, spec, status } = node;
     let is_virtual = is_virtual(&metadata, spec.taints.iter().map(|t| t.key.as_str()));
     let traits = traits(&metadata.labels, &status.node_info);
-    let NodeStatus { addresses, daemon_endpoints, node_info, conditions } = status;
-    let taint = |t: super::objects::RawTaint| Taint { key: t.key, effect: t.effect };
+    let NodeStatus { addresses, daemon_endpoints, node_info, mut conditions } = status;
+    let taint =
+        |t: super::objects::RawTaint| Taint { key: shortened(&t.key, KEY_MAX), effect: shortened(&t.effect, WORD_MAX) };
+    // The one that counts, should there be too many.
+    conditions.sort_by_key(|c| c.kind != "Ready");
     NodeFact {
         name: metadata.name.into(),
-        addresses: preferred(addresses),
+        addresses: preferred(addresses, local),
         kubelet_port: daemon_endpoints.kubelet_endpoint.port.unwrap_or(KUBELET_PORT),
-        version: node_info.kubelet_version,
+        version: shortened(&node_info.kubelet_version, TRAIT_MAX),
         conditions: conditions.into_iter().take(EACH_MAX).map(condition).collect(),
         unschedulable: spec.unschedulable,
         deleting: metadata.deletion_timestamp.is_some(),
@@ -89,7 +99,13 @@ fn condition(c: Condition) -> NodeCondition {
     // Good news has no words worth keeping: "kubelet is posting ready status".
     let is_bad = (c.kind == "Ready") != (c.status == "True");
     let message = if is_bad { shortened(&c.message, MESSAGE_MAX) } else { String::new() };
-    NodeCondition { kind: c.kind, status: c.status, reason: c.reason, message, since: c.last_transition_time }
+    NodeCondition {
+        kind: shortened(&c.kind, KEY_MAX),
+        status: shortened(&c.status, WORD_MAX),
+        reason: shortened(&c.reason, KEY_MAX),
+        message,
+        since: c.last_transition_time,
+    }
 }
 
 /// Returns one line of at most so many characters.
@@ -141,12 +157,12 @@ fn place(key: &str) -> Option<&str> {
 }
 
 /// An API server's order, with addresses before names: a cluster's own names seldom resolve outside of it.
-fn preferred(mut addresses: Vec<Address>) -> Vec<String> {
+fn preferred(mut addresses: Vec<Address>, local: LocalHosts) -> Vec<String> {
     const ORDER: [&str; 5] = ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"];
     addresses.sort_by_key(|a| ORDER.iter().position(|kind| *kind == a.kind).unwrap_or(ORDER.len()));
     let mut texts: Vec<String> = Vec::with_capacity(addresses.len().min(EACH_MAX));
     for address in addresses {
-        if texts.len() < EACH_MAX && !address.address.is_empty() && !texts.contains(&address.address) {
+        if texts.len() < EACH_MAX && local.allow(&address.address) && !texts.contains(&address.address) {
             texts.push(address.address);
         }
     }
@@ -158,7 +174,28 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> NodeFact {
-        fact(serde_json::from_str(json).unwrap())
+        fact(serde_json::from_str(json).unwrap(), LocalHosts::of(&"https://10.0.0.1".parse().unwrap(), false))
+    }
+
+    #[test]
+    fn what_no_real_node_tells_is_shortened() {
+        let (long, many) = ("x".repeat(1 << 20), 20_000);
+        let conditions: Vec<String> =
+            (0..many).map(|i| format!(r#"{{"type": "C{i}-{long:.400}", "status": "{long:.99}"}}"#)).collect();
+        let ready = r#"{"type": "Ready", "status": "True", "reason": "KubeletReady"}"#;
+        let fact = read(&format!(
+            r#"{{"metadata": {{"name": "n"}}, "spec": {{"taints": [{{"key": "{long}", "effect": "{long}"}}]}}, "status": {{
+               "addresses": [{{"type": "InternalIP", "address": "{long}"}}, {{"type": "InternalIP", "address": "u:p@10.0.0.1:80/x#"}},
+                             {{"type": "Hostname", "address": "169.254.169.254"}}],
+               "nodeInfo": {{"kubeletVersion": "{long}"}}, "conditions": [{}, {ready}]}}}}"#,
+            conditions.join(",")
+        ));
+        assert!(fact.addresses.is_empty() && fact.is_ready() && fact.conditions.len() == EACH_MAX);
+        assert!(serde_json::to_string(&fact).unwrap().len() < 20_000);
+        for name in [long.as_str(), "a/b", "..", "a b", "a%2fb"] {
+            let node = format!(r#"{{"metadata": {{"name": "{name}"}}}}"#);
+            assert!(serde_json::from_str::<Node>(&node).is_err(), "{name:.9}");
+        }
     }
 
     #[test]

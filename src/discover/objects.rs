@@ -9,8 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::hosts::LocalHosts;
 use crate::model::ObservedLease;
 
+/// The longest name (a DNS subdomain).
+const NAME_MAX: usize = 253;
 /// The longest mark that is kept of a lease: a time and a name of the longest kind.
 const MARK_MAX: usize = 300;
 
@@ -32,6 +35,16 @@ fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> 
 /// A port, or 0 where it is none.
 fn port<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
     Ok(Option::<i64>::deserialize(d)?.map(|n| u16::try_from(n).unwrap_or(0)))
+}
+
+/// A name as every object's is: part of a path (`IsValidPathSegmentName` of apimachinery) of up to [`NAME_MAX`] characters.
+fn name<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let name: String = nullable(d)?;
+    let is_odd = |c: char| matches!(c, '/' | '%') || c.is_control() || c.is_whitespace();
+    if name.len() > NAME_MAX || name == "." || name == ".." || name.contains(is_odd) {
+        return Err(serde::de::Error::custom("no name of an object"));
+    }
+    Ok(name)
 }
 
 #[derive(Deserialize, Default)]
@@ -98,6 +111,7 @@ impl Table {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Meta {
+    #[serde(deserialize_with = "name")]
     pub(super) name: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) labels: BTreeMap<String, String>,
@@ -286,24 +300,24 @@ struct SubsetAddress {
 }
 
 impl Slice {
-    /// Returns `host:port` of each address.
-    pub(super) fn places(&self) -> Vec<String> {
-        places(self.endpoints.iter().flat_map(|e| &e.addresses), &self.ports)
+    /// Returns `host:port` of each address that may be asked.
+    pub(super) fn places(&self, local: LocalHosts) -> Vec<String> {
+        places(local, self.endpoints.iter().flat_map(|e| &e.addresses), &self.ports)
     }
 }
 
 impl Endpoints {
-    /// Returns `host:port` of each address, ready or not.
-    pub(super) fn places(&self) -> Vec<String> {
-        let of = |s: &Subset| places(s.addresses.iter().chain(&s.not_ready_addresses).map(|a| &a.ip), &s.ports);
+    /// Returns `host:port` of each address that may be asked, ready or not.
+    pub(super) fn places(&self, local: LocalHosts) -> Vec<String> {
+        let of = |s: &Subset| places(local, s.addresses.iter().chain(&s.not_ready_addresses).map(|a| &a.ip), &s.ports);
         self.subsets.iter().flat_map(of).collect()
     }
 }
 
-fn places<'a>(hosts: impl Iterator<Item = &'a String>, ports: &[Port]) -> Vec<String> {
+fn places<'a>(local: LocalHosts, hosts: impl Iterator<Item = &'a String>, ports: &[Port]) -> Vec<String> {
     let https = ports.iter().find(|p| p.name.as_deref() == Some("https")).or(ports.first());
     let Some(port) = https.and_then(|p| p.port).filter(|&port| port > 0) else { return Vec::new() };
-    hosts.map(|host| super::targets::place(host, port)).collect()
+    hosts.filter(|host| local.allow(host)).map(|host| super::targets::place(host, port)).collect()
 }
 
 #[cfg(test)]

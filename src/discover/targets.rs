@@ -10,6 +10,7 @@ use std::{
 use url::{Host, Url};
 
 use super::config::{ClusterConfig, ComponentConfig};
+use super::hosts::LocalHosts;
 use crate::model::{ClusterSnapshot, EtcdMember, Job, KubeletVia, NodeFact, ProbeSpec, Target, TargetKey};
 
 /// etcd's client port.
@@ -270,12 +271,9 @@ fn base(scheme: &str, place: &str) -> Option<Url> {
 /// The first client URL that others than the member itself can use.
 fn client_url(member: &EtcdMember) -> Option<Url> {
     let urls = member.client_urls.iter().filter_map(|text| Url::parse(text).ok());
-    urls.into_iter().find(|url| match url.host() {
-        Some(Host::Domain(name)) => name != "localhost",
-        Some(Host::Ipv4(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => !ip.is_loopback() && !ip.is_unspecified(),
-        None => false,
-    })
+    // Loopback is the member's own, wherever it is.
+    let nowhere = LocalHosts::default();
+    urls.into_iter().find(|url| url.host_str().is_some_and(|host| nowhere.allow(host.trim_matches(['[', ']']))))
 }
 
 #[cfg(test)]

@@ -19,6 +19,40 @@ async fn a_token_goes_only_to_a_server_that_proved_who_it_is() {
     check(&["elsewhere"], "insecure-skip-tls-verify: true", Trust::Observe, None).await;
 }
 
+/// Set for the child that trusts, as its machine's CAs, what it will write to this file.
+const SYSTEM_CA: &str = "SSL_CERT_FILE";
+
+#[tokio::test]
+async fn the_child_whose_machine_trusts_the_ca() {
+    let Some(trusted) = std::env::var_os(SYSTEM_CA).filter(|path| !Path::new(path).exists()) else { return };
+    let world = World::new(&["127.0.0.1"]).await;
+    std::fs::write(trusted, &world.ca.certificate).unwrap();
+    let other =
+        Server::start(Some(tls_config(&world.ca.issue("other", &["127.0.0.1"], 2090), Clients::Ignored)), |_| ok("ok"))
+            .await;
+    let config = kubeconfig(world.path(), &world.server.url("https", "/"), "", "token: secret");
+    let dialer = Dialer::load(config, Clock::system()).await.unwrap();
+    assert_eq!(status_of(&world.livez(&dialer, Trust::Cluster).await), 200);
+    assert_eq!(world.server.seen()[0].authorization.as_deref(), Some("Bearer secret"));
+    for trust in [Trust::Cluster, Trust::Observe] {
+        let exchange = get(&dialer, other.url("https", "/livez"), trust, Auth::Cluster).await;
+        assert_eq!(status_of(&exchange), 200);
+        assert!(exchange.tls.unwrap().verified, "this machine trusts it");
+    }
+    assert!(other.seen().len() == 2 && other.seen().iter().all(|seen| seen.authorization.is_none()));
+}
+
+#[test]
+fn without_a_ca_of_its_own_a_kubeconfigs_token_goes_to_its_server_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "dial::tests::credentials::the_child_whose_machine_trusts_the_ca", "--nocapture"]);
+    let trusted = dir.path().join("system.crt");
+    let out = child.env(SYSTEM_CA, &trusted).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(trusted.exists(), "the child ran");
+}
+
 #[tokio::test]
 async fn basic_credentials_and_impersonation_are_sent() {
     let world = World::new(&["127.0.0.1"]).await;

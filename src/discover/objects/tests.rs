@@ -7,17 +7,19 @@ fn endpoints_of_both_kinds_are_places() {
             "ports": [{"name": "other", "port": 1}, {"name": "https", "port": 6443}]}"#,
     )
     .unwrap();
-    assert_eq!(slice.places(), ["10.0.0.1:6443", "[fd00::2]:6443"]);
+    assert_eq!(slice.places(LocalHosts::default()), ["10.0.0.1:6443", "[fd00::2]:6443"]);
     let endpoints: Endpoints = serde_json::from_str(
         r#"{"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "notReadyAddresses": [{"ip": "10.0.0.2"}], "ports": [{"port": 443}]},
                         {"addresses": null, "ports": null}]}"#,
     )
     .unwrap();
-    assert_eq!(endpoints.places(), ["10.0.0.1:443", "10.0.0.2:443"]);
-    assert!(serde_json::from_str::<Endpoints>(r#"{"subsets": null}"#).unwrap().places().is_empty());
+    assert_eq!(endpoints.places(LocalHosts::default()), ["10.0.0.1:443", "10.0.0.2:443"]);
+    assert!(
+        serde_json::from_str::<Endpoints>(r#"{"subsets": null}"#).unwrap().places(LocalHosts::default()).is_empty()
+    );
     let odd: Slice =
         serde_json::from_str(r#"{"endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 70000}]}"#).unwrap();
-    assert!(odd.places().is_empty());
+    assert!(odd.places(LocalHosts::default()).is_empty());
 }
 
 #[test]
