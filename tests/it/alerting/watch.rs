@@ -90,8 +90,8 @@ impl Watch {
     /// A value of its own metrics.
     pub async fn metric(&self, name: &str) -> Option<f64> {
         let text = reqwest::get(format!("{}/metrics", self.url)).await.ok()?.text().await.ok()?;
-        let values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        values.last()
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        values.next_back()
     }
 
     /// What it has logged.
