@@ -1,7 +1,8 @@
 //! PromQL: text → query → selections → value. No IO, no clock, no store: the caller reads what [`Query::selections`]
 //! asks for and hands it to [`evaluate`].
 //!
-//! The language is that of Prometheus 3.16 without feature flags and without native histograms.
+//! The language is that of Prometheus 3.16 without native histograms. Functions, aggregations and `fill`, which Prometheus
+//! has behind feature flags, are there without one.
 
 mod aggregate;
 mod annotations;
@@ -12,6 +13,7 @@ mod eval;
 mod expr;
 pub mod functions;
 mod grid;
+mod info;
 mod labels;
 mod parse;
 mod plan;
@@ -19,6 +21,7 @@ mod reach;
 mod select;
 #[cfg(test)]
 mod tests;
+mod xxhash;
 
 pub use self::{
     budget::{Budget, Pool},
@@ -368,7 +371,7 @@ fn matrix(rows: Rows, grid: &Grid) -> Vec<Series> {
 /// Whether the order of the elements is part of the result.
 fn is_ordered(expr: &Expr) -> bool {
     match expr {
-        Expr::Call(call) => matches!(call.function.name, "sort" | "sort_desc"),
+        Expr::Call(call) => call.function.sorts(),
         Expr::Aggregate(a) => matches!(a.op, expr::Agg::Topk | expr::Agg::Bottomk),
         _ => false,
     }

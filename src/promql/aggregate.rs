@@ -3,7 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    EvalError, budget,
+    EvalError,
+    annotations::shortest,
+    budget,
     call::check_quantile,
     eval::Eval,
     expr::{Agg, Aggregate},
@@ -32,6 +34,11 @@ pub fn eval(eval: &Eval<'_>, a: &Aggregate, grid: &Grid) -> Result<Rows, EvalErr
             let k = k.into_iter().map(whole).collect::<Result<Vec<_>, _>>()?;
             let rows = again(eval, eval.rows(&a.expr, grid)?)?;
             Ok(pick(eval, a, &k, rows, grid))
+        }
+        Agg::LimitRatio => {
+            let ratios = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
+            check_ratios(eval, a.param_at, &ratios)?;
+            Ok(sampled(eval.rows(&a.expr, grid)?, &ratios))
         }
         Agg::Quantile => {
             let q = eval.scalar(a.param.as_ref().ok_or_else(missing)?, grid)?;
@@ -63,6 +70,32 @@ fn check_quantiles(eval: &Eval<'_>, at: usize, q: &[f64]) {
     let smallest = numbers().reduce(f64::min).filter(|q| *q < 0.0);
     let odd = [largest, smallest, q.iter().copied().find(|q| q.is_nan())];
     odd.into_iter().flatten().for_each(|q| check_quantile(eval, at, q));
+}
+
+/// Refuses what is no ratio, warns of what is a too large one.
+fn check_ratios(eval: &Eval<'_>, at: usize, ratios: &[f64]) -> Result<(), EvalError> {
+    if ratios.iter().any(|r| r.is_nan()) {
+        return Err(EvalError::Execution("Ratio value is NaN".into()));
+    }
+    let largest = ratios.iter().copied().reduce(f64::max).filter(|r| *r > 1.0);
+    let smallest = ratios.iter().copied().reduce(f64::min).filter(|r| *r < -1.0);
+    for (ratio, most) in largest.map(|r| (r, 1)).into_iter().chain(smallest.map(|r| (r, -1))) {
+        let words = "ratio value should be between -1 and 1";
+        eval.note(|n| n.warn(at, format!("{words}, got {}, capping to {most}", shortest(ratio))));
+    }
+    Ok(())
+}
+
+/// `limit_ratio`: the series whose hash lies in that part of all hashes; below 0, in the other part. So that one series
+/// is chosen always or never, as in Prometheus.
+fn sampled(mut rows: Rows, ratios: &[f64]) -> Rows {
+    for row in &mut rows {
+        let offset = labels::hash(&row.labels) as f64 / u64::MAX as f64;
+        let chosen = |ratio: f64| if ratio >= 0.0 { offset < ratio.min(1.0) } else { offset >= 1.0 + ratio.max(-1.0) };
+        row.values.iter_mut().zip(ratios).filter(|(_, r)| **r == 0.0 || !chosen(**r)).for_each(|(v, _)| *v = none());
+    }
+    rows.retain(Row::has_points);
+    rows
 }
 
 /// How many to pick; Prometheus takes a float and cuts it.

@@ -100,7 +100,7 @@ impl std::fmt::Display for Raised {
 /// A number as Go's `%g` writes it: as short as it can be, very large and very small ones with an exponent.
 pub fn shortest(value: f64) -> String {
     let size = value.abs();
-    if !value.is_finite() || size == 0.0 || (1e-4..1e21).contains(&size) {
+    if !value.is_finite() || size == 0.0 || (1e-4..1e6).contains(&size) {
         return super::format_float(value);
     }
     with_exponent(&format!("{value:e}"))
@@ -144,6 +144,8 @@ mod tests {
             (0.25, "0.25", "0.25"),
             (123.456, "123.456", "1.2e+02"),
             (1e-5, "1e-05", "1e-05"),
+            (999_999.0, "999999", "1e+06"),
+            (1_767_228_420.0, "1.76722842e+09", "1.8e+09"),
             (1.5e22, "1.5e+22", "1.5e+22"),
             (f64::INFINITY, "+Inf", "+Inf"),
         ] {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     EvalError, budget,
     eval::Eval,
-    expr::{Binary, Card, Matching, Op},
+    expr::{Binary, Card, Fill, Matching, Op},
     grid::{Grid, Row, Rows, Value, is_some, joined, none},
     labels,
 };
@@ -162,24 +162,50 @@ fn vectors(eval: &Eval<'_>, binary: &Binary, lhs: Rows, rhs: Rows, grid: &Grid) 
     let swapped = binary.matching.card == Card::OneToMany;
     // From here on the right side is the one side.
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
-    let both: Vec<bool> = any(&many, grid).into_iter().zip(any(&one, grid)).map(|(a, b)| a && b).collect();
+    let fill = if swapped { binary.matching.fill.swapped() } else { binary.matching.fill };
+    let fills = fill != Fill::default();
+    let meets = |(a, b): (bool, bool)| (a && b) || (fills && (a || b));
+    let both: Vec<bool> = any(&many, grid).into_iter().zip(any(&one, grid)).map(meets).collect();
     if !both.contains(&true) {
         return Ok(Rows::new());
     }
     let mut out = Rows::new();
     for (signature, left, right) in Groups::new(&binary.matching, &many, &one).groups {
         unique(&signature, &one, &right, &both, swapped)?;
-        if left.is_empty() || right.is_empty() {
-            continue;
+        let filled = |value: Option<f64>, rows: &Rows, of: &[usize]| {
+            value.map(|value| filling(eval, &signature, value, rows, of, grid)).transpose()
+        };
+        let (for_many, for_one) = (filled(fill.left, &many, &left)?, filled(fill.right, &one, &right)?);
+        let left: Vec<&Row> = left.iter().map(|i| &many[*i]).collect();
+        let right: Vec<&Row> = right.iter().map(|i| &one[*i]).collect();
+        let mut group = Group::new(eval, binary, grid, left.len(), swapped);
+        for many in &left {
+            right.iter().copied().chain(&for_one).try_for_each(|one| group.pair(many, one, &mut out))?;
         }
-        let group = Group { eval, binary, many: &many, one: &one, left: &left, right: &right, swapped };
-        group.rows(grid, &mut out)?;
+        if let Some(many) = &for_many {
+            right.iter().try_for_each(|one| group.pair(many, one, &mut out))?;
+        }
     }
     if binary.op.trims() && !out.is_empty() {
         untrimmed(eval, binary);
         out.clear();
     }
     joined(out)
+}
+
+/// The row that stands for a side of a group where none of its own has a point.
+fn filling(
+    eval: &Eval<'_>,
+    signature: &Labels,
+    value: f64,
+    rows: &Rows,
+    of: &[usize],
+    grid: &Grid,
+) -> Result<Row, EvalError> {
+    eval.budget.take(budget::of_row(signature, grid.steps))?;
+    let there = |step: usize| of.iter().any(|i| is_some(rows[*i].values[step]));
+    let values = (0..grid.steps).map(|step| if there(step) { none() } else { value }).collect();
+    Ok(Row { labels: signature.clone(), values })
 }
 
 /// On the one side, a group has one point a step.
@@ -213,8 +239,8 @@ fn unique(signature: &Labels, one: &Rows, right: &[usize], both: &[bool], swappe
     Ok(())
 }
 
-/// Labels as Prometheus' errors write them, the name among them.
-fn braced(of: &Labels) -> String {
+/// Returns labels as Prometheus' errors write them, the name among them.
+pub fn braced(of: &Labels) -> String {
     let pairs: Vec<String> = labels::all(of).map(|(label, value)| format!("{label}={value:?}")).collect();
     format!("{{{}}}", pairs.join(", "))
 }
@@ -222,56 +248,55 @@ fn braced(of: &Labels) -> String {
 struct Group<'a> {
     eval: &'a Eval<'a>,
     binary: &'a Binary,
-    many: &'a Rows,
-    one: &'a Rows,
-    left: &'a [usize],
-    right: &'a [usize],
+    steps: usize,
+    /// More than one row of the many side may meet the same one.
+    check: bool,
     swapped: bool,
+    /// One to one: at each step, whether a row of the many side has matched already.
+    matched: Vec<bool>,
+    /// Where many may match: at which steps there is a row of these labels.
+    made: HashMap<Labels, Vec<bool>>,
 }
 
-impl Group<'_> {
-    fn rows(&self, grid: &Grid, out: &mut Rows) -> Result<(), EvalError> {
+impl<'a> Group<'a> {
+    fn new(eval: &'a Eval<'a>, binary: &'a Binary, grid: &Grid, many: usize, swapped: bool) -> Self {
+        let one_to_one = binary.matching.card == Card::OneToOne;
+        let matched = vec![false; if one_to_one { grid.steps } else { 0 }];
+        Self { eval, binary, steps: grid.steps, check: many > 1, swapped, matched, made: HashMap::new() }
+    }
+
+    fn pair(&mut self, many: &Row, one: &Row, out: &mut Rows) -> Result<(), EvalError> {
+        self.eval.check()?;
         let one_to_one = self.binary.matching.card == Card::OneToOne;
-        // At each step, whether a row of the many side has matched already.
-        let mut matched = vec![false; if one_to_one { grid.steps } else { 0 }];
-        // Where many may match: at which steps there is a row of these labels.
-        let mut made: HashMap<Labels, Vec<bool>> = HashMap::new();
-        let check = self.left.len() > 1;
-        for left in self.left {
-            for right in self.right {
-                self.eval.check()?;
-                let (many, one) = (&self.many[*left], &self.one[*right]);
-                let bytes = budget::of_row(&many.labels, grid.steps) + budget::of_labels(&one.labels);
-                self.eval.budget.take(bytes)?;
-                let row = self.row(many, one);
-                let mut taken = None;
-                if check && !one_to_one {
-                    if !made.contains_key(&row.labels) {
-                        self.eval.budget.take(budget::of_labels(&row.labels) + grid.steps)?;
-                    }
-                    taken = Some(made.entry(row.labels.clone()).or_insert_with(|| vec![false; grid.steps]));
-                }
-                // What a filter leaves out has matched all the same.
-                let meets = |step: usize| is_some(many.values[step]) && is_some(one.values[step]);
-                for step in (0..grid.steps).filter(|step| check && meets(*step)) {
-                    if one_to_one && std::mem::replace(&mut matched[step], true) {
-                        return Err(EvalError::Execution(
-                            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                                .into(),
-                        ));
-                    }
-                    if taken.as_mut().is_some_and(|taken| std::mem::replace(&mut taken[step], true)) {
-                        return Err(EvalError::Execution(
-                            "multiple matches for labels: grouping labels must ensure unique matches".into(),
-                        ));
-                    }
-                }
-                if row.has_points() {
-                    out.push(row);
-                } else {
-                    self.eval.budget.give(bytes);
-                }
+        let bytes = budget::of_row(&many.labels, self.steps) + budget::of_labels(&one.labels);
+        self.eval.budget.take(bytes)?;
+        let row = self.row(many, one);
+        let mut taken = None;
+        if self.check && !one_to_one {
+            if !self.made.contains_key(&row.labels) {
+                self.eval.budget.take(budget::of_labels(&row.labels) + self.steps)?;
             }
+            taken = Some(self.made.entry(row.labels.clone()).or_insert_with(|| vec![false; self.steps]));
+        }
+        // What a filter leaves out has matched all the same.
+        let meets = |step: usize| is_some(many.values[step]) && is_some(one.values[step]);
+        for step in (0..self.steps).filter(|step| self.check && meets(*step)) {
+            if one_to_one && std::mem::replace(&mut self.matched[step], true) {
+                return Err(EvalError::Execution(
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                        .into(),
+                ));
+            }
+            if taken.as_mut().is_some_and(|taken| std::mem::replace(&mut taken[step], true)) {
+                return Err(EvalError::Execution(
+                    "multiple matches for labels: grouping labels must ensure unique matches".into(),
+                ));
+            }
+        }
+        if row.has_points() {
+            out.push(row);
+        } else {
+            self.eval.budget.give(bytes);
         }
         Ok(())
     }

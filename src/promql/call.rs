@@ -1,24 +1,20 @@
 //! Function calls.
 
-use std::collections::HashMap;
+mod buckets;
+mod sort;
 
 use super::{
     EvalError,
-    annotations::{Raised, shortest},
+    annotations::shortest,
     budget,
     eval::Eval,
     expr::{Call, Expr, Extended},
-    functions::{self, Kind, OfRange, RangeFn, Special, histogram, labels as relabel},
+    functions::{self, Kind, OfRange, RangeFn, Special, curve, labels as relabel, numbers},
     grid::{Grid, Row, Rows, Value, is_some, joined, none, unnamed},
-    labels,
+    info, labels,
     select::{self, RangeCall, Take},
 };
 use crate::model::{Labels, Matcher, re2};
-
-/// The label of a classic histogram's buckets.
-const LE: &str = "le";
-/// The words of Prometheus.
-const SORT_OF_RANGE: &str = "sort is ineffective for range queries since results are always ordered by labels";
 
 /// Evaluates a call on a grid.
 pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
@@ -105,13 +101,36 @@ fn range(eval: &Eval<'_>, call: &Call, function: &RangeFn, grid: &Grid) -> Resul
         }
         _ => return missing(),
     };
-    if call.function.name == "quantile_over_time" {
-        // Nothing is said where there was nothing to take a quantile of.
-        let odd = args.iter().flatten().enumerate().filter(|(_, q)| !(0.0..=1.0).contains(*q));
-        let asked = odd.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step])));
-        asked.for_each(|(_, q)| check_quantile(eval, at, *q));
-    }
+    check_args(eval, call, &args, &rows)?;
     Ok(rows)
+}
+
+/// Says what is wrong with the scalar arguments of a range function; nothing where there was nothing to call it for.
+fn check_args(eval: &Eval<'_>, call: &Call, args: &[Vec<f64>], rows: &Rows) -> Result<(), EvalError> {
+    let asked = |of: usize| {
+        let all = args.get(of).into_iter().flatten().copied().enumerate();
+        all.filter(|(step, _)| rows.iter().any(|row| is_some(row.values[*step]))).map(|(_, value)| value)
+    };
+    match call.function.name {
+        "quantile_over_time" => {
+            asked(0).filter(|q| !(0.0..=1.0).contains(q)).for_each(|q| check_quantile(eval, place(call, 0), q));
+        }
+        "integral" => asked(0).filter(|s| !curve::is_strategy(*s)).for_each(|strategy| {
+            let words = "strategy should be 0, 1, or 2 (default), using 2, got";
+            eval.note(|n| n.warn(place(call, 1), format!("{words} {}", shortest(strategy))));
+        }),
+        "double_exponential_smoothing" => {
+            for (of, what, short) in [(0, "smoothing", "sf"), (1, "trend", "tf")] {
+                if let Some(factor) = asked(of).find(|factor| !curve::is_factor(*factor)) {
+                    return Err(EvalError::Execution(format!(
+                        "invalid {what} factor. Expected: 0 < {short} < 1, got: {factor:.6}"
+                    )));
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The function for a range with such ends.
@@ -135,6 +154,15 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
     match special {
         Special::Time => Ok(Value::Scalar(times(grid).collect())),
         Special::Pi => Ok(Value::Scalar(vec![std::f64::consts::PI; grid.steps])),
+        Special::Start | Special::End | Special::Range | Special::Step => {
+            Ok(Value::Scalar(vec![of_window(eval, special); grid.steps]))
+        }
+        Special::MaxOf | Special::MinOf => {
+            let (mut a, b) = (eval.scalar(arg(0)?, grid)?, eval.scalar(arg(1)?, grid)?);
+            let choose = if special == Special::MaxOf { numbers::greatest } else { numbers::least };
+            a.iter_mut().zip(b).for_each(|(a, b)| *a = choose(*a, b));
+            Ok(Value::Scalar(a))
+        }
         Special::Vector => Ok(Value::Rows(vec![Row { labels: labels::empty(), values: eval.scalar(arg(0)?, grid)? }])),
         Special::Scalar => Ok(Value::Scalar(scalar(&eval.rows(arg(0)?, grid)?, grid))),
         Special::Absent => {
@@ -143,67 +171,40 @@ fn special(eval: &Eval<'_>, call: &Call, special: Special, grid: &Grid) -> Resul
         }
         Special::AbsentOverTime => absent_over_time(eval, arg(0)?, grid),
         Special::Timestamp => timestamp(eval, arg(0)?, grid),
-        Special::Sort | Special::SortDesc => {
-            if grid.steps > 1 && !arg(0)?.is_invariant() {
-                eval.note(|n| n.warn(call.at, SORT_OF_RANGE));
-            }
-            let mut rows = eval.rows(arg(0)?, grid)?;
-            if eval.is_instant() {
-                sort(&mut rows, special == Special::SortDesc);
-            }
-            Ok(Value::Rows(rows))
+        Special::Sort | Special::SortDesc | Special::SortByLabel | Special::SortByLabelDesc => {
+            sort::eval(eval, call, special, grid)
         }
+        Special::Info => info::eval(eval, call, grid),
         Special::LabelReplace => label_replace(eval, call, grid),
-        Special::LabelJoin => {
-            let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
-            let [dst, separator, sources @ ..] = &texts[..] else { return missing() };
-            let odd = |what: &str, name: &str| {
-                Err(EvalError::Execution(format!("invalid {what} label name in label_join(): {name}")))
-            };
-            if let Some(source) = sources.iter().find(|l| !is_label(l)) {
-                return odd("source", source);
-            }
-            if !is_label(dst) {
-                return odd("destination", dst);
-            }
-            relabelled(eval, eval.rows(arg(0)?, grid)?, dst, |labels| {
-                relabel::label_join(labels, dst, separator, sources).map(Some)
-            })
-        }
-        Special::NativeHistogram => {
+        Special::LabelJoin => label_join(eval, call, grid),
+        Special::Nothing => {
             eval.rows(arg(0)?, grid)?;
             Ok(Value::Rows(Rows::new()))
         }
-        Special::HistogramQuantile => histogram_quantile(eval, call, grid),
-        Special::HistogramFraction => {
-            let (lower, upper) = (eval.scalar(arg(0)?, grid)?, eval.scalar(arg(1)?, grid)?);
-            let rows = eval.rows(arg(2)?, grid)?;
-            buckets(eval, place(call, 2), rows, grid, |step, buckets| {
-                histogram::bucket_fraction(lower[step], upper[step], buckets)
-            })
-        }
+        Special::HistogramQuantile => buckets::quantile(eval, call, grid),
+        Special::HistogramQuantiles => buckets::quantiles(eval, call, grid),
+        Special::HistogramFraction => buckets::fraction(eval, call, grid),
     }
+}
+
+/// What the query says of its own window, in seconds; a subquery within it changes nothing.
+fn of_window(eval: &Eval<'_>, special: Special) -> f64 {
+    let window = eval.window;
+    let range_ms = window.end_ms.saturating_sub(window.start_ms);
+    let ms = match special {
+        Special::Start => window.start_ms,
+        Special::End => window.end_ms,
+        Special::Range => range_ms,
+        // Where it is asked for one time there is none.
+        _ if range_ms == 0 => 0,
+        _ => window.step_ms,
+    };
+    ms as f64 / 1e3
 }
 
 /// Where an argument stands in the query.
 fn place(call: &Call, argument: usize) -> usize {
     call.args_at.get(argument).copied().unwrap_or_default()
-}
-
-fn histogram_quantile(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
-    let [q, vector] = &call.args[..] else { return missing() };
-    let q = eval.scalar(q, grid)?;
-    let rows = eval.rows(vector, grid)?;
-    q.iter().for_each(|q| check_quantile(eval, place(call, 0), *q));
-    let at = place(call, 1);
-    buckets(eval, at, rows, grid, |step, buckets| {
-        let found = histogram::bucket_quantile(q[step], buckets);
-        if let Some(histogram::Raised { lowest, highest, missing }) = found.raised {
-            let (first_ms, last_ms) = (grid.at_ms(step), grid.at_ms(step));
-            eval.note(|n| n.raised(at, Raised { first_ms, last_ms, count: 1, lowest, highest, missing }));
-        }
-        found.value
-    })
 }
 
 /// The one element's value, NaN where there is not exactly one.
@@ -248,17 +249,21 @@ fn timestamp(eval: &Eval<'_>, arg: &Expr, grid: &Grid) -> Result<Value, EvalErro
     map(eval.rows(arg, grid)?, |_, step| grid.at_ms(step) as f64 / 1e3)
 }
 
-/// By value, NaN last.
-fn sort(rows: &mut Rows, descending: bool) {
-    let value = |row: &Row| row.values.first().copied().unwrap_or(f64::NAN);
-    rows.sort_by(|a, b| {
-        let (a, b) = (value(a), value(b));
-        match (a.is_nan(), b.is_nan()) {
-            (false, false) if descending => b.total_cmp(&a),
-            (false, false) => a.total_cmp(&b),
-            (a, b) => a.cmp(&b),
-        }
-    });
+fn label_join(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
+    let texts = call.args.iter().skip(1).map(Eval::text).collect::<Result<Vec<_>, _>>()?;
+    let ([dst, separator, sources @ ..], Some(vector)) = (&texts[..], call.args.first()) else { return missing() };
+    let odd = |what: &str, name: &str| {
+        Err(EvalError::Execution(format!("invalid {what} label name in label_join(): {name}")))
+    };
+    if let Some(source) = sources.iter().find(|l| !is_label(l)) {
+        return odd("source", source);
+    }
+    if !is_label(dst) {
+        return odd("destination", dst);
+    }
+    relabelled(eval, eval.rows(vector, grid)?, dst, |labels| {
+        relabel::label_join(labels, dst, separator, sources).map(Some)
+    })
 }
 
 fn label_replace(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalError> {
@@ -297,49 +302,4 @@ fn relabelled(
 /// Prometheus 3 takes any text for a label's name, except the empty one and what is no UTF-8.
 fn is_label(name: &str) -> bool {
     !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
-}
-
-/// Classic histograms: a number of the buckets of each label set, at each step.
-fn buckets(
-    eval: &Eval<'_>,
-    place: usize,
-    rows: Rows,
-    grid: &Grid,
-    mut number: impl FnMut(usize, &mut Vec<histogram::Bucket>) -> f64,
-) -> Result<Value, EvalError> {
-    // As much again for the groups and what is made of them.
-    eval.budget.take(budget::of_rows(&rows))?;
-    let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut groups: Vec<(Labels, Vec<(f64, Row)>)> = Vec::new();
-    for row in rows {
-        let le = row.labels.get(LE).unwrap_or_default();
-        let Some(upper) = le.parse::<f64>().ok().filter(|upper| !upper.is_nan()) else {
-            let message = format!("bucket label \"le\" is missing or has a malformed value of {le:?}");
-            eval.note(|n| n.warn(place, message));
-            continue;
-        };
-        // Two histograms of different names are not one: they would be in conflict below.
-        let key = labels::without(&row.labels, &[LE.into()]);
-        let place = *places.entry(key.clone()).or_insert_with(|| {
-            groups.push((key, Vec::new()));
-            groups.len() - 1
-        });
-        groups[place].1.push((upper, row));
-    }
-    let mut out = Rows::with_capacity(groups.len());
-    let mut at = Vec::new();
-    for (labels, group) in groups {
-        eval.check()?;
-        let mut values = vec![none(); grid.steps];
-        for (step, value) in values.iter_mut().enumerate() {
-            at.clear();
-            let present = group.iter().filter(|(_, row)| is_some(row.values[step]));
-            at.extend(present.map(|(upper, row)| histogram::Bucket { upper: *upper, count: row.values[step] }));
-            if !at.is_empty() {
-                *value = number(step, &mut at);
-            }
-        }
-        out.push(Row { labels: labels::unnamed(&labels), values });
-    }
-    joined(out).map(Value::Rows)
 }

@@ -131,6 +131,7 @@ pub enum Agg {
     Topk,
     Bottomk,
     Limitk,
+    LimitRatio,
 }
 
 /// An aggregation.
@@ -138,7 +139,7 @@ pub enum Agg {
 pub struct Aggregate {
     /// Which.
     pub op: Agg,
-    /// Of `quantile`, `count_values`, `topk`, `bottomk`, `limitk`.
+    /// Of `quantile`, `count_values`, `topk`, `bottomk`, `limitk`, `limit_ratio`.
     pub param: Option<Expr>,
     /// Where that stands in the text, bytes.
     pub param_at: usize,
@@ -244,6 +245,24 @@ pub struct Matching {
     pub on: bool,
     /// Labels that `group_left` and `group_right` bring from the other side.
     pub include: Vec<Arc<str>>,
+    /// Values for series that one side does not have.
+    pub fill: Fill,
+}
+
+/// `fill_left`, `fill_right`: `fill` is both.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// Where the left side has nothing.
+    pub left: Option<f64>,
+    /// Where the right side has nothing.
+    pub right: Option<f64>,
+}
+
+impl Fill {
+    /// Returns it for the same operation with its sides exchanged.
+    pub fn swapped(self) -> Self {
+        Self { left: self.right, right: self.left }
+    }
 }
 
 /// A binary operation.
@@ -269,7 +288,7 @@ impl Expr {
         match self {
             Expr::Number(_) | Expr::Text(_) | Expr::Selector(_) | Expr::Range(..) => false,
             Expr::Subquery(subquery) => subquery.expr.picks(),
-            Expr::Call(call) => matches!(call.function.name, "sort" | "sort_desc") || call.args.iter().any(Expr::picks),
+            Expr::Call(call) => call.function.sorts() || call.args.iter().any(Expr::picks),
             Expr::Aggregate(a) => matches!(a.op, Agg::Topk | Agg::Bottomk | Agg::Limitk) || a.expr.picks(),
             Expr::Binary(b) => b.lhs.picks() || b.rhs.picks(),
             Expr::Negate(inner) => inner.picks(),

@@ -4,10 +4,11 @@
 //! results are the same to the last bit wherever the machine's `pow`, `exp` and `sin` are.
 
 mod calendar;
+pub mod curve;
 pub mod extended;
 pub mod histogram;
 pub mod labels;
-mod numbers;
+pub mod numbers;
 mod over_time;
 mod rates;
 mod signature;
@@ -70,6 +71,12 @@ pub enum Kind {
 pub enum Special {
     Time,
     Pi,
+    Start,
+    End,
+    Range,
+    Step,
+    MaxOf,
+    MinOf,
     Vector,
     Scalar,
     Absent,
@@ -77,12 +84,16 @@ pub enum Special {
     Timestamp,
     Sort,
     SortDesc,
+    SortByLabel,
+    SortByLabelDesc,
+    Info,
     LabelReplace,
     LabelJoin,
     HistogramQuantile,
+    HistogramQuantiles,
     HistogramFraction,
-    /// Of native histograms alone: of anything else they give nothing.
-    NativeHistogram,
+    /// Of what this history does not have, native histograms and start times: they give nothing.
+    Nothing,
 }
 
 /// A function.
@@ -101,10 +112,26 @@ impl Function {
         special || matches!(self.kind, Kind::Calendar(_)) || self.name == "predict_linear"
     }
 
+    /// Returns whether the order of its elements is part of what it gives.
+    pub fn sorts(&self) -> bool {
+        use Special::{Sort, SortByLabel, SortByLabelDesc, SortDesc};
+        matches!(self.kind, Kind::Special(Sort | SortDesc | SortByLabel | SortByLabelDesc))
+    }
+
     /// Returns what it gives.
     pub fn value_type(&self) -> ValueType {
         match self.kind {
-            Kind::Special(Special::Time | Special::Pi | Special::Scalar) => ValueType::Scalar,
+            Kind::Special(
+                Special::Time
+                | Special::Pi
+                | Special::Scalar
+                | Special::Start
+                | Special::End
+                | Special::Range
+                | Special::Step
+                | Special::MaxOf
+                | Special::MinOf,
+            ) => ValueType::Scalar,
             _ => ValueType::Vector,
         }
     }
@@ -165,19 +192,24 @@ const TABLE: &[Function] = &[
     value("deg", |v, _| v * (180.0 / std::f64::consts::PI)),
     rate("delta", false, rates::delta),
     rate("deriv", false, rates::deriv),
+    rate("double_exponential_smoothing", false, curve::double_exponential_smoothing),
+    special("end", Special::End),
     value("exp", |v, _| v.exp()),
     of_metric("first_over_time", over_time::first),
     value("floor", |v, _| v.floor()),
-    special("histogram_avg", Special::NativeHistogram),
-    special("histogram_count", Special::NativeHistogram),
+    special("histogram_avg", Special::Nothing),
+    special("histogram_count", Special::Nothing),
     special("histogram_fraction", Special::HistogramFraction),
     special("histogram_quantile", Special::HistogramQuantile),
-    special("histogram_stddev", Special::NativeHistogram),
-    special("histogram_stdvar", Special::NativeHistogram),
-    special("histogram_sum", Special::NativeHistogram),
+    special("histogram_quantiles", Special::HistogramQuantiles),
+    special("histogram_stddev", Special::Nothing),
+    special("histogram_stdvar", Special::Nothing),
+    special("histogram_sum", Special::Nothing),
     calendar("hour", calendar::hour),
     rate("idelta", false, rates::idelta),
     rate("increase", true, rates::increase),
+    special("info", Special::Info),
+    rate("integral", false, curve::integral),
     rate("irate", false, rates::irate),
     special("label_join", Special::LabelJoin),
     special("label_replace", Special::LabelReplace),
@@ -185,7 +217,10 @@ const TABLE: &[Function] = &[
     value("ln", |v, _| v.ln()),
     value("log10", |v, _| v.log10()),
     value("log2", |v, _| v.log2()),
+    range("mad_over_time", Want::Last, over_time::mad),
+    special("max_of", Special::MaxOf),
     range("max_over_time", Want::Max, over_time::max),
+    special("min_of", Special::MinOf),
     range("min_over_time", Want::Min, over_time::min),
     calendar("minute", calendar::minute),
     calendar("month", calendar::month),
@@ -194,6 +229,7 @@ const TABLE: &[Function] = &[
     range("present_over_time", Want::Last, |_, _, _| Some(1.0)),
     range("quantile_over_time", Want::Last, over_time::quantile),
     value("rad", |v, _| v * (std::f64::consts::PI / 180.0)),
+    special("range", Special::Range),
     rate("rate", true, rates::rate),
     range("resets", Want::Last, over_time::resets),
     value("round", numbers::round),
@@ -202,15 +238,24 @@ const TABLE: &[Function] = &[
     value("sin", |v, _| v.sin()),
     value("sinh", |v, _| v.sinh()),
     special("sort", Special::Sort),
+    special("sort_by_label", Special::SortByLabel),
+    special("sort_by_label_desc", Special::SortByLabelDesc),
     special("sort_desc", Special::SortDesc),
     value("sqrt", |v, _| v.sqrt()),
+    special("start", Special::Start),
+    special("start_timestamp", Special::Nothing),
     range("stddev_over_time", Want::Last, over_time::stddev),
     range("stdvar_over_time", Want::Last, over_time::stdvar),
+    special("step", Special::Step),
     range("sum_over_time", Want::Sum, over_time::sum),
     value("tan", |v, _| v.tan()),
     value("tanh", |v, _| v.tanh()),
     special("time", Special::Time),
     special("timestamp", Special::Timestamp),
+    range("ts_of_first_over_time", Want::Last, over_time::ts_of_first),
+    range("ts_of_last_over_time", Want::Last, over_time::ts_of_last),
+    range("ts_of_max_over_time", Want::Max, over_time::ts_of_max),
+    range("ts_of_min_over_time", Want::Min, over_time::ts_of_min),
     special("vector", Special::Vector),
     calendar("year", calendar::year),
 ];
@@ -218,31 +263,6 @@ const TABLE: &[Function] = &[
 /// Returns a function by its name.
 pub fn lookup(name: &str) -> Option<&'static Function> {
     TABLE.binary_search_by(|f| f.name.cmp(name)).ok().and_then(|i| TABLE.get(i))
-}
-
-/// Functions that Prometheus 3.16 has behind `--enable-feature=promql-experimental-functions`.
-pub fn is_experimental(name: &str) -> bool {
-    const NAMES: [&str; 18] = [
-        "double_exponential_smoothing",
-        "end",
-        "histogram_quantiles",
-        "info",
-        "integral",
-        "mad_over_time",
-        "max_of",
-        "min_of",
-        "range",
-        "sort_by_label",
-        "sort_by_label_desc",
-        "start",
-        "start_timestamp",
-        "step",
-        "ts_of_first_over_time",
-        "ts_of_last_over_time",
-        "ts_of_max_over_time",
-        "ts_of_min_over_time",
-    ];
-    NAMES.contains(&name)
 }
 
 /// Neumaier's form of Kahan's sum: the next sum and compensation.

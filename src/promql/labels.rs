@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use super::xxhash;
 use crate::model::{Labels, METRIC_NAME};
 
 /// No label at all.
@@ -54,6 +55,25 @@ pub fn with(labels: &Labels, label: &str, value: &str) -> Labels {
         Err(at) => pairs.insert(at, (label.into(), value.into())),
     }
     Labels { name: labels.name.clone(), pairs: pairs.into() }
+}
+
+/// Returns Prometheus' hash of a label set: of names and values with their lengths before them
+/// (model/labels/labels_stringlabels.go).
+pub fn hash(labels: &Labels) -> u64 {
+    /// A longer text has this and three bytes of length.
+    const LONG: usize = 255;
+    let mut bytes = Vec::new();
+    for text in all(labels).flat_map(|(label, value)| [label, value]) {
+        match u8::try_from(text.len()) {
+            Ok(short) if text.len() < LONG => bytes.push(short),
+            _ => {
+                bytes.push(u8::MAX);
+                bytes.extend_from_slice(&text.len().to_le_bytes()[..3]);
+            }
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    xxhash::hash(&bytes)
 }
 
 /// Prometheus' order of label sets (labels.Compare): label by label, the name among them at its place.

@@ -1,8 +1,7 @@
 //! Text to expression: tokens, then a tree as it is written, then the expression that is evaluated.
 //!
-//! The grammar is that of Prometheus 3.16 (promql/parser) without feature flags, with its words for what is wrong and its
-//! places. What needs a flag there (experimental functions, `limit_ratio`, fill modifiers) is read and refused; `limitk`
-//! alone is not. What is absurdly long or nested is refused before anything recurses into it (see `bounds`).
+//! The grammar is that of Prometheus 3.16 (promql/parser) with experimental functions and fill modifiers, with its words
+//! for what is wrong and its places. What is absurdly long or nested is refused before anything recurses into it (see `bounds`).
 
 mod bounds;
 mod grammar;

@@ -205,8 +205,6 @@ fn errors_say_where() {
     check("sum(up))", (1, 9), "unexpected");
     check("nope(up)", (1, 1), "unknown function");
     check("sum(\n  rate(up)\n)", (2, 8), "expected type range vector");
-    check("limit_ratio(0.5, up)", (1, 1), "must be enabled");
-    check("mad_over_time(up[5m])", (1, 1), "not enabled");
     check("up{a=~\"(\"}", (1, 4), "error parsing regexp: missing closing ): `(`");
     check("{}", (1, 1), "at least one non-empty matcher");
 }

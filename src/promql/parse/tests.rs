@@ -74,36 +74,32 @@ fn what_makes_no_sense_is_refused_as_prometheus_refuses_it() {
 }
 
 #[test]
-fn what_needs_a_feature_flag_is_refused() {
-    let check = |text: &str, want: &str| {
-        let message = parse(text).err().map(|error| error.message);
-        assert_eq!(message.as_deref(), Some(want), "{text}");
-    };
-    let flag = "must be enabled with --enable-feature=promql-experimental-functions";
-    check("limit_ratio(0.5, up)", &format!("limit_ratio() is experimental and {flag}"));
-    for name in [
-        "double_exponential_smoothing",
-        "end",
-        "histogram_quantiles",
-        "info",
-        "integral",
-        "mad_over_time",
-        "max_of",
-        "min_of",
-        "range",
-        "sort_by_label",
-        "start",
-        "start_timestamp",
-        "step",
-        "ts_of_max_over_time",
+fn what_prometheus_has_behind_a_flag_is_read() {
+    for text in [
+        "limit_ratio(0.5, up)",
+        "double_exponential_smoothing(up[5m], 0.5, 0.1)",
+        "end() - start() + range() / step()",
+        "histogram_quantiles(b, \"q\", 0.5, 0.9)",
+        "info(up, {data=~\".*\"} @ 5)",
+        "integral(up[5m]) + integral(up[5m], 1)",
+        "max_of(1, min_of(time(), 2))",
+        "sort_by_label(up) or sort_by_label_desc(up, \"a\", \"b\")",
+        "a + fill(0) b",
+        "a / on(x) group_left() fill_right(-1) fill_left(5m) b",
     ] {
-        check(&format!("{name}(up)"), &format!("function {name:?} is not enabled"));
+        assert!(parse(text).is_ok(), "{text}: {:?}", parse(text).err());
     }
-    check("a + fill(0) b", "binop fill modifiers are experimental and not enabled");
-    check(
-        "a + on(x) group_left() fill_left(-1) fill_right(2) b",
-        "binop fill modifiers are experimental and not enabled",
-    );
+    let check = |text: &str, place: &str, want: &str| {
+        let error = parse(text).err().map(|error| error.to_string());
+        assert_eq!(error, Some(format!("{place}: parse error: {want}")), "{text}");
+    };
+    check("info(up, up{a=\"b\"})", "1:10", "expected label selectors only, got vector selector instead");
+    check("info(up, {a=\"b\"} == 1)", "1:10", "expected label selectors only");
+    check("info(up, 1)", "1:1", "expected type instant vector in call to function \"info\", got scalar");
+    check("info(up, {a=\"b\"}, 1)", "1:1", "expected at most 2 argument(s) in call to \"info\", got 3");
+    check("a and fill(0) b", "1:1", "filling in missing series not allowed for set operators");
+    check("a + fill(0) 1", "1:1", "filling in missing series only allowed between instant vectors");
+    check("a + fill(0) fill_left(1) b", "1:13", "unexpected <fill_left>");
     // Without parentheses these are names.
     for name in ["fill", "start", "step", "anchored", "sum", "offset", "by", "max_of"] {
         assert!(parse(&format!("{name} + {name}")).is_ok(), "{name}");
@@ -122,6 +118,9 @@ fn a_query_is_written_as_prometheus_writes_it() {
     check("up{b='1',a!~\"x\"} OFFSET 60", "up{a!~\"x\",b=\"1\"} offset 1m");
     check("a+on(x)group_left(y)b*2^-3", "a + on (x) group_left (y) b * 2 ^ -3");
     check("-a^2", "-a ^ 2");
+    check("a+fill(0)b", "a + fill (0) b");
+    check("a/on(x)group_left(y)fill_right(-1e30)b", "a / on (x) group_left (y) fill_right (-1e+30) b");
+    check("a/fill_right(1)fill_left(2.5)b", "a / fill_left (2.5) fill_right (1) b");
     check("foo[60*2] anchored @ 5.5", "foo[60 * 2] anchored @ 5.500");
     let written = "rate(foo[step() + 1m:max_of(1s, 30)] offset -(5m))";
     check("rate(foo[step()+1m:max_of(1s,30)]OFFSET -(5m))", written);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     model::Matcher,
-    promql::expr::{At, Card},
+    promql::expr::{At, Card, Fill},
 };
 
 /// An expression with its place.
@@ -129,6 +129,8 @@ pub struct Binary {
     pub on: bool,
     /// Of `group_left` and `group_right`.
     pub include: Vec<Arc<str>>,
+    /// `fill`, `fill_left`, `fill_right`
+    pub fill: Fill,
 }
 
 /// A length of time.

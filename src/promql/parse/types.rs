@@ -7,7 +7,11 @@ use super::{
 };
 use crate::{
     model::METRIC_NAME,
-    promql::{ValueType, expr::Card, functions},
+    promql::{
+        ValueType,
+        expr::{Card, Fill},
+        functions,
+    },
 };
 
 impl Node {
@@ -104,9 +108,32 @@ impl Parser<'_> {
         } else if let Some(at_most) = at_most.filter(|at_most| given > *at_most) {
             self.wrong(node.start, count("at most ", at_most));
         }
+        if let ("info", [_, selector]) = (name, args) {
+            self.check_info(node, selector);
+        }
         for (i, arg) in args.iter().enumerate() {
+            // It selects no series by itself: it need not say anything.
+            if name == "info" && i == 1 && matches!(arg.kind, Kind::Selector(_)) {
+                continue;
+            }
             let Some(want) = types.get(i).or(types.last().filter(|_| variadic != 0)) else { break };
             self.expect_type(arg, *want, &format!("call to function {name:?}"));
+        }
+    }
+
+    /// The second argument of `info` has the form of a selector, and is none.
+    fn check_info(&mut self, node: &Node, selector: &Node) {
+        let of = selector.value_type();
+        if of != ValueType::Vector {
+            let message = format!("expected type instant vector in call to function \"info\", got {}", of.described());
+            self.wrong(node.start, message);
+        }
+        match &selector.kind {
+            Kind::Selector(s) if s.name.is_none() => {}
+            Kind::Selector(_) => {
+                self.wrong(selector.start, "expected label selectors only, got vector selector instead");
+            }
+            _ => self.wrong(selector.start, "expected label selectors only"),
         }
     }
 
@@ -141,8 +168,16 @@ impl Parser<'_> {
             if !b.labels.is_empty() {
                 self.wrong(node.start, "vector matching only allowed between instant vectors");
             }
-        } else if is_set(b.op) && b.card != Card::OneToOne {
-            self.wrong(node.start, format!("no grouping allowed for {:?} operation", b.op));
+            if b.fill != Fill::default() {
+                self.wrong(node.start, "filling in missing series only allowed between instant vectors");
+            }
+        } else if is_set(b.op) {
+            if b.card != Card::OneToOne {
+                self.wrong(node.start, format!("no grouping allowed for {:?} operation", b.op));
+            }
+            if b.fill != Fill::default() {
+                self.wrong(node.start, "filling in missing series not allowed for set operators");
+            }
         }
         if is_set(b.op) && (left == ValueType::Scalar || right == ValueType::Scalar) {
             self.wrong(node.start, format!("set operator {:?} not allowed in binary scalar expression", b.op));

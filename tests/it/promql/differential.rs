@@ -20,10 +20,7 @@ use dogwatch::{
 use fastrand::Rng;
 use prost::Message;
 
-use super::{
-    generator::{Generator, series},
-    world,
-};
+use super::{generator::Generator, samples::series, world};
 
 /// A fixed time: where samples and steps lie to each other is part of what a seed gives.
 const BEGIN_MS: i64 = 1_767_225_600_000;
@@ -55,8 +52,7 @@ async fn peer(dir: &std::path::Path, client: &reqwest::Client) -> (Prometheus, S
         .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .args(["--web.enable-remote-write-receiver", "--log.level=error", "--storage.tsdb.retention.time=100y"])
-        // `limitk` is one.
-        .arg("--enable-feature=promql-experimental-functions")
+        .arg("--enable-feature=promql-experimental-functions,promql-binop-fill-modifiers")
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|e| panic!("{}: {e}; tests/run gets Prometheus 3", program().display()));
@@ -162,9 +158,11 @@ async fn theirs(client: &reqwest::Client, url: &str, query: &str, at: (i64, i64,
     Ok(outcome)
 }
 
-/// A note without how many histograms it is about: Prometheus adds what it has counted so far to itself at every step.
+/// A note without how many histograms it is about: Prometheus adds what it has counted so far to itself at every step,
+/// until the sum is negative.
 fn uncounted(note: &str) -> String {
-    let words = note.split(' ').map(|word| if word.bytes().all(|b| b.is_ascii_digit()) { "n" } else { word });
+    let is_count = |word: &str| word.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+    let words = note.split(' ').map(|word| if is_count(word) { "n" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -1,82 +1,6 @@
-//! Random series and random queries.
+//! Random queries.
 
-use dogwatch::{
-    model::{Labels, stale},
-    pack::Points,
-};
 use fastrand::Rng;
-
-const STEP_MS: i64 = 15_000;
-const SAMPLES: i64 = 240;
-
-/// Random series over an hour: counters with resets, gauges, gaps, ends, NaN and infinities, churn, histograms.
-pub fn series(begin_ms: i64, random: &mut Rng) -> Vec<(Labels, Points)> {
-    let mut all = Vec::new();
-    for i in 0..12 {
-        let (group, instance) = (format!("g{}", i % 3), format!("i{}", i % 6));
-        let pairs =
-            [("group", group.as_str()), ("instance", instance.as_str()), ("n", if i < 6 { "low" } else { "high" })];
-        all.push((Labels::new("req_total", pairs), points(begin_ms, random, Shape::Counter)));
-        all.push((Labels::new("temp", pairs), points(begin_ms, random, Shape::Gauge)));
-        all.push((Labels::new("odd", pairs), points(begin_ms, random, Shape::Odd)));
-    }
-    for instance in ["i0", "i1"] {
-        let mut cumulated = points(begin_ms, random, Shape::Counter);
-        for le in ["0.1", "0.5", "1", "2.5", "+Inf"] {
-            let pairs = [("instance", instance), ("le", le)];
-            all.push((Labels::new("lat_bucket", pairs), cumulated.clone()));
-            cumulated.values.iter_mut().enumerate().for_each(|(i, v)| *v += (i * (1 + le.len())) as f64);
-        }
-    }
-    for group in ["g0", "g1", "g2"] {
-        all.push((Labels::new("limit", [("group", group)]), points(begin_ms, random, Shape::Gauge)));
-        let typed = [("__type__", "gauge"), ("__unit__", "celsius"), ("group", group)];
-        all.push((Labels::new("typed", typed), points(begin_ms, random, Shape::Gauge)));
-    }
-    // Buckets whose counts fall, and one without an end.
-    for le in ["0.1", "1", "5", "+Inf", "NaN", "x"] {
-        let counter = points(begin_ms, random, Shape::Counter);
-        all.push((Labels::new("fallen_bucket", [("instance", "i0"), ("le", le)]), counter));
-    }
-    all
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Shape {
-    Counter,
-    Gauge,
-    Odd,
-}
-
-fn points(begin_ms: i64, random: &mut Rng, shape: Shape) -> Points {
-    let (mut points, mut value, mut ended) = (Points::default(), random.u32(0..1_000) as f64, false);
-    let offset = random.i64(1..STEP_MS);
-    let (from, to) = if shape == Shape::Odd { (random.i64(0..80), random.i64(150..SAMPLES)) } else { (0, SAMPLES) };
-    for i in from..to {
-        // Never at a whole second: no window's edge is ever exactly at a sample by chance alone.
-        let at = begin_ms + i * STEP_MS + offset / 1_000 * 1_000 + 137 + random.i64(0..3);
-        if shape != Shape::Counter && random.u8(0..40) == 0 {
-            if !ended && shape == Shape::Odd {
-                points.push(at, stale());
-            }
-            ended = true;
-            continue;
-        }
-        ended = false;
-        value = match shape {
-            Shape::Counter if random.u16(0..150) == 0 => random.u32(0..5) as f64,
-            Shape::Counter => value + random.u32(0..60) as f64 / 4.0,
-            Shape::Gauge => (random.f64() - 0.4) * 100.0,
-            Shape::Odd => match random.u8(0..30) {
-                0 => f64::NAN,
-                1 => f64::INFINITY,
-                _ => random.i32(-3..4) as f64,
-            },
-        };
-        points.push(at, value);
-    }
-    points
-}
 
 /// Queries by the grammar; types are right, sense is not asked for.
 ///
@@ -110,6 +34,7 @@ impl Generator {
             2 => format!("{} {} {}", self.scalar(), self.pick(&["+", "/", "^", "> bool", "%"]), self.scalar()),
             3 => format!("sort({})", self.distinct()),
             4 => format!("sort_desc({})", self.distinct()),
+            7 => format!("sort_by_label{}(temp, \"n\", \"instance\")", self.pick(&["", "_desc"])),
             5 | 6 => self.last_digits(depth),
             _ => self.vector(depth),
         };
@@ -173,7 +98,7 @@ impl Generator {
     }
 
     fn scalar(&mut self) -> &'static str {
-        const SCALARS: [&str; 12] = [
+        const SCALARS: [&str; 14] = [
             "2",
             "0.5",
             "-1.5",
@@ -186,6 +111,8 @@ impl Generator {
             "NaN",
             "scalar(limit{group=\"g1\"})",
             "(3 > bool 2)",
+            "(end() - start() + range())",
+            "max_of(step(), min_of(time(), 7))",
         ];
         SCALARS[self.random.usize(..SCALARS.len())]
     }
@@ -264,6 +191,12 @@ impl Generator {
             "count_over_time",
             "last_over_time",
             "first_over_time",
+            "ts_of_first_over_time",
+            "ts_of_last_over_time",
+            "ts_of_max_over_time",
+            "ts_of_min_over_time",
+            "mad_over_time",
+            "integral",
             "present_over_time",
             "stddev_over_time",
             "stdvar_over_time",
@@ -272,7 +205,12 @@ impl Generator {
     }
 
     fn over_time_with_numbers(&mut self, depth: usize) -> String {
-        match self.random.u8(0..3) {
+        match self.random.u8(0..5) {
+            3 => {
+                let factors = self.pick(&["0.5, 0.1", "0.2, 0.9", "0.2, 0.9", "0.2, 1.5"]);
+                format!("double_exponential_smoothing({}, {factors})", self.range(0))
+            }
+            4 => format!("integral({}, {})", self.range(depth - 1), self.pick(&["0", "1", "2", "7"])),
             0 => {
                 let q = self.pick(&["0", "0.3", "0.99", "1", "1.5"]);
                 format!("quantile_over_time({q}, {})", self.range(depth))
@@ -292,6 +230,7 @@ impl Generator {
                 "histogram_fraction({}, rate(lat_bucket[{range}]))",
                 self.pick(&["0, 1", "-Inf, 0.3", "1, 0.5", "0.02, 0.07"])
             ),
+            2 if self.random.bool() => format!("histogram_quantiles(lat_bucket, \"q\", 0.5, {})", self.scalar()),
             1 => format!("histogram_quantile(0.9, sum by (le) (rate(lat_bucket[{range}])))"),
             2 => format!("histogram_quantile({}, {})", self.pick(&["0.5", "2", "NaN"]), self.selector()),
             3 => format!("histogram_quantile(0.5, lat_bucket{})", self.shift()),
@@ -344,7 +283,12 @@ impl Generator {
 
     fn of_labels(&mut self, depth: usize) -> String {
         let vector = self.vector(depth);
-        match self.random.u8(0..5) {
+        match self.random.u8(0..7) {
+            5 => format!("info({vector})"),
+            6 => {
+                let data = ["{zone=~\".+\"}", "{zone=\"z1\"}", "{__name__=~\"target_.*\",zone=~\".*\"}", "{}"];
+                format!("info({vector}, {})", self.pick(&data))
+            }
             0 => format!("label_replace({vector}, \"__name__\", \"$1_$2\", \"group\", \"(.)(.)\")"),
             1 => format!("label_replace({vector}, \"group\", \"\", \"instance\", \"i[0-2]\")"),
             2 => format!("label_join({vector}, \"to\", \"-\", \"group\", \"nowhere\", \"instance\")"),
@@ -364,7 +308,8 @@ impl Generator {
             " by (nowhere)",
             " without ()",
         ]);
-        match self.random.u8(0..6) {
+        match self.random.u8(0..7) {
+            6 => format!("limit_ratio{by} ({}, {})", self.pick(&["0.5", "-0.3", "1.5", "0"]), self.vector(depth)),
             0 => {
                 let q = self.pick(&["0.5", "0.9", "-1", "NaN", "scalar(limit{group=\"g1\"})"]);
                 format!("quantile{by} ({q}, {})", self.without_at(depth))
@@ -418,6 +363,7 @@ impl Generator {
             "on (group) group_right (n) ",
             "ignoring (instance, n) group_left (nowhere) ",
         ]);
-        format!("({l}) {op} {on}({r})")
+        let fill = self.pick(&["", "", "fill (0) ", "fill_left (-1.5) ", "fill_left (2) fill_right (7e30) "]);
+        format!("({l}) {op} {on}{fill}({r})")
     }
 }

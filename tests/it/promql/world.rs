@@ -79,9 +79,7 @@ impl World {
                     |labels: &Labels| selections.iter().any(|s| s.matchers.iter().all(|m| m.matches_labels(labels)));
                 self.native.iter().any(fits).then_some("native histogram")
             }
-            Err(error) => {
-                ["not enabled", "experimental"].iter().any(|w| error.message.contains(w)).then_some("feature flag")
-            }
+            Err(_) => None,
         }
     }
 
@@ -118,7 +116,7 @@ impl World {
             }
         };
         // As promqltest does: the same instant in the middle of a range, unless the query tells them apart.
-        let knows = ["range()", "step()"].iter().any(|word| eval.query.contains(word));
+        let knows = ["range()", "step()", "start()", "end()"].iter().any(|word| eval.query.contains(word));
         if !eval.range && !eval.ordered && !knows && promql::parse(&eval.query).is_ok_and(|q| can_range(q.value_type()))
         {
             let range = (eval.at.0 - MINUTE, eval.at.0 + MINUTE, MINUTE);
