@@ -125,6 +125,15 @@ struct AskArgs {
     /// Its address; default: `listen` of the configuration
     #[arg(long, env = "DOGWATCH_URL", value_name = "URL")]
     url: Option<url::Url>,
+    /// Log in by this name, where its web_config asks for one; or in the URL
+    #[arg(long, env = "DOGWATCH_USER", value_name = "NAME", requires = "password_file")]
+    user: Option<String>,
+    /// Its password stands in this file
+    #[arg(long, env = "DOGWATCH_PASSWORD_FILE", value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Trust its certificate by the CAs in this file too
+    #[arg(long, env = "DOGWATCH_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How to print
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,

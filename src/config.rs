@@ -12,6 +12,7 @@ mod plain_errors;
 mod templates;
 mod tree;
 mod validate;
+mod web;
 
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,15 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
-pub use self::{error::ConfigError, listen::listen, places::Places};
+pub use self::{
+    error::ConfigError,
+    listen::listen,
+    places::Places,
+    web::{door, speaks_tls},
+};
 use crate::{
     discover::config::ClusterConfig,
     dispatch::{
@@ -67,6 +73,11 @@ pub struct Config {
     /// Address of pages, API and /metrics.
     #[serde(deserialize_with = "listen::deserialize")]
     pub listen: SocketAddr,
+    /// TLS and passwords of what is listened on, in a file of the exporter-toolkit's format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_config: Option<PathBuf>,
+    /// Whoever reaches it from another machine may ask without a login.
+    pub allow_unauthenticated: bool,
     /// Where people find dogwatch: the links in messages.
     pub external_url: Option<Url>,
     /// Added to every alert; tells vantages apart.
@@ -137,6 +148,8 @@ impl Default for Config {
         Self {
             data_dir: default_data_dir(),
             listen: (Ipv4Addr::LOCALHOST, PORT).into(),
+            web_config: None,
+            allow_unauthenticated: false,
             external_url: None,
             external_labels: BTreeMap::new(),
             defaults: Defaults::default(),
@@ -335,11 +348,11 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
 }
 
 /// Reads what the document says. What is wrong is left out and the rest read again, so that all is told at once.
-fn read(document: &mut tree::Document, source: &error::Source<'_>) -> Result<Config, Vec<ConfigError>> {
+fn read<T: DeserializeOwned>(document: &mut tree::Document, source: &error::Source<'_>) -> Result<T, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut left_out = BTreeSet::new();
     loop {
-        let error = match serde_path_to_error::deserialize::<_, Config>(&document.value) {
+        let error = match serde_path_to_error::deserialize::<_, T>(&document.value) {
             Ok(config) if errors.is_empty() => return Ok(config),
             Ok(_) => break,
             Err(error) => error,
@@ -369,6 +382,7 @@ fn resolve(config: &mut Config, base: &Path) {
         }
     };
     absolute(&mut config.data_dir);
+    config.web_config.iter_mut().for_each(absolute);
     for cluster in &mut config.clusters {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];

@@ -12,6 +12,7 @@ mod forms;
 mod guard;
 mod history;
 pub mod incidents;
+mod login;
 pub mod metrics;
 mod notes;
 pub mod page;
@@ -45,7 +46,8 @@ use self::{
 use crate::{
     clock::Clock,
     dispatch::Submissions,
-    heartbeat::Heartbeats,
+    heartbeat::{self, Heartbeats},
+    login::Door,
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
     query::Engine,
@@ -84,6 +86,10 @@ pub struct Web {
     pub reload: mpsc::Sender<ReloadAnswer>,
     /// Where people find dogwatch; links begin with its path.
     pub external_url: String,
+    /// TLS, and who may log in.
+    pub door: Door,
+    /// What this machine is called: pages may be asked for by these names too.
+    pub own_names: Arc<[String]>,
     /// Where alerts, silences and acknowledgements are handed in.
     pub submissions: Submissions,
     /// How the rules stand.
@@ -127,6 +133,8 @@ impl Web {
 
 /// Returns the whole URL map.
 pub fn router(web: Web) -> Router {
+    let names = guard::Names::new(&web.external_url, &web.own_names);
+    let door = (web.door.clone(), web.heartbeats.clone());
     Router::new()
         .route("/", get(home))
         .route("/targets/{cluster}/{job}/{instance}", get(target))
@@ -154,9 +162,10 @@ pub fn router(web: Web) -> Router {
         .merge(ping::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
-        .layer(middleware::from_fn(guard::guard))
-        // Queries have their own deadline, and may come from other pages.
+        .layer(middleware::from_fn(guard::in_time))
         .merge(api_v1::router())
+        .layer(middleware::from_fn_with_state(door, login::ask))
+        .layer(middleware::from_fn_with_state(names, guard::guard))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
         .with_state(web)
 }
@@ -346,13 +355,16 @@ async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
     lost(&web, &format!("There is no page at {path}."))
 }
 
-/// A path as it may be shown: what stands behind `ping` is a token, however the address was mistyped.
+/// A path as it may be shown: what stands behind `ping`, and each part that is long enough for a heartbeat's token, is
+/// left out, however the address was mistyped.
 fn shown_path(path: &str) -> String {
     let lower = path.to_ascii_lowercase();
-    match lower.find("ping/") {
+    let path = match lower.find("ping/") {
         Some(at) => format!("{}…", &path[..at + "ping/".len()]),
         None => path.to_owned(),
-    }
+    };
+    let shown = |part| if str::len(part) < heartbeat::tokens::LENGTH_MIN { part } else { "…" };
+    path.split('/').map(shown).collect::<Vec<_>>().join("/")
 }
 
 fn missing_incident(web: &Web, missing: &Missing) -> Response {

@@ -20,6 +20,7 @@ pub mod health;
 pub mod heartbeat;
 pub mod http;
 pub mod ingest;
+pub mod login;
 pub mod model;
 pub mod notify;
 pub mod pack;

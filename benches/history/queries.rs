@@ -232,6 +232,8 @@ pub fn serve(address: &str, dir: &str) {
             clock,
             reload,
             external_url: String::new(),
+            own_names: Arc::new([]),
+            door: Default::default(),
             submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats,

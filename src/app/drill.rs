@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Shared, links};
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     demo::FakeCluster,
     dispatch::config::RouteConfig,
     dispatch::drill::{DrillConfig, next},
@@ -116,7 +116,7 @@ async fn stage(config: &Config, only: Option<&str>, keep: Option<mpsc::Sender<Re
     std::fs::write(dir.0.join("drill.yml"), RULES).context("the drill's rule can't be written")?;
     let mut staged = drill_config(config, only, &cluster, &dir.0);
     // Links lead to the watchdog that people know, not to the drill's own port.
-    staged.external_url = links::base(config, config.listen).await.parse().ok();
+    staged.external_url = links::base(config, config.listen, config::speaks_tls(config)).await.parse().ok();
     let mut integrations = staged.integrations().map_err(|(at, message)| anyhow::anyhow!("{at}: {message}"))?;
     if let Some(keep) = keep {
         integrations = integrations.iter().map(|i| i.rehearsed(keep.clone())).collect();

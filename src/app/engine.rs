@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared, changes, drill,
     ground::Ground,
+    links,
     plan::{Plan, Running, monitoring},
     self_metrics,
     server::Server,
@@ -233,6 +234,8 @@ impl Engine {
             clock: shared.clock.clone(),
             reload: shared.reload.clone(),
             external_url: plan.external_url.clone(),
+            door: plan.door.clone(),
+            own_names: links::own_names().into(),
             submissions: self.submissions.clone(),
             rules: self.rule_parts.states.clone(),
             heartbeats: self.heartbeats.clone(),

@@ -13,16 +13,17 @@ use crate::config::Config;
 const NAMED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells what every link begins with, without a slash at the end.
-pub async fn base(config: &Config, listening: SocketAddr) -> String {
+pub async fn base(config: &Config, listening: SocketAddr, by_tls: bool) -> String {
+    let scheme = if by_tls { "https" } else { "http" };
     if let Some(url) = &config.external_url {
         return url.as_str().trim_end_matches('/').to_owned();
     }
     if !listening.ip().is_unspecified() {
-        return format!("http://{listening}");
+        return format!("{scheme}://{listening}");
     }
     match own_name().await {
-        Some(name) => format!("http://{name}:{}", listening.port()),
-        None => format!("http://{listening}"),
+        Some(name) => format!("{scheme}://{name}:{}", listening.port()),
+        None => format!("{scheme}://{listening}"),
     }
 }
 
@@ -38,11 +39,25 @@ pub fn warning(config: &Config) -> Option<String> {
     })
 }
 
+/// The machine's names that are known without asking anybody: people may ask for pages by them.
+pub fn own_names() -> Vec<String> {
+    let Some(host) = hostname() else { return Vec::new() };
+    let (full, _) = full_names(&host, &read("/etc/hosts"), "");
+    full.into_iter().chain([host]).collect()
+}
+
+fn hostname() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok().filter(|name| !name.is_empty())
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
 /// The machine's name as others may know it: in full, where /etc/hosts or the resolver know it so.
 async fn own_name() -> Option<String> {
-    let host = nix::unistd::gethostname().ok()?.into_string().ok().filter(|name| !name.is_empty())?;
-    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let (local, asked) = full_names(&host, &text("/etc/hosts"), &text("/etc/resolv.conf"));
+    let host = hostname()?;
+    let (local, asked) = full_names(&host, &read("/etc/hosts"), &read("/etc/resolv.conf"));
     if local.is_some() {
         return local;
     }
@@ -98,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn links_lead_where_people_are() {
         async fn check(config: Config, expected: &str) {
-            let base = base(&config, config.listen).await;
+            let base = base(&config, config.listen, false).await;
             assert!(base.starts_with(expected) && !base.contains("0.0.0.0"), "{base}");
         }
         let at = |listen: &str| Config { listen: listen.parse().unwrap(), ..Config::default() };

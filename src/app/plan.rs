@@ -21,6 +21,7 @@ use crate::{
     discover::config::{ClusterConfig, MonitoringConfig},
     dispatch::Routing,
     heartbeat,
+    login::Door,
     notify::Integration,
     rule,
 };
@@ -35,6 +36,8 @@ pub struct Plan {
     pub(super) integrations: Vec<Integration>,
     /// What, and when.
     pub(super) routing: Routing,
+    /// TLS, and who may log in.
+    pub(super) door: Door,
     /// The port, taken; `None`: the one that is held serves on.
     pub(super) listener: Option<TcpListener>,
     /// Where that is.
@@ -65,6 +68,7 @@ struct Made {
     rules: Vec<rule::Group>,
     integrations: Vec<Integration>,
     routing: Routing,
+    door: Door,
 }
 
 impl Made {
@@ -74,12 +78,14 @@ impl Made {
         let rules = config::rules(config);
         let integrations = integrations.map_or_else(|| config.integrations().map_err(wrong), Ok);
         let routing = config.routing().map_err(wrong);
-        match (rules, integrations, routing) {
-            (Ok(rules), Ok(integrations), Ok(routing)) => Ok(Self { rules, integrations, routing }),
-            (rules, integrations, routing) => {
+        let door = preflight::door(config);
+        match (rules, integrations, routing, door) {
+            (Ok(rules), Ok(integrations), Ok(routing), Ok(door)) => Ok(Self { rules, integrations, routing, door }),
+            (rules, integrations, routing, door) => {
                 let found = rules.err().map(|errors| errors.0).unwrap_or_default();
                 let found = found.into_iter().map(|e| Problem::new(e.at.unwrap_or_default(), e.message));
-                Err(found.chain(integrations.err()).chain(routing.err()).collect())
+                let door = door.err().into_iter().flatten();
+                Err(found.chain(integrations.err()).chain(routing.err()).chain(door).collect())
             }
         }
     }
@@ -92,14 +98,14 @@ impl Plan {
     /// # Errors
     /// When the port can't be taken, or rules, receivers or routes can't be used.
     pub async fn at_start(config: &Config, integrations: Option<Vec<Integration>>) -> anyhow::Result<Self> {
-        let Made { rules, integrations, routing } =
+        let Made { rules, integrations, routing, door } =
             Made::of(config, integrations).map_err(|problems| anyhow::anyhow!("{}", words(&problems)))?;
         let listener = preflight::listen(config.listen).await.map_err(|(_, why)| anyhow::anyhow!("{why}"))?;
         let listening = listener.local_addr().context("the port's address can't be told")?;
-        let external_url = links::base(config, listening).await;
+        let external_url = links::base(config, listening, door.tls.is_some()).await;
         let (config, listener, dialers) = (config.clone(), Some(listener), HashMap::new());
         let heartbeats = None;
-        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, heartbeats, dialers })
+        Ok(Self { config, rules, integrations, routing, door, listener, listening, external_url, heartbeats, dialers })
     }
 
     /// To take the place of what runs: nothing in it may fail later.
@@ -113,7 +119,7 @@ impl Plan {
             return Err(vec![Problem::new("data_dir", why)]);
         }
         let (config, made) = aside(config, |config| Made::of(config, None)).await?;
-        let Made { rules, integrations, routing } = made?;
+        let Made { rules, integrations, routing, door } = made?;
         let mut problems = preflight::files(&config, &integrations).await;
         let (dialers, unusable) = dialers(&config, running).await;
         problems.extend(unusable);
@@ -134,11 +140,11 @@ impl Plan {
             return Err(problems);
         }
         let listening = listener.as_ref().and_then(|l| l.local_addr().ok()).unwrap_or(running.listening);
-        let external_url = links::base(&config, listening).await;
+        let external_url = links::base(&config, listening, door.tls.is_some()).await;
         let read = |config: &Config| heartbeat::Configured::new(config.heartbeats.clone(), monitoring(config));
         let (config, heartbeats) = aside(config, read).await?;
         let heartbeats = Some(heartbeats);
-        Ok(Self { config, rules, integrations, routing, listener, listening, external_url, heartbeats, dialers })
+        Ok(Self { config, rules, integrations, routing, door, listener, listening, external_url, heartbeats, dialers })
     }
 }
 

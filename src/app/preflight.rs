@@ -19,8 +19,9 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     heartbeat::tokens,
+    login::Door,
     notify::{Integration, receiver_of},
 };
 
@@ -52,6 +53,26 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.at.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.at, self.message) }
     }
+}
+
+/// What stands before every answer, and whether that is enough for where it listens.
+///
+/// # Errors
+/// All that is wrong with `web_config`; that others could ask without a login.
+pub fn door(config: &Config) -> Result<Door, Vec<Problem>> {
+    let door = config::door(config)
+        .map_err(|errors| errors.iter().map(|e| Problem::new("web_config", e.brief())).collect::<Vec<_>>())?;
+    let at = config.listen;
+    if at.ip().to_canonical().is_loopback() || door.is_guarded() || config.allow_unauthenticated {
+        return Ok(door);
+    }
+    let why = format!(
+        "{at} can be reached from other machines, and nobody would have to log in: set web_config to a file with \
+         basic_auth_users, or listen on 127.0.0.1:{} behind a proxy that asks for a login; where whoever reaches it may read \
+         and silence everything, write allow_unauthenticated: true",
+        at.port()
+    );
+    Err(vec![Problem::new("listen", why)])
 }
 
 /// Reads every file that deliveries, pings and remote_write need.

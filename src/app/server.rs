@@ -7,11 +7,15 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Serving;
-use crate::http::{self, Web};
+use crate::{
+    http::{self, Web},
+    login::Tls,
+};
 
 /// Who answers, and where.
 pub struct Server {
     routers: watch::Sender<Router>,
+    tls: watch::Sender<Option<Tls>>,
     /// What is listened on; `None`: nothing yet.
     pub(super) listener: Option<Arc<TcpListener>>,
     leave: CancellationToken,
@@ -21,16 +25,19 @@ pub struct Server {
 impl Server {
     /// Not listening yet; ends with `stop`.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { routers: watch::Sender::new(Router::new()), listener: None, leave: stop.child_token(), stop }
+        let (routers, tls) = (watch::Sender::new(Router::new()), watch::Sender::new(None));
+        Self { routers, tls, listener: None, leave: stop.child_token(), stop }
     }
 
     /// Answers from `web` from now on, also on connections that are there already; on another port where one is given.
     pub fn serve(&mut self, web: Web, listener: Option<TcpListener>, serving: &Serving, tasks: &mut JoinSet<()>) {
+        self.tls.send_replace(web.door.tls.clone());
         drop(self.routers.send_replace(http::router(web)));
         let Some(listener) = listener.map(Arc::new) else { return };
         let before = std::mem::replace(&mut self.leave, self.stop.child_token());
         let router = http::newest(self.routers.subscribe());
-        let served = http::serve_until(listener.clone(), router, self.leave.clone(), self.stop.clone());
+        let served =
+            http::serve_until(listener.clone(), router, self.tls.subscribe(), self.leave.clone(), self.stop.clone());
         tasks.spawn_on(served, serving.handle());
         self.listener = Some(listener);
         // Only now that the new port answers.

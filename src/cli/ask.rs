@@ -1,12 +1,15 @@
 //! Asking the running watchdog over HTTP, as its pages do.
 
-use std::time::Duration;
+use std::{error::Error as _, path::Path, time::Duration};
 
 use anyhow::anyhow;
 use serde_json::Value;
 
 use super::{AskArgs, ConfigArgs, output};
-use crate::{config::Config, model::text};
+use crate::{
+    config::{Config, speaks_tls},
+    model::{Secret, text},
+};
 
 /// A person waits no longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -18,26 +21,40 @@ const SAID_MAX: usize = 500;
 pub struct Watchdog {
     base: String,
     client: reqwest::Client,
+    /// Name and password.
+    login: Option<(String, Secret)>,
 }
 
 impl Watchdog {
     /// The one that the arguments name: the address, or that of the configuration.
     pub async fn new(args: &AskArgs) -> anyhow::Result<Self> {
         let base = match &args.url {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            Some(url) => {
+                let mut url = url.clone();
+                // Told in no error. An address that can have neither has none.
+                let _ = url.set_username("").and_then(|()| url.set_password(None));
+                url.as_str().trim_end_matches('/').to_owned()
+            }
             None => {
                 let config = ConfigArgs { config: args.config.clone(), kubeconfig: None };
-                let listen = match output::config_file(&config) {
-                    Some(_) => output::configuration(&config).await.map_err(anyhow::Error::msg)?.listen,
-                    None => Config::default().listen,
+                let config = match output::config_file(&config) {
+                    Some(_) => output::configuration(&config).await.map_err(anyhow::Error::msg)?,
+                    None => Config::default(),
                 };
+                let (listen, scheme) = (config.listen, if speaks_tls(&config) { "https" } else { "http" });
                 let host = if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
-                format!("http://{}:{}", if host.contains(':') { format!("[{host}]") } else { host }, listen.port())
+                format!("{scheme}://{}:{}", if host.contains(':') { format!("[{host}]") } else { host }, listen.port())
             }
         };
         crate::notify::init();
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-        Ok(Self { base, client })
+        let mut client = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        if let Some(file) = &args.ca_file {
+            let pem = read(file)?;
+            let cas = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
+            let cas = cas.map_err(|_| anyhow!("{}: there is no PEM certificate in it", file.display()))?;
+            client = client.tls_certs_merge(cas);
+        }
+        Ok(Self { base, client: client.build()?, login: login(args)? })
     }
 
     /// A GET.
@@ -57,6 +74,10 @@ impl Watchdog {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let request = match &self.login {
+            Some((name, password)) => request.basic_auth(name, Some(password.reveal())),
+            None => request,
+        };
         let response = request.send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
         let text = response.text().await.map_err(|e| self.unreached(&e))?;
@@ -93,9 +114,44 @@ impl Watchdog {
                 PATIENCE.as_secs()
             );
         }
+        if error.is_connect() && is_certificate(error) {
+            return anyhow!(
+                "the certificate of {base} is not trusted here: name its CA with --ca-file, and ask by a name that it is for"
+            );
+        }
         if error.is_connect() {
             return anyhow!("nothing answers at {base}: start it there (`dogwatch run`), or {where_else}");
         }
         anyhow!("what answers at {base} does not speak HTTP as dogwatch does: {where_else}")
     }
+}
+
+/// Name and password, of the arguments or of the URL.
+fn login(args: &AskArgs) -> anyhow::Result<Option<(String, Secret)>> {
+    let of_url = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let url = args.url.as_ref();
+    let name = args.user.clone().or_else(|| url.map(|u| of_url(u.username())).filter(|name| !name.is_empty()));
+    let Some(name) = name else { return Ok(None) };
+    let password = match (&args.password_file, url.and_then(url::Url::password)) {
+        (Some(file), _) => read(file)?.trim_end_matches(['\r', '\n']).to_owned(),
+        (None, Some(password)) => of_url(password),
+        (None, None) => return Err(anyhow!("there is no password for {name}: name a file with it by --password-file")),
+    };
+    Ok(Some((name, Secret::new(password))))
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).map_err(|e| anyhow!("{}: {}", file.display(), text::unreadable(&e)))
+}
+
+/// Whether a connection failed for what the other side showed of itself.
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        if this.to_string().contains("invalid peer certificate") {
+            return true;
+        }
+        cause = this.source();
+    }
+    false
 }

@@ -60,6 +60,9 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let integrations = config.integrations().unwrap_or_default();
     let unusable = preflight::files(&config, &integrations).await;
     errors.extend(unusable.into_iter().map(|problem| told(&problem.at, problem.message)));
+    let door = preflight::door(&config);
+    let by_tls = door.as_ref().is_ok_and(|door| door.tls.is_some());
+    errors.extend(door.err().into_iter().flatten().map(|problem| told(&problem.at, problem.message)));
     let busy = match port(&config).await {
         Ok(busy) => busy,
         Err(why) => {
@@ -75,7 +78,7 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
         return Ok(output::fail(&errors.join("\n")));
     }
     if !config.receivers.is_empty() {
-        output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen).await));
+        output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen, by_tls).await));
     }
     let green = output::style(AnsiColor::Green);
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
@@ -163,8 +166,12 @@ fn warnings(config: &Config) -> Vec<String> {
             .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
     }
     warnings.extend(links::warning(config));
-    if !config.listen.ip().is_loopback() {
-        warnings.push(format!("{} can be reached from other machines and asks for no password", config.listen));
+    if !config.listen.ip().to_canonical().is_loopback() && config.allow_unauthenticated {
+        warnings.push(format!(
+            "{} can be reached from other machines, and allow_unauthenticated lets everybody there read and silence \
+             everything where web_config asks for no login",
+            config.listen
+        ));
     }
     warnings
 }

@@ -70,6 +70,11 @@ fn may_hold_secret(line: &str) -> bool {
 }
 
 impl ConfigError {
+    /// Returns it without what stands there.
+    pub(super) fn without_line(self) -> Self {
+        Self { line: None, ..self }
+    }
+
     /// Returns it in one line, without what stands in the file: for logs and answers, which strangers may read.
     pub fn brief(&self) -> String {
         let Self { path, message, .. } = self;

@@ -83,7 +83,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
        | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
        |
      2 | zzz: 1
        | ^

@@ -18,7 +18,7 @@ use super::config::{HeartbeatConfig, MonitoringConfig};
 use crate::model::text;
 
 /// A shorter token can be guessed.
-const LENGTH_MIN: usize = 16;
+pub const LENGTH_MIN: usize = 16;
 /// A longer one is none, but a mistaken file.
 const LENGTH_MAX: usize = 512;
 /// The most that is read of a token's file.

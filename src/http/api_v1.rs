@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -65,34 +65,23 @@ pub fn router() -> Router<Web> {
         .route("/status/tsdb", get(status::tsdb))
         .route("/status/walreplay", get(status::walreplay))
         .fallback(any(nothing_here))
-        .layer(middleware::from_fn(cors));
+        .layer(middleware::from_fn(preflight));
     Router::new()
         .nest("/api/v1", api)
         .route("/federate", get(federate::federate))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
 }
 
-/// As Prometheus with its default `--web.cors.origin`: any page may read.
-async fn cors(request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match *request.method() {
+/// Prometheus answers these whatever is asked; that pages of other origins may read is never said.
+async fn preflight(request: Request, next: Next) -> Response {
+    match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-        set(header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin");
-        set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS");
-        set(header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date");
     }
-    response
 }
 
 async fn nothing_here(request: Request) -> Failed {
-    Failed::not_found(format!("there is nothing at /api/v1{}", request.uri().path()))
+    Failed::not_found(format!("there is nothing at /api/v1{}", super::shown_path(request.uri().path())))
 }
 
 async fn instant(State(web): State<Web>, params: Params) -> Answered {

@@ -11,12 +11,16 @@ use hyper_util::{
 };
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceExt as _, service_fn};
+
+use crate::login::Tls;
 
 /// The most connections at a time: the page reloads on a short connection, a scraper holds one. More wait in the
 /// kernel's queue.
@@ -46,24 +50,36 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A pause after a failed accept (out of file descriptors): trying at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A TLS handshake has to end within this.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The first byte of every TLS connection (RFC 8446 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
+/// For those who speak plain HTTP where TLS is spoken.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 42\r\n\
+    connection: close\r\n\r\ndogwatch speaks TLS here: ask by https://\n";
+
 /// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
 /// Only the API's forms are ever read as a body, up to a limit and in a limited time.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    serve_until(listener.into(), router, stop.clone(), stop).await;
+    serve_until(listener.into(), router, watch::channel(None).1, stop.clone(), stop).await;
 }
 
 /// The same, where another listener may take its place: from `leave` on, which comes with `stop` at the latest, it accepts
-/// nothing more, and requests under way have the time that they need.
+/// nothing more, and requests under way have the time that they need. Each connection speaks TLS as `tls` has it then.
 pub async fn serve_until(
     listener: Arc<TcpListener>,
     router: Router,
+    tls: watch::Receiver<Option<Tls>>,
     leave: CancellationToken,
     stop: CancellationToken,
 ) {
     let room = Arc::new(Semaphore::new(room()));
     let connections = TaskTracker::new();
     let spawn = |stream, permit| {
-        connections.spawn(connection(stream, router.clone(), (leave.clone(), stop.clone()), permit));
+        let (tls, until) = (tls.borrow().clone(), (leave.clone(), stop.clone()));
+        connections.spawn(connection(stream, tls, router.clone(), until, permit));
     };
     while let Some((stream, permit)) = accept(&listener, &room, &leave).await {
         spawn(stream, permit);
@@ -116,9 +132,41 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
+    tls: Option<Tls>,
+    router: Router,
+    until: (CancellationToken, CancellationToken),
+    _permit: OwnedSemaphorePermit,
+) {
+    let Some(tls) = tls else { return speak(stream, router, until).await };
+    let handshake = timeout(HANDSHAKE_TIMEOUT, handshake(stream, &tls));
+    if let Some(Ok(Some(stream))) = until.1.run_until_cancelled(handshake).await {
+        speak(stream, router, until.clone()).await;
+    }
+}
+
+async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStream>> {
+    let mut first = [TLS_HANDSHAKE];
+    stream.peek(&mut first).await.ok()?;
+    if first != [TLS_HANDSHAKE] {
+        // What is not read would have the kernel break the connection off before the answer is there.
+        let mut request = vec![0; HEADERS_MAX_BYTES];
+        stream.read(&mut request).await.ok()?;
+        stream.write_all(SPEAK_TLS).await.ok()?;
+        return None;
+    }
+    match TlsAcceptor::from(tls.current().await).accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(e) => {
+            tracing::debug!(error = %e, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     router: Router,
     (leave, stop): (CancellationToken, CancellationToken),
-    _permit: OwnedSemaphorePermit,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let request: Request = request.map(Body::new);
@@ -155,10 +203,8 @@ async fn connection(
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     use super::*;
+    use axum::routing::get;
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_too_old_ends_after_its_request() {

@@ -199,7 +199,7 @@ fn dead_links_are_told_before_they_are_sent() {
         said.contains("links in messages will lead to http://127.0.0.1:9559, which is dead everywhere but"),
         "{said}"
     );
-    let (_, said) = file("listen: :9559\n");
+    let (_, said) = file("listen: :9559\nallow_unauthenticated: true\n");
     assert!(!said.contains("dead"), "{said}");
     assert!(said.contains("links in messages lead to http://") && !said.contains("http://0.0.0.0"), "{said}");
     let (_, said) = file("external_url: https://watch.example.org\n");

@@ -177,6 +177,8 @@ impl Rig {
             clock,
             reload: mpsc::channel(1).0,
             external_url: "https://watch.example.org/".into(),
+            own_names: Arc::new([]),
+            door: Default::default(),
             submissions,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),

@@ -74,6 +74,8 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         clock,
         reload,
         external_url: external_url.to_owned(),
+        own_names: Arc::new([]),
+        door: Default::default(),
         submissions: dogwatch::dispatch::Submissions::new().0,
         rules: dogwatch::rule::GroupStates::default(),
         heartbeats,
@@ -106,7 +108,7 @@ impl Served {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Got {
-        self.send(&format!("{method} {path} HTTP/1.1\r\nhost: watch\r\nconnection: close\r\n{headers}\r\n")).await
+        self.send(&format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")).await
     }
 
     async fn get(&self, path: &str) -> Got {
@@ -139,6 +141,8 @@ async fn every_address_answers_with_its_type_and_the_guarding_headers() {
         ("/nope", 404, "text/html; charset=utf-8"),
         ("/Ping/a-tokens-text", 404, "text/html; charset=utf-8"),
         ("//ping/a-tokens-text/start", 404, "text/html; charset=utf-8"),
+        ("/pnig/a-tokens-text-in-full", 404, "text/html; charset=utf-8"),
+        ("/api/v1/pnig/a-tokens-text-in-full", 404, "application/json"),
     ] {
         let got = served.get(path).await;
         assert_eq!(got.status, status, "{path}: {}", got.head);
@@ -210,6 +214,10 @@ async fn a_reload_is_asked_for_by_post_and_not_by_other_sites() {
     assert!(got.head.contains("allow: post") && got.body.contains("by POST"), "{}{}", got.head, got.body);
     let foreign = served.ask("POST", "/-/reload", "origin: https://evil.example\r\n").await;
     assert_eq!(foreign.status, 403);
+    let rebound = "POST /-/reload HTTP/1.1\r\nhost: evil.example\r\norigin: http://evil.example\r\nsec-fetch-site: same-origin\r\nconnection: close\r\n\r\n";
+    let got = served.send(rebound).await;
+    assert!(got.status == 421 && got.body.contains("external_url"), "{}{}", got.head, got.body);
+    assert_eq!(served.send(&rebound.replace("POST /-/reload", "GET /")).await.status, 421);
     assert!(served.reloads.try_recv().is_err());
     let mut reloads = std::mem::replace(&mut served.reloads, mpsc::channel(1).1);
     let ends = async |reloads: &mut mpsc::Receiver<dogwatch::http::ReloadAnswer>, ended: Result<String, String>| {
@@ -240,7 +248,7 @@ async fn not_ready_before_the_start_is_done() {
 async fn requests_past_the_limits_are_refused() {
     let served = start(LiveState::default()).await;
     let long = "x".repeat(40_000);
-    let got = served.send(&format!("GET /{long} HTTP/1.1\r\nhost: watch\r\n\r\n")).await;
+    let got = served.send(&format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
     assert!(matches!(got.status, 414 | 431), "{}", got.head);
     let many: String = (0..200).map(|i| format!("x-{i}: 1\r\n")).collect();
     assert_eq!(served.ask("GET", "/", &many).await.status, 431);
@@ -252,7 +260,7 @@ async fn requests_past_the_limits_are_refused() {
 async fn serving_ends_in_time_though_a_connection_hangs() {
     let served = start(LiveState::default()).await;
     let mut idle = TcpStream::connect(served.address).await.unwrap();
-    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: watch\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut some = [0; 12];
     idle.read_exact(&mut some).await.unwrap();
     assert_eq!(&some, b"HTTP/1.1 200");

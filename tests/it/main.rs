@@ -14,6 +14,7 @@ mod dispatch;
 mod eventually;
 mod faces;
 mod http;
+mod login;
 mod metrics;
 mod notify;
 mod peers;

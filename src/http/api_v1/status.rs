@@ -37,7 +37,7 @@ pub async fn flags(State(web): State<Web>) -> Answered {
         "query.max-concurrency": c.max_concurrency.to_string(),
         "query.max-samples": c.max_samples.to_string(),
         "query.timeout": seconds(c.timeout),
-        "web.cors.origin": ".*",
+        "web.cors.origin": "",
         "web.external-url": web.external_url,
     }))
     .done())

@@ -58,6 +58,8 @@ impl Api {
             clock,
             reload,
             external_url: "https://watch.example.org".into(),
+            own_names: Arc::new([]),
+            door: Default::default(),
             submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats,

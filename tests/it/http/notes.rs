@@ -7,7 +7,7 @@ use super::{Served, picture, start_at};
 
 async fn post(served: &Served, path: &str, kind: &str, body: &str) -> super::Got {
     let head = format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
-    served.send(&format!("POST {path} HTTP/1.1\r\nhost: watch\r\nconnection: close\r\n{head}\r\n{body}")).await
+    served.send(&format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}\r\n{body}")).await
 }
 
 async fn note(served: &Served, id: &str, body: Value) -> super::Got {

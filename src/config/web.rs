@@ -1,0 +1,44 @@
+//! The file that `web_config` names: read as the configuration itself is, and tried.
+
+use std::path::Path;
+
+use super::{
+    Config, ConfigError,
+    error::Source,
+    read, source,
+    tree::{self, Wrong},
+};
+use crate::login::{Door, config::WebConfig};
+
+/// What stands before every answer, by the file that `web_config` names; without one, nothing.
+///
+/// # Errors
+/// All that is wrong in it and in the certificates that it names, each with its place. What stands there is never shown.
+pub fn door(config: &Config) -> Result<Door, Vec<ConfigError>> {
+    let Some(path) = &config.web_config else { return Ok(Door::default()) };
+    let quiet = |errors: Vec<ConfigError>| errors.into_iter().map(ConfigError::without_line).collect::<Vec<_>>();
+    let (text, mut document) = document(path).map_err(quiet)?;
+    let Some(document) = &mut document else { return Ok(Door::default()) };
+    let source = Source { path, text: &text };
+    let mut web: WebConfig = read(document, &source).map_err(quiet)?;
+    web.resolve_paths(path.parent().unwrap_or(Path::new("")));
+    Door::new(&web)
+        .map_err(|wrong| quiet(wrong.iter().map(|(at, why)| document.located(&source, &Wrong::new(at, why))).collect()))
+}
+
+/// Whether it is asked by `https`, as far as the file can be read; certificates are not looked at.
+pub fn speaks_tls(config: &Config) -> bool {
+    let Some(path) = &config.web_config else { return false };
+    let Ok((text, Some(mut document))) = document(path) else { return false };
+    read::<WebConfig>(&mut document, &Source { path, text: &text }).is_ok_and(|web| web.tls().is_some())
+}
+
+/// A file's text, and what it says; an empty one says nothing.
+fn document(path: &Path) -> Result<(String, Option<tree::Document>), Vec<ConfigError>> {
+    let text = source(path).map_err(|why| vec![ConfigError::of_file(path, why)])?;
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok((text, None));
+    }
+    let document = tree::read(&Source { path, text: &text }, &|name| std::env::var(name).ok())?;
+    Ok((text, Some(document)))
+}
