@@ -118,8 +118,17 @@ pub fn over(watch: &Watch<'_>) {
 fn one_incident(told: &[Message]) {
     for way in [Way::Webhook, Way::Mail] {
         let of_way: Vec<&Message> = told.iter().filter(|m| m.way == way).collect();
-        let ends: Vec<bool> = of_way.iter().map(|m| m.resolved).collect();
+        let mut ends: Vec<bool> = of_way.iter().map(|m| m.resolved).collect();
+        if is_of_2020() {
+            ends.dedup();
+        }
         assert_eq!(ends, [false, true], "by {way:?} one beginning and one end, not {of_way:#?}");
-        assert_eq!(of_way[0].thread, of_way[1].thread, "{of_way:#?}");
+        assert!(of_way.iter().all(|m| m.thread == of_way[0].thread), "{of_way:#?}");
     }
+}
+
+/// API servers of Kubernetes 1.20 hang for some ten seconds on an etcd member whose packets vanish, even beside two good ones:
+/// then none works, and that the outage got worse is told rightly.
+fn is_of_2020() -> bool {
+    std::env::var("LAB_KUBERNETES").is_ok_and(|version| version == "1.20")
 }
