@@ -91,7 +91,7 @@ impl Looks {
             Expr::Call(call) if call.function.name == "info" => {
                 return call.args.first().is_some_and(|vector| self.walk(vector, outer));
             }
-            Expr::Call(call) => call.args.iter().fold(false, |found, arg| self.walk(arg, outer) || found),
+            Expr::Call(call) => call.args.iter().filter(|arg| self.walk(arg, outer)).count() > 0,
             Expr::Aggregate(a) => self.walk(&a.expr, outer),
             Expr::Binary(b) => {
                 let left = self.walk(&b.lhs, outer);
@@ -107,6 +107,9 @@ impl Looks {
 
 /// Whom a series is about: `instance` and `job`.
 type Target = (Arc<str>, Arc<str>);
+
+/// Instances, and jobs.
+type Targets = (HashSet<Arc<str>>, HashSet<Arc<str>>);
 
 fn target(labels: &Labels) -> Target {
     (labels.value("instance").into(), labels.value("job").into())
@@ -141,7 +144,7 @@ pub fn eval(eval: &Eval<'_>, call: &Call, grid: &Grid) -> Result<Value, EvalErro
 /// The series that have both an instance and a job of some row; what a row does not have, they have not.
 fn near<'a, 'r>(series: &[&'a Packed], rows: impl Iterator<Item = &'r Row>) -> Vec<&'a Packed> {
     let kind = |(instance, job): &Target| (instance.is_empty(), job.is_empty());
-    let mut all: HashMap<(bool, bool), (HashSet<Arc<str>>, HashSet<Arc<str>>)> = HashMap::new();
+    let mut all: HashMap<(bool, bool), Targets> = HashMap::new();
     for target in rows.map(|row| target(&row.labels)).filter(|target| kind(target) != (true, true)) {
         let (instances, jobs) = all.entry(kind(&target)).or_default();
         instances.insert(target.0);
