@@ -8,6 +8,7 @@
 //! `FUZZ_SEED` begins with one text again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod fragments;
 mod soup;
 mod targets;
 
