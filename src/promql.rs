@@ -21,7 +21,6 @@ mod reach;
 mod select;
 #[cfg(test)]
 mod tests;
-mod xxhash;
 
 pub use self::{
     budget::{Budget, Pool},

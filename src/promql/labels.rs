@@ -2,7 +2,6 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::xxhash;
 use crate::model::{Labels, METRIC_NAME};
 
 /// No label at all.
@@ -73,7 +72,7 @@ pub fn hash(labels: &Labels) -> u64 {
         }
         bytes.extend_from_slice(text.as_bytes());
     }
-    xxhash::hash(&bytes)
+    twox_hash::XxHash64::oneshot(0, &bytes)
 }
 
 /// Prometheus' order of label sets (labels.Compare): label by label, the name among them at its place.
