@@ -150,7 +150,9 @@ async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStre
     if first != [TLS_HANDSHAKE] {
         // What is not read would have the kernel break the connection off before the answer is there.
         let mut request = vec![0; HEADERS_MAX_BYTES];
-        stream.read(&mut request).await.ok()?;
+        if stream.read(&mut request).await.ok()? == 0 {
+            return None;
+        }
         stream.write_all(SPEAK_TLS).await.ok()?;
         return None;
     }

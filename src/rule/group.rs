@@ -1,7 +1,7 @@
 //! The life of a group: evaluated on its tick, and at once when a verdict has changed.
 //!
 //! `Ticker` owns a group's state and does one evaluation (it blocks, on a thread that may); `run` is the loop around it. A
-//! group that is written anew goes on with the state of the one before ([`Life::before`]).
+//! group that is written anew goes on with the state of the one before (`Life::before`).
 //! Groups don't wait for each other. An evaluation that takes longer than the interval skips ticks, and counts them.
 
 use std::{

@@ -39,8 +39,8 @@ async fn a_web_config_brings_tls_and_passwords_to_a_port_that_stays_open() {
     watch.write("web.key", &key);
     watch.write("web.yml", &web_config("right"));
     watch.write("password", "right\n");
-    let config = format!("web_config: web.yml\nheartbeats: [{{name: job, every: 1h, token_file: token}}]\n",);
-    watch.configure(&config);
+    let config = "web_config: web.yml\nheartbeats: [{name: job, every: 1h, token_file: token}]\n";
+    watch.configure(config);
     let checked = watch.cli(&["check", "-c", "dogwatch.yml"]);
     assert!(checked.contains("is in use by a dogwatch"), "{checked}");
     assert_eq!(watch.reload().await.0, 200, "{}", watch.log());
