@@ -339,6 +339,7 @@ async fn a_cluster_that_is_not_watched_any_more_leaves_nothing_and_may_come_back
     assert_eq!(told, Some(0), "the schedule hears of it");
     // What was still in flight is not believed.
     ingest.reports.send(saw(&t, ingest.clock.wall(), None)).await.unwrap();
+    ingest.until("it is taken in", |ingest| ingest.reports.capacity() == ingest.reports.max_capacity()).await;
     let again = Cluster::new("prod".into(), watch::channel(Vec::new()).0, Arc::default());
     ingest.updates.send(ClusterNews::Watch(Box::new(again))).await.unwrap();
     ingest.know(vec![t.clone()]).await;
