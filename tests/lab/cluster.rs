@@ -78,7 +78,15 @@ impl Lab {
 
     /// kubectl under a kubeconfig, from the watchdog's host.
     pub fn kubectl(&self, kubeconfig: &std::path::Path, arguments: &[&str]) -> String {
-        output(self.on("wd").arg(self.bin("kubectl")).arg("--kubeconfig").arg(kubeconfig).args(arguments))
+        output(self.kubectl_as(kubeconfig).args(arguments))
+    }
+
+    /// The same, to be run by who asks. What it remembers of an API is by address, which is the same in all labs.
+    pub fn kubectl_as(&self, kubeconfig: &std::path::Path) -> Command {
+        let mut command = self.on("wd");
+        command.arg(self.bin("kubectl")).arg("--kubeconfig").arg(kubeconfig);
+        command.arg("--cache-dir").arg(self.run.join("kubectl"));
+        command
     }
 
     /// The status of an API server's /readyz, asked by nobody in particular; `None`: it does not answer.

@@ -46,8 +46,11 @@ apt_of() {
 # in_net HOST COMMAND...: runs it on a host of the lab.
 in_net() { nsenter --net="/run/netns/$LAB-$1" "${@:2}"; }
 
-# kubectl with all rights, from the watchdog's host.
-admin() { in_net wd "$RUN/bin/kubectl" --kubeconfig "$RUN/pki/admin.kubeconfig" --request-timeout 5s "$@"; }
+# kubectl with all rights, from the watchdog's host. What it remembers of an API is by address, for hours, and all labs have
+# the same: each keeps its own.
+admin() {
+  in_net wd "$RUN/bin/kubectl" --kubeconfig "$RUN/pki/admin.kubeconfig" --cache-dir "$RUN/kubectl" --request-timeout 5s "$@"
+}
 
 # etcdctl NUMBER COMMAND...: asks, from the watchdog's host, the etcd member of that control-plane host.
 etcdctl() {
@@ -92,7 +95,8 @@ healthy() {
   done
   sick=$(in_net wd curl -Zk --no-progress-meter -m 3 -w '%{url} %{http_code}\n' "${ask[@]}" 2>/dev/null | grep -v ' 200$') || true
   [ -z "$sick" ] || { echo "$sick"; return 1; }
-  n=$(admin get endpointslices kubernetes -o 'jsonpath={.endpoints[*].addresses[*]}' 2>/dev/null | wc -w)
+  n=$(admin get endpointslices kubernetes -o 'jsonpath={.endpoints[*].addresses[*]}' 2>&1) || { echo "$n"; return 1; }
+  n=$(wc -w <<<"$n")
   [ "$n" = "$(<"$RUN/masters")" ] || { echo "$n API servers are announced"; return 1; }
   n=$(admin get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}' 2>&1 | grep -ow True | wc -l)
   [ "$n" = "$(<"$RUN/nodes")" ] || { echo "$n nodes are Ready"; return 1; }

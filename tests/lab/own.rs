@@ -114,9 +114,7 @@ fn the_rights_of_the_manifest_suffice_and_are_the_least() {
         );
     }
     for secret in ["secrets", "configmaps", "pods", "nodes/exec"] {
-        let mut may = lab.on("wd");
-        may.arg(lab.bin("kubectl")).arg("--kubeconfig").arg(kubeconfig.path());
-        let answer = may.args(["auth", "can-i", "get", secret, "-A"]).output().unwrap();
+        let answer = lab.kubectl_as(kubeconfig.path()).args(["auth", "can-i", "get", secret, "-A"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "no", "get {secret}");
     }
 }

@@ -136,7 +136,7 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "it is over before it was told",
-        root: "group_by: [job]\n  group_wait: 2s",
+        root: "group_by: [job]\n  group_wait: 8s",
         steps: &[Fire(&["A job=x"]), End(&["A job=x"]), Quiet, Fire(&["B job=x"]), Told("a", 1)],
         ..PLAIN
     },
@@ -147,7 +147,7 @@ pub const STORIES: &[Story] = &[
             by_chance: false,
             level: first_without_a,
         }),
-        root: "group_by: [job]\n  group_wait: 2s",
+        root: "group_by: [job]\n  group_wait: 8s",
         steps: &[Fire(&["A job=x", "B job=x"]), End(&["A job=x"]), Told("a", 1), End(&["B job=x"]), Told("a", 2)],
         ..PLAIN
     },
