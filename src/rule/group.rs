@@ -1,5 +1,6 @@
-//! The life of a group: evaluated on its tick, and at once when a verdict has changed.
+//! The life of a group: evaluated on its tick, and, where it only alerts, at once when a verdict has changed.
 //!
+//! What a group records is recorded on its ticks and never between: expressions count on that (`sum_over_time(…[1h]) / 60`).
 //! `Ticker` owns a group's state and does one evaluation (it blocks, on a thread that may); `run` is the loop around it. A
 //! group that is written anew goes on with the state of the one before (`Life::before`).
 //! Groups don't wait for each other. An evaluation that takes longer than the interval skips ticks, and counts them.
@@ -121,7 +122,7 @@ pub(super) struct Life {
 /// Evaluates a group until it has to leave, or everything stops.
 pub(super) async fn run(life: Life, mut parts: Parts, stop: CancellationToken) {
     let Life { group, windows, before, leave, left } = life;
-    let interval = group.interval;
+    let (interval, only_alerts) = (group.interval, only_alerts(&group));
     let labels = RuleGroupLabels { rule_group: group.key().to_string() };
     let Some(Some(mut ticker)) = stop.run_until_cancelled(begin(group.clone(), windows, before, &parts)).await else {
         return;
@@ -142,7 +143,7 @@ pub(super) async fn run(life: Life, mut parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = leave.cancelled() => {}
             () = tokio::time::sleep_until(next) => {}
-            Ok(()) = parts.news.changed() => {
+            Ok(()) = parts.news.changed(), if only_alerts => {
                 tokio::time::sleep_until((last + NEWS_REST).max(parts.clock.mono() + NEWS_SETTLE)).await;
                 parts.news.borrow_and_update();
             }
@@ -169,6 +170,11 @@ async fn begin(
     }
     ticker.show(parts, None, Duration::ZERO);
     ticker.blocking(Ticker::restore, parts).await
+}
+
+/// A sample more of what a group records would count twice in sums over it, as Prometheus' rules have them.
+fn only_alerts(group: &Group) -> bool {
+    group.rules.iter().all(|rule| matches!(rule.kind, Kind::Alerting { .. }))
 }
 
 /// How long until a group's next tick, and how many ticks were missed. Ticks lie at multiples of the interval plus an
@@ -373,30 +379,4 @@ fn graph(external_url: &str, rule: &Rule) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_lie_on_a_grid_of_their_own() {
-        let now = Timestamp::from_millisecond(1_700_000_012_345).unwrap();
-        let interval = Duration::from_secs(30);
-        let (wait, missed) = next_tick("a;b", interval, now, Duration::from_secs(95));
-        assert_eq!(missed, 3);
-        assert!(!wait.is_zero() && wait <= interval);
-        let (full, _) = next_tick("a;b", interval, now + wait, Duration::ZERO);
-        assert_eq!(full, interval, "on the tick, the next one is a whole interval away");
-    }
-
-    #[test]
-    fn a_rule_that_failed_fails_until_its_group_is_evaluated() {
-        let text = "groups: [{name: g, rules: [{record: a, expr: b}]}]";
-        let groups = super::super::file::read(std::path::Path::new("r.yml"), text).unwrap();
-        let (key, rule) = (groups[0].key(), &groups[0].rules[0]);
-        let known = trouble(&key, rule, Timestamp::UNIX_EPOCH, "many-to-many");
-        let gone = trouble("r.yml;gone", rule, Timestamp::UNIX_EPOCH, "many-to-many");
-        let failures = RuleFailures::restore(vec![known.clone(), gone], &groups);
-        assert_eq!(**failures.findings().borrow(), [known]);
-        failures.put(&key, Vec::new());
-        assert_eq!(**failures.findings().borrow(), []);
-    }
-}
+mod tests;
