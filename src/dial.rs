@@ -18,6 +18,7 @@ mod exec;
 mod failure;
 mod http1;
 mod identity;
+mod known;
 mod kubeconfig;
 mod pem;
 mod pool;

@@ -24,6 +24,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware,
@@ -297,11 +298,15 @@ async fn exposition(State(web): State<Web>, headers: HeaderMap) -> Response {
     let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
     let format = metrics::negotiate(&accept.join(","));
     let picture = metrics::Picture::take(&web.live, web.clock.wall());
-    // Writing 100,000 lines takes long enough to be felt by the probes that share the runtime's threads.
-    let text =
-        tokio::task::spawn_blocking(move || metrics::exposition(&picture, &web.metrics, Process::read(), format));
-    match text.await {
-        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
+    // Putting 100,000 series in order takes long enough to be felt by others. Each part is then written when there is room
+    // for it on its way: a slow reader holds no thread, and never the whole text.
+    let made =
+        tokio::task::spawn_blocking(move || metrics::Exposition::new(picture, &web.metrics, Process::read(), format));
+    match made.await {
+        Ok(made) => {
+            let parts = futures_util::stream::iter(made.map(Ok::<_, std::convert::Infallible>));
+            ([(header::CONTENT_TYPE, format.content_type())], Body::from_stream(parts)).into_response()
+        }
         Err(e) => {
             tracing::error!(error = %e, "the metrics could not be written");
             (StatusCode::INTERNAL_SERVER_ERROR, "The metrics could not be written; the log says why.\n").into_response()

@@ -209,8 +209,8 @@ impl Ingest {
         let (key, at) = (o.target.key.clone(), o.started);
         let before = cluster.watched.get(&key).map(|w| w.samples.clone()).unwrap_or_default();
         let change = cluster.observe(o, now, &self.thresholds);
-        if let Some(watched) = cluster.watched.get(&key) {
-            remember(&self.parts.store, &before, &watched.samples, at);
+        if let Some(watched) = cluster.watched.get_mut(&key) {
+            watched.samples = remember(&self.parts.store, &before, watched.samples.clone(), at);
             if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
                 live.targets.insert(key, watched.live());
             }
@@ -224,8 +224,8 @@ impl Ingest {
     fn blind_sample(&mut self, key: &TargetKey, now: Timestamp) {
         let Some(watched) = self.clusters.get_mut(&key.cluster).and_then(|c| c.watched.get_mut(key)) else { return };
         let before = watched.samples.clone();
-        watched.samples = samples::of_verdict(&watched.target, watched.tracker.verdict().state, now, &before);
-        remember(&self.parts.store, &before, &watched.samples, now);
+        let told = samples::of_verdict(&watched.target, watched.tracker.verdict().state, now, &before);
+        watched.samples = remember(&self.parts.store, &before, told, now);
         if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
             live.targets.insert(key.clone(), watched.live());
         }
@@ -263,24 +263,37 @@ impl Ingest {
         if cluster.problem.is_none() {
             cluster.told_at.get_or_insert(self.parts.clock.mono());
         }
+        cluster.dirty = true;
+        if cluster.is_scheduled(&update.targets) {
+            // Nearly always: whom it has is as it was.
+            let (samples, nodes) = (cluster.samples(now), cluster.node_samples(now));
+            if let Some(live) = self.parts.live.write().clusters.get_mut(&update.cluster) {
+                live.snapshot = cluster.snapshot.clone();
+                live.gaps = cluster.gaps.clone();
+                (live.samples, live.node_samples) = (samples, nodes);
+            }
+            return;
+        }
         let mut scheduled = Vec::with_capacity(update.targets.len());
         let mut fresh = Vec::new();
         let mut keep = std::collections::HashSet::with_capacity(update.targets.len());
         for mut target in update.targets {
             target.guessed &= !cluster.adopted.contains(&target.key);
-            let target = Arc::new(target);
-            scheduled.push(target.clone());
             if target.guessed {
+                scheduled.push(Arc::new(target));
                 continue;
             }
             keep.insert(target.key.clone());
             if let Some(watched) = cluster.watched.get_mut(&target.key) {
-                if watched.target != target {
-                    watched.target = target.clone();
-                    fresh.push(((*target).clone(), watched.tracker.verdict().clone()));
+                if *watched.target != target {
+                    watched.target = Arc::new(target.clone());
+                    fresh.push((target, watched.tracker.verdict().clone()));
                 }
+                scheduled.push(watched.target.clone());
                 continue;
             }
+            let target = Arc::new(target);
+            scheduled.push(target.clone());
             let tracker = match self.restored.remove(&target.key) {
                 Some(verdict) => VerdictTracker::restore(verdict),
                 None => VerdictTracker::new(now),
@@ -294,15 +307,17 @@ impl Ingest {
         for key in &gone {
             tracing::info!(probe_target = %key, "no longer a target");
             if let Some(watched) = cluster.watched.remove(key) {
-                remember(&self.parts.store, &watched.samples, &[], now);
+                remember(&self.parts.store, &watched.samples, Arc::default(), now);
             }
             cluster.adopted.remove(key);
         }
-        cluster.dirty = true;
-        let live = cluster.live(cluster.samples(now));
-        let command = Command::SetTargets { cluster: update.cluster.clone(), targets: scheduled };
-        if self.parts.schedule.try_send(command).is_err() {
+        let live = cluster.live(now);
+        let command = Command::SetTargets { cluster: update.cluster.clone(), targets: scheduled.clone() };
+        if self.parts.schedule.try_send(command).is_ok() {
+            cluster.scheduled = scheduled;
+        } else {
             // Discovery repeats itself within seconds.
+            cluster.scheduled = Vec::new();
             self.parts.metrics.drop_at("schedule_commands");
         }
         self.parts.live.write().clusters.insert(update.cluster, live);
@@ -333,12 +348,16 @@ impl Ingest {
                     cluster.dirty = true;
                 }
             }
-            if due || write_cluster_samples {
-                let samples = cluster.samples(now);
-                if write_cluster_samples {
-                    let before = std::mem::replace(&mut cluster.written, samples.clone());
-                    remember(&self.parts.store, &before, &samples, now);
+            if write_cluster_samples {
+                let nodes = remember(&self.parts.store, &cluster.nodes_written, cluster.node_samples(now), now);
+                cluster.nodes_written = nodes.clone();
+                let samples = remember(&self.parts.store, &cluster.written, cluster.samples(now), now);
+                cluster.written = samples.clone();
+                if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
+                    (live.samples, live.node_samples) = (samples, nodes);
                 }
+            } else if due {
+                let samples = cluster.samples(now);
                 if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
                     live.samples = samples;
                 }
@@ -379,13 +398,15 @@ impl Ingest {
     }
 }
 
-/// Writes what a source tells now, and the end of what it told before.
-fn remember(store: &Store, before: &[Sample], now: &[Sample], at: Timestamp) {
-    store.append(now);
-    let ended = ended(before, now, at);
+/// Writes what a source tells now, and the end of what it told before. Returns what it tells, to be kept.
+fn remember(store: &Store, before: &[Sample], now: Arc<[Sample]>, at: Timestamp) -> Arc<[Sample]> {
+    store.append(&now);
+    let ended = ended(before, &now, at);
     if !ended.is_empty() {
         store.append(&ended);
     }
+    let same = before.len() == now.len() && before.iter().zip(&*now).all(|(a, b)| a.labels.is_same(&b.labels));
+    if same { now } else { store.shared(now) }
 }
 
 /// When the newest unconfirmed silence began: it is not believed before the watchdog has looked at itself since.

@@ -7,6 +7,7 @@
 //! Unpacking is done where the numbers are used, one series at a time, so that a query holds the packed form of what it
 //! selected and the plain form of what it is at.
 
+mod growing;
 mod number;
 mod rollup;
 #[cfg(test)]
@@ -17,7 +18,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-pub use self::rollup::Rolled;
+pub use self::{
+    growing::{Growing, Moments},
+    rollup::Rolled,
+};
 use crate::model::Labels;
 
 /// Plain points of one series in time order, each time once.

@@ -5,6 +5,7 @@
 //! Time is monotonic. A gap in it (the machine was suspended, starved or its clock stepped) voids the failures of the
 //! probes that were in flight: they tell of the watchdog, not of their target.
 
+mod pace;
 mod probe_queue;
 mod probe_timer;
 #[cfg(test)]
@@ -158,7 +159,11 @@ impl Schedule {
                     self.check_clock();
                     self.ended(ended);
                 }
-                () = tokio::time::sleep_until(wake) => self.check_clock(),
+                () = tokio::time::sleep_until(wake) => {
+                    let now = self.clock.mono();
+                    self.queue.woke_late(now.saturating_duration_since(wake), now);
+                    self.check_clock();
+                }
             }
             self.fire();
         }
@@ -215,8 +220,10 @@ impl Schedule {
                 Fire::Missed(ticks) => {
                     self.metrics.missed_ticks.inc_by(ticks);
                 }
+                Fire::Withheld => self.metrics.drop_at("doubt_probes"),
             }
         }
+        self.metrics.schedule_slow.set(i64::from(self.queue.is_slow(now)));
     }
 
     fn ended(&mut self, ended: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {

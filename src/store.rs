@@ -248,6 +248,18 @@ impl Store {
         self.0.shared.push_samples(samples, self.0.clock.wall().as_millisecond().saturating_sub(kept));
     }
 
+    /// Returns the same samples on the label sets that the store keeps: whoever holds on to these shares them, and is known
+    /// again the quicker.
+    pub fn shared(&self, samples: Arc<[Sample]>) -> Arc<[Sample]> {
+        let head = read_lock(&self.0.shared.head);
+        let index = head.index();
+        if samples.iter().all(|s| index.keeps(&s.labels)) {
+            return samples;
+        }
+        let kept = |s: &Sample| index.find(&s.labels).and_then(|slot| index.at(slot)).unwrap_or(&s.labels).clone();
+        samples.iter().map(|s| Sample { labels: kept(s), ..*s }).collect()
+    }
+
     /// Remembers targets (new ones, and changed specs) with their verdicts; order is kept with later operations.
     pub fn save_targets(&self, targets: Vec<(Target, Verdict)>) {
         self.0.shared.push(Op::Targets(targets), None);

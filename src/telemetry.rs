@@ -87,6 +87,8 @@ pub struct Metrics {
     pub missed_ticks: Counter,
     /// How late probes start after their tick.
     pub schedule_lateness: Histogram,
+    /// 1 while the watchdog is late by itself: no probe is called late then.
+    pub schedule_slow: Gauge,
     /// Delivery attempts.
     pub notifications: Family<NotificationLabels, Counter>,
     /// Seconds of one delivery attempt.
@@ -164,6 +166,7 @@ impl Metrics {
             probes_in_flight: Gauge::default(),
             missed_ticks: Counter::default(),
             schedule_lateness: Histogram::new(SECONDS),
+            schedule_slow: Gauge::default(),
             notifications: Family::default(),
             notification_seconds: Histogram::new(SECONDS),
             outbox_pending: Gauge::default(),
@@ -209,6 +212,11 @@ impl Metrics {
             "schedule_lateness_seconds",
             "How late probes start after their tick",
             self.schedule_lateness.clone(),
+        );
+        r.register(
+            "schedule_slow",
+            "1 while the watchdog itself is late: no probe is called late, no node probed out of turn",
+            self.schedule_slow.clone(),
         );
         r.register("notifications", "Delivery attempts, by receiver and outcome", self.notifications.clone());
         r.register(

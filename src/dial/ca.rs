@@ -18,6 +18,7 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use super::{
     algorithms::{self, provider},
     certificate,
+    known::{Judged, Known},
     kubeconfig::{Stamp, stamp},
     pem,
 };
@@ -37,6 +38,8 @@ pub(super) struct Ca {
     anchors: Arc<[Anchor]>,
     /// In words: "the kubeconfig's CA".
     name: Arc<str>,
+    /// Chains that were judged by them.
+    known: Arc<Known<Judged>>,
 }
 
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl Ca {
         if anchors.is_empty() {
             return Err("it holds no certificate that can be used".to_owned());
         }
-        Ok(Self { verifier: by(&anchors, |_| true), anchors, name: name.into() })
+        Ok(Self { verifier: by(&anchors, |_| true), anchors, name: name.into(), known: Arc::default() })
     }
 
     /// Returns the certificates that this machine trusts, as they lie on its disk now; perhaps none, then nothing
@@ -121,7 +124,8 @@ impl Ca {
             let mut roots = RootCertStore::empty();
             roots
                 .add_parsable_certificates(rustls_native_certs::load_native_certs().certs.into_iter().filter(in_force));
-            Self { verifier: verifier(roots), anchors: Arc::default(), name: "a CA that this machine trusts".into() }
+            let name = "a CA that this machine trusts".into();
+            Self { verifier: verifier(roots), anchors: Arc::default(), name, known: Arc::default() }
         })
     }
 
@@ -135,9 +139,19 @@ impl Ca {
         self.anchors.iter().find_map(|a| algorithms::lacking(&a.der))
     }
 
+    /// Returns the chains that were judged lately.
+    pub(super) fn known(&self) -> &Known<Judged> {
+        &self.known
+    }
+
+    /// Returns what is known of each of them; nothing of this machine's own.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &CertificateFact> {
+        self.anchors.iter().map(|a| &a.fact)
+    }
+
     /// Returns the CA that lasts longest; `None` where this machine's own are trusted.
     pub(super) fn lasting(&self) -> Option<&CertificateFact> {
-        self.anchors.iter().map(|a| &a.fact).max_by_key(|f| f.not_after)
+        self.facts().max_by_key(|f| f.not_after)
     }
 
     /// Returns the chain verifies for any of the names; gives the CA that vouches for it, the one that lasts longest
@@ -296,7 +310,8 @@ mod tests {
         let get = || {
             kept.get(vec![(bundle.clone(), stamp(&bundle))], || {
                 reads.set(reads.get() + 1);
-                Ca { verifier: None, anchors: Arc::default(), name: format!("read {}", reads.get()).into() }
+                let name = format!("read {}", reads.get()).into();
+                Ca { verifier: None, anchors: Arc::default(), name, known: Arc::default() }
             })
         };
         assert_eq!((get().name(), get().name()), ("read 1", "read 1"), "no such file");

@@ -130,14 +130,14 @@ async fn open(
 ) -> Result<Connection, Failure> {
     let stream = access.proxies().open(endpoint, steps).await?;
     if !endpoint.tls {
-        return Connection::new(endpoint.clone(), stream, None, ClientAuth::default()).await;
+        return Ok(Connection::new(endpoint.clone(), stream, None, ClientAuth::default()));
     }
     let secured = handshake(endpoint, access, ask)?.run(stream, steps).await?;
     let others = ask.auth == Auth::Cluster
         && !access.headers().is_empty()
         && access.believes(Some(&secured.facts), ask.trust, url);
     let auth = ClientAuth { others, ..secured.auth };
-    Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), auth).await
+    Ok(Connection::new(endpoint.clone(), secured.stream, Some(secured.facts), auth))
 }
 
 fn handshake(endpoint: &Endpoint, access: &Access, ask: &Ask) -> Result<Handshake, Failure> {

@@ -1,17 +1,23 @@
 //! One HTTP/1.1 connection, and one request with its answer on it.
+//!
+//! hyper has the stream for as long as an exchange takes: its buffers and its state, some 20 KiB, are not kept with each
+//! of thousands of idle connections, and no task of its own waits beside them.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use futures_util::FutureExt;
+use http::{Request, Version, header, response};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{SendRequest, handshake},
+    client::conn::http1::{Parts, handshake},
 };
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::{
     Answer,
@@ -22,38 +28,69 @@ use super::{
 };
 use crate::model::{Failure, Reason, TlsFacts};
 
-/// How long the connection's task may take to say why it ended, once hyper has told that it did.
+/// How long the connection may take to say why it ended, once hyper has told that it did.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The longest life of a connection, before jitter.
 const AGE_MAX: Duration = Duration::from_secs(300);
 
 /// An open connection; closed when dropped.
-#[derive(Debug)]
 pub(super) struct Connection {
     endpoint: Endpoint,
-    sender: SendRequest<Full<Bytes>>,
-    driver: AbortOnDropHandle<Result<(), hyper::Error>>,
+    /// `None`: it has ended, or an exchange broke off.
+    stream: Option<BoxedStream>,
     tls: Option<TlsFacts>,
     auth: ClientAuth,
-    first: FirstBytes,
     opened: Instant,
     use_until: Instant,
 }
 
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("endpoint", &self.endpoint)
+            .field("opened", &self.opened)
+            .finish_non_exhaustive()
+    }
+}
+
+type Io = TokioIo<BoxedStream>;
+type Ended = hyper::Result<Parts<Io>>;
+
+/// hyper's side of an exchange: it moves only while it is waited for together with something.
+struct Driver {
+    connection: Pin<Box<dyn Future<Output = Ended> + Send>>,
+    ended: Option<Ended>,
+}
+
+impl Driver {
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> T {
+        tokio::pin!(done);
+        loop {
+            if self.ended.is_some() {
+                return done.await;
+            }
+            tokio::select! {
+                biased;
+                value = &mut done => return value,
+                ended = &mut self.connection => self.ended = Some(ended),
+            }
+        }
+    }
+
+    /// Waits for its end, not for long.
+    async fn end(self) -> Option<Ended> {
+        match self.ended {
+            Some(ended) => Some(ended),
+            None => timeout(LAST_WORDS, self.connection).await.ok(),
+        }
+    }
+}
+
 impl Connection {
     /// Makes a stream an HTTP connection.
-    pub(super) async fn new(
-        endpoint: Endpoint,
-        stream: BoxedStream,
-        tls: Option<TlsFacts>,
-        auth: ClientAuth,
-    ) -> Result<Self, Failure> {
-        let first = FirstBytes::default();
-        let (sender, connection) =
-            handshake(TokioIo::new(first.of(stream))).await.map_err(|e| failure::answering(&e, &endpoint, auth))?;
-        let driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        Ok(Self { endpoint, sender, driver, tls, auth, first, opened: Instant::now(), use_until: use_until() })
+    pub(super) fn new(endpoint: Endpoint, stream: BoxedStream, tls: Option<TlsFacts>, auth: ClientAuth) -> Self {
+        Self { endpoint, stream: Some(stream), tls, auth, opened: Instant::now(), use_until: use_until() }
     }
 
     /// Returns what its handshake told.
@@ -66,9 +103,9 @@ impl Connection {
         Spoken(self.opened.elapsed())
     }
 
-    /// Returns whether the other side or an error ended it.
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    /// Returns whether the other side or an error ended it, or something came that nobody asked for.
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.stream.as_mut().is_none_or(|stream| stream.read_u8().now_or_never().is_some())
     }
 
     /// After that it must not be used again.
@@ -86,87 +123,117 @@ impl Connection {
     ) -> Result<Answer, Failure> {
         let what = format!("{} {}", request.method(), request.uri().path());
         let began = Instant::now();
-        let silent = |steps: &Steps, peer: &Endpoint, what: &str| {
-            let words =
-                format!("{peer} accepted the connection, but gave no answer to {what} within {}", steps.allowed());
-            Failure::new(Reason::Timeout, words)
+        let Some(stream) = self.stream.take() else {
+            return Err(Failure::new(Reason::Body, format!("the connection to {} has ended", self.endpoint)));
         };
-        let sent = async {
-            self.sender.ready().await?;
-            self.sender.send_request(request).await
-        };
-        let response = match timeout_at(limit, sent).await {
-            Err(_) => return Err(silent(steps, &self.endpoint, &what)),
-            Ok(Err(error)) => return Err(self.broken(error).await),
+        let first = FirstBytes::default();
+        let (mut sender, connection) = handshake(TokioIo::new(first.of(stream)))
+            .await
+            .map_err(|e| failure::answering(&e, &self.endpoint, self.auth))?;
+        let mut driver = Driver { connection: Box::pin(connection.without_shutdown()), ended: None };
+        let sent = driver.until(timeout_at(limit, async {
+            sender.ready().await?;
+            sender.send_request(request).await
+        }));
+        let response = match sent.await {
+            Err(_) => {
+                let peer = &self.endpoint;
+                let words =
+                    format!("{peer} accepted the connection, but gave no answer to {what} within {}", steps.allowed());
+                return Err(Failure::new(Reason::Timeout, words));
+            }
+            Ok(Err(error)) => {
+                let why = last_words(error, driver).await;
+                return Err(self.answering(&why, &first));
+            }
             Ok(Ok(response)) => response,
         };
         steps.phases.processing = Some(began.elapsed());
         steps.note(format_args!("{what}: HTTP {}", response.status().as_u16()));
         let first_byte = Instant::now();
-        let answer = self.read(response, max_bytes, limit, steps, &what).await?;
+        let (parts, body) = response.into_parts();
+        let stays = stays_open(&parts);
+        let answer = driver.until(read(&self.endpoint, (parts, body), max_bytes, limit, steps, &what)).await?;
         steps.phases.transfer = Some(first_byte.elapsed());
+        drop(sender);
+        if stays && !answer.cut {
+            self.stream = take_back(driver).await;
+        }
         Ok(answer)
     }
 
-    async fn read(
-        &self,
-        response: Response<Incoming>,
-        max_bytes: usize,
-        limit: Instant,
-        steps: &mut Steps,
-        what: &str,
-    ) -> Result<Answer, Failure> {
-        let (parts, mut incoming) = response.into_parts();
-        let mut body = BytesMut::new();
-        let mut cut = false;
-        loop {
-            match timeout_at(limit, incoming.frame()).await {
-                Err(_) => {
-                    let words = format!(
-                        "{} began its answer to {what} (HTTP {}), but had not ended it within {}",
-                        self.endpoint,
-                        parts.status.as_u16(),
-                        steps.allowed()
-                    );
-                    return Err(Failure::new(Reason::Timeout, words));
-                }
-                Ok(None) => break,
-                Ok(Some(Err(_))) => {
-                    steps.note(format_args!("the connection broke after {} bytes of the body", body.len()));
-                    cut = true;
-                    break;
-                }
-                Ok(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    let room = max_bytes.saturating_sub(body.len());
-                    body.extend_from_slice(&data[..data.len().min(room)]);
-                    if data.len() > room {
-                        steps.note(format_args!("the body is longer than {max_bytes} bytes: the rest was not read"));
-                        cut = true;
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.freeze(), cut })
-    }
-
-    /// Why there was no answer: the connection's own last words where the request never got to it.
-    async fn broken(&mut self, error: hyper::Error) -> Failure {
-        if (error.is_canceled() || error.is_closed())
-            && let Ok(Ok(Err(why))) = timeout(LAST_WORDS, &mut self.driver).await
-        {
-            return self.answering(&why);
-        }
-        self.answering(&error)
-    }
-
-    fn answering(&self, error: &hyper::Error) -> Failure {
-        if self.first.is_http2() {
+    fn answering(&self, error: &hyper::Error, first: &FirstBytes) -> Failure {
+        if first.is_http2() {
             return failure::http2_only(&self.endpoint);
         }
         failure::answering(error, &self.endpoint, self.auth)
     }
+}
+
+/// The stream after an exchange, where nothing is left on it.
+async fn take_back(driver: Driver) -> Option<BoxedStream> {
+    let parts = driver.end().await?.ok()?;
+    parts.read_buf.is_empty().then(|| parts.io.into_inner())
+}
+
+/// The body after the head, at most `max_bytes` of it, within `limit`.
+async fn read(
+    endpoint: &Endpoint,
+    (parts, mut incoming): (response::Parts, Incoming),
+    max_bytes: usize,
+    limit: Instant,
+    steps: &mut Steps,
+    what: &str,
+) -> Result<Answer, Failure> {
+    let mut body = BytesMut::new();
+    let mut cut = false;
+    loop {
+        match timeout_at(limit, incoming.frame()).await {
+            Err(_) => {
+                let words = format!(
+                    "{} began its answer to {what} (HTTP {}), but had not ended it within {}",
+                    endpoint,
+                    parts.status.as_u16(),
+                    steps.allowed()
+                );
+                return Err(Failure::new(Reason::Timeout, words));
+            }
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
+                steps.note(format_args!("the connection broke after {} bytes of the body", body.len()));
+                cut = true;
+                break;
+            }
+            Ok(Some(Ok(frame))) => {
+                let Ok(data) = frame.into_data() else { continue };
+                let room = max_bytes.saturating_sub(body.len());
+                body.extend_from_slice(&data[..data.len().min(room)]);
+                if data.len() > room {
+                    steps.note(format_args!("the body is longer than {max_bytes} bytes: the rest was not read"));
+                    cut = true;
+                    break;
+                }
+            }
+        }
+    }
+    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.freeze(), cut })
+}
+
+/// Why there was no answer: the connection's own last words where the request never got to it.
+async fn last_words(error: hyper::Error, driver: Driver) -> hyper::Error {
+    if (error.is_canceled() || error.is_closed())
+        && let Some(Err(why)) = driver.end().await
+    {
+        return why;
+    }
+    error
+}
+
+/// Whether the server will take another request on the connection.
+fn stays_open(head: &response::Parts) -> bool {
+    let words = head.headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let closes = words.flat_map(|v| v.split(',')).any(|word| word.trim().eq_ignore_ascii_case("close"));
+    head.version == Version::HTTP_11 && !closes
 }
 
 /// When a connection opened now should be closed: the age limit, less up to a fifth by chance, so that handshakes

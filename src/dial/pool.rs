@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Auth, Trust, endpoint::Endpoint, http1::Connection};
 
-/// The most idle connections: 5,000 kubelets and some room. Each costs a file descriptor and some 40 KiB.
+/// The most idle connections: 5,000 kubelets and some room. Each costs a file descriptor and some 10 KiB.
 const IDLE_MAX: usize = 8192;
 /// The longest rest between two uses: servers and NAT tables forget connections after some minutes.
 const IDLE_FOR: Duration = Duration::from_secs(90);
@@ -48,15 +48,15 @@ struct Inner {
 }
 
 impl Idle {
-    fn usable(&self, now: Instant) -> bool {
-        !self.connection.is_closed() && now < self.connection.use_until() && now - self.since < IDLE_FOR
+    fn usable(&mut self, now: Instant) -> bool {
+        now < self.connection.use_until() && now - self.since < IDLE_FOR && !self.connection.is_closed()
     }
 }
 
 impl Pool {
     /// Takes the idle connection of this key, if it is still good.
     pub(super) fn take(&self, key: &Key) -> Option<Connection> {
-        let idle = self.lock().idle.remove(key)?;
+        let mut idle = self.lock().idle.remove(key)?;
         idle.usable(Instant::now()).then_some(idle.connection)
     }
 

@@ -29,6 +29,7 @@ use super::{
     certificate,
     endpoint::Endpoint,
     failure::{self, ClientAuth},
+    known::{self, Judged, Seen},
     steps::Steps,
     stream::{BoxedStream, Stream},
 };
@@ -173,17 +174,6 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    chain: Vec<CertificateFact>,
-    /// Who vouches for it, or would if it had not ended.
-    anchor: Option<CertificateFact>,
-    verified: bool,
-    problem: Option<String>,
-    /// What our TLS library would have to know to judge it.
-    lacking: Option<String>,
-}
-
 /// The verifier of one handshake.
 #[derive(Debug)]
 struct Recorder {
@@ -269,24 +259,17 @@ impl ServerCertVerifier for Recorder {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = certificate::facts(std::iter::once(leaf).chain(others), "serving");
-        let verdict = self.ca.judge(leaf, others, &self.names, now);
-        let lacking = verdict.as_ref().err().and_then(|e| self.lacking(e, leaf, others));
-        let problem = verdict.as_ref().err().map(|e| match &lacking {
-            Some(what) => self.beyond_us(what),
-            None => self.words(e, &chain),
+        let key = known::key(&self.endpoint, &self.names, leaf, others);
+        let judged = self.ca.known().get(&key, now.as_secs()).unwrap_or_else(|| {
+            let judged = self.judge(leaf, others, now);
+            let dates = judged.seen.chain.iter().chain(self.ca.facts()).flat_map(|c| [c.not_before, c.not_after]);
+            let dates = dates.filter_map(|at| u64::try_from(at.as_second()).ok());
+            self.ca.known().put(key, now.as_secs(), dates, judged.clone());
+            judged
         });
-        let anchor = match &verdict {
-            Ok(anchor) => anchor.clone(),
-            Err(Distrust::CaNotInForce(ca)) => Some(ca.clone()),
-            Err(_) => None,
-        };
-        let seen = Seen { chain, anchor, verified: verdict.is_ok(), problem, lacking };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-        match verdict {
-            Err(Distrust::Tls(e)) if self.must_verify => Err(e),
-            Err(Distrust::NoCa) if self.must_verify => Err(CertificateError::UnknownIssuer.into()),
-            Err(Distrust::CaNotInForce(_)) if self.must_verify => Err(CertificateError::Expired.into()),
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = judged.seen;
+        match judged.refusal {
+            Some(error) if self.must_verify => Err(error),
             _ => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -317,6 +300,29 @@ impl ServerCertVerifier for Recorder {
 }
 
 impl Recorder {
+    fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Judged {
+        let chain = certificate::facts(std::iter::once(leaf).chain(others), "serving");
+        let verdict = self.ca.judge(leaf, others, &self.names, now);
+        let lacking = verdict.as_ref().err().and_then(|e| self.lacking(e, leaf, others));
+        let problem = verdict.as_ref().err().map(|e| match &lacking {
+            Some(what) => self.beyond_us(what),
+            None => self.words(e, &chain),
+        });
+        let anchor = match &verdict {
+            Ok(anchor) => anchor.clone(),
+            Err(Distrust::CaNotInForce(ca)) => Some(ca.clone()),
+            Err(_) => None,
+        };
+        let seen = Seen { chain: chain.into(), anchor, verified: verdict.is_ok(), problem, lacking };
+        let refusal = match verdict {
+            Ok(_) => None,
+            Err(Distrust::Tls(error)) => Some(error),
+            Err(Distrust::NoCa) => Some(CertificateError::UnknownIssuer.into()),
+            Err(Distrust::CaNotInForce(_)) => Some(CertificateError::Expired.into()),
+        };
+        Judged { seen, refusal }
+    }
+
     /// A signature that does not fit fails the handshake, or where the certificate is only observed makes it unverified.
     fn observe(
         &self,

@@ -301,6 +301,12 @@ fn with_what_was_known(
     for node in &mut nodes {
         let Some(known) = known.get(&*node.name) else { continue };
         node.lease.clone_from(&known.lease);
+        if node.conditions == known.conditions {
+            node.conditions = known.conditions.clone();
+        }
+        if node.traits == known.traits {
+            node.traits = known.traits.clone();
+        }
         let settled = known.passage().is_some() && node.passage().is_none();
         node.settled_at = if settled { Some(now) } else { known.settled_at };
     }

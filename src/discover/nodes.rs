@@ -71,7 +71,7 @@ pub(super) fn fact(node: Node, local: LocalHosts) -> NodeFact {
     ];
     let Node { metadata, spec, status } = node;
     let is_virtual = is_virtual(&metadata, spec.taints.iter().map(|t| t.key.as_str()));
-    let traits = traits(&metadata.labels, &status.node_info);
+    let traits = traits(&metadata.labels, &status.node_info).into();
     let NodeStatus { addresses, daemon_endpoints, node_info, mut conditions } = status;
     let taint =
         |t: super::objects::RawTaint| Taint { key: shortened(&t.key, KEY_MAX), effect: shortened(&t.effect, WORD_MAX) };

@@ -1,7 +1,8 @@
 //! `/metrics`: the newest value of every series and the watchdog's own metrics, in the format that was asked for.
 //!
-//! Series go straight from the shared samples into one `String`, grouped by name; the lock on the live picture is held
-//! only while `Arc`s are cloned. Two scrapes of the same picture are the same text, byte for byte.
+//! Series go straight from the shared samples into text, grouped by name, and on their way in parts: the whole, which may
+//! be 30 MB, is never in memory. The lock on the live picture is held only while `Arc`s are cloned. Two scrapes of the
+//! same picture are the same text, byte for byte.
 
 mod accept;
 mod registry;
@@ -9,7 +10,7 @@ mod registry;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
     sync::Arc,
 };
@@ -23,8 +24,10 @@ use crate::{
     telemetry::{Metrics, names, process::Process},
 };
 
-/// Room set aside per sample before writing: a line with its labels is about this long, in bytes.
-const LINE_GUESS_BYTES: usize = 160;
+/// A part of the text is handed on when it has grown to this, in bytes.
+const PART_BYTES: usize = 64 << 10;
+/// So many samples of one name and source are compared one by one before their label sets are hashed.
+const FEW: usize = 8;
 
 /// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,7 @@ impl Picture {
         slices.push(state.heartbeats.clone());
         for cluster in state.clusters.values() {
             slices.push(cluster.samples.clone());
+            slices.push(cluster.node_samples.clone());
             slices.extend(cluster.targets.values().map(|t| t.samples.clone()));
         }
         Self { slices }
@@ -70,26 +74,56 @@ impl Picture {
         Self { slices: vec![own_samples(&live.read(), now)] }
     }
 
-    /// Samples by metric name. Of a series that one source gives twice, the first counts: a scrape with duplicates is
-    /// refused as a whole.
-    fn by_name(&self) -> Vec<(&str, Vec<&Sample>)> {
-        let mut families: HashMap<&str, Vec<&Sample>> = HashMap::with_capacity(64);
-        let mut begins: HashMap<&str, (usize, usize)> = HashMap::with_capacity(64);
-        for (source, slice) in self.slices.iter().enumerate() {
-            for sample in slice.iter() {
-                let family = families.entry(&sample.labels.name).or_default();
-                let begin = begins.entry(&sample.labels.name).or_default();
-                if begin.0 != source {
-                    *begin = (source, family.len());
-                }
-                if !family[begin.1..].iter().any(|s| s.labels.pairs == sample.labels.pairs) {
-                    family.push(sample);
-                }
+    /// Places of all samples (slice, and place in it), by metric name. Of a series that one source gives twice, the first
+    /// counts: a scrape with duplicates is refused as a whole.
+    fn by_name(&self) -> Vec<(u32, u32)> {
+        let mut families: HashMap<&str, Family<'_>> = HashMap::with_capacity(64);
+        for (source, slice) in (0..).zip(&self.slices) {
+            for (place, sample) in (0..).zip(slice.iter()) {
+                families.entry(&sample.labels.name).or_default().add((source, place), sample);
             }
         }
         let mut sorted: Vec<_> = families.into_iter().collect();
         sorted.sort_unstable_by_key(|(name, _)| *name);
-        sorted
+        sorted.into_iter().flat_map(|(_, family)| family.places).collect()
+    }
+
+    fn at(&self, (source, place): (u32, u32)) -> Option<&Sample> {
+        self.slices.get(usize::try_from(source).ok()?)?.get(usize::try_from(place).ok()?)
+    }
+}
+
+/// The samples of one name.
+#[derive(Default)]
+struct Family<'a> {
+    places: Vec<(u32, u32)>,
+    /// The source that gives them now, and the first label sets that it gave.
+    source: u32,
+    few: Vec<&'a Labels>,
+    /// All label sets of that source, where there are many.
+    told: HashSet<&'a Labels>,
+}
+
+impl<'a> Family<'a> {
+    fn add(&mut self, place: (u32, u32), sample: &'a Sample) {
+        if self.source != place.0 {
+            self.source = place.0;
+            self.few.clear();
+            self.told.clear();
+        }
+        let is_told = if self.few.len() < FEW {
+            let is_told = self.few.contains(&&sample.labels);
+            self.few.push(&sample.labels);
+            is_told
+        } else {
+            if self.told.is_empty() {
+                self.told.extend(&self.few);
+            }
+            !self.told.insert(&sample.labels)
+        };
+        if !is_told {
+            self.places.push(place);
+        }
     }
 }
 
@@ -126,29 +160,61 @@ pub fn own(live: &Live, metrics: &Metrics, now: Timestamp) -> String {
 
 /// Returns the whole exposition.
 pub fn exposition(picture: &Picture, metrics: &Metrics, process: Process, format: Format) -> String {
-    let families = picture.by_name();
-    let samples: usize = families.iter().map(|(_, samples)| samples.len()).sum();
-    let mut out = String::with_capacity((samples + 256) * LINE_GUESS_BYTES);
-    for (name, samples) in families {
-        let (kind, help) = match names::help(name) {
-            Some(help) => (Kind::Gauge, help),
-            None => (Kind::Unknown, ""),
-        };
-        write_header(&mut out, name, help, kind, format);
-        for sample in samples {
+    let picture = Picture { slices: picture.slices.clone() };
+    Exposition::new(picture, metrics, process, format).collect()
+}
+
+/// The exposition, part by part: each is written when it is asked for.
+#[derive(Debug)]
+pub struct Exposition {
+    picture: Picture,
+    format: Format,
+    places: std::vec::IntoIter<(u32, u32)>,
+    /// The family whose header was written last.
+    family: Arc<str>,
+    /// The watchdog's own metrics, the last part.
+    own: Option<String>,
+}
+
+impl Exposition {
+    /// Puts the samples in order: some 20 ms for 5,000 targets.
+    pub fn new(picture: Picture, metrics: &Metrics, process: Process, format: Format) -> Self {
+        let mut own = String::new();
+        registry::write(&mut own, metrics, format);
+        for m in process.metrics() {
+            let kind = if m.counter { Kind::Counter } else { Kind::Gauge };
+            write_header(&mut own, m.name.trim_end_matches("_total"), m.help, kind, format);
+            write_line(&mut own, m.name, &[], m.value);
+        }
+        if format == Format::OpenMetrics {
+            own.push_str("# EOF\n");
+        }
+        let places = picture.by_name().into_iter();
+        Self { picture, format, places, family: "".into(), own: Some(own) }
+    }
+}
+
+impl Iterator for Exposition {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut out = String::new();
+        while out.len() < PART_BYTES {
+            let Some(place) = self.places.next() else { break };
+            let Some(sample) = self.picture.at(place) else { continue };
+            if out.is_empty() {
+                out.reserve(PART_BYTES + PART_BYTES / 8);
+            }
+            let name = &sample.labels.name;
+            if *name != self.family {
+                let (kind, help) = names::help(name).map_or((Kind::Unknown, ""), |help| (Kind::Gauge, help));
+                write_header(&mut out, name, help, kind, self.format);
+                self.family = name.clone();
+            }
             write_sample(&mut out, &sample.labels, sample.value);
         }
+        if out.is_empty() { self.own.take() } else { Some(out) }
     }
-    registry::write(&mut out, metrics, format);
-    for m in process.metrics() {
-        let kind = if m.counter { Kind::Counter } else { Kind::Gauge };
-        write_header(&mut out, m.name.trim_end_matches("_total"), m.help, kind, format);
-        write_line(&mut out, m.name, &[], m.value);
-    }
-    if format == Format::OpenMetrics {
-        out.push_str("# EOF\n");
-    }
-    out
 }
 
 /// A metric family's type.

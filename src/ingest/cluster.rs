@@ -119,8 +119,12 @@ pub struct Cluster {
     pub adopted: HashSet<TargetKey>,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
+    /// What the schedule was last told to probe; nothing where it could not be told.
+    pub scheduled: Vec<Arc<Target>>,
     /// The series of the cluster as a whole that were last written.
     pub written: Arc<[Sample]>,
+    /// Those of its nodes.
+    pub nodes_written: Arc<[Sample]>,
     /// When it was last diagnosed.
     pub diagnosed_at: Option<Instant>,
     /// When its targets were first told in this run.
@@ -143,7 +147,9 @@ impl Cluster {
             watched: BTreeMap::new(),
             adopted: HashSet::new(),
             dirty: true,
+            scheduled: Vec::new(),
             written: Arc::default(),
+            nodes_written: Arc::default(),
             diagnosed_at: None,
             told_at: None,
             members,
@@ -296,23 +302,38 @@ impl Cluster {
         quorum.map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
     }
 
-    /// Returns the series of the cluster as a whole.
+    /// Returns whether these targets are those that the schedule has.
+    pub fn is_scheduled(&self, targets: &[Target]) -> bool {
+        let same = |(told, target): (&Arc<Target>, &Target)| {
+            let guessed = target.guessed && !self.adopted.contains(&target.key);
+            if guessed == target.guessed { **told == *target } else { **told == Target { guessed, ..target.clone() } }
+        };
+        self.scheduled.len() == targets.len() && !targets.is_empty() && self.scheduled.iter().zip(targets).all(same)
+    }
+
+    /// Returns the series of the cluster as a whole, without those of its nodes.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
+        let quorum = health::quorum(&self.view(now, true));
+        let own = &self.own_certificates;
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, now, &self.written)
+    }
+
+    /// Returns the series of its nodes.
+    pub fn node_samples(&self, now: Timestamp) -> Arc<[Sample]> {
         let view = self.view(now, true);
-        let quorum = health::quorum(&view);
         let strangers =
             view.targets.iter().filter(|t| t.is_stranger()).filter_map(|t| t.target.node.as_deref()).collect();
-        let (own, judged) = (&self.own_certificates, samples::Judged { quorum, strangers });
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, &judged, now, &self.written)
+        samples::of_nodes(&self.name, self.labels(), &self.snapshot, &strangers, now, &self.nodes_written)
     }
 
     /// As the read-only surfaces show it.
-    pub fn live(&self, samples: Arc<[Sample]>) -> LiveCluster {
+    pub fn live(&self, now: Timestamp) -> LiveCluster {
         LiveCluster {
             snapshot: self.snapshot.clone(),
             targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
             gaps: self.gaps.clone(),
-            samples,
+            samples: self.samples(now),
+            node_samples: self.node_samples(now),
         }
     }
 }

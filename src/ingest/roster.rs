@@ -18,9 +18,10 @@ impl Ingest {
         let Some(cluster) = self.clusters.remove(name) else { return };
         let now = self.parts.clock.wall();
         for watched in cluster.watched.values() {
-            remember(&self.parts.store, &watched.samples, &[], now);
+            remember(&self.parts.store, &watched.samples, Arc::default(), now);
         }
-        remember(&self.parts.store, &cluster.written, &[], now);
+        remember(&self.parts.store, &cluster.written, Arc::default(), now);
+        remember(&self.parts.store, &cluster.nodes_written, Arc::default(), now);
         let targets: Vec<TargetKey> = cluster.watched.into_keys().collect();
         self.parts.store.forget_targets(targets);
         self.restored.retain(|key, _| key.cluster != *name);

@@ -22,14 +22,20 @@ struct SampleBuilder<'a> {
     base: Vec<(&'a str, &'a str)>,
     at: Timestamp,
     samples: Vec<Sample>,
-    /// What was told before, and where in it the next series is likely to be.
+    /// What was told before under the same common labels, and where in it the next series is likely to be.
     before: &'a [Sample],
     next: usize,
+    /// How many common labels there are.
+    common: usize,
 }
 
 impl<'a> SampleBuilder<'a> {
     fn new(base: Vec<(&'a str, &'a str)>, at: Timestamp, before: &'a [Sample], capacity: usize) -> Self {
-        Self { base, at, samples: Vec::with_capacity(capacity), before, next: 0 }
+        let common = base.iter().filter(|(_, value)| !value.is_empty()).count();
+        // They were made together, so that all have the common labels if one does.
+        let same = |labels: &Labels| base.iter().all(|(label, value)| labels.value(label) == *value);
+        let before = if before.first().is_some_and(|first| same(&first.labels)) { before } else { &[] };
+        Self { base, at, samples: Vec::with_capacity(capacity), before, next: 0, common }
     }
 
     fn of_target(target: &'a Target, at: Timestamp, before: &'a [Sample]) -> Self {
@@ -51,12 +57,12 @@ impl<'a> SampleBuilder<'a> {
 
     /// The label set of the same series among the samples before.
     fn known(&mut self, name: &str, more: &[(&str, &str)]) -> Option<Labels> {
-        let wanted = || self.base.iter().chain(more).filter(|(_, value)| !value.is_empty());
-        let count = wanted().count();
+        let more = || more.iter().filter(|(_, value)| !value.is_empty());
+        let count = self.common + more().count();
         let same = |labels: &Labels| {
             *labels.name == *name
                 && labels.pairs.len() == count
-                && wanted().all(|(label, value)| labels.get(label) == Some(value))
+                && more().all(|(label, value)| labels.get(label) == Some(value))
         };
         let ahead = self.before.get(self.next..)?.iter().take(AHEAD).position(|s| same(&s.labels))?;
         let labels = self.before.get(self.next + ahead)?.labels.clone();
@@ -235,20 +241,9 @@ pub fn of_quorum(
     quorum: Quorum,
     now: Timestamp,
 ) -> Vec<Sample> {
-    let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    base.push(("cluster", cluster));
-    let mut s = SampleBuilder::new(base, now, &[], 3);
+    let mut s = SampleBuilder::new(base_of(cluster, labels), now, &[], 3);
     put_quorum(&mut s, quorum);
     s.samples
-}
-
-/// Holds what health makes of a cluster as a whole.
-#[derive(Clone, Debug, Default)]
-pub struct Judged<'a> {
-    /// How etcd stands, where it is watched.
-    pub quorum: Option<Quorum>,
-    /// Nodes whose kubelets have never answered from here.
-    pub strangers: HashSet<&'a str>,
 }
 
 /// A node that is not Ready so soon after it was made is being set up.
@@ -271,22 +266,20 @@ fn excuse(node: &NodeFact, is_stranger: bool, now: Timestamp) -> Option<&'static
     }
 }
 
-/// Returns the series of a cluster as a whole: nodes and leases as the API server last told, our own certificates,
-/// quorum. `before` is what was told of it last.
+/// Returns the series of a cluster as a whole: leases of leaders as the API server last told, our own certificates, quorum.
+/// `before` is what was told of it last.
 pub fn of_cluster(
     cluster: &str,
     labels: &std::collections::BTreeMap<String, String>,
     snapshot: &ClusterSnapshot,
     own: &[CertificateFact],
-    judged: &Judged<'_>,
+    quorum: Option<Quorum>,
     now: Timestamp,
     before: &[Sample],
 ) -> Arc<[Sample]> {
-    let mut base: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    base.push(("cluster", cluster));
-    let mut s = SampleBuilder::new(base, now, before, snapshot.nodes.len() * 10 + 16);
+    let mut s = SampleBuilder::new(base_of(cluster, labels), now, before, 16);
     of_certificates(&mut s, own);
-    if let Some(q) = judged.quorum {
+    if let Some(q) = quorum {
         put_quorum(&mut s, q);
     }
     // Never read, it is as old as the attempts: an alert on it must be able to fire.
@@ -299,15 +292,34 @@ pub fn of_cluster(
     for lease in snapshot.leaders.iter().filter(|l| l.sight.as_ref().is_some_and(|s| s.has_moved())) {
         s.seconds("dogwatch_leader_lease_age_seconds", &[("lease", &lease.name)], lease.age + grown);
     }
+    s.samples.into()
+}
+
+/// Returns the series of a cluster's nodes, as the API server last told; the kubelets of `strangers` have never answered
+/// from here. `before` is what was told of them last.
+pub fn of_nodes(
+    cluster: &str,
+    labels: &std::collections::BTreeMap<String, String>,
+    snapshot: &ClusterSnapshot,
+    strangers: &HashSet<&str>,
+    now: Timestamp,
+    before: &[Sample],
+) -> Arc<[Sample]> {
+    let capacity = before.len().max(snapshot.nodes.len() * 8);
+    let mut s = SampleBuilder::new(base_of(cluster, labels), now, before, capacity);
+    if snapshot.known_since().is_none() {
+        return s.samples.into();
+    }
+    let grown = snapshot.leases_at.map(|at| since(at, now)).unwrap_or_default();
     for node in &snapshot.nodes {
         let name = ("node", &*node.name);
         s.flag("dogwatch_node_ready", &[name], node.is_ready());
         s.flag("dogwatch_node_unschedulable", &[name], node.unschedulable);
         s.put("dogwatch_node_info", &[name, ("version", &node.version)], 1.0);
-        for c in &node.conditions {
+        for c in node.conditions.iter() {
             s.put("dogwatch_node_condition", &[name, ("condition", &c.kind), ("status", &c.status)], 1.0);
         }
-        if let Some(why) = excuse(node, judged.strangers.contains(&*node.name), now) {
+        if let Some(why) = excuse(node, strangers.contains(&*node.name), now) {
             s.put("dogwatch_node_excused", &[name, ("why", why)], 1.0);
         }
         if let Some(age) = node.lease_age() {
@@ -315,6 +327,11 @@ pub fn of_cluster(
         }
     }
     s.samples.into()
+}
+
+/// The labels that all series of a cluster bear.
+fn base_of<'a>(cluster: &'a str, labels: &'a std::collections::BTreeMap<String, String>) -> Vec<(&'a str, &'a str)> {
+    labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).chain([("cluster", cluster)]).collect()
 }
 
 fn since(at: Timestamp, now: Timestamp) -> Duration {

@@ -54,8 +54,10 @@ pub struct LiveCluster {
     pub targets: BTreeMap<TargetKey, LiveTarget>,
     /// What is not watched of it, where no target answers for it: see [`LiveCluster::unwatched`].
     pub gaps: Arc<[Gap]>,
-    /// Series of the cluster as a whole: nodes, leases, our own certificates.
+    /// Series of the cluster as a whole: leases of leaders, our own certificates, etcd's quorum.
     pub samples: Arc<[Sample]>,
+    /// Series of its nodes, as they were last written.
+    pub node_samples: Arc<[Sample]>,
 }
 
 impl LiveCluster {

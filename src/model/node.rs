@@ -46,8 +46,8 @@ pub struct NodeFact {
     pub kubelet_port: u16,
     /// `status.nodeInfo.kubeletVersion`.
     pub version: String,
-    /// Conditions.
-    pub conditions: Vec<NodeCondition>,
+    /// Conditions. Shared between readings while they stay as they are, as `traits` are.
+    pub conditions: Arc<[NodeCondition]>,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
     /// `metadata.deletionTimestamp` is set.
@@ -67,7 +67,7 @@ pub struct NodeFact {
     pub is_virtual: bool,
     /// What it may have in common with others, by a word for it: `zone`, `rack`, `kernel`, … As many and as long as
     /// discovery allows.
-    pub traits: BTreeMap<String, String>,
+    pub traits: Arc<BTreeMap<String, String>>,
 }
 
 impl NodeFact {

@@ -189,8 +189,8 @@ pub struct CertificateFact {
 pub struct TlsFacts {
     /// `TLS 1.2` or `TLS 1.3`, where the handshake got so far.
     pub version: Option<String>,
-    /// The whole chain as presented, leaf first.
-    pub chain: Vec<CertificateFact>,
+    /// The whole chain as presented, leaf first. Shared: it is the same with every probe.
+    pub chain: Arc<[CertificateFact]>,
     /// The CA among those that we trust that vouches for the chain, or would if it had not ended; `None` where it is not
     /// known, or one of the machine's own.
     #[serde(default)]

@@ -42,6 +42,11 @@ impl Labels {
         Self { name: name.into(), pairs: map.into_iter().filter(|(_, v)| !v.is_empty()).collect() }
     }
 
+    /// Returns whether both are one label set in memory: no text is compared.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.name, &other.name) && Arc::ptr_eq(&self.pairs, &other.pairs)
+    }
+
     /// Returns the value of one label, `__name__` for the name; empty where there is none, as PromQL sees it.
     pub fn value(&self, label: &str) -> &str {
         if label == METRIC_NAME { &self.name } else { self.get(label).unwrap_or_default() }

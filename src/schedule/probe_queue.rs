@@ -14,7 +14,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::probe_timer::{Due, ProbeTimer};
+use super::{
+    pace::Pace,
+    probe_timer::{Due, ProbeTimer},
+};
 use crate::model::{Job, Target, TargetKey};
 
 /// Targets that are found together start this far apart, within one interval at the most.
@@ -61,6 +64,8 @@ pub enum Fire {
     },
     /// So many ticks passed while enough probes of the target were still running.
     Missed(u64),
+    /// A probe out of turn is left out: there are too many of them, or we are the slow ones.
+    Withheld,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +83,7 @@ pub struct ProbeQueue {
     permits: HashMap<(Arc<str>, bool), Arc<Semaphore>>,
     concurrency: usize,
     next_slot: Slot,
+    pace: Pace,
     brought: HashMap<Arc<str>, Instant>,
 }
 
@@ -95,6 +101,7 @@ impl ProbeQueue {
             permits: HashMap::new(),
             concurrency: concurrency.max(1),
             next_slot: 0,
+            pace: Pace::default(),
             brought: HashMap::new(),
         }
     }
@@ -111,6 +118,16 @@ impl ProbeQueue {
     /// Returns when something is due next.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Notes that we woke up this much later than we meant to.
+    pub fn woke_late(&mut self, by: Duration, now: Instant) {
+        self.pace.note(by, now);
+    }
+
+    /// Returns whether we are the slow ones now.
+    pub fn is_slow(&self, now: Instant) -> bool {
+        self.pace.is_slow(now)
     }
 
     /// Makes `targets` the whole set of the cluster; those that stay keep their timer.
@@ -131,7 +148,7 @@ impl ProbeQueue {
                     entry.target = target;
                     entry.timer.adjust(interval, timeout, guess);
                 }
-                self.plan(slot);
+                self.plan(slot, now);
                 continue;
             }
             let spread = interval.min(SPREAD_PER_TARGET * u32::try_from(fresh).unwrap_or(u32::MAX));
@@ -140,14 +157,15 @@ impl ProbeQueue {
             self.slots.insert(target.key.clone(), slot);
             let timer = ProbeTimer::new(interval, timeout, guess, now + spread.mul_f64(fastrand::f64()));
             self.entries.insert(slot, Entry { target, timer, in_flight: 0, stamp: 0, starts: 0 });
-            self.plan(slot);
+            self.plan(slot, now);
         }
     }
 
-    fn plan(&mut self, slot: Slot) {
+    fn plan(&mut self, slot: Slot, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.stamp += 1;
-            self.heap.push(Reverse((entry.timer.next(), slot, entry.stamp, What::Tick)));
+            // What is wanted before now is wanted now: it is not late.
+            self.heap.push(Reverse((entry.timer.next().max(now), slot, entry.stamp, What::Tick)));
         }
     }
 
@@ -157,7 +175,8 @@ impl ProbeQueue {
             if *at > now {
                 return None;
             }
-            let Reverse((_, slot, stamp, what)) = self.heap.pop()?;
+            let Reverse((at, slot, stamp, what)) = self.heap.pop()?;
+            self.pace.note(now.saturating_duration_since(at), now);
             let fire = match what {
                 What::Tick => self.tick(slot, stamp, now),
                 What::LateCheck => self.late_check(slot, stamp, now),
@@ -176,15 +195,23 @@ impl ProbeQueue {
         }
         if !entry.timer.may_overlap(entry.in_flight) {
             let missed = entry.timer.skip(now);
-            self.plan(slot);
+            self.plan(slot, now);
             return (missed > 0).then_some(Fire::Missed(missed));
         }
-        let pool = (entry.target.key.cluster.clone(), on_node(entry.target.key.job));
+        let is_node = on_node(entry.target.key.job);
+        let pool = (entry.target.key.cluster.clone(), is_node);
         let permits = self.permits.entry(pool).or_insert_with(|| Arc::new(Semaphore::new(self.concurrency)));
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             self.heap.push(Reverse((now + PERMIT_RETRY, slot, stamp, What::Tick)));
             return None;
         };
+        if entry.timer.is_regular(now) {
+            self.pace.regular(self.slots.len());
+        } else if is_node && !self.pace.affords(now) {
+            entry.timer.withhold();
+            self.plan(slot, now);
+            return Some(Fire::Withheld);
+        }
         let due = entry.timer.start(now, fastrand::f64());
         entry.in_flight += 1;
         entry.starts += 1;
@@ -192,7 +219,7 @@ impl ProbeQueue {
         if let Some(after) = entry.timer.late_after() {
             self.heap.push(Reverse((now + after, slot, entry.starts, What::LateCheck)));
         }
-        self.plan(slot);
+        self.plan(slot, now);
         Some(Fire::Probe { slot, target, permit, due })
     }
 
@@ -201,10 +228,16 @@ impl ProbeQueue {
         if entry.starts != start || entry.in_flight == 0 || !entry.timer.may_overlap(entry.in_flight) {
             return None;
         }
+        if self.pace.is_slow(now) {
+            // It is late since we are. Still without an answer when it would be late once more, it is looked at again.
+            let after = entry.timer.late_after()?;
+            self.heap.push(Reverse((now + after, slot, start, What::LateCheck)));
+            return None;
+        }
         let news = entry.in_flight == 1;
         entry.timer.late(now);
         let target = entry.target.clone();
-        self.plan(slot);
+        self.plan(slot, now);
         Some(Fire::Late { target, news })
     }
 
@@ -215,7 +248,7 @@ impl ProbeQueue {
         entry.in_flight = entry.in_flight.saturating_sub(1);
         let news = entry.timer.finish(ok, entry.in_flight, started, now);
         let target = entry.target.clone();
-        self.plan(slot);
+        self.plan(slot, now);
         Some((target, news))
     }
 
@@ -224,7 +257,7 @@ impl ProbeQueue {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.in_flight = entry.in_flight.saturating_sub(1);
             entry.timer.hurry(now + entry.target.timeout.mul_f64(fastrand::f64() / 5.0));
-            self.plan(slot);
+            self.plan(slot, now);
         }
     }
 
@@ -237,7 +270,7 @@ impl ProbeQueue {
             entry.timer.adjust(target.interval, target.timeout, false);
             entry.timer.bring_forward(now);
             entry.target = Arc::new(target);
-            self.plan(slot);
+            self.plan(slot, now);
         }
     }
 
@@ -248,7 +281,7 @@ impl ProbeQueue {
             if let Some(entry) = self.entries.get_mut(&slot).filter(|e| !e.target.guessed) {
                 let within = spread.min(entry.target.interval);
                 entry.timer.hurry(now + within.mul_f64(fastrand::f64()));
-                self.plan(slot);
+                self.plan(slot, now);
             }
         }
     }
@@ -278,7 +311,7 @@ impl ProbeQueue {
         for slot in slots {
             if let Some(entry) = self.entries.get_mut(&slot) {
                 entry.timer.bring_forward(now);
-                self.plan(slot);
+                self.plan(slot, now);
             }
         }
     }

@@ -77,6 +77,16 @@ impl ProbeTimer {
         self.extra.map_or(self.tick, |e| e.min(self.tick))
     }
 
+    /// Returns whether the probe that is due is one on its tick, not only one out of turn.
+    pub fn is_regular(&self, now: Instant) -> bool {
+        self.tick <= now
+    }
+
+    /// Leaves out the probe out of turn that is planned.
+    pub fn withhold(&mut self) {
+        self.extra = None;
+    }
+
     /// Notes that a probe starts now. `spread` in 0..1 places the second tick, so that targets found together part ways.
     pub fn start(&mut self, now: Instant, spread: f64) -> Due {
         let first = self.last_start.is_none();

@@ -10,6 +10,9 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+
+mod overload;
+
 use crate::model::{Facts, Failure, Job, Phases, ProbeSpec, Reason};
 
 #[derive(Clone, Copy)]

@@ -75,6 +75,7 @@ impl Bulk {
             spans.put(&t, SAMPLES, id, SAMPLES.window_ms, Content::Samples(points))?;
         }
         spans.settle(&t)?;
+        write_lock(head).tidy();
         t.commit()
     }
 
@@ -116,7 +117,7 @@ fn intern(
         return Ok(None);
     };
     let mut head = write_lock(head);
-    if let Some(id) = head.index().id(&labels) {
+    if let Some(id) = head.index().find(&labels).and_then(|slot| head.index().id_at(slot)) {
         return Ok(Some(id));
     }
     // Through the door that every series comes in by; its first sample leaves memory again with the others.

@@ -187,6 +187,9 @@ impl Housekeeping {
             let mut head = write_lock(context.head);
             done.iter().for_each(|(series, points)| head.packed(*series, points));
         }
+        if ended {
+            write_lock(context.head).tidy();
+        }
         let some = some || !done.is_empty();
         if !ended {
             self.job = Job::Pack { boundary_ms, after, batch, some };

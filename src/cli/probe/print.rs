@@ -172,7 +172,7 @@ mod tests {
         let told_age = Some(Duration::from_secs(age));
         let lease = ObservedLease::read(None, "a", told_age, Timestamp::UNIX_EPOCH);
         let node =
-            NodeFact { name: "n1".into(), conditions: vec![condition], lease: Some(lease), ..NodeFact::default() };
+            NodeFact { name: "n1".into(), conditions: [condition].into(), lease: Some(lease), ..NodeFact::default() };
         ClusterSnapshot { nodes: vec![node], ..ClusterSnapshot::default() }
     }
 

@@ -118,7 +118,7 @@ mod tests {
         let read = |text: &&str| {
             let (name, traits) = text.split_once(':').unwrap();
             let traits = traits.split(',').filter_map(|t| t.split_once('=')).map(|(k, v)| (k.into(), v.into()));
-            NodeFact { name: name.into(), traits: traits.collect(), ..NodeFact::default() }
+            NodeFact { name: name.into(), traits: std::sync::Arc::new(traits.collect()), ..NodeFact::default() }
         };
         let facts: Vec<_> = nodes.iter().map(read).collect();
         let found = shared(facts.iter(), |n| n.name.starts_with('!'));

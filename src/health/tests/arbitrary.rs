@@ -22,7 +22,7 @@ fn shake(entry: &mut world::Entry, (state, reason, since, how): (usize, usize, i
         entry.verdict.reason = None;
     }
     if how & 8 > 0 {
-        let chain = vec![certificate("serving", "CN=x", -since, since)];
+        let chain = [certificate("serving", "CN=x", -since, since)].into();
         entry.last.tls = Some(TlsFacts { version: None, chain, anchor: None, verified: how & 16 > 0 });
     }
     match &mut entry.last.facts {
@@ -52,7 +52,7 @@ fn worlds() -> impl Strategy<Value = World> {
                 node.unschedulable = bits & 6 == 6;
                 node.control_plane = bits & 24 == 24;
                 if bits & 32 > 0 {
-                    node.conditions[0].status = "Unknown".into();
+                    std::sync::Arc::make_mut(&mut node.conditions)[0].status = "Unknown".into();
                 }
             }
             (world.snapshot.leases_at, world.snapshot.read_at) = (leases_at.map(at), read_at.map(at));

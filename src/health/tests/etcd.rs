@@ -217,7 +217,7 @@ fn members_that_refuse_our_certificate_live() {
     assert_snapshot!(break_it(|w| {
         w.down("etcd", Reason::Tls, -9);
         for entry in w.pick("etcd") {
-            let chain = vec![world::certificate("serving", "CN=etcd", -world::days(9), world::days(300))];
+            let chain = [world::certificate("serving", "CN=etcd", -world::days(9), world::days(300))].into();
             entry.last.tls = Some(TlsFacts { version: None, chain, anchor: None, verified: true });
         }
         w.own.push(world::certificate("etcd-client", "CN=etcd-client", -world::days(365), -10));

@@ -1,5 +1,7 @@
 //! Nodes: kubelet, lease and Ready condition together.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::*;
 use world::at;
@@ -342,7 +344,8 @@ fn many_kubelets_that_restart_wake_nobody_before_their_leases_run_out() {
 fn what_the_condition_names_is_the_headline() {
     let check = |since: i64, message: &str, expected: &[&str]| {
         let told = roots(5, |w| {
-            w.ready("n02", "False", "KubeletNotReady", since).fact("n02").conditions[0].message = message.into();
+            Arc::make_mut(&mut w.ready("n02", "False", "KubeletNotReady", since).fact("n02").conditions)[0].message =
+                message.into();
         });
         assert_eq!(told, expected, "{message}");
     };
@@ -363,7 +366,7 @@ fn what_the_condition_names_is_the_headline() {
 #[test]
 fn a_dead_runtime_stays_the_cause_when_the_kubelet_gets_sick_of_it() {
     let mut world = World::new(5);
-    world.ready("n02", "False", "KubeletNotReady", -400).fact("n02").conditions[0].message =
+    Arc::make_mut(&mut world.ready("n02", "False", "KubeletNotReady", -400).fact("n02").conditions)[0].message =
         "container runtime is down".into();
     for entry in world.pick("kubelet 10.99.1.2") {
         entry.fail(State::Down, Reason::Degraded, -60);
@@ -383,7 +386,7 @@ fn what_the_lost_nodes_share_is_named() {
     let told = roots(40, |w| {
         for i in 1..=40 {
             let zone = if (11..=22).contains(&i) { "b" } else { "a" };
-            w.fact(&format!("n{i:02}")).traits.insert("zone".into(), zone.into());
+            Arc::make_mut(&mut w.fact(&format!("n{i:02}")).traits).insert("zone".into(), zone.into());
         }
         for i in 11..=22 {
             w.down(&format!("kubelet 10.99.1.{i}"), Reason::Timeout, -30).lease(&format!("n{i}"), 33);

@@ -12,7 +12,7 @@ fn break_it(break_it: impl FnOnce(&mut World)) -> String {
 
 fn present(world: &mut World, which: &str, verified: bool, until: i64) {
     for entry in world.pick(which) {
-        let chain = vec![certificate("serving", "CN=kube-apiserver", -days(365), until)];
+        let chain = [certificate("serving", "CN=kube-apiserver", -days(365), until)].into();
         entry.last.tls = Some(TlsFacts { version: Some("TLS 1.3".into()), chain, anchor: None, verified });
     }
 }

@@ -125,13 +125,14 @@ impl World {
             addresses: vec![host],
             kubelet_port: 10250,
             version: "v1.20.2".into(),
-            conditions: vec![NodeCondition {
+            conditions: [NodeCondition {
                 kind: "Ready".into(),
                 status: "True".into(),
                 reason: "KubeletReady".into(),
                 message: String::new(),
                 since: Some(at(-days(3))),
-            }],
+            }]
+            .into(),
             lease: Some(sight(4)),
             created: Some(at(-days(3))),
             ..NodeFact::default()
@@ -301,7 +302,7 @@ impl World {
 
     /// The API server calls a node NotReady.
     pub(super) fn ready(&mut self, node: &str, status: &str, reason: &str, since: i64) -> &mut Self {
-        let condition = self.fact(node).conditions.first_mut().unwrap();
+        let condition = Arc::make_mut(&mut self.fact(node).conditions).first_mut().unwrap();
         (condition.status, condition.reason, condition.since) = (status.into(), reason.into(), Some(at(since)));
         self
     }

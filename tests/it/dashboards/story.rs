@@ -14,7 +14,7 @@ use dogwatch::{
     exposition,
     health::Quorum,
     http::metrics::{Format, Picture, exposition as write},
-    ingest::samples::{Judged, of_cluster, of_observation, of_verdict},
+    ingest::samples::{of_cluster, of_nodes, of_observation, of_verdict},
     model::*,
     telemetry::{ClusterLabels, Metrics, NotificationLabels, ProbeLabels, process::Process},
 };
@@ -183,7 +183,7 @@ fn tls(target: &Target, now: Now) -> TlsFacts {
         (Job::Etcd, _) => 20,
         _ => 300,
     };
-    let chain = vec![certificate(target.key.job.as_str(), now.days(days), "serving")];
+    let chain = [certificate(target.key.job.as_str(), now.days(days), "serving")].into();
     TlsFacts { version: Some("TLS 1.3".to_owned()), chain, anchor: None, verified: true }
 }
 
@@ -257,8 +257,9 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         (false, ..) => Quorum { members: 1, healthy: 1, alive: 1 },
     };
     let own = [certificate("dogwatch", now.days(90), "kubeconfig")];
-    let judged = Judged { quorum: Some(quorum), strangers: HashSet::new() };
-    of_cluster(name, &BTreeMap::new(), &snapshot, &own, &judged, now.at, &[])
+    let whole = of_cluster(name, &BTreeMap::new(), &snapshot, &own, Some(quorum), now.at, &[]);
+    let nodes = of_nodes(name, &BTreeMap::new(), &snapshot, &HashSet::new(), now.at, &[]);
+    whole.iter().chain(&*nodes).cloned().collect()
 }
 
 fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
@@ -282,11 +283,12 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
         name: name.into(),
         kubelet_port: 10250,
         version: "v1.31.0".to_owned(),
-        conditions: vec![
+        conditions: [
             condition("Ready", if tight && now.within(95, 97) { "False" } else { "True" }),
             condition("MemoryPressure", if tight { "True" } else { "False" }),
             condition("DiskPressure", "False"),
-        ],
+        ]
+        .into(),
         unschedulable: name == "worker-1",
         control_plane: name.starts_with("cp-"),
         lease: Some(lease),

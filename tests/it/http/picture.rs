@@ -137,7 +137,8 @@ fn cluster(name: &str, net: &str, control_planes: u32, nodes: u32) -> LiveCluste
             leases_at: Some(before(2)),
             ..ClusterSnapshot::default()
         }),
-        samples: [
+        samples: Arc::default(),
+        node_samples: [
             sample("dogwatch_node_ready", "node-1", 1.0),
             sample("dogwatch_node_lease_age_seconds", "node-1", 4.25),
             sample("dogwatch_node_ready", "node-2", 1.0),
@@ -202,13 +203,14 @@ fn observation(target: &Arc<Target>) -> Observation {
         http_status: Some(200),
         tls: Some(TlsFacts {
             version: Some("TLS 1.3".to_owned()),
-            chain: vec![CertificateFact {
+            chain: [CertificateFact {
                 subject: format!("CN={}", target.key.job),
                 issuer: "CN=kubernetes".to_owned(),
                 not_after: "2027-11-23T00:00:00Z".parse().unwrap(),
                 not_before: "2026-11-23T00:00:00Z".parse().unwrap(),
                 source: "serving".to_owned(),
-            }],
+            }]
+            .into(),
             anchor: None,
             verified: true,
         }),

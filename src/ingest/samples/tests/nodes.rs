@@ -8,9 +8,10 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn series(snapshot: &ClusterSnapshot, strangers: &[&str], name: &str) -> Vec<String> {
-    let judged = Judged { quorum: None, strangers: strangers.iter().copied().collect() };
-    let samples = of_cluster("c", &Default::default(), snapshot, &[], &judged, at(0), &[]);
-    let named = samples.iter().filter(|s| &*s.labels.name == name);
+    let strangers = strangers.iter().copied().collect();
+    let whole = of_cluster("c", &Default::default(), snapshot, &[], None, at(0), &[]);
+    let nodes = of_nodes("c", &Default::default(), snapshot, &strangers, at(0), &[]);
+    let named = whole.iter().chain(&*nodes).filter(|s| &*s.labels.name == name);
     named.map(|s| format!("{}={}", s.labels.get("why").unwrap_or_default(), s.value)).collect()
 }
 
@@ -35,7 +36,7 @@ fn nodes_are_excused_by_what_is_known_of_them() {
     };
     let reported = || {
         let ready = NodeCondition { kind: "Ready".into(), ..NodeCondition::default() };
-        NodeFact { conditions: vec![ready], ..NodeFact::default() }
+        NodeFact { conditions: [ready].into(), ..NodeFact::default() }
     };
     let check = |node: NodeFact, strangers: &[&str], expected: &[&str]| assert_eq!(told(node, strangers), expected);
     let leased = |age: i64| {
