@@ -41,6 +41,7 @@ pub(super) struct Connection {
     stream: Option<BoxedStream>,
     tls: Option<TlsFacts>,
     auth: ClientAuth,
+    first: FirstBytes,
     opened: Instant,
     use_until: Instant,
 }
@@ -90,7 +91,9 @@ impl Driver {
 impl Connection {
     /// Makes a stream an HTTP connection.
     pub(super) fn new(endpoint: Endpoint, stream: BoxedStream, tls: Option<TlsFacts>, auth: ClientAuth) -> Self {
-        Self { endpoint, stream: Some(stream), tls, auth, opened: Instant::now(), use_until: use_until() }
+        let first = FirstBytes::default();
+        let stream = Some(first.of(stream));
+        Self { endpoint, stream, tls, auth, first, opened: Instant::now(), use_until: use_until() }
     }
 
     /// Returns what its handshake told.
@@ -126,10 +129,8 @@ impl Connection {
         let Some(stream) = self.stream.take() else {
             return Err(Failure::new(Reason::Body, format!("the connection to {} has ended", self.endpoint)));
         };
-        let first = FirstBytes::default();
-        let (mut sender, connection) = handshake(TokioIo::new(first.of(stream)))
-            .await
-            .map_err(|e| failure::answering(&e, &self.endpoint, self.auth))?;
+        let (mut sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|e| failure::answering(&e, &self.endpoint, self.auth))?;
         let mut driver = Driver { connection: Box::pin(connection.without_shutdown()), ended: None };
         let sent = driver.until(timeout_at(limit, async {
             sender.ready().await?;
@@ -144,7 +145,7 @@ impl Connection {
             }
             Ok(Err(error)) => {
                 let why = last_words(error, driver).await;
-                return Err(self.answering(&why, &first));
+                return Err(self.answering(&why));
             }
             Ok(Ok(response)) => response,
         };
@@ -162,8 +163,8 @@ impl Connection {
         Ok(answer)
     }
 
-    fn answering(&self, error: &hyper::Error, first: &FirstBytes) -> Failure {
-        if first.is_http2() {
+    fn answering(&self, error: &hyper::Error) -> Failure {
+        if self.first.is_http2() {
             return failure::http2_only(&self.endpoint);
         }
         failure::answering(error, &self.endpoint, self.auth)

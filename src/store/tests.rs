@@ -1,6 +1,7 @@
 //! The store on real files: migrations, damage, a full disk, restarts; samples have tests of their own.
 
 mod alike;
+mod recent;
 mod samples;
 
 use std::sync::atomic::Ordering;
