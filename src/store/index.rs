@@ -155,7 +155,7 @@ impl Index {
         let labels = |slot: &u32| sets.get(usize_of(*slot)).and_then(|(_, labels)| labels.as_ref());
         match self.by_text.find_mut(text, |other| labels(other) == labels(&slot)) {
             Some(other) => *other = slot,
-            None => drop(self.by_text.insert_unique(text, slot, |slot| hasher.hash_one(labels(slot)))),
+            None => drop(self.by_text.insert_unique(text, slot, |slot| labels(slot).map_or(0, |l| hasher.hash_one(l)))),
         }
         let place_of = |slot: &u32| labels(slot).map_or(0, |labels| address(hasher, labels));
         self.by_address.insert_unique(place, slot, place_of);
