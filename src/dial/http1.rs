@@ -7,7 +7,7 @@ use std::{pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{Request, Version, header, response};
+use http::{HeaderMap, Request, Version, header, response};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -125,6 +125,7 @@ impl Connection {
         steps: &mut Steps,
     ) -> Result<Answer, Failure> {
         let what = format!("{} {}", request.method(), request.uri().path());
+        let is_last = closes(request.headers());
         let began = Instant::now();
         let Some(stream) = self.stream.take() else {
             return Err(Failure::new(Reason::Body, format!("the connection to {} has ended", self.endpoint)));
@@ -153,7 +154,7 @@ impl Connection {
         steps.note(format_args!("{what}: HTTP {}", response.status().as_u16()));
         let first_byte = Instant::now();
         let (parts, body) = response.into_parts();
-        let stays = stays_open(&parts);
+        let stays = !is_last && parts.version == Version::HTTP_11 && !closes(&parts.headers);
         let answer = driver.until(read(&self.endpoint, (parts, body), max_bytes, limit, steps, &what)).await?;
         steps.phases.transfer = Some(first_byte.elapsed());
         drop(sender);
@@ -230,11 +231,10 @@ async fn last_words(error: hyper::Error, driver: Driver) -> hyper::Error {
     error
 }
 
-/// Whether the server will take another request on the connection.
-fn stays_open(head: &response::Parts) -> bool {
-    let words = head.headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-    let closes = words.flat_map(|v| v.split(',')).any(|word| word.trim().eq_ignore_ascii_case("close"));
-    head.version == Version::HTTP_11 && !closes
+/// Whether the side that says this closes the connection afterwards.
+fn closes(headers: &HeaderMap) -> bool {
+    let words = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    words.flat_map(|v| v.split(',')).any(|word| word.trim().eq_ignore_ascii_case("close"))
 }
 
 /// When a connection opened now should be closed: the age limit, less up to a fifth by chance, so that handshakes
