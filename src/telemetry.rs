@@ -215,7 +215,7 @@ impl Metrics {
         );
         r.register(
             "schedule_slow",
-            "1 while the watchdog itself is late: no probe is called late, no node probed out of turn",
+            "1 while the watchdog itself is late: no probe is called late, hardly any node probed out of turn",
             self.schedule_slow.clone(),
         );
         r.register("notifications", "Delivery attempts, by receiver and outcome", self.notifications.clone());

@@ -91,3 +91,20 @@ proptest! {
         prop_assert_eq!(head.bounds().map(|b| b.0), first);
     }
 }
+
+#[tokio::test]
+async fn who_keeps_samples_shares_their_label_sets_with_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(&dir);
+    let at = Timestamp::now();
+    let told = || -> Arc<[Sample]> { (0..3).map(|name| Sample { labels: labels(1, name), at, value: 1.0 }).collect() };
+    let first = told();
+    store.append(&first);
+    let (one, other) = (store.shared(first.clone()), store.shared(told()));
+    assert_eq!(one, first, "the same samples");
+    assert!(one.iter().zip(&*other).all(|(a, b)| a.labels.is_same(&b.labels)));
+    assert!(Arc::ptr_eq(&one, &store.shared(one.clone())), "nothing is made anew for those that are shared already");
+    let stranger: Arc<[Sample]> = [Sample { labels: labels(9, 9), at, value: 1.0 }].into();
+    assert_eq!(store.shared(stranger.clone()), stranger, "what the store does not know stays as it is");
+    store.close(Duration::from_secs(5)).await;
+}
