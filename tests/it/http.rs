@@ -89,6 +89,17 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
     Served { address, live, store, reloads, stop, task, _dir: dir }
 }
 
+/// A body that came in parts, each after its length in hexadecimal.
+fn unchunked(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((length, after)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        body.push_str(&after[..length]);
+        rest = &after[length + 2..];
+    }
+    body
+}
+
 struct Got {
     status: u16,
     head: String,
@@ -104,7 +115,9 @@ impl Served {
         let text = String::from_utf8(text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        Got { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        let head = head.to_ascii_lowercase();
+        let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+        Got { status, head, body }
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Got {
