@@ -1,5 +1,6 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
 
+mod answer;
 mod browser;
 mod history;
 mod incidents;
@@ -9,6 +10,7 @@ mod watched;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use answer::Got;
 use dogwatch::{
     clock::Clock,
     http::{
@@ -89,35 +91,13 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
     Served { address, live, store, reloads, stop, task, _dir: dir }
 }
 
-/// A body that came in parts, each after its length in hexadecimal.
-fn unchunked(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((length, after)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length, 16).unwrap();
-        body.push_str(&after[..length]);
-        rest = &after[length + 2..];
-    }
-    body
-}
-
-struct Got {
-    status: u16,
-    head: String,
-    body: String,
-}
-
 impl Served {
     async fn send(&self, request: &str) -> Got {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = Vec::new();
         timeout(Duration::from_secs(20), stream.read_to_end(&mut text)).await.unwrap().unwrap();
-        let text = String::from_utf8(text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        let head = head.to_ascii_lowercase();
-        let body = if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
-        Got { status, head, body }
+        Got::of(&String::from_utf8(text).unwrap())
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Got {
