@@ -16,5 +16,5 @@ mod objects;
 pub mod targets;
 
 pub use hosts::LocalHosts;
-pub use kubernetes::{Scope, read};
+pub use kubernetes::{Scope, nodes_of_page, read};
 pub use targets::targets;

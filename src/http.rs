@@ -7,6 +7,7 @@
 mod api;
 mod api_v1;
 mod api_v2;
+mod connections;
 mod durability;
 mod forms;
 mod guard;
@@ -36,6 +37,9 @@ use tower::{ServiceExt as _, service_fn};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 pub use api::IncidentView;
+pub use api_v2::posted;
+pub use connections::Connections;
+pub use ping::pinged;
 pub use post_mortem::markdown;
 pub use serve::{serve, serve_until};
 
@@ -135,7 +139,7 @@ impl Web {
 /// Returns the whole URL map.
 pub fn router(web: Web) -> Router {
     let names = guard::Names::new(&web.external_url, &web.own_names);
-    let door = (web.door.clone(), web.heartbeats.clone());
+    let (door, metrics) = ((web.door.clone(), web.heartbeats.clone()), web.metrics.clone());
     Router::new()
         .route("/", get(home))
         .route("/targets/{cluster}/{job}/{instance}", get(target))
@@ -164,7 +168,7 @@ pub fn router(web: Web) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn(guard::in_time))
-        .merge(api_v1::router())
+        .merge(api_v1::router().layer(middleware::from_fn_with_state(metrics, api_v1::count_refused)))
         .layer(middleware::from_fn_with_state(door, login::ask))
         .layer(middleware::from_fn_with_state(names, guard::guard))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))

@@ -25,6 +25,7 @@ mod tests;
 pub use self::{
     budget::{Budget, Pool},
     labels::{all as label_pairs, compare},
+    parse::TOO_LARGE,
     reach::{Reach, Recorded},
 };
 use self::{

@@ -208,6 +208,22 @@ impl Engine {
         self.blocking(query, Window { start_ms, end_ms, step_ms, lookback_ms: 0 }, Options::default())
     }
 
+    /// Holds so many bytes of what all queries may hold together, until it is dropped: for answers that are made of the
+    /// store's lists.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn hold(&self, bytes: usize) -> Result<Arc<Budget>, QueryError> {
+        let held = Budget::new(self.0.pool.clone());
+        match held.take(bytes) {
+            Ok(()) => Ok(Arc::new(held)),
+            Err(error) => {
+                let told = QueryError { kind: ErrorKind::Execution, message: error.to_string() };
+                Err(self.counted(Refused { told, limit: Some(error) }))
+            }
+        }
+    }
+
     fn lookback_ms(&self, options: Options) -> i64 {
         millis(options.lookback_delta.unwrap_or(self.0.config.lookback_delta)).clamp(1, LOOKBACK_MAX_MS)
     }

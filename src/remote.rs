@@ -22,7 +22,10 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::RemoteWriteConfig;
+pub use self::{
+    config::RemoteWriteConfig,
+    send::{judge, words},
+};
 use self::{
     position::{Cut, DONE, Position, Slice},
     send::{Sender, Sent},

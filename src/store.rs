@@ -26,6 +26,7 @@ pub mod size;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod writer;
 
 use std::{
@@ -343,7 +344,7 @@ impl Store {
         go_on: &GoOn<'_>,
     ) -> Result<Vec<Packed>, StoreError> {
         let shared = &self.0.shared;
-        let ids = read_lock(&shared.head).matching(matchers, from_ms, to_ms);
+        let ids = head::find(&shared.head, matchers, from_ms, to_ms);
         history::read(&shared.head, &shared.readers, &ids, (from_ms, to_ms), go_on)
     }
 

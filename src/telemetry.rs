@@ -141,6 +141,8 @@ pub struct Metrics {
     pub rule_group_seconds: Family<RuleGroupLabels, Gauge<f64, AtomicU64>>,
     /// Things dropped at a named limit.
     pub dropped: Family<DropLabels, Counter>,
+    /// Connections of those who ask.
+    pub http_connections: Gauge,
     /// Reads of a cluster's API that failed.
     pub discovery_failures: Family<ClusterLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
@@ -193,6 +195,7 @@ impl Metrics {
             rule_missed: Family::default(),
             rule_group_seconds: Family::default(),
             dropped: Family::default(),
+            http_connections: Gauge::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
             reload_ok: Gauge::default(),
@@ -249,6 +252,7 @@ impl Metrics {
         r.register("disk_free_bytes", "Bytes free on the file system of the history", self.disk_free.clone());
         r.register("disk_size_bytes", "Size of the file system of the history", self.disk_size.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
+        r.register("http_connections", "Connections of those who ask the watchdog", self.http_connections.clone());
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
         r.register(
             "clock_gaps",

@@ -241,6 +241,7 @@ pub fn serve(address: &str, dir: &str) {
             receivers: Arc::new([]),
         };
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        http::serve(listener, http::router(web), CancellationToken::new()).await;
+        let connections = http::Connections::new(std::sync::Arc::default());
+        http::serve(listener, http::router(web), connections, CancellationToken::new()).await;
     });
 }

@@ -15,8 +15,11 @@ use crate::model::{Failure, Reason};
 pub(super) async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStream, Failure> {
     let addresses = resolve::addresses(endpoint, steps).await?;
     let stream = first_of(&addresses, TcpStream::connect, steps).await?;
-    if is_reserved(&stream) {
-        return Err(failure::no_files(endpoint));
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    match room(u64::try_from(stream.as_raw_fd()).unwrap_or_default(), limit) {
+        Room::None => return Err(failure::no_files(endpoint)),
+        Room::Scarce => steps.crowded = true,
+        Room::Enough => {}
     }
     // A request is one small write: waiting for more to send would be measured as the server's slowness.
     _ = stream.set_nodelay(true);
@@ -27,10 +30,26 @@ pub(super) async fn tcp(endpoint: &Endpoint, steps: &mut Steps) -> Result<TcpStr
 /// left must still get out, and the store must be written.
 const RESERVED: u64 = 32;
 
-/// Whether this is one of them: the kernel gives the lowest number that is free.
-fn is_reserved(stream: &TcpStream) -> bool {
-    let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return false };
-    u64::try_from(stream.as_raw_fd()).is_ok_and(|fd| fd >= limit - RESERVED.min(limit / 8))
+/// Beyond half of the file descriptors, no connection is kept for later: those that are asked now need them.
+const KEPT_SHARE: u64 = 2;
+
+/// How much room there is for probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// For what is asked now.
+    Scarce,
+    /// The last descriptors are not for probes.
+    None,
+}
+
+/// How much is left, by the number of the newest descriptor: the kernel gives the lowest that is free.
+fn room(fd: u64, limit: u64) -> Room {
+    match fd {
+        _ if fd >= limit - RESERVED.min(limit / 8) => Room::None,
+        _ if fd >= limit / KEPT_SHARE => Room::Scarce,
+        _ => Room::Enough,
+    }
 }
 
 /// Tries each address with its share of the time that is left; of several failures the one that says most is told.
@@ -79,6 +98,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn the_last_descriptors_are_not_for_probes_and_the_upper_half_is_not_kept() {
+        let check = |fd, limit, expected| assert_eq!(room(fd, limit), expected, "{fd} of {limit}");
+        check(31, 64, Room::Enough);
+        check(32, 64, Room::Scarce);
+        check(55, 64, Room::Scarce);
+        check(56, 64, Room::None);
+        check(511, 1024, Room::Enough);
+        check(991, 1024, Room::Scarce);
+        check(992, 1024, Room::None);
+        check(9_000, u64::MAX, Room::Enough);
+    }
 
     #[derive(Clone, Copy)]
     enum Host {

@@ -108,7 +108,7 @@ async fn once(
     let mut connection = open(&endpoint, access, ask, url, steps).await?;
     let limit = steps.deadline();
     let answer = converse(&mut connection, access, ask, url, limit, steps).await?;
-    if ask.reuse {
+    if ask.reuse && !steps.crowded {
         keep(credentials, access, key, connection, &answer);
     }
     Ok(answer)

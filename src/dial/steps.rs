@@ -18,12 +18,15 @@ pub(super) struct Steps {
     pub(super) tls: Option<TlsFacts>,
     /// The trace.
     pub(super) trace: Vec<TraceLine>,
+    /// So many files are open that the connection is not kept for later.
+    pub(super) crowded: bool,
 }
 
 impl Steps {
     /// Begins now.
     pub(super) fn start(deadline: Instant) -> Self {
-        Self { started: Instant::now(), deadline, phases: Phases::default(), tls: None, trace: Vec::new() }
+        let (started, phases) = (Instant::now(), Phases::default());
+        Self { started, deadline, phases, tls: None, trace: Vec::new(), crowded: false }
     }
 
     /// Adds a line, up to [`Observation::TRACE_MAX`]; what was just said is not said again.

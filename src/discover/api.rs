@@ -104,7 +104,10 @@ impl<K> Listed<K> {
     }
 
     /// Reads a page item by item; gives the token of the next one besides.
-    fn of_page<T: DeserializeOwned>(body: &[u8], keep: &impl Fn(T) -> K) -> serde_json::Result<(Self, String)> {
+    pub(super) fn of_page<T: DeserializeOwned>(
+        body: &[u8],
+        keep: &impl Fn(T) -> K,
+    ) -> serde_json::Result<(Self, String)> {
         let page: List<'_> = serde_json::from_slice(body)?;
         let raw = page.items.unwrap_or_default();
         let mut listed = Self::of(Vec::with_capacity(raw.len()));

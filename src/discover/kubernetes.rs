@@ -42,6 +42,15 @@ pub enum Scope {
     Leases,
 }
 
+/// Reads one page of a list of nodes, as [`read`] does: what is kept of each, and how many could not be understood.
+///
+/// # Errors
+/// When it is no list.
+pub fn nodes_of_page(body: &[u8], local: LocalHosts) -> serde_json::Result<(Vec<NodeFact>, usize)> {
+    let (page, _) = Listed::of_page(body, &|node: Node| nodes::fact(node, local))?;
+    Ok((page.items, page.left_out_count))
+}
+
 /// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `problems`.
 /// `leads` are the leases by which leaders are known, of those components that are watched; `local` says which addresses of
 /// this machine and its links are taken.

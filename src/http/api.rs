@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     dispatch::submissions::Closed,
-    model::{self, Gap, Incident, IncidentNote, LiveState, LiveTarget, Reason, References},
+    model::{self, Gap, Incident, IncidentNote, LiveState, LiveTarget, Reason, References, text},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord, Durability, Store},
 };
@@ -133,27 +133,27 @@ struct ApiError {
 /// Answers `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());
-    Json(view).into_response()
+    shown(StatusCode::OK, &view)
 }
 
 /// Answers `GET /api/dogwatch/v1/incidents?cluster=&severity=&state=&since=&before=&limit=`
 pub async fn incidents(State(web): State<Web>, params: Params) -> Response {
     match Wanted::read(params.pairs(), incidents::LIMIT, web.clock.wall()) {
-        Ok(wanted) => Json(web.incidents(&wanted).await).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, Json(ApiError { error })).into_response(),
+        Ok(wanted) => shown(StatusCode::OK, &web.incidents(&wanted).await),
+        Err(error) => shown(StatusCode::BAD_REQUEST, &ApiError { error }),
     }
 }
 
 /// Answers `GET /api/dogwatch/v1/incidents/{id}`
 pub async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
     match web.incident(&id).await {
-        Ok(incident) => Json(IncidentView::new(incident, &web.store, &web.external_url).await).into_response(),
+        Ok(incident) => shown(StatusCode::OK, &IncidentView::new(incident, &web.store, &web.external_url).await),
         Err(missing) => unfound(&missing),
     }
 }
 
 fn unfound(missing: &Missing) -> Response {
-    (missing.status(), Json(ApiError { error: missing.to_string() })).into_response()
+    shown(missing.status(), &ApiError { error: missing.to_string() })
 }
 
 impl IncidentView {
@@ -176,7 +176,7 @@ impl IncidentView {
 
 /// Answers `GET /api/dogwatch/v1/heartbeats`
 pub async fn heartbeats(State(web): State<Web>) -> Response {
-    Json(serde_json::json!({"heartbeats": web.heartbeats.views()})).into_response()
+    shown(StatusCode::OK, &serde_json::json!({"heartbeats": web.heartbeats.views()}))
 }
 
 /// Says who says that he looks after an incident.
@@ -216,7 +216,7 @@ pub struct NoteBody {
 pub async fn add_note(State(web): State<Web>, Path(id): Path<String>, Json(body): Json<NoteBody>) -> Response {
     match notes::add(&web, &id, &body.by, &body.text).await {
         Ok(kept) => durability::json(serde_json::json!({"noted": id}), kept),
-        Err(error) => (error.status(), Json(ApiError { error: error.to_string() })).into_response(),
+        Err(error) => shown(error.status(), &ApiError { error: error.to_string() }),
     }
 }
 
@@ -228,12 +228,23 @@ fn changed(id: i64, kept: Option<Durability>, answer: serde_json::Value) -> Resp
 }
 
 fn stopping(closed: Closed) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, Json(ApiError { error: closed.to_string() })).into_response()
+    shown(StatusCode::SERVICE_UNAVAILABLE, &ApiError { error: closed.to_string() })
+}
+
+/// An answer in JSON, whose texts people read.
+fn shown(status: StatusCode, answer: &impl Serialize) -> Response {
+    match serde_json::to_string(answer) {
+        Ok(json) => (status, [(header::CONTENT_TYPE, "application/json")], text::readable_json(json)).into_response(),
+        Err(e) => {
+            tracing::error!(error = %e, "an answer could not be written as JSON");
+            (StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be written; the log says why.\n").into_response()
+        }
+    }
 }
 
 /// Returns a 404 for programs.
 pub fn not_found(error: String) -> Response {
-    (StatusCode::NOT_FOUND, Json(ApiError { error })).into_response()
+    shown(StatusCode::NOT_FOUND, &ApiError { error })
 }
 
 impl StateView {

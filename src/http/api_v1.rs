@@ -11,7 +11,7 @@ mod params;
 mod rules;
 mod status;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,13 +22,14 @@ use axum::{
     routing::{any, get},
 };
 
-use self::answer::{Done, Json};
+use self::answer::{Done, Json, TooLarge};
 pub use self::{answer::Failed, params::Params};
 use super::Web;
 use crate::{
     model::{Labels, METRIC_NAME, Matcher},
     promql::{self, Value},
     query::{self, Options, Outcome},
+    telemetry::Metrics,
 };
 
 /// A form of this size is no query: Grafana's largest are some kilobytes.
@@ -36,6 +37,15 @@ const BODY_MAX_BYTES: usize = 1 << 20;
 
 /// Selectors of one request: each looks through all label sets.
 const MATCHES_MAX: usize = 200;
+
+/// Counts texts that are refused as too large.
+pub async fn count_refused(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.extensions().get::<TooLarge>().is_some() {
+        metrics.drop_at("query_text");
+    }
+    response
+}
 
 /// What an endpoint gives.
 type Answered = Result<Done, Failed>;

@@ -23,7 +23,7 @@ use self::body::{PostableAlert, PostableSilence};
 use super::{Web, api_v1::Params, durability};
 use crate::{
     dispatch::{
-        alerts::{POSTED_MAX, Refused},
+        alerts::{POSTED_MAX, Post, Refused},
         matchers::{self, Matchers},
         silence::SilenceError,
     },
@@ -197,6 +197,16 @@ async fn groups(State(web): State<Web>, params: Params) -> Response {
     Json(groups.into_iter().map(view).collect::<Vec<_>>()).into_response()
 }
 
+/// Reads posted alerts, of which all must be right.
+///
+/// # Errors
+/// What is wrong with the first that is not, in words.
+pub fn posted(body: &[u8]) -> Result<Vec<Post>, String> {
+    let posted: Vec<PostableAlert> = serde_json::from_slice(body)
+        .map_err(|error| format!("parsing alerts body from \"\" failed, because {error}"))?;
+    posted.into_iter().map(PostableAlert::read).collect()
+}
+
 async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
     let bearer =
         headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
@@ -204,16 +214,12 @@ async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) ->
         Ok(cluster) => cluster,
         Err(why) => return failed(StatusCode::UNAUTHORIZED, why),
     };
-    let posted: Vec<PostableAlert> = match serde_json::from_slice(&body) {
+    let posted = match posted(&body) {
         Ok(posted) => posted,
-        Err(error) => return bad(format!("parsing alerts body from \"\" failed, because {error}")),
+        Err(error) => return bad(error),
     };
     let mut posts = Vec::with_capacity(posted.len());
-    for alert in posted {
-        let mut post = match alert.read() {
-            Ok(post) => post,
-            Err(error) => return bad(error),
-        };
+    for mut post in posted {
         if let Some(cluster) = &cluster {
             // Who has a cluster's token speaks for that cluster and for no other.
             post.labels.insert("cluster".into(), cluster.to_string());

@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
+    body::HttpBody as _,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
@@ -15,6 +16,7 @@ use axum::{
 use http::uri::Authority;
 use url::{Origin, Url};
 
+use super::connections::Weight;
 use crate::model::text;
 
 /// The longest that making an answer may take. Only an incident's deliveries wait for anything (the disk).
@@ -136,6 +138,9 @@ pub async fn guard(State(names): State<Names>, request: Request, next: Next) -> 
         Some(refused) => refused.into_response(),
         None => next.run(request).await,
     };
+    // Compression hides it from those who count what waits for its readers.
+    let weight = Weight(response.body().size_hint().lower());
+    response.extensions_mut().insert(weight);
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }

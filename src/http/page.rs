@@ -163,12 +163,13 @@ impl Lines {
     }
 }
 
-/// Renders a page.
+/// Renders a page; what is unwelcome in a text for people never gets into one.
 ///
 /// # Errors
 /// When a template is wrong, which the tests rule out.
 fn render(template: &str, frame: &Frame, view: &impl Serialize) -> Result<String, minijinja::Error> {
-    TEMPLATES.get_template(template)?.render(Serde(Context { frame, page: view }))
+    let page = TEMPLATES.get_template(template)?.render(Serde(Context { frame, page: view }))?;
+    Ok(text::readable(&page).into_owned())
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use http_body_util::BodyExt;
 use super::Web;
 use crate::{
     heartbeat::{BODY_MAX, Kind, Ping},
+    model::text,
     store::Durability,
 };
 
@@ -32,8 +33,7 @@ pub fn router() -> Router<Web> {
 }
 
 async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let (token, what) = what.split_once('/').unwrap_or((&what, ""));
-    let Some((kind, exit_status)) = meaning(what.trim_end_matches('/')) else {
+    let Some((token, kind, exit_status)) = pinged(&what) else {
         let text = "What follows the token is start, fail, log or an exit status from 0 to 255.\n";
         return (StatusCode::BAD_REQUEST, text).into_response();
     };
@@ -55,6 +55,13 @@ async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderM
         }
         Err(_) => (StatusCode::NOT_FOUND, "No job has this token.\n").into_response(),
     }
+}
+
+/// The token in what follows `/ping/`, and what is said of its job; `None` where that is nothing that a job says.
+pub fn pinged(path: &str) -> Option<(&str, Kind, Option<u8>)> {
+    let (token, what) = path.split_once('/').unwrap_or((path, ""));
+    let (kind, exit_status) = meaning(what.trim_end_matches('/'))?;
+    Some((token, kind, exit_status))
 }
 
 /// What the last part of the path says.
@@ -97,7 +104,7 @@ async fn read(mut body: Body) -> (Vec<u8>, bool) {
 fn text(bytes: &[u8]) -> String {
     let begin = bytes.iter().take(3).take_while(|b| **b & 0xc0 == 0x80).count();
     let text = String::from_utf8_lossy(bytes.get(begin..).unwrap_or_default());
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let text = text::readable(&text);
     // Replacement characters are longer than what they replace.
     let from = text.ceil_char_boundary(text.len().saturating_sub(BODY_MAX));
     text.get(from..).unwrap_or_default().to_owned()

@@ -1,36 +1,53 @@
 //! Accepting connections, under limits, until told to stop.
+//!
+//! A client has so long for its handshake, for a request's line and headers, for a body (`guard`, `api_v1::params`,
+//! `ping`), and for reading on; who takes longer is cut off, and sooner where others want the place (`connections`).
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use hyper::{body::Incoming, server::conn::http1};
+use http::{StatusCode, header};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use nix::sys::resource::{Resource, getrlimit};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::timeout,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceExt as _, service_fn};
 
+use super::connections::{Connections, Place, Share, Weight};
 use crate::login::Tls;
-
-/// The most connections at a time: the page reloads on a short connection, a scraper holds one. More wait in the
-/// kernel's queue.
-const CONNECTIONS_MAX: usize = 256;
-
-/// Of the file descriptors, this part at most is for those who ask us: the rest is for watching.
-const FILES_SHARE: u64 = 4;
 
 /// A request's line and headers have to come within this; it bounds idle kept-alive connections too.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A client that reads nothing of its answer for so long is gone, or means harm.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most bytes of a request's line and headers.
 const HEADERS_MAX_BYTES: usize = 16 << 10;
@@ -62,8 +79,8 @@ const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\
 
 /// Serves until `stop`; then accepts nothing more, lets requests under way end, and returns within two seconds.
 /// Only the API's forms are ever read as a body, up to a limit and in a limited time.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    serve_until(listener.into(), router, watch::channel(None).1, stop.clone(), stop).await;
+pub async fn serve(listener: TcpListener, router: Router, connections: Connections, stop: CancellationToken) {
+    serve_until(listener.into(), router, watch::channel(None).1, connections, (stop.clone(), stop)).await;
 }
 
 /// The same, where another listener may take its place: from `leave` on, which comes with `stop` at the latest, it accepts
@@ -72,62 +89,57 @@ pub async fn serve_until(
     listener: Arc<TcpListener>,
     router: Router,
     tls: watch::Receiver<Option<Tls>>,
-    leave: CancellationToken,
-    stop: CancellationToken,
+    connections: Connections,
+    (leave, stop): (CancellationToken, CancellationToken),
 ) {
-    let room = Arc::new(Semaphore::new(room()));
-    let connections = TaskTracker::new();
-    let spawn = |stream, permit| {
+    let tasks = TaskTracker::new();
+    let spawn = |stream, place| {
         let (tls, until) = (tls.borrow().clone(), (leave.clone(), stop.clone()));
-        connections.spawn(connection(stream, tls, router.clone(), until, permit));
+        tasks.spawn(connection(stream, tls, router.clone(), until, place));
     };
-    while let Some((stream, permit)) = accept(&listener, &room, &leave).await {
-        spawn(stream, permit);
+    while let Some((stream, from)) = accept(&listener, &connections, &leave).await {
+        // Accepted is accepted: also when another listener takes over meanwhile.
+        let Some(place) = stop.run_until_cancelled(connections.place(from)).await else { break };
+        spawn(stream, place);
     }
     // Who has a connection in the kernel's queue believes to be connected.
-    while let (Ok(permit), Some(Ok((stream, _)))) = (room.clone().try_acquire_owned(), listener.accept().now_or_never())
-    {
-        spawn(stream, permit);
+    while let Some(Ok((stream, from))) = listener.accept().now_or_never() {
+        let Some(place) = connections.try_place(from.ip()) else { break };
+        spawn(stream, place);
     }
     drop(listener);
-    connections.close();
+    tasks.close();
     let stopped = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = connections.wait() => {}
+        () = tasks.wait() => {}
         () = stopped => {
-            tracing::warn!(connections = connections.len(), "HTTP connections were cut after {} s", GRACE.as_secs());
+            tracing::warn!(connections = tasks.len(), "HTTP connections were cut after {} s", GRACE.as_secs());
         }
     }
 }
 
-/// How many connections are taken at a time.
-fn room() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
-    usize::try_from(files / FILES_SHARE).unwrap_or(usize::MAX).clamp(1, CONNECTIONS_MAX)
-}
-
-/// The next connection with its place among [`room`]; `None` when it is time to stop.
+/// The next connection, and from where; `None` when it is time to stop.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    connections: &Connections,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr)> {
     let next = async {
-        let permit = room.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, permit)),
+                Ok((stream, from)) => return (stream, from.ip()),
                 Err(e) => {
                     tracing::debug!(error = %e, "a connection could not be accepted");
+                    connections.spare_a_file();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     };
-    stop.run_until_cancelled(next).await.flatten()
+    stop.run_until_cancelled(next).await
 }
 
 async fn connection(
@@ -135,12 +147,18 @@ async fn connection(
     tls: Option<Tls>,
     router: Router,
     until: (CancellationToken, CancellationToken),
-    _permit: OwnedSemaphorePermit,
+    place: Place,
 ) {
-    let Some(tls) = tls else { return speak(stream, router, until).await };
-    let handshake = timeout(HANDSHAKE_TIMEOUT, handshake(stream, &tls));
-    if let Some(Ok(Some(stream))) = until.1.run_until_cancelled(handshake).await {
-        speak(stream, router, until.clone()).await;
+    let place = Arc::new(place);
+    let served = async {
+        let Some(tls) = tls else { return speak(stream, router, until, place.clone()).await };
+        let handshake = timeout(HANDSHAKE_TIMEOUT, handshake(stream, &tls));
+        if let Some(Ok(Some(stream))) = until.1.run_until_cancelled(handshake).await {
+            speak(stream, router, until.clone(), place.clone()).await;
+        }
+    };
+    if place.leave().run_until_cancelled(served).await.is_none() {
+        tracing::debug!("a connection that waited for its client was closed, to make room");
     }
 }
 
@@ -165,22 +183,72 @@ async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStre
     }
 }
 
+/// An answer, or the word that too many requests of its kind are worked on.
+async fn answer(request: hyper::Request<Incoming>, router: Router, place: Arc<Place>) -> Response {
+    let response = match place.begin(Share::of(request.uri().path())) {
+        Ok(()) => {
+            let place = place.clone();
+            let request: Request = request.map(|body| Body::new(Watched { body, place }));
+            router.oneshot(request).await.unwrap_or_else(|never| match never {})
+        }
+        Err(_) => {
+            let text = "dogwatch answers as many requests of this kind as it can: try again.\n";
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], text).into_response()
+        }
+    };
+    let weight = response.extensions().get::<Weight>().map_or_else(|| response.body().size_hint().lower(), |w| w.0);
+    place.answered(weight);
+    response
+}
+
+/// A request's body; while its rest is waited for, so it is said.
+struct Watched {
+    body: Incoming,
+    place: Arc<Place>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Pending => self.place.waits(),
+            // Who sends a byte now and then is waited for all the same.
+            Poll::Ready(Some(Ok(_))) if !self.body.is_end_stream() => {}
+            Poll::Ready(_) => self.place.works(),
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     router: Router,
     (leave, stop): (CancellationToken, CancellationToken),
+    place: Arc<Place>,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let request: Request = request.map(Body::new);
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        let answer = answer(request, router.clone(), place.clone());
+        async move { Ok::<_, Infallible>(answer.await) }
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
         .max_buf_size(HEADERS_MAX_BYTES)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let serving = async {
         if let Ok(ended) = timeout(CONNECTION_MAX, connection.as_mut()).await {
@@ -215,7 +283,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, stop.clone()));
+        let connections = Connections::new(Arc::default());
+        let served = tokio::spawn(serve(listener, router, connections, stop.clone()));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: watch\r\n\r\n").await.unwrap();
         let mut answer = String::new();

@@ -84,9 +84,58 @@ pub fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", number(n as u64), if n == 1 { one } else { many })
 }
 
-/// Turns control characters and line breaks into spaces, so that no text from outside can add a header or a line.
+/// Whether a character shows nothing and changes how others are shown: controls (C0, DEL, C1) but line feed and tab, and
+/// what turns the direction of writing (UAX #9: marks, embeddings, overrides, isolates).
+pub fn is_unwelcome(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
+/// Leaves out of a text for people what is unwelcome there: no name, label or output of a job can colour a terminal, hide
+/// what stands beside it, or have it read backwards. The one place that does so; what machines compare (labels in webhooks
+/// and in Alertmanager's and Prometheus' APIs) stays as it came.
+pub fn readable(text: &str) -> Cow<'_, str> {
+    if text.contains(is_unwelcome) {
+        Cow::Owned(text.chars().filter(|c| !is_unwelcome(*c)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The same for JSON as serde_json writes it: controls are escaped there.
+pub fn readable_json(json: String) -> String {
+    let mut out = String::new();
+    let mut rest = json.as_str();
+    while let Some(at) = rest.find(|c: char| c == '\\' || is_unwelcome(c)) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let escape = match rest.as_bytes() {
+            [b'\\', b'u', ..] => rest.get(..6).unwrap_or(rest),
+            [b'\\', ..] => rest.get(..2).unwrap_or(rest),
+            _ => "",
+        };
+        match escape {
+            "" => rest = &rest[rest.chars().next().map_or(0, char::len_utf8)..],
+            "\\b" | "\\f" | "\\r" => rest = &rest[escape.len()..],
+            _ => {
+                let code = escape.strip_prefix("\\u").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+                if !code.and_then(char::from_u32).is_some_and(is_unwelcome) {
+                    out.push_str(escape);
+                }
+                rest = &rest[escape.len()..];
+            }
+        }
+    }
+    if out.is_empty() && rest.len() == json.len() {
+        return json;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Turns what is unwelcome, and line breaks, into spaces, so that no text from outside can add a header or a line.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    let unwelcome = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}');
+    let unwelcome = |c: char| is_unwelcome(c) || matches!(c, '\n' | '\t' | '\u{2028}' | '\u{2029}');
     if text.contains(unwelcome) {
         Cow::Owned(text.split(unwelcome).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" "))
     } else {
@@ -211,6 +260,23 @@ mod tests {
         check(21, "this is a directory, not a file");
         check(5, "Input/output error");
         assert_eq!(unreadable(&io::Error::other("odd")), "odd");
+    }
+
+    #[test]
+    fn what_is_unwelcome_is_left_out() {
+        let check = |text: &str, many: &str, one: &str| {
+            assert_eq!((&*readable(text), &*one_line(text)), (many, one), "{text:?}");
+            let json = serde_json::to_string(&[text, "é\"\\\u{1f600}"]).unwrap();
+            let read: Vec<String> = serde_json::from_str(&readable_json(json)).unwrap();
+            assert_eq!(read, [many, "é\"\\\u{1f600}"], "{text:?}");
+        };
+        check("plain\n\ttext é \u{5d0}", "plain\n\ttext é \u{5d0}", "plain text é \u{5d0}");
+        check("\u{1b}[31mred\r\n\0\u{7f}\u{9b}x\u{8}\u{c}", "[31mred\nx", "[31mred x");
+        for turn in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+            check(&format!("a{turn}b"), "ab", "a b");
+        }
+        check("\\u0000 \\r", "\\u0000 \\r", "\\u0000 \\r");
+        assert_eq!(readable_json("[1,\"a\"]".into()), "[1,\"a\"]");
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn route_labels(n: &Notification, data: &Value, library: &Library) -> Pairs {
 }
 
 fn without_route(n: &Notification, receiver: &str) -> Value {
-    let view = View::of(n);
+    let view = View::of(n).readable();
     map([
         ("NotificationReason", string(reason(n.told))),
         ("RouteLabels", pairs(&Pairs::new())),

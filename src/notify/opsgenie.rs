@@ -119,7 +119,7 @@ impl Opsgenie {
     }
 
     fn details(&self, m: &Message<'_>) -> Value {
-        let mut details = View::of(m.n).common_labels;
+        let mut details = View::of(m.n).readable().common_labels;
         for (name, text) in &self.config.details {
             details.insert(name.clone(), m.text(&format!("details.{name}"), Some(text), String::new));
         }

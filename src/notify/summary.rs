@@ -128,7 +128,7 @@ pub fn page(n: &Notification) -> Page {
         still_works: if resolved { Vec::new() } else { lines(|f| &f.still_works) },
         evidence: lines(|f| &f.evidence),
         consequences: lines(|f| &f.consequences),
-        first_step: root.filter(|_| !resolved).map(|f| f.first_step.clone()).unwrap_or_default(),
+        first_step: root.filter(|_| !resolved).map(|f| text::readable(&f.first_step).into_owned()).unwrap_or_default(),
         runbook: root.filter(|_| !resolved).and_then(|f| runbook(f, n)).unwrap_or_default(),
         others: others(n),
         link: link(n),

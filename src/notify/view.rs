@@ -85,6 +85,20 @@ impl View {
     pub fn status(&self) -> &'static str {
         status(self.over)
     }
+
+    /// Returns it as people read it. Machines that compare labels get them as they came.
+    pub fn readable(mut self) -> Self {
+        let clean = |pairs: &mut Pairs| {
+            *pairs = pairs.iter().map(|(k, v)| (text::readable(k).into(), text::readable(v).into())).collect();
+        };
+        let own = [&mut self.group_labels, &mut self.common_labels, &mut self.common_annotations];
+        own.into_iter().for_each(clean);
+        for AlertView { alert, .. } in &mut self.alerts {
+            [&mut alert.labels, &mut alert.annotations].into_iter().for_each(clean);
+            alert.generator_url = text::readable(&alert.generator_url).into();
+        }
+        self
+    }
 }
 
 fn status(over: bool) -> &'static str {

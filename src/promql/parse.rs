@@ -19,6 +19,7 @@ mod tree;
 mod types;
 
 pub use self::{
+    bounds::TOO_LARGE,
     json::tree,
     length::Asked,
     lower::{lower, reckons},

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{config::RemoteWriteConfig, message};
 use crate::{
-    model::Labels,
+    model::{Labels, text},
     notify::client::{HttpClient, Session},
     pack::Points,
     telemetry::{Metrics, RemoteLabels},
@@ -53,6 +53,12 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Verdict {
         429 | 500.. => Verdict::Again(after.map(Duration::from_secs).map(|d| d.min(RETRY_AFTER_MAX))),
         _ => Verdict::Refused,
     }
+}
+
+/// Returns what a receiver said, in one line. Pure.
+pub fn words(said: &[u8]) -> String {
+    let said = said.get(..ANSWER_MAX_BYTES).unwrap_or(said);
+    text::one_line(String::from_utf8_lossy(said).trim()).into_owned()
 }
 
 /// Returns the pause before the attempt after `failures`; half of it by chance. Pure.
@@ -143,8 +149,7 @@ impl Sender {
         {
             said.extend_from_slice(&chunk);
         }
-        said.truncate(ANSWER_MAX_BYTES);
-        let said = self.http.without_secrets(String::from_utf8_lossy(&said).trim()).await;
+        let said = self.http.without_secrets(&words(&said)).await;
         Ok((verdict, format!("{status} {said}")))
     }
 

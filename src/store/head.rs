@@ -16,9 +16,13 @@ use std::{
 
 use hashbrown::DefaultHashBuilder;
 
-use super::{HistoryStats, index::Index};
+use super::{
+    HistoryStats,
+    index::Index,
+    wanted::{self, Wanted},
+};
 use crate::{
-    model::{Labels, Sample},
+    model::{Labels, Matcher, Sample},
     pack::{Growing, Moments, Points},
 };
 
@@ -237,9 +241,9 @@ impl Head {
         self.index.slot(id).is_some()
     }
 
-    /// Returns the ids of series that satisfy the matchers and may have samples in the range, ascending.
-    pub fn matching(&self, matchers: &[crate::model::Matcher], from_ms: i64, to_ms: i64) -> Vec<i64> {
-        let slots = self.index.matching(matchers).into_iter().filter(|slot| self.overlaps(*slot, from_ms, to_ms));
+    /// Returns the ids of series that satisfy all conditions and may have samples in the range, ascending.
+    pub fn matching(&self, wanted: &[Wanted<'_>], from_ms: i64, to_ms: i64) -> Vec<i64> {
+        let slots = self.index.matching(wanted).into_iter().filter(|slot| self.overlaps(*slot, from_ms, to_ms));
         slots.filter_map(|slot| self.index.id_at(slot)).collect()
     }
 
@@ -417,6 +421,13 @@ impl Head {
         self.index.stats(&mut stats);
         stats
     }
+}
+
+/// Returns the ids of series that satisfy the matchers and may have samples in the range, ascending.
+pub fn find(head: &RwLock<Head>, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Vec<i64> {
+    // The lock is held while the values are listed, not while they are compared.
+    let wanted = wanted::answered(matchers, |label| read_lock(head).index().values(label));
+    read_lock(head).matching(&wanted, from_ms, to_ms)
 }
 
 /// Locks the head for reading.

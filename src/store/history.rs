@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     StoreError, batch,
     cache::Cache,
-    head::{Head, read_lock},
+    head::{self, Head, read_lock},
     meta::{ROLLED_UNTIL, number},
     spans::{self, FIVE_MINUTES, HOURS, SAMPLES, Tier},
 };
@@ -170,9 +170,9 @@ pub fn read(
 /// Returns label sets; see `Store::series`.
 pub fn label_sets(head: &RwLock<Head>, sets: &[Vec<Matcher>], from_ms: i64, to_ms: i64) -> Vec<Labels> {
     // Who writes waits for one set at the most.
-    let mut ids = if sets.is_empty() { read_lock(head).matching(&[], from_ms, to_ms) } else { Vec::new() };
+    let mut ids = if sets.is_empty() { head::find(head, &[], from_ms, to_ms) } else { Vec::new() };
     for matchers in sets {
-        ids.extend(read_lock(head).matching(matchers, from_ms, to_ms));
+        ids.extend(head::find(head, matchers, from_ms, to_ms));
         ids.sort_unstable();
         ids.dedup();
     }

@@ -14,7 +14,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::{
     model::{Labels, METRIC_NAME, MatchOp, Matcher},
-    store::HistoryStats,
+    store::{HistoryStats, wanted::Wanted},
 };
 
 /// Of each list in the statistics (as Prometheus' `/api/v1/status/tsdb`).
@@ -225,10 +225,15 @@ impl Index {
         Labels { name, pairs }
     }
 
-    /// Returns the slots of the series that satisfy all matchers, ascending.
-    pub fn matching(&self, matchers: &[Matcher]) -> Vec<usize> {
-        let fits = |slot: &usize| self.at(*slot).is_some_and(|l| matchers.iter().all(|m| m.matches_labels(l)));
-        let narrow = matchers.iter().filter(|m| !m.matches("")).map(|m| self.lists(m));
+    /// Returns the values that a label is known to have.
+    pub fn values(&self, label: &str) -> Vec<Arc<str>> {
+        self.postings.get(label).map(|values| values.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Returns the slots of the series that satisfy all conditions, ascending.
+    pub fn matching(&self, wanted: &[Wanted<'_>]) -> Vec<usize> {
+        let fits = |slot: &usize| self.at(*slot).is_some_and(|l| wanted.iter().all(|w| w.matches_labels(l)));
+        let narrow = wanted.iter().filter(|w| !w.matches("")).map(|w| self.lists(w));
         let Some(lists) = narrow.min_by_key(|lists| lists.iter().map(|l| l.len()).sum::<usize>()) else {
             return (0..self.sets.len()).filter(fits).collect();
         };
@@ -237,12 +242,15 @@ impl Index {
         slots
     }
 
-    /// Lists of the slots that may satisfy a matcher which nothing empty satisfies; each slot is in one of them.
-    fn lists(&self, matcher: &Matcher) -> Vec<&Vec<u32>> {
-        let Some(values) = self.postings.get(&matcher.name) else { return Vec::new() };
-        match matcher.op {
-            MatchOp::Equal => values.get(&matcher.value).into_iter().collect(),
-            _ => values.iter().filter(|(value, _)| matcher.matches(value)).map(|(_, list)| list).collect(),
+    /// Lists of the slots that may satisfy a condition which nothing empty satisfies; each slot is in one of them.
+    fn lists(&self, wanted: &Wanted<'_>) -> Vec<&Vec<u32>> {
+        let Some(values) = self.postings.get(wanted.name()) else { return Vec::new() };
+        match wanted {
+            Wanted::Plain(Matcher { op: MatchOp::Equal, value, .. }) => values.get(value).into_iter().collect(),
+            Wanted::Plain(_) => {
+                values.iter().filter(|(value, _)| wanted.matches(value)).map(|(_, list)| list).collect()
+            }
+            Wanted::Answered { fitting, .. } => fitting.iter().filter_map(|value| values.get(value)).collect(),
         }
     }
 
@@ -281,6 +289,7 @@ fn pairs(labels: &Labels) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::wanted;
 
     fn index() -> Index {
         let mut index = Index::default();
@@ -297,7 +306,8 @@ mod tests {
         let index = index();
         let check = |matchers: &[(&str, &str, &str)], ids: &[i64]| {
             let matchers: Vec<Matcher> = matchers.iter().map(|(n, o, v)| Matcher::new(n, o, v).unwrap()).collect();
-            let found: Vec<i64> = index.matching(&matchers).into_iter().filter_map(|slot| index.id_at(slot)).collect();
+            let wanted = wanted::answered(&matchers, |label| index.values(label));
+            let found: Vec<i64> = index.matching(&wanted).into_iter().filter_map(|slot| index.id_at(slot)).collect();
             assert_eq!(found, ids, "{matchers:?}");
         };
         check(&[("__name__", "=", "up")], &[1, 2, 3]);
@@ -305,6 +315,9 @@ mod tests {
         check(&[("__name__", "=", "up"), ("node", "!=", "n1")], &[1, 3]);
         check(&[("job", "=~", "e.*|kubelet"), ("node", "=~", "n.")], &[2, 3, 4]);
         check(&[("__name__", "=~", "u.|y")], &[1, 2, 3]);
+        check(&[("node", "=~", "n.|"), ("node", "!=", "n1")], &[1, 3]);
+        check(&[("node", "!~", "n.")], &[1]);
+        check(&[("node", "=~", "n."), ("node", "!~", "n2"), ("job", "!=", "etcd")], &[2]);
         check(&[("node", "=", "")], &[1]);
         check(&[("nowhere", "=", "x")], &[]);
         check(&[("__name__", "=", "up"), ("job", "=", "nowhere")], &[]);

@@ -13,6 +13,10 @@ pub enum Problem {
     Foreign(String),
     /// Damaged.
     Corrupt(String),
+    /// A file of no bytes.
+    Empty,
+    /// A file of another kind.
+    NoDatabase,
     /// Anything else: no right, no space, no disk.
     Other(String),
 }
@@ -27,7 +31,25 @@ impl Problem {
             }
             Problem::Foreign(why) => format!("{path} {why}"),
             Problem::Corrupt(why) => format!("{path} is damaged ({why})"),
+            Problem::Empty => {
+                format!("{path} is there, but has no bytes: a copy or a restore broke off, or a disk lost them")
+            }
+            Problem::NoDatabase => {
+                format!("{path} is no database, but a file of another kind: is --data-dir the right one?")
+            }
             Problem::Other(why) => format!("{path} can't be used: {why}"),
+        }
+    }
+}
+
+impl Problem {
+    /// Under which name a file is set aside for it, where a new one may begin.
+    pub fn set_aside_as(&self) -> Option<&'static str> {
+        match self {
+            Problem::Corrupt(_) => Some("corrupt"),
+            Problem::Empty => Some("empty"),
+            Problem::NoDatabase => Some("foreign"),
+            Problem::Locked | Problem::Foreign(_) | Problem::Other(_) => None,
         }
     }
 }

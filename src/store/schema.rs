@@ -1,6 +1,6 @@
 //! The file: how it is opened, checked and brought to the newest schema.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{fs::File, io::Read as _, path::Path, time::Duration};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,6 +26,26 @@ const BUSY: Duration = Duration::from_secs(3);
 /// Up to this size a file is checked as a whole at start; a larger one would keep the watchdog from watching.
 const CHECK_MAX_BYTES: u64 = 256 << 20;
 
+/// How a database file begins (sqlite.org/fileformat, 1.3).
+const HEADER: &[u8] = b"SQLite format 3\0";
+
+/// Looks at a file that was there before this program was. SQLite would fill an empty one without a word.
+///
+/// # Errors
+/// When it has no bytes, or is no database.
+pub fn inspect(place: &Place) -> Result<(), Problem> {
+    let Ok(mut file) = File::open(place.database()) else { return Ok(()) };
+    let mut begin = Vec::new();
+    if file.by_ref().take(HEADER.len() as u64).read_to_end(&mut begin).is_err() {
+        return Ok(());
+    }
+    match begin.as_slice() {
+        [] => Err(Problem::Empty),
+        HEADER => Ok(()),
+        _ => Err(Problem::NoDatabase),
+    }
+}
+
 /// Opens the database for writing and brings it to the newest schema.
 pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
     let path = place.database();
@@ -34,7 +54,7 @@ pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
     db.busy_timeout(BUSY)?;
     let id: i64 = db.query_row("PRAGMA application_id", [], |r| r.get(0))?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
-    if tables > 0 && id != APPLICATION_ID {
+    if id != APPLICATION_ID && (tables > 0 || id != 0) {
         return Err(Problem::Foreign("is a database, but not dogwatch's: give another --data-dir".into()));
     }
     if tables == 0 {
@@ -58,6 +78,14 @@ pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
 
 /// For those that only read: the file is of this version.
 pub fn check_version(db: &Connection) -> rusqlite::Result<()> {
+    let ours = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
+    if db.query_row(ours, [], |r| r.get::<_, i64>(0))? == 0 {
+        let words = "it is empty, or another program's: look for the right --data-dir".to_owned();
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB),
+            Some(words),
+        ));
+    }
     let newest: i64 = db.query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |r| r.get(0))?;
     if newest == MIGRATIONS.len() as i64 {
         return Ok(());

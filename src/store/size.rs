@@ -24,5 +24,5 @@ pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
     UNITS
         .iter()
         .find_map(|(unit, factor)| text.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor))
-        .ok_or_else(|| D::Error::custom(format!("{text:?} is not a size; write it like 500MB, 5GB or 2GiB")))
+        .ok_or_else(|| D::Error::custom("this is not a size; write it like 500MB, 5GB or 2GiB"))
 }

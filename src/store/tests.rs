@@ -243,17 +243,45 @@ async fn a_changed_migration_is_refused() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_kept_and_a_new_one_begun() {
+async fn a_file_that_is_not_to_be_used_is_kept_and_a_new_one_begun() {
+    let check = async |bytes: Vec<u8>, words: &str, name: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("dogwatch.db");
+        std::fs::write(&file, &bytes).unwrap();
+        assert!(Store::read_only(dir.path().into(), Arc::default(), Clock::system()).is_err(), "{words}");
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "who only reads leaves it as it is");
+        let (store, _) = open(&dir);
+        let health = store.health();
+        assert!(health.ok && health.message.contains("is kept as") && health.message.contains(words), "{health:?}");
+        assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Durable);
+        store.close(SOON).await;
+        let kept = std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
+        let kept: Vec<_> = kept.filter(|f| f.file_name().to_string_lossy().starts_with(name)).collect();
+        assert_eq!(std::fs::read(kept[0].path()).unwrap(), bytes);
+        let (store, restored) = open(&dir);
+        assert!(store.health().message.is_empty() && restored.incidents.len() == 1, "said once");
+        store.close(SOON).await;
+    };
+    check("a diary ".repeat(1_000).into(), "is no database, but a file of another kind", "dogwatch.db.foreign-").await;
+    check(Vec::new(), "is there, but has no bytes", "dogwatch.db.empty-").await;
+    let damaged = [b"SQLite format 3\0".as_slice(), &[0xff; 8_000]].concat();
+    check(damaged, "is damaged", "dogwatch.db.corrupt-").await;
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("dogwatch.db"), "this is no database ".repeat(1_000)).unwrap();
+    let file = dir.path().join("dogwatch.db");
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE diary (day TEXT)").unwrap();
+    let before = std::fs::read(&file).unwrap();
     let (store, _) = open(&dir);
     let health = store.health();
-    assert!(health.ok && health.message.contains("is kept as"), "{health:?}");
-    assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Durable);
+    assert!(!health.ok && health.message.contains("not dogwatch's: give another --data-dir"), "{health:?}");
+    assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Buffered);
     store.close(SOON).await;
-    let kept = std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
-    let kept = kept.filter(|f| f.file_name().to_string_lossy().starts_with("dogwatch.db.corrupt-")).count();
-    assert_eq!(kept, 1);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    let error = Store::read_only(dir.path().into(), Arc::default(), Clock::system()).unwrap_err();
+    assert!(error.to_string().contains("another program's"), "{error}");
 }
 
 #[tokio::test]

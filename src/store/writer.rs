@@ -18,7 +18,6 @@ use super::{
     pending::Pending,
     place::{DirectoryLock, Identity, Place},
     problem::{self, Problem},
-    schema,
     shared::{BATCH_MAX, SAMPLES_MAX, Shared, lock},
 };
 use crate::{
@@ -47,6 +46,8 @@ pub struct Writer {
     db: Option<Connection>,
     lock: Option<DirectoryLock>,
     locked_out: bool,
+    /// What lay there before is known to be no danger.
+    inspected: bool,
     /// The files of the open database.
     files: Identity,
     pending: Pending,
@@ -76,6 +77,7 @@ impl Writer {
             db: None,
             lock: None,
             locked_out: false,
+            inspected: false,
             files: Identity::default(),
             pending: Pending::default(),
             samples: Vec::new(),
@@ -273,11 +275,7 @@ impl Writer {
         }
         self.locked_out = false;
         let now = self.clock.wall();
-        let opened = match schema::open(&self.place, now) {
-            Err(Problem::Corrupt(why)) => self.begin_anew(&why),
-            other => other,
-        };
-        match opened {
+        match self.open_file() {
             Ok(db) => {
                 #[cfg(test)]
                 {

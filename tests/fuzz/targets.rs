@@ -1,14 +1,15 @@
 //! Who reads what strangers, clusters and people write: the reader, and what its grammar is made of.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use dogwatch::{
     dial::{self, DialConfig},
-    dispatch, exposition,
-    model::{EtcdFacts, EtcdVia, cron, duration, re2},
+    discover::{self, LocalHosts},
+    dispatch, exposition, http,
+    model::{EtcdFacts, EtcdVia, cron, duration, re2, text as words},
     probe,
     promql::{self, Budget, Limits, Pool, Window},
-    rule,
+    remote, rule,
     template::{Library, NoHistory, Template, Value},
 };
 use jiff::Timestamp;
@@ -42,6 +43,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "matchers", fragments: MATCHERS, read: matchers },
     Target { name: "cron", fragments: CRON, read: schedule },
     Target { name: "re2", fragments: RE2, read: expression },
+    Target { name: "kubernetes_list", fragments: NODES, read: node_list },
+    Target { name: "posted_alerts", fragments: ALERTS, read: |text| drop(http::posted(text.as_bytes())) },
+    Target { name: "heartbeat_path", fragments: PATHS, read: heartbeat_path },
+    Target { name: "remote_write_answer", fragments: ANSWERS, read: remote_answer },
+    Target { name: "readable", fragments: ODD, read: readable },
     Target { name: "duration", fragments: DURATIONS, read: |text| drop(duration::prometheus(text)) },
 ];
 
@@ -118,4 +124,30 @@ fn expression(text: &str) {
     for compiled in [re2::anchored(text), re2::anywhere(text)].into_iter().flatten() {
         let _ = (compiled.is_match("aaaaaaaaaaaaaaaaaaaaaaaa"), re2::replace_all(&compiled, "axxxxxxxx", "$1"));
     }
+}
+
+fn node_list(text: &str) {
+    let local = LocalHosts::of(&"https://10.0.0.1".parse().unwrap(), false);
+    let whole = format!("{{\"items\":[{text}]}}");
+    for page in [text, &whole] {
+        let _ = discover::nodes_of_page(page.as_bytes(), local);
+    }
+}
+
+fn heartbeat_path(text: &str) {
+    assert!(http::pinged(text).is_none_or(|(token, ..)| text.starts_with(token)));
+}
+
+fn remote_answer(text: &str) {
+    let status = text.bytes().fold(0_u16, |sum, b| sum.wrapping_add(b.into())) % 500 + 100;
+    let headers = ::http::HeaderValue::from_bytes(text.as_bytes()).map(|v| (::http::header::RETRY_AFTER, v));
+    let headers = headers.into_iter().collect();
+    let _ = (remote::judge(status.try_into().unwrap(), &headers), remote::words(text.as_bytes()));
+}
+
+fn readable(text: &str) {
+    let json = serde_json::to_string(text).unwrap();
+    let read: String = serde_json::from_str(&words::readable_json(json)).unwrap();
+    assert_eq!(Cow::Borrowed(read.as_str()), words::readable(text), "JSON and text say the same");
+    let _ = (words::one_line(text), words::html_with_code(text), words::markdown_with_code(text));
 }

@@ -40,6 +40,8 @@ async fn a_text_that_nests_or_chains_without_end_is_refused_at_once() {
     }
     assert!(is_healthy(&watch).await);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    let refused = watch.metric("dogwatch_dropped_total{limit=\"query_text\"}").await;
+    assert_eq!(refused, Some((texts.len() * ways.len()) as f64), "the refusals are counted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

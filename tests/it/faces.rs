@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use dogwatch::{
     clock::Clock,
     dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
-    http::{Web, router, serve},
+    http::{Connections, Web, router, serve},
     model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, Pairs, RuleAlert, Severity, Topic},
     notify,
     query::{Engine, QueryConfig},
@@ -187,7 +187,7 @@ impl Rig {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener, router(web), stop.clone()));
+        tokio::spawn(serve(listener, router(web), Connections::new(Arc::default()), stop.clone()));
         Self { sink, url, diagnoses, firing, _stop: stop.drop_guard(), _dir: dir }
     }
 

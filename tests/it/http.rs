@@ -14,7 +14,7 @@ use answer::Got;
 use dogwatch::{
     clock::Clock,
     http::{
-        Web,
+        Connections, Web,
         page::{Frame, Home, IncidentPage, TargetPage},
         router, serve,
     },
@@ -87,7 +87,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, router(web), stop.clone()));
+    let task = tokio::spawn(serve(listener, router(web), Connections::new(Arc::default()), stop.clone()));
     Served { address, live, store, reloads, stop, task, _dir: dir }
 }
 

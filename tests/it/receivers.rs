@@ -30,7 +30,7 @@ pub struct Mail {
     pub to: Vec<String>,
     pub tls: bool,
     pub authenticated: bool,
-    data: String,
+    pub data: String,
 }
 
 impl Mail {

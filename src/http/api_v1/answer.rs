@@ -74,9 +74,18 @@ impl IntoResponse for Failed {
         let mut body = format!("{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":", self.kind);
         string(&mut body, &self.message);
         body.push('}');
-        (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        let too_large = self.message.contains(promql::TOO_LARGE);
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if too_large {
+            response.extensions_mut().insert(TooLarge);
+        }
+        response
     }
 }
+
+/// A mark on an answer: the text that was sent is larger than any that is read.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLarge;
 
 /// A finished answer.
 #[derive(Debug)]
@@ -123,6 +132,20 @@ impl Json {
     /// Any data.
     pub fn value(data: &serde_json::Value) -> Self {
         Self::new(&data.to_string())
+    }
+
+    /// Label sets, a list of objects.
+    pub fn sets(sets: &[Labels]) -> Self {
+        let mut json = Self::new("[");
+        json.text.reserve(sets_bytes(sets));
+        for (i, labels) in sets.iter().enumerate() {
+            if i > 0 {
+                json.text.push(',');
+            }
+            metric(&mut json.text, labels);
+        }
+        json.text.push(']');
+        json
     }
 
     /// Adds that a list was cut, where it was.
@@ -220,6 +243,17 @@ fn stats(outcome: &Outcome) -> serde_json::Value {
     })
 }
 
+/// How many bytes label sets take in JSON, at the most.
+pub fn sets_bytes(sets: &[Labels]) -> usize {
+    /// Quotes, a colon and a comma.
+    const SIGNS: usize = 6;
+    /// A character may be written as `\u0000`.
+    const ESCAPED: usize = 6;
+    let written = |text: &str| if is_plain(text) { text.len() } else { ESCAPED * text.len() };
+    let pair = |(label, value): (&str, &str)| SIGNS + written(label) + written(value);
+    sets.iter().map(|labels| SIGNS + super::pairs(labels).map(pair).sum::<usize>()).sum()
+}
+
 /// A label set as an object.
 pub fn metric(out: &mut String, labels: &Labels) {
     out.push('{');
@@ -235,13 +269,18 @@ pub fn metric(out: &mut String, labels: &Labels) {
 }
 
 fn string(out: &mut String, text: &str) {
-    if text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\') {
+    if is_plain(text) {
         out.push('"');
         out.push_str(text);
         out.push('"');
     } else {
         out.push_str(&json!(text).to_string());
     }
+}
+
+/// Needs no escapes.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
 }
 
 fn point(out: &mut String, at_ms: i64, value: f64) {
@@ -279,6 +318,15 @@ fn number(out: &mut String, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn label_sets_take_no_more_than_is_counted() {
+        let sets = [Labels::new("up", [("job", "a"), ("odd", "\u{1}\"é")]), Labels::new("x", [("", "")])];
+        let json = Json::sets(&sets).done().text;
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["data"][0], json!({"__name__": "up", "job": "a", "odd": "\u{1}\"é"}));
+        assert!(json.len() <= sets_bytes(&sets) + 40, "{json}");
+    }
 
     #[test]
     fn numbers_and_times_are_written_as_prometheus_does() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::{Path, State};
 use serde_json::{Map, Value, json};
 
-use super::{Answered, Failed, Json, METRIC_NAME, Params, Web, cut, matchers, pairs, unescaped};
+use super::{Answered, Failed, Json, METRIC_NAME, Params, Web, answer::sets_bytes, cut, matchers, pairs, unescaped};
 use crate::{model::Labels, telemetry::names};
 
 /// Label sets of the parameters' selectors and times.
@@ -30,8 +30,11 @@ pub async fn series(State(web): State<Web>, params: Params) -> Answered {
     matchers(&params).await.map_err(|e| e.of("match[]"))?;
     let mut sets = selected(&web, &params).await?;
     let was_cut = cut(&mut sets, params.limit()?);
-    let object = |labels: &Labels| pairs(labels).map(|(l, v)| (l.into(), v.into())).collect::<Map<String, Value>>();
-    Ok(Json::value(&json!(sets.iter().map(object).collect::<Vec<_>>())).cut(was_cut).done())
+    // Of a million series this is more than all queries together may hold.
+    let held = web.engine.hold(sets_bytes(&sets))?;
+    let written = tokio::task::spawn_blocking(move || Json::sets(&sets).cut(was_cut).done());
+    let done = written.await.map_err(|e| Failed::internal(format!("the series could not be written: {e}")))?;
+    Ok(done.holding(held))
 }
 
 /// Answers `/labels`

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    model::{Notification, NotificationKind, Pairs},
+    model::{Notification, NotificationKind, Pairs, text},
     notify::{
         summary,
         view::{AlertView, View},
@@ -91,7 +91,7 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             sequence: n.sequence,
             told: n.told,
             subject: summary::subject(n),
-            headline: incident.headline.clone(),
+            headline: text::readable(&incident.headline).into_owned(),
             severity: incident.severity.to_string(),
             started_at: incident.started_at.to_string(),
             resolved_at: incident.resolved_at.map(|at| at.to_string()),

@@ -9,7 +9,7 @@ use crate::{
     model::{Labels, Matcher, stale},
     pack::{Points, Want},
     store::{
-        head::{Head, read_lock},
+        head::{self, Head, read_lock},
         housekeeping::{Housekeeping, HousekeepingContext},
     },
 };
@@ -88,7 +88,7 @@ impl Rig {
 
     fn read(&self, series: &str, want: Want, from_ms: i64, to_ms: i64) -> Points {
         let matchers = [Matcher::equal("series", series)];
-        let ids = read_lock(&self.head).matching(&matchers, from_ms, to_ms);
+        let ids = head::find(&self.head, &matchers, from_ms, to_ms);
         let found = history::read(&self.head, &self.readers, &ids, (from_ms, to_ms), &|_| true).unwrap();
         let mut out = Points::default();
         if let Some(packed) = found.first() {

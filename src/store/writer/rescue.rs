@@ -3,23 +3,32 @@
 
 use rusqlite::{Connection, config::DbConfig};
 
-use super::{Problem, Writer, schema};
+use super::{Problem, Writer};
 use crate::{
     model::StoreHealth,
-    store::{backup, housekeeping::Housekeeping, place::Identity, shared::lock},
+    store::{backup, housekeeping::Housekeeping, place::Identity, schema, shared::lock},
 };
 
 impl Writer {
-    /// Moves a damaged file aside and begins a new one.
-    pub(super) fn begin_anew(&self, why: &str) -> Result<Connection, Problem> {
+    /// Opens the file. One that is no database of ours to go on with is moved aside for a new one, never written over;
+    /// another program's database stays where it is.
+    pub(super) fn open_file(&mut self) -> Result<Connection, Problem> {
         let now = self.clock.wall();
+        // A file that this program made may be empty still: the disk may be full.
+        let inspected =
+            if std::mem::replace(&mut self.inspected, true) { Ok(()) } else { schema::inspect(&self.place) };
+        let problem = match inspected.and_then(|()| schema::open(&self.place, now)) {
+            Ok(db) => return Ok(db),
+            Err(problem) => problem,
+        };
+        let Some(why) = problem.set_aside_as() else { return Err(problem) };
+        let words = problem.words(&self.place.database());
         let kept = self
             .place
-            .set_aside("corrupt", now)
-            .map_err(|e| Problem::Corrupt(format!("{why}; it can't be moved aside: {e}")))?;
+            .set_aside(why, now)
+            .map_err(|e| Problem::Other(format!("{words}, and it can't be moved aside: {e}")))?;
         let message = format!(
-            "{} was damaged ({why}); it is kept as {} and a new history has begun",
-            self.place.database().display(),
+            "{words}; it is kept as {} and a new history has begun: where there is a backup, stop dogwatch and put it there",
             kept.display()
         );
         tracing::error!("{message}");

@@ -33,15 +33,26 @@ pub struct Watch {
     port: u16,
     dir: tempfile::TempDir,
     child: Option<Child>,
+    /// `ulimit -n`
+    files: Option<u32>,
 }
 
 impl Watch {
     /// Starts it; without clusters or heartbeats a heartbeat that is never due is added, since something must be watched.
     pub async fn start(config: &str) -> Self {
+        Self::start_limited(config, None).await
+    }
+
+    /// The same with so many file descriptors.
+    pub async fn start_with_files(config: &str, files: u32) -> Self {
+        Self::start_limited(config, Some(files)).await
+    }
+
+    async fn start_limited(config: &str, files: Option<u32>) -> Self {
         dogwatch::notify::init();
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut watch = Self { url: format!("http://127.0.0.1:{port}"), port, dir, child: None };
+        let mut watch = Self { url: format!("http://127.0.0.1:{port}"), port, dir, child: None, files };
         watch.configure(config);
         watch.write("token", TOKEN);
         watch.write("kubeconfig", KUBECONFIG);
@@ -102,8 +113,10 @@ impl Watch {
     /// Starts it on the same data.
     pub async fn start_again(&mut self) {
         let log = File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
-        command.args(["run", "-c", "dogwatch.yml"]).current_dir(self.dir.path());
+        let limit = self.files.map_or_else(String::new, |files| format!("ulimit -n {files} && "));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{limit}exec \"$0\" run -c dogwatch.yml"), env!("CARGO_BIN_EXE_dogwatch")]);
+        let command = command.current_dir(self.dir.path());
         let child = command.stdout(log.try_clone().unwrap()).stderr(Stdio::from(log)).spawn().unwrap();
         self.child = Some(child);
         let ready = format!("{}/-/ready", self.url);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use dogwatch::{
     clock::Clock,
-    http::{Web, router, serve},
+    http::{Connections, Web, router, serve},
     model::{Labels, Live, LiveState, Sample},
     query::{Engine, QueryConfig},
     store::{StorageConfig, Store},
@@ -69,7 +69,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, router(web), stop.clone()));
+        let task = tokio::spawn(serve(listener, router(web), Connections::new(Arc::default()), stop.clone()));
         Self { url, store, task, stop, _dir: dir }
     }
 
