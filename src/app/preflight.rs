@@ -61,7 +61,7 @@ impl fmt::Display for Problem {
 /// All that is wrong with `web_config`; that others could ask without a login.
 pub fn door(config: &Config) -> Result<Door, Vec<Problem>> {
     let door = config::door(config)
-        .map_err(|errors| errors.iter().map(|e| Problem::new("web_config", e.brief())).collect::<Vec<_>>())?;
+        .map_err(|errors| errors.iter().map(|e| Problem::new("web_config", e.to_string())).collect::<Vec<_>>())?;
     let at = config.listen;
     if at.ip().to_canonical().is_loopback() || door.is_guarded() || config.allow_unauthenticated {
         return Ok(door);
@@ -104,8 +104,7 @@ pub fn token_files(config: &Config) -> impl Iterator<Item = (String, &PathBuf)> 
 }
 
 fn unfit((at, file): (String, &PathBuf)) -> Option<Problem> {
-    let why = tokens::check(file).err()?;
-    Some(Problem::new(at, format!("{}: {why}", file.display())))
+    Some(Problem::new(at, tokens::check(file).err()?))
 }
 
 /// The entry of an integration: `ops/email[0]` is `receivers[1].email_configs[0]`.
@@ -204,19 +203,15 @@ mod tests {
         .unwrap();
         let found = files(&config, &config.integrations().unwrap()).await;
         let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
-        let missing = "there is no such file";
+        let missing = "there is no such file below / (what stands in the file goes into the key without _file)";
         assert_eq!(
             shown,
             [
-                format!("heartbeats[0].token_file: /nonexistent/job: the token can't be read: {missing}"),
-                format!(
-                    "receivers[1].email_configs[0]: receiver ops/a/email[0]: cannot read /nonexistent/password: {missing}"
-                ),
-                format!(
-                    "receivers[1].webhook_configs[1]: receiver ops/a/webhook[1]: cannot read /nonexistent/url: {missing}"
-                ),
-                format!("remote_write[0]: cannot read /nonexistent/token: {missing}"),
-                format!("dead_mans_switch[0]: cannot read /nonexistent/switch: {missing}"),
+                format!("heartbeats[0].token_file: {missing}"),
+                format!("receivers[1].email_configs[0]: receiver ops/a/email[0]: {missing}"),
+                format!("receivers[1].webhook_configs[1]: receiver ops/a/webhook[1]: {missing}"),
+                format!("remote_write[0]: {missing}"),
+                format!("dead_mans_switch[0]: {missing}"),
             ]
         );
     }

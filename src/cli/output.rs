@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{ConfigArgs, HistoryArgs};
 use crate::{
-    config::{self, Config, ConfigError},
+    config::{self, Config},
     dial::{self, Missing},
 };
 
@@ -60,19 +60,12 @@ pub fn config_file(args: &ConfigArgs) -> Option<PathBuf> {
     }
 }
 
-/// The configuration, or all that is wrong with it, for a terminal: with the lines of the file.
+/// The configuration, or all that is wrong with it, a line each.
 pub async fn configuration(args: &ConfigArgs) -> Result<Config, String> {
-    load(args, ToString::to_string)
-}
-
-/// The same for logs and answers: without the lines.
-pub async fn configuration_in_brief(args: &ConfigArgs) -> Result<Config, String> {
-    load(args, ConfigError::brief)
-}
-
-fn load(args: &ConfigArgs, shown: impl Fn(&ConfigError) -> String) -> Result<Config, String> {
     match config_file(args) {
-        Some(path) => config::load(&path).map_err(|errors| errors.iter().map(shown).collect::<Vec<_>>().join("\n")),
+        Some(path) => {
+            config::load(&path).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        }
         None => {
             let config = dial::DialConfig { kubeconfig: args.kubeconfig.clone(), ..Default::default() };
             let hint = "give --kubeconfig FILE, set $KUBECONFIG, or write a dogwatch.yml (--config)";

@@ -30,7 +30,7 @@ pub async fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     let again = args.clone();
     let reload: app::Reload = std::sync::Arc::new(move || {
         let args = again.clone();
-        Box::pin(async move { Ok(over(output::configuration_in_brief(&args.config).await?, &args)) })
+        Box::pin(async move { Ok(over(output::configuration(&args.config).await?, &args)) })
     });
     app::run(config, reload).await?;
     Ok(ExitCode::SUCCESS)

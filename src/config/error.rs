@@ -1,4 +1,4 @@
-//! What is wrong, where, and how it looks there.
+//! What is wrong, and where. Never what stands there: it may be a secret.
 
 use std::{
     fmt,
@@ -30,96 +30,90 @@ pub struct ConfigError {
     pub path: PathBuf,
     /// Line and column, from 1; `None`: the file as a whole.
     pub place: Option<(usize, usize)>,
-    /// What is wrong and what to do. Never a secret.
+    /// What is wrong and what to do. Never a value of the file.
     pub message: String,
-    /// The line as it stands there, where it holds no secret.
-    line: Option<String>,
 }
-
-/// A line of which a part may be secret is not shown: one with such a word in a key, also where it is mistyped.
-const SECRET_WORDS: [&str; 7] = ["password", "credentials", "secret", "secrets", "token", "webhook", "key"];
-/// Letters that a mistyped word may lack, have too many or in the wrong order; words that short are taken as they are.
-const TYPOS: usize = 2;
-const SHORT_WORD: usize = 3;
-/// Longer lines are not shown.
-const LINE_MAX: usize = 160;
 
 impl ConfigError {
     pub(super) fn of_file(path: &Path, message: String) -> Self {
-        Self { path: path.to_path_buf(), place: None, message, line: None }
+        Self { path: path.to_path_buf(), place: None, message }
     }
 
     pub(super) fn at(source: &Source<'_>, place: Option<(usize, usize)>, message: String) -> Self {
-        let line = place.and_then(|(line, _)| source.text.lines().nth(line.saturating_sub(1)));
-        let line = line.filter(|l| l.len() <= LINE_MAX && !may_hold_secret(l));
-        Self { path: source.path.to_path_buf(), place, message, line: line.map(str::to_string) }
-    }
-}
-
-fn may_hold_secret(line: &str) -> bool {
-    let keys = line.split([',', '{']).filter_map(|part| part.split_once(':')).map(|(key, _)| key.to_lowercase());
-    keys.into_iter().any(|key| {
-        key.split(|c: char| !c.is_alphanumeric()).any(|word| {
-            let like = |secret: &str| match secret.len().min(word.len()) {
-                0..=SHORT_WORD => word == secret,
-                _ => strsim::damerau_levenshtein(word, secret) <= TYPOS,
-            };
-            SECRET_WORDS.iter().any(|secret| like(secret))
-        })
-    })
-}
-
-impl ConfigError {
-    /// Returns it without what stands there.
-    pub(super) fn without_line(self) -> Self {
-        Self { line: None, ..self }
-    }
-
-    /// Returns it in one line, without what stands in the file: for logs and answers, which strangers may read.
-    pub fn brief(&self) -> String {
-        let Self { path, message, .. } = self;
-        match self.place {
-            Some((line, column)) => format!("{}:{line}:{column}: {message}", path.display()),
-            None => format!("{}: {message}", path.display()),
-        }
+        Self { path: source.path.to_path_buf(), place, message }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.brief())?;
-        if let (Some((line, column)), Some(text)) = (self.place, &self.line) {
-            let number = line.to_string();
-            let margin = " ".repeat(number.len());
-            let caret = " ".repeat(column.saturating_sub(1));
-            write!(f, "\n {margin} |\n {number} | {}\n {margin} | {caret}^", text.trim_end())?;
+        let Self { path, message, .. } = self;
+        match self.place {
+            Some((line, column)) => write!(f, "{}:{line}:{column}: {message}", path.display()),
+            None => write!(f, "{}: {message}", path.display()),
         }
-        Ok(())
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+/// In place of a value.
+const LEFT_OUT: &str = "…";
+/// Shorter values are only looked for between quotes: `http` may be a word of ours.
+const BARE_MIN: usize = 6;
+/// What stands between these may be a value.
+const QUOTES: [char; 2] = ['"', '`'];
+
+/// Returns the words about `values` without any of them, or of their parts: whatever is wrong with a value, it may be a
+/// secret that stands in the wrong place, and who reads a log or an answer need not be who wrote the file.
+pub(super) fn without_values(message: &str, values: &[&str]) -> String {
+    let mut message = message.to_owned();
+    for value in values.iter().map(|v| v.trim()).filter(|v| !v.is_empty()) {
+        let escaped = value.escape_debug().to_string();
+        for written in [value, &escaped] {
+            for quote in QUOTES {
+                message = message.replace(&format!("{quote}{written}{quote}"), LEFT_OUT);
+            }
+            if written.len() >= BARE_MIN {
+                message = message.replace(written, LEFT_OUT);
+            }
+        }
+    }
+    let is_part = |text: &str| !text.trim().is_empty() && values.iter().any(|value| value.contains(text));
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message.as_str();
+    while let Some(from) = rest.find(QUOTES) {
+        let (before, quoted) = rest.split_at(from);
+        let quote = if quoted.starts_with('"') { '"' } else { '`' };
+        let Some(to) = quoted[1..].find(quote) else { break };
+        let (inside, after) = (&quoted[1..=to], &quoted[to + 2..]);
+        out.push_str(before);
+        out.push_str(if is_part(inside) { LEFT_OUT } else { &quoted[..to + 2] });
+        rest = after;
+    }
+    out + rest
+}
+
+/// Returns a parser's words without all that it quotes.
+pub(super) fn without_quotes(message: &str) -> String {
+    let values: Vec<&str> = message.split(QUOTES).skip(1).step_by(2).collect();
+    without_values(message, &values)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lines_with_secrets_are_not_shown_however_their_keys_are_mistyped() {
-        for line in [
-            "  auth_password: x",
-            "  auth_pasword: x",
-            "  smtp_auth_passwrod: x",
-            "  - {url: y, bearer_tokn: x}",
-            "  sercet: x",
-            "  routing_key: x",
-            "  credentails: x",
-        ] {
-            assert!(may_hold_secret(line), "{line}");
-        }
-        for line in ["    kubeconfg: prod.kubeconfig", "cluster: []", "  smarthost: mail:25", "  - name: prod", "keys"]
-        {
-            assert!(!may_hold_secret(line), "{line}");
-        }
+    fn no_value_and_no_part_of_one_is_quoted() {
+        let check = |message: &str, values: &[&str], expected: &str| {
+            assert_eq!(without_values(message, values), expected);
+        };
+        check("\"10\" is not a duration; write 10s", &["10"], "… is not a duration; write 10s");
+        check("cannot read /etc/hunter2: no such file", &["hunter2"], "cannot read /etc/…: no such file");
+        check("bad \"a\\\"b\" here", &["a\"b"], "bad … here");
+        check("unexpected \"unter\" in `x`; use `y`", &["hunter2", "xy"], "unexpected … in …; use …");
+        check("the text, and a \"mapping\"", &["text"], "the text, and a \"mapping\"");
+        check("an open \"quote", &["quote"], "an open \"quote");
+        assert_eq!(without_quotes("odd `a` and \"b c\""), "odd … and …");
     }
 }

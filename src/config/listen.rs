@@ -23,7 +23,7 @@ pub fn listen(text: &str) -> Result<SocketAddr, String> {
     }
     let wrong = || {
         format!(
-            "{text:?} is no address to listen on: write host:port, like 127.0.0.1:{PORT} (this machine alone), :{PORT} \
+            "this is no address to listen on: write host:port, like 127.0.0.1:{PORT} (this machine alone), :{PORT} \
              (everybody who can reach it) or [::1]:{PORT}"
         )
     };
@@ -43,8 +43,7 @@ fn everywhere() -> IpAddr {
 }
 
 fn named(name: &str, port: u16) -> Result<SocketAddr, String> {
-    let unknown =
-        || format!("the name {name} can't be found: write the address that it stands for, like 192.0.2.7:{port}");
+    let unknown = || format!("this name can't be found: write the address that it stands for, like 192.0.2.7:{PORT}");
     let found: Vec<SocketAddr> = (name, port).to_socket_addrs().map_err(|_| unknown())?.collect();
     found.iter().find(|a| a.is_ipv4()).or(found.first()).copied().ok_or_else(unknown)
 }
@@ -70,10 +69,8 @@ impl de::Visitor<'_> for Address {
         listen(text).map_err(E::custom)
     }
 
-    fn visit_u64<E: de::Error>(self, port: u64) -> Result<SocketAddr, E> {
-        Err(E::custom(format!(
-            "{port} is a port alone: write 127.0.0.1:{port} (this machine alone) or :{port} (all addresses)"
-        )))
+    fn visit_u64<E: de::Error>(self, _port: u64) -> Result<SocketAddr, E> {
+        Err(E::custom("this is a port alone: write 127.0.0.1:PORT (this machine alone) or :PORT (all addresses)"))
     }
 }
 
@@ -96,6 +93,6 @@ mod tests {
         {
             check(wrong, "like 127.0.0.1:9559");
         }
-        check("no-such-host.invalid:1", "no-such-host.invalid can't be found");
+        check("no-such-host.invalid:1", "this name can't be found");
     }
 }

@@ -59,6 +59,29 @@ impl Node {
         }
     }
 
+    /// All texts at a path and below it; where nothing stands there, of the deepest part of it that is there.
+    pub(super) fn texts(&self, path: &str) -> Vec<&str> {
+        let below = match self {
+            Self::Map(entries) => entries.iter().find_map(|(key, below)| {
+                let rest = path.strip_prefix(key.as_str())?;
+                (rest.is_empty() || rest.starts_with(['.', '['])).then(|| below.texts(rest.trim_start_matches('.')))
+            }),
+            Self::List(items) => {
+                let found = path.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+                found.and_then(|(i, rest)| {
+                    Some(items.get(i.parse::<usize>().ok()?)?.texts(rest.trim_start_matches('.')))
+                })
+            }
+            Self::Scalar { text, .. } => Some(vec![text.as_str()]),
+            Self::Null => Some(Vec::new()),
+        };
+        below.unwrap_or_else(|| match self {
+            Self::Map(entries) => entries.iter().flat_map(|(_, below)| below.texts("")).collect(),
+            Self::List(items) => items.iter().flat_map(|item| item.texts("")).collect(),
+            Self::Null | Self::Scalar { .. } => Vec::new(),
+        })
+    }
+
     /// As JSON has it.
     fn to_value(&self) -> Value {
         match self {

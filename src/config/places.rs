@@ -29,6 +29,6 @@ impl Places {
     /// would belong to.
     pub fn error(&self, at: &str, message: &str) -> ConfigError {
         let source = Source { path: &self.path, text: &self.text };
-        self.document.located(&source, &Wrong::new(at, message))
+        self.document.placed(&source, &Wrong::new(at, message), &[])
     }
 }

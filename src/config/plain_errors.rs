@@ -4,6 +4,8 @@
 //! is wrong and what to write instead. What no sentence fits keeps the parser's own words, without its advice to
 //! programmers.
 
+use super::error;
+
 /// What YAML's parser calls something, and what is said of it. The first that fits counts.
 const YAML: &[(&str, &str)] = &[
     (
@@ -106,7 +108,7 @@ fn yaml(said: &str) -> String {
     match YAML.iter().find(|(theirs, _)| said.contains(theirs)) {
         Some((_, ours)) => (*ours).into(),
         // What comes after these is advice to whoever calls the library.
-        None => said.split("; use ").next().unwrap_or(said).into(),
+        None => error::without_quotes(said.split("; use ").next().unwrap_or(said)),
     }
 }
 
@@ -115,15 +117,12 @@ pub(super) fn of_value(said: &str) -> String {
     if let Some(rest) = said.strip_prefix("missing field `") {
         return format!("the key `{}` is missing", rest.trim_end_matches('`'));
     }
-    if let Some((found, known)) = said.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+    if let Some((_, known)) = said.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-        return format!("`{found}` is not known here: it is one of {}", known.join(", "));
+        return format!("this is not known here: it is one of {}", known.join(", "));
     }
-    if let Some((before, found)) = said.split_once("relative URL without a base") {
-        let found = found.trim_start_matches(": ").trim_matches('"');
-        let example = if found.is_empty() || found.contains([' ', '/']) { "host:port" } else { found };
-        let shown = if found.is_empty() { String::new() } else { format!("\"{found}\" has no scheme: ") };
-        return format!("{before}{shown}a URL begins with https:// or http://, like https://{example}");
+    if let Some((before, _)) = said.split_once("relative URL without a base") {
+        return format!("{before}the scheme is missing: a URL begins with https:// or http://, like https://host:port");
     }
     let kinds = ["invalid type: ", "invalid value: "];
     let Some(rest) = kinds.iter().find_map(|kind| said.strip_prefix(kind)) else { return said.into() };
@@ -133,23 +132,16 @@ pub(super) fn of_value(said: &str) -> String {
     format!("this is {}, and {} is wanted{more}", kind(found), wanted(expected))
 }
 
-/// What was found, of serde's `Unexpected`.
-fn kind(found: &str) -> String {
-    let value = |rest: &str| rest.trim_matches('`').to_owned();
-    if let Some(number) = found.strip_prefix("integer ").or_else(|| found.strip_prefix("floating point ")) {
-        return format!("the number {}", value(number));
-    }
-    if let Some(truth) = found.strip_prefix("boolean ") {
-        return format!("the truth value {}", value(truth));
-    }
-    if let Some(text) = found.strip_prefix("string ") {
-        return format!("the text {text}");
-    }
+/// What was found, of serde's `Unexpected`; never the value itself.
+fn kind(found: &str) -> &'static str {
     match found {
-        "map" => "a mapping (`key: value`)".into(),
-        "sequence" => "a list".into(),
-        "null" | "unit value" => "nothing".into(),
-        other => other.into(),
+        "map" => "a mapping (`key: value`)",
+        "sequence" => "a list",
+        "null" | "unit value" => "nothing",
+        _ if found.starts_with("integer ") || found.starts_with("floating point ") => "a number",
+        _ if found.starts_with("boolean ") => "a truth value",
+        _ if found.starts_with("string ") => "a text",
+        _ => "something else",
     }
 }
 

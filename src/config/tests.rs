@@ -72,21 +72,12 @@ fn paces_are_read() {
 fn an_unknown_key_names_the_nearest_known_one() {
     assert_snapshot!(wrong("clusters:\n  - name: prod\n    kubeconfg: prod.kubeconfig\n"), @r#"
     /etc/dogwatch/dogwatch.yml:3:5: unknown key `kubeconfg` in clusters[0]; did you mean `kubeconfig`?
-       |
-     3 |     kubeconfg: prod.kubeconfig
-       |     ^
     "#);
     assert_snapshot!(wrong("cluster: []\n"), @r#"
     /etc/dogwatch/dogwatch.yml:1:1: unknown key `cluster`; did you mean `clusters`?
-       |
-     1 | cluster: []
-       | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
     /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
-       |
-     2 | zzz: 1
-       | ^
     ");
 }
 
@@ -94,22 +85,10 @@ fn an_unknown_key_names_the_nearest_known_one() {
 fn what_is_wrong_together_is_told_together() {
     let text = "clusters:\n  - name: a\n  - name: a\n    etcd: {ca_file: none.crt}\nstorage: {retention: 1s}\ndefaults: {interval: 5s, timeout: 10s}\n";
     assert_snapshot!(wrong(text), @r#"
-    /etc/dogwatch/dogwatch.yml:3:11: clusters[1].name: there are two clusters called "a"; give each its own name
-       |
-     3 |   - name: a
-       |           ^
+    /etc/dogwatch/dogwatch.yml:3:11: clusters[1].name: there are two clusters called …; give each its own name
     /etc/dogwatch/dogwatch.yml:4:21: clusters[1].etcd.ca_file: /etc/dogwatch/none.crt: there is no such file
-       |
-     4 |     etcd: {ca_file: none.crt}
-       |                     ^
     /etc/dogwatch/dogwatch.yml:6:35: defaults.timeout: must be longer than nothing and no longer than the interval
-       |
-     6 | defaults: {interval: 5s, timeout: 10s}
-       |                                   ^
     /etc/dogwatch/dogwatch.yml:5:22: storage.retention: is shorter than an hour
-       |
-     5 | storage: {retention: 1s}
-       |                      ^
     "#);
 }
 
@@ -120,15 +99,9 @@ fn what_is_no_configuration_at_all() {
     "#);
     assert_snapshot!(wrong("- a\n"), @r#"
     /etc/dogwatch/dogwatch.yml:1:1: the file must be a mapping: `clusters: …`
-       |
-     1 | - a
-       | ^
     "#);
     assert_snapshot!(wrong("clusters: [{name: '${NOT_SET}'}]"), @r#"
     /etc/dogwatch/dogwatch.yml:1:19: the environment variable NOT_SET is not set (write $$ for a plain dollar)
-       |
-     1 | clusters: [{name: '${NOT_SET}'}]
-       |                   ^
     "#);
 }
 
@@ -158,27 +131,15 @@ fn remotes_are_checked_in_their_place() {
     assert_eq!(file_of.as_deref(), Some(Path::new("/etc/dogwatch/secret")));
     assert_snapshot!(wrong(&format!("{file}    write_relabel_configs: []\n")), @r#"
     /etc/dogwatch/dogwatch.yml:4:5: unknown key `write_relabel_configs` in remote_write[0]; known here: url, name, remote_timeout, headers, authorization, basic_auth, tls_config, proxy_url, queue_config
-       |
-     4 |     write_relabel_configs: []
-       |     ^
     "#);
     assert_snapshot!(wrong(&format!("{file}  - url: http://m/api/v1/push\n")), @r#"
-    /etc/dogwatch/dogwatch.yml:4:5: remote_write[1]: there are two remotes called "m/api/v1/push"; give each its own name
-       |
-     4 |   - url: http://m/api/v1/push
-       |     ^
+    /etc/dogwatch/dogwatch.yml:4:5: remote_write[1]: there are two remotes called …; give each its own name
     "#);
     assert_snapshot!(wrong(&format!("{file}    queue_config: {{shards: 900}}\n")), @r#"
     /etc/dogwatch/dogwatch.yml:4:28: remote_write[0].queue_config.shards: must be from 1 to 64
-       |
-     4 |     queue_config: {shards: 900}
-       |                            ^
     "#);
     assert_snapshot!(wrong(&format!("{file}    headers: {{Content-Type: text/plain}}\n")), @r#"
     /etc/dogwatch/dogwatch.yml:4:14: remote_write[0].headers: Content-Type is set by the protocol: leave it out
-       |
-     4 |     headers: {Content-Type: text/plain}
-       |              ^
     "#);
 }
 

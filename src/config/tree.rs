@@ -12,7 +12,12 @@ use serde::{
 use serde_json::{Number, Value};
 use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, error::Source, node::Node, plain_errors};
+use super::{
+    ConfigError,
+    error::{self, Source},
+    node::Node,
+    plain_errors,
+};
 
 /// The sections that are Alertmanager's own.
 const OF_ALERTMANAGER: [&str; 9] = [
@@ -30,6 +35,9 @@ const OF_ALERTMANAGER: [&str; 9] = [
 /// Keys and values in one file: a thousand routes and receivers have some ten thousand. Each takes some hundred bytes while
 /// it is read.
 const NODES_MAX: usize = 100_000;
+
+/// Keys that name files end so; and the one whose messages show addresses, and quote none of the file's.
+const SAFE: [&str; 7] = ["_file", "kubeconfig", "web_config", "data_dir", "rule_files", "templates", "listen"];
 
 /// A place: line and column, from 1.
 type Place = (usize, usize);
@@ -262,8 +270,17 @@ impl Wrong {
 }
 
 impl Document {
-    /// An error with its place; the libraries' words become ours.
+    /// An error with its place; the libraries' words become ours, and quote no value of the file. Names of files are none:
+    /// who reads that one is missing has to know which.
     pub fn located(&self, source: &Source<'_>, wrong: &Wrong) -> ConfigError {
+        let key = wrong.path.trim_end_matches(|c: char| c == ']' || c.is_ascii_digit()).trim_end_matches('[');
+        let is_safe = wrong.missing().is_some() || SAFE.iter().any(|end| key.ends_with(end));
+        let values = if is_safe { Vec::new() } else { self.value.texts(&wrong.path) };
+        self.placed(source, wrong, &values)
+    }
+
+    /// The same for what turns out to be wrong once it is used: its words are ours, and name addresses and files.
+    pub fn placed(&self, source: &Source<'_>, wrong: &Wrong, values: &[&str]) -> ConfigError {
         if let Some((key, known)) = &wrong.unknown {
             let place = self.keys.get(&wrong.path).or_else(|| self.nearest(&wrong.path)).copied();
             let above = wrong.path.rsplit_once('.').map(|(above, _)| format!(" in {above}")).unwrap_or_default();
@@ -271,7 +288,8 @@ impl Document {
         }
         let place = self.nearest(&wrong.path).copied();
         let at = if wrong.path.is_empty() { String::new() } else { format!("{}: ", wrong.path) };
-        ConfigError::at(source, place, format!("{at}{}", plain_errors::of_value(&wrong.message)))
+        let message = plain_errors::of_value(&wrong.message);
+        ConfigError::at(source, place, format!("{at}{}", error::without_values(&message, values)))
     }
 
     /// Leaves out the key at a path, or the nearest above it that can be: without an item of a list, others would stand

@@ -16,14 +16,13 @@ use crate::login::{Door, config::WebConfig};
 /// All that is wrong in it and in the certificates that it names, each with its place. What stands there is never shown.
 pub fn door(config: &Config) -> Result<Door, Vec<ConfigError>> {
     let Some(path) = &config.web_config else { return Ok(Door::default()) };
-    let quiet = |errors: Vec<ConfigError>| errors.into_iter().map(ConfigError::without_line).collect::<Vec<_>>();
-    let (text, mut document) = document(path).map_err(quiet)?;
+    let (text, mut document) = document(path)?;
     let Some(document) = &mut document else { return Ok(Door::default()) };
     let source = Source { path, text: &text };
-    let mut web: WebConfig = read(document, &source).map_err(quiet)?;
+    let mut web: WebConfig = read(document, &source)?;
     web.resolve_paths(path.parent().unwrap_or(Path::new("")));
     Door::new(&web)
-        .map_err(|wrong| quiet(wrong.iter().map(|(at, why)| document.located(&source, &Wrong::new(at, why))).collect()))
+        .map_err(|wrong| wrong.iter().map(|(at, why)| document.located(&source, &Wrong::new(at, why))).collect())
 }
 
 /// Whether it is asked by `https`, as far as the file can be read; certificates are not looked at.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::config::{HeartbeatConfig, MonitoringConfig};
-use crate::model::text;
+use crate::model::secret;
 
 /// A shorter token can be guessed.
 pub const LENGTH_MIN: usize = 16;
@@ -129,7 +129,7 @@ pub fn check(file: &Path) -> Result<(), String> {
 }
 
 fn token_in(file: &Path) -> Result<[u8; 32], String> {
-    let unreadable = |e: std::io::Error| format!("the token can't be read: {}", text::unreadable(&e));
+    let unreadable = |e: std::io::Error| secret::unreadable(file, &e);
     if std::fs::metadata(file).map_err(unreadable)?.len() > FILE_MAX {
         return Err(format!("is larger than {FILE_MAX} bytes: this is no token"));
     }
@@ -219,6 +219,6 @@ mod tests {
         check("two words, one of them secret", "letters, digits");
         check(&"x".repeat(600), "up to 512");
         check(&"x".repeat(5_000), "larger than 4096");
-        assert!(super::check(&dir.path().join("none")).unwrap_err().contains("can't be read"));
+        assert!(super::check(&dir.path().join("none")).unwrap_err().contains("no such file"));
     }
 }

@@ -13,9 +13,8 @@ pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
 pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(d)
         .map_err(|e| D::Error::custom(format!("{e}; a duration has its unit: 10s, 5m, 24h or 90d")))?;
-    written(&text).map_err(|_| {
-        D::Error::custom(format!("{text:?} is not a duration; write it with its unit, like 10s, 5m, 24h or 90d"))
-    })
+    written(&text)
+        .map_err(|_| D::Error::custom("this is not a duration; write it with its unit, like 10s, 5m, 24h or 90d"))
 }
 
 /// As Prometheus writes it (a year has 365 days), or as people and Go do (`1h 30m`, `1.5s`).

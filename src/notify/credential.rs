@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use crate::model::{Secret, text};
+use crate::model::{Secret, secret};
 
 /// The most that is read of a file that holds one secret: far more than any token, far less than a mistaken path.
 const SECRET_FILE_MAX: u64 = 64 << 10;
@@ -86,7 +86,7 @@ pub(super) async fn read_file(path: &PathBuf) -> Result<Vec<u8>, String> {
         let file = tokio::fs::File::open(path).await?;
         file.take(SECRET_FILE_MAX + 1).read_to_end(&mut bytes).await
     };
-    read.await.map_err(|e| format!("cannot read {}: {}", path.display(), text::unreadable(&e)))?;
+    read.await.map_err(|e| secret::unreadable(path, &e))?;
     if bytes.len() as u64 > SECRET_FILE_MAX {
         return Err(format!("{} is larger than {} KiB", path.display(), SECRET_FILE_MAX >> 10));
     }

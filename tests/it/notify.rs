@@ -189,7 +189,7 @@ async fn a_webhook_carries_headers_and_a_signature() {
     assert_eq!(got.json()["alerts"][0]["annotations"]["first_step"], "start etcd-2");
 
     std::fs::remove_file(dir.path().join("token")).unwrap();
-    assert!(retry(send(&config).await).contains("token: there is no such file"));
+    assert!(retry(send(&config).await).contains("there is no such file below"));
 }
 
 #[tokio::test]

@@ -203,15 +203,29 @@ fn ways_to_spoil(good: &str, target: &FakeTarget, taken: u16) -> Vec<Spoilt> {
         more(
             "a remote without its token",
             "remote_write: [{url: 'http://127.0.0.1:1', authorization: {credentials_file: nowhere}}]",
-            "remote_write[0]: cannot read",
+            "remote_write[0]: there is no such file",
         ),
-        more("a switch without its URL", "dead_mans_switch: [{url_file: nowhere}]", "dead_mans_switch[0]: cannot read"),
+        more(
+            "a switch without its URL",
+            "dead_mans_switch: [{url_file: nowhere}]",
+            "dead_mans_switch[0]: there is no such file",
+        ),
+        spoilt(
+            "a mistyped password",
+            receiver("email_configs: [{to: a@b.example, from: c@d.example, smarthost: 'l:1', auth_pasword: hunter2}]"),
+            "did you mean `auth_password`",
+        ),
+        spoilt(
+            "a secret for a file",
+            receiver("webhook_configs: [{url_file: hunter2}]"),
+            "there is no such file below",
+        ),
         more(
             "a heartbeat without its token",
             "heartbeats: [{name: h, every: 1h, token_file: nowhere}]",
             "heartbeats[0].token_file",
         ),
-        spoilt("nobody to tell", good.replace("receiver: ops", "receiver: nobody"), "nobody"),
+        spoilt("nobody to tell", good.replace("receiver: ops", "receiver: nobody"), "there is no receiver"),
         spoilt("too hasty", format!("clusters: [{}]", target.cluster("").replace("2s", "1ms")), "between 1s and 1h"),
     ]
 }
@@ -238,6 +252,7 @@ async fn a_bad_reload_changes_nothing() {
             status == 500 && said.contains("the old one stays in force") && said.contains(&words),
             "{what}: {said}"
         );
+        assert!(!said.contains("hunter2"), "{what}: {said}");
         assert_eq!(successful().await, Some(0.0), "{what}");
         let name = format!("After{i}");
         watch.post(json!([{"labels": {"alertname": name, "severity": "critical"}}])).await;
@@ -250,6 +265,7 @@ async fn a_bad_reload_changes_nothing() {
         }
     }
     assert!(target.longest_gap() <= INTERVAL + LATENESS, "not probed for {:?}", target.longest_gap());
+    assert!(!watch.log().contains("hunter2"), "no value is logged");
     assert!(!watch.data().parent().unwrap().join("elsewhere").exists());
     let (status, said) = watch.reload().await;
     assert!(status == 200 && said.contains("nothing has changed"), "{said}");

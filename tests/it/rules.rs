@@ -94,7 +94,7 @@ receivers:
     };
     check("routing_key: k", "routing_key: k, picture: x", "dogwatch.yml:9:");
     check("group_wait: 30s", "group_waits: 30s", "did you mean `group_wait`?");
-    check("slack.default.title", "slack.mine.title", "template \"slack.mine.title\" is not defined");
+    check("slack.default.title", "slack.mine.title", "template … is not defined");
     check("[offhours]", "[nights]", "undefined time interval");
-    check("receiver: team-X-pager", "receiver: nobody", "there is no receiver \"nobody\"");
+    check("receiver: team-X-pager", "receiver: nobody", "there is no receiver …");
 }

@@ -147,3 +147,116 @@ fn line_ends_and_marks_of_other_editors_are_no_matter() {
         assert_eq!(read(text).unwrap().clusters[0].name, "a", "{text:?}");
     }
 }
+
+/// What must never be said.
+const HIDDEN: &str = "hunter2geheim";
+
+/// A secret `S` where something else should be: mistyped, without its space, in another key's place.
+const MISPLACED: &[&str] = &[
+    "smtp_auth_password:S",
+    "global: {smtp_auth_pasword: S}",
+    "global: {smtp_auth_password: 'S}",
+    "global: {smtp_auth_password: \"\\S\"}",
+    "global: {smtp_auth_password: @S}",
+    "global: {smtp_auth_password: *S}",
+    "global: {smtp_auth_password: !S x}",
+    "global: {smtp_auth_password: [S]}",
+    "global: {smtp_smarthost: S}",
+    "global: {smtp_smarthost: 'h:S'}",
+    "global: {slack_api_url: S}",
+    "global: {slack_api_url: 'ftp://h/S'}",
+    "global: {resolve_timeout: S}",
+    "global: {smtp_require_tls: S}",
+    "global: {http_config: S}",
+    "global: {http_config: {authorization: S}}",
+    "global: {http_config: {basic_auth: S}}",
+    "global: {http_config: {proxy_url: S}}",
+    "global: {http_config: {tls_config: {min_version: S}}}",
+    "global: {http_config: {tls_config: {insecure_skip_verify: S}}}",
+    "global: {http_config: {oauth2: {client_id: a, client_secret: b, token_url: S}}}",
+    "global: {http_config: {http_headers: {'A B': {values: [S]}}}}",
+    "global: {http_config: {http_headers: {A: {values: [\"S\\n\"]}}}}",
+    "receivers: S",
+    "receivers: [S]",
+    "receivers: [{name: r, webhook_configs: S}]",
+    "receivers: [{name: r, webhook_configs: [{url: S}]}]",
+    "receivers: [{name: r, webhook_configs: [{url: 'S.example.org/x'}]}]",
+    "receivers: [{name: r, webhook_configs: [{url: 'http://h:S/x'}]}]",
+    "receivers: [{name: r, webhook_configs: [{url: 'http://h/', max_alerts: S}]}]",
+    "receivers: [{name: r, email_configs: [{to: S, from: a@b.c, smarthost: 'h:1'}]}]",
+    "receivers: [{name: r, email_configs: [{to: a@b.c, from: S, smarthost: 'h:1'}]}]",
+    "receivers: [{name: r, email_configs: [{to: a@b.c, from: a@b.c, smarthost: 'h:1', html: '{{ S }}'}]}]",
+    "receivers: [{name: r, email_configs: [{to: a@b.c, from: a@b.c, smarthost: 'h:1', html: '{{ template \"S\" . }}'}]}]",
+    "receivers: [{name: r, email_configs: [{to: a@b.c, from: a@b.c, smarthost: 'h:1', headers: {'A B': S}}]}]",
+    "receivers: [{name: r, slack_configs: [{api_url: S, channel: c}]}]",
+    "receivers: [{name: r, slack_configs: [{api_url: 'http://h/', channel: c, actions: [{type: S}]}]}]",
+    "receivers: [{name: r, pagerduty_configs: [{routing_key: [S]}]}]",
+    "receivers: [{name: r, pagerduty_configs: [{routing_key: a, url: S}]}]",
+    "receivers: [{name: r, telegram_configs: [{bot_token: a, chat_id: S}]}]",
+    "receivers: [{name: r, telegram_configs: [{bot_token: a, chat_id: 1, parse_mode: S}]}]",
+    "receivers: [{name: r, opsgenie_configs: [{api_key: a, api_url: S}]}]",
+    "receivers: [{name: r, sns_configs: [{topic_arn: S, sigv4: {access_key: a}}]}]",
+    "receivers: [{name: r, jira_configs: [{api_url: S, project: p, issue_type: t}]}]",
+    "receivers: [{name: r, msteams_configs: [{webhook_url: S}]}]",
+    "receivers: [{name: r, discord_configs: [{webhook_url: S}]}]",
+    "receivers: [{name: r, webex_configs: [{room_id: a, http_config: {authorization: {type: S}}}]}]",
+    "receivers: [{name: r, pushover_configs: [{user_key: a, token: b, retry: S}]}]",
+    "receivers: [{name: r, ntfy_configs: [{url: S, topic: t}]}]",
+    "receivers: [{name: r}]\nroute: {receiver: S}",
+    "receivers: [{name: r}]\nroute: {receiver: r, matchers: ['S']}",
+    "receivers: [{name: r}]\nroute: {receiver: r, routes: [{matchers: ['a=~\"S(\"']}]}",
+    "receivers: [{name: r}]\nroute: {receiver: r, match_re: {a: 'S('}}",
+    "receivers: [{name: r}]\nroute: {receiver: r, group_wait: S}",
+    "receivers: [{name: r}]\nroute: {receiver: r, routes: [{mute_time_intervals: [S]}]}",
+    "inhibit_rules: [{source_matchers: ['S=~(']}]",
+    "inhibit_rules: [{equal: S}]",
+    "time_intervals: [{name: t, time_intervals: [{weekdays: [S]}]}]",
+    "time_intervals: [{name: t, time_intervals: [{location: S}]}]",
+    "time_intervals: [{name: t, time_intervals: [{times: [{start_time: S, end_time: '24:00'}]}]}]",
+    "heartbeats: [{name: a, every: S, token_file: t}]",
+    "heartbeats: [{name: a, schedule: S, token_file: t}]",
+    "heartbeats: [{name: 'a S', every: 1h, token_file: t}]",
+    "heartbeats: [{name: a, every: 1h, token_file: t, cluster: S}]",
+    "remote_write: [{url: S}]",
+    "remote_write: [{url: 'http://h/S'}, {url: 'http://h/S'}]",
+    "remote_write: [{url: 'http://h/', authorization: S}]",
+    "remote_write: [{url: 'http://h/', headers: {'A B': S}}]",
+    "dead_mans_switch: [{url: S}]",
+    "dead_mans_switch: [{url: 'http://h/', every: S}]",
+    "listen: S",
+    "listen: 'S:80:1'",
+    "external_url: S",
+    "external_url: 'ftp://S/'",
+    "storage: {retention: S}",
+    "storage: {max_size: S}",
+    "query: {timeout: S}",
+    "schedule: {concurrency: S}",
+    "vantage: {references: [S]}",
+    "allow_unauthenticated: S",
+    "drill: {schedule: S}",
+    "clusters: S",
+    "clusters: [{name: 'a S'}]",
+    "clusters: [{name: S}, {name: S}]",
+    "clusters: [{name: a, kubelet: {via: S}}]",
+    "clusters: [{name: a, apiserver: {endpoints: [S]}}]",
+    "clusters: [{name: a, etcd: {endpoints: ['S:2379']}}]",
+    "clusters: [{name: a, scrape: {keep: ['S(']}}]",
+    "clusters: [{name: a, labels: {a: [S]}}]",
+];
+
+#[test]
+fn no_mistake_has_a_value_quoted() {
+    let mut accepted = Vec::new();
+    for text in MISPLACED {
+        let clusters = if text.contains("clusters:") { "" } else { "clusters: [{name: a}]\n" };
+        match read(&format!("{clusters}{}\n", text.replace('S', HIDDEN))) {
+            Err(errors) => {
+                let said = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                assert!(!said.contains("hunter2"), "{text}: {said}");
+            }
+            Ok(_) => accepted.push(text),
+        }
+    }
+    // What only its receiver can judge, or only a look at the network.
+    assert!(accepted.len() < MISPLACED.len() / 4, "{accepted:#?}");
+}
