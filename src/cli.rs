@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod drill;
 mod incidents;
+mod man;
 mod output;
 mod probe;
 mod query;
@@ -70,6 +71,8 @@ enum Command {
     Demo(DemoArgs),
     /// Print a completion script for your shell.
     Completions(CompletionsArgs),
+    /// Write the manual pages to a directory.
+    Man(man::ManArgs),
 }
 
 const PROBE_HELP: &str = "\
@@ -427,6 +430,7 @@ pub fn main() -> ExitCode {
             Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,
             Command::Completions(args) => completions::main(&args),
+            Command::Man(args) => man::main(&args),
         }
     });
     // What still runs (a name that does not resolve) must not keep the program.

@@ -107,10 +107,7 @@ fn checksum(sql: &str) -> String {
 }
 
 fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), Problem> {
-    db.execute_batch(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (
-            version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)",
-    )?;
+    db.execute_batch(APPLIED)?;
     let newest: Option<i64> =
         db.query_row("SELECT max(version) FROM schema_migrations", [], |r| r.get(0)).optional()?.flatten();
     let known = MIGRATIONS.len() as i64;
@@ -119,7 +116,7 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), Problem> {
             "was written by a newer dogwatch (schema {newest}, this one knows {known}): use that version, or another --data-dir"
         )));
     }
-    for (version, name, sql) in MIGRATIONS {
+    for migration @ (version, name, sql) in MIGRATIONS {
         let applied: Option<String> = db
             .query_row("SELECT sha256 FROM schema_migrations WHERE version = ?1", [version], |r| r.get(0))
             .optional()?;
@@ -130,16 +127,37 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), Problem> {
                     "was made with another form of migration {version} ({name}): this binary does not fit it"
                 )));
             }
-            None => {
-                let transaction = db.transaction()?;
-                transaction.execute_batch(sql)?;
-                transaction.execute(
-                    "INSERT INTO schema_migrations VALUES (?1, ?2, ?3, ?4)",
-                    params![version, name, checksum(sql), now.to_string()],
-                )?;
-                transaction.commit()?;
-            }
+            None => apply(db, migration, now)?,
         }
     }
     Ok(())
+}
+
+/// What has been applied, and in which form.
+const APPLIED: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL)";
+
+fn apply(db: &mut Connection, (version, name, sql): &(i64, &str, &str), now: Timestamp) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    transaction.execute_batch(sql)?;
+    transaction.execute(
+        "INSERT INTO schema_migrations VALUES (?1, ?2, ?3, ?4)",
+        params![version, name, checksum(sql), now.to_string()],
+    )?;
+    transaction.commit()
+}
+
+/// How many migrations there are.
+#[cfg(test)]
+pub fn newest() -> usize {
+    MIGRATIONS.len()
+}
+
+/// Makes an empty database as a dogwatch made it that knew only the first so many migrations.
+#[cfg(test)]
+pub fn migrate_to(db: &mut Connection, version: usize, now: Timestamp) -> rusqlite::Result<()> {
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "application_id", APPLICATION_ID)?;
+    db.execute_batch(APPLIED)?;
+    MIGRATIONS[..version].iter().try_for_each(|migration| apply(db, migration, now))
 }

@@ -3,6 +3,7 @@
 mod alike;
 mod recent;
 mod samples;
+mod upgrade;
 
 use std::sync::atomic::Ordering;
 

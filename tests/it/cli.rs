@@ -241,6 +241,20 @@ fn completions_are_written_for_every_shell() {
     }
 }
 
+#[test]
+fn every_subcommand_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(dogwatch(&["man", dir.path().join("man1").to_str().unwrap()]).status.success());
+    let page = |name: &str| std::fs::read_to_string(dir.path().join("man1").join(name)).unwrap();
+    for name in ["run", "check", "probe", "silence-add", "rules-backtest"] {
+        let page = page(&format!("dogwatch-{name}.1"));
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH OPTIONS"), "{name}: {page}");
+    }
+    assert!(page("dogwatch.1").contains("dogwatch\\-run(1)"), "{}", page("dogwatch.1"));
+    let refused = dogwatch(&["man", "/dev/null/man1"]);
+    assert!(err(&refused).contains("manual pages can't be written to /dev/null/man1"), "{}", err(&refused));
+}
+
 /// As long as a headline may well be.
 fn headline(id: i64) -> String {
     format!("the outage {id}, with a headline that is as long as one of a greater outage may be")
