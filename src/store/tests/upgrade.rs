@@ -77,8 +77,10 @@ fn as_of(version: usize, reference: &Path, path: &Path) {
     let known = tables(&db, "today");
     for table in tables(&db, "main").iter().filter(|table| known.contains(table)) {
         let columns = names(&db, &format!("SELECT name FROM pragma_table_info('{table}')")).join(", ");
-        db.execute_batch(&format!("DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM today.{table}"))
-            .unwrap();
+        db.execute_batch(&format!(
+            "DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM today.{table}"
+        ))
+        .unwrap();
     }
     if version == 1 {
         // Samples had a row each.
