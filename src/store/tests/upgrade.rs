@@ -25,10 +25,12 @@ async fn full(dir: &TempDir) {
     store.close(SOON).await;
 }
 
+const SAMPLES: usize = 20;
+
 fn samples() -> Vec<Sample> {
     let labels = Labels::new("up", [("job", "etcd")]);
     let start = Clock::system().wall() - Duration::from_secs(600);
-    (0..20)
+    (0..SAMPLES as u64)
         .map(|i| Sample { labels: labels.clone(), at: start + Duration::from_secs(10 * i), value: (i % 2) as f64 })
         .collect()
 }
@@ -126,6 +128,8 @@ async fn restored(dir: &TempDir, version: usize) -> String {
     let notes = if version < 7 { Vec::new() } else { store.notes(7).await.unwrap() };
     let deliveries = store.deliveries(5).await.unwrap();
     let changes = store.verdict_changes("prod", 10).await.unwrap();
+    // Those that had a row each are taken over by and by.
+    eventually("all samples are there", async || read(&store).len() == SAMPLES).await;
     let samples = read(&store);
     store.close(SOON).await;
     format!("{found:#?}\n{notes:#?}\n{deliveries:#?}\n{changes:#?}\n{samples:#?}")
