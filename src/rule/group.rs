@@ -1,6 +1,6 @@
-//! The life of a group: evaluated on its tick, and, where it only alerts, at once when a verdict has changed.
+//! The life of a group: evaluated on its tick, and, where it only alerts or ticks quickly, at once when a verdict changes.
 //!
-//! What a group records is recorded on its ticks and never between: expressions count on that (`sum_over_time(…[1h]) / 60`).
+//! What others record is recorded on their ticks and never between: expressions count on it (`sum_over_time(…[1h]) / 60`).
 //! `Ticker` owns a group's state and does one evaluation (it blocks, on a thread that may); `run` is the loop around it. A
 //! group that is written anew goes on with the state of the one before (`Life::before`).
 //! Groups don't wait for each other. An evaluation that takes longer than the interval skips ticks, and counts them.
@@ -122,7 +122,7 @@ pub(super) struct Life {
 /// Evaluates a group until it has to leave, or everything stops.
 pub(super) async fn run(life: Life, mut parts: Parts, stop: CancellationToken) {
     let Life { group, windows, before, leave, left } = life;
-    let (interval, only_alerts) = (group.interval, only_alerts(&group));
+    let (interval, at_once) = (group.interval, is_evaluated_at_once(&group));
     let labels = RuleGroupLabels { rule_group: group.key().to_string() };
     let Some(Some(mut ticker)) = stop.run_until_cancelled(begin(group.clone(), windows, before, &parts)).await else {
         return;
@@ -143,7 +143,7 @@ pub(super) async fn run(life: Life, mut parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = leave.cancelled() => {}
             () = tokio::time::sleep_until(next) => {}
-            Ok(()) = parts.news.changed(), if only_alerts => {
+            Ok(()) = parts.news.changed(), if at_once => {
                 tokio::time::sleep_until((last + NEWS_REST).max(parts.clock.mono() + NEWS_SETTLE)).await;
                 parts.news.borrow_and_update();
             }
@@ -172,9 +172,12 @@ async fn begin(
     ticker.blocking(Ticker::restore, parts).await
 }
 
-/// A sample more of what a group records would count twice in sums over it, as Prometheus' rules have them.
-fn only_alerts(group: &Group) -> bool {
-    group.rules.iter().all(|rule| matches!(rule.kind, Kind::Alerting { .. }))
+/// A sample more of what a group records would count twice in sums over it, as Prometheus' rules have them. Groups that
+/// tick this quickly record states (what fails now), and their alerts are to see a change with the diagnosis, not after it.
+const STATES_INTERVAL: Duration = Duration::from_secs(10);
+
+fn is_evaluated_at_once(group: &Group) -> bool {
+    group.interval <= STATES_INTERVAL || group.rules.iter().all(|rule| matches!(rule.kind, Kind::Alerting { .. }))
 }
 
 /// How long until a group's next tick, and how many ticks were missed. Ticks lie at multiples of the interval plus an
