@@ -81,6 +81,7 @@ async fn a_demo_that_stays_ends_by_sigterm() {
 
 /// Its pages are up until it is asked to end; then nothing of it is left.
 async fn stays_until(signal: Signal) {
+    dogwatch::notify::init();
     let temp = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
     command.args(["demo", "--stay"]).env("TMPDIR", temp.path()).env("NO_COLOR", "1").stdout(Stdio::piped());
