@@ -37,6 +37,10 @@ const NEWS_SETTLE: Duration = Duration::from_millis(50);
 /// However often verdicts change, a group is evaluated no more often than this beside its ticks.
 const NEWS_REST: Duration = Duration::from_secs(1);
 
+/// Groups that tick this quickly record states (what fails now), and their alerts are to see a change with the diagnosis, not
+/// after it.
+const STATES_INTERVAL: Duration = Duration::from_secs(10);
+
 /// The label of a finding that names its group.
 const RULE_GROUP: &str = "rule_group";
 
@@ -172,10 +176,7 @@ async fn begin(
     ticker.blocking(Ticker::restore, parts).await
 }
 
-/// A sample more of what a group records would count twice in sums over it, as Prometheus' rules have them. Groups that
-/// tick this quickly record states (what fails now), and their alerts are to see a change with the diagnosis, not after it.
-const STATES_INTERVAL: Duration = Duration::from_secs(10);
-
+/// A sample more of what a group records would count twice in sums over it, as Prometheus' rules have them.
 fn is_evaluated_at_once(group: &Group) -> bool {
     group.interval <= STATES_INTERVAL || group.rules.iter().all(|rule| matches!(rule.kind, Kind::Alerting { .. }))
 }
