@@ -266,7 +266,7 @@ impl Ingest {
         cluster.dirty = true;
         if cluster.is_scheduled(&update.targets) {
             // Nearly always: whom it has is as it was.
-            let (samples, nodes) = (cluster.samples(now), cluster.node_samples(now));
+            let (samples, nodes) = cluster.all_samples(now);
             if let Some(live) = self.parts.live.write().clusters.get_mut(&update.cluster) {
                 live.snapshot = cluster.snapshot.clone();
                 live.gaps = cluster.gaps.clone();
@@ -349,9 +349,10 @@ impl Ingest {
                 }
             }
             if write_cluster_samples {
-                let nodes = remember(&self.parts.store, &cluster.nodes_written, cluster.node_samples(now), now);
+                let (samples, nodes) = cluster.all_samples(now);
+                let nodes = remember(&self.parts.store, &cluster.nodes_written, nodes, now);
                 cluster.nodes_written = nodes.clone();
-                let samples = remember(&self.parts.store, &cluster.written, cluster.samples(now), now);
+                let samples = remember(&self.parts.store, &cluster.written, samples, now);
                 cluster.written = samples.clone();
                 if let Some(live) = self.parts.live.write().clusters.get_mut(&cluster.name) {
                     (live.samples, live.node_samples) = (samples, nodes);

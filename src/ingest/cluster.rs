@@ -313,27 +313,32 @@ impl Cluster {
 
     /// Returns the series of the cluster as a whole, without those of its nodes.
     pub fn samples(&self, now: Timestamp) -> Arc<[Sample]> {
-        let quorum = health::quorum(&self.view(now, true));
-        let own = &self.own_certificates;
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, now, &self.written)
+        self.samples_of(&self.view(now, true))
     }
 
-    /// Returns the series of its nodes.
-    pub fn node_samples(&self, now: Timestamp) -> Arc<[Sample]> {
+    fn samples_of(&self, view: &ClusterView<'_>) -> Arc<[Sample]> {
+        let (quorum, own) = (health::quorum(view), &self.own_certificates);
+        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, view.now, &self.written)
+    }
+
+    /// Returns them, and the series of its nodes.
+    pub fn all_samples(&self, now: Timestamp) -> (Arc<[Sample]>, Arc<[Sample]>) {
         let view = self.view(now, true);
         let strangers =
             view.targets.iter().filter(|t| t.is_stranger()).filter_map(|t| t.target.node.as_deref()).collect();
-        samples::of_nodes(&self.name, self.labels(), &self.snapshot, &strangers, now, &self.nodes_written)
+        let nodes = samples::of_nodes(&self.name, self.labels(), &self.snapshot, &strangers, now, &self.nodes_written);
+        (self.samples_of(&view), nodes)
     }
 
     /// As the read-only surfaces show it.
     pub fn live(&self, now: Timestamp) -> LiveCluster {
+        let (samples, node_samples) = self.all_samples(now);
         LiveCluster {
             snapshot: self.snapshot.clone(),
             targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
             gaps: self.gaps.clone(),
-            samples: self.samples(now),
-            node_samples: self.node_samples(now),
+            samples,
+            node_samples,
         }
     }
 }
