@@ -39,6 +39,11 @@ pub struct Points {
 }
 
 impl Points {
+    /// Returns the times of the first and the last, in milliseconds.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        Some((*self.at_ms.first()?, *self.at_ms.last()?))
+    }
+
     /// Returns how many.
     pub fn len(&self) -> usize {
         self.at_ms.len()

@@ -117,7 +117,7 @@ fn intern(
         return Ok(None);
     };
     let mut head = write_lock(head);
-    if let Some(id) = head.index().find(&labels).and_then(|slot| head.index().id_at(slot)) {
+    if let Some(id) = head.index().id(&labels) {
         return Ok(Some(id));
     }
     // Through the door that every series comes in by; its first sample leaves memory again with the others.

@@ -18,7 +18,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::{
     HistoryStats,
-    index::Index,
+    index::{self, Index},
     wanted::{self, Wanted},
 };
 use crate::{
@@ -98,9 +98,7 @@ impl Head {
     }
 
     fn enter(&mut self, recent: Recent) {
-        if self.recent.len() == self.recent.capacity() {
-            self.recent.reserve_exact(64.max(self.recent.len() / 8));
-        }
+        index::make_room(&mut self.recent);
         self.recent.push(recent);
     }
 
@@ -214,7 +212,7 @@ impl Head {
     /// Times of the first and the last sample in a slot.
     fn bounds_of(&self, slot: usize) -> Option<(i64, i64)> {
         let recent = self.recent.get(slot)?;
-        let strays = self.strays.get(&slot).and_then(|p| Some((*p.at_ms.first()?, *p.at_ms.last()?)));
+        let strays = self.strays.get(&slot).and_then(Points::bounds);
         let grown = recent.values.newest().and_then(|newest| {
             let moments = self.sources.get(recent.source as usize)?;
             Some((moments.at_ms(recent.values.first())?, moments.at_ms(newest)?))
@@ -276,10 +274,8 @@ impl Head {
     pub fn packed(&mut self, id: i64, points: &Points) {
         let Some(slot) = self.index.slot(id) else { return };
         self.keep(slot, |at_ms| points.at_ms.binary_search(&at_ms).is_err());
-        if let (Some(first), Some(last), Some(recent)) =
-            (points.at_ms.first(), points.at_ms.last(), self.recent.get_mut(slot))
-        {
-            recent.packed = (recent.packed.0.min(*first), recent.packed.1.max(*last));
+        if let (Some((first, last)), Some(recent)) = (points.bounds(), self.recent.get_mut(slot)) {
+            recent.packed = (recent.packed.0.min(first), recent.packed.1.max(last));
         }
     }
 
@@ -378,7 +374,7 @@ impl Head {
 
     /// Returns the times of the oldest and the newest sample in memory, Unix milliseconds.
     pub fn bounds(&self) -> Option<(i64, i64)> {
-        let strays = self.strays.values().filter_map(|p| Some((*p.at_ms.first()?, *p.at_ms.last()?)));
+        let strays = self.strays.values().filter_map(Points::bounds);
         let sources = self.sources.iter().filter_map(|m| Some((m.oldest_ms()?, m.newest_ms()?)));
         strays.chain(sources).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }

@@ -47,6 +47,13 @@ fn address(hasher: &DefaultHashBuilder, labels: &Labels) -> u64 {
     hasher.hash_one((Arc::as_ptr(&labels.name).addr(), Arc::as_ptr(&labels.pairs).addr()))
 }
 
+/// Room for one more: a hundred thousand lie in such a list, which grows by an eighth, not to the double.
+pub(super) fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(64.max(list.len() / 8));
+    }
+}
+
 fn usize_of(slot: u32) -> usize {
     slot as usize
 }
@@ -90,23 +97,25 @@ impl Index {
     }
 
     /// Returns the id of a label set that is known.
-    #[cfg(test)]
     pub fn id(&self, labels: &Labels) -> Option<i64> {
         self.id_at(self.find(labels)?)
     }
 
     /// Returns whether this label set is not only known, but the one that is kept here.
     pub fn keeps(&self, labels: &Labels) -> bool {
+        self.lying(labels).is_some()
+    }
+
+    /// The slot of this very label set, by where it lies.
+    fn lying(&self, labels: &Labels) -> Option<&u32> {
         let lies = |slot: &u32| self.at(usize_of(*slot)).is_some_and(|there| there.is_same(labels));
-        self.by_address.find(address(&self.hasher, labels), lies).is_some()
+        self.by_address.find(address(&self.hasher, labels), lies)
     }
 
     /// Returns the slot of a label set that is known.
     pub fn find(&self, labels: &Labels) -> Option<usize> {
-        let lies = |slot: &u32| self.at(usize_of(*slot)).is_some_and(|there| there.is_same(labels));
         let says = |slot: &u32| self.at(usize_of(*slot)) == Some(labels);
-        let found = self.by_address.find(address(&self.hasher, labels), lies);
-        found.or_else(|| self.by_text.find(self.hasher.hash_one(labels), says)).map(|slot| usize_of(*slot))
+        self.lying(labels).or_else(|| self.by_text.find(self.hasher.hash_one(labels), says)).map(|slot| usize_of(*slot))
     }
 
     /// Gives a label set the next id. Returns its slot.
@@ -138,10 +147,7 @@ impl Index {
                 None => drop(values.insert(value.clone(), vec![slot])),
             }
         }
-        if self.sets.len() == self.sets.capacity() {
-            // A hundred thousand lie here: by an eighth, not to the double.
-            self.sets.reserve_exact(64.max(self.sets.len() / 8));
-        }
+        make_room(&mut self.sets);
         let text = self.hasher.hash_one(&labels);
         let place = address(&self.hasher, &labels);
         self.sets.push((id, Some(labels)));

@@ -40,7 +40,7 @@ type Model = BTreeMap<(u8, u8), BTreeMap<i64, u64>>;
 
 /// Does a step in both.
 fn apply(head: &mut Head, model: &mut Model, step: &Step) {
-    let id = |head: &Head, target, name| head.index().find(&labels(target, name)).and_then(|s| head.index().id_at(s));
+    let id = |head: &Head, target, name| head.index().id(&labels(target, name));
     match *step {
         Step::Insert(target, name, at, value) => {
             let sample = Sample { labels: labels(target, name), at: Timestamp::from_millisecond(at).unwrap(), value };
@@ -80,7 +80,7 @@ proptest! {
         prop_assert_eq!(head.len(), model.values().map(BTreeMap::len).sum::<usize>());
         prop_assert_eq!(head.all().count(), head.len());
         for ((target, name), known) in &model {
-            let id = head.index().find(&labels(*target, *name)).and_then(|slot| head.index().id_at(slot));
+            let id = head.index().id(&labels(*target, *name));
             let read = id.and_then(|id| head.read(id, from, from + length)).map(|(_, points)| pairs(points));
             let wanted: Vec<_> = known.range(from..=from + length).map(|(at, value)| (*at, *value)).collect();
             prop_assert_eq!(read.unwrap_or_default(), wanted, "{} {}", target, name);
