@@ -133,13 +133,15 @@ pub fn readable_json(json: String) -> String {
     out
 }
 
-/// Turns what is unwelcome, and line breaks, into spaces, so that no text from outside can add a header or a line.
+/// The same in one line, so that no text from outside can add a header or a line: what breaks a line becomes a space, and
+/// the rest of what is unwelcome is left out as by [`readable`].
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    let unwelcome = |c: char| is_unwelcome(c) || matches!(c, '\n' | '\t' | '\u{2028}' | '\u{2029}');
-    if text.contains(unwelcome) {
-        Cow::Owned(text.split(unwelcome).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" "))
+    let breaks = |c: char| matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    if text.contains(breaks) {
+        let parts = text.split(breaks).map(readable).filter(|part| !part.is_empty());
+        Cow::Owned(parts.collect::<Vec<_>>().join(" "))
     } else {
-        Cow::Borrowed(text)
+        readable(text)
     }
 }
 
@@ -273,7 +275,7 @@ mod tests {
         check("plain\n\ttext é \u{5d0}", "plain\n\ttext é \u{5d0}", "plain text é \u{5d0}");
         check("\u{1b}[31mred\r\n\0\u{7f}\u{9b}x\u{8}\u{c}", "[31mred\nx", "[31mred x");
         for turn in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
-            check(&format!("a{turn}b"), "ab", "a b");
+            check(&format!("a{turn}b"), "ab", "ab");
         }
         check("\\u0000 \\r", "\\u0000 \\r", "\\u0000 \\r");
         assert_eq!(readable_json("[1,\"a\"]".into()), "[1,\"a\"]");
