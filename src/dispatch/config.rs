@@ -28,7 +28,7 @@ pub struct RouteConfig {
     #[serde(
         rename = "match_re",
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null_as_default::deserialize"
+        deserialize_with = "null_as_default::expressions"
     )]
     pub regex: BTreeMap<String, String>,
     /// Later siblings are tried too.
@@ -113,7 +113,7 @@ pub struct InhibitConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub source_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::expressions")]
     pub source_match_re: BTreeMap<String, String>,
     /// What is explained by it, and not told.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
@@ -122,7 +122,7 @@ pub struct InhibitConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
     pub target_match: BTreeMap<String, String>,
     /// The same in the old form.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::deserialize")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default::expressions")]
     pub target_match_re: BTreeMap<String, String>,
     /// Labels in which both must agree.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]

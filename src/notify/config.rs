@@ -285,7 +285,7 @@ impl GlobalConfig {
     /// Returns what can't work: the key, and why.
     ///
     /// # Errors
-    /// For the first secret that is given twice.
+    /// For the first secret that is given twice, and for Slack's two ways to be reached at once.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let secrets = [
             ("smtp_auth_password", self.smtp_auth_password.is_some(), self.smtp_auth_password_file.is_some()),
@@ -304,10 +304,14 @@ impl GlobalConfig {
                 self.mattermost_webhook_url_file.is_some(),
             ),
         ];
-        match secrets.iter().find(|(_, inline, file)| *inline && *file) {
-            Some((key, ..)) => Err((key, "give the value or the file (…_file), not both")),
-            None => Ok(()),
+        if let Some((key, ..)) = secrets.iter().find(|(_, inline, file)| *inline && *file) {
+            return Err((key, "give the value or the file (…_file), not both"));
         }
+        let given = |wanted: &str| secrets.iter().any(|(key, inline, file)| *key == wanted && (*inline || *file));
+        if given("slack_api_url") && given("slack_app_token") {
+            return Err(("slack_app_token", "give a webhook's URL (slack_api_url) or an app's token, not both"));
+        }
+        Ok(())
     }
 
     /// Makes relative paths absolute.

@@ -31,6 +31,7 @@ const VALUES: &[&str] = &[
     "remote_write: {url: 'http://x/'}",
     "remote_write: [{name: x}]",
     "receivers: [{name: o, webhook_configs: [{url: 'chat.example.org/x'}]}]",
+    "inhibit_rules: [{source_match_re: {a: }, target_match: {b: }}]",
 ];
 
 #[test]
