@@ -44,7 +44,7 @@ use tokio::{sync::mpsc, time::Instant};
 pub use self::data::default_library;
 use self::{
     client::HttpClient,
-    config::{ByHttp, GlobalConfig, ReceiverConfig},
+    config::{ByHttp, GlobalConfig, HttpConfig, ReceiverConfig},
     message::Check,
     post::{Post, Service},
 };
@@ -234,6 +234,22 @@ pub fn init() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Checks what all receivers may use, whether one does or not.
+fn check_global(global: &GlobalConfig) -> Result<(), NotifyConfigError> {
+    let error = |key: &str, why: &str| NotifyConfigError::new(format!("global.{key}"), why);
+    global.check().map_err(|(key, why)| error(key, why))?;
+    if let Some(host) = global.smtp_smarthost.as_deref().filter(|host| !host.is_empty()) {
+        email::host_port(host)
+            .ok_or_else(|| error("smtp_smarthost", &format!("{host:?} is not host:port, e.g. mail.example.org:587")))?;
+    }
+    http_client(&global.http_config, "global").map(drop)
+}
+
+/// Returns the client of the `http_config` that stands at `at`.
+fn http_client(http: &HttpConfig, at: &str) -> Result<HttpClient, NotifyConfigError> {
+    HttpClient::new(http).map_err(|(key, message)| NotifyConfigError::new(format!("{at}.http_config{key}"), message))
+}
+
 /// Checks every receiver and flattens them to their integrations. Texts may use the templates of `library`.
 ///
 /// # Errors
@@ -244,7 +260,7 @@ pub fn integrations(
     library: &Library,
 ) -> Result<Vec<Integration>, NotifyConfigError> {
     let mut all = Vec::new();
-    global.check().map_err(|(key, why)| NotifyConfigError::new(format!("global.{key}"), why))?;
+    check_global(global)?;
     for (i, receiver) in receivers.iter().enumerate() {
         if receivers[..i].iter().any(|r| r.name == receiver.name) {
             let message = format!("there are two receivers called {:?}; give each its own name", receiver.name);
@@ -321,8 +337,7 @@ impl Flatten<'_> {
                 Some(own) => (own, at.as_str()),
                 None => (&self.global.http_config, "global"),
             };
-            let http = HttpClient::new(http)
-                .map_err(|(key, message)| NotifyConfigError::new(format!("{from}.http_config{key}"), message))?;
+            let http = http_client(http, from)?;
             let (receiver, library) = (self.receiver.name.clone(), self.library.clone());
             let post = Post { service, http, timeout: config.timeout(), receiver, library };
             self.push(kind, i, config.send_resolved(), Way::Http(Box::new(post)));

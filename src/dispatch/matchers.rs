@@ -242,5 +242,7 @@ mod tests {
         for bad in ["", "foo", "=bar", "foo=~\"(\"", "{foo=\"a\"", "foo=\"a", "foo==a\"b", "foo=\"a\" bar"] {
             check(bad, "error");
         }
+        let nameless = BTreeMap::from([(String::new(), "x".to_owned())]);
+        assert!(Matchers::new(&nameless, &BTreeMap::new(), &[]).is_err());
     }
 }

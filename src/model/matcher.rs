@@ -36,6 +36,9 @@ impl Matcher {
     /// # Errors
     /// When the expression is no regular expression, or the operator none of the four; in words.
     pub fn new(name: &str, op: &str, value: &str) -> Result<Self, String> {
+        if name.is_empty() {
+            return Err(format!("the label before {op} has no name"));
+        }
         let op = match op {
             "=" => MatchOp::Equal,
             "!=" => MatchOp::NotEqual,

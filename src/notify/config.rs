@@ -80,30 +80,37 @@ pub struct GlobalConfig {
     /// File with it.
     pub slack_app_token_file: Option<PathBuf>,
     /// Where a Slack app posts; default: `https://slack.com/api/chat.postMessage`.
+    #[serde(deserialize_with = "http::web_url")]
     pub slack_app_url: Option<Url>,
     /// PagerDuty's Events API v2; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub pagerduty_url: Option<Url>,
     /// Opsgenie's API; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub opsgenie_api_url: Option<Url>,
     /// Opsgenie's key.
     pub opsgenie_api_key: Option<Secret>,
     /// File with it.
     pub opsgenie_api_key_file: Option<PathBuf>,
     /// Telegram's Bot API; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub telegram_api_url: Option<Url>,
     /// Token of the bot.
     pub telegram_bot_token: Option<Secret>,
     /// File with it.
     pub telegram_bot_token_file: Option<PathBuf>,
     /// Splunk On-Call's (VictorOps') REST endpoint; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub victorops_api_url: Option<Url>,
     /// Its key.
     pub victorops_api_key: Option<Secret>,
     /// File with it.
     pub victorops_api_key_file: Option<PathBuf>,
     /// Webex' messages API; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub webex_api_url: Option<Url>,
     /// WeChat Work's API; default: the public one.
+    #[serde(deserialize_with = "http::web_url")]
     pub wechat_api_url: Option<Url>,
     /// Secret of the application.
     pub wechat_api_secret: Option<Secret>,
@@ -112,8 +119,10 @@ pub struct GlobalConfig {
     /// Whose it is.
     pub wechat_api_corp_id: Option<String>,
     /// Jira's REST API, e.g. `https://example.atlassian.net/rest/api/2/`.
+    #[serde(deserialize_with = "http::web_url")]
     pub jira_api_url: Option<Url>,
     /// The Rocket.Chat server; default: `https://open.rocket.chat/`.
+    #[serde(deserialize_with = "http::web_url")]
     pub rocketchat_api_url: Option<Url>,
     /// Token of the user that posts.
     pub rocketchat_token: Option<Secret>,

@@ -338,7 +338,7 @@ fn reply_text(reply: &Response) -> String {
 }
 
 /// Host and port, which may have a name; without a host it is this machine.
-fn host_port(text: &str) -> Option<(String, u16)> {
+pub(super) fn host_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let named = || PORTS.iter().find(|(name, _)| *name == port).map(|(_, port)| *port);
     let port = port.parse().ok().filter(|p| *p > 0).or_else(named)?;

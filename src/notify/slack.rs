@@ -97,6 +97,11 @@ impl Slack {
         ])?;
         for (i, field) in c.fields.iter().enumerate() {
             check.field(&format!("fields[{i}]"), &field.title, &field.value)?;
+            if let Some((key, _)) =
+                [("title", &field.title), ("value", &field.value)].iter().find(|(_, t)| t.is_empty())
+            {
+                return Err(check.error(&format!("fields[{i}].{key}"), "a field needs a title and a value"));
+            }
         }
         for (i, action) in c.actions.iter().enumerate() {
             check_action(action, &format!("actions[{i}]"), check)?;

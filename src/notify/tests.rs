@@ -75,6 +75,15 @@ fn what_cannot_work_is_said_with_its_place() {
     check(GLOBAL, &hook("{url: 'http://a', hmac: {secret_file: a, header: 'a b'}}"), "hmac.header");
     check(GLOBAL, "[{name: x}, {name: x}]", "receivers[1].name: there are two receivers");
     check(GLOBAL, "[{name: x, labels: {name: y}}]", "receivers[0].labels.name: the label name is the receiver's name");
+    // Whether somebody uses them or not.
+    check("{http_config: {no_proxy: a}}", "[]", "global.http_config.no_proxy: names exceptions");
+    check("{http_config: {authorization: {type: Basic}}}", "[]", "global.http_config: authorization.type can");
+    check("{smtp_smarthost: mail}", "[]", "global.smtp_smarthost: \"mail\" is not host:port");
+    check(
+        "{}",
+        "[{name: x, slack_configs: [{api_url: 'http://a/', fields: [{title: '', value: v}]}]}]",
+        "fields[0].title",
+    );
     check("{slack_api_url: 'http://a/', slack_app_token: t}", "[]", "global.slack_app_token: give a webhook's URL");
     check(
         "{slack_api_url: 'http://a/', slack_api_url_file: b}",

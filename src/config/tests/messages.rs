@@ -32,6 +32,8 @@ const VALUES: &[&str] = &[
     "remote_write: [{name: x}]",
     "receivers: [{name: o, webhook_configs: [{url: 'chat.example.org/x'}]}]",
     "inhibit_rules: [{source_match_re: {a: }, target_match: {b: }}]",
+    "global: {victorops_api_url: 'a:b'}",
+    "receivers: [{name: o, opsgenie_configs: [{api_key: k, api_url: 'ftp://x/'}]}]",
 ];
 
 #[test]

@@ -29,6 +29,7 @@ pub struct SlackConfig {
     /// File with it.
     pub app_token_file: Option<PathBuf>,
     /// Instead of `global.slack_app_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub app_url: Option<Url>,
     /// Another channel than the webhook's own.
     pub channel: Option<String>,
@@ -195,6 +196,7 @@ pub struct TelegramConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.telegram_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// The bot's token.
     pub bot_token: Option<Secret>,

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use url::Url;
 
 use super::{TlsConfig, resolve};
 use crate::model::Secret;
@@ -182,4 +183,18 @@ impl HttpConfig {
 
 fn bearer() -> String {
     "Bearer".into()
+}
+
+/// Reads the URL of a service, where one is given: http or https, with a host.
+///
+/// # Errors
+/// For a text that is no such URL.
+pub(super) fn web_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Url>, D::Error> {
+    let url: Option<Url> = Option::deserialize(d)?;
+    match &url {
+        Some(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err(D::Error::custom(format!("the URL's scheme is {}; it must be http or https", url.scheme())))
+        }
+        _ => Ok(url),
+    }
 }

@@ -21,6 +21,7 @@ pub struct WebexConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.webex_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// Whom to tell: a template.
     pub room_id: Option<String>,
@@ -40,6 +41,7 @@ pub struct WechatConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.wechat_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// Instead of `global.wechat_api_secret`.
     pub api_secret: Option<Secret>,
@@ -73,6 +75,7 @@ pub struct RocketchatConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.rocketchat_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// Instead of `global.rocketchat_token`.
     pub token: Option<Secret>,

@@ -29,6 +29,7 @@ pub struct PagerDutyConfig {
     /// File with it.
     pub service_key_file: Option<PathBuf>,
     /// Instead of `global.pagerduty_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub url: Option<Url>,
     /// Who says it; default: dogwatch.
     pub client: Option<String>,
@@ -92,6 +93,7 @@ pub struct OpsgenieConfig {
     /// File with it.
     pub api_key_file: Option<PathBuf>,
     /// Instead of `global.opsgenie_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// First line; default: the subject.
     pub message: Option<String>,
@@ -144,6 +146,7 @@ pub struct PushoverConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Where to POST (ours, for gateways); default: Pushover's own.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// Whom to tell: a user or a group.
     pub user_key: Option<Secret>,
@@ -194,6 +197,7 @@ pub struct NtfyConfig {
     /// Instead of `global.http_config`; `basic_auth` for a server with users.
     pub http_config: Option<HttpConfig>,
     /// The server; default: `https://ntfy.sh`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub url: Option<Url>,
     /// Who knows the topic of a public server reads it: a secret.
     pub topic: Option<Secret>,

@@ -24,6 +24,7 @@ pub struct VictorOpsConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.victorops_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// Instead of `global.victorops_api_key`.
     pub api_key: Option<Secret>,
@@ -112,6 +113,7 @@ pub struct JiraConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Instead of `global.jira_api_url`.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub api_url: Option<Url>,
     /// `auto` (default), `cloud`, `datacenter`.
     pub api_type: Option<String>,
@@ -208,6 +210,7 @@ pub struct IncidentIoConfig {
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
     /// Of the alert source.
+    #[serde(deserialize_with = "super::http::web_url")]
     pub url: Option<Url>,
     /// File with it.
     pub url_file: Option<PathBuf>,
