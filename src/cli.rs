@@ -1,6 +1,7 @@
 //! The command line: arguments, and one file a subcommand. The only room that prints.
 
 mod ask;
+mod audit;
 mod backup;
 mod check;
 mod completions;
@@ -15,10 +16,13 @@ mod rules;
 mod run;
 mod silence;
 mod status;
+mod token;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::{ask::AskArgs, audit::AuditArgs, token::TokenCommand};
 
 /// The watchdog for Kubernetes that stays awake when the cluster is down.
 #[derive(Debug, Parser)]
@@ -59,6 +63,11 @@ enum Command {
     /// Silences: planned quiet.
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Who did what: acknowledged, silenced, noted, reloaded; and logins that were refused.
+    Audit(AuditArgs),
+    /// Tokens by which programs log in.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// A synthetic outage through probe, diagnosis, route and receiver, with proof of delivery.
     #[command(after_help = DRILL_HELP)]
     Drill(DrillArgs),
@@ -114,29 +123,6 @@ struct QueryArgs {
     /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
     #[arg(long, value_name = "DURATION")]
     step: Option<String>,
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
-}
-
-/// Where the running watchdog answers.
-#[derive(Args, Clone, Debug)]
-struct AskArgs {
-    /// The configuration that says where it listens; default: ./dogwatch.yml where there is one
-    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Its address; default: `listen` of the configuration
-    #[arg(long, env = "DOGWATCH_URL", value_name = "URL")]
-    url: Option<url::Url>,
-    /// Log in by this name, where its web_config asks for one; or in the URL
-    #[arg(long, env = "DOGWATCH_USER", value_name = "NAME", requires = "password_file")]
-    user: Option<String>,
-    /// Its password stands in this file
-    #[arg(long, env = "DOGWATCH_PASSWORD_FILE", value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// Trust its certificate by the CAs in this file too
-    #[arg(long, env = "DOGWATCH_CA_FILE", value_name = "FILE")]
-    ca_file: Option<PathBuf>,
     /// How to print
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Output,
@@ -425,6 +411,8 @@ pub fn main() -> ExitCode {
             Command::Status(args) => status::main(args).await,
             Command::Incidents(args) => incidents::main(args).await,
             Command::Silence(command) => silence::main(command).await,
+            Command::Audit(args) => audit::main(args).await,
+            Command::Token(command) => token::main(&command),
             Command::Drill(args) => drill::main(args).await,
             Command::Rules(command) => rules::main(command).await,
             Command::Backup(args) => backup::main(args).await,

@@ -32,7 +32,7 @@ pub use self::{
     error::ConfigError,
     listen::listen,
     places::Places,
-    web::{door, speaks_tls},
+    web::{door, secret_files, speaks_tls},
 };
 use crate::{
     discover::config::ClusterConfig,
@@ -42,6 +42,7 @@ use crate::{
         drill::DrillConfig,
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+    login::{AuthConfig, CorsConfig},
     model::{duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
@@ -78,6 +79,12 @@ pub struct Config {
     pub web_config: Option<PathBuf>,
     /// Whoever reaches it from another machine may ask without a login.
     pub allow_unauthenticated: bool,
+    /// Who may do what: roles, tokens, what a proxy in front says.
+    pub auth: AuthConfig,
+    /// Names beside its own by which programs may ask for what it tells without a login.
+    pub allowed_hosts: Vec<String>,
+    /// Pages of other origins that may read APIs.
+    pub cors: CorsConfig,
     /// Where people find dogwatch: the links in messages.
     pub external_url: Option<Url>,
     /// Added to every alert; tells vantages apart.
@@ -150,6 +157,9 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, PORT).into(),
             web_config: None,
             allow_unauthenticated: false,
+            auth: AuthConfig::default(),
+            allowed_hosts: Vec::new(),
+            cors: CorsConfig::default(),
             external_url: None,
             external_labels: BTreeMap::new(),
             defaults: Defaults::default(),
@@ -383,6 +393,7 @@ fn resolve(config: &mut Config, base: &Path) {
     };
     absolute(&mut config.data_dir);
     config.web_config.iter_mut().for_each(absolute);
+    config.auth.resolve_paths(base);
     for cluster in &mut config.clusters {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];

@@ -172,7 +172,7 @@ struct Look {
     samples: Vec<Sample>,
 }
 
-/// Says that nobody has a token.
+/// Says that nobody has a token, or a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownToken;
 
@@ -220,11 +220,19 @@ impl Heartbeats {
     ///
     /// # Errors
     /// When nobody has the token.
-    pub async fn ping(&self, token: &str, mut ping: Ping) -> Result<Durability, UnknownToken> {
+    pub async fn ping(&self, token: &str, ping: Ping) -> Result<Durability, UnknownToken> {
         let job = self.configured().tokens.job_of(token).ok_or(UnknownToken)?;
+        self.ping_by_name(&job, ping).await
+    }
+
+    /// Takes a ping for the heartbeat of this name, from somebody who may report for each.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping_by_name(&self, job: &str, mut ping: Ping) -> Result<Durability, UnknownToken> {
         ping.at = self.0.clock.wall();
         ping.user_agent.truncate(ping.user_agent.floor_char_boundary(USER_AGENT_MAX));
-        let durability = self.remember(&job, ping).await;
+        let durability = self.remember(job, ping).await;
         tracing::debug!(heartbeat = job, "pinged");
         durability.ok_or(UnknownToken)
     }

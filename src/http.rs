@@ -4,10 +4,15 @@
 //! silences, alerts, pings, a reload) goes to its owner; nothing here makes a probe, a verdict or a
 //! notification wait. Answers are made from the shared live picture; what is past, and deliveries, are the store's.
 
+mod access;
 mod api;
 mod api_v1;
 mod api_v2;
+mod asker;
+mod audit;
 mod connections;
+mod cors;
+mod csrf;
 mod durability;
 mod forms;
 mod guard;
@@ -45,6 +50,7 @@ pub use serve::{serve, serve_until};
 
 use self::{
     api_v1::Params,
+    asker::Asker,
     incidents::{Listed, Missing, Picked, Wanted},
 };
 
@@ -125,21 +131,21 @@ impl Web {
         incidents::find(&self.store, live, id).await
     }
 
-    fn frame(&self) -> page::Frame {
-        page::Frame::new(&self.external_url, self.clock.wall())
+    fn frame(&self, asker: &Asker) -> page::Frame {
+        page::Frame::new(&self.external_url, self.clock.wall()).of(&asker.caller)
     }
 
     /// Of pages on which something is handed in: they say where that is not kept.
-    fn desk_frame(&self) -> page::Frame {
+    fn desk_frame(&self, asker: &Asker) -> page::Frame {
         let store = self.live.read().store.clone();
-        page::Frame { unsaved: store.since.is_some() && !store.ok, ..self.frame() }
+        page::Frame { unsaved: store.since.is_some() && !store.ok, ..self.frame(asker) }
     }
 }
 
 /// Returns the whole URL map.
 pub fn router(web: Web) -> Router {
-    let names = guard::Names::new(&web.external_url, &web.own_names);
-    let (door, metrics) = ((web.door.clone(), web.heartbeats.clone()), web.metrics.clone());
+    let names = guard::Names::new(&web.external_url, &web.own_names, &web.door);
+    let (origins, metrics) = (web.door.origins.clone(), web.metrics.clone());
     Router::new()
         .route("/", get(home))
         .route("/targets/{cluster}/{job}/{instance}", get(target))
@@ -162,14 +168,17 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
         .route("/api/dogwatch/v1/incidents/{id}/notes", post(api::add_note))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
-        .merge(forms::router())
+        .merge(forms::router().layer(middleware::from_fn_with_state(web.clone(), csrf::check)))
+        .merge(audit::router())
         .merge(api_v2::router())
         .merge(ping::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn(guard::in_time))
         .merge(api_v1::router().layer(middleware::from_fn_with_state(metrics, api_v1::count_refused)))
-        .layer(middleware::from_fn_with_state(door, login::ask))
+        .layer(middleware::from_fn_with_state(web.clone(), audit::record))
+        .layer(middleware::from_fn_with_state(web.clone(), login::ask))
+        .layer(middleware::from_fn_with_state(origins, cors::allow))
         .layer(middleware::from_fn_with_state(names, guard::guard))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_MIN_BYTES)))
         .with_state(web)
@@ -195,14 +204,18 @@ fn page_answer(rendered: Result<String, minijinja::Error>) -> Response {
     }
 }
 
-async fn home(State(web): State<Web>) -> Response {
-    let frame = web.frame();
+async fn home(State(web): State<Web>, asker: Asker) -> Response {
+    let frame = web.frame(&asker);
     let now = web.clock.wall();
     let view = page::Home::new(&web.live.read(), &web.metrics, now).with_heartbeats(&web.heartbeats.views(), now);
     page_answer(view.render(&frame))
 }
 
-async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(String, String, String)>) -> Response {
+async fn target(
+    State(web): State<Web>,
+    asker: Asker,
+    Path((cluster, job, instance)): Path<(String, String, String)>,
+) -> Response {
     let now = web.clock.wall();
     let found = {
         let state = web.live.read();
@@ -218,14 +231,15 @@ async fn target(State(web): State<Web>, Path((cluster, job, instance)): Path<(St
     let Some((view, key, interval)) = found else {
         return lost(
             &web,
+            &asker,
             &format!("There is no {job} {instance} in cluster {cluster}. It may have been removed since."),
         );
     };
     let history = history::read(&web.engine, &web.store, &key, interval, now).await;
-    page_answer(view.with_history(&history, now).render(&web.frame()))
+    page_answer(view.with_history(&history, now).render(&web.frame(&asker)))
 }
 
-async fn all_incidents(State(web): State<Web>, params: Params) -> Response {
+async fn all_incidents(State(web): State<Web>, asker: Asker, params: Params) -> Response {
     let now = web.clock.wall();
     let listed = match Wanted::read(params.pairs(), incidents::PAGE, now) {
         Ok(wanted) => Ok(web.incidents(&wanted).await),
@@ -234,13 +248,13 @@ async fn all_incidents(State(web): State<Web>, params: Params) -> Response {
     let status = if listed.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let clusters: Vec<String> = web.live.read().clusters.keys().map(|name| name.to_string()).collect();
     let view = page::IncidentsPage::new(listed, params.pairs(), &clusters, now);
-    (status, page_answer(view.render(web.frame()))).into_response()
+    (status, page_answer(view.render(web.frame(&asker)))).into_response()
 }
 
-async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
+async fn incident(State(web): State<Web>, asker: Asker, Path(id): Path<String>) -> Response {
     let incident = match web.incident(&id).await {
         Ok(incident) => incident,
-        Err(missing) => return missing_incident(&web, &missing),
+        Err(missing) => return missing_incident(&web, &asker, &missing),
     };
     let deliveries = web.store.deliveries(incident.id).await.map_err(|e| e.to_string());
     let notes = web.store.notes(incident.id).await.map_err(|e| e.to_string());
@@ -251,35 +265,35 @@ async fn incident(State(web): State<Web>, Path(id): Path<String>) -> Response {
     let now = web.clock.wall();
     let view =
         page::IncidentPage::new(&incident, deliveries, now).with_notes(notes, now).silenced_by(&alerts, &silences, now);
-    page_answer(view.render(web.desk_frame()))
+    page_answer(view.render(web.desk_frame(&asker)))
 }
 
-async fn to_markdown(State(web): State<Web>, Path(id): Path<String>) -> Response {
+async fn to_markdown(State(web): State<Web>, asker: Asker, Path(id): Path<String>) -> Response {
     match web.incident(&id).await {
         Ok(incident) => {
             let view = IncidentView::new(incident, &web.store, &web.external_url).await;
             ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], markdown(&view)).into_response()
         }
-        Err(missing) => missing_incident(&web, &missing),
+        Err(missing) => missing_incident(&web, &asker, &missing),
     }
 }
 
 async fn to_runbooks(State(web): State<Web>) -> Redirect {
-    Redirect::permanent(&format!("{}/runbooks/", web.frame().root))
+    Redirect::permanent(&format!("{}/runbooks/", page::root(&web.external_url)))
 }
 
-async fn runbooks(State(web): State<Web>) -> Response {
-    shown_runbook(&web, runbook::index(), "There are no runbooks.")
+async fn runbooks(State(web): State<Web>, asker: Asker) -> Response {
+    shown_runbook(&web, &asker, runbook::index(), "There are no runbooks.")
 }
 
-async fn one_runbook(State(web): State<Web>, Path(alert): Path<String>) -> Response {
-    shown_runbook(&web, runbook::of(&alert), &format!("There is no runbook {alert:?}."))
+async fn one_runbook(State(web): State<Web>, asker: Asker, Path(alert): Path<String>) -> Response {
+    shown_runbook(&web, &asker, runbook::of(&alert), &format!("There is no runbook {alert:?}."))
 }
 
-fn shown_runbook(web: &Web, book: Option<Runbook>, otherwise: &str) -> Response {
+fn shown_runbook(web: &Web, asker: &Asker, book: Option<Runbook>, otherwise: &str) -> Response {
     match book {
-        Some(book) => page_answer(page::runbook(web.frame(), book)),
-        None => lost(web, otherwise),
+        Some(book) => page_answer(page::runbook(web.frame(asker), book)),
+        None => lost(web, asker, otherwise),
     }
 }
 
@@ -345,7 +359,7 @@ async fn reload(State(web): State<Web>) -> Response {
         }
     }
     match answered.await {
-        Ok(Ok(changes)) => format!("The new configuration is in force: {changes}.\n").into_response(),
+        Ok(Ok(changes)) => audit::Did::words(&*changes).to(format!("The new configuration is in force: {changes}.\n")),
         Ok(Err(error)) => {
             let text = format!("The new configuration is not used, the old one stays in force:\n{error}\n");
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
@@ -354,14 +368,14 @@ async fn reload(State(web): State<Web>) -> Response {
     }
 }
 
-async fn nothing_here(State(web): State<Web>, uri: Uri) -> Response {
+async fn nothing_here(State(web): State<Web>, asker: Asker, uri: Uri) -> Response {
     let path = shown_path(uri.path());
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id> and /api/dogwatch/v1/heartbeats; jobs report at /ping/<token>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
         ));
     }
-    lost(&web, &format!("There is no page at {path}."))
+    lost(&web, &asker, &format!("There is no page at {path}."))
 }
 
 /// A path as it may be shown: what stands behind `ping`, and each part that is long enough for a heartbeat's token, is
@@ -376,10 +390,10 @@ fn shown_path(path: &str) -> String {
     path.split('/').map(shown).collect::<Vec<_>>().join("/")
 }
 
-fn missing_incident(web: &Web, missing: &Missing) -> Response {
-    (missing.status(), page_answer(page::lost(&web.frame().still(), &missing.to_string()))).into_response()
+fn missing_incident(web: &Web, asker: &Asker, missing: &Missing) -> Response {
+    (missing.status(), page_answer(page::lost(&web.frame(asker).still(), &missing.to_string()))).into_response()
 }
 
-fn lost(web: &Web, what: &str) -> Response {
-    (StatusCode::NOT_FOUND, page_answer(page::lost(&web.frame().still(), what))).into_response()
+fn lost(web: &Web, asker: &Asker, what: &str) -> Response {
+    (StatusCode::NOT_FOUND, page_answer(page::lost(&web.frame(asker).still(), what))).into_response()
 }

@@ -4,6 +4,7 @@
 //! (see `store`) is serde-serialisable and may only grow fields that have defaults.
 
 pub mod alert;
+mod audit;
 pub mod cause;
 pub mod cluster;
 pub mod coverage;
@@ -28,6 +29,7 @@ pub mod text;
 pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
+pub use audit::AuditEntry;
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,

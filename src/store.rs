@@ -4,6 +4,7 @@
 //! limit; what must not be lost is queued in order, kept in memory while the file can't be written, and written when it
 //! can again. Every durable operation is an upsert, so that writing one twice changes nothing.
 
+mod audit;
 pub mod backup;
 mod batch;
 pub mod bulk;
@@ -56,8 +57,8 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        Alert, ClusterSnapshot, Incident, IncidentNote, Labels, Matcher, OutboxEntry, Sample, Silence, StoreHealth,
-        Target, TargetKey, Verdict, VerdictChange,
+        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, Labels, Matcher, OutboxEntry, Sample, Silence,
+        StoreHealth, Target, TargetKey, Verdict, VerdictChange,
     },
     pack::Packed,
     telemetry::Metrics,
@@ -296,6 +297,11 @@ impl Store {
     /// Keeps what a person wrote about an incident; waits like `commit`.
     pub async fn commit_note(&self, note: IncidentNote) -> Durability {
         self.durable(Op::Note(note)).await
+    }
+
+    /// Keeps what somebody did; waits like `commit`.
+    pub async fn commit_audit(&self, entry: AuditEntry) -> Durability {
+        self.durable(Op::Audit(entry)).await
     }
 
     /// Keeps alerts from outside and forgets others (by fingerprint); waits like `commit`.

@@ -143,6 +143,8 @@ pub struct Metrics {
     pub dropped: Family<DropLabels, Counter>,
     /// Connections of those who ask.
     pub http_connections: Gauge,
+    /// Logins that were refused.
+    pub logins_refused: Counter,
     /// Reads of a cluster's API that failed.
     pub discovery_failures: Family<ClusterLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
@@ -196,6 +198,7 @@ impl Metrics {
             rule_group_seconds: Family::default(),
             dropped: Family::default(),
             http_connections: Gauge::default(),
+            logins_refused: Counter::default(),
             discovery_failures: Family::default(),
             clock_gaps: Counter::default(),
             reload_ok: Gauge::default(),
@@ -253,6 +256,11 @@ impl Metrics {
         r.register("disk_size_bytes", "Size of the file system of the history", self.disk_size.clone());
         r.register("dropped", "Things dropped at a named limit", self.dropped.clone());
         r.register("http_connections", "Connections of those who ask the watchdog", self.http_connections.clone());
+        r.register(
+            "logins_refused",
+            "Logins that were refused: a wrong password, name or token",
+            self.logins_refused.clone(),
+        );
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
         r.register(
             "clock_gaps",

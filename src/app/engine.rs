@@ -235,7 +235,7 @@ impl Engine {
             reload: shared.reload.clone(),
             external_url: plan.external_url.clone(),
             door: plan.door.clone(),
-            own_names: links::own_names().into(),
+            own_names: links::own_names().into_iter().chain(config.allowed_hosts.iter().cloned()).collect(),
             submissions: self.submissions.clone(),
             rules: self.rule_parts.states.clone(),
             heartbeats: self.heartbeats.clone(),

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     config::{self, Config},
     heartbeat::tokens,
-    login::Door,
+    login::{Auth, Door},
     notify::{Integration, receiver_of},
 };
 
@@ -58,17 +58,24 @@ impl fmt::Display for Problem {
 /// What stands before every answer, and whether that is enough for where it listens.
 ///
 /// # Errors
-/// All that is wrong with `web_config`; that others could ask without a login.
+/// All that is wrong with `web_config`, `auth` or `cors`; that others could ask without a login.
 pub fn door(config: &Config) -> Result<Door, Vec<Problem>> {
+    let mut problems = Vec::new();
     let door = config::door(config)
-        .map_err(|errors| errors.iter().map(|e| Problem::new("web_config", e.to_string())).collect::<Vec<_>>())?;
+        .map_err(|errors| problems.extend(errors.iter().map(|e| Problem::new("web_config", e.to_string()))));
+    let auth = Auth::new(&config.auth)
+        .map_err(|wrong| problems.extend(wrong.into_iter().map(|(at, why)| Problem::new(format!("auth.{at}"), why))));
+    let origins =
+        config.cors.read().map_err(|wrong| problems.extend(wrong.into_iter().map(|(at, why)| Problem::new(at, why))));
+    let (Ok(door), Ok(auth), Ok(origins)) = (door, auth, origins) else { return Err(problems) };
+    let door = Door { auth: auth.into(), origins: origins.into(), ..door };
     let at = config.listen;
     if at.ip().to_canonical().is_loopback() || door.is_guarded() || config.allow_unauthenticated {
         return Ok(door);
     }
     let why = format!(
         "{at} can be reached from other machines, and nobody would have to log in: set web_config to a file with \
-         basic_auth_users, or listen on 127.0.0.1:{} behind a proxy that asks for a login; where whoever reaches it may read \
+         basic_auth_users, or auth to tokens or a proxy's header, or listen on 127.0.0.1:{} behind a proxy that asks for a login; where whoever reaches it may read \
          and silence everything, write allow_unauthenticated: true",
         at.port()
     );

@@ -1,11 +1,16 @@
 //! Asking the running watchdog over HTTP, as its pages do.
 
-use std::{error::Error as _, path::Path, time::Duration};
+use std::{
+    error::Error as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::anyhow;
+use clap::Args;
 use serde_json::Value;
 
-use super::{AskArgs, ConfigArgs, output};
+use super::{ConfigArgs, Output, output};
 use crate::{
     config::{Config, speaks_tls},
     model::{Secret, text},
@@ -17,12 +22,44 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The most that is shown of an answer that refuses, in bytes.
 const SAID_MAX: usize = 500;
 
+/// Where the running watchdog answers.
+#[derive(Args, Clone, Debug)]
+pub(super) struct AskArgs {
+    /// The configuration that says where it listens; default: ./dogwatch.yml where there is one
+    #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Its address; default: `listen` of the configuration
+    #[arg(long, env = "DOGWATCH_URL", value_name = "URL")]
+    pub(super) url: Option<url::Url>,
+    /// Log in by this name, where its web_config asks for one; or in the URL
+    #[arg(long, env = "DOGWATCH_USER", value_name = "NAME", requires = "password_file")]
+    pub(super) user: Option<String>,
+    /// Its password stands in this file
+    #[arg(long, env = "DOGWATCH_PASSWORD_FILE", value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Log in by the token in this file instead (`dogwatch token create`)
+    #[arg(long, env = "DOGWATCH_TOKEN_FILE", value_name = "FILE", conflicts_with = "user")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Trust its certificate by the CAs in this file too
+    #[arg(long, env = "DOGWATCH_CA_FILE", value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(super) output: Output,
+}
+
 /// Where the watchdog answers.
 pub struct Watchdog {
     base: String,
     client: reqwest::Client,
-    /// Name and password.
-    login: Option<(String, Secret)>,
+    login: Login,
+}
+
+/// How it is logged in.
+enum Login {
+    Nobody,
+    Password(String, Secret),
+    Token(Secret),
 }
 
 impl Watchdog {
@@ -75,8 +112,9 @@ impl Watchdog {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
         let request = match &self.login {
-            Some((name, password)) => request.basic_auth(name, Some(password.reveal())),
-            None => request,
+            Login::Password(name, password) => request.basic_auth(name, Some(password.reveal())),
+            Login::Token(token) => request.bearer_auth(token.reveal()),
+            Login::Nobody => request,
         };
         let response = request.send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
@@ -126,18 +164,21 @@ impl Watchdog {
     }
 }
 
-/// Name and password, of the arguments or of the URL.
-fn login(args: &AskArgs) -> anyhow::Result<Option<(String, Secret)>> {
+/// The token; or name and password, of the arguments or of the URL.
+fn login(args: &AskArgs) -> anyhow::Result<Login> {
+    if let Some(file) = &args.token_file {
+        return Ok(Login::Token(Secret::new(read(file)?.trim())));
+    }
     let of_url = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
     let url = args.url.as_ref();
     let name = args.user.clone().or_else(|| url.map(|u| of_url(u.username())).filter(|name| !name.is_empty()));
-    let Some(name) = name else { return Ok(None) };
+    let Some(name) = name else { return Ok(Login::Nobody) };
     let password = match (&args.password_file, url.and_then(url::Url::password)) {
         (Some(file), _) => read(file)?.trim_end_matches(['\r', '\n']).to_owned(),
         (None, Some(password)) => of_url(password),
         (None, None) => return Err(anyhow!("there is no password for {name}: name a file with it by --password-file")),
     };
-    Ok(Some((name, Secret::new(password))))
+    Ok(Login::Password(name, Secret::new(password)))
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

@@ -161,7 +161,10 @@ fn warnings(config: &Config) -> Vec<String> {
     let of_clusters = config.clusters.iter().flat_map(|c| [&c.kubeconfig, &c.etcd.key_file]).flatten();
     let tokens: Vec<&PathBuf> = preflight::token_files(config).map(|(_, file)| file).collect();
     let switches = config.dead_mans_switch.iter().filter_map(|s| s.url_file.as_ref());
-    for file in of_clusters.chain(tokens.iter().copied()).chain(switches).filter(|file| others_may_read(file)) {
+    let web = config::secret_files(config);
+    for file in
+        of_clusters.chain(tokens.iter().copied()).chain(switches).chain(&web).filter(|file| others_may_read(file))
+    {
         warnings
             .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
     }

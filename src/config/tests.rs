@@ -77,7 +77,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
     /etc/dogwatch/dogwatch.yml:1:1: unknown key `cluster`; did you mean `clusters`?
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, auth, allowed_hosts, cors, external_url, external_labels, defaults, clusters, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, heartbeats, dead_mans_switch, drill
     ");
 }
 
@@ -141,6 +141,21 @@ fn remotes_are_checked_in_their_place() {
     assert_snapshot!(wrong(&format!("{file}    headers: {{Content-Type: text/plain}}\n")), @r#"
     /etc/dogwatch/dogwatch.yml:4:14: remote_write[0].headers: Content-Type is set by the protocol: leave it out
     "#);
+}
+
+#[test]
+fn who_may_do_what_is_checked_in_its_place() {
+    let check = |more: &str, at: &str, words: &str| {
+        let said = wrong(&format!("clusters: [{{name: a}}]\n{more}"));
+        assert!(said.contains(at) && said.contains(words), "{said}");
+    };
+    for host in ["https://a", "a:9559", "*.example.org", "", "a/b"] {
+        check(&format!("allowed_hosts: [b, '{host}']"), ":2:20: allowed_hosts[1]", "without a port");
+    }
+    check("auth: {users: {root: [ada]}}", ":2:", "root");
+    check("auth: {tokens: [{name: a, scopes: [admin], hash: a}]}", ":2:", "alerts-in");
+    check("auth: {default_role: owner}", ":2:", "operate");
+    check("storage: {retention_audit: 1h}", "storage.retention_audit", "shorter than a day");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::{
 const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
 /// A shorter retention would remove what `for` and dashboards look back on.
 const RETENTION_MIN: Duration = Duration::from_secs(3_600);
+/// A shorter one would be no record.
+const RETENTION_AUDIT_MIN: Duration = Duration::from_secs(86_400);
 /// A database has its own size before the first sample.
 const SIZE_MIN: u64 = 10_000_000;
 
@@ -58,6 +60,9 @@ pub(super) fn check(config: &Config) -> Problems {
     if kept.retention_5m < kept.retention || kept.retention_1h < kept.retention_5m {
         say("storage", "retention_1h must be at least retention_5m, and that at least retention".into());
     }
+    if config.storage.retention_audit < RETENTION_AUDIT_MIN {
+        say("storage.retention_audit", "is shorter than a day: who looks on Monday wants to know of Sunday".into());
+    }
     if config.storage.max_size < SIZE_MIN {
         say("storage.max_size", "is smaller than 10MB".into());
     }
@@ -77,6 +82,10 @@ pub(super) fn check(config: &Config) -> Problems {
     }
     if config.external_url.as_ref().is_some_and(|u| !is_web(u)) {
         say("external_url", "must begin with http:// or https://, like https://watch.example.org".into());
+    }
+    for (i, _) in config.allowed_hosts.iter().enumerate().filter(|(_, name)| !is_host(name)) {
+        let why = "is no name of a host: write dogwatch.example.org, without a port and without `*`";
+        say(&format!("allowed_hosts[{i}]"), why.into());
     }
     let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
     if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
@@ -210,6 +219,10 @@ fn readable(path: &Path) -> Result<(), String> {
 
 fn is_web(url: &url::Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+fn is_host(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
 }
 
 fn is_name(name: &str) -> bool {

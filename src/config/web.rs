@@ -1,6 +1,6 @@
 //! The file that `web_config` names: read as the configuration itself is, and tried.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     Config, ConfigError,
@@ -30,6 +30,19 @@ pub fn speaks_tls(config: &Config) -> bool {
     let Some(path) = &config.web_config else { return false };
     let Ok((text, Some(mut document))) = document(path) else { return false };
     read::<WebConfig>(&mut document, &Source { path, text: &text }).is_ok_and(|web| web.tls().is_some())
+}
+
+/// The files that hold secrets, as far as the file can be read: itself, and the key of its certificate.
+pub fn secret_files(config: &Config) -> Vec<PathBuf> {
+    let Some(path) = &config.web_config else { return Vec::new() };
+    let web = document(path)
+        .ok()
+        .and_then(|(text, document)| read::<WebConfig>(&mut document?, &Source { path, text: &text }).ok());
+    let key = web.and_then(|mut web| {
+        web.resolve_paths(path.parent().unwrap_or(Path::new("")));
+        web.tls_server_config?.key_file
+    });
+    [path.clone()].into_iter().chain(key).collect()
 }
 
 /// A file's text, and what it says; an empty one says nothing.

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Web,
     api_v1::Params,
+    asker::Asker,
+    audit::Did,
     durability,
     incidents::{self, Missing, Wanted},
     notes,
@@ -187,10 +189,17 @@ pub struct AcknowledgeBody {
 }
 
 /// Answers `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`
-pub async fn acknowledge(State(web): State<Web>, Path(id): Path<i64>, body: Option<Json<AcknowledgeBody>>) -> Response {
-    let by = body.map(|Json(body)| body.by).unwrap_or_default();
-    match web.submissions.acknowledge(id, incidents::who(&by)).await {
-        Ok(kept) => changed(id, kept, serde_json::json!({"acknowledged": id})),
+pub async fn acknowledge(
+    State(web): State<Web>,
+    asker: Asker,
+    Path(id): Path<i64>,
+    body: Option<Json<AcknowledgeBody>>,
+) -> Response {
+    let given = body.map(|Json(body)| body.by).unwrap_or_default();
+    // Who does not say a name has the one that they logged in by.
+    let by = incidents::who(if given.trim().is_empty() { &asker.caller.name } else { &given });
+    match web.submissions.acknowledge(id, by).await {
+        Ok(kept) => Did::words(format!("as {by}")).to(changed(id, kept, serde_json::json!({"acknowledged": id}))),
         Err(closed) => stopping(closed),
     }
 }
@@ -213,9 +222,15 @@ pub struct NoteBody {
 }
 
 /// Answers `POST /api/dogwatch/v1/incidents/{id}/notes`, as JSON `{"by": "…", "text": "…"}`
-pub async fn add_note(State(web): State<Web>, Path(id): Path<String>, Json(body): Json<NoteBody>) -> Response {
-    match notes::add(&web, &id, &body.by, &body.text).await {
-        Ok(kept) => durability::json(serde_json::json!({"noted": id}), kept),
+pub async fn add_note(
+    State(web): State<Web>,
+    asker: Asker,
+    Path(id): Path<String>,
+    Json(body): Json<NoteBody>,
+) -> Response {
+    let by = if body.by.trim().is_empty() { &asker.caller.name } else { &body.by };
+    match notes::add(&web, &id, by, &body.text).await {
+        Ok(kept) => Did::words(format!("as {by}")).to(durability::json(serde_json::json!({"noted": id}), kept)),
         Err(error) => shown(error.status(), &ApiError { error: error.to_string() }),
     }
 }

@@ -20,13 +20,21 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::body::{PostableAlert, PostableSilence};
-use super::{Web, api_v1::Params, durability};
+use super::{
+    Web,
+    api_v1::Params,
+    asker::Asker,
+    audit::{self, Did},
+    durability,
+    login::bearer,
+};
 use crate::{
     dispatch::{
         alerts::{POSTED_MAX, Post, Refused},
         matchers::{self, Matchers},
         silence::SilenceError,
     },
+    login::Proof,
     model::{Group, LiveAlert, MatchOp, Matcher, Pairs, Silence},
     store::Durability,
 };
@@ -207,12 +215,15 @@ pub fn posted(body: &[u8]) -> Result<Vec<Post>, String> {
     posted.into_iter().map(PostableAlert::read).collect()
 }
 
-async fn post_alerts(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
-    let bearer =
-        headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let cluster = match web.heartbeats.cluster_of(bearer.map(str::trim)).await {
-        Ok(cluster) => cluster,
-        Err(why) => return failed(StatusCode::UNAUTHORIZED, why),
+async fn post_alerts(State(web): State<Web>, asker: Asker, headers: HeaderMap, body: Bytes) -> Response {
+    let cluster = match asker.caller.proof {
+        Proof::Cluster => Some(asker.caller.name.into()),
+        // Where nobody logs in, a cluster's token is asked for as soon as one has one.
+        Proof::None => match web.heartbeats.cluster_of(bearer(&headers)).await {
+            Ok(cluster) => cluster,
+            Err(why) => return failed(StatusCode::UNAUTHORIZED, why),
+        },
+        _ => None,
     };
     let posted = match posted(&body) {
         Ok(posted) => posted,
@@ -294,8 +305,12 @@ async fn post_silence(State(web): State<Web>, body: Bytes) -> Response {
         Ok(silence) => silence,
         Err(error) => return bad(format!("parsing silence body from \"\" failed, because {error}")),
     };
+    let detail = audit::of_silence(&silence);
     match web.submissions.silence(silence).await {
-        Ok(Ok((id, stored))) => durability::json(json!({"silenceID": id}), stored),
+        Ok(Ok((subject, stored))) => {
+            let answer = durability::json(json!({"silenceID": subject}), stored);
+            Did { subject, detail }.to(answer)
+        }
         Ok(Err(error @ SilenceError::NotFound(_))) => failed(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => bad(error.to_string()),
         Err(closed) => stopping(&closed),

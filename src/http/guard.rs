@@ -2,7 +2,8 @@
 //! and headers keep a browser from doing more than showing the page.
 //!
 //! A page that has its own name point here (DNS rebinding) is to its browser a page of ours; only the `Host` tells it
-//! apart. What machines read and post goes by whatever name they know us: a browser says where such a request comes from.
+//! apart. What machines read goes by whatever name they know us only where something else ends that: a login, or TLS, whose
+//! certificate does not bear the page's name. What they post goes by any name: a browser says where a post comes from.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
@@ -16,8 +17,8 @@ use axum::{
 use http::uri::Authority;
 use url::{Origin, Url};
 
-use super::connections::Weight;
-use crate::model::text;
+use super::{connections::Weight, cors};
+use crate::{login::Door, model::text};
 
 /// The longest that making an answer may take. Only an incident's deliveries wait for anything (the disk).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,9 +41,12 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// Machines ask here, by any name: scrapers, health checks, jobs, clients of Prometheus and Alertmanager. Posts of a page,
-/// which say where they come from, have to know our name here too.
-const FOR_MACHINES: [&str; 7] = ["/metrics", "/federate", "/-/healthy", "/-/ready", "/ping/", "/api/v1/", "/api/v2/"];
+/// Machines ask here: scrapers, clients of Prometheus and Alertmanager. Posts of a page, which say where they come from, have
+/// to know our name here too.
+const FOR_MACHINES: [&str; 4] = ["/metrics", "/federate", "/api/v1/", "/api/v2/"];
+
+/// And here, by any name: these tell nothing, or have a token in their path.
+const FOR_ANY_NAME: [&str; 3] = ["/-/healthy", "/-/ready", "/ping/"];
 
 /// The most that is shown of a name that is not ours, in bytes.
 const NAME_MAX: usize = 100;
@@ -53,15 +57,21 @@ pub struct Names {
     hosts: Arc<BTreeSet<String>>,
     /// Where people find us; a proxy in front may ask for us by another name.
     external: Option<Origin>,
+    /// Whose pages may read APIs.
+    origins: Arc<[String]>,
+    /// Whether a login or TLS ends what a page could read by a name of its own.
+    proved: bool,
 }
 
 impl Names {
-    /// The host of `external_url`, and the machine's own names.
-    pub fn new(external_url: &str, own: &[String]) -> Self {
+    /// The host of `external_url`, and the machine's own names with those that the configuration allows.
+    pub fn new(external_url: &str, own: &[String], door: &Door) -> Self {
         let external = Url::parse(external_url).ok();
         let of_url = external.as_ref().and_then(Url::host_str);
         let hosts = of_url.into_iter().chain(own.iter().map(String::as_str)).map(plain).collect();
-        Self { hosts: Arc::new(hosts), external: external.map(|url| url.origin()) }
+        let proved = door.asks() || door.tls.is_some();
+        let (external, origins) = (external.map(|url| url.origin()), door.origins.clone());
+        Self { hosts: Arc::new(hosts), external, origins, proved }
     }
 
     /// Whether a `Host` is ours. An address is: nobody can make it lead elsewhere.
@@ -86,28 +96,36 @@ impl Names {
         }
         hosts.extend(request.uri().authority().map(Authority::as_str));
         let path = request.uri().path();
-        let for_machines = FOR_MACHINES.iter().any(|known| match known.strip_suffix('/') {
-            Some(_) => path.starts_with(known),
-            None => path == *known,
-        });
+        let is_among = |known: &[&str]| {
+            known.iter().any(|known| if known.ends_with('/') { path.starts_with(known) } else { path == *known })
+        };
+        let is_safe = request.method().is_safe();
+        let by_any_name = is_among(&FOR_ANY_NAME) || (is_among(&FOR_MACHINES) && (!is_safe || self.proved));
         let foreign_name = hosts.into_iter().find(|host| !self.know(host));
         match foreign_name {
-            Some(host) if !for_machines || headers.contains_key(header::ORIGIN) => {
+            Some(host) if !by_any_name || headers.contains_key(header::ORIGIN) => {
                 let host = text::one_line(host);
                 let host = text::clip(&host, NAME_MAX);
                 let why = format!(
                     "dogwatch does not know itself as {host:?}, and a page of another site could have led you here. Ask for \
-                     it by its address, or set external_url in its configuration to where people find it.\n"
+                     it by its address, or in its configuration set external_url to where people find it, or add the name to \
+                     allowed_hosts.\n"
                 );
                 Some((StatusCode::MISDIRECTED_REQUEST, why))
             }
-            _ if !request.method().is_safe() && self.is_foreign(headers) => {
+            _ if !is_safe && self.is_foreign(headers) && !self.is_welcome(request) => {
                 let why = "A page of another site may not ask for this. Is this dogwatch's own page, behind a proxy? Then \
                            set external_url to its address.\n";
                 Some((StatusCode::FORBIDDEN, why.into()))
             }
             _ => None,
         }
+    }
+
+    /// Whether it comes from a page that may read this.
+    fn is_welcome(&self, request: &Request) -> bool {
+        let origin = request.headers().get(header::ORIGIN).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        cors::may_read(&self.origins, origin, request.method(), request.uri().path())
     }
 
     /// A browser says by itself when a request comes from a page of another site; programs send neither header.
@@ -167,12 +185,22 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+    use crate::login::Auth;
 
     const EXTERNAL: &str = "https://watch.example.org/dog/";
 
     /// What comes of a request to a dogwatch behind [`EXTERNAL`] on a machine called `box`.
     fn asked(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
-        let names = Names::new(EXTERNAL, &["box".into(), "Box.example.net".into()]);
+        asked_of(
+            &Door { origins: ["https://grafana.example.org".to_owned()].into(), ..Door::default() },
+            method,
+            path,
+            headers,
+        )
+    }
+
+    fn asked_of(door: &Door, method: &str, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
+        let names = Names::new(EXTERNAL, &["box".into(), "Box.example.net".into()], door);
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -226,12 +254,31 @@ mod tests {
     }
 
     #[test]
-    fn machines_ask_by_any_name_and_pages_that_took_ours_do_not() {
+    fn what_machines_read_goes_by_other_names_only_where_a_login_is_asked_for() {
+        let tokens = serde_json::json!({"tokens": [{"name": "a", "scopes": ["read"], "hash": "ab".repeat(32)}]});
+        let auth = Auth::new(&serde_json::from_value(tokens).unwrap()).unwrap();
+        let guarded = Door { auth: auth.into(), ..Door::default() };
+        for path in
+            ["/metrics", "/federate?match[]=up", "/api/v1/query?query=up", "/api/v1/status/config", "/api/v2/alerts"]
+        {
+            for method in ["GET", "HEAD", "OPTIONS"] {
+                let ask = |door: &Door, host: &str| asked_of(door, method, path, &[("host", host)]);
+                assert_eq!(ask(&Door::default(), "evil.example:9559"), Some(421), "{method} {path}");
+                for ours in ["box:9559", "localhost:9559", "127.0.0.1:9559", "[::1]", "watch.example.org"] {
+                    assert_eq!(ask(&Door::default(), ours), None, "{method} {path}");
+                }
+                assert_eq!(ask(&guarded, "dogwatch.monitoring.svc"), None, "{method} {path}: it is asked for a login");
+            }
+            assert_eq!(asked_of(&guarded, "GET", "/", &[("host", "evil.example")]), Some(421), "a page");
+        }
+    }
+
+    #[test]
+    fn machines_post_by_any_name_and_pages_that_took_ours_do_not() {
         for (method, path) in [
-            ("GET", "/metrics"),
-            ("GET", "/federate?match[]=up"),
             ("GET", "/-/healthy"),
             ("GET", "/-/ready"),
+            ("GET", "/ping/0123456789abcdef"),
             ("POST", "/ping/0123456789abcdef"),
             ("POST", "/api/v1/query"),
             ("POST", "/api/v2/alerts"),
@@ -249,6 +296,16 @@ mod tests {
         }
         for path in ["/-/reload", "/silences", "/incidents/1/acknowledge", "/api/dogwatch/v1/incidents/1/notes"] {
             assert_eq!(asked("POST", path, &[("host", "evil.example")]), Some(421), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_may_read_may_post_queries_and_nothing_else() {
+        let from = |origin: &'static str| [("host", "box"), ("origin", origin), ("sec-fetch-site", "cross-site")];
+        assert_eq!(asked("POST", "/api/v1/query", &from("https://grafana.example.org")), None);
+        assert_eq!(asked("POST", "/api/v1/query", &from("https://evil.example")), Some(403));
+        for path in ["/api/v2/silences", "/api/v2/alerts", "/-/reload", "/silences"] {
+            assert_eq!(asked("POST", path, &from("https://grafana.example.org")), Some(403), "{path}");
         }
     }
 

@@ -97,7 +97,11 @@ fn state(text: &str) -> Result<Option<IncidentState>, String> {
     }
 }
 
-fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, String> {
+/// Reads a time as [`Wanted::read`] does.
+///
+/// # Errors
+/// That it is none, in words.
+pub fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong =
         || format!("{name}: {text:?} is no time: write 2026-01-02T03:04:05Z, 2026-01-02, Unix seconds, or 7d (ago)");
     if let Ok(ago) = duration::prometheus(text.trim_start_matches('-')) {

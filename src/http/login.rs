@@ -1,69 +1,101 @@
-//! Asks for name and password (`basic_auth_users` of a `web_config`), and adds that file's headers.
+//! Who asks: a name and a password, a token, a trusted proxy's word, a certificate; and whether they may (`access`). Adds the
+//! headers of `web_config`.
 //!
-//! Open to all are health checks and what has a token of its own: jobs that report in, and alerts that a cluster's
-//! monitoring posts with its bearer token.
+//! What a proxy would say of who asks is taken out of every request, from wherever it comes. Handlers learn who it is by
+//! [`Asker`](super::asker::Asker); passwords and tokens go no further than here.
+
+use std::net::Ipv4Addr;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::{
-    heartbeat::Heartbeats,
-    login::{Asked, Door},
-};
-
-/// Asked by those that have no password.
-const OPEN: [&str; 2] = ["/-/healthy", "/-/ready"];
-/// What follows is a token.
-const PING: &str = "/ping/";
-/// Alerts are posted here.
-const ALERTS: &str = "/api/v2/alerts";
+use super::{Web, access, asker::Asker, audit};
+use crate::login::{Caller, Door, Known, Need, Peer, Shown, Vouched};
 
 /// Returns the middleware.
-pub async fn ask(State((door, beats)): State<(Door, Heartbeats)>, request: Request, next: Next) -> Response {
-    let given = name_and_password(request.headers());
-    let bearer = bearer_of_alerts(&request);
-    let open = !door.users.are_asked() || is_open(request.uri().path()) || is_of_cluster(bearer, &beats).await;
-    let asked = match given {
-        _ if open => Asked::Welcome,
-        Some((name, password)) => door.users.ask(&name, &password).await,
-        None => Asked::Unknown,
-    };
-    let mut response = match asked {
-        Asked::Welcome => next.run(request).await,
-        Asked::Unknown => {
-            let text = "dogwatch asks for a name and a password: those of basic_auth_users in its web_config.\n";
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"dogwatch\"")], text).into_response()
+pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let nowhere = Peer { address: Ipv4Addr::UNSPECIFIED.into(), certificate: None };
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or(nowhere);
+    let proxies = &web.door.auth.proxies;
+    let address = proxies.client(request.headers(), peer.address);
+    let vouched = proxies.take(request.headers_mut(), peer.address);
+    let need = access::need(request.method(), request.uri().path());
+    let mut response = match identify(&web, request.headers(), need, vouched, peer).await {
+        Known::As(caller) if caller.may(need) => {
+            request.extensions_mut().insert(Asker { caller, address });
+            next.run(request).await
         }
-        Asked::Busy => {
+        Known::As(caller) => {
+            let text = format!(
+                "{:?} may not do this: it needs {}; see auth in the configuration.\n",
+                caller.name,
+                need.words()
+            );
+            (StatusCode::FORBIDDEN, text).into_response()
+        }
+        Known::Unknown => {
+            // A browser asks without a password first: only one that was given was refused.
+            if request.headers().contains_key(header::AUTHORIZATION) {
+                audit::refused_login(&web, address).await;
+            }
+            unknown(&web.door)
+        }
+        Known::Busy => {
             let text = "Too many passwords are being checked: try again.\n";
             (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
         }
     };
-    for (name, value) in &door.headers {
+    for (name, value) in &web.door.headers {
         response.headers_mut().insert(name, value.clone());
     }
     response
 }
 
-fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || path.starts_with(PING)
+async fn identify(web: &Web, headers: &HeaderMap, need: Need, vouched: Option<Vouched>, peer: Peer) -> Known {
+    if let Some(token) = bearer(headers) {
+        if let Some(caller) = web.door.auth.tokens.find(token) {
+            return Known::As(caller);
+        }
+        if need == Need::AlertsIn
+            && let Ok(Some(cluster)) = web.heartbeats.cluster_of(Some(token)).await
+        {
+            return Known::As(Caller::cluster(&*cluster));
+        }
+    }
+    if need == Need::Nothing {
+        return Known::As(Caller::stranger());
+    }
+    let (password, certificate) = (name_and_password(headers), peer.certificate);
+    web.door.identify(Shown { password, vouched, certificate }).await
 }
 
-/// The token with which alerts are posted.
-fn bearer_of_alerts(request: &Request) -> Option<String> {
-    let posts = request.method() == Method::POST && request.uri().path() == ALERTS;
-    let given = request.headers().get(header::AUTHORIZATION).filter(|_| posts)?;
-    Some(given.to_str().ok()?.strip_prefix("Bearer ")?.trim().to_owned())
+fn unknown(door: &Door) -> Response {
+    let passwords = door.users.are_asked();
+    let mut ways = Vec::new();
+    if passwords {
+        ways.push("a name and a password: those of basic_auth_users in its web_config");
+    }
+    if !door.auth.tokens.is_empty() {
+        ways.push("a token: Authorization: Bearer …, see auth.tokens in its configuration");
+    }
+    if door.auth.proxies.vouch() {
+        ways.push("the word of a proxy in front: see auth.proxy_header in its configuration");
+    }
+    let text = format!("dogwatch asks for {}.\n", ways.join("; or for "));
+    let scheme = if passwords { "Basic realm=\"dogwatch\"" } else { "Bearer realm=\"dogwatch\"" };
+    let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))];
+    (StatusCode::UNAUTHORIZED, challenge, text).into_response()
 }
 
-/// Whether a token was given to a cluster's monitoring.
-async fn is_of_cluster(token: Option<String>, beats: &Heartbeats) -> bool {
-    token.is_some() && matches!(beats.cluster_of(token.as_deref()).await, Ok(Some(_)))
+/// The token of a request (RFC 6750, section 2.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    Some(token.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// RFC 7617.

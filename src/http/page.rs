@@ -5,6 +5,7 @@
 //! keeps a page fresh in place; without it a browser loads the page anew.
 
 mod alerts;
+mod audit;
 mod heartbeats;
 mod home;
 mod incident;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use url::Url;
 
 pub use alerts::AlertsPage;
+pub use audit::AuditPage;
 pub use home::Home;
 pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage, NoteForm};
 pub use incidents::IncidentsPage;
@@ -31,6 +33,7 @@ pub use silences::SilencesPage;
 pub use target::TargetPage;
 
 use crate::{
+    login::{Caller, Need, csrf},
     model::{Job, TargetKey, text},
     runbook::Runbook,
 };
@@ -87,6 +90,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "runbook.html" => Some(include_str!("templates/runbook.html").to_owned()),
             "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),
             "note.html" => Some(include_str!("templates/note.html").to_owned()),
+            "audit.html" => Some(include_str!("templates/audit.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
         })
@@ -107,6 +111,14 @@ pub struct Frame {
     pub refresh: u64,
     /// What is handed in now is in memory alone.
     pub unsaved: bool,
+    /// Who looks at it; empty: nobody was asked.
+    pub user: String,
+    /// What its forms carry (`login::csrf`).
+    pub csrf: String,
+    /// They may acknowledge and silence: without that there are no buttons.
+    pub may_operate: bool,
+    /// They may see who did what.
+    pub may_audit: bool,
 }
 
 impl Frame {
@@ -114,7 +126,28 @@ impl Frame {
     pub fn new(external_url: &str, now: Timestamp) -> Self {
         let now = Moment::new(now, now);
         let (root, version) = (root(external_url), env!("CARGO_PKG_VERSION"));
-        Self { root, now, version, refresh: REFRESH.as_secs(), unsaved: false }
+        Self {
+            root,
+            now,
+            version,
+            refresh: REFRESH.as_secs(),
+            unsaved: false,
+            user: String::new(),
+            csrf: String::new(),
+            may_operate: true,
+            may_audit: false,
+        }
+    }
+
+    /// The same for somebody.
+    pub fn of(self, caller: &Caller) -> Self {
+        Self {
+            user: caller.name.clone(),
+            csrf: csrf::token(caller),
+            may_operate: caller.may(Need::Operate),
+            may_audit: caller.may(Need::Admin),
+            ..self
+        }
     }
 
     /// The same for a page that does not change any more.

@@ -1,5 +1,5 @@
 //! `/ping/<token>[/start|/fail|/log|/<exit status>]`: jobs report in, as to healthchecks.io. GET, HEAD or POST; what a POST
-//! brings is kept as evidence. Answered after the store has it. The token is never logged and never shown.
+//! brings is kept as evidence. Who logs in by a token of scope `ping` writes the heartbeat's name where its token would be. Answered after the store has it. The token is never logged and never shown.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use super::Web;
+use super::{Web, asker::Asker, login::bearer};
 use crate::{
     heartbeat::{BODY_MAX, Kind, Ping},
     model::text,
@@ -32,7 +32,13 @@ pub fn router() -> Router<Web> {
     Router::new().route("/ping/{*what}", get(take).post(take))
 }
 
-async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderMap, body: Body) -> Response {
+async fn take(
+    State(web): State<Web>,
+    asker: Asker,
+    Path(what): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Some((token, kind, exit_status)) = pinged(&what) else {
         let text = "What follows the token is start, fail, log or an exit status from 0 to 255.\n";
         return (StatusCode::BAD_REQUEST, text).into_response();
@@ -43,16 +49,23 @@ async fn take(State(web): State<Web>, Path(what): Path<String>, headers: HeaderM
         web.metrics.drop_at("ping_body");
     }
     // A job that shows how it pings (`curl -v`) shows its token, and pages show what it sent.
-    let without_token = |text: &str| if token.is_empty() { String::new() } else { text.replace(token, "<token>") };
+    let secret = if asker.caller.may_ping() { bearer(&headers).unwrap_or_default() } else { token };
+    let without_token = |text: &str| if secret.is_empty() { String::new() } else { text.replace(secret, "<token>") };
     let (body, user_agent) = (without_token(&text(&tail)), without_token(agent));
     let ping = Ping { exit_status, body, user_agent, ..Ping::new(web.clock.wall(), kind) };
-    match web.heartbeats.ping(token, ping).await {
+    let taken = if asker.caller.may_ping() {
+        web.heartbeats.ping_by_name(token, ping).await
+    } else {
+        web.heartbeats.ping(token, ping).await
+    };
+    match taken {
         Ok(Durability::Durable) => "OK\n".into_response(),
         // A success for the caller, whose job is not to blame for our disk.
         Ok(Durability::Buffered) => {
             let text = "OK, but only in memory: the watchdog can't write to its disk now.\n";
             (StatusCode::ACCEPTED, text).into_response()
         }
+        Err(_) if asker.caller.may_ping() => (StatusCode::NOT_FOUND, "No heartbeat has this name.\n").into_response(),
         Err(_) => (StatusCode::NOT_FOUND, "No job has this token.\n").into_response(),
     }
 }

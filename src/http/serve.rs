@@ -41,7 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{ServiceExt as _, service_fn};
 
 use super::connections::{Connections, Place, Share, Weight};
-use crate::login::Tls;
+use crate::login::{Peer, Tls, named};
 
 /// A request's line and headers have to come within this; it bounds idle kept-alive connections too.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ pub async fn serve_until(
     (leave, stop): (CancellationToken, CancellationToken),
 ) {
     let tasks = TaskTracker::new();
-    let spawn = |stream, place| {
+    let spawn = |stream: TcpStream, place| {
         let (tls, until) = (tls.borrow().clone(), (leave.clone(), stop.clone()));
         tasks.spawn(connection(stream, tls, router.clone(), until, place));
     };
@@ -149,12 +149,16 @@ async fn connection(
     until: (CancellationToken, CancellationToken),
     place: Place,
 ) {
+    let Ok(address) = stream.peer_addr() else { return };
+    let peer = |certificate: Option<String>| Peer { address: address.ip(), certificate: certificate.map(Into::into) };
     let place = Arc::new(place);
     let served = async {
-        let Some(tls) = tls else { return speak(stream, router, until, place.clone()).await };
+        let Some(tls) = tls else { return speak(stream, router, peer(None), until, place.clone()).await };
         let handshake = timeout(HANDSHAKE_TIMEOUT, handshake(stream, &tls));
         if let Some(Ok(Some(stream))) = until.1.run_until_cancelled(handshake).await {
-            speak(stream, router, until.clone(), place.clone()).await;
+            let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let peer = peer(certificates.first().and_then(named));
+            speak(stream, router, peer, until.clone(), place.clone()).await;
         }
     };
     if place.leave().run_until_cancelled(served).await.is_none() {
@@ -184,11 +188,12 @@ async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStre
 }
 
 /// An answer, or the word that too many requests of its kind are worked on.
-async fn answer(request: hyper::Request<Incoming>, router: Router, place: Arc<Place>) -> Response {
+async fn answer(request: hyper::Request<Incoming>, peer: Peer, router: Router, place: Arc<Place>) -> Response {
     let response = match place.begin(Share::of(request.uri().path())) {
         Ok(()) => {
             let place = place.clone();
-            let request: Request = request.map(|body| Body::new(Watched { body, place }));
+            let mut request: Request = request.map(|body| Body::new(Watched { body, place }));
+            request.extensions_mut().insert(peer);
             router.oneshot(request).await.unwrap_or_else(|never| match never {})
         }
         Err(_) => {
@@ -234,11 +239,12 @@ impl HttpBody for Watched {
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     router: Router,
+    peer: Peer,
     (leave, stop): (CancellationToken, CancellationToken),
     place: Arc<Place>,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = answer(request, router.clone(), place.clone());
+        let answer = answer(request, peer.clone(), router.clone(), place.clone());
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut stream = TimeoutStream::new(stream);

@@ -278,6 +278,13 @@ impl ClientCertVerifier for Clients {
     }
 }
 
+/// What a certificate calls who has it: the common name of its subject, else the first of its other names.
+pub fn named(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    let common = parsed.subject().iter_common_name().find_map(|name| name.as_str().ok()).map(str::to_owned);
+    common.or_else(|| names(certificate).into_iter().next()).filter(|name| !name.is_empty())
+}
+
 /// A certificate's alternative names, as the toolkit compares them: DNS, e-mail, IP, URI.
 fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return Vec::new() };

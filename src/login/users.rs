@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::Wrong;
+use super::{Wrong, random};
 use crate::model::Secret;
 
 /// Each more doubles the time of a check: with this one it is some seconds.
@@ -82,7 +82,7 @@ impl Users {
             return Ok(Self::default());
         }
         let mut key = [0; KEY_BYTES];
-        getrandom(&mut key).map_err(|why| vec![("basic_auth_users".to_owned(), why)])?;
+        random(&mut key).map_err(|why| vec![("basic_auth_users".to_owned(), why)])?;
         Ok(Self(Some(Arc::new(Inner {
             hashes: users.iter().map(|(name, hash)| (name.clone(), hash.reveal().to_owned())).collect(),
             decoy: format!("$2b${cost_max:02}${}", ".".repeat(53)),
@@ -133,12 +133,6 @@ impl Inner {
         }
         mac.finalize().into_bytes().into()
     }
-}
-
-/// Bytes that nobody can guess.
-fn getrandom(bytes: &mut [u8]) -> Result<(), String> {
-    let provider = rustls::crypto::ring::default_provider();
-    provider.secure_random.fill(bytes).map_err(|_| "this machine gives no random numbers".to_owned())
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub struct StorageConfig {
     /// 1-hour rollups older than this are removed.
     #[serde(with = "duration")]
     pub retention_1h: Duration,
+    /// Lines of the audit log older than this are removed; there are 100,000 at the most.
+    #[serde(with = "duration")]
+    pub retention_audit: Duration,
     /// Past this size of the file, the oldest samples are rolled up early. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
     #[serde(with = "super::size")]
     pub max_size: u64,
@@ -28,7 +31,13 @@ pub struct StorageConfig {
 impl Default for StorageConfig {
     fn default() -> Self {
         let days = |n: u64| Duration::from_secs(n * 86_400);
-        Self { retention: days(90), retention_5m: days(180), retention_1h: days(730), max_size: 5_000_000_000 }
+        Self {
+            retention: days(90),
+            retention_5m: days(180),
+            retention_1h: days(730),
+            retention_audit: days(365),
+            max_size: 5_000_000_000,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use self::retain::Retain;
 use super::{
-    StorageConfig,
+    StorageConfig, audit,
     head::{Head, read_lock, write_lock},
     meta::{number, set_number},
     spans::{Content, SAMPLES, SLOT_MS, Spans, windows},
@@ -60,6 +60,8 @@ enum Job {
     Join { level: usize, from_ms: i64, boundary_ms: i64, after: i64 },
     /// Removes incidents and verdicts of long ago.
     EndedIncidents,
+    /// Removes old lines of the audit log.
+    Audit,
     /// Rolls up and removes.
     Retain(Retain),
     /// Takes over samples as an older dogwatch kept them.
@@ -76,6 +78,7 @@ pub struct Housekeeping {
     oldest_ms: Option<i64>,
     legacy_done: bool,
     forgotten: u64,
+    audit_forgotten: u64,
 }
 
 impl Default for Housekeeping {
@@ -87,6 +90,7 @@ impl Default for Housekeeping {
             oldest_ms: None,
             legacy_done: false,
             forgotten: 0,
+            audit_forgotten: 0,
         }
     }
 }
@@ -99,6 +103,7 @@ impl Housekeeping {
             Job::Pack { boundary_ms, after, batch, some } => self.pack(context, (boundary_ms, batch), after, some),
             Job::Join { level, from_ms, boundary_ms, after } => self.join(context, level, from_ms, boundary_ms, after),
             Job::EndedIncidents => self.remove_ended_incidents(context),
+            Job::Audit => self.remove_audit(context),
             Job::Retain(round) => self.retain(context, round),
             Job::Legacy => self.take_over(context),
         };
@@ -118,6 +123,11 @@ impl Housekeeping {
     /// Returns how many incidents went for their number alone since the last call.
     pub fn forgotten(&mut self) -> u64 {
         std::mem::take(&mut self.forgotten)
+    }
+
+    /// Returns how many lines of the audit log went for their number alone since the last call.
+    pub fn audit_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.audit_forgotten)
     }
 
     fn choose(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
@@ -240,7 +250,16 @@ impl Housekeeping {
     fn remove_ended_incidents(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
         let (ended, beyond) = ended_incidents::step(context, STEP)?;
         self.forgotten += beyond;
-        self.job = if ended { Job::Retain(Retain::begin(context, self.oldest_ms)?) } else { Job::EndedIncidents };
+        self.job = if ended { Job::Audit } else { Job::EndedIncidents };
+        Ok(true)
+    }
+
+    fn remove_audit(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
+        let t = context.db.transaction()?;
+        let (gone, beyond) = audit::forget(&t, context.now, context.config.retention_audit)?;
+        t.commit()?;
+        self.audit_forgotten += beyond;
+        self.job = if gone > 0 { Job::Audit } else { Job::Retain(Retain::begin(context, self.oldest_ms)?) };
         Ok(true)
     }
 

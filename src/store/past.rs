@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryRecord, IncidentFilter, IncidentList, Store, StoreError, incidents, read};
-use crate::model::{Incident, IncidentNote, TargetKey, VerdictChange};
+use super::{DeliveryRecord, IncidentFilter, IncidentList, Store, StoreError, audit, incidents, read};
+use crate::model::{AuditEntry, Incident, IncidentNote, TargetKey, VerdictChange};
 
 impl Store {
     /// Returns the deliveries of one incident, oldest first.
@@ -21,6 +21,14 @@ impl Store {
     /// When the file can't be read.
     pub async fn notes(&self, incident_id: i64) -> Result<Vec<IncidentNote>, StoreError> {
         read::with(&self.0.place.database(), move |db| read::notes(db, incident_id)).await
+    }
+
+    /// Returns what people and programs did before a time, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn audit(&self, before: Timestamp, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        read::with(&self.0.place.database(), move |db| audit::list(db, before, limit)).await
     }
 
     /// Returns the incidents that were open at any time since `from`, oldest first, at most `limit` of the newest.

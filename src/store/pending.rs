@@ -14,7 +14,8 @@ use rusqlite::{Transaction, params};
 use super::{Delivery, DeliveryOutcome, DeliveryRecord};
 use crate::{
     model::{
-        Alert, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, Silence, Target, TargetKey, Verdict, VerdictChange,
+        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, Silence, Target, TargetKey, Verdict,
+        VerdictChange,
     },
     telemetry::Metrics,
 };
@@ -23,6 +24,8 @@ use crate::{
 const HELD_MAX: usize = 20_000;
 /// Notes of people kept while the file can't be written: more than they write by hand; the oldest are dropped first.
 const NOTES_HELD_MAX: usize = 1_000;
+/// Lines of the audit log kept while the file can't be written; the oldest are dropped first.
+const AUDIT_HELD_MAX: usize = 5_000;
 /// Incidents kept while the file can't be written: larger, and far fewer. Those that ended are dropped first.
 const INCIDENTS_HELD_MAX: usize = 5_000;
 
@@ -42,6 +45,8 @@ pub enum Op {
     Silences(Vec<Silence>, Vec<String>),
     /// What a person wrote about an incident.
     Note(IncidentNote),
+    /// What somebody did.
+    Audit(AuditEntry),
     /// What is known of one heartbeat, as its room writes it.
     Heartbeat(String, String),
 }
@@ -59,6 +64,7 @@ pub struct Pending {
     outbox: BTreeMap<String, Option<OutboxEntry>>,
     deliveries: VecDeque<DeliveryRecord>,
     notes: VecDeque<IncidentNote>,
+    audit: VecDeque<AuditEntry>,
     values: BTreeMap<String, String>,
     /// `None`: it is forgotten.
     alerts: BTreeMap<String, Option<Alert>>,
@@ -78,6 +84,7 @@ impl Pending {
             && self.outbox.is_empty()
             && self.deliveries.is_empty()
             && self.notes.is_empty()
+            && self.audit.is_empty()
             && self.values.is_empty()
             && self.alerts.is_empty()
             && self.silences.is_empty()
@@ -128,6 +135,7 @@ impl Pending {
                 self.silences.extend(gone.into_iter().map(|id| (id, None)));
             }
             Op::Note(note) => self.notes.push_back(note),
+            Op::Audit(entry) => self.audit.push_back(entry),
             Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
         }
         while self.changes.len() > HELD_MAX {
@@ -141,6 +149,10 @@ impl Pending {
         while self.notes.len() > NOTES_HELD_MAX {
             self.notes.pop_front();
             metrics.drop_at("store_notes");
+        }
+        while self.audit.len() > AUDIT_HELD_MAX {
+            self.audit.pop_front();
+            metrics.drop_at("store_audit");
         }
         while self.incidents.len() > INCIDENTS_HELD_MAX {
             let ended = self.incidents.iter().find(|(_, i)| i.resolved_at.is_some()).map(|(id, _)| *id);
@@ -190,6 +202,7 @@ impl Pending {
         for (name, state) in &self.heartbeats {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
+        super::audit::write(t, &self.audit)?;
         for n in &self.notes {
             t.prepare_cached("INSERT OR REPLACE INTO incident_notes VALUES (?1, ?2, ?3, ?4)")?.execute(params![
                 n.incident,

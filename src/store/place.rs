@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::PathBuf,
 };
 
@@ -82,7 +82,7 @@ impl Place {
             Err(TryLockError::Error(_)) => None,
         };
         let mut options = File::options();
-        let file = options.create(true).truncate(false).write(true).open(self.dir.join("dogwatch.lock"));
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(self.dir.join("dogwatch.lock"));
         let file = file.map_err(|e| failed("written", &e))?;
         match file.try_lock() {
             Ok(()) => Ok(DirectoryLock { _directory: directory, _file: file }),

@@ -335,6 +335,8 @@ impl Writer {
                 let stepped = self.housekeeping.step(&mut HousekeepingContext { db, head, config, now });
                 self.shared.metrics.store_damaged.inc_by(self.housekeeping.damaged());
                 (0..self.housekeeping.forgotten()).for_each(|_| self.shared.metrics.drop_at("store_incidents"));
+                let lines = self.housekeeping.audit_forgotten();
+                (0..lines).for_each(|_| self.shared.metrics.drop_at("store_audit"));
                 match stepped {
                     Ok(true) => self.keep_at = Instant::now() + KEEP_REST,
                     Ok(false) => {}

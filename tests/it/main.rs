@@ -2,6 +2,7 @@
 // A helper of a test may panic as the test itself may; clippy's own exception knows only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod alerting;
 mod alertmanager_files;
 mod api_v1;

@@ -291,6 +291,27 @@ fn circles_are_found() {
     assert_eq!(graph(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(), Some("b c b"));
 }
 
+/// What SECURITY.md says of who can do what is held by tests that it names.
+#[test]
+fn each_promise_of_security_has_its_test() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let model = text.split("## Who can do what").nth(1).expect("the section is there");
+    let tests: String = all().iter().map(|f| fs::read_to_string(f).unwrap()).collect();
+    let names = |text: &str| -> Vec<String> {
+        let quoted = text.split('`').skip(1).step_by(2);
+        quoted
+            .filter(|q| q.contains('_') && q.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let unknown: Vec<String> =
+        names(model).into_iter().filter(|name| !tests.contains(&format!("fn {name}("))).collect();
+    assert!(unknown.is_empty(), "no test is called {unknown:?}");
+    let promises: Vec<&str> = model.split("\n- ").skip(1).collect();
+    let bare: Vec<&&str> = promises.iter().filter(|promise| names(promise).is_empty()).collect();
+    assert!(promises.len() > 20 && bare.is_empty(), "nothing holds {bare:?}");
+}
+
 #[test]
 fn files_are_short() {
     let long: Vec<String> = all()

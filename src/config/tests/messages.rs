@@ -157,6 +157,11 @@ const HIDDEN: &str = "hunter2geheim";
 /// A secret `S` where something else should be: mistyped, without its space, in another key's place.
 const MISPLACED: &[&str] = &[
     "smtp_auth_password:S",
+    "auth: {tokens: [{name: a, scopes: [read], hash: S}], default_role: S}",
+    "auth: {trusted_proxies: S, proxy_header: S}",
+    "auth: {users: {S: [a]}}",
+    "allowed_hosts: [ok, 'S:1']",
+    "cors: {origins: {a: S}}",
     "global: {smtp_auth_pasword: S}",
     "global: {smtp_auth_password: 'S}",
     "global: {smtp_auth_password: \"\\S\"}",

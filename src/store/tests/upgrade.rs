@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::params;
 
 use super::*;
-use crate::model::{Alert, IncidentNote, Labels, Matcher, Silence};
+use crate::model::{Alert, AuditEntry, IncidentNote, Labels, Matcher, Silence};
 use crate::pack::{Points, Want};
 
 /// A database of today with something of everything, closed.
@@ -22,10 +22,23 @@ async fn full(dir: &TempDir) {
     store.commit_heartbeat("backup", "state").await;
     let note = IncidentNote { incident: 7, at: now(), by: "ada".into(), text: "the switch".into() };
     assert_eq!(store.commit_note(note).await, Durability::Durable);
+    assert_eq!(store.commit_audit(audited()).await, Durability::Durable);
     store.close(SOON).await;
 }
 
 const SAMPLES: usize = 20;
+
+fn audited() -> AuditEntry {
+    AuditEntry {
+        at: now(),
+        who: "ada".into(),
+        proof: "password".into(),
+        address: "192.0.2.7".into(),
+        action: "acknowledge".into(),
+        subject: "7".into(),
+        detail: "as ada".into(),
+    }
+}
 
 fn samples() -> Vec<Sample> {
     let labels = Labels::new("up", [("job", "etcd")]);
@@ -125,13 +138,14 @@ async fn restored(dir: &TempDir, version: usize) -> String {
         (found.alerts, found.silences, found.heartbeats) = Default::default();
     }
     let notes = if version < 7 { Vec::new() } else { store.notes(7).await.unwrap() };
+    let audit = if version < 8 { Vec::new() } else { store.audit(Timestamp::MAX, 10).await.unwrap() };
     let deliveries = store.deliveries(5).await.unwrap();
     let changes = store.verdict_changes("prod", 10).await.unwrap();
     // Those that had a row each are taken over by and by.
     eventually("all samples are there", async || read(&store).len() == SAMPLES).await;
     let samples = read(&store);
     store.close(SOON).await;
-    format!("{found:#?}\n{notes:#?}\n{deliveries:#?}\n{changes:#?}\n{samples:#?}")
+    format!("{found:#?}\n{notes:#?}\n{audit:#?}\n{deliveries:#?}\n{changes:#?}\n{samples:#?}")
 }
 
 #[tokio::test]
@@ -140,7 +154,7 @@ async fn a_database_of_each_earlier_schema_opens_and_keeps_all() {
     full(&today).await;
     let reference = today.path().join("dogwatch.db");
     let all = restored(&today, schema::newest()).await;
-    for kept in ["incident 7", "the switch", "200 OK", "planned", "backup"] {
+    for kept in ["incident 7", "the switch", "200 OK", "planned", "backup", "192.0.2.7"] {
         assert!(all.contains(kept), "{kept} is not in the reference");
     }
     for version in 1..=schema::newest() {

@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use dogwatch::model::AuditEntry;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -26,6 +27,16 @@ async fn no_page_shuts_anybody_out() {
     state.clusters.get_mut("prod").unwrap().targets.extend(kubelets.targets);
     let served = start_at(state, "").await;
     history::remember(&served, "10.99.0.1:2379");
+    let did = AuditEntry {
+        at: super::now(),
+        who: "ada".into(),
+        proof: "password".into(),
+        address: "192.0.2.7".into(),
+        action: "acknowledge".into(),
+        subject: "7".into(),
+        detail: "as ada".into(),
+    };
+    served.store.commit_audit(did).await;
     let pages = [
         "/",
         "/targets/prod/etcd/10.99.0.1:2379",
@@ -41,6 +52,7 @@ async fn no_page_shuts_anybody_out() {
         "/silences/new?incident=7",
         "/silences/new?preview=1&matchers=cluster%3D%22prod%22%0Afoo&duration=soon",
         "/silences/6f2f3c5e-0000-4000-8000-000000000001/edit",
+        "/audit",
         "/runbooks/",
         "/runbooks/EtcdQuorumLost",
         "/nope",
