@@ -88,7 +88,7 @@ mod tests {
             };
             assert!(said.starts_with(expected), "{by:?} {words:?}: {said}");
         };
-        check(" ada ", " a\r\nb \u{1b}[31m\n", "ada: a\nb  [31m");
+        check(" ada ", " a\r\nb \u{1b}[31m\n", "ada: a\nb [31m");
         check("ada\nroot", "a", "ada root: a");
         check(" ", "a", "Say who notes it");
         check("ada", " \r\n ", "Write what is to be kept");

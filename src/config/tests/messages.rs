@@ -159,7 +159,7 @@ const MISPLACED: &[&str] = &[
     "smtp_auth_password:S",
     "auth: {tokens: [{name: a, scopes: [read], hash: S}], default_role: S}",
     "auth: {trusted_proxies: S, proxy_header: S}",
-    "auth: {users: {S: [a]}}",
+    "auth: {users: {admin: S}}",
     "allowed_hosts: [ok, 'S:1']",
     "cors: {origins: {a: S}}",
     "global: {smtp_auth_pasword: S}",
