@@ -25,7 +25,6 @@ mod tests;
 pub use self::{
     budget::{Budget, Pool},
     labels::{all as label_pairs, compare},
-    parse::TOO_LARGE,
     reach::{Reach, Recorded},
 };
 use self::{
@@ -42,12 +41,23 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: parse error: {message}")]
 pub struct ParseError {
+    /// Which class of error.
+    pub kind: ParseErrorKind,
     /// In Prometheus' words where it has some.
     pub message: String,
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
+}
+
+/// Classes of [`ParseError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseErrorKind {
+    /// The text is no PromQL.
+    Malformed,
+    /// The text is larger than any that is read, in bytes, in words, in brackets, or in what its regular expressions weigh.
+    TooLarge,
 }
 
 /// Says what a value is (`resultType` of the API).
@@ -197,7 +207,10 @@ pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, ParseError> {
         Expr::Selector(selector) if selector.shift == expr::Shift::default() && selector.extended.is_none() => {
             Ok(selector.matchers)
         }
-        _ => Err(ParseError { message: "expected a series selector".into(), line: 1, column: 1 }),
+        _ => {
+            let kind = ParseErrorKind::Malformed;
+            Err(ParseError { kind, message: "expected a series selector".into(), line: 1, column: 1 })
+        }
     }
 }
 

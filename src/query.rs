@@ -19,7 +19,7 @@ pub use self::source::{Memory, Source};
 use crate::{
     model::duration,
     pack::Packed,
-    promql::{self, Answer, Budget, EvalError, Limits, Pool, Query, ValueType, Window},
+    promql::{self, Answer, Budget, EvalError, Limits, ParseErrorKind, Pool, Query, ValueType, Window},
     store::{self, Store},
     telemetry::Metrics,
 };
@@ -79,6 +79,8 @@ pub struct QueryError {
 pub enum ErrorKind {
     /// The request is wrong.
     BadData,
+    /// The text is larger than any that is read: the API's `bad_data`, too.
+    TooLarge,
     /// It could not be answered.
     Execution,
     /// It took too long.
@@ -416,7 +418,10 @@ pub async fn read(text: &str) -> Result<Query, QueryError> {
     let text = text.to_owned();
     let read = tokio::task::spawn_blocking(move || promql::parse(&text)).await.map_err(broken)?;
     read.map_err(|error| QueryError {
-        kind: ErrorKind::BadData,
+        kind: match error.kind {
+            ParseErrorKind::Malformed => ErrorKind::BadData,
+            ParseErrorKind::TooLarge => ErrorKind::TooLarge,
+        },
         message: format!("invalid parameter \"query\": {error}"),
     })
 }

@@ -20,6 +20,7 @@ use crate::{
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
     health::expires_soon,
+    model::text,
     rule,
 };
 
@@ -72,7 +73,7 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     };
     let yellow = output::style(AnsiColor::Yellow);
     for warning in warnings(&config).iter().chain(&busy).chain(&concerns) {
-        output::say(&format!("{yellow}warning:{yellow:#} {warning}"));
+        output::say_coloured(&format!("{yellow}warning:{yellow:#} {}", text::readable(warning)));
     }
     if !errors.is_empty() {
         return Ok(output::fail(&errors.join("\n")));
@@ -88,8 +89,8 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let parts = parts.join(", ");
     match concerns.len() {
-        0 => output::say(&format!("{green}{shown} is fine:{green:#} {parts}")),
-        _ => output::say(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
+        0 => output::say_coloured(&format!("{green}{shown} is fine:{green:#} {parts}")),
+        _ => output::say_coloured(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
     }
     Ok(ExitCode::SUCCESS)
 }

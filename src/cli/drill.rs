@@ -11,7 +11,7 @@ use crate::{
     app::drill::{self, Report},
     config::Config,
     dispatch,
-    model::NotificationKind,
+    model::{NotificationKind, text},
     notify,
 };
 
@@ -55,8 +55,8 @@ async fn once(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode> {
     }
     let report = drill::run(config, args.receiver.as_deref()).await?;
     match args.output {
-        Output::Json => output::say(&serde_json::to_string(&report)?),
-        Output::Table => output::say(&as_text(&report)),
+        Output::Json => output::say_json(&serde_json::to_string(&report)?),
+        Output::Table => output::say_coloured(&as_text(&report)),
     }
     Ok(match &report.problem {
         None => ExitCode::SUCCESS,
@@ -74,13 +74,15 @@ fn as_text(report: &Report) -> String {
         table.add_row([
             p.receiver.clone(),
             format!("the outage {}", p.what),
-            format!("{color}{}{color:#}", p.answer),
+            format!("{color}{}{color:#}", text::readable(&p.answer)),
             format!("{:.1} s", p.seconds),
         ]);
     }
     let found = format!(
         "found and told after {:.1} s, by a rule after {:.1} s: {}\n\n",
-        report.found_after_seconds, report.rule_after_seconds, report.headline
+        report.found_after_seconds,
+        report.rule_after_seconds,
+        text::readable(&report.headline)
     );
     let verdict =
         if report.problem.is_none() { format!("\n{green}every proof is there{green:#}") } else { String::new() };
@@ -100,11 +102,12 @@ async fn rehearse(config: &Config, args: &DrillArgs) -> anyhow::Result<ExitCode>
     if args.output == Output::Json {
         let shown = messages.iter().map(|m| json!({"receiver": m.integration, "what": what(m.told), "text": m.text}));
         let shown = json!({"messages": shown.collect::<Vec<_>>(), "not_told": spared, "problem": report.problem});
-        output::say(&shown.to_string());
+        output::say_json(&shown.to_string());
     } else {
         let bold = anstyle::Style::new().bold();
         for m in &messages {
-            output::say(&format!("{bold}{}: the outage {}{bold:#}\n{}\n", m.integration, what(m.told), m.text));
+            let text = text::readable(&m.text);
+            output::say_coloured(&format!("{bold}{}: the outage {}{bold:#}\n{text}\n", m.integration, what(m.told)));
         }
         if !spared.is_empty() {
             output::say(&format!("would get nothing of this outage, by your routes: {}", spared.join(", ")));

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -59,7 +60,7 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
         output::note(&format!("those that ended earlier can't be read: {error}"));
     }
     match (args.ask.output, args.id) {
-        (Output::Json, _) => output::say(&found.to_string()),
+        (Output::Json, _) => output::say_json(&found.to_string()),
         (Output::Table, Some(_)) => output::say(&whole(&found)),
         (Output::Table, None) => output::say(&table(&found)),
     }
@@ -100,7 +101,7 @@ impl From {
             From::Watchdog(watchdog) => watchdog.get(&format!("/api/dogwatch/v1/incidents/{id}")).await,
             From::File(store) => {
                 let incident = incidents::find(store, None, &id.to_string()).await?;
-                Ok(serde_json::to_value(IncidentView::new(incident, store, "").await)?)
+                as_answered(&IncidentView::new(incident, store, "").await)
             }
         }
     }
@@ -117,10 +118,15 @@ impl From {
                 // What is open in the file is what a watchdog that runs would show as open.
                 let open = IncidentFilter { state: Some(IncidentState::Open), ..IncidentFilter::default() };
                 let open = store.incidents(open, OPEN_MAX).await?.incidents;
-                Ok(serde_json::to_value(incidents::list(store, Picked::new(&open, &wanted), &wanted).await)?)
+                as_answered(&incidents::list(store, Picked::new(&open, &wanted), &wanted).await)
             }
         }
     }
+}
+
+/// What was read from the file, as the running watchdog would answer it.
+fn as_answered(read: &impl Serialize) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(&text::readable_json(serde_json::to_string(read)?))?)
 }
 
 /// The list; page after page where all are wanted, or more than one answer holds.

@@ -1,4 +1,5 @@
-//! Printing: colours only on a terminal (NO_COLOR obeyed), errors on stderr.
+//! Printing: colours only on a terminal (NO_COLOR obeyed), errors on stderr. What clusters, jobs and alerts say reaches no
+//! terminal but through `text::readable`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // This is the room that prints.
 
 use std::{path::PathBuf, process::ExitCode};
@@ -9,6 +10,7 @@ use super::{ConfigArgs, HistoryArgs};
 use crate::{
     config::{self, Config},
     dial::{self, Missing},
+    model::text,
 };
 
 /// The exit status of a usage or configuration error.
@@ -17,19 +19,42 @@ const FAILED: u8 = 1;
 /// An error in words, and the exit status for it.
 pub fn fail(message: &str) -> ExitCode {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    anstream::eprintln!("{red}error:{red:#} {message}");
+    anstream::eprintln!("{red}error:{red:#} {}", text::readable(message));
     ExitCode::from(FAILED)
 }
 
 /// A line for a person.
 pub fn say(line: &str) {
+    anstream::println!("{}", text::readable(line));
+}
+
+/// A line with colours of ours: what is not of ours in it went through [`text::readable`] before.
+pub fn say_coloured(line: &str) {
     anstream::println!("{line}");
+}
+
+/// JSON, for machines and for whoever looks at it: what could turn or colour a terminal is escaped, so that no value differs.
+pub fn say_json(json: &str) {
+    println!("{}", escaped(json));
+}
+
+/// JSON in which unwelcome characters are escapes. serde_json writes none outside of strings.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if text::is_unwelcome(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A remark beside the result, on stderr.
 pub fn note(line: &str) {
     let yellow = style(AnsiColor::Yellow);
-    anstream::eprintln!("{yellow}note:{yellow:#} {line}");
+    anstream::eprintln!("{yellow}note:{yellow:#} {}", text::readable(line));
 }
 
 /// Why there are no credentials, with all that the plugin said below it: only for the user's own terminal.
@@ -103,4 +128,17 @@ fn cluster_name(context: &str) -> String {
     let plain: String =
         last.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).take(100).collect();
     if plain.is_empty() { "cluster".into() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_with_escapes() {
+        let odd = "a\u{202e}b\u{9b}31m\u{1b}[0m\u{7f}é";
+        let shown = escaped(&serde_json::json!({ odd: [odd] }).to_string());
+        assert!(!shown.contains(text::is_unwelcome), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), serde_json::json!({ odd: [odd] }));
+    }
 }

@@ -156,7 +156,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let hidden = (!unread.is_empty() || !problems.is_empty()).then_some(Grade::Unknown);
     let (status, word) = seen.iter().map(|p| p.grade).chain(hidden).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
-        Output::Json => output::say(&json(&seen, &gaps)?),
+        Output::Json => output::say_json(&json(&seen, &gaps)?),
         Output::Table => {
             print(&seen, word, &unread, &gaps);
             if args.verbose {

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Output, QueryArgs, output};
 use crate::{
     clock::Clock,
-    model::{Labels, METRIC_NAME},
+    model::{Labels, METRIC_NAME, text},
     promql::{Series, Value},
     query::{Engine, Options, Outcome},
     store::Store,
@@ -56,8 +56,8 @@ pub async fn main(args: QueryArgs) -> anyhow::Result<ExitCode> {
         output::note(note);
     }
     match args.output {
-        Output::Json => output::say(&as_json(&outcome).to_string()),
-        Output::Table => output::say(&as_table(&outcome.answer.value)),
+        Output::Json => output::say_json(&as_json(&outcome).to_string()),
+        Output::Table => output::say_coloured(&as_table(&outcome.answer.value)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,10 +67,10 @@ fn as_table(value: &Value) -> String {
     table.load_style(presets::NOTHING);
     let rows = match value {
         Value::Scalar(_, number) => return format_value(*number),
-        Value::String(_, text) => return text.clone(),
+        Value::String(_, said) => return text::readable(said).into_owned(),
         Value::Vector(vector) => {
             for (labels, _, number) in vector.iter().take(SERIES_SHOWN) {
-                table.add_row([labels.to_string(), format_value(*number)]);
+                table.add_row([text::readable(&labels.to_string()).into_owned(), format_value(*number)]);
             }
             vector.len()
         }
@@ -81,7 +81,7 @@ fn as_table(value: &Value) -> String {
             for series in matrix.iter().take(SERIES_SHOWN) {
                 let values = || series.points.iter().map(|(_, v)| *v);
                 table.add_row([
-                    series.labels.to_string(),
+                    text::readable(&series.labels.to_string()).into_owned(),
                     values().next_back().map(format_value).unwrap_or_default(),
                     format_value(values().fold(f64::NAN, f64::min)),
                     format_value(values().fold(f64::NAN, f64::max)),

@@ -59,7 +59,8 @@ fn test_files(files: &[PathBuf]) -> anyhow::Result<ExitCode> {
             Ok(report) => {
                 failed |= !report.failed.is_empty();
                 let color = output::style(if report.failed.is_empty() { AnsiColor::Green } else { AnsiColor::Red });
-                output::say(&format!("{color}{}{color:#}", test::in_words(file, &report)));
+                let words = test::in_words(file, &report);
+                output::say_coloured(&format!("{color}{}{color:#}", text::readable(&words)));
             }
             Err(errors) => {
                 failed = true;
@@ -95,7 +96,7 @@ async fn play(args: BacktestArgs) -> anyhow::Result<ExitCode> {
     let told = incidents.clone();
     let report = tokio::task::spawn_blocking(move || backtest::run(&groups, &store, &limits, &told, window)).await?;
     match args.output {
-        Output::Json => output::say(&as_json(&report, window).to_string()),
+        Output::Json => output::say_json(&as_json(&report, window).to_string()),
         Output::Table => output::say(&as_text(&report, &incidents, from, now)),
     }
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ pub async fn main(command: SilenceCommand) -> anyhow::Result<ExitCode> {
             let live = |s: &&Value| s["status"]["state"] != "expired";
             let all: Vec<&Value> = found.as_array().into_iter().flatten().filter(live).collect();
             match args.output {
-                Output::Json => output::say(&json!(all).to_string()),
+                Output::Json => output::say_json(&json!(all).to_string()),
                 Output::Table => output::say(&table(&all)),
             }
             Ok(ExitCode::SUCCESS)
@@ -45,7 +45,7 @@ async fn add(args: SilenceAddArgs) -> anyhow::Result<ExitCode> {
     let answer = Watchdog::new(&args.ask).await?.post("/api/v2/silences", &body).await?;
     let id = answer["silenceID"].as_str().unwrap_or_default();
     match args.ask.output {
-        Output::Json => output::say(&answer.to_string()),
+        Output::Json => output::say_json(&answer.to_string()),
         Output::Table => {
             output::say(&format!("silence {id}: {matchers} until {}", ends.strftime("%Y-%m-%d %H:%M:%S UTC")))
         }

@@ -11,7 +11,7 @@ use super::{AskArgs, Output, ask::Watchdog, output};
 pub async fn main(args: AskArgs) -> anyhow::Result<ExitCode> {
     let state = Watchdog::new(&args).await?.get("/api/dogwatch/v1/state").await?;
     match args.output {
-        Output::Json => output::say(&state.to_string()),
+        Output::Json => output::say_json(&state.to_string()),
         Output::Table => output::say(&describe(&state)),
     }
     Ok(ExitCode::from(code(&state)))

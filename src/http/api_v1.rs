@@ -157,8 +157,10 @@ async fn matchers(params: &Params) -> Result<Vec<Vec<Matcher>>, Failed> {
     }
     let read = |text: &String| {
         promql::parse_matchers(text).map_err(|e| {
-            let all = e.message.starts_with("vector selector must contain at least one non-empty matcher");
-            Failed::bad(if all { "match[] must contain at least one non-empty matcher".into() } else { e.to_string() })
+            if e.message.starts_with("vector selector must contain at least one non-empty matcher") {
+                return Failed::bad("match[] must contain at least one non-empty matcher".into());
+            }
+            e.into()
         })
     };
     let read = tokio::task::spawn_blocking(move || texts.iter().map(read).collect());

@@ -5,6 +5,7 @@
 //! repeated after a crash is recognised as the same.
 
 mod auth;
+mod stream;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -24,7 +25,10 @@ use lettre::{
 };
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 
 use self::auth::Auth;
 use super::{
@@ -182,12 +186,13 @@ impl Email {
     async fn connect(&self, deadline: Instant) -> Result<AsyncSmtpConnection, Outcome> {
         let tls = self.tls().await.map_err(Outcome::retry)?;
         let implicit = self.implicit_tls.then(|| tls.clone());
-        let left = deadline.saturating_duration_since(Instant::now());
-        let address = (self.host.as_str(), self.port);
         let what = format!("connecting to {}:{}", self.host, self.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(left), &self.hello, implicit, None);
-        let mut connection = step(deadline, &what, connecting).await?;
-        if !connection.is_encrypted() && (self.require_tls || connection.can_starttls()) {
+        let connected = match timeout_at(deadline, TcpStream::connect((self.host.as_str(), self.port))).await {
+            Ok(connected) => connected.map_err(|e| Outcome::retry(format!("{what}: {}", with_causes(&e))))?,
+            Err(_) => return Err(Outcome::retry(format!("{what}: no answer in time"))),
+        };
+        let mut connection = step(deadline, &what, stream::greet(connected, &self.hello, implicit)).await?;
+        if !self.implicit_tls && (self.require_tls || connection.can_starttls()) {
             step(deadline, "STARTTLS", connection.starttls(tls, &self.hello)).await?;
         }
         Ok(connection)

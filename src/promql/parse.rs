@@ -18,8 +18,8 @@ mod token;
 mod tree;
 mod types;
 
+use self::grammar::Refused;
 pub use self::{
-    bounds::TOO_LARGE,
     json::tree,
     length::Asked,
     lower::{lower, reckons},
@@ -40,16 +40,16 @@ pub struct Parsed {
 
 /// Parses a text.
 pub fn parse(text: &str) -> Result<Parsed, ParseError> {
-    let wrong = |(at, message): (usize, String)| {
+    let wrong = |Refused { kind, at, message }: Refused| {
         let (line, column) = place(text, at);
-        ParseError { message, line, column }
+        ParseError { kind, message, line, column }
     };
     if text.len() > bounds::TEXT_MAX_BYTES {
-        return Err(wrong((0, bounds::too_large())));
+        return Err(wrong(Refused::too_large(bounds::too_large())));
     }
     let tokens = lexer::tokens(text);
-    bounds::check(&tokens).map_err(|message| wrong((0, message)))?;
+    bounds::check(&tokens).map_err(|message| wrong(Refused::too_large(message)))?;
     let tree = grammar::parse(text, tokens).map_err(wrong)?;
-    let (expr, selectors) = lower(&tree, None).map_err(|message| wrong((0, message)))?;
+    let (expr, selectors) = lower(&tree, None).map_err(|message| wrong(Refused::malformed((0, message))))?;
     Ok(Parsed { expr, tree, selectors })
 }

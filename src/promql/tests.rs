@@ -286,15 +286,22 @@ fn what_is_no_length_of_time_is_refused() {
     assert!(parse("up[1000y:1ms]").is_err() && parse("up[200y]").is_ok() && parse("up offset -5m").is_ok());
 }
 
+fn kind(text: &str) -> Option<ParseErrorKind> {
+    parse(text).err().map(|error| error.kind)
+}
+
 #[test]
 fn an_absurd_nesting_is_refused_before_it_is_recursed_into() {
-    let refused = |text: &str| assert!(parse(text).unwrap_err().message.contains("too large"), "{} bytes", text.len());
+    let refused = |text: &str| assert_eq!(kind(text), Some(ParseErrorKind::TooLarge), "{} bytes", text.len());
     for (what, text) in soups() {
         if ["behind a comment", "brackets", "at", "offset", "minus", "plus", "or", "subqueries"].contains(&what) {
             refused(&text);
         }
     }
     refused(&"x".repeat(1 << 20));
+    refused(&format!("{{b=\"\"{}}}", ",a=~\"(x{1000}){9}\"".repeat(100)));
+    // Words of a label, of which none is about the text itself.
+    assert_eq!(kind("{a=\"the expression is too large\"} +"), Some(ParseErrorKind::Malformed));
     // At the limit everything still fits on a thread's stack, in a debug build too.
     let mut fits = vec![format!("{}c_total{}", "abs(".repeat(99), ")".repeat(99))];
     fits.push(format!("{}c_total", "-".repeat(300)));

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::*;
-use crate::model::Job;
+use crate::model::{Job, text};
 
 pub(super) fn print(seen: &[Probed], word: &str, unread: &[String], gaps: &[NotWatched]) {
     let count = |grade: Grade| seen.iter().filter(|p| p.grade == grade).count();
@@ -42,7 +42,8 @@ pub(super) fn print(seen: &[Probed], word: &str, unread: &[String], gaps: &[NotW
     for (line, p) in lines.zip(seen) {
         let (word, color) = p.grade.word();
         let style = output::style(color);
-        output::say(line.trim().replacen(&format!(" {word} "), &format!(" {style}{word}{style:#} "), 1).as_str());
+        let line = text::readable(line.trim());
+        output::say_coloured(&line.replacen(&format!(" {word} "), &format!(" {style}{word}{style:#} "), 1));
     }
     for NotWatched { cluster, gap, .. } in gaps {
         output::say(&format!("not watched: {cluster}/{gap}"));

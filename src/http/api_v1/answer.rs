@@ -15,7 +15,7 @@ use serde_json::json;
 use super::cut_value;
 use crate::{
     model::Labels,
-    promql::{self, Budget, Value},
+    promql::{self, Budget, ParseError, ParseErrorKind, Value},
     query::{ErrorKind, Outcome, QueryError},
 };
 
@@ -25,17 +25,19 @@ pub struct Failed {
     status: StatusCode,
     kind: &'static str,
     message: String,
+    /// The text that was sent is larger than any that is read.
+    too_large: bool,
 }
 
 impl Failed {
     /// Returns the request is wrong.
     pub fn bad(message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message }
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message, too_large: false }
     }
 
     /// There is no such thing.
     pub fn not_found(message: String) -> Self {
-        Self { status: StatusCode::NOT_FOUND, kind: "not_found", message }
+        Self { status: StatusCode::NOT_FOUND, kind: "not_found", message, too_large: false }
     }
 
     /// Returns the same, said of a parameter.
@@ -52,20 +54,26 @@ impl Failed {
 
     /// Our own fault.
     pub fn internal(message: String) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message, too_large: false }
     }
 }
 
 impl From<QueryError> for Failed {
     fn from(error: QueryError) -> Self {
         let (status, kind) = match error.kind {
-            ErrorKind::BadData => (StatusCode::BAD_REQUEST, "bad_data"),
+            ErrorKind::BadData | ErrorKind::TooLarge => (StatusCode::BAD_REQUEST, "bad_data"),
             ErrorKind::Execution => (StatusCode::UNPROCESSABLE_ENTITY, "execution"),
             ErrorKind::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             ErrorKind::Canceled => (StatusCode::SERVICE_UNAVAILABLE, "canceled"),
             ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
-        Self { status, kind, message: error.message }
+        Self { status, kind, message: error.message, too_large: error.kind == ErrorKind::TooLarge }
+    }
+}
+
+impl From<ParseError> for Failed {
+    fn from(error: ParseError) -> Self {
+        Self { too_large: error.kind == ParseErrorKind::TooLarge, ..Self::bad(error.to_string()) }
     }
 }
 
@@ -74,9 +82,8 @@ impl IntoResponse for Failed {
         let mut body = format!("{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":", self.kind);
         string(&mut body, &self.message);
         body.push('}');
-        let too_large = self.message.contains(promql::TOO_LARGE);
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if too_large {
+        if self.too_large {
             response.extensions_mut().insert(TooLarge);
         }
         response

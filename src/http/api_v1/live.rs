@@ -81,8 +81,7 @@ pub async fn targets_metadata(State(web): State<Web>, params: Params) -> Answere
     let conditions = match params.text("match_target") {
         "" => Vec::new(),
         // One selector: tens of milliseconds at its limits, on a thread that probes nothing.
-        text => crate::promql::parse_matchers(text)
-            .map_err(|e| Failed::bad(format!("invalid parameter \"match_target\": {e}")))?,
+        text => crate::promql::parse_matchers(text).map_err(|e| Failed::from(e).of("match_target"))?,
     };
     let catalogue = meta::catalogue(&web);
     let live = web.live.read();

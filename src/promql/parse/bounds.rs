@@ -44,12 +44,9 @@ pub fn check(tokens: &[Token]) -> Result<(), String> {
     Ok(())
 }
 
-/// How the words begin about a text that is too large to be read.
-pub const TOO_LARGE: &str = "the expression is too large";
-
 /// Says how much is read at the most.
 pub fn too_large() -> String {
     format!(
-        "{TOO_LARGE}: at most {TEXT_MAX_BYTES} bytes, {TOKENS_MAX} words and signs, {NESTING_MAX} brackets deep, {CHAINED_MAX} operators"
+        "the expression is too large: at most {TEXT_MAX_BYTES} bytes, {TOKENS_MAX} words and signs, {NESTING_MAX} brackets deep, {CHAINED_MAX} operators"
     )
 }

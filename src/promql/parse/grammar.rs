@@ -9,10 +9,35 @@ use super::{
     token::{AGGREGATIONS, Kind as Is, Token},
     tree::{Aggregate, Binary, Kind, Node},
 };
-use crate::promql::expr::{Card, Fill};
+use crate::promql::{
+    ParseErrorKind,
+    expr::{Card, Fill},
+};
 
 /// A syntax error was noted: nothing more can be read.
 pub struct Broken;
+/// Says why a text is no query.
+pub struct Refused {
+    /// Which class of error.
+    pub kind: ParseErrorKind,
+    /// Where it begins, in bytes.
+    pub at: usize,
+    /// In words.
+    pub message: String,
+}
+
+impl Refused {
+    /// Says that what is written there makes no query.
+    pub fn malformed((at, message): (usize, String)) -> Self {
+        Self { kind: ParseErrorKind::Malformed, at, message }
+    }
+
+    /// Says that the text is larger than any that is read.
+    pub fn too_large(message: String) -> Self {
+        Self { kind: ParseErrorKind::TooLarge, at: 0, message }
+    }
+}
+
 /// What was read.
 pub type Parsed<T> = Result<T, Broken>;
 /// Labels by name.
@@ -35,14 +60,24 @@ pub struct Parser<'a> {
     pub(super) within: Vec<(&'static str, &'static str)>,
     /// What the regular expressions so far weigh together.
     pub(super) expressions_bytes: usize,
+    /// The first of the errors is that they weigh too much.
+    pub(super) too_large: bool,
 }
 
 /// Reads a query.
-pub fn parse(text: &str, tokens: Vec<Token>) -> Result<Node, (usize, String)> {
-    let mut parser =
-        Parser { text, tokens, at: 0, errors: Vec::new(), closing: 0, within: Vec::new(), expressions_bytes: 0 };
+pub fn parse(text: &str, tokens: Vec<Token>) -> Result<Node, Refused> {
+    let mut parser = Parser {
+        text,
+        tokens,
+        at: 0,
+        errors: Vec::new(),
+        closing: 0,
+        within: Vec::new(),
+        expressions_bytes: 0,
+        too_large: false,
+    };
     if matches!(parser.peek().kind, Is::End) {
-        return Err((0, "no expression found in input".into()));
+        return Err(Refused::malformed((0, "no expression found in input".into())));
     }
     let node = parser.expr(0).and_then(|node| match parser.peek().kind {
         Is::End => Ok(node),
@@ -54,9 +89,12 @@ pub fn parse(text: &str, tokens: Vec<Token>) -> Result<Node, (usize, String)> {
         parser.check(node);
     }
     match (parser.errors.into_iter().next(), node) {
-        (Some(error), _) => Err(error),
+        (Some(error), _) if parser.too_large => {
+            Err(Refused { kind: ParseErrorKind::TooLarge, ..Refused::malformed(error) })
+        }
+        (Some(error), _) => Err(Refused::malformed(error)),
         (None, Ok(node)) => Ok(node),
-        (None, Err(Broken)) => Err((0, "unexpected error".into())),
+        (None, Err(Broken)) => Err(Refused::malformed((0, "unexpected error".into()))),
     }
 }
 

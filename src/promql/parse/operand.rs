@@ -1,7 +1,7 @@
 //! What stands between operators: literals, selectors, calls, and the modifiers behind them.
 
 use super::{
-    bounds::{EXPRESSIONS_MAX_BYTES, TOO_LARGE},
+    bounds::EXPRESSIONS_MAX_BYTES,
     grammar::{Parsed, Parser},
     literal,
     token::{Kind as Is, Token},
@@ -157,7 +157,9 @@ impl Parser<'_> {
         let (regex, bytes) = re2::weighed(value)?;
         self.expressions_bytes += bytes;
         if self.expressions_bytes > EXPRESSIONS_MAX_BYTES {
-            return Err(format!("{TOO_LARGE}: all its regular expressions together"));
+            // Of all that is wrong with a text, the first is told.
+            self.too_large |= self.errors.is_empty();
+            return Err("the expression is too large: all its regular expressions together".into());
         }
         let op = if op == "=~" { MatchOp::Regex(regex) } else { MatchOp::NotRegex(regex) };
         Ok(Matcher { name: label.into(), op, value: value.into() })
