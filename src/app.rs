@@ -6,7 +6,7 @@ pub mod drill;
 mod engine;
 mod ground;
 mod history;
-mod limits;
+pub mod limits;
 pub mod links;
 mod plan;
 pub mod preflight;

@@ -397,6 +397,7 @@ struct CompletionsArgs {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    crate::app::limits::keep_memory_private();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&format!("no runtime could be started: {error}")),

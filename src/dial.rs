@@ -42,6 +42,7 @@ use http::{HeaderMap, Method};
 use tokio::time::Instant;
 use url::Url;
 
+pub use self::again::Throttled;
 use self::credentials::Credentials;
 use crate::{
     clock::Clock,
@@ -92,6 +93,8 @@ pub struct Ask {
     pub accept: &'static str,
     /// Asks for a body packed by gzip; it is unpacked before it is given, whoever asked for it.
     pub gzip: bool,
+    /// What throttling has cost so far. Shared by all clones.
+    pub throttled: Throttled,
 }
 
 /// What a health page or an API may answer in.
@@ -104,7 +107,8 @@ impl Ask {
     /// Returns a `GET` on a fresh connection with the probe's cap.
     pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
         let (accept, max_bytes) = (PROBE_ACCEPT, PROBE_BODY_MAX);
-        Self { url, method: Method::GET, body: Bytes::new(), trust, auth, reuse: false, max_bytes, accept, gzip: false }
+        let (method, body, throttled) = (Method::GET, Bytes::new(), Throttled::default());
+        Self { url, method, body, trust, auth, reuse: false, max_bytes, accept, gzip: false, throttled }
     }
 }
 

@@ -51,6 +51,7 @@ pub use serve::{serve, serve_until};
 use self::{
     api_v1::Params,
     asker::Asker,
+    history::ChartRange,
     incidents::{Listed, Missing, Picked, Wanted},
 };
 
@@ -215,6 +216,7 @@ async fn target(
     State(web): State<Web>,
     asker: Asker,
     Path((cluster, job, instance)): Path<(String, String, String)>,
+    params: Params,
 ) -> Response {
     let now = web.clock.wall();
     let found = {
@@ -235,7 +237,8 @@ async fn target(
             &format!("There is no {job} {instance} in cluster {cluster}. It may have been removed since."),
         );
     };
-    let history = history::read(&web.engine, &web.store, &key, interval, now).await;
+    let range = ChartRange::read(params.text("range")).unwrap_or_default();
+    let history = history::read(&web.engine, &web.store, &key, interval, range, now).await;
     page_answer(view.with_history(&history, now).render(&web.frame(&asker)))
 }
 

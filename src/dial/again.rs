@@ -4,7 +4,13 @@
 //! ten times where a 429 says when (`Retry-After` in seconds). Unlike client-go, which sends its token to whatever host a
 //! redirect names, nobody else is ever asked: our credentials are for this host.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{
     Method,
@@ -22,6 +28,22 @@ const WAIT_MIN: Duration = Duration::from_millis(250);
 const SEGMENT_MAX: usize = 32;
 /// A path is told up to this, in characters.
 const PATH_MAX: usize = 60;
+
+/// The time for which servers that throttle have asked an exchange to wait, told while it waits.
+#[derive(Clone, Debug, Default)]
+pub struct Throttled(Arc<AtomicU64>);
+
+impl Throttled {
+    /// Returns it.
+    pub fn waits(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Adds a wait that begins.
+    pub(super) fn add(&self, wait: Duration) {
+        self.0.fetch_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
 
 /// Says what to do after an answer: take it, or ask again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -69,6 +69,7 @@ async fn attempt(credentials: &Arc<Credentials>, ask: &Ask, steps: &mut Steps) -
             Next::Later(wait) if wait >= steps.left() => return Ok(answer),
             Next::Later(wait) => {
                 steps.note(format_args!("it throttles us: asked again in {}", Spoken(wait)));
+                ask.throttled.add(wait);
                 tokio::time::sleep(wait).await;
             }
         }

@@ -1,6 +1,7 @@
 mod again;
 mod credentials;
 mod ours;
+mod strange;
 mod trust;
 
 use std::{

@@ -12,11 +12,79 @@ use crate::{
     store::Store,
 };
 
-/// What the chart shows: long enough to see when it began, short enough to see single probes fail.
-pub const WINDOW: Duration = Duration::from_secs(6 * 3600);
+/// How far back the chart looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChartRange {
+    /// 1 h.
+    Hour,
+    /// 6 h: long enough to see when it began, short enough to see single probes fail.
+    #[default]
+    SixHours,
+    /// 24 h.
+    Day,
+    /// 7 d.
+    Week,
+    /// 30 d.
+    Month,
+}
 
-/// Parts of the chart, two minutes each: a phone shows no more.
-pub const PARTS: usize = 180;
+impl ChartRange {
+    /// Every one, the shortest first.
+    pub const ALL: [Self; 5] = [Self::Hour, Self::SixHours, Self::Day, Self::Week, Self::Month];
+
+    /// Reads `range=` of the page's address.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|range| range.name() == text)
+    }
+
+    /// Returns it as the page's address says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "1h",
+            Self::SixHours => "6h",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
+
+    /// Returns it in words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Hour => "1 h",
+            Self::SixHours => "6 h",
+            Self::Day => "24 h",
+            Self::Week => "7 days",
+            Self::Month => "30 days",
+        }
+    }
+
+    /// Returns how long it is.
+    pub fn length(self) -> Duration {
+        const HOUR: u64 = 3_600;
+        Duration::from_secs(match self {
+            Self::Hour => HOUR,
+            Self::SixHours => 6 * HOUR,
+            Self::Day => 24 * HOUR,
+            Self::Week => 7 * 24 * HOUR,
+            Self::Month => 30 * 24 * HOUR,
+        })
+    }
+
+    /// Returns into how many parts the chart divides it: a phone shows no more, and each is a round number of minutes.
+    pub fn parts(self) -> usize {
+        match self {
+            Self::Hour => 60,
+            Self::SixHours | Self::Day | Self::Month => 180,
+            Self::Week => 168,
+        }
+    }
+
+    /// Returns how long one part is.
+    pub fn part(self) -> Duration {
+        self.length() / u32::try_from(self.parts()).unwrap_or(1)
+    }
+}
 
 /// Results that are listed.
 const RESULTS_MAX: usize = 10;
@@ -36,6 +104,8 @@ const SHARES: [(&str, &str); 3] = [("24h", "24 h"), ("7d", "7 days"), ("30d", "3
 /// The past of one target.
 #[derive(Clone, Debug, Default)]
 pub struct TargetHistory {
+    /// How far back the chart looks.
+    pub range: ChartRange,
     /// When the chart ends.
     pub until: Timestamp,
     /// The longest probe of each part, in seconds: `(part, seconds)`, ascending; parts without a probe are not there.
@@ -76,12 +146,13 @@ pub async fn read(
     store: &Store,
     key: &TargetKey,
     interval: Duration,
+    chart: ChartRange,
     now: Timestamp,
 ) -> TargetHistory {
-    let part_ms = millis(WINDOW) / i64::try_from(PARTS).unwrap_or(1);
+    let part_ms = millis(chart.part());
     // The last part is the one that is being measured: its end is to come.
     let end_ms = (now.as_millisecond().div_euclid(part_ms) + 1) * part_ms;
-    let start_ms = end_ms - millis(WINDOW) + part_ms;
+    let start_ms = end_ms - millis(chart.length()) + part_ms;
     let of = selector(key);
     let over = |function: &str, name: &str| format!("{function}({function}_over_time({name}{{{of}}}[{part_ms}ms]))");
     let options = Options { timeout: Some(PATIENCE), ..Options::default() };
@@ -101,7 +172,8 @@ pub async fn read(
         instant(last_results(&of, interval)),
         store.verdict_changes_of(key, CHANGES_MAX),
     );
-    let mut history = TargetHistory { until: Timestamp::from_millisecond(end_ms).unwrap_or(now), ..Default::default() };
+    let until = Timestamp::from_millisecond(end_ms).unwrap_or(now);
+    let mut history = TargetHistory { range: chart, until, ..Default::default() };
     let mut wrong = |why: String| history.error = Some(why);
     let mut points = |answer: Result<crate::query::Outcome, crate::query::QueryError>| match answer {
         Ok(outcome) => outcome.answer.value,
@@ -200,6 +272,16 @@ mod tests {
             probes.iter().map(|p| (p.succeeded, p.took.as_millis(), &*p.reason, p.phases.len())).collect();
         assert_eq!(shown, [(false, 1000, "timeout", 1), (true, 250, "", 2)]);
         assert_eq!(probes[1].phases[0].0, "connect", "in the order in which they happen");
+    }
+
+    #[test]
+    fn every_range_divides_into_whole_minutes() {
+        for range in ChartRange::ALL {
+            assert_eq!(range.part().as_secs() % 60, 0, "{range:?}");
+            assert_eq!(range.part() * u32::try_from(range.parts()).unwrap(), range.length());
+            assert_eq!(ChartRange::read(range.name()), Some(range));
+        }
+        assert_eq!(ChartRange::read("2h"), None);
     }
 
     #[test]

@@ -190,6 +190,57 @@ mod tests {
         }
     }
 
+    /// Every name of Alertmanager 0.35 (template/default.tmpl, email.tmpl), which a pasted template may refer to.
+    #[test]
+    fn every_name_of_alertmanagers_templates_is_there() {
+        let names = [
+            (
+                "",
+                "__alertmanager __alertmanagerURL __description __subject __text_alert_list __text_alert_list_markdown",
+            ),
+            ("discord", "content message title"),
+            ("email", "html subject"),
+            ("jira", "description priority summary"),
+            ("mattermost", "color fallback text title titlelink username"),
+            ("msteams", "summary text title"),
+            ("msteamsv2", "text title"),
+            ("opsgenie", "description message source"),
+            ("pagerduty", "client clientURL description instances"),
+            ("pushover", "message title url"),
+            ("rocketchat", "alias emoji iconurl text title titlelink"),
+            ("slack", "callbackid color fallback footer iconemoji iconurl pretext text title titlelink username"),
+            ("sns", "message subject"),
+            ("telegram", "message"),
+            ("victorops", "entity_display_name monitoring_tool state_message"),
+            ("webex", "message"),
+            ("wechat", "agent_id message to_party to_tag to_user"),
+        ];
+        for (service, parts) in names {
+            for part in parts.split(' ') {
+                let name = if service.is_empty() { part.to_owned() } else { format!("{service}.default.{part}") };
+                assert!(DEFAULT.contains(&format!("{{{{ define \"{name}\" }}}}")), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_of_alerts_has_all_that_alertmanagers_has() {
+        let n = example::opened();
+        for name in ["__text_alert_list", "__text_alert_list_markdown", "pagerduty.default.instances"] {
+            let text = render(&format!("{{{{ template \"{name}\" .Alerts.Firing }}}}"), &n);
+            for alert in View::of(&n).readable().alerts {
+                let alert = alert.alert;
+                for (name, value) in &alert.labels {
+                    assert!(text.contains(&format!("{name}={value}")), "{name}: {text}");
+                }
+                for (name, value) in &alert.annotations {
+                    assert!(text.contains(&format!("{name}: {value}")), "{name}: {text}");
+                }
+                assert!(text.contains(&*alert.generator_url), "{text}");
+            }
+        }
+    }
+
     #[test]
     fn templates_of_the_user_replace_ours() {
         let mut ours = default_library().unwrap();

@@ -35,6 +35,11 @@ pub(super) trait Service: fmt::Debug + Send + Sync {
     /// What must be read before a message can be written.
     fn secrets(&self) -> Vec<&Credential>;
 
+    /// What to do where they can't be read, if it does not follow from the file's name.
+    fn remedy(&self) -> &'static str {
+        ""
+    }
+
     /// The requests that tell a message, in their order.
     ///
     /// # Errors
@@ -244,7 +249,7 @@ impl Post {
 
     /// Reads every file that an attempt needs.
     pub async fn check_files(&self) -> Result<(), String> {
-        Vault::open(self.service.secrets()).await?;
+        Vault::open(self.service.secrets()).await.map_err(|why| format!("{why}{}", self.service.remedy()))?;
         self.http.check_files().await
     }
 

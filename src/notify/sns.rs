@@ -125,6 +125,10 @@ impl Service for Sns {
         self.keys.secrets()
     }
 
+    fn remedy(&self) -> &'static str {
+        self.keys.remedy()
+    }
+
     fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
         let keys = self.keys.read(vault)?;
         match self.keys.assume(&self.config.sigv4, &self.region) {

@@ -8,15 +8,18 @@
 
 mod judge;
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use self::judge::Asked;
 use super::{Probe, Report, at, origin};
 use crate::{
-    dial::{Ask, Auth, Exchange, Trust},
+    dial::{Ask, Auth, Exchange, Throttled, Trust},
     model::{ApiServerFacts, Facts},
 };
 
@@ -34,7 +37,9 @@ const SLOWER: u32 = 3;
 
 /// Probes an API server: its health checks, its version, and a read through to etcd.
 pub async fn probe(p: Probe<'_>, base: &Url) -> Report {
-    let mut reading = pin!(get(p, base, READ_PATH));
+    let ask = Ask::get(at(base, READ_PATH), Trust::Cluster, Auth::Cluster);
+    let throttled = ask.throttled.clone();
+    let mut reading = pin!(p.ask(ask, p.deadline));
     let mut rest =
         pin!(async { tokio::join!(live(p, base), get(p, base, "/readyz?verbose"), get(p, base, "/version")) });
     let (((live, page, without_etcd), ready, version), read) = tokio::select! {
@@ -42,7 +47,7 @@ pub async fn probe(p: Probe<'_>, base: &Url) -> Report {
         rest = &mut rest => {
             let ((live, _, without), _, version) = &rest;
             let until = p.begun + patience(live, without.as_ref(), version);
-            (rest, timeout_at(until, reading).await.ok())
+            (rest, read_until(reading, until, &throttled).await)
         }
     };
     let asked = Asked { live, page, without_etcd, ready, version, read, waited: p.begun.elapsed() };
@@ -61,6 +66,22 @@ pub async fn probe(p: Probe<'_>, base: &Url) -> Report {
     report.failure = asked.judge(&mut facts, &mut report);
     report.facts = Facts::ApiServer(facts);
     report
+}
+
+/// The read, where it is there by then. That the server lets it wait for its turn (429) says nothing of etcd.
+async fn read_until(
+    mut reading: Pin<&mut impl Future<Output = Exchange>>,
+    until: Instant,
+    throttled: &Throttled,
+) -> Option<Exchange> {
+    loop {
+        let waits = throttled.waits();
+        match timeout_at(until + waits, reading.as_mut()).await {
+            Ok(read) => return Some(read),
+            Err(_) if throttled.waits() > waits => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// How long the read is waited for, from the probe's start: on a slow line everything takes its time.

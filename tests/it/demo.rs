@@ -55,7 +55,10 @@ async fn an_outage_is_told_and_its_end() {
     println!("{story}");
     assert_eq!(ending, Ending::Told);
     let words = story.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("Subject: [demo] etcd has lost quorum: 2 of 3 members down │ │ PROBLEM"), "{words}");
+    // Of two members that are killed at once, a busy machine may hear 1.5 s later of the second: then the first message is
+    // about one, and the incident, which ends as both, about both.
+    assert!(words.contains("Subject: [demo] etcd ") && words.contains(" │ │ PROBLEM"), "{words}");
+    assert!(words.contains(" is resolved: etcd has lost quorum: 2 of 3 members down"), "{words}");
     assert!(words.contains("; one incident, "), "{words}");
 }
 

@@ -102,6 +102,7 @@ async fn what_people_read_has_no_odd_characters() {
     .await;
     let incidents = get("/api/dogwatch/v1/incidents").await;
     let ids: Value = serde_json::from_str(&incidents).unwrap();
+    commands_say_it_too(&watch, &ids["incidents"][0]["id"].to_string());
     let of_each = ids["incidents"].as_array().unwrap().iter().map(|i| i["id"].as_i64().unwrap());
     let of_each = of_each.flat_map(|id| [format!("/incidents/{id}"), format!("/api/dogwatch/v1/incidents/{id}")]);
     let mut paths: Vec<String> = ["/", "/alerts", "/silences", "/incidents"].map(String::from).into();
@@ -116,4 +117,32 @@ async fn what_people_read_has_no_odd_characters() {
         shown += usize::from(text.contains(SHOWN));
     }
     assert!(shown >= 4, "it is shown in {shown} places");
+}
+
+/// The same is printed by whatever command reads it, from the running program and from its file, for people and as JSON.
+fn commands_say_it_too(watch: &Watch, id: &str) {
+    let data = watch.data();
+    let data = ["--data-dir", data.to_str().unwrap()];
+    let odd = format!("label_replace(vector(1), \"file\", {}, \"\", \"\")", serde_json::to_string(ODD).unwrap());
+    let query = ["query", &odd];
+    let mut shown = 0;
+    for command in [&["incidents"][..], &["incidents", id], &["status"]] {
+        for way in [&["--url", &watch.url][..], &data] {
+            if command[0] == "status" && way == data {
+                continue;
+            }
+            for output in [&[][..], &["-o", "json"]] {
+                let said = watch.cli_whatever(&[command, way, output].concat());
+                assert!(is_clean(&said), "{command:?} {way:?} {output:?}: {said:?}");
+                shown += usize::from(said.contains(SHOWN));
+            }
+        }
+    }
+    assert!(shown >= 4, "it is shown {shown} times");
+    let table = watch.cli(&[&query[..], &data].concat());
+    assert!(is_clean(&table) && table.contains(SHOWN), "{table:?}");
+    let json = watch.cli(&[&query[..], &data, &["-o", "json"]].concat());
+    let read: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(read["result"][0]["metric"]["file"], ODD, "machines get what was said");
+    assert!(!json.chars().any(|c| c.is_control() && c != '\n') && !json.contains('\u{202e}'), "{json:?}");
 }

@@ -1,5 +1,6 @@
 // look.js BASE PATH…: opens each page in a real browser, wide and on a phone, light and dark, and prints what is wrong with
-// it as JSON: what axe-core finds serious or critical, what runs out of the phone's width, what the browser complains of.
+// it as JSON: what axe-core finds serious or critical, what runs out of the phone's width, what the browser complains of. What
+// is folded is looked at unfolded in the dark.
 // With SHOTS=DIR it leaves a picture of each there.
 import fs from "node:fs";
 import {createRequire} from "node:module";
@@ -26,6 +27,7 @@ async function look(page, address, {width, scheme}) {
   await page.setViewport({width, height: 800});
   await page.emulateMediaFeatures([{name: "prefers-color-scheme", value: scheme}]);
   await page.goto(base + address, {waitUntil: "load"});
+  if (scheme === "dark") await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (over > 0) wrong.push(`wider than the window by ${over} px`);
   if (shots) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Moment;
 use crate::{
-    http::history::{PARTS, TargetHistory, WINDOW},
+    http::history::{ChartRange, TargetHistory},
     model::{State, VerdictChange, text},
 };
 
@@ -23,11 +23,21 @@ const REACH: f64 = 96.0;
 /// The past as it is shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct Past {
+    title: &'static str,
+    ranges: Vec<Choice>,
     chart: Option<Chart>,
     shares: Vec<(&'static str, String)>,
     spells: Vec<Spell>,
     results: Vec<Shown>,
     error: Option<String>,
+}
+
+/// A range that the chart can have.
+#[derive(Clone, Debug, Serialize)]
+struct Choice {
+    name: &'static str,
+    label: &'static str,
+    current: bool,
 }
 
 /// How long probes took, and when they failed, as a drawing with words for those who don't see it.
@@ -73,13 +83,27 @@ impl Past {
             reason: p.reason.clone(),
             phases: p.phases.iter().map(|(name, took)| (*name, text::latency(*took))).collect(),
         };
+        let choice =
+            |range: ChartRange| Choice { name: range.name(), label: range.label(), current: range == history.range };
         Self {
+            title: title(history.range),
+            ranges: ChartRange::ALL.map(choice).into(),
             chart: chart(history, now),
             shares: history.shares.iter().map(|(over, share)| (*over, percent(*share))).collect(),
             spells: spells(&history.changes, now),
             results: history.results.iter().map(result).collect(),
             error: history.error.clone(),
         }
+    }
+}
+
+fn title(range: ChartRange) -> &'static str {
+    match range {
+        ChartRange::Hour => "The last hour",
+        ChartRange::SixHours => "The last six hours",
+        ChartRange::Day => "The last 24 hours",
+        ChartRange::Week => "The last seven days",
+        ChartRange::Month => "The last 30 days",
     }
 }
 
@@ -117,9 +141,9 @@ fn chart(history: &TargetHistory, now: Timestamp) -> Option<Chart> {
     }
     let top = round_up(longest);
     let failed = stretches(&history.failed);
-    let from = history.until.checked_sub(WINDOW).unwrap_or(history.until);
+    let from = history.until.checked_sub(history.range.length()).unwrap_or(history.until);
     let seconds = |s: f64| text::latency(std::time::Duration::try_from_secs_f64(s).unwrap_or_default());
-    let part = WINDOW / u32::try_from(PARTS).unwrap_or(1);
+    let part = history.range.part();
     let mut description = format!(
         "From {} to {} the longest probe took {}.",
         text::moment_today(from, now),
@@ -141,7 +165,7 @@ fn chart(history: &TargetHistory, now: Timestamp) -> Option<Chart> {
         }
     };
     Some(Chart {
-        width: PARTS,
+        width: history.range.parts(),
         height: HEIGHT,
         line: line(&history.latency, top),
         failed,

@@ -71,6 +71,17 @@ impl Source {
         }
     }
 
+    /// Returns where else they could be.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Given { .. } => "",
+            Self::File { .. } => {
+                "; write access_key and secret_key below sigv4, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write \
+                 this file: credentials that Amazon gives to its own machines and containers are not looked for"
+            }
+        }
+    }
+
     /// Returns the credentials, as they were read.
     ///
     /// # Errors

@@ -239,7 +239,7 @@ async fn the_headers_of_an_api_server_are_enough() {
 async fn throttling_is_waited_out() {
     let throttle = |times: usize, body: &str| Act::Throttle(Arc::new(times.into()), body.into());
     let changes =
-        vec![("/livez", throttle(1, LIVE)), ("/api", throttle(2, r#"{"kind":"Namespace","apiVersion":"v1"}"#))];
+        vec![("/livez", throttle(1, LIVE)), ("/api", throttle(3, r#"{"kind":"Namespace","apiVersion":"v1"}"#))];
     let facts = check(changes, "ok").await;
     assert_eq!(facts.etcd_read, Some(ReadThrough::Ok));
 }

@@ -131,9 +131,14 @@ impl Watch {
         }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// The most memory that it has had so far, in bytes.
     pub fn peak_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.as_ref().unwrap().id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
@@ -143,12 +148,21 @@ impl Watch {
         self.dir.path().join("data")
     }
 
-    /// Runs a command of it.
+    /// Runs a command of it, which must succeed.
     pub fn cli(&self, args: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
-        let out = command.args(args).current_dir(self.dir.path()).output().unwrap();
+        let out = self.command(args);
         assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Runs a command whose exit status tells how things stand.
+    pub fn cli_whatever(&self, args: &[&str]) -> String {
+        String::from_utf8(self.command(args).stdout).unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+        command.args(args).current_dir(self.dir.path()).output().unwrap()
     }
 
     /// Posts alerts, which must be taken.

@@ -1,9 +1,9 @@
 //! The pages in a real browser: nothing that axe-core finds serious, nothing wider than a phone, no complaint of the browser;
 //! and what the small script does.
 
-use std::process::Stdio;
+use std::{process::Stdio, sync::Arc};
 
-use dogwatch::model::AuditEntry;
+use dogwatch::model::{AuditEntry, LiveAlert, LiveState};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -20,11 +20,24 @@ async fn run(script: &str, served: &Served, args: &[&str]) -> Vec<Value> {
     serde_json::from_str(&said).unwrap_or_else(|e| panic!("{script}: {e}: {said}{errors}"))
 }
 
+/// Alerts that an incident explains, one that is open and one that is over: /alerts folds them.
+fn fold_alerts(state: &mut LiveState) {
+    let one = state.alerts.first().unwrap().clone();
+    let explained = (0..130).map(|i| LiveAlert {
+        fingerprint: format!("folded-{i}").into(),
+        explained_by: Some("etcd has lost quorum".into()),
+        incident: (i % 2 == 0).then_some(7),
+        ..one.clone()
+    });
+    Arc::make_mut(&mut state.alerts).extend(explained);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_shuts_anybody_out() {
     let mut state = picture::silenced();
     let kubelets = picture::huge(40, 30).clusters.remove("prod").unwrap();
     state.clusters.get_mut("prod").unwrap().targets.extend(kubelets.targets);
+    fold_alerts(&mut state);
     let served = start_at(state, "").await;
     history::remember(&served, "10.99.0.1:2379");
     let did = AuditEntry {

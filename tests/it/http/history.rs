@@ -62,5 +62,17 @@ async fn a_target_has_a_past() {
     ] {
         assert!(words.contains(said), "{said}: {words}");
     }
+    for (range, title, parts) in [
+        ("1h", "The last hour", "<svg viewBox=\"0 0 60 100.0\""),
+        ("24h", "The last 24 hours", "of 8 min each"),
+        ("7d", "The last seven days", "<svg viewBox=\"0 0 168 100.0\""),
+        ("30d", "The last 30 days", "of 4 h each"),
+        ("bogus", "The last six hours", "of 2 min each"),
+    ] {
+        let body = served.get(&format!("{path}?range={range}")).await.body;
+        let chosen = body.matches("aria-current=\"true\"").count();
+        assert!(body.contains(title) && body.contains(parts) && chosen == 1, "{range}: {body}");
+        assert_eq!(body.matches("href=\"?range=").count(), 4, "{range}: the others can be chosen");
+    }
     assert!(!body.contains("style=\""), "a strict policy allows no styles in attributes");
 }
