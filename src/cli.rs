@@ -159,13 +159,13 @@ struct IncidentsArgs {
     #[arg(long, requires = "id", value_name = "NAME", conflicts_with = "data_dir", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     acknowledge: Option<String>,
     /// Say that nobody looks after it any more: reminders and escalation go on
-    #[arg(long, requires = "id", conflicts_with_all = ["data_dir", "acknowledge"])]
+    #[arg(long, requires = "id", group = "signed", conflicts_with_all = ["data_dir", "acknowledge"])]
     withdraw: bool,
     /// Add a note to its timeline
-    #[arg(long, requires_all = ["id", "by"], value_name = "TEXT", conflicts_with_all = ["data_dir", "acknowledge", "withdraw"])]
+    #[arg(long, requires_all = ["id", "by"], value_name = "TEXT", group = "signed", conflicts_with_all = ["data_dir", "acknowledge", "withdraw"])]
     note: Option<String>,
-    /// Who notes it
-    #[arg(long, requires = "note", value_name = "NAME")]
+    /// Who notes or withdraws it
+    #[arg(long, requires = "signed", value_name = "NAME")]
     by: Option<String>,
     /// Print it as a document instead: markdown, for a post-mortem
     #[arg(long, requires = "id", value_name = "FORMAT", conflicts_with_all = ["output", "acknowledge", "withdraw", "note"])]

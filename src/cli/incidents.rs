@@ -77,7 +77,9 @@ async fn look_after(id: i64, args: &IncidentsArgs) -> anyhow::Result<ExitCode> {
             output::say(&format!("incident {id}: {by} looks after it"));
         }
         None => {
-            watchdog.delete(&path).await?;
+            let by = args.by.iter().map(|by| ("by", by));
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(by).finish();
+            watchdog.delete(&format!("{path}?{query}")).await?;
             output::say(&format!("incident {id}: nobody looks after it; reminders and escalation go on"));
         }
     }

@@ -74,8 +74,8 @@ impl Dispatch {
             Request::Acknowledge(id, by, answer) => {
                 let _ = answer.send(self.change_open(id, |incident| acknowledge(incident, &by, now)).await);
             }
-            Request::Withdraw(id, answer) => {
-                let _ = answer.send(self.change_open(id, |incident| withdraw(incident, now)).await);
+            Request::Withdraw(id, by, answer) => {
+                let _ = answer.send(self.change_open(id, |incident| withdraw(incident, &by, now)).await);
             }
         }
         self.decide_soon();

@@ -204,10 +204,19 @@ pub(super) fn acknowledge(incident: &mut Incident, by: &str, now: Timestamp) -> 
     true
 }
 
-/// Takes an acknowledgement back; returns whether there was one.
-pub(super) fn withdraw(incident: &mut Incident, now: Timestamp) -> bool {
-    let Some(Acknowledged { by, .. }) = incident.acknowledged.take() else { return false };
-    note(incident, now, format!("{by} no longer looks after it"));
+/// Takes an acknowledgement back, in the name of whoever says so, where there is one; returns whether there was one.
+pub(super) fn withdraw(incident: &mut Incident, by: &str, now: Timestamp) -> bool {
+    let Some(Acknowledged { by: whose, .. }) = incident.acknowledged.take() else { return false };
+    let ended = format!("{whose} no longer looks after it");
+    note(
+        incident,
+        now,
+        match by.trim() {
+            "" => ended,
+            by if by == whose => ended,
+            by => format!("{ended}, says {by}"),
+        },
+    );
     true
 }
 
@@ -224,7 +233,7 @@ mod tests {
             for name in names {
                 match name {
                     Some(name) => acknowledge(&mut incident, name, now),
-                    None => withdraw(&mut incident, now),
+                    None => withdraw(&mut incident, "ada", now),
                 };
             }
             assert_eq!(incident.acknowledged.as_ref().map(|a| &*a.by), expected, "{names:?}");
@@ -237,6 +246,7 @@ mod tests {
         check(&[Some("ada"), Some("ada")], Some("ada"), &["ada looks after it"]);
         check(&[Some("ada"), Some("bob")], Some("bob"), &["ada looks after it", "bob looks after it"]);
         check(&[Some("ada"), None, None], None, &["ada looks after it", "ada no longer looks after it"]);
+        check(&[Some("bob"), None], None, &["bob looks after it", "bob no longer looks after it, says ada"]);
         check(&[None], None, &[]);
     }
 }

@@ -23,8 +23,8 @@ pub enum Request {
     Expire(String, oneshot::Sender<Result<Durability, SilenceError>>),
     /// Somebody looks after an incident: `(id, who)`; `None`: there is none that is open.
     Acknowledge(i64, String, oneshot::Sender<Option<Durability>>),
-    /// Nobody looks after an incident any more; `None`: there is none that is open.
-    Withdraw(i64, oneshot::Sender<Option<Durability>>),
+    /// Nobody looks after an incident any more: `(id, who says so)`; `None`: there is none that is open.
+    Withdraw(i64, String, oneshot::Sender<Option<Durability>>),
 }
 
 /// Says that dispatch does not answer: it is stopping.
@@ -82,12 +82,12 @@ impl Submissions {
         self.ask(|answer| Request::Acknowledge(id, by.to_owned(), answer)).await
     }
 
-    /// Withdraws the acknowledgement of an open incident: escalation and reminders go on. Returns whether that is on disk;
-    /// `None`: there is none with this id.
+    /// Withdraws the acknowledgement of an open incident, in the name of whoever says so, where there is one: escalation and
+    /// reminders go on. Returns whether that is on disk; `None`: there is none with this id.
     ///
     /// # Errors
     /// When dispatch is stopping.
-    pub async fn withdraw(&self, id: i64) -> Result<Option<Durability>, Closed> {
-        self.ask(|answer| Request::Withdraw(id, answer)).await
+    pub async fn withdraw(&self, id: i64, by: &str) -> Result<Option<Durability>, Closed> {
+        self.ask(|answer| Request::Withdraw(id, by.to_owned(), answer)).await
     }
 }

@@ -204,10 +204,12 @@ pub async fn acknowledge(
     }
 }
 
-/// Answers `DELETE /api/dogwatch/v1/incidents/{id}/acknowledge`
-pub async fn withdraw(State(web): State<Web>, Path(id): Path<i64>) -> Response {
-    match web.submissions.withdraw(id).await {
-        Ok(kept) => changed(id, kept, serde_json::json!({"withdrawn": id})),
+/// Answers `DELETE /api/dogwatch/v1/incidents/{id}/acknowledge?by=…`
+pub async fn withdraw(State(web): State<Web>, asker: Asker, Path(id): Path<i64>, params: Params) -> Response {
+    let given = params.text("by");
+    let by = incidents::who(if given.trim().is_empty() { &asker.caller.name } else { given });
+    match web.submissions.withdraw(id, by).await {
+        Ok(kept) => Did::words(format!("as {by}")).to(changed(id, kept, serde_json::json!({"withdrawn": id}))),
         Err(closed) => stopping(closed),
     }
 }

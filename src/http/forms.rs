@@ -147,7 +147,8 @@ async fn acknowledge(State(web): State<Web>, asker: Asker, Path(id): Path<i64>, 
 }
 
 async fn withdraw(State(web): State<Web>, asker: Asker, Path(id): Path<i64>) -> Response {
-    changed(&web, &asker, id, web.submissions.withdraw(id).await)
+    let by = incidents::who(&asker.caller.name);
+    changed(&web, &asker, id, web.submissions.withdraw(id, by).await)
 }
 
 async fn ask_note(State(web): State<Web>, asker: Asker, Path(id): Path<String>) -> Response {

@@ -89,7 +89,9 @@ async fn the_next_is_called_unless_somebody_looks_after_it() {
     assert_eq!(nobody.0, 404);
 
     let cli = |args: &[&str]| watch.cli(&[&["incidents", &*cared], args].concat());
-    assert!(cli(&["--withdraw"]).contains("nobody looks after it"));
+    cli(&["--acknowledge", "ada"]);
+    assert!(cli(&["--withdraw", "--by", "bob"]).contains("nobody looks after it"));
+    assert!(cli(&[]).contains("ada no longer looks after it, says bob"));
     cli(&["--note", "the disk is <full>", "--by", "bob"]);
     assert!(cli(&[]).contains("bob noted: the disk is <full>"));
     let text = cli(&["--format", "markdown"]);
