@@ -235,6 +235,7 @@ fn soups() -> Vec<(&'static str, String)> {
             ("expressions of braces", around("{a=~\"x", "{", "\"}", bytes)),
             ("repetitions", format!("{{a=~\"{}\"}}", around("", "(", &n("x{9})", bytes / 2), bytes / 2))),
             ("large expressions", around("{b=\"\"", ",a=~\"(x{1000}){9}\"", "}", bytes)),
+            ("refused expressions", around("{b=\"\"", ",a=~\"(?i)\\\\pL{1000}\\\\pN{1000}\"", "}", bytes)),
             ("escapes", around("\"", "\\x41", "\"", bytes)),
             ("bytes", around("\"", "\\xff", "\"", bytes)),
             ("backticks", around("`", "\"", "`", bytes)),

@@ -45,6 +45,13 @@ async fn without_files_nobody_is_accused() {
     };
     eventually("all is found and up", async || all_are("up").await).await;
 
+    // A machine that is so busy that the cluster did not answer at first is not what this is about.
+    let incidents = async || {
+        let all = get("/api/dogwatch/v1/incidents").await["incidents"].take();
+        let of_cluster = all.as_array().unwrap().iter().filter(|i| i["cluster"] == "demo").cloned();
+        of_cluster.collect::<Vec<_>>()
+    };
+    let (before, told) = (incidents().await, sink.got().len());
     // What it has open stays open; nothing can be added.
     let open = watch.metric("process_open_fds").await.unwrap();
     limit(&watch, open as u64 / 2);
@@ -52,10 +59,8 @@ async fn without_files_nobody_is_accused() {
     limit(&watch, 512);
     eventually("it sees again", async || all_are("up").await).await;
     let said = |h: &Hook| h.json()["alerts"][0]["labels"]["alertname"].as_str().unwrap().to_owned();
-    let told: Vec<String> = sink.got().iter().map(said).collect();
+    let told: Vec<String> = sink.got().iter().skip(told).filter(|h| h.json()["status"] == "firing").map(said).collect();
     assert!(told.iter().all(|name| name.starts_with("Watchdog")), "nobody is accused: {told:?}");
-    let incidents = get("/api/dogwatch/v1/incidents").await;
-    let of_cluster: Vec<&Value> =
-        incidents["incidents"].as_array().unwrap().iter().filter(|i| i["cluster"] == "demo").collect();
-    assert!(of_cluster.is_empty(), "{of_cluster:?}");
+    let after = incidents().await;
+    assert_eq!(after.len(), before.len(), "{after:?}");
 }

@@ -154,6 +154,10 @@ impl Parser<'_> {
         if !op.ends_with('~') {
             return Matcher::new(label, op, value);
         }
+        // To find that one is too large takes as long as to read it, and only what is wrong first is told.
+        if !self.errors.is_empty() {
+            return Err("not read, since something before it is wrong".into());
+        }
         let (regex, bytes) = re2::weighed(value)?;
         self.expressions_bytes += bytes;
         if self.expressions_bytes > EXPRESSIONS_MAX_BYTES {
