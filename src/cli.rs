@@ -12,6 +12,7 @@ mod man;
 mod output;
 mod probe;
 mod query;
+mod report;
 mod rules;
 mod run;
 mod silence;
@@ -41,6 +42,7 @@ Examples:
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
   dogwatch query 'up == 0'             ask the history, in PromQL
   dogwatch rules backtest new.yml      when would these rules have fired?
+  dogwatch report --month 2026-10      how available it was, by intervals of verdicts
   dogwatch drill                       prove that alarms reach you";
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +62,9 @@ enum Command {
     /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
     #[command(after_help = INCIDENTS_HELP)]
     Incidents(IncidentsArgs),
+    /// A month's availability, incidents, certificates and heartbeats, for those who were not there.
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
     /// Silences: planned quiet.
     #[command(subcommand)]
     Silence(SilenceCommand),
@@ -411,6 +416,7 @@ pub fn main() -> ExitCode {
             Command::Query(args) => query::main(args).await,
             Command::Status(args) => status::main(args).await,
             Command::Incidents(args) => incidents::main(args).await,
+            Command::Report(args) => report::main(args).await,
             Command::Silence(command) => silence::main(command).await,
             Command::Audit(args) => audit::main(args).await,
             Command::Token(command) => token::main(&command),

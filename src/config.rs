@@ -35,6 +35,7 @@ pub use self::{
     web::{door, secret_files, speaks_tls},
 };
 use crate::{
+    availability::SloConfig,
     discover::config::ClusterConfig,
     dispatch::{
         Routing,
@@ -136,6 +137,9 @@ pub struct Config {
     /// Rule files, relative to this one, with `*`; `builtin` stands for the built-in rules, which count without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_files: Option<Vec<String>>,
+    /// What services are held to.
+    #[serde(deserialize_with = "null_as_default::deserialize")]
+    pub slos: Vec<SloConfig>,
     /// Jobs that report in.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub heartbeats: Vec<HeartbeatConfig>,
@@ -181,6 +185,7 @@ impl Default for Config {
             tracing: None,
             event_recorder: None,
             rule_files: None,
+            slos: Vec::new(),
             heartbeats: Vec::new(),
             dead_mans_switch: Vec::new(),
             drill: None,

@@ -10,6 +10,7 @@ mod api_v1;
 mod api_v2;
 mod asker;
 mod audit;
+mod availability;
 mod connections;
 mod cors;
 mod csrf;
@@ -56,6 +57,7 @@ use self::{
 };
 
 use crate::{
+    availability::SloConfig,
     clock::Clock,
     dispatch::Submissions,
     heartbeat::{self, Heartbeats},
@@ -108,6 +110,8 @@ pub struct Web {
     pub rules: GroupStates,
     /// Heartbeats, and who may post for which cluster.
     pub heartbeats: Heartbeats,
+    /// What services are held to.
+    pub slos: Arc<[SloConfig]>,
     /// Routes as Alertmanager's tools read them.
     pub routes: Arc<str>,
     /// The receivers' names.
@@ -153,6 +157,7 @@ pub fn router(web: Web) -> Router {
         .route("/incidents", get(all_incidents))
         .route("/incidents/{id}", get(incident))
         .route("/incidents/{id}/post-mortem.md", get(to_markdown))
+        .route("/report", get(availability::page))
         .route("/runbooks", get(to_runbooks))
         .route("/runbooks/", get(runbooks))
         .route("/runbooks/{alert}", get(one_runbook))
@@ -169,6 +174,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
         .route("/api/dogwatch/v1/incidents/{id}/notes", post(api::add_note))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
+        .route("/api/dogwatch/v1/availability", get(availability::one))
         .merge(forms::router().layer(middleware::from_fn_with_state(web.clone(), csrf::check)))
         .merge(audit::router())
         .merge(api_v2::router())
@@ -375,7 +381,7 @@ async fn nothing_here(State(web): State<Web>, asker: Asker, uri: Uri) -> Respons
     let path = shown_path(uri.path());
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats, /api/dogwatch/v1/availability and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
         ));
     }
     lost(&web, &asker, &format!("There is no page at {path}."))

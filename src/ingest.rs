@@ -5,6 +5,7 @@
 //! Decides nothing itself: verdicts and diagnoses are `health`'s.
 
 pub mod cluster;
+mod presence;
 mod roster;
 pub mod samples;
 #[cfg(test)]
@@ -24,8 +25,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::cluster::{Cluster, Watched};
 pub use self::cluster::{ClusterNews, ClusterUpdate};
+use self::{
+    cluster::{Cluster, Watched},
+    presence::Presence,
+};
 use crate::{
     clock::Clock,
     health::{
@@ -91,6 +95,7 @@ pub struct Ingest {
     /// Failures of probes that started before this are not believed: the watchdog was cut off.
     visible_since: Option<Timestamp>,
     cluster_samples_at: Instant,
+    presence: Presence,
     own_at: Option<Instant>,
 }
 
@@ -127,6 +132,7 @@ impl Ingest {
             in_doubt: false,
             visible_since: None,
             cluster_samples_at: parts.clock.mono(),
+            presence: Presence::default(),
             own_at: None,
             parts,
         }
@@ -145,7 +151,7 @@ impl Ingest {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 Some(news) = updates.recv() => match news {
                     ClusterNews::Watch(cluster) => self.watch(*cluster),
                     ClusterNews::Told(update) => self.update(update),
@@ -158,6 +164,9 @@ impl Ingest {
                     self.tick();
                 }
             }
+        }
+        if let Some((from, to)) = self.presence.end(self.parts.clock.wall()) {
+            self.parts.store.save_watch(from, to);
         }
     }
 
@@ -331,6 +340,9 @@ impl Ingest {
 
     fn tick(&mut self) {
         let (now, mono) = (self.parts.clock.wall(), self.parts.clock.mono());
+        if let Some((from, to)) = self.presence.look(now) {
+            self.parts.store.save_watch(from, to);
+        }
         self.unschedule();
         let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
         let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;

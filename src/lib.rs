@@ -8,6 +8,7 @@
 mod eventually;
 
 pub mod app;
+pub mod availability;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -28,10 +29,12 @@ pub mod probe;
 pub mod promql;
 pub mod query;
 pub mod remote;
+pub mod report;
 pub mod rule;
 pub mod runbook;
 pub mod schedule;
 pub mod scrape;
+pub mod slo;
 pub mod store;
 pub mod telemetry;
 pub mod template;

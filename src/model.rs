@@ -21,6 +21,7 @@ pub mod node;
 pub mod null_as_default;
 pub mod observation;
 pub mod re2;
+pub mod record;
 pub mod sample;
 pub mod secret;
 pub mod shown;
@@ -51,6 +52,7 @@ pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, Facts, Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough,
     Reason, TlsFacts, TraceLine,
 };
+pub use record::{Record, TargetRecord};
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};

@@ -9,6 +9,7 @@ pub mod backup;
 mod batch;
 pub mod bulk;
 mod cache;
+mod column;
 mod config;
 mod head;
 mod history;
@@ -28,6 +29,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod wanted;
+mod watched;
 mod writer;
 
 use std::{
@@ -264,12 +266,17 @@ impl Store {
 
     /// Remembers targets (new ones, and changed specs) with their verdicts; order is kept with later operations.
     pub fn save_targets(&self, targets: Vec<(Target, Verdict)>) {
-        self.0.shared.push(Op::Targets(targets), None);
+        self.0.shared.push(Op::Targets(targets, self.0.clock.wall()), None);
     }
 
     /// Forgets targets that a working API server says are gone.
     pub fn forget_targets(&self, keys: Vec<TargetKey>) {
-        self.0.shared.push(Op::Forget(keys), None);
+        self.0.shared.push(Op::Forget(keys, self.0.clock.wall()), None);
+    }
+
+    /// Remembers that the watchdog has run and looked from a moment to another; the same beginning again makes it longer.
+    pub fn save_watch(&self, from: Timestamp, to: Timestamp) {
+        self.0.shared.push(Op::Watch(from, to), None);
     }
 
     /// Remembers a change of verdict; order is kept with later operations, so that an incident committed afterwards is

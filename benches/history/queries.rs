@@ -237,6 +237,7 @@ pub fn serve(address: &str, dir: &str) {
             submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats,
+            slos: Arc::default(),
             routes: "".into(),
             receivers: Arc::new([]),
         };

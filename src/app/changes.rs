@@ -21,6 +21,7 @@ pub fn between<'a>(
             &new_rules.map(|g| (g.key().to_string(), g)).collect(),
         ),
         named("receivers", by(&old.receivers, |r| r.name.clone()), &by(&new.receivers, |r| r.name.clone())),
+        named("slos", by(&old.slos, |s| s.name.clone()), &by(&new.slos, |s| s.name.clone())),
         named("heartbeats", by(&old.heartbeats, |h| h.name.clone()), &by(&new.heartbeats, |h| h.name.clone())),
         named("remote_write", by(&old.remote_write, |r| r.name()), &by(&new.remote_write, |r| r.name())),
         (old.listen != new.listen).then(|| format!("listen: {} is now {}", old.listen, new.listen)),

@@ -31,6 +31,7 @@ use super::{
     watching::{NEWS, Outputs, Watching},
 };
 use crate::{
+    availability::SloConfig,
     config::Config,
     discover::config::ClusterConfig,
     dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
@@ -46,6 +47,7 @@ use crate::{
         groups::Groups,
     },
     scrape::config::Wanted,
+    slo,
     store::{DeliveryRecord, Restored, StoreError},
 };
 
@@ -70,6 +72,7 @@ pub struct Engine {
     rules: Groups,
     rule_parts: Parts,
     drill: watch::Sender<Arc<Config>>,
+    slos: watch::Sender<Arc<[SloConfig]>>,
     switches: Tasks<SwitchConfig>,
     remotes: Tasks<Remote>,
     own: watch::Sender<SocketAddr>,
@@ -122,6 +125,7 @@ impl Engine {
         let (tell, drilled) = watch::channel(Arc::new(unproven));
         let (drill, drills) = watch::channel(config.clone());
         ground.tasks.spawn(drill::scheduled(drills, tell, stop.clone()));
+        let slos = objectives(&config, &mut ground);
         let findings = vec![failures.findings(), heartbeats.findings(), drilled];
         let (firing, firing_in) = mpsc::channel(NEWS);
         let (settings, settings_in) = watch::channel(Arc::new(settings(&plan)));
@@ -146,6 +150,7 @@ impl Engine {
             rules: Groups::new(stop.clone()),
             rule_parts,
             drill,
+            slos,
             switches: Tasks::new(stop.clone()),
             remotes: Tasks::new(stop.clone()),
             own,
@@ -186,6 +191,14 @@ impl Engine {
         self.config = Arc::new(plan.config.clone());
         self.listening = plan.listening;
         self.drill.send_replace(self.config.clone());
+        let slos = self.config.slos.as_slice();
+        self.slos.send_if_modified(|known| {
+            let news = **known != *slos;
+            if news {
+                *known = slos.into();
+            }
+            news
+        });
         self.follow(plan);
         changed
     }
@@ -239,6 +252,7 @@ impl Engine {
             submissions: self.submissions.clone(),
             rules: self.rule_parts.states.clone(),
             heartbeats: self.heartbeats.clone(),
+            slos: config.slos.as_slice().into(),
             routes: config.routes_shown().into(),
             receivers: config.receivers.iter().map(|r| r.name.clone()).collect(),
         }
@@ -325,6 +339,15 @@ fn heartbeats(config: &Config, restored: &Restored, ground: &mut Ground) -> Hear
     let heartbeats = Heartbeats::new(config.heartbeats.clone(), monitoring(config), &restored.heartbeats, deps);
     ground.tasks.spawn(heartbeats.clone().run(ground.stop.clone()));
     heartbeats
+}
+
+/// Starts to judge objectives.
+fn objectives(config: &Config, ground: &mut Ground) -> watch::Sender<Arc<[SloConfig]>> {
+    let (slos, told) = watch::channel(config.slos.as_slice().into());
+    let Shared { live, clock, .. } = ground.shared.clone();
+    let deps = slo::Deps { store: ground.store.clone(), live, clock };
+    ground.tasks.spawn(slo::run(told, deps, ground.stop.clone()));
+    slos
 }
 
 fn engine(config: &Config, ground: &Ground) -> query::Engine {

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::Config;
 use crate::{
+    availability::OBJECTIVES_MAX,
     discover::config::ClusterConfig,
     heartbeat,
     model::text,
@@ -95,6 +96,7 @@ pub(super) fn check(config: &Config) -> Problems {
         say(&at, message);
     }
     check_heartbeats(config, &mut say);
+    check_slos(config, &mut say);
     if let Err((at, message)) = config.routing() {
         say(&at, message);
     }
@@ -182,6 +184,27 @@ fn check_heartbeats(config: &Config, say: &mut impl FnMut(&str, String)) {
     }
     for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
         say(&at, message);
+    }
+}
+
+fn check_slos(config: &Config, say: &mut impl FnMut(&str, String)) {
+    let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    let mut names = BTreeSet::new();
+    if config.slos.len() > OBJECTIVES_MAX {
+        say("slos", format!("has more than {OBJECTIVES_MAX} objectives"));
+    }
+    for (i, slo) in config.slos.iter().enumerate() {
+        let at = format!("slos[{i}]");
+        if !is_name(&slo.name) {
+            let why = format!("{:?} is not a name: use letters, digits, '.', '_' and '-'", slo.name);
+            say(&format!("{at}.name"), why);
+        } else if !names.insert(&slo.name) {
+            let why = format!("there are two objectives called {:?}; give each its own name", slo.name);
+            say(&format!("{at}.name"), why);
+        }
+        if let Some((key, why)) = slo.problem(&clusters) {
+            say(&format!("{at}.{key}"), why);
+        }
     }
 }
 

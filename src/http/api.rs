@@ -249,7 +249,7 @@ fn stopping(closed: Closed) -> Response {
 }
 
 /// An answer in JSON, whose texts people read.
-fn shown(status: StatusCode, answer: &impl Serialize) -> Response {
+pub fn shown(status: StatusCode, answer: &impl Serialize) -> Response {
     match serde_json::to_string(answer) {
         Ok(json) => (status, [(header::CONTENT_TYPE, "application/json")], text::readable_json(json)).into_response(),
         Err(e) => {
@@ -261,7 +261,12 @@ fn shown(status: StatusCode, answer: &impl Serialize) -> Response {
 
 /// Returns a 404 for programs.
 pub fn not_found(error: String) -> Response {
-    shown(StatusCode::NOT_FOUND, &ApiError { error })
+    refused(StatusCode::NOT_FOUND, error)
+}
+
+/// Returns an error for programs.
+pub fn refused(status: StatusCode, error: String) -> Response {
+    shown(status, &ApiError { error })
 }
 
 impl StateView {

@@ -61,6 +61,7 @@ impl Picture {
         let state = live.read();
         let mut slices = vec![own_samples(&state, now)];
         slices.push(state.heartbeats.clone());
+        slices.push(state.objectives.clone());
         for cluster in state.clusters.values() {
             slices.push(cluster.samples.clone());
             slices.push(cluster.node_samples.clone());

@@ -133,6 +133,16 @@ impl Silence {
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.starts_at <= now && now < self.ends_at
     }
+
+    /// How the comment of a silence begins that is planned work, and no trouble that is known.
+    pub const MAINTENANCE: &str = "maintenance";
+
+    /// Returns whether it is planned work: its comment begins with the word, in small or capital letters. That time is
+    /// taken out of what a target is held to (docs/availability.md).
+    pub fn is_maintenance(&self) -> bool {
+        let word = self.comment.trim_start().get(..Self::MAINTENANCE.len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case(Self::MAINTENANCE))
+    }
 }
 
 #[cfg(test)]

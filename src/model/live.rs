@@ -143,6 +143,8 @@ pub struct LiveState {
     pub started_at: Option<Timestamp>,
     /// Series of the heartbeats.
     pub heartbeats: Arc<[Sample]>,
+    /// Series of objectives, and of how available clusters and components were.
+    pub objectives: Arc<[Sample]>,
     /// What fires, by fingerprint.
     pub alerts: Arc<Vec<LiveAlert>>,
     /// Silences, ended ones among them.

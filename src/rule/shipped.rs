@@ -12,6 +12,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("etcd.yml", include_str!("../../alerts/etcd.yml")),
     ("heartbeats.yml", include_str!("../../alerts/heartbeats.yml")),
     ("nodes.yml", include_str!("../../alerts/nodes.yml")),
+    ("objectives.yml", include_str!("../../alerts/objectives.yml")),
     ("slo.yml", include_str!("../../alerts/slo.yml")),
     ("targets.yml", include_str!("../../alerts/targets.yml")),
     ("watchdog.yml", include_str!("../../alerts/watchdog.yml")),

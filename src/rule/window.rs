@@ -9,7 +9,7 @@ use std::{
 
 use super::file::{Group, Kind, Rule};
 use crate::{
-    model::{METRIC_NAME, Matcher},
+    model::{METRIC_NAME, Matcher, duration},
     promql::Reach,
 };
 
@@ -25,8 +25,16 @@ pub fn all(groups: &[Group]) -> Vec<Vec<Duration>> {
 fn of(recordings: &Recordings<'_>, group: &Group, rule: &Rule) -> Duration {
     let Kind::Alerting { hold, keep_firing_for, .. } = &rule.kind else { return Duration::ZERO };
     let back_ms = rule.query.reach(&|matchers| recordings.read(matchers)).back_ms;
-    let parts = [millis(back_ms), *hold, *keep_firing_for, group.interval];
+    let parts = [millis(back_ms).max(window_told(rule)), *hold, *keep_firing_for, group.interval];
     parts.into_iter().fold(Duration::ZERO, Duration::saturating_add)
+}
+
+/// How far an alert of an error budget looks back, as it says by its labels `long` and `short` (`dispatch::explain`): its sums may
+/// be made where no expression shows it. The short look lets go first.
+fn window_told(rule: &Rule) -> Duration {
+    let label = |name: &str| rule.labels.iter().find(|(k, _)| k == name).map(|(_, value)| value.text.as_str());
+    let short = label("long").and(label("short")).and_then(|short| duration::prometheus(short).ok());
+    short.unwrap_or_default()
 }
 
 /// What the series of recording rules rest on, each rule looked at once.
@@ -91,6 +99,7 @@ mod tests {
             assert_eq!(windows(&text), expected, "{rules}");
         };
         check("{alert: A, expr: 'up == 0'}", &[10]);
+        check("{alert: A, expr: 'burn > 6', labels: {long: 6h, short: 30m}}", &[1_800 + 10]);
         check("{alert: A, expr: 'rate(e_total[5m]) > 1', for: 2m, keep_firing_for: 1m}", &[300 + 120 + 60 + 10]);
         check(
             "{record: 'e:rate5m', expr: 'rate(e_total[5m])'}, {record: 'e:max', expr: 'max_over_time(e:rate5m[10m])'}, \

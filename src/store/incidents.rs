@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter, types::Value};
 
-use super::{pending::us, read::parse};
+use super::{column::us, read::parse};
 use crate::model::{Incident, Severity};
 
 /// Says whether an incident is over.

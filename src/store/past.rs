@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryRecord, IncidentFilter, IncidentList, Store, StoreError, audit, incidents, read};
-use crate::model::{AuditEntry, Incident, IncidentNote, TargetKey, VerdictChange};
+use super::{DeliveryRecord, IncidentFilter, IncidentList, Store, StoreError, audit, incidents, read, watched};
+use crate::model::{AuditEntry, Incident, IncidentNote, Record, TargetKey, VerdictChange};
 
 impl Store {
     /// Returns the deliveries of one incident, oldest first.
@@ -71,5 +71,18 @@ impl Store {
     pub async fn verdict_changes_of(&self, key: &TargetKey, limit: usize) -> Result<Vec<VerdictChange>, StoreError> {
         let key = key.clone();
         read::with(&self.0.place.database(), move |db| read::verdict_changes_of(db, &key, limit)).await
+    }
+
+    /// Returns when targets were watched and how they stood from a moment on: those that `wanted` admits, all of them that
+    /// were targets since. What was watched and planned is the same for all.
+    ///
+    /// # Errors
+    /// When the file can't be read, or there is more than one answer may weigh.
+    pub async fn record(
+        &self,
+        from: Timestamp,
+        wanted: impl Fn(&TargetKey) -> bool + Send + 'static,
+    ) -> Result<Record, StoreError> {
+        read::with(&self.0.place.database(), move |db| watched::record(db, from, &wanted)).await
     }
 }

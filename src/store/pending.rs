@@ -11,7 +11,11 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::{Delivery, DeliveryOutcome, DeliveryRecord};
+use super::{
+    Delivery, DeliveryOutcome, DeliveryRecord,
+    column::{json, us},
+    watched,
+};
 use crate::{
     model::{
         Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, Silence, Target, TargetKey, Verdict,
@@ -22,6 +26,8 @@ use crate::{
 
 /// Verdict changes and records of deliveries kept while the file can't be written; the oldest are dropped first.
 const HELD_MAX: usize = 20_000;
+/// Comings and goings of targets kept while the file can't be written: all targets of a large fleet at once, twice over.
+const LIVES_HELD_MAX: usize = 200_000;
 /// Notes of people kept while the file can't be written: more than they write by hand; the oldest are dropped first.
 const NOTES_HELD_MAX: usize = 1_000;
 /// Lines of the audit log kept while the file can't be written; the oldest are dropped first.
@@ -32,8 +38,10 @@ const INCIDENTS_HELD_MAX: usize = 5_000;
 /// Names one thing to be remembered.
 #[derive(Debug)]
 pub enum Op {
-    Targets(Vec<(Target, Verdict)>),
-    Forget(Vec<TargetKey>),
+    Targets(Vec<(Target, Verdict)>, Timestamp),
+    Forget(Vec<TargetKey>, Timestamp),
+    /// The watchdog has run from a moment to another; the same beginning again makes it longer.
+    Watch(Timestamp, Timestamp),
     Verdict(VerdictChange),
     Snapshot(Arc<ClusterSnapshot>),
     Commit(Vec<Incident>, Vec<OutboxEntry>),
@@ -57,6 +65,9 @@ pub struct Pending {
     targets: HashMap<TargetKey, (Target, Verdict)>,
     verdicts: HashMap<TargetKey, Verdict>,
     forgotten: HashSet<TargetKey>,
+    /// Targets that came (true) and went, in order.
+    lives: VecDeque<(TargetKey, Timestamp, bool)>,
+    watches: BTreeMap<Timestamp, Timestamp>,
     changes: VecDeque<VerdictChange>,
     snapshots: HashMap<String, Arc<ClusterSnapshot>>,
     incidents: BTreeMap<i64, Incident>,
@@ -78,6 +89,8 @@ impl Pending {
         self.targets.is_empty()
             && self.verdicts.is_empty()
             && self.forgotten.is_empty()
+            && self.lives.is_empty()
+            && self.watches.is_empty()
             && self.changes.is_empty()
             && self.snapshots.is_empty()
             && self.incidents.is_empty()
@@ -94,14 +107,16 @@ impl Pending {
     /// Adds one more thing.
     pub fn add(&mut self, op: Op, metrics: &Metrics) {
         match op {
-            Op::Targets(targets) => {
+            Op::Targets(targets, at) => {
                 for (target, verdict) in targets {
+                    self.lives.push_back((target.key.clone(), at, true));
                     self.forgotten.remove(&target.key);
                     self.targets.insert(target.key.clone(), (target, verdict));
                 }
             }
-            Op::Forget(keys) => {
+            Op::Forget(keys, at) => {
                 for key in keys {
+                    self.lives.push_back((key.clone(), at, false));
                     self.targets.remove(&key);
                     self.verdicts.remove(&key);
                     self.forgotten.insert(key);
@@ -114,6 +129,7 @@ impl Pending {
                 }
                 self.changes.push_back(change);
             }
+            Op::Watch(from, to) => drop(self.watches.insert(from, to)),
             Op::Snapshot(snapshot) => drop(self.snapshots.insert(snapshot.cluster.clone(), snapshot)),
             Op::Commit(incidents, outbox) => {
                 self.incidents.extend(incidents.into_iter().map(|i| (i.id, i)));
@@ -137,6 +153,14 @@ impl Pending {
             Op::Note(note) => self.notes.push_back(note),
             Op::Audit(entry) => self.audit.push_back(entry),
             Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
+        }
+        while self.lives.len() > LIVES_HELD_MAX {
+            self.lives.pop_front();
+            metrics.drop_at("store_target_lives");
+        }
+        while self.watches.len() > HELD_MAX {
+            self.watches.pop_first();
+            metrics.drop_at("store_watches");
         }
         while self.changes.len() > HELD_MAX {
             self.changes.pop_front();
@@ -166,6 +190,7 @@ impl Pending {
     /// Writes everything; `self` stays as it is until the caller has committed.
     pub fn write(&self, t: &Transaction<'_>) -> rusqlite::Result<()> {
         self.write_targets(t)?;
+        watched::write(t, &self.lives, &self.watches)?;
         self.write_changes(t)?;
         for (cluster, snapshot) in &self.snapshots {
             t.prepare_cached("INSERT OR REPLACE INTO snapshots VALUES (?1, ?2)")?
@@ -199,6 +224,7 @@ impl Pending {
         }
         write_documents(t, "alerts", &self.alerts)?;
         write_documents(t, "silences", &self.silences)?;
+        watched::write_maintenance(t, self.silences.values().flatten())?;
         for (name, state) in &self.heartbeats {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
@@ -281,13 +307,4 @@ fn write_documents<T: serde::Serialize>(
         };
     }
     Ok(())
-}
-
-/// Returns microseconds since 1970, as the tables keep times.
-pub fn us(at: Timestamp) -> i64 {
-    at.as_microsecond()
-}
-
-fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
-use super::{DeliveryRecord, Restored, StoreError, pending::us};
+use super::{DeliveryRecord, Restored, StoreError, column::us};
 use crate::model::{Incident, IncidentNote, TargetKey, VerdictChange};
 
 /// Ended incidents that a start brings back to be shown, however long ago they ended.

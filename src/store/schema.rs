@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "target_history", include_str!("../../migrations/0006_target_history.sql")),
     (7, "incident_notes", include_str!("../../migrations/0007_incident_notes.sql")),
     (8, "audit", include_str!("../../migrations/0008_audit.sql")),
+    (9, "availability", include_str!("../../migrations/0009_availability.sql")),
 ];
 
 /// "dogw": tells `file(1)` and us whose database it is.

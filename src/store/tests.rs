@@ -4,6 +4,7 @@ mod alike;
 mod recent;
 mod samples;
 mod upgrade;
+mod watched;
 
 use std::sync::atomic::Ordering;
 

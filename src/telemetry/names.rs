@@ -56,6 +56,23 @@ pub const GAUGES: &[(&str, &str)] = &[
         "When the next success is due at the latest, grace included, as Unix time",
     ),
     ("dogwatch_heartbeat_duration_seconds", "Duration of the last run from start to success"),
+    (
+        "dogwatch_availability_ratio",
+        "How available the cluster's API (without a job) or a component was, from 0 to 1, by intervals of verdicts",
+    ),
+    ("dogwatch_slo_objective_ratio", "How much of the time it is to be up, from 0 to 1"),
+    ("dogwatch_slo_window_seconds", "The window of the objective"),
+    ("dogwatch_slo_availability_ratio", "How available it was within the window, from 0 to 1"),
+    ("dogwatch_slo_error_budget_remaining_ratio", "What is left of the error budget, of 1; below 0: overspent"),
+    (
+        "dogwatch_slo_seconds",
+        "Seconds of the window by what they count as: up, down, maintenance, unseen, unknown, absent",
+    ),
+    ("dogwatch_slo_burn_rate", "How many times faster than allowed the error budget is spent, by window"),
+    (
+        "dogwatch_slo_error_budget_exhausted_timestamp_seconds",
+        "When nothing is left of the error budget if it is spent as in the last 6 hours, as Unix time; missing: it lasts",
+    ),
     ("dogwatch_in_cluster_monitoring_up", "0 while the monitoring inside the cluster is silent"),
     ("dogwatch_scrape_success", "1 if the component's own metrics could be scraped"),
     ("scrape_duration_seconds", "Duration of the scrape"),

@@ -181,6 +181,7 @@ impl Rig {
             door: Default::default(),
             submissions,
             rules: dogwatch::rule::GroupStates::default(),
+            slos: Arc::default(),
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),
             receivers: Arc::new([]),

@@ -1,6 +1,7 @@
 //! The HTTP surface over real sockets, and the pages of fabricated pictures.
 
 mod answer;
+mod availability;
 mod browser;
 mod history;
 mod incidents;
@@ -81,6 +82,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         submissions: dogwatch::dispatch::Submissions::new().0,
         rules: dogwatch::rule::GroupStates::default(),
         heartbeats,
+        slos: Arc::default(),
         routes: "".into(),
         receivers: Arc::new([]),
     };

@@ -26,6 +26,7 @@ mod readable;
 mod receivers;
 mod reload;
 mod remote;
+mod report;
 mod rules;
 mod rules_published;
 mod rules_shipped;

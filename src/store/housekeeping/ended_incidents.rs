@@ -1,5 +1,5 @@
 //! Retention of incidents: those that ended long ago go with their deliveries and notes, and so do old changes of
-//! verdicts. They are kept as long as any history is: who sees a dip in a chart can read what it was.
+//! verdicts and what else availability is computed from. They are kept as long as any history is: who sees a dip in a chart can read what it was.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ pub fn step(context: &mut HousekeepingContext<'_>, limit: Duration) -> rusqlite:
     }
     if ended {
         t.execute("DELETE FROM verdict_changes WHERE at_us < ?1", [before_us])?;
+        for table in ["watches", "target_lives", "maintenance"] {
+            t.execute(&format!("DELETE FROM {table} WHERE to_us < ?1"), [before_us])?;
+        }
         // What an older dogwatch left of incidents that it removed, or came after its incident had gone.
         for table in ["deliveries", "incident_notes"] {
             let sql = format!("DELETE FROM {table} WHERE at_us < ?1 AND incident NOT IN (SELECT id FROM incidents)");

@@ -63,6 +63,7 @@ impl Api {
             submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats,
+            slos: Arc::default(),
             routes: "".into(),
             receivers: Arc::new([]),
         };
