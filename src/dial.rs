@@ -229,15 +229,7 @@ impl Dialer {
 
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
-        // In a place of its own: probers that may make several would be as large as all of them together.
-        Box::pin(exchange::run(&self.credentials, ask, deadline)).await
-    }
-
-    /// Returns the bytes that an exchange takes while it waits, without buffers.
-    #[cfg(test)]
-    pub(crate) fn exchange_bytes(&self) -> usize {
-        let ask = Ask::get(self.server(), Trust::Cluster, Auth::None);
-        std::mem::size_of_val(&exchange::run(&self.credentials, ask, Instant::now()))
+        exchange::run(&self.credentials, ask, deadline).await
     }
 }
 

@@ -209,16 +209,3 @@ async fn by_proxy_only() {
     .await;
     check(None, "unreachable: it can't be asked through the API server: no API server is known to work (silent)").await;
 }
-
-#[tokio::test]
-async fn a_probe_that_waits_is_small() {
-    // Of 5,000 nodes some hundred wait at a time, each with what it may still have to do.
-    let dialer = Pki::make().dialer(EtcdCertificate::None).await;
-    let base = nobody().await;
-    let spec = ProbeSpec::Kubelet { base, others: Vec::new(), node: "n1".into(), via: None };
-    let (target, clock) = (target(Job::Kubelet, spec, SHORT), Clock::system());
-    let waits = std::mem::size_of_val(&probe(&target, &dialer, &[], true, &clock));
-    let asks = dialer.exchange_bytes();
-    assert!(waits <= 12 << 10, "{waits} bytes of a probe");
-    assert!(asks <= 12 << 10, "{asks} bytes of an exchange");
-}
