@@ -26,6 +26,7 @@ pub mod page;
 mod ping;
 mod post_mortem;
 mod serve;
+mod sign_in;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -48,6 +49,7 @@ pub use connections::Connections;
 pub use ping::pinged;
 pub use post_mortem::markdown;
 pub use serve::{serve, serve_until};
+pub use sign_in::SESSIONS;
 
 use self::{
     api_v1::Params,
@@ -61,7 +63,7 @@ use crate::{
     clock::Clock,
     dispatch::Submissions,
     heartbeat::{self, Heartbeats},
-    login::Door,
+    login::{Door, Sessions},
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
     query::Engine,
@@ -102,6 +104,8 @@ pub struct Web {
     pub external_url: String,
     /// TLS, and who may log in.
     pub door: Door,
+    /// Who is logged in by a page.
+    pub sessions: Sessions,
     /// What this machine is called: pages may be asked for by these names too.
     pub own_names: Arc<[String]>,
     /// Where alerts, silences and acknowledgements are handed in.
@@ -177,6 +181,7 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/availability", get(availability::one))
         .merge(forms::router().layer(middleware::from_fn_with_state(web.clone(), csrf::check)))
         .merge(audit::router())
+        .merge(sign_in::router())
         .merge(api_v2::router())
         .merge(ping::router())
         .fallback(nothing_here)

@@ -1,15 +1,21 @@
 //! Who may ask for what, and by which TLS: what a `web_config` says, in the format of Prometheus' exporter-toolkit
 //! (docs/web-configuration.md there), and `auth` of the configuration, made ready and tried before they count.
 //!
-//! Never shows a password or a hash. What is checked off the network is pure; files with certificates are read again when
+//! Never shows a password or a hash. Asks nobody but an issuer at which people log in (`oidc`), and only when one does; all else
+//! is pure; files with certificates are read again when
 //! they have changed, and what is then wrong with them leaves the ones before in use.
 
 mod auth;
+mod begun;
+mod by_role;
 mod caller;
 pub mod config;
 mod cors;
 pub mod csrf;
+mod keyed;
+mod oidc;
 mod proxy;
+mod sessions;
 mod suites;
 mod tally;
 mod tls;
@@ -22,10 +28,14 @@ use http::{HeaderName, HeaderValue};
 
 use self::config::WebConfig;
 pub use self::{
-    auth::{Auth, AuthConfig, ByRole},
+    auth::{Auth, AuthConfig},
+    begun::{Begun, WITHIN as LOGIN_WITHIN},
+    by_role::ByRole,
     caller::{Caller, Need, Proof, Role, Scope},
     cors::CorsConfig,
+    oidc::{Oidc, Trouble, config::OidcConfig},
     proxy::Vouched,
+    sessions::{Session, Sessions},
     tally::Tally,
     tls::{Tls, named},
     tokens::{TokenConfig, create as create_token},
@@ -51,6 +61,8 @@ pub struct Shown {
     pub password: Option<(String, String)>,
     /// What a trusted proxy says.
     pub vouched: Option<Vouched>,
+    /// As whom a browser is logged in.
+    pub session: Option<Session>,
     /// The name in a certificate.
     pub certificate: Option<Arc<str>>,
 }
@@ -131,7 +143,10 @@ impl Door {
                 Asked::Busy => Known::Busy,
             };
         }
-        let is_name = self.is_guarded_by_tls() && !self.users.are_asked() && !self.auth.proxies.vouch();
+        if let Some(caller) = shown.session.and_then(|session| self.auth.of_session(&session)) {
+            return Known::As(caller);
+        }
+        let is_name = self.is_guarded_by_tls() && !self.users.are_asked() && !self.auth.knows_people();
         match shown.certificate.filter(|_| is_name) {
             Some(name) => Known::As(self.auth.person(&name, Proof::Certificate)),
             None if self.asks() => Known::Unknown,
@@ -170,6 +185,20 @@ mod tests {
             ..password("ada", "wrong")
         };
         let certificate = Shown { certificate: Some("ada".into()), ..Shown::default() };
+        let session = Shown {
+            session: Some(Session {
+                issuer: "https://login.example.org".into(),
+                identity: oidc::Identity { subject: "7".into(), name: "ada".into(), groups: vec!["sre".into()] },
+                until: jiff::Timestamp::MAX,
+            }),
+            ..Shown::default()
+        };
+        let oidc =
+            r#"{"oidc": {"issuer": "https://login.example.org", "client_id": "x", "roles": {"admin": ["sre"]}}}"#;
+        let by_oidc =
+            Door { auth: Arc::new(Auth::new(&serde_json::from_str(oidc).unwrap()).unwrap()), ..Door::default() };
+        assert!(matches!(by_oidc.identify(session.clone()).await, Known::As(ada) if ada.may(Need::Admin)));
+        assert_eq!(by_oidc.identify(Shown::default()).await, Known::Unknown);
         let person = |name, proof, role| Known::As(Caller::person(name, proof, role));
         assert_eq!(open.identify(Shown::default()).await, Known::As(Caller::anybody()));
         assert_eq!(open.identify(certificate.clone()).await, Known::As(Caller::anybody()), "it proves nothing here");
@@ -180,9 +209,9 @@ mod tests {
         assert_eq!(known, person("ada", Proof::Password, Role::Admin));
         assert_eq!(by_proxy.identify(vouched("ada")).await, person("ada", Proof::Proxy, Role::Operate));
         assert_eq!(by_proxy.identify(vouched("bob")).await, person("bob", Proof::Proxy, Role::Read));
-        for nothing in [Shown::default(), password("ada", "right"), certificate] {
+        for nothing in [Shown::default(), password("ada", "right"), certificate, session] {
             assert_eq!(by_proxy.identify(nothing).await, Known::Unknown);
         }
-        assert!(!open.is_guarded() && by_password.is_guarded() && by_proxy.is_guarded());
+        assert!(!open.is_guarded() && by_password.is_guarded() && by_proxy.is_guarded() && by_oidc.is_guarded());
     }
 }

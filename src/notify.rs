@@ -9,7 +9,7 @@
 mod alertmanager;
 pub mod client;
 pub mod config;
-mod credential;
+pub(crate) mod credential;
 mod data;
 mod discord;
 pub mod email;

@@ -36,7 +36,8 @@ use crate::{
     discover::config::ClusterConfig,
     dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
     heartbeat::{self, Heartbeats, config::SwitchConfig},
-    http::Web,
+    http::{self, Web},
+    login::Sessions,
     model::{AlertName, Finding, Firing, NotificationKind, findings_of},
     notify::{self, Integration},
     query,
@@ -67,6 +68,7 @@ pub struct Engine {
     settings: watch::Sender<Arc<Settings>>,
     submissions: Submissions,
     heartbeats: Heartbeats,
+    sessions: Sessions,
     /// For those who ask; rules have their own.
     queries: query::Engine,
     rules: Groups,
@@ -139,6 +141,7 @@ impl Engine {
         let (own, listening) = watch::channel(plan.listening);
         let Shared { live, metrics, clock, .. } = ground.shared.clone();
         ground.tasks.spawn(self_metrics::run(listening, ground.store.clone(), live, metrics, clock, stop.clone()));
+        let sessions = sessions(&ground).await;
         let mut engine = Self {
             config,
             integrations: plan.integrations.clone(),
@@ -146,6 +149,7 @@ impl Engine {
             settings,
             submissions,
             heartbeats,
+            sessions,
             queries: engine(&plan.config, &ground),
             rules: Groups::new(stop.clone()),
             rule_parts,
@@ -248,6 +252,7 @@ impl Engine {
             reload: shared.reload.clone(),
             external_url: plan.external_url.clone(),
             door: plan.door.clone(),
+            sessions: self.sessions.clone(),
             own_names: links::own_names().into_iter().chain(config.allowed_hosts.iter().cloned()).collect(),
             submissions: self.submissions.clone(),
             rules: self.rule_parts.states.clone(),
@@ -297,6 +302,14 @@ impl Engine {
         }
         store.close(STORE_CLOSE).await;
     }
+}
+
+/// Who was logged in when an earlier run ended. What can't be read is logged in anew.
+async fn sessions(ground: &Ground) -> Sessions {
+    let (store, now) = (ground.store.clone(), ground.shared.clock.wall());
+    let read = tokio::task::spawn_blocking(move || store.value(http::SESSIONS)).await;
+    let text = read.ok().and_then(Result::ok).flatten().unwrap_or_default();
+    Sessions::restored(&text, now)
 }
 
 fn settings(plan: &Plan) -> Settings {

@@ -75,7 +75,7 @@ pub fn door(config: &Config) -> Result<Door, Vec<Problem>> {
     }
     let why = format!(
         "{at} can be reached from other machines, and nobody would have to log in: set web_config to a file with \
-         basic_auth_users, or auth to tokens or a proxy's header, or listen on 127.0.0.1:{} behind a proxy that asks for a login; where whoever reaches it may read \
+         basic_auth_users, or auth to tokens, a proxy's header or an issuer (oidc), or listen on 127.0.0.1:{} behind a proxy that asks for a login; where whoever reaches it may read \
          and silence everything, write allow_unauthenticated: true",
         at.port()
     );
@@ -85,6 +85,9 @@ pub fn door(config: &Config) -> Result<Door, Vec<Problem>> {
 /// Reads every file that deliveries, pings and remote_write need.
 pub async fn files(config: &Config, integrations: &[Integration]) -> Vec<Problem> {
     let mut problems = token_files(config).filter_map(unfit).collect::<Vec<_>>();
+    if let Err((at, why)) = config.auth.check_files().await {
+        problems.push(Problem::new(format!("auth.{at}"), why));
+    }
     let receivers = join_all(integrations.iter().map(async |integration| {
         let why = integration.check_files().await.err()?;
         Some(Problem::new(place(config, &integration.name), format!("receiver {}: {why}", integration.name)))

@@ -62,6 +62,12 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let unusable = preflight::files(&config, &integrations).await;
     errors.extend(unusable.into_iter().map(|problem| told(&problem.at, problem.message)));
     let door = preflight::door(&config);
+    if let Ok(door) = &door
+        && let Some(oidc) = &door.auth.oidc
+        && let Err(why) = oidc.reach().await
+    {
+        concerns.push(format!("auth.oidc: nobody can log in at {} now: {why}", oidc.host()));
+    }
     let by_tls = door.as_ref().is_ok_and(|door| door.tls.is_some());
     errors.extend(door.err().into_iter().flatten().map(|problem| told(&problem.at, problem.message)));
     let busy = match port(&config).await {
@@ -163,8 +169,13 @@ fn warnings(config: &Config) -> Vec<String> {
     let tokens: Vec<&PathBuf> = preflight::token_files(config).map(|(_, file)| file).collect();
     let switches = config.dead_mans_switch.iter().filter_map(|s| s.url_file.as_ref());
     let web = config::secret_files(config);
-    for file in
-        of_clusters.chain(tokens.iter().copied()).chain(switches).chain(&web).filter(|file| others_may_read(file))
+    let of_login = config.auth.oidc.iter().filter_map(|oidc| oidc.client_secret_file.as_ref());
+    for file in of_clusters
+        .chain(tokens.iter().copied())
+        .chain(switches)
+        .chain(&web)
+        .chain(of_login)
+        .filter(|file| others_may_read(file))
     {
         warnings
             .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));

@@ -84,6 +84,12 @@ pub(super) fn check(config: &Config) -> Problems {
     if config.external_url.as_ref().is_some_and(|u| !is_web(u)) {
         say("external_url", "must begin with http:// or https://, like https://watch.example.org".into());
     }
+    if config.auth.oidc.is_some() && config.external_url.is_none() {
+        say(
+            "auth.oidc",
+            "needs external_url: there the issuer sends browsers back, to <external_url>/login/callback".into(),
+        );
+    }
     for (i, _) in config.allowed_hosts.iter().enumerate().filter(|(_, name)| !is_host(name)) {
         let why = "is no name of a host: write dogwatch.example.org, without a port and without `*`";
         say(&format!("allowed_hosts[{i}]"), why.into());

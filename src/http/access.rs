@@ -39,15 +39,21 @@ const TABLE: &[Access] = &[
     see(GET, "/runbooks", Read),
     see(GET, "/runbooks/", Read),
     see(GET, "/runbooks/{alert}", Read),
-    see(GET, "/style.css", Read),
+    see(GET, "/style.css", Nothing),
     see(GET, "/refresh.js", Read),
-    see(GET, "/favicon.svg", Read),
+    see(GET, "/favicon.svg", Nothing),
     see(GET, "/metrics", Read),
     see(GET, "/federate", Read),
     // Health checks have no password.
     see(GET, "/-/healthy", Nothing),
     see(GET, "/-/ready", Nothing),
     does(POST, "/-/reload", Admin, "reload"),
+    // Who is not known has to see the page to log in, in its colours; what they are shown there is the same for all.
+    see(GET, "/login", Nothing),
+    see(GET, "/login/start", Nothing),
+    see(GET, "/login/callback", Nothing),
+    // Asks for the session that it ends; writes itself down.
+    see(POST, "/logout", Nothing),
     // Its path has a token, or the handler asks for one.
     see(BOTH, "/ping/{*what}", Nothing),
     see(GET, "/alerts", Read),
@@ -149,12 +155,13 @@ mod tests {
     use super::*;
 
     /// Files with routes, and what stands before each path of theirs.
-    const MAPS: [(&str, &str); 6] = [
+    const MAPS: [(&str, &str); 7] = [
         ("http.rs", ""),
         ("http/forms.rs", ""),
         ("http/api_v2.rs", ""),
         ("http/ping.rs", ""),
         ("http/audit.rs", ""),
+        ("http/sign_in.rs", ""),
         ("http/api_v1.rs", "/api/v1"),
     ];
 
@@ -235,9 +242,22 @@ mod tests {
             }
         }
         let posts: Vec<_> = TABLE.iter().filter(|l| l.methods.contains(&"POST") && l.action.is_empty()).collect();
-        assert!(posts.iter().all(|l| l.path.starts_with("/api/v1/") || l.path == "/ping/{*what}"), "nothing else");
+        assert!(posts.iter().all(|l| l.path.starts_with("/api/v1/") || ["/ping/{*what}", "/logout"].contains(&l.path)));
         let open: Vec<_> = TABLE.iter().filter(|l| l.need == Nothing).map(|l| l.path).collect();
-        assert_eq!(open, ["/-/healthy", "/-/ready", "/ping/{*what}"]);
+        assert_eq!(
+            open,
+            [
+                "/style.css",
+                "/favicon.svg",
+                "/-/healthy",
+                "/-/ready",
+                "/login",
+                "/login/start",
+                "/login/callback",
+                "/logout",
+                "/ping/{*what}"
+            ]
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{Web, access, api_v1::Params, asker::Asker, incidents::moment, page, page_answer};
 use crate::{
     dispatch::matchers,
-    login::{Need, Proof, Tally},
+    login::{Caller, Need, Proof, Tally},
     model::{AuditEntry, Silence, text},
 };
 
@@ -114,6 +114,21 @@ async fn write(web: &Web, asker: &Asker, line: &access::Access, named: String, d
     };
     let (who, address) = (&entry.who, &entry.address);
     tracing::info!(who, proof = %entry.proof, address, subject = %entry.subject, "{}", entry.action);
+    web.store.commit_audit(entry).await;
+}
+
+/// Writes down that somebody logged in, or out, or was refused by name.
+pub async fn login(web: &Web, caller: &Caller, asker: &Asker, action: &str, subject: String, detail: String) {
+    let entry = AuditEntry {
+        at: web.clock.wall(),
+        who: caller.name.clone(),
+        proof: caller.proof.as_str().into(),
+        address: asker.address.to_string(),
+        action: action.into(),
+        subject,
+        detail,
+    };
+    tracing::info!(who = %entry.who, proof = %entry.proof, address = %entry.address, subject = %entry.subject, "{action}");
     web.store.commit_audit(entry).await;
 }
 

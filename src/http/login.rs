@@ -1,4 +1,4 @@
-//! Who asks: a name and a password, a token, a trusted proxy's word, a certificate; and whether they may (`access`). Adds the
+//! Who asks: a name and a password, a token, a trusted proxy's word, a session, a certificate; and whether they may (`access`). Adds the
 //! headers of `web_config`.
 //!
 //! What a proxy would say of who asks is taken out of every request, from wherever it comes. Handlers learn who it is by
@@ -14,7 +14,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::{Web, access, asker::Asker, audit};
+use super::{Web, access, asker::Asker, audit, sign_in};
 use crate::login::{Caller, Door, Known, Need, Peer, Shown, Vouched};
 
 /// Returns the middleware.
@@ -24,7 +24,10 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
     let proxies = &web.door.auth.proxies;
     let address = proxies.client(request.headers(), peer.address);
     let vouched = proxies.take(request.headers_mut(), peer.address);
-    let need = access::need(request.method(), request.uri().path());
+    let mut need = access::need(request.method(), request.uri().path());
+    if sign_in::asks_for_password(&request) {
+        need = Need::Read;
+    }
     let mut response = match identify(&web, request.headers(), need, vouched, peer).await {
         Known::As(caller) if caller.may(need) => {
             request.extensions_mut().insert(Asker { caller, address });
@@ -43,7 +46,7 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
             if request.headers().contains_key(header::AUTHORIZATION) {
                 audit::refused_login(&web, address).await;
             }
-            unknown(&web.door)
+            sign_in::page_for(&web, &request).unwrap_or_else(|| unknown(&web.door))
         }
         Known::Busy => {
             let text = "Too many passwords are being checked: try again.\n";
@@ -71,7 +74,7 @@ async fn identify(web: &Web, headers: &HeaderMap, need: Need, vouched: Option<Vo
         return Known::As(Caller::stranger());
     }
     let (password, certificate) = (name_and_password(headers), peer.certificate);
-    web.door.identify(Shown { password, vouched, certificate }).await
+    web.door.identify(Shown { password, vouched, certificate, session: sign_in::session(web, headers) }).await
 }
 
 fn unknown(door: &Door) -> Response {
@@ -85,6 +88,9 @@ fn unknown(door: &Door) -> Response {
     }
     if door.auth.proxies.vouch() {
         ways.push("the word of a proxy in front: see auth.proxy_header in its configuration");
+    }
+    if door.auth.oidc.is_some() {
+        ways.push("a login by a page: see /login and auth.oidc in its configuration");
     }
     let text = format!("dogwatch asks for {}.\n", ways.join("; or for "));
     let scheme = if passwords { "Basic realm=\"dogwatch\"" } else { "Bearer realm=\"dogwatch\"" };

@@ -90,6 +90,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "runbook.html" => Some(include_str!("templates/runbook.html").to_owned()),
             "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),
             "note.html" => Some(include_str!("templates/note.html").to_owned()),
+            "login.html" => Some(include_str!("templates/login.html").to_owned()),
             "audit.html" => Some(include_str!("templates/audit.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
@@ -119,6 +120,8 @@ pub struct Frame {
     pub may_operate: bool,
     /// They may see who did what.
     pub may_audit: bool,
+    /// They logged in by a page, and can log out.
+    pub may_log_out: bool,
 }
 
 impl Frame {
@@ -136,6 +139,7 @@ impl Frame {
             csrf: String::new(),
             may_operate: true,
             may_audit: false,
+            may_log_out: false,
         }
     }
 
@@ -146,6 +150,7 @@ impl Frame {
             csrf: csrf::token(caller),
             may_operate: caller.may(Need::Operate),
             may_audit: caller.may(Need::Admin),
+            may_log_out: caller.proof == Proof::Oidc,
             ..self
         }
     }
@@ -221,6 +226,27 @@ pub fn lost(frame: &Frame, what: &str) -> Result<String, minijinja::Error> {
         what: &'a str,
     }
     render("lost.html", frame, &Lost { what })
+}
+
+/// The page to log in: at which issuer, by which path, whether by a password too, and why the last time came to nothing.
+///
+/// # Errors
+/// When a template is wrong, which the tests rule out.
+pub fn login(
+    frame: &Frame,
+    issuer: &str,
+    start: &str,
+    by_password: bool,
+    trouble: &str,
+) -> Result<String, minijinja::Error> {
+    #[derive(Serialize)]
+    struct View<'a> {
+        issuer: &'a str,
+        start: &'a str,
+        by_password: bool,
+        trouble: &'a str,
+    }
+    render("login.html", frame, &View { issuer, start, by_password, trouble })
 }
 
 /// A runbook's page.

@@ -1,13 +1,16 @@
 //! `auth:` of the configuration: who has which role, tokens, and what a proxy in front may say. Made ready before it counts.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Wrong,
+    by_role::ByRole,
     caller::{Caller, Proof, Role},
+    oidc::{Oidc, config::OidcConfig},
     proxy::{Proxies, Vouched},
+    sessions::Session,
     tokens::{TokenConfig, Tokens},
 };
 
@@ -32,33 +35,9 @@ pub struct AuthConfig {
     pub groups_header: Option<String>,
     /// Networks and addresses of proxies that are believed.
     pub trusted_proxies: Vec<String>,
-}
-
-/// Names, or groups, by the role that they have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct ByRole {
-    pub none: Vec<String>,
-    pub read: Vec<String>,
-    pub operate: Vec<String>,
-    pub admin: Vec<String>,
-}
-
-impl ByRole {
-    fn lists(&self) -> [(Role, &[String]); 4] {
-        [(Role::Admin, &self.admin), (Role::Operate, &self.operate), (Role::Read, &self.read), (Role::None, &self.none)]
-    }
-
-    /// The highest role of any of the names.
-    fn of<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Option<Role> {
-        let has = |list: &[String]| names.clone().any(|name| list.iter().any(|known| known == name));
-        self.lists().into_iter().find(|(_, list)| has(list)).map(|(role, _)| role)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lists().iter().all(|(_, list)| list.is_empty())
-    }
+    /// Where people log in by a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcConfig>,
 }
 
 impl AuthConfig {
@@ -67,6 +46,18 @@ impl AuthConfig {
         for file in self.tokens.iter_mut().filter_map(|token| token.hash_file.as_mut()) {
             *file = base.join(&*file);
         }
+        if let Some(oidc) = &mut self.oidc {
+            oidc.resolve_paths(base);
+        }
+    }
+
+    /// Reads the files that logins need.
+    ///
+    /// # Errors
+    /// Why one can't be read, with its path below `auth`.
+    pub async fn check_files(&self) -> Result<(), Wrong> {
+        let Some(oidc) = self.oidc.as_ref().and_then(|oidc| Oidc::new(oidc).ok()) else { return Ok(()) };
+        oidc.check_files().await.map_err(|why| ("oidc".to_owned(), why))
     }
 
     /// The role of somebody with this name, in these groups. Who is named has that role, whatever their groups say.
@@ -87,6 +78,8 @@ pub struct Auth {
     pub tokens: Tokens,
     /// Proxies in front.
     pub proxies: Proxies,
+    /// Where people log in by a page.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 impl Auth {
@@ -96,20 +89,38 @@ impl Auth {
     /// All that is wrong, each with its path below `auth`.
     pub fn new(config: &AuthConfig) -> Result<Self, Vec<Wrong>> {
         let (user, groups) = (config.proxy_header.as_deref(), config.groups_header.as_deref());
-        match (Tokens::new(&config.tokens), Proxies::new(user, groups, &config.trusted_proxies)) {
-            (Ok(tokens), Ok(proxies)) => Ok(Self { config: config.clone(), tokens, proxies }),
-            (tokens, proxies) => Err(tokens.err().into_iter().chain(proxies.err()).flatten().collect()),
+        let below = |wrong: Vec<Wrong>| wrong.into_iter().map(|(at, why)| (format!("oidc.{at}"), why)).collect();
+        let oidc = config.oidc.as_ref().map(|oidc| Oidc::new(oidc).map(Arc::new)).transpose().map_err(below);
+        match (Tokens::new(&config.tokens), Proxies::new(user, groups, &config.trusted_proxies), oidc) {
+            (Ok(tokens), Ok(proxies), Ok(oidc)) => Ok(Self { config: config.clone(), tokens, proxies, oidc }),
+            (tokens, proxies, oidc) => {
+                let wrong: [Option<Vec<Wrong>>; 3] = [tokens.err(), proxies.err(), oidc.err()];
+                Err(wrong.into_iter().flatten().flatten().collect())
+            }
         }
     }
 
     /// Whether there is a way to log in.
     pub fn asks(&self) -> bool {
-        !self.tokens.is_empty() || self.proxies.vouch()
+        !self.tokens.is_empty() || self.knows_people()
+    }
+
+    /// Whether people log in elsewhere, and are known here by that.
+    pub fn knows_people(&self) -> bool {
+        self.proxies.vouch() || self.oidc.is_some()
     }
 
     /// Somebody who has proved their name.
     pub fn person(&self, name: &str, proof: Proof) -> Caller {
         Caller::person(name, proof, self.config.role(name, &[]))
+    }
+
+    /// Somebody who logged in at the issuer that is asked now; what their groups may is as it is configured now.
+    pub fn of_session(&self, session: &Session) -> Option<Caller> {
+        let oidc = self.oidc.as_ref().filter(|oidc| oidc.issuer() == session.issuer)?;
+        let identity = &session.identity;
+        let caller = Caller::person(&identity.name, Proof::Oidc, oidc.role(&identity.groups));
+        Some(caller.bound_to(&identity.subject))
     }
 
     /// Somebody for whom a proxy vouches.

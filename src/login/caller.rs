@@ -74,6 +74,8 @@ pub enum Proof {
     Proxy,
     /// By a certificate.
     Certificate,
+    /// At an issuer.
+    Oidc,
 }
 
 impl Proof {
@@ -86,6 +88,7 @@ impl Proof {
             Proof::Cluster => "cluster",
             Proof::Proxy => "proxy",
             Proof::Certificate => "certificate",
+            Proof::Oidc => "oidc",
         }
     }
 }
@@ -103,13 +106,15 @@ pub struct Caller {
     pub name: String,
     /// How they proved it.
     pub proof: Proof,
+    /// What tells them apart from others of the same name; empty: nothing does.
+    subject: String,
     powers: Powers,
 }
 
 impl Caller {
     /// Whoever comes where nobody is asked who they are: they may do everything.
     pub fn anybody() -> Self {
-        Self { name: String::new(), proof: Proof::None, powers: Powers::Role(Role::Admin) }
+        Self::person(String::new(), Proof::None, Role::Admin)
     }
 
     /// Somebody who has shown nothing, where that is asked.
@@ -119,17 +124,32 @@ impl Caller {
 
     /// Somebody with a role.
     pub fn person(name: impl Into<String>, proof: Proof, role: Role) -> Self {
-        Self { name: name.into(), proof, powers: Powers::Role(role) }
+        Self { name: name.into(), proof, subject: String::new(), powers: Powers::Role(role) }
     }
 
     /// A program with a token.
     pub fn token(name: impl Into<String>, scopes: Vec<Scope>) -> Self {
-        Self { name: name.into(), proof: Proof::Token, powers: Powers::Scopes(scopes) }
+        Self { powers: Powers::Scopes(scopes), ..Self::person(name, Proof::Token, Role::None) }
     }
 
     /// A cluster's monitoring.
     pub fn cluster(name: impl Into<String>) -> Self {
-        Self { name: name.into(), proof: Proof::Cluster, powers: Powers::Scopes(vec![Scope::AlertsIn]) }
+        Self { proof: Proof::Cluster, ..Self::token(name, vec![Scope::AlertsIn]) }
+    }
+
+    /// The same, told apart from others of that name by what their issuer knows them by.
+    pub fn bound_to(self, subject: &str) -> Self {
+        Self { subject: subject.to_owned(), ..self }
+    }
+
+    /// Who they are and no other: how they proved it, their name, and what their issuer knows them by.
+    pub fn key(&self) -> [&str; 3] {
+        [self.proof.as_str(), &self.name, &self.subject]
+    }
+
+    /// Whether there is nothing that they may.
+    pub fn may_nothing(&self) -> bool {
+        self.powers == Powers::Role(Role::None)
     }
 
     /// Whether they may.
@@ -153,7 +173,7 @@ impl Caller {
 
     /// Whether a browser proves it by itself with every request, so that a page of somebody else's could use it.
     pub fn is_ambient(&self) -> bool {
-        matches!(self.proof, Proof::Password | Proof::Proxy | Proof::Certificate)
+        matches!(self.proof, Proof::Password | Proof::Proxy | Proof::Certificate | Proof::Oidc)
     }
 }
 

@@ -3,32 +3,15 @@
 //!
 //! The key is drawn at each start: a form from before a restart is refused, with words that say so.
 
-use std::sync::OnceLock;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::{caller::Caller, random, tokens::hex};
-
-/// Bytes of the key.
-const KEY_BYTES: usize = 32;
-
-static KEY: OnceLock<Option<[u8; KEY_BYTES]>> = OnceLock::new();
+use super::{caller::Caller, keyed};
 
 /// What a form of somebody carries; empty: their login is none that a browser sends by itself, or no key could be drawn.
 pub fn token(caller: &Caller) -> String {
-    let key = KEY.get_or_init(|| {
-        let mut key = [0; KEY_BYTES];
-        random(&mut key).is_ok().then_some(key)
-    });
-    let Some(key) = key.as_ref().filter(|_| caller.is_ambient()) else { return String::new() };
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    for part in ["form", caller.proof.as_str(), &caller.name] {
-        mac.update(&part.len().to_be_bytes());
-        mac.update(part.as_bytes());
-    }
-    hex(&mac.finalize().into_bytes())
+    let [proof, name, subject] = caller.key();
+    let made = caller.is_ambient().then(|| keyed::digest(&["form", proof, name, subject]));
+    made.flatten().unwrap_or_default()
 }
 
 /// Whether a form may be taken from somebody.
@@ -47,6 +30,8 @@ mod tests {
         let ada = Caller::person("ada", Proof::Password, Role::Operate);
         let other_way = Caller::person("ada", Proof::Proxy, Role::Operate);
         let bob = Caller::person("bob", Proof::Password, Role::Admin);
+        let namesakes = ["1", "2"].map(|subject| Caller::person("ada", Proof::Oidc, Role::Operate).bound_to(subject));
+        assert!(fits(&namesakes[0], &token(&namesakes[0])) && !fits(&namesakes[0], &token(&namesakes[1])));
         assert!(fits(&ada, &token(&ada)) && token(&ada).len() == 64);
         for (caller, given) in
             [(&ada, ""), (&ada, &*token(&bob)), (&ada, &*token(&other_way)), (&bob, &*token(&ada)), (&ada, "x")]

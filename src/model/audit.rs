@@ -10,13 +10,14 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who; empty: nobody was asked, or nobody was known.
     pub who: String,
-    /// How that was proved: `password`, `token`, `proxy`, `certificate`, `cluster`, `none`.
+    /// How that was proved: `password`, `token`, `proxy`, `certificate`, `cluster`, `oidc`, `none`.
     pub proof: String,
     /// From which address; before proxies that are trusted.
     pub address: String,
-    /// What: `silence`, `end silence`, `acknowledge`, `withdraw`, `note`, `reload`, `post alerts`, `refused login`.
+    /// What: `silence`, `end silence`, `acknowledge`, `withdraw`, `note`, `reload`, `post alerts`, `login`, `logout`,
+    /// `refused login`.
     pub action: String,
-    /// With what: the id of an incident or a silence; empty where there is none.
+    /// With what: the id of an incident or a silence, an issuer's name of who logged in; empty where there is none.
     pub subject: String,
     /// More, in words.
     pub detail: String,

@@ -13,7 +13,7 @@ const SECRET_FILE_MAX: u64 = 64 << 10;
 
 /// Says where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
+pub(crate) enum Credential {
     /// Here.
     Inline(Secret),
     /// In a file; white space around it is not part of it.
@@ -25,7 +25,7 @@ impl Credential {
     ///
     /// # Errors
     /// When both are.
-    pub(super) fn from_either(inline: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<Self>, &'static str> {
+    pub(crate) fn from_either(inline: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<Self>, &'static str> {
         // Empty is not given, as for Alertmanager.
         let inline = inline.filter(|secret| !secret.reveal().is_empty());
         match (inline, file.filter(|path| !path.as_os_str().is_empty())) {
@@ -51,7 +51,7 @@ impl Credential {
     ///
     /// # Errors
     /// When its file can't be read or holds nothing; the message names the file and never its contents.
-    pub(super) async fn read(&self) -> Result<Secret, String> {
+    pub(crate) async fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
             Self::File(path) => {

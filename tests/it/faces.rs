@@ -177,6 +177,7 @@ impl Rig {
             clock,
             reload: mpsc::channel(1).0,
             external_url: "https://watch.example.org/".into(),
+            sessions: dogwatch::login::Sessions::default(),
             own_names: Arc::new([]),
             door: Default::default(),
             submissions,

@@ -77,6 +77,7 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         clock,
         reload,
         external_url: external_url.to_owned(),
+        sessions: dogwatch::login::Sessions::default(),
         own_names: Arc::new([]),
         door: Default::default(),
         submissions: dogwatch::dispatch::Submissions::new().0,

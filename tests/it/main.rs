@@ -20,6 +20,7 @@ mod login;
 mod metrics;
 mod notify;
 mod out_of_files;
+mod oidc;
 mod peers;
 mod promql;
 mod readable;

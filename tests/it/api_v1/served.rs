@@ -58,6 +58,7 @@ impl Api {
             clock,
             reload,
             external_url: "https://watch.example.org".into(),
+            sessions: dogwatch::login::Sessions::default(),
             own_names: Arc::new([]),
             door: Default::default(),
             submissions: dogwatch::dispatch::Submissions::new().0,
