@@ -23,6 +23,9 @@ use crate::{
 /// So much of a body is read for its end; of a longer one, as much is read.
 const READ_MAX: usize = 16 << 20;
 
+/// Less of a token's end tells nobody anything.
+const PIECE_MIN: usize = 4;
+
 /// A body must come within this; a ping counts all the same, with what came of it.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
@@ -50,8 +53,7 @@ async fn take(
     }
     // A job that shows how it pings (`curl -v`) shows its token, and pages show what it sent.
     let secret = if asker.caller.may_ping() { bearer(&headers).unwrap_or_default() } else { token };
-    let without_token = |text: &str| if secret.is_empty() { String::new() } else { text.replace(secret, "<token>") };
-    let (body, user_agent) = (without_token(&text(&tail)), without_token(agent));
+    let (body, user_agent) = (without_token(&text(&tail), secret, cut), without_token(agent, secret, false));
     let ping = Ping { exit_status, body, user_agent, ..Ping::new(web.clock.wall(), kind) };
     let taken = if asker.caller.may_ping() {
         web.heartbeats.ping_by_name(token, ping).await
@@ -89,6 +91,16 @@ fn meaning(what: &str) -> Option<(Kind, Option<u8>)> {
             status => Some((Kind::Fail, Some(status))),
         },
     }
+}
+
+/// A text without the token. One of which the beginning was cut off may begin within it.
+fn without_token(text: &str, token: &str, cut: bool) -> String {
+    if token.is_empty() {
+        return String::new();
+    }
+    let pieces = (1..token.len()).filter_map(|from| token.get(from..)).filter(|piece| cut && piece.len() >= PIECE_MIN);
+    let text = pieces.filter_map(|piece| text.strip_prefix(piece)).next().unwrap_or(text);
+    text.replace(token, "<token>")
 }
 
 /// The end of a body, and whether anything was left out. Whatever goes wrong on the way, the ping itself has arrived.
@@ -139,6 +151,18 @@ mod tests {
         for other in ["256", "-1", "+1", "1.0", "starts", "Start", "start/fail", " "] {
             check(other, None);
         }
+    }
+
+    #[test]
+    fn no_piece_of_a_token_is_left_of_a_body() {
+        let check = |text: &str, cut, expected: &str| {
+            assert_eq!(without_token(text, "0123456789abcdef", cut), expected, "{text} {cut}");
+        };
+        check("curl /ping/0123456789abcdef/fail", false, "curl /ping/<token>/fail");
+        check("89abcdef/fail 0123456789abcdef", true, "/fail <token>");
+        check("123456789abcdef", true, "");
+        check("89abcdef/fail", false, "89abcdef/fail");
+        check("def is a word", true, "def is a word");
     }
 
     #[tokio::test]
