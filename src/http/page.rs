@@ -33,7 +33,7 @@ pub use silences::SilencesPage;
 pub use target::TargetPage;
 
 use crate::{
-    login::{Caller, Need, csrf},
+    login::{Caller, Need, Proof, csrf},
     model::{Job, TargetKey, text},
     runbook::Runbook,
 };

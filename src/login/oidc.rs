@@ -187,12 +187,11 @@ impl Oidc {
         let provider = self.provider(KNOWN_FOR).await.map_err(Trouble::Unreachable)?;
         let client = self.client(&provider, redirect).await?;
         let verifier = PkceCodeVerifier::new(begun.verifier().map_err(Trouble::Refused)?);
-        let session = self.exchange.session().await.map_err(Trouble::Refused)?;
-        let ask = |request| self.exchange.ask(&session, request);
+        let asking = self.exchange.asking().await.map_err(Trouble::Refused)?;
         let request = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|e| Trouble::Unreachable(format!("the issuer names no token endpoint: {e}")))?;
-        let tokens = match request.set_pkce_verifier(verifier).request_async(&ask).await {
+        let tokens = match request.set_pkce_verifier(verifier).request_async(&asking).await {
             Ok(tokens) => tokens,
             Err(RequestTokenError::Request(e)) => return Err(Trouble::Unreachable(e.to_string())),
             Err(e) => return Err(Trouble::Refused(self.exchange.without_secret(&because(&e)).await)),
@@ -202,7 +201,7 @@ impl Oidc {
             let subject = SubjectIdentifier::new(said.subject.clone());
             let request = client.user_info(tokens.access_token().clone(), Some(subject));
             let request = request.map_err(|e| Trouble::Unreachable(because(&e)))?;
-            let more: UserInfoClaims<Others, CoreGenderClaim> = match request.request_async(&ask).await {
+            let more: UserInfoClaims<Others, CoreGenderClaim> = match request.request_async(&asking).await {
                 Ok(more) => more,
                 Err(UserInfoError::Request(e)) => return Err(Trouble::Unreachable(e.to_string())),
                 Err(e) => return Err(Trouble::Refused(because(&e))),
@@ -278,9 +277,8 @@ impl Oidc {
     }
 
     async fn discover(&self) -> Result<Arc<CoreProviderMetadata>, String> {
-        let session = self.exchange.session().await?;
-        let ask = |request| self.exchange.ask(&session, request);
-        let asked = CoreProviderMetadata::discover_async(self.issuer.clone(), &ask);
+        let asking = self.exchange.asking().await?;
+        let asked = CoreProviderMetadata::discover_async(self.issuer.clone(), &asking);
         match tokio::time::timeout(DISCOVERY_WITHIN, asked).await {
             Ok(Ok(provider)) => Ok(Arc::new(provider)),
             Ok(Err(e)) => Err(because(&e)),

@@ -78,4 +78,6 @@ server.on("request", async (request, response) => {
   }
 });
 process.stdin.resume().on("end", () => process.exit());
+// One line is read of what it says; it says more.
+process.stdout.on("error", () => {});
 console.log(issuer);

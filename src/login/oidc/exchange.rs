@@ -1,8 +1,8 @@
 //! Requests to an issuer, by the same client as those to receivers: its CA, proxies, deadlines; answers within a limit.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, pin::Pin, sync::Arc, time::Duration};
 
-use openidconnect::{HttpRequest, HttpResponse};
+use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use thiserror::Error;
 
 use super::config::OidcConfig;
@@ -30,7 +30,7 @@ pub struct Failed(String);
 /// How an issuer is asked.
 #[derive(Debug)]
 pub struct Exchange {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     secret: Option<Credential>,
 }
 
@@ -50,7 +50,7 @@ impl Exchange {
         }
         let secret = Credential::from_either(config.client_secret.as_ref(), config.client_secret_file.as_ref());
         let secret = secret.map_err(|why| ("client_secret".to_owned(), why.to_owned()))?;
-        Ok(Self { http, secret })
+        Ok(Self { http: Arc::new(http), secret })
     }
 
     /// Our secret, as it is now.
@@ -77,15 +77,40 @@ impl Exchange {
     ///
     /// # Errors
     /// When a certificate can't be read.
-    pub(super) async fn session(&self) -> Result<Session, String> {
-        self.http.client(REQUEST_WITHIN).await
+    pub(super) async fn asking(&self) -> Result<Asking, String> {
+        Ok(Asking { session: self.http.client(REQUEST_WITHIN).await?, http: self.http.clone() })
     }
 
-    /// Asks.
-    pub(super) async fn ask(&self, session: &Session, request: HttpRequest) -> Result<HttpResponse, Failed> {
+    /// What an issuer said, without our secret.
+    pub(super) async fn without_secret(&self, said: &str) -> String {
+        match self.secret().await {
+            Ok(Some(secret)) => said.replace(secret.reveal(), "<secret>"),
+            _ => said.to_owned(),
+        }
+    }
+}
+
+/// Connections for some requests, as the crate asks for them.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    http: Arc<HttpClient>,
+    session: Session,
+}
+
+impl<'c> AsyncHttpClient<'c> for Asking {
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failed>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.clone().ask(request))
+    }
+}
+
+impl Asking {
+    async fn ask(self, request: HttpRequest) -> Result<HttpResponse, Failed> {
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string().parse().map_err(|e| Failed(format!("the issuer named no URL: {e}")))?;
-        let ask = self.http.request(session, parts.method, url).await.map_err(Failed)?;
+        let ask = self.http.request(&self.session, parts.method, url).await.map_err(Failed)?;
         let failed = |e: reqwest::Error| Failed(because(&e.without_url()));
         let mut answer = ask.headers(parts.headers).body(body).send().await.map_err(failed)?;
         let mut response = HttpResponse::new(Vec::new());
@@ -98,14 +123,6 @@ impl Exchange {
             response.body_mut().extend_from_slice(&chunk);
         }
         Ok(response)
-    }
-
-    /// What an issuer said, without our secret.
-    pub(super) async fn without_secret(&self, said: &str) -> String {
-        match self.secret().await {
-            Ok(Some(secret)) => said.replace(secret.reveal(), "<secret>"),
-            _ => said.to_owned(),
-        }
     }
 }
 
