@@ -232,6 +232,7 @@ pub fn serve(address: &str, dir: &str) {
             clock,
             reload,
             external_url: String::new(),
+            sessions: dogwatch::login::Sessions::default(),
             own_names: Arc::new([]),
             door: Default::default(),
             submissions: dogwatch::dispatch::Submissions::new().0,
