@@ -6,6 +6,7 @@
 pub mod alert;
 mod audit;
 pub mod cause;
+pub mod check;
 pub mod cluster;
 pub mod coverage;
 pub mod cron;
@@ -32,6 +33,7 @@ pub mod verdict;
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use audit::AuditEntry;
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
+pub use check::{CHECKS, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests, ServerLease,
