@@ -7,6 +7,7 @@
 
 pub mod condition;
 pub mod config;
+mod dns;
 mod found;
 mod http;
 mod options;
@@ -30,25 +31,28 @@ use crate::{
     model::{Failure, Job, Observation, Reason, Target, TargetKey},
 };
 
-/// The checks of the configuration in force, by the target that each of them is.
+/// The checks of the configuration in force, by group and name.
 #[derive(Clone, Debug, Default)]
-pub struct Checks(Arc<RwLock<HashMap<TargetKey, Arc<CheckConfig>>>>);
+pub struct Checks(Arc<RwLock<HashMap<(Arc<str>, Job), Arc<CheckConfig>>>>);
 
 impl Checks {
     /// Puts others in force.
-    pub fn set(&self, checks: HashMap<TargetKey, Arc<CheckConfig>>) {
+    pub fn set(&self, checks: impl Iterator<Item = (TargetKey, Arc<CheckConfig>)>) {
+        let checks = checks.map(|(key, check)| ((key.cluster, key.job), check)).collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = checks;
     }
 
     /// Returns what a target asks; `None`: it is no check any more.
     pub fn get(&self, key: &TargetKey) -> Option<Arc<CheckConfig>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(key.cluster.clone(), key.job)).cloned()
     }
 }
 
 /// Makes a check once.
 pub async fn probe(target: &Arc<Target>, check: &CheckConfig, clock: &Clock) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
+    let here = target.node.as_ref().map(|_| check.at_node(&target.key.instance));
+    let check = here.as_ref().unwrap_or(check);
     let mut found = Found::new(begun + target.timeout);
     let asked = timeout_at(begun + target.timeout, check.ask(&mut found)).await;
     let took = clock.mono() - begun;

@@ -4,6 +4,7 @@
 //! (see `store`) is serde-serialisable and may only grow fields that have defaults.
 
 pub mod alert;
+mod at_nodes;
 mod audit;
 pub mod cause;
 pub mod check;
@@ -31,6 +32,7 @@ pub mod text;
 pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
+pub use at_nodes::at_nodes;
 pub use audit::AuditEntry;
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use check::{CHECKS, CheckName, CheckTraits, Measure, Quota};

@@ -173,12 +173,12 @@ impl Watching {
 
     /// Puts checks in force for the prober; returns their targets by group.
     fn check(&self, config: &Config) -> BTreeMap<Arc<str>, Vec<Target>> {
-        let (mut groups, mut all): (BTreeMap<Arc<str>, Vec<Target>>, _) = (BTreeMap::new(), HashMap::new());
-        for (target, check) in config.check_targets() {
-            all.insert(target.key.clone(), check);
+        let all = config.check_targets();
+        self.checks.set(all.iter().map(|(target, check)| (target.key.clone(), check.clone())));
+        let mut groups: BTreeMap<Arc<str>, Vec<Target>> = BTreeMap::new();
+        for (target, _) in all {
             groups.entry(target.key.cluster.clone()).or_default().push(target);
         }
-        self.checks.set(all);
         groups
     }
 

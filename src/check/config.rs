@@ -10,8 +10,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{condition::Condition, found::Found, http, is_free, tcp, tls};
-pub use super::{http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
+use super::{condition::Condition, dns, found::Found, http, is_free, tcp, tls};
+pub use super::{dns::DnsConfig, http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
 use crate::model::{
     CHECKS, CheckName, CheckTraits, Failure, Job, ProbeSpec, Quota, Severity, Target, TargetKey, duration,
 };
@@ -39,6 +39,12 @@ pub struct CheckConfig {
     /// A handshake, and the certificates that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Box<TlsConfig>>,
+    /// A question by DNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Box<DnsConfig>>,
+    /// Made at every node of its cluster, and judged together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodesConfig>,
     /// Time between two probes; without it `defaults.interval`.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
@@ -63,23 +69,33 @@ fn critical() -> Severity {
     Severity::Critical
 }
 
+/// `nodes:` of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodesConfig {
+    /// The port at each node's address.
+    pub port: u16,
+}
+
 /// The kind of a check.
 #[derive(Clone, Copy, Debug)]
 enum Kind<'a> {
     Http(&'a HttpConfig),
     Tcp(&'a TcpConfig),
     Tls(&'a TlsConfig),
+    Dns(&'a DnsConfig),
 }
 
 /// The keys of all kinds.
-const KINDS: &str = "http, tcp or tls";
+const KINDS: &str = "http, tcp, tls or dns";
 
 impl CheckConfig {
     fn kinds(&self) -> impl Iterator<Item = Kind<'_>> {
         let http = self.http.as_deref().map(Kind::Http);
         let tcp = self.tcp.as_deref().map(Kind::Tcp);
         let tls = self.tls.as_deref().map(Kind::Tls);
-        [http, tcp, tls].into_iter().flatten()
+        let dns = self.dns.as_deref().map(Kind::Dns);
+        [http, tcp, tls, dns].into_iter().flatten()
     }
 
     /// Returns a check of one place, with every default: `https://…`, `http://…`, `tcp://host:port`, `tls://host:port`.
@@ -108,6 +124,7 @@ impl CheckConfig {
             Some(Kind::Http(c)) => c.url.to_string(),
             Some(Kind::Tcp(c)) => c.address.clone(),
             Some(Kind::Tls(c)) => c.address.clone(),
+            Some(Kind::Dns(c)) => format!("{} {} at {}", c.kind, c.name, c.server),
             None => String::new(),
         }
     }
@@ -115,7 +132,9 @@ impl CheckConfig {
     /// `host:port`
     fn instance(&self) -> String {
         match self.kinds().next() {
+            _ if self.nodes.is_some() => "nodes".to_owned(),
             Some(Kind::Http(c)) => c.place().map_or_else(|_| c.url.to_string(), |place| place.to_string()),
+            Some(Kind::Dns(c)) => c.place().map_or_else(|_| c.server.clone(), |place| place.to_string()),
             _ => self.at(),
         }
     }
@@ -123,6 +142,7 @@ impl CheckConfig {
     /// The kind's key, and how much it asks of a host: the less, the plainer.
     fn layer(&self) -> (&'static str, u8) {
         match self.kinds().next() {
+            Some(Kind::Dns(_)) => ("dns", 0),
             Some(Kind::Tcp(_)) | None => ("tcp", 1),
             Some(Kind::Tls(_)) => ("tls", 2),
             Some(Kind::Http(_)) => ("http", 3),
@@ -135,6 +155,7 @@ impl CheckConfig {
             Some(Kind::Http(c)) => c.conditions(),
             Some(Kind::Tcp(c)) => c.expect.0.iter().collect(),
             Some(Kind::Tls(c)) => c.expect.iter().collect(),
+            Some(Kind::Dns(c)) => c.expect.iter().collect(),
             None => Vec::new(),
         };
         all.into_iter()
@@ -146,8 +167,19 @@ impl CheckConfig {
             Some(Kind::Http(c)) => http::probe(c, found).await,
             Some(Kind::Tcp(c)) => tcp::probe(c, found).await,
             Some(Kind::Tls(c)) => tls::probe(c, found).await,
+            Some(Kind::Dns(c)) => dns::probe(c, found).await,
             None => Ok(()),
         }
+    }
+
+    /// Returns the same as it is made at one node.
+    pub(super) fn at_node(&self, instance: &str) -> Self {
+        let mut here = self.clone();
+        here.tcp.iter_mut().for_each(|c| c.address = instance.to_owned());
+        here.tls.iter_mut().for_each(|c| c.address = instance.to_owned());
+        here.dns.iter_mut().for_each(|c| c.server = instance.to_owned());
+        here.http.iter_mut().for_each(|c| c.connect_to = Some(instance.to_owned()));
+        here
     }
 
     /// Returns the name of the group that it is shown and diagnosed in: its cluster's, or [`CHECKS`].
@@ -171,6 +203,7 @@ impl CheckConfig {
             down: self.down.map_or_else(Quota::default, |down| down.0),
             depends_on: self.depends_on.iter().filter_map(|name| CheckName::new(name)).collect(),
             severity: self.severity,
+            nodes_port: self.nodes.map(|nodes| nodes.port),
             place: u32::try_from(place).unwrap_or(u32::MAX),
         };
         let key = TargetKey {
@@ -193,7 +226,8 @@ impl CheckConfig {
         let http = self.http.iter_mut().flat_map(|c| c.files().collect::<Vec<_>>());
         let tcp = self.tcp.iter_mut().flat_map(|c| c.tls_config.files());
         let tls = self.tls.iter_mut().flat_map(|c| c.tls_config.files());
-        http.chain(tcp).chain(tls).for_each(|path: &mut PathBuf| *path = base.join(&*path));
+        let dns = self.dns.iter_mut().flat_map(|c| c.tls_config.files());
+        http.chain(tcp).chain(tls).chain(dns).for_each(|path: &mut PathBuf| *path = base.join(&*path));
     }
 
     /// Returns the files that it needs.
@@ -202,7 +236,8 @@ impl CheckConfig {
         let http = all.http.iter_mut().flat_map(|c| c.files().collect::<Vec<_>>());
         let tcp = all.tcp.iter_mut().flat_map(|c| c.tls_config.files());
         let tls = all.tls.iter_mut().flat_map(|c| c.tls_config.files());
-        http.chain(tcp).chain(tls).map(|path| path.clone()).collect()
+        let dns = all.dns.iter_mut().flat_map(|c| c.tls_config.files());
+        http.chain(tcp).chain(tls).chain(dns).map(|path| path.clone()).collect()
     }
 
     /// What is wrong with it by itself: `(key, why)`.
@@ -225,11 +260,30 @@ impl CheckConfig {
                 say(&format!(".labels.{name}"), "this label is set by dogwatch itself: choose another one");
             }
         }
+        let address = match self.kinds().next() {
+            Some(Kind::Tcp(c)) => Some((".tcp.address", c.address.is_empty(), c.place())),
+            Some(Kind::Tls(c)) => Some((".tls.address", c.address.is_empty(), c.place())),
+            Some(Kind::Dns(c)) => Some((".dns.server", c.server.is_empty(), c.place())),
+            Some(Kind::Http(_)) | None => None,
+        };
+        match (address, self.nodes) {
+            (Some((key, false, _)), Some(_)) => say(key, "it is asked at every node's address: leave this out"),
+            (Some((key, true, _)), None) => say(key, "is missing: where is it to be asked?"),
+            (Some((key, false, Err(why))), None) => say(key, &why),
+            _ => {}
+        }
+        if self.nodes.is_some() && self.cluster.is_none() {
+            say(".nodes", "of which cluster? Give `cluster`, too");
+        }
+        if self.nodes.is_some_and(|nodes| nodes.port == 0) {
+            say(".nodes.port", "must be from 1 to 65535");
+        }
         for kind in self.kinds() {
             let (key, found) = match kind {
                 Kind::Http(c) => ("http", c.problems()),
                 Kind::Tcp(c) => ("tcp", c.problems()),
                 Kind::Tls(c) => ("tls", c.problems()),
+                Kind::Dns(c) => ("dns", c.problems()),
             };
             all.extend(found.into_iter().map(|(at, why)| (format!(".{key}{at}"), why)));
         }

@@ -70,6 +70,9 @@ pub struct HttpConfig {
     /// Certificates.
     #[serde(default)]
     pub tls_config: TlsFiles,
+    /// Where to connect in place of the URL's host: a node.
+    #[serde(skip)]
+    pub connect_to: Option<String>,
 }
 
 fn get() -> String {

@@ -25,7 +25,8 @@ const SENT_MAX: usize = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TcpConfig {
-    /// `host:port`
+    /// `host:port`; empty at nodes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
     /// What is said first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,13 +46,18 @@ pub struct TcpConfig {
 }
 
 impl TcpConfig {
+    /// Returns where it connects to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn place(&self) -> Result<Place, String> {
+        Place::read(&self.address, None)
+    }
+
     /// Returns what is wrong with it: `(key, why)`.
     pub(super) fn problems(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         let mut say = |key: String, why: &str| all.push((key, why.to_owned()));
-        if let Err(why) = Place::read(&self.address, None) {
-            say(".address".to_owned(), &why);
-        }
         if self.tls && self.starttls.is_some() {
             say(String::new(), "tls and starttls exclude each other: TLS begins at once, or by a word");
         }
@@ -77,7 +83,7 @@ impl TcpConfig {
 
 /// Connects, says what there is to say, and reads what has to come.
 pub(super) async fn probe(c: &TcpConfig, found: &mut Found) -> Result<(), Failure> {
-    let place = Place::read(&c.address, None).map_err(|why| Failure::new(Reason::Dns, why))?;
+    let place = c.place().map_err(|why| Failure::new(Reason::Dns, why))?;
     let mut stream = found.line.connect(&place, c.is_secure(), None).await?;
     if let Some(protocol) = c.starttls {
         stream = starttls::begin(protocol, stream, &place, found).await?;

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{config::CheckConfig, *};
-use crate::dial::testing::{Authority, Clients, tls_config};
+use crate::dial::testing::{Authority, Clients, Server, ok, tls_config};
 
 /// A step of a server: what it says, or what it waits for.
 #[derive(Clone, Copy)]
@@ -103,6 +103,26 @@ async fn each_protocol_is_asked_for_tls_in_its_words() {
     let refused = Some("it refuses StartTLS (LDAP result 52) (tls)");
     check("ldap", &[Hears(LDAP), Says(b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x34\x04\0\x04\0"), Hears(b"x")], refused)
         .await;
+}
+
+#[tokio::test]
+async fn credentials_go_to_the_host_of_the_check_alone() {
+    let other = Server::start(None, |_| ok("here")).await;
+    let place = other.url("http", "/elsewhere").to_string();
+    let first = Server::start(None, move |seen| {
+        let to = if seen.path == "/" { "/again" } else { &place };
+        ::http::Response::builder().status(302).header("location", to).body(Default::default()).unwrap()
+    })
+    .await;
+    let http =
+        json!({"url": first.url("http", "/"), "authorization": {"credentials": "abc"}, "headers": {"X-Key": "k"}});
+    let seen = asked(json!({"name": "x", "http": http})).await;
+    assert_eq!((seen.failure, seen.http_status), (None, Some(200)));
+    let sent =
+        |server: &Server| server.seen().iter().map(|s| (s.path.clone(), s.authorization.clone())).collect::<Vec<_>>();
+    let bearer = Some("Bearer abc".to_owned());
+    assert_eq!(sent(&first), [("/".to_owned(), bearer.clone()), ("/again".to_owned(), bearer)]);
+    assert_eq!(sent(&other), [("/elsewhere".to_owned(), None)]);
 }
 
 #[tokio::test]

@@ -13,13 +13,14 @@ use crate::{
 };
 
 /// The port that a check without one means.
-pub(super) const USUAL: u16 = 443;
+const USUAL: u16 = 443;
 
 /// `tls:` of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// `host:port`
+    /// `host:port`; empty at nodes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
     /// The protocol that begins TLS by a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,12 +34,17 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
+    /// Returns where it connects to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn place(&self) -> Result<Place, String> {
+        Place::read(&self.address, Some(USUAL))
+    }
+
     /// Returns what is wrong with it: `(key, why)`.
     pub(super) fn problems(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        if let Err(why) = Place::read(&self.address, Some(USUAL)) {
-            all.push((".address".to_owned(), why));
-        }
         if let Some((key, why)) = self.tls_config.problem() {
             let dot = if key.is_empty() { "" } else { "." };
             all.push((format!(".tls_config{dot}{key}"), why));
@@ -54,7 +60,7 @@ impl TlsConfig {
 
 /// Shakes hands.
 pub(super) async fn probe(c: &TlsConfig, found: &mut Found) -> Result<(), Failure> {
-    let place = Place::read(&c.address, Some(USUAL)).map_err(|why| Failure::new(crate::model::Reason::Dns, why))?;
+    let place = c.place().map_err(|why| Failure::new(crate::model::Reason::Dns, why))?;
     let mut stream = found.line.connect(&place, true, None).await?;
     if let Some(protocol) = c.starttls {
         stream = starttls::begin(protocol, stream, &place, found).await?;

@@ -3,7 +3,7 @@
 mod checks;
 mod print;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
 use anstyle::AnsiColor;
 use serde::Serialize;
@@ -139,21 +139,23 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let mut unread = Vec::new();
     let mut problems = Vec::new();
     let mut gaps = Vec::new();
-    let checked = checks::probe(&config, &args).await;
+    let checked = checks::wanted(&config, &args);
     let mut called = checked.others;
-    seen.extend(checked.probed);
+    let mut snapshots = HashMap::new();
     let clusters = if checked.is_all { &[] } else { &config.clusters[..] };
     for cluster in clusters {
         match probe_cluster(cluster, &config, &args).await {
             Ok(found) => {
                 called.extend(found.others);
                 seen.extend(found.probed);
+                snapshots.insert(cluster.name.as_str(), found.snapshot);
                 unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
                 gaps.extend(found.gaps.into_iter().map(|gap| NotWatched::new(&cluster.name, gap)));
             }
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
+    seen.extend(checks::run(checks::at_nodes(checked.wanted, &snapshots)).await);
     seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
@@ -217,6 +219,7 @@ fn why_no_target(config: &Config, args: &ProbeArgs, called: &[String], failed: b
 /// What was seen of a cluster.
 struct Seen {
     probed: Vec<Probed>,
+    snapshot: ClusterSnapshot,
     /// Why nodes or API servers that it may have are not among them.
     unread: Option<String>,
     /// Components of which nothing was seen.
@@ -280,7 +283,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     gaps.retain(|gap| gap.is_open(observations.iter().map(|o| o.target.key.job)));
     let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
     let others = others.iter().map(|t| t.key.to_string()).collect();
-    Ok(Seen { probed, unread, gaps, others })
+    Ok(Seen { probed, snapshot, unread, gaps, others })
 }
 
 /// The gap of a component that a cluster need not have.

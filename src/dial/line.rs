@@ -4,7 +4,8 @@
 //! Never kept for later: that a connection comes about is part of what a check asks.
 
 use std::{
-    fmt,
+    fmt, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,6 +22,7 @@ use super::{
     failure::{self, ClientAuth, Spoken},
     identity,
     proxy::Proxies,
+    resolve,
     steps::Steps,
     stream::BoxedStream,
     tls::Handshake,
@@ -166,6 +168,19 @@ impl Line {
     /// Begins now, and ends by `deadline`.
     pub fn new(deadline: Instant) -> Self {
         Self(Steps::start(deadline))
+    }
+
+    /// Returns the addresses of a place.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn resolve(&mut self, place: &Place) -> Result<Vec<SocketAddr>, Failure> {
+        resolve::addresses(&place.endpoint(false), &mut self.0).await
+    }
+
+    /// Says what the operating system's word on a socket towards a place means.
+    pub fn failed(error: &io::Error, place: &Place) -> Failure {
+        failure::connecting(error, place)
     }
 
     /// Connects by TCP, through a proxy where one is given (`http://`, `https://` or `socks5://host:port`).

@@ -1,6 +1,7 @@
 //! What ingest keeps of one cluster: a tracker for each target, and what discovery last knew.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet},
     sync::Arc,
     time::Duration,
@@ -17,7 +18,7 @@ use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
         CHECKS, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster,
-        LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange,
+        LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -322,14 +323,24 @@ impl Cluster {
         quorum.map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
     }
 
+    /// Returns the targets that its checks are, each at every node where it is made at nodes.
+    pub fn checks_now(&self) -> Cow<'_, [Target]> {
+        let is_at_nodes = |t: &Target| t.spec.check().is_some_and(|check| check.nodes_port.is_some());
+        if !self.checks.iter().any(is_at_nodes) {
+            return Cow::Borrowed(&self.checks);
+        }
+        Cow::Owned(self.checks.iter().flat_map(|check| at_nodes(check, &self.snapshot)).collect())
+    }
+
     /// Returns whether its targets are those that the schedule has.
     pub fn is_scheduled(&self) -> bool {
         let same = |(told, target): (&Arc<Target>, &Target)| {
             let guessed = target.guessed && !self.adopted.contains(&target.key);
             if guessed == target.guessed { **told == *target } else { **told == Target { guessed, ..target.clone() } }
         };
-        let count = self.discovered.len() + self.checks.len();
-        let targets = self.discovered.iter().chain(&self.checks);
+        let checks = self.checks_now();
+        let count = self.discovered.len() + checks.len();
+        let targets = self.discovered.iter().chain(&*checks);
         self.scheduled.len() == count && count > 0 && self.scheduled.iter().zip(targets).all(same)
     }
 

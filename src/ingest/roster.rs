@@ -90,7 +90,7 @@ impl Ingest {
             }
             return;
         }
-        let targets: Vec<Target> = cluster.discovered.iter().chain(&cluster.checks).cloned().collect();
+        let targets: Vec<Target> = cluster.discovered.iter().chain(&*cluster.checks_now()).cloned().collect();
         let mut scheduled = Vec::with_capacity(targets.len());
         let mut fresh = Vec::new();
         let mut keep = HashSet::with_capacity(targets.len());

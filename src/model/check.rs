@@ -94,6 +94,9 @@ pub struct CheckTraits {
     pub down: Quota,
     /// The checks that it can't work without.
     pub depends_on: Vec<CheckName>,
+    /// Made at this port of every node, and judged together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes_port: Option<u16>,
     /// Of its finding.
     pub severity: Severity,
     /// Its place in the configuration, as the last word on the order.

@@ -116,6 +116,31 @@ async fn a_cluster_outage_with_fifty_checks_behind_it_is_one_message() {
 }
 
 #[tokio::test]
+async fn a_port_of_every_node_is_judged_together() {
+    let (sink, dir) = (HookServer::start().await, tempfile::tempdir().unwrap());
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let port = crate::alerting::watch::free_port();
+    let mut served = Vec::new();
+    for node in 11..=13 {
+        let listener = tokio::net::TcpListener::bind((format!("127.0.0.{node}"), port)).await.unwrap();
+        let router = axum::Router::new().fallback(async |headers: axum::http::HeaderMap| {
+            if headers.get("host").is_some_and(|host| host == "shop.test") { "ok" } else { "another site" }
+        });
+        served.push(tokio::spawn(async move { axum::serve(listener, router).await }));
+    }
+    let entry = cluster.config();
+    let check = json!([{"name": "c-ingress", "cluster": entry.name, "interval": "1s", "timeout": "1s",
+        "nodes": {"port": port}, "http": {"url": "http://shop.test/", "expect": ["body == \"ok\""]}}]);
+    let watch = Watch::start(&format!("{}clusters: {}\nchecks: {check}\n", told_to(&sink), json!([entry]))).await;
+    eventually("it is up at every node", async || checks(&watch, "up").await == 3).await;
+    served.remove(1).abort();
+    eventually("it is told", async || !messages(&sink, "firing").is_empty()).await;
+    let told = messages(&sink, "firing")[0].to_string();
+    let words = format!("NodePort {port} (c-ingress) refuses connections on 1 of 3 nodes: ");
+    assert!(told.contains(&words), "{told}");
+}
+
+#[tokio::test]
 async fn a_reload_changes_only_what_is_written_anew() {
     let (sink, site) = (HookServer::start().await, HookServer::start().await);
     let entry = |name: &str, more: &str| {
@@ -165,5 +190,8 @@ fn mistakes_are_told_with_their_place() {
     check("{name: a, http: {url: 'http://a', expect: ['banner ~ \"x\"']}}", &["nothing of this kind"]);
     check("{name: a, http: {url: 'http://a', status: [two]}}", &["write statuses like 200"]);
     check("{name: a, tcp: {address: 'a'}}", &["it has no port"]);
+    check("{name: a, tcp: {expect: x}}", &["checks[0].tcp.address", "where is it to be asked?"]);
+    check("{name: a, nodes: {port: 1}, tcp: {expect: x}}", &["of which cluster?"]);
+    check("{name: a, dns: {server: 10.0.0.10, name: a, type: ABC}}", &["this is no type of record"]);
     check("{name: a, tcp: {address: 'a:1', expect: '('}}", &["this is no regular expression"]);
 }

@@ -45,7 +45,9 @@ pub(super) async fn run(
     let place = place_of(&request.url).map_err(|why| Failure::new(Reason::Answer, why))?;
     let is_tls = request.url.scheme() == "https";
     let proxy = c.proxy_url.as_ref().map(|url| url.reveal());
-    let mut stream = found.line.connect(&place, is_tls, proxy).await?;
+    let elsewhere = c.connect_to.as_ref().filter(|_| request.url.origin() == c.url.origin());
+    let elsewhere = elsewhere.and_then(|at| Place::read(at, None).ok());
+    let mut stream = found.line.connect(elsewhere.as_ref().unwrap_or(&place), is_tls, proxy).await?;
     let mut by_2 = c.http_version == Some(HttpVersion::Http2);
     if is_tls {
         let offered = match c.http_version {

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::check::{self, config::CheckConfig};
+use crate::{
+    check::{self, config::CheckConfig},
+    model,
+};
+
+/// A target with what it asks.
+type Asked = (Target, Arc<CheckConfig>);
 
 /// What was asked of checks.
 pub(super) struct Checked {
-    pub(super) probed: Vec<Probed>,
+    pub(super) wanted: Vec<Asked>,
     /// Checks that were not asked for.
     pub(super) others: Vec<String>,
-    /// All that was asked for is a check by its name, or ad hoc: clusters need not be asked.
+    /// All that was asked for is a check by its name, and none is made at nodes: clusters need not be asked.
     pub(super) is_all: bool,
 }
 
@@ -24,12 +30,12 @@ pub(super) fn ad_hoc(args: &ProbeArgs) -> Option<Result<Vec<CheckConfig>, String
         .then(|| args.targets.iter().map(|text| CheckConfig::ad_hoc(text)).collect())
 }
 
-/// Probes what is asked of the checks.
-pub(super) async fn probe(config: &Config, args: &ProbeArgs) -> Checked {
+/// Returns what is asked of the checks.
+pub(super) fn wanted(config: &Config, args: &ProbeArgs) -> Checked {
     let all = config.check_targets();
     let is_named = |wanted: &String| all.iter().any(|(t, _)| t.key.job.as_str() == *wanted);
-    let is_all = !args.targets.is_empty() && args.targets.iter().all(is_named);
-    let called = |(target, _): &(Target, Arc<CheckConfig>)| {
+    let by_name = !args.targets.is_empty() && args.targets.iter().all(is_named);
+    let called = |(target, _): &Asked| {
         let is_it = |wanted: &String| match is_named(wanted) {
             true => target.key.job.as_str() == *wanted,
             false => is_called(target, wanted),
@@ -38,11 +44,22 @@ pub(super) async fn probe(config: &Config, args: &ProbeArgs) -> Checked {
     };
     let (wanted, others): (Vec<_>, Vec<_>) = all.iter().cloned().partition(called);
     let others = others.iter().map(|(t, _)| t.key.to_string()).collect();
-    Checked { probed: run(wanted).await, others, is_all }
+    let is_all = by_name && wanted.iter().all(|(_, check)| check.nodes.is_none());
+    Checked { wanted, others, is_all }
+}
+
+/// Each check at every node, where it is made at nodes.
+pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnapshot>) -> Vec<Asked> {
+    let nothing = ClusterSnapshot::default();
+    let each = wanted.into_iter().flat_map(|(target, check)| {
+        let snapshot = snapshots.get(&*target.key.cluster).unwrap_or(&nothing);
+        model::at_nodes(&target, snapshot).into_iter().map(move |target| (target, check.clone())).collect::<Vec<_>>()
+    });
+    each.collect()
 }
 
 /// Probes all of them at once, as far as the machine has room.
-pub(super) async fn run(wanted: Vec<(Target, Arc<CheckConfig>)>) -> Vec<Probed> {
+pub(super) async fn run(wanted: Vec<Asked>) -> Vec<Probed> {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut probes = JoinSet::new();
     for (target, check) in wanted {

@@ -11,6 +11,7 @@ fn add(w: &mut World, name: &str, at: &str, layer: u8, depends_on: &[&str]) {
         layer,
         down: Quota::default(),
         depends_on: depends_on.iter().filter_map(|n| CheckName::new(n)).collect(),
+        nodes_port: None,
         severity: Severity::Critical,
         place: 0,
     };
@@ -102,6 +103,35 @@ fn what_may_explain_it_is_waited_for() {
     assert_snapshot!(told(&w), @"(unsettled)");
     fail(&mut w, "shop", Reason::HttpStatus, -31);
     assert!(told(&w).contains("critical CheckFailing: shop"), "{}", told(&w));
+}
+
+#[test]
+fn a_check_at_every_node_is_judged_together_and_lost_nodes_are_left_out() {
+    let with_nodes = |failing: &[(usize, Reason)]| {
+        let mut w = World::new(5);
+        for i in 1..=5 {
+            let instance = format!("10.99.1.{i}:30443");
+            add(&mut w, "ingress", &instance, 3, &[]);
+        }
+        for (i, entry) in (1..).zip(w.pick("ingress")) {
+            entry.target.node = Some(format!("n0{i}").into());
+            let ProbeSpec::Check(traits) = &mut entry.target.spec else { continue };
+            traits.nodes_port = Some(30443);
+        }
+        for (i, reason) in failing {
+            w.pick(&format!("ingress 10.99.1.{i}")).for_each(|entry| entry.fail(State::Down, *reason, -60));
+        }
+        w
+    };
+    let refused = |nodes: &[usize]| nodes.iter().map(|n| (*n, Reason::Refused)).collect::<Vec<_>>();
+    assert_snapshot!(told(&with_nodes(&refused(&[2, 4]))), @"critical CheckFailing: NodePort 30443 (ingress) refuses connections on 2 of 5 nodes: n02 and n04");
+    assert_snapshot!(told(&with_nodes(&refused(&[1, 2, 3, 4, 5]))), @"critical CheckFailing: NodePort 30443 (ingress) refuses connections on every node");
+    // A node that is lost explains its own.
+    let mut w = with_nodes(&[(2, Reason::Timeout), (4, Reason::Refused)]);
+    w.down("kubelet 10.99.1.2", Reason::Timeout, -70);
+    w.snapshot.nodes[1].lease = None;
+    let said = told(&w);
+    assert!(said.contains("CheckFailing: NodePort 30443 (ingress)"), "{said}");
 }
 
 #[test]

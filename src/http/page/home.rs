@@ -330,19 +330,15 @@ fn row(t: &LiveTarget, now: Timestamp) -> Row {
     Row {
         state: t.verdict.state,
         href: target_path(&t.target.key),
-        instance: if t.target.key.job.is_check() {
-            t.target.key.job.to_string()
-        } else {
-            t.target.key.instance.to_string()
+        instance: match (t.target.spec.check(), &t.target.node) {
+            (Some(_), Some(node)) => format!("{} at {node}", t.target.key.job),
+            (Some(_), None) => t.target.key.job.to_string(),
+            (None, _) => t.target.key.instance.to_string(),
         },
-        node: t
-            .target
-            .spec
-            .check()
-            .map(|check| check.at.as_str())
-            .or(t.target.node.as_deref())
-            .unwrap_or_default()
-            .to_owned(),
+        node: match t.target.spec.check() {
+            Some(check) => check.at.clone(),
+            None => t.target.node.as_deref().unwrap_or_default().to_owned(),
+        },
         advertised: matches!(t.target.spec, ProbeSpec::ApiServer { advertised: true, .. }),
         since: Moment::new(t.verdict.since, now),
         words,

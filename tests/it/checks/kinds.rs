@@ -244,6 +244,64 @@ async fn tcp_and_tls_against_nginx_and_a_mail_server() {
         .await;
 }
 
+/// A real dnsmasq that knows a few names of `.test`.
+async fn dnsmasq(dir: &Path) -> (u16, Running) {
+    let port = free_port();
+    let program = if Path::new("/usr/sbin/dnsmasq").exists() { "/usr/sbin/dnsmasq" } else { "dnsmasq" };
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+    let mut command = Command::new(program);
+    command.args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces"]);
+    command.args(["--listen-address=127.0.0.1", "--local=/test/", "--host-record=shop.test,10.1.2.3,300"]);
+    command.args(["--txt-record=shop.test,v=1 of shop", &format!("--port={port}"), &format!("--user={user}")]);
+    command.arg(format!("--pid-file={}", dir.join("dnsmasq.pid").display()));
+    let running =
+        Running(command.stderr(Stdio::null()).spawn().expect("dnsmasq is needed: apt-get install dnsmasq-base"));
+    listens(port).await;
+    (port, running)
+}
+
+#[tokio::test]
+async fn dns_against_dnsmasq() {
+    let checked = Checked::new();
+    let (port, _running) = dnsmasq(checked.dir.path()).await;
+    let mute = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (mute_port, closed) = (mute.local_addr().unwrap().port(), free_port());
+    let at = format!("server: '127.0.0.1:{port}'");
+    let checks = format!(
+        "
+  - {{name: a, dns: {{{at}, name: shop.test, expect: ['answer == \"10.1.2.3\"', 'answers == 1', 'ttl <= 300s', 'flags ~ \"aa\"']}}}}
+  - {{name: a-otherwise, dns: {{{at}, name: shop.test, expect: ['answer == \"10.9.9.9\"']}}}}
+  - {{name: by-tcp, dns: {{{at}, name: shop.test, transport: tcp}}}}
+  - {{name: txt, dns: {{{at}, name: shop.test, type: TXT, expect: ['answer ~ \"shop\"']}}}}
+  - {{name: nobody, dns: {{{at}, name: nobody.test}}}}
+  - {{name: nobody-as-asked, dns: {{{at}, name: nobody.test, expect: ['rcode == NXDOMAIN']}}}}
+  - {{name: no-such-type, dns: {{{at}, name: shop.test, type: AAAA}}}}
+  - {{name: not-served, dns: {{{at}, name: example.org, recursive: false}}}}
+  - {{name: closed, dns: {{server: '127.0.0.1:{closed}', name: shop.test}}}}
+  - {{name: mute, dns: {{server: '127.0.0.1:{mute_port}', name: shop.test}}, timeout: 1s}}
+"
+    );
+    let refused = format!("down refused: connection refused by 127.0.0.1:{closed}: nothing listens there");
+    let silent = format!("down timeout: 127.0.0.1:{mute_port} did not answer by UDP within 1 s");
+    checked
+        .check(
+            &checks,
+            &[
+                ("a", "up"),
+                ("a-otherwise", "down answer: answer was \"10.1.2.3\", should be \"10.9.9.9\""),
+                ("by-tcp", "up"),
+                ("txt", "up"),
+                ("nobody", "down answer: rcode was NXDOMAIN, should be NOERROR"),
+                ("nobody-as-asked", "up"),
+                ("no-such-type", "down answer: shop.test has no record of type AAAA there"),
+                ("not-served", "down answer: rcode was REFUSED, should be NOERROR"),
+                ("closed", &refused),
+                ("mute", &silent),
+            ],
+        )
+        .await;
+}
+
 /// What stands in docs/checks.md can be used as it is.
 #[test]
 fn every_example_of_the_documentation_is_understood() {
