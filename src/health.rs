@@ -17,7 +17,6 @@ pub mod view;
 
 mod agreement;
 mod apiserver;
-mod checks;
 mod etcd;
 mod findings;
 mod hosts;

@@ -9,7 +9,6 @@ mod eventually;
 
 pub mod app;
 pub mod availability;
-pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

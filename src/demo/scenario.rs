@@ -312,6 +312,5 @@ fn plural(job: Job) -> &'static str {
         Job::KubeControllerManager => "controller managers",
         Job::Kubelet => "kubelets",
         Job::KubeProxy => "kube-proxies",
-        Job::Check(_) => "checks",
     }
 }

@@ -160,8 +160,7 @@ fn handshake(endpoint: &Endpoint, access: &Access, ask: &Ask) -> Result<Handshak
         Auth::Cluster => access.identity(),
         Auth::Etcd => access.etcd_identity(),
     };
-    let (endpoint, ca, identity) = (endpoint.clone(), ca.clone(), identity.cloned());
-    Ok(Handshake { endpoint, sni, names, ca, must_verify, identity, alpn: &[] })
+    Ok(Handshake { endpoint: endpoint.clone(), sni, names, ca: ca.clone(), must_verify, identity: identity.cloned() })
 }
 
 async fn converse(

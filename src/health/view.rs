@@ -32,10 +32,8 @@ pub struct ClusterView<'a> {
     pub cluster: &'a Arc<str>,
     /// Wall time.
     pub now: Timestamp,
-    /// The targets that are its components, in any order.
+    /// Its targets, in any order.
     pub targets: Vec<TargetView<'a>>,
-    /// The checks that belong to it, in any order.
-    pub checks: Vec<TargetView<'a>>,
     /// What an API server last told.
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.
@@ -216,8 +214,7 @@ impl<'a> TargetView<'a> {
                 Some((_, tls)) if tls.verified => How::Credentials,
                 _ => How::Handshake,
             },
-            Some(Reason::HttpStatus | Reason::Body | Reason::Answer | Reason::Certificate) => How::Wrong,
-            Some(Reason::Slow) => How::Slow,
+            Some(Reason::HttpStatus | Reason::Body) => How::Wrong,
             Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.etcd_only) => How::EtcdFails,
             Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.slow) => How::Slow,
             Some(Reason::Degraded) => How::Sick,

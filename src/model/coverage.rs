@@ -38,7 +38,6 @@ impl Gap {
             Job::Kubelet if self.partly => "some kubelets",
             Job::Kubelet => "kubelets",
             Job::KubeProxy => "kube-proxy",
-            Job::Check(_) => "check",
         }
     }
 }

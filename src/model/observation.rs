@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EtcdFacts, KubeletVia, Measure, Target};
+use super::{EtcdFacts, KubeletVia, Target};
 
 /// The typed reason of a failed probe; its `Display` is the `reason` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,14 +25,8 @@ pub enum Reason {
     Auth,
     /// Another HTTP status than the healthy one.
     HttpStatus,
-    /// The answer is not what this component says (cut, empty, another format), or what a check asks of it.
+    /// The answer is not what this component says (cut, empty, another format).
     Body,
-    /// It answers, and not as a check asks: another banner, another record, a header that is missing.
-    Answer,
-    /// It answers well, and later than a check allows.
-    Slow,
-    /// Its certificate is good, and lasts less long than a check asks.
-    Certificate,
     /// It answers as the component that it is, and says that it is not well (a failed check, no leader).
     Degraded,
     /// It lives, and has no time for us (429).
@@ -45,7 +39,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 15] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Dns,
         Reason::Refused,
         Reason::Unreachable,
@@ -54,9 +48,6 @@ impl Reason {
         Reason::Auth,
         Reason::HttpStatus,
         Reason::Body,
-        Reason::Answer,
-        Reason::Slow,
-        Reason::Certificate,
         Reason::Degraded,
         Reason::Throttled,
         Reason::Foreign,
@@ -74,9 +65,6 @@ impl Reason {
             Reason::Auth => "auth",
             Reason::HttpStatus => "http_status",
             Reason::Body => "body",
-            Reason::Answer => "answer",
-            Reason::Slow => "slow",
-            Reason::Certificate => "certificate",
             Reason::Degraded => "degraded",
             Reason::Throttled => "throttled",
             Reason::Foreign => "foreign",
@@ -273,7 +261,7 @@ pub struct KubeletFacts {
 }
 
 /// Says what is special to a component.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Facts {
     /// Nothing.
     None,
@@ -283,8 +271,6 @@ pub enum Facts {
     Kubelet(KubeletFacts),
     /// Of an etcd member.
     Etcd(Box<EtcdFacts>),
-    /// What a check measured.
-    Check(Vec<Measure>),
 }
 
 /// Holds what one probe of one target saw. A sick target is an observation, never an `Err`.

@@ -332,14 +332,10 @@ impl World {
     }
 
     fn view(&self) -> ClusterView<'_> {
-        let of = |checks: bool| {
-            self.entries.iter().filter(|e| e.target.key.job.is_check() == checks).map(Entry::view).collect()
-        };
         ClusterView {
             cluster: &self.cluster,
             now: at(0),
-            targets: of(false),
-            checks: of(true),
+            targets: self.entries.iter().map(Entry::view).collect(),
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,
