@@ -188,21 +188,9 @@ mod tests {
         (record, second(end) + SETTLED)
     }
 
-    fn slo() -> SloConfig {
-        SloConfig {
-            name: "api".into(),
-            cluster: Some("prod".into()),
-            component: None,
-            targets: Vec::new(),
-            objective: 99.9,
-            window: Duration::from_secs(30 * 86_400),
-            available: None,
-        }
-    }
-
     fn made(down: i64) -> Vec<Sample> {
         let (record, at) = record(down);
-        series(&record, &[slo()], at)
+        series(&record, &[SloConfig::example()], at)
     }
 
     fn value(samples: &[Sample], name: &str, (label, text): (&str, &str)) -> Option<f64> {
@@ -252,7 +240,7 @@ mod tests {
     #[test]
     fn an_objective_of_nothing_that_is_watched_has_none() {
         let (record, at) = record(0);
-        let other = SloConfig { cluster: Some("other".into()), ..slo() };
+        let other = SloConfig { cluster: Some("other".into()), ..SloConfig::example() };
         assert!(series(&record, &[other], at).iter().all(|s| s.labels.value("slo").is_empty()));
     }
 }

@@ -153,12 +153,10 @@ pub fn burn_rate(timeline: &Timeline, span: Span, allowed: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::availability::Standing;
-
-    fn slo() -> SloConfig {
-        SloConfig {
+impl SloConfig {
+    /// 99.9 % of a cluster over 30 days.
+    pub(crate) fn example() -> Self {
+        Self {
             name: "api".into(),
             cluster: Some("prod".into()),
             component: None,
@@ -167,6 +165,16 @@ mod tests {
             window: month(),
             available: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::availability::Standing;
+
+    fn slo() -> SloConfig {
+        SloConfig::example()
     }
 
     #[test]

@@ -12,7 +12,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq as _;
 
-use super::{keyed, random, tokens::hex};
+use super::{keyed, random};
+use crate::model::text::hex;
 
 /// So long somebody may take at the issuer.
 pub const WITHIN: Duration = Duration::from_secs(600);

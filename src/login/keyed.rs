@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{random, tokens::hex};
+use super::random;
+use crate::model::text::hex;
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;

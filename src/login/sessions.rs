@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{oidc::Identity, random, tokens::hex};
+use super::{oidc::Identity, random};
+use crate::model::text::hex;
 
 /// Bytes of a session's name: nobody guesses 256 bits.
 const BYTES: usize = 32;

@@ -12,7 +12,7 @@ use super::{
     caller::{Caller, Scope},
     random,
 };
-use crate::model::{Secret, secret};
+use crate::model::{Secret, secret, text::hex};
 
 /// What each begins with, so that scanners for leaked secrets know them.
 const PREFIX: &str = "dogwatch_";
@@ -126,11 +126,6 @@ pub fn create() -> Result<(Secret, String), String> {
     let token = format!("{PREFIX}{}", hex(&bytes));
     let hash = hex(&Sha256::digest(token.as_bytes()));
     Ok((Secret::new(token), hash))
-}
-
-/// As hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn hash_of(text: &str) -> Result<[u8; HASH_BYTES], String> {

@@ -274,7 +274,7 @@ impl Email {
         /// Of the group's key; enough for no two to be the same.
         const KEY_LEN: usize = 16;
         let key = Sha256::digest(m.group_key().as_bytes());
-        let key: String = key.iter().map(|byte| format!("{byte:02x}")).take(KEY_LEN / 2).collect();
+        let key = text::hex(&key[..KEY_LEN / 2]);
         let day = match self.threading.thread_by_date {
             Some(ThreadByDate::Daily) => m.n.at.to_zoned(TimeZone::UTC).date().to_string(),
             Some(ThreadByDate::None) | None => String::new(),

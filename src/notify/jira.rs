@@ -14,7 +14,7 @@ use super::{
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
 };
-use crate::model::Severity;
+use crate::model::{Severity, text};
 
 /// The longest summary.
 const SUMMARY_MAX: usize = 255;
@@ -74,7 +74,7 @@ impl Jira {
     /// The label by which the issue is found again, as Alertmanager makes it.
     fn label(m: &Message<'_>) -> String {
         let hash = Sha256::digest(m.group_key().as_bytes());
-        format!("ALERT{{{}}}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("ALERT{{{}}}", text::hex(&hash))
     }
 
     fn search(&self, m: &Message<'_>) -> Result<Call, String> {

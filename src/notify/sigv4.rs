@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use reqwest::Url;
 use sha2::{Digest, Sha256};
 
-use crate::model::Secret;
+use crate::model::{Secret, text::hex};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -69,10 +69,6 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     post::{Call, Reply, Service, Vault},
     sigv4::{Keys, Signer},
 };
+use crate::model::text;
 
 /// The largest message, in bytes.
 const MESSAGE_MAX: usize = 256 << 10;
@@ -88,7 +89,7 @@ impl Sns {
         let mut fields = vec![("Action".to_owned(), "Publish".to_owned()), ("Version".into(), "2010-03-31".into())];
         let mut add = |name: &str, value: Option<String>| fields.extend(value.map(|value| (name.to_owned(), value)));
         if topic.as_ref().is_some_and(|topic| topic.ends_with(FIFO)) {
-            let hash = |text: &str| Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+            let hash = |of: &str| text::hex(&Sha256::digest(of.as_bytes()));
             add("MessageGroupId", Some(hash(&m.group_key())));
             // The same message twice, after a crash, is one; the next one of the incident is another.
             add("MessageDeduplicationId", Some(hash(&format!("{}/{}", m.key(), m.n.sequence))));

@@ -15,7 +15,7 @@ use super::{
     message::{Check, Message, is_template},
     post::{Call, Service, Vault},
 };
-use crate::model::Secret;
+use crate::model::{Secret, text};
 
 /// A checked entry of `webhook_configs:`.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Service for Webhook {
 fn sign(key: &str, body: &[u8]) -> Result<String, String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|e| e.to_string())?;
     mac.update(body);
-    Ok(mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |hex, byte| format!("{hex}{byte:02x}")))
+    Ok(format!("sha256={}", text::hex(&mac.finalize().into_bytes())))
 }
 
 #[cfg(test)]

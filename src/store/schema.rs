@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{place::Place, problem::Problem};
+use crate::model::text;
 
 /// `(number, name, SQL)`, in order.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -105,7 +106,7 @@ fn private(path: &Path) -> Result<(), Problem> {
 }
 
 fn checksum(sql: &str) -> String {
-    Sha256::digest(sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    text::hex(&Sha256::digest(sql.as_bytes()))
 }
 
 fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), Problem> {

@@ -10,11 +10,14 @@ use md5::Md5;
 use tokio::time::Instant;
 
 use super::step;
-use crate::notify::{
-    NotifyConfigError, Outcome,
-    config::{EmailConfig, GlobalConfig},
-    credential::Credential,
-    message::Check,
+use crate::{
+    model::text,
+    notify::{
+        NotifyConfigError, Outcome,
+        config::{EmailConfig, GlobalConfig},
+        credential::Credential,
+        message::Check,
+    },
 };
 
 /// Says who signs in, and with what.
@@ -97,7 +100,7 @@ fn sign(secret: &str, challenge: &[u8]) -> String {
     // HMAC takes keys of every length.
     let Ok(mut mac) = Hmac::<Md5>::new_from_slice(secret.as_bytes()) else { return String::new() };
     mac.update(challenge);
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]
