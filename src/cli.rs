@@ -363,10 +363,10 @@ struct CheckArgs {
 struct ProbeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What to probe
+    /// What to probe: parts of targets' names, checks by name, or ad hoc https://…, tcp://host:port, tls://host:port
     #[arg(value_name = "TARGET", required_unless_present = "all")]
     targets: Vec<String>,
-    /// Probe everything that discovery finds
+    /// Probe everything that discovery finds, and all checks
     #[arg(long, conflicts_with = "targets")]
     all: bool,
     /// Print the steps of each probe too

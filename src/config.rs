@@ -22,6 +22,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -36,6 +37,7 @@ pub use self::{
 };
 use crate::{
     availability::SloConfig,
+    check::config::{self as check, CheckConfig},
     discover::config::ClusterConfig,
     dispatch::{
         Routing,
@@ -44,7 +46,7 @@ use crate::{
     },
     heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
     login::{AuthConfig, CorsConfig},
-    model::{duration, null_as_default, text},
+    model::{CHECKS, Target, duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -94,6 +96,9 @@ pub struct Config {
     pub defaults: Defaults,
     /// What is watched.
     pub clusters: Vec<ClusterConfig>,
+    /// What the clusters serve, and what their rebuild needs.
+    #[serde(deserialize_with = "null_as_default::deserialize")]
+    pub checks: Vec<CheckConfig>,
     /// How the watchdog doubts itself.
     pub vantage: VantageConfig,
     /// History.
@@ -168,6 +173,7 @@ impl Default for Config {
             external_labels: BTreeMap::new(),
             defaults: Defaults::default(),
             clusters: Vec::new(),
+            checks: Vec::new(),
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
             query: QueryConfig::default(),
@@ -224,6 +230,18 @@ impl Config {
             );
         }
         all
+    }
+
+    /// The names under which targets are shown and diagnosed: the clusters, and what stands for checks without one.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let of_none = self.checks.iter().any(|check| check.cluster.is_none()).then_some(CHECKS);
+        self.clusters.iter().map(|c| c.name.as_str()).chain(of_none)
+    }
+
+    /// The targets that its checks are, each with what it asks.
+    pub fn check_targets(&self) -> Vec<(Target, Arc<CheckConfig>)> {
+        let labels = self.clusters.iter().map(|c| (c.name.as_str(), &c.labels)).collect();
+        check::targets(&self.checks, &labels, (self.defaults.interval, self.defaults.timeout))
     }
 
     /// As YAML for people, every secret hidden.
@@ -412,6 +430,7 @@ fn resolve(config: &mut Config, base: &Path) {
     for monitoring in config.clusters.iter_mut().filter_map(|c| c.monitoring.as_mut()) {
         monitoring.token_file = base.join(&monitoring.token_file);
     }
+    config.checks.iter_mut().for_each(|check| check.resolve_paths(base));
     config.global.resolve_paths(base);
     config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));
     for receiver in &mut config.receivers {

@@ -20,6 +20,7 @@ mod http1;
 mod identity;
 mod known;
 mod kubeconfig;
+mod line;
 mod pem;
 mod pool;
 mod proxy;
@@ -44,6 +45,10 @@ use url::Url;
 
 pub use self::again::Throttled;
 use self::credentials::Credentials;
+pub use self::{
+    line::{Line, Place, Security, TlsFiles, spoken},
+    stream::{BoxedStream, Stream},
+};
 use crate::{
     clock::Clock,
     model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine},

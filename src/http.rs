@@ -233,7 +233,7 @@ async fn target(
     let found = {
         let state = web.live.read();
         state.clusters.get(cluster.as_str()).and_then(|c| {
-            let job = crate::model::Job::ALL.into_iter().find(|j| j.as_str() == job)?;
+            let job = crate::model::Job::of_label(&job)?;
             let key = TargetKey { cluster: cluster.as_str().into(), job, instance: instance.as_str().into() };
             let target = c.targets.get(&key)?;
             let view =

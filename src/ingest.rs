@@ -33,7 +33,7 @@ use self::{
 use crate::{
     clock::Clock,
     health::{
-        Thresholds, VerdictTracker,
+        Thresholds,
         diagnosis::diagnose,
         own_faults::{self, OwnView},
     },
@@ -147,6 +147,11 @@ impl Ingest {
         alive: Arc<std::sync::atomic::AtomicU64>,
         stop: CancellationToken,
     ) {
+        let told: Vec<_> =
+            self.clusters.values_mut().map(|c| (c.name.clone(), std::mem::take(&mut c.checks))).collect();
+        for (name, checks) in told.into_iter().filter(|(_, checks)| !checks.is_empty()) {
+            self.check(&name, checks);
+        }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -155,6 +160,7 @@ impl Ingest {
                 Some(news) = updates.recv() => match news {
                     ClusterNews::Watch(cluster) => self.watch(*cluster),
                     ClusterNews::Told(update) => self.update(update),
+                    ClusterNews::Checks(name, checks) => self.check(&name, checks),
                     ClusterNews::Unwatch(name) => self.unwatch(&name),
                 },
                 Some(look) = looks.recv() => self.looked(look),
@@ -262,88 +268,13 @@ impl Ingest {
         self.parts.news.send_modify(|n| *n += 1);
     }
 
-    fn update(&mut self, update: ClusterUpdate) {
-        let now = self.parts.clock.wall();
-        let Some(cluster) = self.clusters.get_mut(&update.cluster) else { return };
-        cluster.snapshot = update.snapshot;
-        cluster.own_certificates = update.own_certificates;
-        cluster.gaps = update.gaps.into();
-        cluster.problem = update.problem;
-        if cluster.problem.is_none() {
-            cluster.told_at.get_or_insert(self.parts.clock.mono());
-        }
-        cluster.dirty = true;
-        if cluster.is_scheduled(&update.targets) {
-            // Nearly always: whom it has is as it was.
-            let (samples, nodes) = cluster.all_samples(now);
-            if let Some(live) = self.parts.live.write().clusters.get_mut(&update.cluster) {
-                live.snapshot = cluster.snapshot.clone();
-                live.gaps = cluster.gaps.clone();
-                (live.samples, live.node_samples) = (samples, nodes);
-            }
-            return;
-        }
-        let mut scheduled = Vec::with_capacity(update.targets.len());
-        let mut fresh = Vec::new();
-        let mut keep = std::collections::HashSet::with_capacity(update.targets.len());
-        for mut target in update.targets {
-            target.guessed &= !cluster.adopted.contains(&target.key);
-            if target.guessed {
-                scheduled.push(Arc::new(target));
-                continue;
-            }
-            keep.insert(target.key.clone());
-            if let Some(watched) = cluster.watched.get_mut(&target.key) {
-                if *watched.target != target {
-                    watched.target = Arc::new(target.clone());
-                    fresh.push((target, watched.tracker.verdict().clone()));
-                }
-                scheduled.push(watched.target.clone());
-                continue;
-            }
-            let target = Arc::new(target);
-            scheduled.push(target.clone());
-            let tracker = match self.restored.remove(&target.key) {
-                Some(verdict) => VerdictTracker::restore(verdict),
-                None => VerdictTracker::new(now),
-            };
-            fresh.push(((*target).clone(), tracker.verdict().clone()));
-            let mut watched = Watched::new(target.clone(), tracker);
-            watched.samples = samples::of_verdict(&target, watched.tracker.verdict().state, now, &[]);
-            cluster.watched.insert(target.key.clone(), watched);
-        }
-        let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
-        for key in &gone {
-            tracing::info!(probe_target = %key, "no longer a target");
-            if let Some(watched) = cluster.watched.remove(key) {
-                remember(&self.parts.store, &watched.samples, Arc::default(), now);
-            }
-            cluster.adopted.remove(key);
-        }
-        let live = cluster.live(now);
-        let command = Command::SetTargets { cluster: update.cluster.clone(), targets: scheduled.clone() };
-        if self.parts.schedule.try_send(command).is_ok() {
-            cluster.scheduled = scheduled;
-        } else {
-            // Discovery repeats itself within seconds.
-            cluster.scheduled = Vec::new();
-            self.parts.metrics.drop_at("schedule_commands");
-        }
-        self.parts.live.write().clusters.insert(update.cluster, live);
-        if !fresh.is_empty() {
-            self.parts.store.save_targets(fresh);
-        }
-        if !gone.is_empty() {
-            self.parts.store.forget_targets(gone);
-        }
-    }
-
     fn tick(&mut self) {
         let (now, mono) = (self.parts.clock.wall(), self.parts.clock.mono());
         if let Some((from, to)) = self.presence.look(now) {
             self.parts.store.save_watch(from, to);
         }
         self.unschedule();
+        self.check_again();
         let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
         let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;
         for cluster in self.clusters.values_mut() {

@@ -4,8 +4,10 @@
 //! (see `store`) is serde-serialisable and may only grow fields that have defaults.
 
 pub mod alert;
+mod at_nodes;
 mod audit;
 pub mod cause;
+pub mod check;
 pub mod cluster;
 pub mod coverage;
 pub mod cron;
@@ -30,8 +32,10 @@ pub mod text;
 pub mod verdict;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
+pub use at_nodes::at_nodes;
 pub use audit::AuditEntry;
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
+pub use check::{CHECKS, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests, ServerLease,

@@ -29,7 +29,7 @@ use self::report::Report;
 use crate::{
     clock::Clock,
     dial::{Ask, Dialer, Exchange},
-    model::{Observation, ProbeSpec, Target, TraceLine},
+    model::{Failure, Observation, ProbeSpec, Reason, Target, TraceLine},
 };
 
 /// What a prober works with.
@@ -82,6 +82,8 @@ pub async fn probe(target: &Arc<Target>, dialer: &Dialer, api: &[Url], keep_aliv
         ProbeSpec::Etcd { client, metrics } => etcd::probe(probe, client, metrics.as_ref()).await,
         ProbeSpec::Healthz { url } => healthz::probe(probe, url).await,
         ProbeSpec::Kubelet { base, others, node, via } => kubelet::probe(probe, base, others, node, *via).await,
+        // Its own room makes it.
+        ProbeSpec::Check(_) => Report::unasked(Failure::new(Reason::Answer, "it is a check, and no component")),
     };
     report.finish(target.clone(), started, clock.mono() - begun)
 }

@@ -47,7 +47,7 @@ impl Default for Defaults {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// Probes of one cluster's nodes that may run at once; its control plane has as many of its own, so that a rack of
+    /// Probes of one cluster's nodes that may run at once; its control plane has as many of its own, and so have its checks, so that a rack of
     /// silent kubelets never delays the API servers, and no cluster delays another. Each holds one or two sockets.
     pub concurrency: usize,
 }
@@ -244,7 +244,7 @@ impl Schedule {
         let now = self.clock.mono();
         let observation = done.observation;
         let outcome = observation.failure.as_ref().map_or("success", |f| f.reason.as_str());
-        self.metrics.probes.get_or_create(&ProbeLabels { job: observation.target.key.job.as_str(), outcome }).inc();
+        self.metrics.probes.get_or_create(&ProbeLabels { job: observation.target.key.job.kind(), outcome }).inc();
         if observation.failure.is_some() && done.started < self.sane_since {
             self.queue.void(slot, now);
             return;

@@ -178,6 +178,7 @@ fn places(parts: &Parts, plan: &Plan) -> Vec<Place> {
             ProbeSpec::Healthz { .. } if t.target.key.job == Job::KubeProxy => return None,
             ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
             ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
+            ProbeSpec::Check(_) => return None,
         };
         let ask = Ask { max_bytes: plan.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
         Some(Place { target: t.target.clone(), ask })

@@ -15,6 +15,7 @@ pub fn between<'a>(
     let ((old, old_rules), (new, new_rules)) = (old, new);
     let mut said = vec![
         named("clusters", by(&old.clusters, |c| c.name.clone()), &by(&new.clusters, |c| c.name.clone())),
+        named("checks", by(&old.checks, |c| c.name.clone()), &by(&new.checks, |c| c.name.clone())),
         named(
             "rule groups",
             old_rules.map(|g| (g.key().to_string(), g)).collect(),

@@ -167,7 +167,8 @@ impl Engine {
         let data_dir = engine.config.data_dir.clone();
         engine.follow(plan);
         let (listening, clusters) = (engine.listening, engine.config.clusters.len());
-        tracing::info!(%listening, clusters, data_dir = %data_dir.display(), "watching");
+        let checks = engine.config.checks.len();
+        tracing::info!(%listening, clusters, checks, data_dir = %data_dir.display(), "watching");
         Ok(engine)
     }
 
@@ -324,7 +325,7 @@ fn settings(plan: &Plan) -> Settings {
         resolve_timeout: config.global.resolve_timeout,
         external_url: plan.external_url.clone(),
         external_labels: config.external_labels.clone(),
-        clusters: config.clusters.iter().map(|c| c.name.as_str().into()).collect(),
+        clusters: config.groups().map(Into::into).collect(),
         rule_groups: plan.rules.iter().map(rule::Group::key).collect(),
         drill: config.is_drill,
     }
@@ -386,7 +387,8 @@ fn rule_parts(
 /// History to other stores.
 fn remotes(config: &Config) -> impl Iterator<Item = (String, Remote)> + use<'_> {
     let clusters = config.clusters.iter();
-    let longest = clusters.flat_map(ClusterConfig::timeouts).chain([config.defaults.timeout]).max();
+    let checks = config.checks.iter().filter_map(|check| check.timeout);
+    let longest = clusters.flat_map(ClusterConfig::timeouts).chain(checks).chain([config.defaults.timeout]).max();
     let grace = GRACE_MIN.max(longest.unwrap_or_default() + GRACE_MORE);
     config.remote_write.iter().map(move |remote| {
         let external_labels = config.external_labels.clone();

@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config},
     heartbeat::tokens,
     login::{Auth, Door},
+    model::secret::unreadable,
     notify::{Integration, receiver_of},
 };
 
@@ -96,6 +97,12 @@ pub async fn files(config: &Config, integrations: &[Integration]) -> Vec<Problem
     for (i, remote) in config.remote_write.iter().enumerate() {
         let why = remote.check_files().await.err();
         problems.extend(why.map(|why| Problem::new(format!("remote_write[{i}]"), why)));
+    }
+    for (i, check) in config.checks.iter().enumerate() {
+        problems.extend(check.files().iter().filter_map(|file| {
+            let error = std::fs::File::open(file).err()?;
+            Some(Problem::new(format!("checks[{i}]"), unreadable(file, &error)))
+        }));
     }
     for (i, switch) in config.dead_mans_switch.iter().enumerate() {
         let why = switch.check_files().await.err();

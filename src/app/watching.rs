@@ -13,12 +13,14 @@ use super::{
     ground::Ground,
 };
 use crate::{
+    check::{self, Checks},
     config::Config,
     dial::Dialer,
     discover::config::ClusterConfig,
     ingest::{self, ClusterNews, Ingest, cluster::Cluster},
     model::{
-        ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State, Target,
+        CHECKS, ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State,
+        Target,
     },
     probe,
     schedule::{Command, Defaults, Prober, Schedule, ScheduleConfig},
@@ -36,10 +38,13 @@ pub const NEWS: usize = 64;
 pub struct Watching {
     clusters: BTreeMap<Arc<str>, Watched>,
     dialers: Dialers,
+    checks: Checks,
     updates: mpsc::Sender<ClusterNews>,
     commands: mpsc::Sender<Command>,
     vantage: watch::Sender<VantageConfig>,
     schedule: ScheduleConfig,
+    /// Checks that belong to no cluster are watched.
+    has_group: bool,
 }
 
 /// What runs for one cluster; it ends when this is dropped.
@@ -92,10 +97,12 @@ impl Watching {
         let mut watching = Self {
             clusters: BTreeMap::new(),
             dialers: Dialers::default(),
+            checks: Checks::default(),
             updates,
             commands: commands.clone(),
             vantage,
             schedule: config.schedule,
+            has_group: config.groups().any(|name| name == CHECKS),
         };
         let mut clusters = Vec::new();
         for entry in &config.clusters {
@@ -106,10 +113,15 @@ impl Watching {
             let setup = Setup { config: entry.clone(), defaults: config.defaults, dialer: None };
             watching.discover(name, setup, snapshot, (doubt, members), ground);
         }
+        if watching.has_group {
+            clusters.push(Ends::new(&CHECKS.into()).cluster);
+        }
+        let mut checked = watching.check(config);
+        clusters.iter_mut().for_each(|c| c.checks = checked.remove(&c.name).unwrap_or_default());
         watching.scrape(config, wanted, ground);
         let watcher = Watcher::new(vantage_in, shared.clock.clone());
         ground.tasks.spawn(watcher.run(looks, look.clone(), stop.clone()));
-        let prober = prober(watching.dialers.clone(), ground);
+        let prober = prober(watching.dialers.clone(), watching.checks.clone(), ground);
         let (metrics, clock) = (shared.metrics.clone(), shared.clock.clone());
         let schedule = Schedule::new(config.schedule, prober, reports, metrics, clock);
         ground.tasks.spawn(schedule.run(commands_in, stop.clone()));
@@ -151,10 +163,41 @@ impl Watching {
             let _ = self.updates.send(ClusterNews::Watch(Box::new(cluster))).await;
             self.discover(name, setup, ClusterSnapshot::default(), (doubt, members), ground);
         }
+        self.change_checks(config).await;
         self.scrape(config, wanted, ground);
         self.vantage.send_if_modified(|old| replace_with(old, &config.vantage));
         if replace_with(&mut self.schedule, &config.schedule) {
             let _ = self.commands.send(Command::Configure(config.schedule)).await;
+        }
+    }
+
+    /// Puts checks in force for the prober; returns their targets by group.
+    fn check(&self, config: &Config) -> BTreeMap<Arc<str>, Vec<Target>> {
+        let all = config.check_targets();
+        self.checks.set(all.iter().map(|(target, check)| (target.key.clone(), check.clone())));
+        let mut groups: BTreeMap<Arc<str>, Vec<Target>> = BTreeMap::new();
+        for (target, _) in all {
+            groups.entry(target.key.cluster.clone()).or_default().push(target);
+        }
+        groups
+    }
+
+    /// Tells ingest of the checks of each group; those that are as they were go on untouched.
+    async fn change_checks(&mut self, config: &Config) {
+        let mut groups = self.check(config);
+        let (group, is_wanted): (Arc<str>, _) = (CHECKS.into(), config.groups().any(|name| name == CHECKS));
+        // Ingest ends only when everything does.
+        if is_wanted != self.has_group {
+            let news = match is_wanted {
+                true => ClusterNews::Watch(Box::new(Ends::new(&group).cluster)),
+                false => ClusterNews::Unwatch(group),
+            };
+            let _ = self.updates.send(news).await;
+            self.has_group = is_wanted;
+        }
+        for name in config.groups() {
+            let checks = groups.remove(name).unwrap_or_default();
+            let _ = self.updates.send(ClusterNews::Checks(name.into(), checks)).await;
         }
     }
 
@@ -231,11 +274,18 @@ fn replace_with<T: PartialEq + Clone>(old: &mut T, new: &T) -> bool {
 }
 
 /// The probe of a target: with its cluster's dialer, and the API servers that are up for the node proxy.
-fn prober(dialers: Dialers, ground: &Ground) -> Prober {
+fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
     let (live, clock) = (ground.shared.live.clone(), ground.shared.clock.clone());
     Arc::new(move |target: Arc<Target>| {
-        let (dialers, live, clock) = (dialers.clone(), live.clone(), clock.clone());
+        let (dialers, checks, live, clock) = (dialers.clone(), checks.clone(), live.clone(), clock.clone());
         Box::pin(async move {
+            if target.key.job.is_check() {
+                return match checks.get(&target.key) {
+                    Some(check) => check::probe(&target, &check, &clock).await,
+                    // It has just gone from the configuration.
+                    None => Observation::failed(target, clock.wall(), Failure::new(Reason::Auth, "no check any more")),
+                };
+            }
             let Some(Line { dialer, keep_alive }) = dialers.get(&target.key.cluster) else {
                 // Targets come from the task that sets the dialer first: this is one whose cluster has just gone.
                 let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");

@@ -90,6 +90,9 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let green = output::style(AnsiColor::Green);
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut parts = vec![count(config.clusters.len(), "cluster"), count(config.receivers.len(), "receiver")];
+    if !config.checks.is_empty() {
+        parts.push(count(config.checks.len(), "check"));
+    }
     if !config.heartbeats.is_empty() {
         parts.push(count(config.heartbeats.len(), "heartbeat"));
     }

@@ -1,8 +1,9 @@
 //! `dogwatch probe`: everything once, as a table or JSON, with the exit status of a Nagios plugin.
 
+mod checks;
 mod print;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
 
 use anstyle::AnsiColor;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use url::Url;
 use self::print::{NotWatched, json, print, print_steps};
 use super::{Output, ProbeArgs, output};
 use crate::{
+    check::config::CheckConfig,
     clock::Clock,
     config::Config,
     dial::{DialConfig, Dialer},
@@ -25,6 +27,7 @@ use crate::{
     health::is_heard,
     model::{ClusterSnapshot, Facts, Gap, KubeletVia, Observation, Part, ProbeSpec, Reason, Target},
     probe,
+    schedule::Defaults,
 };
 
 /// A wait longer than this is explained.
@@ -51,7 +54,7 @@ impl Grade {
             Some(Reason::Local) => Grade::Unknown,
             // As the diagnosis judges it.
             Some(_) if o.refuses_us() => Grade::Unknown,
-            Some(Reason::Throttled | Reason::Degraded) => Grade::Degraded,
+            Some(Reason::Throttled | Reason::Degraded | Reason::Slow | Reason::Certificate) => Grade::Degraded,
             Some(reason) if reason.tells_nothing() => Grade::Unknown,
             Some(_) => Grade::Down,
         }
@@ -122,6 +125,12 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
         output::fail(message);
         Ok(ExitCode::from(Grade::Unknown.nagios().0))
     };
+    if let Some(asked) = checks::ad_hoc(&args) {
+        return match asked {
+            Ok(asked) => ask(asked, &args).await,
+            Err(why) => unknown(&why),
+        };
+    }
     let config = match output::configuration(&args.config).await {
         Ok(config) => config,
         Err(errors) => return unknown(&errors),
@@ -130,18 +139,23 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let mut unread = Vec::new();
     let mut problems = Vec::new();
     let mut gaps = Vec::new();
-    let mut called = Vec::new();
-    for cluster in &config.clusters {
+    let checked = checks::wanted(&config, &args);
+    let mut called = checked.others;
+    let mut snapshots = HashMap::new();
+    let clusters = if checked.is_all { &[] } else { &config.clusters[..] };
+    for cluster in clusters {
         match probe_cluster(cluster, &config, &args).await {
             Ok(found) => {
                 called.extend(found.others);
                 seen.extend(found.probed);
+                snapshots.insert(cluster.name.as_str(), found.snapshot);
                 unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
                 gaps.extend(found.gaps.into_iter().map(|gap| NotWatched::new(&cluster.name, gap)));
             }
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
+    seen.extend(checks::run(checks::at_nodes(checked.wanted, &snapshots)).await);
     seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
@@ -167,13 +181,31 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
+/// Asks what no configuration names, with every step.
+async fn ask(asked: Vec<CheckConfig>, args: &ProbeArgs) -> anyhow::Result<ExitCode> {
+    let defaults = Defaults::default();
+    let pace = (defaults.interval, defaults.timeout);
+    let none = std::collections::BTreeMap::new();
+    let target = |(i, check): (usize, &CheckConfig)| Some((check.target(i, &none, pace)?, Arc::new(check.clone())));
+    let seen = checks::run(asked.iter().enumerate().filter_map(target).collect()).await;
+    let (status, word) = seen.iter().map(|p| p.grade).max().unwrap_or(Grade::Unknown).nagios();
+    match args.output {
+        Output::Json => output::say(&json(&seen, &[])?),
+        Output::Table => {
+            print(&seen, word, &[], &[]);
+            print_steps(&seen);
+        }
+    }
+    Ok(ExitCode::from(status))
+}
+
 /// Why there was nothing to probe; `None` where that is said already.
 fn why_no_target(config: &Config, args: &ProbeArgs, called: &[String], failed: bool) -> Option<String> {
     if failed {
         return None;
     }
-    if config.clusters.is_empty() {
-        return Some("nothing to probe: the configuration names no cluster".into());
+    if config.clusters.is_empty() && config.checks.is_empty() {
+        return Some("nothing to probe: the configuration names neither a cluster nor a check".into());
     }
     if called.is_empty() {
         return Some("nothing to probe: every component that could be is turned off (`enabled: false`)".into());
@@ -187,6 +219,7 @@ fn why_no_target(config: &Config, args: &ProbeArgs, called: &[String], failed: b
 /// What was seen of a cluster.
 struct Seen {
     probed: Vec<Probed>,
+    snapshot: ClusterSnapshot,
     /// Why nodes or API servers that it may have are not among them.
     unread: Option<String>,
     /// Components of which nothing was seen.
@@ -250,7 +283,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     gaps.retain(|gap| gap.is_open(observations.iter().map(|o| o.target.key.job)));
     let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
     let others = others.iter().map(|t| t.key.to_string()).collect();
-    Ok(Seen { probed, unread, gaps, others })
+    Ok(Seen { probed, snapshot, unread, gaps, others })
 }
 
 /// The gap of a component that a cluster need not have.

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use super::Config;
 use crate::{
     availability::OBJECTIVES_MAX,
+    check::config as checks,
     discover::config::ClusterConfig,
     heartbeat,
     model::text,
@@ -30,7 +31,7 @@ type Problems = Vec<(String, String)>;
 pub(super) fn check(config: &Config) -> Problems {
     let mut problems = Problems::new();
     let mut say = |place: &str, message: String| problems.push((place.to_string(), message));
-    if config.clusters.is_empty() && config.heartbeats.is_empty() {
+    if config.clusters.is_empty() && config.heartbeats.is_empty() && config.checks.is_empty() {
         say("clusters", "there is nothing to watch: name at least one cluster".into());
     }
     let mut names = BTreeSet::new();
@@ -51,6 +52,7 @@ pub(super) fn check(config: &Config) -> Problems {
         check_cluster(cluster, &at, &mut say);
     }
     check_pace(config.defaults.interval, config.defaults.timeout, "defaults", &mut say);
+    check_checks(config, &mut say);
     for name in config.external_labels.keys().filter(|n| !is_label(n)) {
         say(&format!("external_labels.{name}"), format!("{name:?} is not a label name: use letters, digits and '_'"));
     }
@@ -164,6 +166,20 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     }
     for name in ["cluster", "job", "instance", "node"].into_iter().filter(|n| cluster.labels.contains_key(*n)) {
         say(&format!("{at}.labels.{name}"), format!("{name:?} is set by dogwatch itself: choose another label"));
+    }
+}
+
+fn check_checks(config: &Config, say: &mut impl FnMut(&str, String)) {
+    let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    checks::problems(&config.checks, &clusters).iter().for_each(|(at, why)| say(at, why.clone()));
+    for (i, checked) in config.checks.iter().enumerate() {
+        let interval = checked.interval.unwrap_or(config.defaults.interval);
+        let timeout = checked.timeout.unwrap_or_else(|| config.defaults.timeout.min(interval));
+        check_pace(interval, timeout, &format!("checks[{i}]"), say);
+        for name in checked.labels.keys().filter(|n| !is_label(n)) {
+            let why = format!("{name:?} is not a label name: use letters, digits and '_'");
+            say(&format!("checks[{i}].labels.{name}"), why);
+        }
     }
 }
 

@@ -312,5 +312,6 @@ fn plural(job: Job) -> &'static str {
         Job::KubeControllerManager => "controller managers",
         Job::Kubelet => "kubelets",
         Job::KubeProxy => "kube-proxies",
+        Job::Check(_) => "checks",
     }
 }

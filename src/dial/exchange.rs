@@ -160,7 +160,8 @@ fn handshake(endpoint: &Endpoint, access: &Access, ask: &Ask) -> Result<Handshak
         Auth::Cluster => access.identity(),
         Auth::Etcd => access.etcd_identity(),
     };
-    Ok(Handshake { endpoint: endpoint.clone(), sni, names, ca: ca.clone(), must_verify, identity: identity.cloned() })
+    let (endpoint, ca, identity) = (endpoint.clone(), ca.clone(), identity.cloned());
+    Ok(Handshake { endpoint, sni, names, ca, must_verify, identity, alpn: &[] })
 }
 
 async fn converse(

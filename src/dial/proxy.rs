@@ -192,6 +192,7 @@ impl Proxy {
             ca: Ca::system(),
             must_verify: true,
             identity: None,
+            alpn: &[],
         };
         let secured = handshake.run(tcp, steps).await;
         // Phases and facts of TLS are the target's, not the proxy's.

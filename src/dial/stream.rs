@@ -10,11 +10,11 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Anything that bytes flow through.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 
 /// A stream of any kind: TCP, through a proxy, TLS.
-pub(super) type BoxedStream = Box<dyn Stream>;
+pub type BoxedStream = Box<dyn Stream>;
 
 /// The first bytes that came, for telling what was spoken where it was not HTTP/1.1.
 #[derive(Clone, Debug, Default)]

@@ -1,8 +1,8 @@
 //! TLS that remembers what it saw: each handshake has its own verifier, which records the chain as presented and the
 //! verdict, whether or not the verdict may fail the handshake.
 //!
-//! Sessions are never resumed and no protocol is negotiated (etcd before 3.5.5 offers only `h2` and refuses an explicit
-//! `http/1.1`), so every handshake shows the certificates and ends in HTTP/1.1.
+//! Sessions are never resumed, and with clusters no protocol is negotiated (etcd before 3.5.5 offers only `h2` and refuses
+//! an explicit `http/1.1`), so every handshake shows the certificates and ends in HTTP/1.1.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -50,6 +50,8 @@ pub(super) struct Handshake {
     pub(super) must_verify: bool,
     /// What is presented if the server asks.
     pub(super) identity: Option<Arc<CertifiedKey>>,
+    /// The protocols that are offered, best first; none: nothing is negotiated.
+    pub(super) alpn: &'static [&'static [u8]],
 }
 
 /// A stream over TLS with what the handshake told.
@@ -60,6 +62,8 @@ pub(super) struct Secured {
     pub(super) facts: TlsFacts,
     /// Client certificates.
     pub(super) auth: ClientAuth,
+    /// The protocol that was agreed on.
+    pub(super) alpn: Option<Vec<u8>>,
 }
 
 impl Handshake {
@@ -74,7 +78,7 @@ impl Handshake {
             seen: Mutex::default(),
         });
         let identity = Arc::new(Identity { key: self.identity, asked: AtomicBool::new(false) });
-        let config = config(recorder.clone(), identity.clone())
+        let config = config(recorder.clone(), identity.clone(), self.alpn)
             .map_err(|e| Failure::new(Reason::Tls, format!("TLS can't be set up: {e}")))?;
         let connecting = TlsConnector::from(Arc::new(config)).connect(self.sni, stream);
         let result = timeout_at(steps.deadline(), connecting).await;
@@ -84,10 +88,11 @@ impl Handshake {
         let failure = match result {
             Ok(Ok(stream)) => {
                 facts.version = stream.get_ref().1.protocol_version().map(version);
+                let alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
                 steps.phases.tls = Some(began.elapsed());
                 steps.note(described(&facts, problem.as_deref()));
                 steps.tls = Some(facts.clone());
-                return Ok(Secured { stream: Box::new(stream), facts, auth });
+                return Ok(Secured { stream: Box::new(stream), facts, auth, alpn });
             }
             Ok(Err(error)) => match problem {
                 Some(words) if self.must_verify => match lacking {
@@ -112,13 +117,14 @@ impl Handshake {
     }
 }
 
-fn config(recorder: Arc<Recorder>, identity: Arc<Identity>) -> Result<ClientConfig, rustls::Error> {
+fn config(recorder: Arc<Recorder>, identity: Arc<Identity>, alpn: &[&[u8]]) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(recorder)
         .with_client_cert_resolver(identity);
     config.resumption = Resumption::disabled();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{findings, picture::Picture, view::ClusterView};
+use super::{checks, findings, picture::Picture, view::ClusterView};
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Job, Severity, State, Topic};
 
 /// Neighbours of a target that went down are probed at once: so long their answers are waited for, and no longer.
@@ -39,11 +39,13 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
             f.caused_by = Some(root.clone());
         }
     }
+    let (of_checks, waits) = checks::findings(view, &findings);
+    findings.extend(of_checks);
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);
     findings::tell_what_works(&picture, &mut findings);
     findings.sort_by(|a, b| place(a).cmp(&place(b)));
-    diagnosis.unsettled = unsettled(&picture, &findings);
+    diagnosis.unsettled = waits || unsettled(&picture, &findings);
     diagnosis.findings = findings;
     diagnosis
 }

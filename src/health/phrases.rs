@@ -14,6 +14,7 @@ pub(super) fn job(job: Job, n: usize) -> &'static str {
         Job::KubeControllerManager => ("controller-manager", "controller-managers"),
         Job::Kubelet => ("kubelet", "kubelets"),
         Job::KubeProxy => ("kube-proxy", "kube-proxies"),
+        Job::Check(_) => ("check", "checks"),
     };
     if n == 1 { one } else { many }
 }

@@ -15,6 +15,9 @@ use crate::model::{Failure, Ours, Reason, State, Verdict};
 pub struct Thresholds {
     /// Consecutive failed probes that make a target `Down`. Three: one lost packet wakes nobody, nor do two.
     pub fail: u32,
+    /// Where this is more than [`Thresholds::fail`], so many failures of the last so many probes are enough: they need not
+    /// follow one another.
+    pub within: u32,
     /// Consecutive successes that bring a `Down` target `Up`. Two: a component that starts and dies again is not back.
     pub rise: u32,
     /// So many changes between up and down within [`Thresholds::flap_window`] are flapping: three outages.
@@ -28,7 +31,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         let minutes = |n: u64| Duration::from_secs(n * 60);
-        Self { fail: 3, rise: 2, flap_changes: 6, flap_window: minutes(10), flap_quiet: minutes(5) }
+        Self { fail: 3, within: 3, rise: 2, flap_changes: 6, flap_window: minutes(10), flap_quiet: minutes(5) }
     }
 }
 
@@ -84,6 +87,8 @@ pub struct VerdictTracker {
     /// Probes that failed on our own side, since one did not.
     own_fault: Option<OwnFault>,
     run: Option<Run>,
+    /// The last probes, oldest first, with whether they failed; kept where failures need not follow one another.
+    recent: VecDeque<(Timestamp, bool)>,
     /// Failures of probes that started before this prove nothing: a later one succeeded, or we were blind then.
     ignore_before: Option<Timestamp>,
     /// When it went up or down, oldest first, within the flapping window.
@@ -132,6 +137,7 @@ impl VerdictTracker {
             blind: None,
             own_fault: None,
             run: None,
+            recent: VecDeque::new(),
             ignore_before: None,
             changes: VecDeque::new(),
             changed_at: None,
@@ -275,11 +281,13 @@ impl VerdictTracker {
             return;
         }
         self.ignore_before = self.ignore_before.max(Some(started));
+        self.recall(started, false, t);
         let run = self.count(Kind::Success, started);
         match self.inner.state {
             State::Down if run.count < t.rise => {}
             State::Down => {
                 self.changed(now);
+                self.recent.clear();
                 self.settle(State::Up, run.first, None, HEALTHY);
             }
             // A suspicion that came to nothing interrupts nothing.
@@ -294,7 +302,13 @@ impl VerdictTracker {
             return;
         }
         let kind = if failure.reason.tells_nothing() { Kind::Nothing } else { Kind::Failure };
-        let run = self.count(kind, started);
+        let mut run = self.count(kind, started);
+        if kind == Kind::Failure {
+            self.recall(started, true, t);
+            if let Some(first) = self.often_failed(t) {
+                run = Run { count: run.count.max(t.fail), first: run.first.min(first), ..run };
+            }
+        }
         let reason = Some(failure.reason);
         let confirmed = match kind {
             Kind::Nothing => State::Unknown,
@@ -314,6 +328,22 @@ impl VerdictTracker {
             // What was down and begins to refuse us, say, is down until that is confirmed.
             self.suspect(run.first, reason, &failure.message);
         }
+    }
+
+    /// Remembers how a probe ended, where failures need not follow one another.
+    fn recall(&mut self, started: Timestamp, failed: bool, t: &Thresholds) {
+        if t.within > t.fail {
+            self.recent.push_back((started, failed));
+            while self.recent.len() > t.within as usize {
+                self.recent.pop_front();
+            }
+        }
+    }
+
+    /// Returns when the first of so many failures began that they make it down, though it succeeded between them.
+    fn often_failed(&self, t: &Thresholds) -> Option<Timestamp> {
+        let failed = || self.recent.iter().filter(|(_, failed)| *failed).map(|(at, _)| *at);
+        (t.within > t.fail && failed().count() >= t.fail as usize).then(|| failed().min()).flatten()
     }
 
     /// Counts a probe into the run that it continues, or begins a new one.

@@ -32,8 +32,10 @@ pub struct ClusterView<'a> {
     pub cluster: &'a Arc<str>,
     /// Wall time.
     pub now: Timestamp,
-    /// Its targets, in any order.
+    /// The targets that are its components, in any order.
     pub targets: Vec<TargetView<'a>>,
+    /// The checks that belong to it, in any order.
+    pub checks: Vec<TargetView<'a>>,
     /// What an API server last told.
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.
@@ -214,7 +216,8 @@ impl<'a> TargetView<'a> {
                 Some((_, tls)) if tls.verified => How::Credentials,
                 _ => How::Handshake,
             },
-            Some(Reason::HttpStatus | Reason::Body) => How::Wrong,
+            Some(Reason::HttpStatus | Reason::Body | Reason::Answer | Reason::Certificate) => How::Wrong,
+            Some(Reason::Slow) => How::Slow,
             Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.etcd_only) => How::EtcdFails,
             Some(Reason::Degraded) if self.api_facts().is_some_and(|f| f.slow) => How::Slow,
             Some(Reason::Degraded) => How::Sick,

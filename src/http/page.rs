@@ -286,6 +286,7 @@ fn job_title(job: Job) -> &'static str {
         Job::KubeControllerManager => "Controller managers",
         Job::Kubelet => "Kubelets",
         Job::KubeProxy => "kube-proxies",
+        Job::Check(_) => "Checks",
     }
 }
 

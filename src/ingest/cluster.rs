@@ -1,6 +1,7 @@
 //! What ingest keeps of one cluster: a tracker for each target, and what discovery last knew.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet},
     sync::Arc,
     time::Duration,
@@ -16,8 +17,8 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
-        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster, LiveTarget,
-        Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange,
+        CHECKS, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster,
+        LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -47,6 +48,8 @@ pub enum ClusterNews {
     Watch(Box<Cluster>),
     /// News of one that is watched.
     Told(ClusterUpdate),
+    /// The checks of one that is watched: all of them.
+    Checks(Arc<str>, Vec<Target>),
     /// One that is not watched any more.
     Unwatch(Arc<str>),
 }
@@ -83,6 +86,12 @@ impl Watched {
         }
     }
 
+    /// As the diagnosis looks at it.
+    fn view(&self) -> TargetView<'_> {
+        let Self { target, tracker, seen, last_success, .. } = self;
+        TargetView { target, verdict: tracker.believed(), last: seen.as_deref(), last_success: *last_success }
+    }
+
     /// As the read-only surfaces show it.
     pub fn live(&self) -> LiveTarget {
         LiveTarget {
@@ -115,6 +124,10 @@ pub struct Cluster {
     pub problem: Option<String>,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
+    /// What discovery last told of them, and the checks of the configuration: together the targets.
+    pub discovered: Vec<Target>,
+    /// See there.
+    pub checks: Vec<Target>,
     /// Guesses that have answered once, now or in an earlier run.
     pub adopted: HashSet<TargetKey>,
     /// Something has changed since the last diagnosis.
@@ -145,6 +158,8 @@ impl Cluster {
             gaps: Arc::default(),
             problem: None,
             watched: BTreeMap::new(),
+            discovered: Vec::new(),
+            checks: Vec::new(),
             adopted: HashSet::new(),
             dirty: true,
             scheduled: Vec::new(),
@@ -157,6 +172,11 @@ impl Cluster {
         }
     }
 
+    /// Returns whether it is no cluster, but what all checks without one are shown as.
+    pub fn is_of_checks(&self) -> bool {
+        *self.name == *CHECKS
+    }
+
     /// Takes in an observation; gives the change of verdict, if there is one.
     pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<VerdictChange> {
         self.learn_members(&o);
@@ -165,6 +185,7 @@ impl Cluster {
             None => Outcome::Success,
             Some(failure) => Outcome::Failed(failure),
         };
+        let t = &thresholds(&watched.target, t);
         let from = watched.tracker.observe(outcome, o.started, now, t);
         match &o.failure {
             None => watched.last_success = Some(o.started),
@@ -264,26 +285,25 @@ impl Cluster {
 
     /// Returns whether nothing of it is seen, for a reason of our own or since nothing has answered for it in this run:
     /// nothing is said of it until something is. Of what is seen in part, all is told as it is believed to stand
-    /// ([`VerdictTracker::believed`]).
+    /// ([`VerdictTracker::believed`]). That a check of it is seen says nothing of the cluster.
     pub fn is_hidden(&self) -> bool {
-        !self.watched.is_empty() && self.watched.values().all(|w| is_unseen(w) || w.seen.is_none())
+        let is_hidden = |w: &Watched| is_unseen(w) || w.seen.is_none();
+        let is_component = |w: &&Watched| !w.target.key.job.is_check();
+        let mut all = self.watched.values();
+        if self.watched.values().any(|w| is_component(&w)) {
+            return all.filter(is_component).all(is_hidden);
+        }
+        !self.watched.is_empty() && all.all(is_hidden)
     }
 
     /// Returns what the diagnosis looks at.
     pub fn view(&self, now: Timestamp, vantage_ok: bool) -> ClusterView<'_> {
+        let (checks, targets) = self.watched.values().map(Watched::view).partition(|t| t.target.key.job.is_check());
         ClusterView {
             cluster: &self.name,
             now,
-            targets: self
-                .watched
-                .values()
-                .map(|w| TargetView {
-                    target: &w.target,
-                    verdict: w.tracker.believed(),
-                    last: w.seen.as_deref(),
-                    last_success: w.last_success,
-                })
-                .collect(),
+            targets,
+            checks,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
             vantage_ok: vantage_ok && !self.is_hidden(),
@@ -293,7 +313,8 @@ impl Cluster {
     /// Labels that the cluster's series bear.
     fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
-        self.watched.values().next().map_or(&NONE, |w| &w.target.labels)
+        let component = self.watched.values().find(|w| !w.target.key.job.is_check());
+        component.map_or(&NONE, |w| &w.target.labels)
     }
 
     /// Returns how etcd stands now.
@@ -302,13 +323,25 @@ impl Cluster {
         quorum.map(|q| samples::of_quorum(&self.name, self.labels(), q, now)).unwrap_or_default()
     }
 
-    /// Returns whether these targets are those that the schedule has.
-    pub fn is_scheduled(&self, targets: &[Target]) -> bool {
+    /// Returns the targets that its checks are, each at every node where it is made at nodes.
+    pub fn checks_now(&self) -> Cow<'_, [Target]> {
+        let is_at_nodes = |t: &Target| t.spec.check().is_some_and(|check| check.nodes_port.is_some());
+        if !self.checks.iter().any(is_at_nodes) {
+            return Cow::Borrowed(&self.checks);
+        }
+        Cow::Owned(self.checks.iter().flat_map(|check| at_nodes(check, &self.snapshot)).collect())
+    }
+
+    /// Returns whether its targets are those that the schedule has.
+    pub fn is_scheduled(&self) -> bool {
         let same = |(told, target): (&Arc<Target>, &Target)| {
             let guessed = target.guessed && !self.adopted.contains(&target.key);
             if guessed == target.guessed { **told == *target } else { **told == Target { guessed, ..target.clone() } }
         };
-        self.scheduled.len() == targets.len() && !targets.is_empty() && self.scheduled.iter().zip(targets).all(same)
+        let checks = self.checks_now();
+        let count = self.discovered.len() + checks.len();
+        let targets = self.discovered.iter().chain(&*checks);
+        self.scheduled.len() == count && count > 0 && self.scheduled.iter().zip(targets).all(same)
     }
 
     /// Returns the series of the cluster as a whole, without those of its nodes.
@@ -340,6 +373,14 @@ impl Cluster {
             samples,
             node_samples,
         }
+    }
+}
+
+/// How often this target has to fail, and to answer again.
+fn thresholds(target: &Target, all: &Thresholds) -> Thresholds {
+    match target.spec.check() {
+        Some(check) => Thresholds { fail: check.down.failures, within: check.down.of, ..*all },
+        None => *all,
     }
 }
 

@@ -1,9 +1,16 @@
-//! Which clusters are watched: one more, one less. What is watched on is not touched.
+//! Which clusters are watched, and which targets each of them has: what was discovered, and the checks of the configuration.
+//! What is watched on is not touched.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use super::{Cluster, Ingest, remember};
-use crate::{model::TargetKey, schedule::Command};
+use jiff::Timestamp;
+
+use super::{Cluster, ClusterUpdate, Ingest, Watched, remember, samples};
+use crate::{
+    health::VerdictTracker,
+    model::{Target, TargetKey},
+    schedule::Command,
+};
 
 impl Ingest {
     /// Watches one more; its targets come with the first news of its discovery.
@@ -41,5 +48,109 @@ impl Ingest {
             }
             self.unscheduled.remove(&cluster);
         }
+    }
+
+    pub(super) fn update(&mut self, update: ClusterUpdate) {
+        let now = self.parts.clock.wall();
+        let Some(cluster) = self.clusters.get_mut(&update.cluster) else { return };
+        cluster.snapshot = update.snapshot;
+        cluster.own_certificates = update.own_certificates;
+        cluster.gaps = update.gaps.into();
+        cluster.problem = update.problem;
+        if cluster.problem.is_none() {
+            cluster.told_at.get_or_insert(self.parts.clock.mono());
+        }
+        cluster.dirty = true;
+        cluster.discovered = update.targets;
+        self.follow(&update.cluster, now);
+    }
+
+    /// Takes what the configuration checks of a cluster.
+    pub(super) fn check(&mut self, name: &Arc<str>, checks: Vec<Target>) {
+        let (now, mono) = (self.parts.clock.wall(), self.parts.clock.mono());
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        cluster.checks = checks;
+        cluster.dirty = true;
+        if cluster.is_of_checks() {
+            cluster.told_at.get_or_insert(mono);
+        }
+        self.follow(name, now);
+    }
+
+    /// Makes the targets of a cluster those that were discovered and its checks.
+    fn follow(&mut self, name: &Arc<str>, now: Timestamp) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        if cluster.is_scheduled() {
+            // Nearly always: whom it has is as it was.
+            let (samples, nodes) = cluster.all_samples(now);
+            if let Some(live) = self.parts.live.write().clusters.get_mut(name) {
+                live.snapshot = cluster.snapshot.clone();
+                live.gaps = cluster.gaps.clone();
+                (live.samples, live.node_samples) = (samples, nodes);
+            }
+            return;
+        }
+        let targets: Vec<Target> = cluster.discovered.iter().chain(&*cluster.checks_now()).cloned().collect();
+        let mut scheduled = Vec::with_capacity(targets.len());
+        let mut fresh = Vec::new();
+        let mut keep = HashSet::with_capacity(targets.len());
+        for mut target in targets {
+            target.guessed &= !cluster.adopted.contains(&target.key);
+            if target.guessed {
+                scheduled.push(Arc::new(target));
+                continue;
+            }
+            keep.insert(target.key.clone());
+            if let Some(watched) = cluster.watched.get_mut(&target.key) {
+                if *watched.target != target {
+                    watched.target = Arc::new(target.clone());
+                    fresh.push((target, watched.tracker.verdict().clone()));
+                }
+                scheduled.push(watched.target.clone());
+                continue;
+            }
+            let target = Arc::new(target);
+            scheduled.push(target.clone());
+            let tracker = match self.restored.remove(&target.key) {
+                Some(verdict) => VerdictTracker::restore(verdict),
+                None => VerdictTracker::new(now),
+            };
+            fresh.push(((*target).clone(), tracker.verdict().clone()));
+            let mut watched = Watched::new(target.clone(), tracker);
+            watched.samples = samples::of_verdict(&target, watched.tracker.verdict().state, now, &[]);
+            cluster.watched.insert(target.key.clone(), watched);
+        }
+        let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
+        for key in &gone {
+            tracing::info!(probe_target = %key, "no longer a target");
+            if let Some(watched) = cluster.watched.remove(key) {
+                remember(&self.parts.store, &watched.samples, Arc::default(), now);
+            }
+            cluster.adopted.remove(key);
+        }
+        let live = cluster.live(now);
+        let command = Command::SetTargets { cluster: name.clone(), targets: scheduled.clone() };
+        if self.parts.schedule.try_send(command).is_ok() {
+            cluster.scheduled = scheduled;
+        } else {
+            // Discovery repeats itself within seconds, checks are told again with the next tick.
+            cluster.scheduled = Vec::new();
+            self.parts.metrics.drop_at("schedule_commands");
+        }
+        self.parts.live.write().clusters.insert(name.clone(), live);
+        if !fresh.is_empty() {
+            self.parts.store.save_targets(fresh);
+        }
+        if !gone.is_empty() {
+            self.parts.store.forget_targets(gone);
+        }
+    }
+
+    /// Says again what the schedule could not be told of checks, for which no discovery speaks.
+    pub(super) fn check_again(&mut self) {
+        let unheard = |c: &&Cluster| c.is_of_checks() && c.scheduled.is_empty() && !c.checks.is_empty();
+        let unheard: Vec<Arc<str>> = self.clusters.values().filter(unheard).map(|c| c.name.clone()).collect();
+        let now = self.parts.clock.wall();
+        unheard.iter().for_each(|name| self.follow(name, now));
     }
 }

@@ -127,6 +127,10 @@ pub fn of_observation(o: &Observation, state: State, before: &[Sample]) -> Arc<[
         s.flag("dogwatch_component_check", &[("page", &check.page), ("check", &check.name)], check.ok);
     }
     of_facts(&mut s, &o.facts);
+    if let Some(check) = o.target.spec.check() {
+        let severity = check.severity.to_string();
+        s.put("dogwatch_check_info", &[("kind", &check.kind), ("severity", &severity)], 1.0);
+    }
     of_state(&mut s, state);
     s.samples.into()
 }
@@ -188,6 +192,12 @@ fn of_facts(s: &mut SampleBuilder<'_>, facts: &Facts) {
             s.put("dogwatch_kubelet_info", &[("via", via), ("direct_status", &status)], 1.0);
         }
         Facts::Etcd(e) => of_etcd(s, e),
+        Facts::Check(measures) => {
+            for m in measures {
+                let more: Vec<(&str, &str)> = m.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                s.put(&m.name, &more, m.value);
+            }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Cause {
     pub explains: bool,
     /// What it grows out of and into.
     pub family: Option<Family>,
-    /// Two of this name have their own reasons each, though they are one family.
+    /// Two of this name have their own reasons each, even if they are one family.
     pub apart: bool,
     /// What its evidence tells already.
     pub holds: Holds,
@@ -185,6 +185,8 @@ table! {
     ComponentDown: ROOT;
     /// An API that another server provides (metrics.k8s.io, say) is not available.
     AggregatedApiDown: ROOT;
+    /// A check of the configuration fails.
+    CheckFailing: Cause { apart: true, ..ROOT };
     /// The kubelet can't be reached from here, yet its lease is fresh.
     KubeletUnreachable: Cause { of_nodes: true, ..ROOT };
     /// Our credentials are refused.
@@ -253,9 +255,10 @@ impl AlertName {
         let held = match self.cause().holds {
             Holds::Itself => false,
             Holds::These(names) => names.contains(&consequence),
-            Holds::Everything => true,
+            // What users feel of it is no part of the cluster.
+            Holds::Everything => !matches!(consequence, Self::CheckFailing),
         };
-        held || self == consequence || !consequence.cause().told_with_cause
+        held || (self == consequence && !self.cause().apart) || !consequence.cause().told_with_cause
     }
 }
 
@@ -305,5 +308,6 @@ mod tests {
         check(NodesDown, ApiServersDown, true);
         check(ApiServerDown, ApiServerDown, true);
         check(ApiServersDown, CertificateExpiring, true);
+        check(CheckFailing, CheckFailing, false);
     }
 }

@@ -38,6 +38,7 @@ impl Gap {
             Job::Kubelet if self.partly => "some kubelets",
             Job::Kubelet => "kubelets",
             Job::KubeProxy => "kube-proxy",
+            Job::Check(_) => "check",
         }
     }
 }

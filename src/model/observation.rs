@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EtcdFacts, KubeletVia, Target};
+use super::{EtcdFacts, KubeletVia, Measure, Target};
 
 /// The typed reason of a failed probe; its `Display` is the `reason` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,8 +25,14 @@ pub enum Reason {
     Auth,
     /// Another HTTP status than the healthy one.
     HttpStatus,
-    /// The answer is not what this component says (cut, empty, another format).
+    /// The answer is not what this component says (cut, empty, another format), or what a check asks of it.
     Body,
+    /// It answers, and not as a check asks: another banner, another record, a header that is missing.
+    Answer,
+    /// It answers well, and later than a check allows.
+    Slow,
+    /// Its certificate is good, and lasts less long than a check asks.
+    Certificate,
     /// It answers as the component that it is, and says that it is not well (a failed check, no leader).
     Degraded,
     /// It lives, and has no time for us (429).
@@ -39,7 +45,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 12] = [
+    pub const ALL: [Reason; 15] = [
         Reason::Dns,
         Reason::Refused,
         Reason::Unreachable,
@@ -48,6 +54,9 @@ impl Reason {
         Reason::Auth,
         Reason::HttpStatus,
         Reason::Body,
+        Reason::Answer,
+        Reason::Slow,
+        Reason::Certificate,
         Reason::Degraded,
         Reason::Throttled,
         Reason::Foreign,
@@ -65,6 +74,9 @@ impl Reason {
             Reason::Auth => "auth",
             Reason::HttpStatus => "http_status",
             Reason::Body => "body",
+            Reason::Answer => "answer",
+            Reason::Slow => "slow",
+            Reason::Certificate => "certificate",
             Reason::Degraded => "degraded",
             Reason::Throttled => "throttled",
             Reason::Foreign => "foreign",
@@ -261,7 +273,7 @@ pub struct KubeletFacts {
 }
 
 /// Says what is special to a component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Facts {
     /// Nothing.
     None,
@@ -271,6 +283,8 @@ pub enum Facts {
     Kubelet(KubeletFacts),
     /// Of an etcd member.
     Etcd(Box<EtcdFacts>),
+    /// What a check measured.
+    Check(Vec<Measure>),
 }
 
 /// Holds what one probe of one target saw. A sick target is an observation, never an `Err`.

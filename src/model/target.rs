@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use url::Url;
 
+use super::{CheckName, CheckTraits};
+
 /// The component that a target is; its `Display` is the `job` label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Job {
     /// A kube-apiserver.
     KubeApiserver,
@@ -21,10 +22,12 @@ pub enum Job {
     Kubelet,
     /// A node's kube-proxy.
     KubeProxy,
+    /// A check of the configuration.
+    Check(CheckName),
 }
 
 impl Job {
-    /// Every job, control plane first.
+    /// Every component of a cluster, control plane first.
     pub const ALL: [Job; 6] =
         [Job::KubeApiserver, Job::Etcd, Job::KubeScheduler, Job::KubeControllerManager, Job::Kubelet, Job::KubeProxy];
 
@@ -37,7 +40,39 @@ impl Job {
             Job::KubeControllerManager => "kube-controller-manager",
             Job::Kubelet => "kubelet",
             Job::KubeProxy => "kube-proxy",
+            Job::Check(name) => name.as_str(),
         }
+    }
+
+    /// Returns what kind of target it is, for the watchdog's own counters: all checks are one.
+    pub fn kind(self) -> &'static str {
+        if self.is_check() { Self::CHECK_KIND } else { self.as_str() }
+    }
+
+    /// The kind of every check.
+    pub const CHECK_KIND: &'static str = "check";
+
+    /// Returns the job of a label; `None` where it could be none.
+    pub fn of_label(label: &str) -> Option<Self> {
+        let component = Self::ALL.into_iter().find(|job| job.as_str() == label);
+        component.or_else(|| CheckName::new(label).map(Job::Check))
+    }
+
+    /// Returns whether it is a check of the configuration, and no component of a cluster.
+    pub fn is_check(self) -> bool {
+        matches!(self, Job::Check(_))
+    }
+}
+
+impl Serialize for Job {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Job {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::of_label(&String::deserialize(d)?).ok_or_else(|| D::Error::custom("this is no job"))
     }
 }
 
@@ -108,6 +143,18 @@ pub enum ProbeSpec {
         /// `Direct`, `Proxy`, or `None` for `auto`: direct where it can be reached, else proxy.
         via: Option<KubeletVia>,
     },
+    /// A check of the configuration; what it asks is known to the room `check` alone, by its name.
+    Check(CheckTraits),
+}
+
+impl ProbeSpec {
+    /// Returns how it is judged, where it is a check.
+    pub fn check(&self) -> Option<&CheckTraits> {
+        match self {
+            ProbeSpec::Check(traits) => Some(traits),
+            _ => None,
+        }
+    }
 }
 
 /// One thing that is probed, and how often.

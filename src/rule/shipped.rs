@@ -8,6 +8,7 @@ use super::file::{self, FileError, Group};
 pub const FILES: &[(&str, &str)] = &[
     ("apiserver.yml", include_str!("../../alerts/apiserver.yml")),
     ("certificates.yml", include_str!("../../alerts/certificates.yml")),
+    ("checks.yml", include_str!("../../alerts/checks.yml")),
     ("components.yml", include_str!("../../alerts/components.yml")),
     ("etcd.yml", include_str!("../../alerts/etcd.yml")),
     ("heartbeats.yml", include_str!("../../alerts/heartbeats.yml")),

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     pace::Pace,
-    probe_timer::{Due, ProbeTimer},
+    probe_timer::{Due, ProbeTimer, SETTLED},
 };
 use crate::model::{Job, Target, TargetKey};
 
@@ -80,15 +80,41 @@ pub struct ProbeQueue {
     entries: HashMap<Slot, Entry>,
     slots: HashMap<TargetKey, Slot>,
     heap: BinaryHeap<Reverse<(Instant, Slot, u64, What)>>,
-    permits: HashMap<(Arc<str>, bool), Arc<Semaphore>>,
+    permits: HashMap<(Arc<str>, Side), Arc<Semaphore>>,
     concurrency: usize,
     next_slot: Slot,
     pace: Pace,
     brought: HashMap<Arc<str>, Instant>,
 }
 
+/// What has probes of its own: no side delays another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    Control,
+    Nodes,
+    Checks,
+}
+
+impl Side {
+    fn of(job: Job) -> Self {
+        match job {
+            Job::Kubelet | Job::KubeProxy => Side::Nodes,
+            Job::Check(_) => Side::Checks,
+            _ => Side::Control,
+        }
+    }
+}
+
 fn on_node(job: Job) -> bool {
-    matches!(job, Job::Kubelet | Job::KubeProxy)
+    Side::of(job) == Side::Nodes
+}
+
+/// A check that is made less often than this costs something: it is not brought forward for a neighbour.
+const BROUGHT_MAX: Duration = Duration::from_secs(60);
+
+/// How many failures in a row end the doubt about a target.
+fn settled_by(target: &Target) -> u32 {
+    target.spec.check().map_or(SETTLED, |check| check.down.failures)
 }
 
 impl ProbeQueue {
@@ -145,6 +171,7 @@ impl ProbeQueue {
             let (interval, timeout, guess) = (target.interval, target.timeout, target.guessed);
             if let Some(slot) = self.slots.get(&target.key).copied() {
                 if let Some(entry) = self.entries.get_mut(&slot) {
+                    entry.timer.settle_by(settled_by(&target));
                     entry.target = target;
                     entry.timer.adjust(interval, timeout, guess);
                 }
@@ -155,7 +182,8 @@ impl ProbeQueue {
             let slot = self.next_slot;
             self.next_slot += 1;
             self.slots.insert(target.key.clone(), slot);
-            let timer = ProbeTimer::new(interval, timeout, guess, now + spread.mul_f64(fastrand::f64()));
+            let mut timer = ProbeTimer::new(interval, timeout, guess, now + spread.mul_f64(fastrand::f64()));
+            timer.settle_by(settled_by(&target));
             self.entries.insert(slot, Entry { target, timer, in_flight: 0, stamp: 0, starts: 0 });
             self.plan(slot, now);
         }
@@ -198,8 +226,8 @@ impl ProbeQueue {
             self.plan(slot, now);
             return (missed > 0).then_some(Fire::Missed(missed));
         }
-        let is_node = on_node(entry.target.key.job);
-        let pool = (entry.target.key.cluster.clone(), is_node);
+        let side = Side::of(entry.target.key.job);
+        let pool = (entry.target.key.cluster.clone(), side);
         let permits = self.permits.entry(pool).or_insert_with(|| Arc::new(Semaphore::new(self.concurrency)));
         let Ok(permit) = permits.clone().try_acquire_owned() else {
             self.heap.push(Reverse((now + PERMIT_RETRY, slot, stamp, What::Tick)));
@@ -207,7 +235,7 @@ impl ProbeQueue {
         };
         if entry.timer.is_regular(now) {
             self.pace.regular(self.slots.len());
-        } else if is_node && !self.pace.affords(now) {
+        } else if side == Side::Nodes && !self.pace.affords(now) {
             entry.timer.withhold();
             self.plan(slot, now);
             return Some(Fire::Withheld);
@@ -301,7 +329,8 @@ impl ProbeQueue {
                 continue;
             }
             let same_node = other.node.is_some() && other.node == suspect.node;
-            if !on_node(other.key.job) || same_node {
+            let is_costly = other.key.job.is_check() && other.interval > BROUGHT_MAX;
+            if (!on_node(other.key.job) && !is_costly) || same_node {
                 slots.push(*slot);
             } else if other.key.job == Job::Kubelet && kubelets < NEIGHBOURS {
                 kubelets += 1;

@@ -32,6 +32,8 @@ pub struct ProbeTimer {
     extra: Option<Instant>,
     last_start: Option<Instant>,
     failures: u32,
+    /// So many of them in a row end the doubt.
+    settled: u32,
     /// Down, and one success seen: another settles it.
     rising: bool,
     /// Seconds of the slowest recent success, fading.
@@ -58,9 +60,15 @@ impl ProbeTimer {
             extra: None,
             last_start: None,
             failures: 0,
+            settled: SETTLED,
             rising: false,
             habit: 0.0,
         }
+    }
+
+    /// Takes so many failures in a row for what ends the doubt, instead of [`SETTLED`].
+    pub fn settle_by(&mut self, failures: u32) {
+        self.settled = failures.max(1);
     }
 
     /// Takes new settings; the phase stays.
@@ -124,7 +132,7 @@ impl ProbeTimer {
         if ok {
             let took = now.saturating_duration_since(started).as_secs_f64();
             self.habit = (self.habit * FADE).max(took);
-            self.rising = self.failures >= SETTLED && !self.rising;
+            self.rising = self.failures >= self.settled && !self.rising;
             if !self.rising {
                 // What was planned to confirm failures is not needed; a neighbour's doubt still wants its answer.
                 if self.failures > 0 {
@@ -138,12 +146,12 @@ impl ProbeTimer {
         }
         self.rising = false;
         self.failures = self.failures.saturating_add(1);
-        if self.failures as usize + in_flight < SETTLED as usize && !self.guess {
+        if self.failures as usize + in_flight < self.settled as usize && !self.guess {
             self.hurry(self.last_start.unwrap_or(started).max(started) + QUICK);
         } else {
             self.extra = None;
         }
-        self.failures == 1 || self.failures == SETTLED
+        self.failures == 1 || self.failures == self.settled
     }
 
     /// Notes that the running probe is late: the probes that confirm it overlap with it instead of waiting for its timeout.
@@ -164,13 +172,13 @@ impl ProbeTimer {
 
     /// Returns how long a probe may run before it is called late; `None` where lateness says nothing (a guess, or known down).
     pub fn late_after(&self) -> Option<Duration> {
-        (!self.guess && self.failures < SETTLED)
+        (!self.guess && self.failures < self.settled)
             .then(|| (Duration::from_secs_f64(self.habit) * LATE_FACTOR).max(LATE_MIN).min(self.timeout / 2))
     }
 
     /// Returns whether another probe may overlap with those in flight.
     pub fn may_overlap(&self, in_flight: usize) -> bool {
-        in_flight == 0 || (in_flight < SETTLED as usize && self.failures < SETTLED)
+        in_flight == 0 || (in_flight < SETTLED as usize && self.failures < self.settled)
     }
 
     /// Returns the time between two regular probes; a guess has a longer one.

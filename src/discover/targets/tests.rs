@@ -39,6 +39,7 @@ fn check(jobs: &[Job], config: &str, server: &str, snapshot: &ClusterSnapshot, e
                     format!("{client} {}", metrics.as_ref().map_or("-", Url::as_str))
                 }
                 ProbeSpec::Healthz { url } => url.to_string(),
+                ProbeSpec::Check(check) => check.at.clone(),
                 ProbeSpec::Kubelet { base, others, via, .. } => {
                     let others: Vec<_> = others.iter().map(|url| format!(" or {url}")).collect();
                     format!("{base}{} {via:?}", others.join(""))

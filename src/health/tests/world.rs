@@ -332,10 +332,14 @@ impl World {
     }
 
     fn view(&self) -> ClusterView<'_> {
+        let of = |checks: bool| {
+            self.entries.iter().filter(|e| e.target.key.job.is_check() == checks).map(Entry::view).collect()
+        };
         ClusterView {
             cluster: &self.cluster,
             now: at(0),
-            targets: self.entries.iter().map(Entry::view).collect(),
+            targets: of(false),
+            checks: of(true),
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,

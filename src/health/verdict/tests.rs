@@ -39,6 +39,27 @@ fn check(mut tracker: VerdictTracker, script: &str, expected: &str) {
     assert_eq!(shown(&tracker), expected, "after {script}");
 }
 
+#[test]
+fn so_many_failures_of_so_many_probes_are_enough() {
+    let check = |script: &str, expected: &str| {
+        let (mut tracker, t) = (VerdictTracker::new(at(0)), Thresholds { within: 5, ..Thresholds::default() });
+        for (i, what) in (1..).zip(script.chars()) {
+            let failure = Failure::new(Reason::Refused, "refused");
+            let outcome = if what == '+' { Outcome::Success } else { Outcome::Failed(&failure) };
+            tracker.observe(outcome, at(i * 1000), at(i * 1000 + 1), &t);
+        }
+        assert_eq!(shown(&tracker), expected, "after {script}");
+    };
+    check("+-+-+", "up since 1000");
+    check("+-+-+-", "down refused since 2000");
+    check("+--+-", "down refused since 2000");
+    check("+---", "down refused since 2000");
+    check("-+++-+++-", "suspect refused since 9000");
+    check("+-+-+-+", "down refused since 2000");
+    check("+-+-+-++", "up since 7000");
+    check("+-+-+-++-", "suspect refused since 9000");
+}
+
 fn verdict(state: State, reason: Option<Reason>) -> Verdict {
     Verdict { state, since: at(-5000), reason, message: String::new(), reached: true, hides: None }
 }

@@ -71,6 +71,7 @@ fn probed(spec: &ProbeSpec) -> &str {
         ProbeSpec::ApiServer { base, .. } | ProbeSpec::Kubelet { base, .. } => base.as_str(),
         ProbeSpec::Healthz { url } => url.as_str(),
         ProbeSpec::Etcd { client, .. } => client.as_str(),
+        ProbeSpec::Check(check) => &check.at,
     }
 }
 

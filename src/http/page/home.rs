@@ -16,7 +16,7 @@ use super::{
 use crate::{
     heartbeat,
     model::{
-        Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, State,
+        CHECKS, Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, State,
         text::{latency, number, plural},
     },
     telemetry::Metrics,
@@ -243,13 +243,19 @@ fn summary(counts: &BTreeMap<State, usize>) -> String {
 }
 
 fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
+    // All checks stand in one list, in the place of the first of them.
     let mut jobs: BTreeMap<Job, Vec<&LiveTarget>> = BTreeMap::new();
+    let checks = cluster.targets.keys().map(|key| key.job).find(|job| job.is_check());
     for target in cluster.targets.values() {
-        jobs.entry(target.target.key.job).or_default().push(target);
+        let job = target.target.key.job;
+        jobs.entry(checks.filter(|_| job.is_check()).unwrap_or(job)).or_default().push(target);
     }
     let snapshot = &cluster.snapshot;
     let age = snapshot.read_at.map(|at| Moment::new(at, now));
     let discovery = match (&snapshot.error, age) {
+        _ if name == CHECKS && snapshot.read_at.is_none() && snapshot.error.is_none() => {
+            "Checks of the configuration that belong to no cluster.".to_owned()
+        }
         (None, Some(at)) => format!("Its API was last read {} ago.", at.ago),
         (None, None) => "Its API has not been read yet.".to_owned(),
         (Some(why), Some(at)) => {
@@ -287,7 +293,7 @@ fn group(cluster: &str, job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp)
             0 => String::new(),
             n => format!("and {} more, listed in /api/dogwatch/v1/state", number(n as u64)),
         };
-        let id = format!("{}-{cluster}-{}", what.replace(' ', "-"), job.as_str());
+        let id = format!("{}-{cluster}-{}", what.replace(' ', "-"), job.kind());
         let title = format!("{} {what}", number(of.len() as u64));
         (many && !of.is_empty()).then(|| Fold { id, title, rows: rows(of, max), more })
     };
@@ -324,8 +330,15 @@ fn row(t: &LiveTarget, now: Timestamp) -> Row {
     Row {
         state: t.verdict.state,
         href: target_path(&t.target.key),
-        instance: t.target.key.instance.to_string(),
-        node: t.target.node.as_deref().unwrap_or_default().to_owned(),
+        instance: match (t.target.spec.check(), &t.target.node) {
+            (Some(_), Some(node)) => format!("{} at {node}", t.target.key.job),
+            (Some(_), None) => t.target.key.job.to_string(),
+            (None, _) => t.target.key.instance.to_string(),
+        },
+        node: match t.target.spec.check() {
+            Some(check) => check.at.clone(),
+            None => t.target.node.as_deref().unwrap_or_default().to_owned(),
+        },
         advertised: matches!(t.target.spec, ProbeSpec::ApiServer { advertised: true, .. }),
         since: Moment::new(t.verdict.since, now),
         words,

@@ -97,8 +97,8 @@ fn references(References { asked, answering }: References) -> (Tone, String) {
 /// Probes finished since the start, of every job and outcome.
 fn probes_total(metrics: &Metrics) -> u64 {
     let outcomes = || Reason::ALL.map(Reason::as_str).into_iter().chain([ProbeLabels::SUCCESS]);
-    let labels =
-        Job::ALL.into_iter().flat_map(|job| outcomes().map(move |outcome| ProbeLabels { job: job.as_str(), outcome }));
+    let jobs = Job::ALL.into_iter().map(Job::kind).chain([Job::CHECK_KIND]);
+    let labels = jobs.flat_map(|job| outcomes().map(move |outcome| ProbeLabels { job, outcome }));
     labels.filter_map(|l| Some(metrics.probes.get(&l)?.get())).sum()
 }
 

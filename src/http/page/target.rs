@@ -179,6 +179,7 @@ fn last(o: &Observation, now: Timestamp) -> Last {
         Facts::ApiServer(f) => apiserver(f, &mut facts),
         Facts::Kubelet(f) => kubelet(f, &mut facts),
         Facts::Etcd(f) => etcd(f, &mut facts),
+        Facts::Check(_) => {}
     }
     if let Some(tls) = &o.tls {
         let trust = if tls.verified { "verified" } else { "not verified" };

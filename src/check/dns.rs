@@ -1,0 +1,310 @@
+//! A question by DNS to one server, over UDP, TCP or TLS: what the server says itself, past every cache on the way.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use hickory_proto::{
+    op::{Edns, Message, MessageType, Query, ResponseCode},
+    rr::{Name, RData, Record, RecordType},
+};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UdpSocket,
+    time::{Duration, Instant, timeout_at},
+};
+
+use super::{condition::Condition, found::Found};
+use crate::{
+    dial::{BoxedStream, Line, Place, Security, TlsFiles},
+    model::{Failure, Measure, Reason},
+};
+
+/// The longest message over UDP that is asked for (what EDNS is commonly set to, since 2020).
+const UDP_MAX: u16 = 1232;
+/// A datagram that is lost is asked for again after this: within a usual timeout twice.
+const AGAIN: Duration = Duration::from_millis(1_500);
+/// What is spoken, as TLS negotiates it.
+const DOT: &[&[u8]] = &[b"dot"];
+/// So many answers are looked at.
+const ANSWERS_MAX: usize = 256;
+
+/// `dns:` of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsConfig {
+    /// The server: an address or a name, with a port where it is not the usual one (53, with TLS 853). Empty at nodes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// The name that is asked for.
+    pub name: String,
+    /// The type of record.
+    #[serde(rename = "type", default = "a")]
+    pub kind: String,
+    /// Over what.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Ask the server to ask others where it does not know.
+    #[serde(default = "yes")]
+    pub recursive: bool,
+    /// What the answer must be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Condition>,
+    /// Certificates.
+    #[serde(default)]
+    pub tls_config: TlsFiles,
+}
+
+fn a() -> String {
+    "A".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What carries a question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// UDP, and TCP where the answer does not fit.
+    #[default]
+    Udp,
+    /// TCP.
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+}
+
+impl DnsConfig {
+    /// Returns the server.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn place(&self) -> Result<Place, String> {
+        Place::read(&self.server, Some(if self.transport == Transport::Tls { 853 } else { 53 }))
+    }
+
+    fn question(&self) -> Result<(Name, RecordType), (&'static str, String)> {
+        let name = Name::from_str(&self.name).map_err(|_| (".name", "this is no name of the DNS".to_owned()))?;
+        let kind = RecordType::from_str(&self.kind.to_ascii_uppercase())
+            .map_err(|_| (".type", "this is no type of record: write it like A, AAAA, MX, SOA or TXT".to_owned()))?;
+        Ok((name, kind))
+    }
+
+    /// Returns what is wrong with it: `(key, why)`.
+    pub(super) fn problems(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        if let Err((key, why)) = self.question() {
+            all.push((key.to_owned(), why));
+        }
+        if let Some((key, why)) = self.tls_config.problem() {
+            let dot = if key.is_empty() { "" } else { "." };
+            all.push((format!(".tls_config{dot}{key}"), why));
+        }
+        const KNOWN: [&str; 10] =
+            ["answer", "answers", "rcode", "flags", "ttl", "serial", "serial_age", "time", "cert", "version"];
+        for (i, condition) in self.expect.iter().enumerate() {
+            if !KNOWN.contains(&condition.about()) {
+                all.push((format!(".expect[{i}]"), "an answer by DNS has nothing of this kind".to_owned()));
+            }
+        }
+        all
+    }
+
+    fn says_of(&self, subject: &str) -> bool {
+        self.expect.iter().any(|condition| condition.about() == subject)
+    }
+}
+
+/// Asks the server.
+pub(super) async fn probe(c: &DnsConfig, found: &mut Found) -> Result<(), Failure> {
+    let wrong = |why: String| Failure::new(Reason::Answer, why);
+    let place = c.place().map_err(wrong)?;
+    let (name, kind) = c.question().map_err(|(_, why)| wrong(why))?;
+    let mut question = Message::new();
+    question.set_id(fastrand::u16(..)).set_recursion_desired(c.recursive).add_query(Query::query(name, kind));
+    let mut edns = Edns::new();
+    edns.set_max_payload(UDP_MAX).set_version(0);
+    question.set_edns(edns);
+    let bytes = question.to_vec().map_err(|e| wrong(format!("this can't be asked by DNS: {e}")))?;
+    let began = Instant::now();
+    let mut answer = match c.transport {
+        Transport::Udp => by_udp(&question, &bytes, &place, found).await?,
+        Transport::Tcp | Transport::Tls => by_stream(c, &question, &bytes, &place, found).await?,
+    };
+    if answer.truncated() && c.transport == Transport::Udp {
+        found.line.note("the answer does not fit into a datagram: asked by TCP");
+        answer = by_stream(c, &question, &bytes, &place, found).await?;
+    }
+    found.line.phases().processing = Some(began.elapsed());
+    found.answered = true;
+    read(&answer, kind, found);
+    let rcode = rcode(answer.response_code());
+    found.line.note(format_args!("{rcode}, {} answers", answer.answers().len()));
+    let is_well = answer.response_code() == ResponseCode::NoError;
+    found.measures.push(Measure::flag("probe_dns_query_succeeded", is_well));
+    if !is_well && !c.says_of("rcode") {
+        return Err(Failure::new(Reason::Answer, format!("rcode was {rcode}, should be NOERROR")));
+    }
+    let is_empty = answer.answers().iter().all(|r| r.record_type() != kind);
+    if is_empty && is_well && !["rcode", "answer", "answers"].iter().any(|subject| c.says_of(subject)) {
+        let words = format!("{} has no record of type {kind} there", c.name);
+        return Err(Failure::new(Reason::Answer, words));
+    }
+    Ok(())
+}
+
+/// By the names that dig and RFC 1035 have for them.
+fn rcode(code: ResponseCode) -> String {
+    match u16::from(code) {
+        0 => "NOERROR".to_owned(),
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("RCODE{other}"),
+    }
+}
+
+/// What the answer tells, for conditions and series.
+fn read(answer: &Message, kind: RecordType, found: &mut Found) {
+    let counts = [
+        ("probe_dns_answer_rrs", answer.answers().len()),
+        ("probe_dns_authority_rrs", answer.name_servers().len()),
+        ("probe_dns_additional_rrs", answer.additionals().len()),
+    ];
+    for (name, count) in counts {
+        found.measure(name, f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+    found.seen.text("rcode", rcode(answer.response_code()));
+    let flags = [
+        (answer.authoritative(), "aa"),
+        (answer.truncated(), "tc"),
+        (answer.recursion_available(), "ra"),
+        (answer.authentic_data(), "ad"),
+    ];
+    let set: Vec<&str> = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect();
+    found.seen.text("flags", set.join(" "));
+    let records = || answer.answers().iter().filter(|r| r.record_type() == kind);
+    found.seen.number("answers", f64::from(u32::try_from(records().count()).unwrap_or(u32::MAX)));
+    if let Some(ttl) = records().map(Record::ttl).min() {
+        found.seen.number("ttl", f64::from(ttl));
+    }
+    for record in answer.answers().iter().take(ANSWERS_MAX) {
+        found.seen.text("answer", plain(record.data()));
+        if let RData::SOA(soa) = record.data() {
+            found.measure("probe_dns_serial", f64::from(soa.serial()));
+            found.seen.number("serial", f64::from(soa.serial()));
+            if let Some(age) = serial_age(soa.serial(), Timestamp::now()) {
+                found.seen.number("serial_age", age);
+            }
+        }
+    }
+}
+
+/// As people write it: without the dot at the end of names.
+fn plain(data: &RData) -> String {
+    match data {
+        RData::OPT(_) => String::new(),
+        other => other.to_string().trim_end_matches('.').to_owned(),
+    }
+}
+
+/// Seconds since the day that a serial of the form YYYYMMDDnn names (RFC 1912, section 2.2); `None` where it names none.
+fn serial_age(serial: u32, now: Timestamp) -> Option<f64> {
+    let day = serial / 100;
+    let part = |n: u32| i8::try_from(n % 100).ok();
+    let date = Date::new(i16::try_from(day / 10_000).ok()?, part(day / 100)?, part(day)?).ok()?;
+    let begins = date.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    (1990..2100).contains(&date.year()).then(|| now.duration_since(begins).as_secs_f64())
+}
+
+/// Whether it answers this question, and no other: anybody can send a datagram.
+fn fits(answer: &Message, question: &Message) -> bool {
+    answer.id() == question.id()
+        && answer.message_type() == MessageType::Response
+        && (answer.queries().is_empty() || answer.queries() == question.queries())
+}
+
+async fn by_udp(question: &Message, bytes: &[u8], place: &Place, found: &mut Found) -> Result<Message, Failure> {
+    let addresses = found.line.resolve(place).await?;
+    let address = addresses.first().copied();
+    let address = address.ok_or_else(|| Failure::new(Reason::Dns, format!("{place} has no address")))?;
+    let any: SocketAddr = if address.is_ipv4() { ([0u8; 4], 0).into() } else { ([0u16; 8], 0).into() };
+    let failed = |e: std::io::Error| Line::failed(&e, place);
+    let socket = UdpSocket::bind(any).await.map_err(failed)?;
+    socket.connect(address).await.map_err(failed)?;
+    let mut datagram = vec![0; usize::from(u16::MAX)];
+    let deadline = found.line.deadline();
+    while Instant::now() < deadline {
+        socket.send(bytes).await.map_err(failed)?;
+        found.line.note(format_args!("asked {address} by UDP"));
+        let until = deadline.min(Instant::now() + AGAIN);
+        while let Ok(came) = timeout_at(until, socket.recv(&mut datagram)).await {
+            let n = came.map_err(failed)?;
+            match Message::from_vec(datagram.get(..n).unwrap_or_default()) {
+                Ok(answer) if fits(&answer, question) => return Ok(answer),
+                _ => found.line.note("a datagram came that answers something else"),
+            }
+        }
+    }
+    Err(Failure::new(Reason::Timeout, format!("{place} did not answer by UDP within {}", found.line.allowed())))
+}
+
+async fn by_stream(
+    c: &DnsConfig,
+    question: &Message,
+    bytes: &[u8],
+    place: &Place,
+    found: &mut Found,
+) -> Result<Message, Failure> {
+    let is_secure = c.transport == Transport::Tls;
+    let mut stream = found.line.connect(place, is_secure, None).await?;
+    if is_secure {
+        let security = Security::read(&c.tls_config, DOT).await?;
+        stream = found.line.secure(stream, place, &security).await?.0;
+    }
+    let talk = timeout_at(found.line.deadline(), talk(&mut stream, bytes));
+    let came = match talk.await {
+        Ok(Ok(came)) => came,
+        Ok(Err(_)) => {
+            let words = format!("{place} closed the connection without an answer");
+            return Err(Failure::new(Reason::Refused, words));
+        }
+        Err(_) => {
+            let words = format!("{place} accepted the connection, but did not answer within {}", found.line.allowed());
+            return Err(Failure::new(Reason::Timeout, words));
+        }
+    };
+    match Message::from_vec(&came) {
+        Ok(answer) if fits(&answer, question) => Ok(answer),
+        _ => Err(Failure::new(Reason::Answer, format!("what {place} answers is not DNS, or answers something else"))),
+    }
+}
+
+/// A message with its length before it (RFC 1035, section 4.2.2).
+async fn talk(stream: &mut BoxedStream, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
+    stream.flush().await?;
+    let length = stream.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_tells_its_day_where_it_is_one() {
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        assert_eq!(serial_age(2_026_112_801, now), Some(1.5 * 86_400.0));
+        for odd in [7, 2_026_139_901, 4_294_967_295, 1_764_000_000] {
+            assert_eq!(serial_age(odd, now), None, "{odd}");
+        }
+    }
+}

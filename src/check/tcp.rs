@@ -1,0 +1,145 @@
+//! A TCP connection, what is sent on it, and what has to come.
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout_at,
+};
+
+use super::{
+    found::Found,
+    options::Expect,
+    starttls::{self, StartTls},
+};
+use crate::{
+    dial::{BoxedStream, Place, Security, TlsFiles},
+    model::{Failure, Measure, Reason},
+};
+
+/// So much is read for what has to come.
+const READ_MAX: usize = 64 << 10;
+/// The longest text that is sent.
+const SENT_MAX: usize = 64 << 10;
+
+/// `tcp:` of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpConfig {
+    /// `host:port`; empty at nodes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// What is said first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
+    /// What has to come: a regular expression, or conditions.
+    #[serde(default)]
+    pub expect: Expect,
+    /// TLS from the beginning.
+    #[serde(default)]
+    pub tls: bool,
+    /// The protocol that begins TLS by a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starttls: Option<StartTls>,
+    /// Certificates.
+    #[serde(default)]
+    pub tls_config: TlsFiles,
+}
+
+impl TcpConfig {
+    /// Returns where it connects to.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn place(&self) -> Result<Place, String> {
+        Place::read(&self.address, None)
+    }
+
+    /// Returns what is wrong with it: `(key, why)`.
+    pub(super) fn problems(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let mut say = |key: String, why: &str| all.push((key, why.to_owned()));
+        if self.tls && self.starttls.is_some() {
+            say(String::new(), "tls and starttls exclude each other: TLS begins at once, or by a word");
+        }
+        if self.send.as_ref().is_some_and(|text| text.len() > SENT_MAX) {
+            say(".send".to_owned(), "is longer than 64 KiB");
+        }
+        if let Some((key, why)) = self.tls_config.problem() {
+            let dot = if key.is_empty() { "" } else { "." };
+            say(format!(".tls_config{dot}{key}"), &why);
+        }
+        for (i, condition) in self.expect.0.iter().enumerate() {
+            if !["banner", "time", "cert", "version"].contains(&condition.about()) {
+                say(format!(".expect[{i}]"), "a connection by TCP has nothing of this kind");
+            }
+        }
+        all
+    }
+
+    fn is_secure(&self) -> bool {
+        self.tls || self.starttls.is_some()
+    }
+}
+
+/// Connects, says what there is to say, and reads what has to come.
+pub(super) async fn probe(c: &TcpConfig, found: &mut Found) -> Result<(), Failure> {
+    let place = c.place().map_err(|why| Failure::new(Reason::Dns, why))?;
+    let mut stream = found.line.connect(&place, c.is_secure(), None).await?;
+    if let Some(protocol) = c.starttls {
+        stream = starttls::begin(protocol, stream, &place, found).await?;
+    }
+    if c.is_secure() {
+        let security = Security::read(&c.tls_config, &[]).await?;
+        stream = found.line.secure(stream, &place, &security).await?.0;
+    }
+    found.answered = true;
+    if let Some(text) = &c.send {
+        let sending = timeout_at(found.line.deadline(), async {
+            stream.write_all(text.as_bytes()).await?;
+            stream.flush().await
+        });
+        match sending.await {
+            Ok(Ok(())) => found.line.note(format_args!("{} bytes sent", text.len())),
+            Ok(Err(_)) => {
+                return Err(Failure::new(Reason::Refused, format!("{place} closed the connection when we spoke")));
+            }
+            Err(_) => return Err(Failure::new(Reason::Timeout, format!("{place} takes nothing that we say"))),
+        }
+    }
+    if c.expect.0.iter().any(|condition| condition.about() == "banner") {
+        listen(c, stream, &place, found).await?;
+    }
+    Ok(())
+}
+
+/// Reads until what has to come is there, or the other side has ended or fallen silent.
+async fn listen(c: &TcpConfig, mut stream: BoxedStream, place: &Place, found: &mut Found) -> Result<(), Failure> {
+    let wanted = || c.expect.0.iter().filter(|condition| condition.about() == "banner");
+    let mut said = Vec::new();
+    let mut part = vec![0; 4096];
+    let (mut is_met, mut has_ended) = (false, false);
+    while !is_met && said.len() < READ_MAX {
+        match timeout_at(found.line.deadline(), stream.read(&mut part)).await {
+            Ok(Ok(0) | Err(_)) => {
+                has_ended = true;
+                break;
+            }
+            Ok(Ok(n)) => said.extend_from_slice(part.get(..n).unwrap_or_default()),
+            Err(_) => break,
+        }
+        let mut seen = super::condition::Seen::default();
+        seen.text("banner", String::from_utf8_lossy(&said));
+        is_met = wanted().all(|condition| condition.judge(&seen).is_ok());
+    }
+    found.measures.push(Measure::flag("probe_failed_due_to_regex", !is_met && !said.is_empty()));
+    if said.is_empty() {
+        let (reason, what) = match has_ended {
+            true => (Reason::Refused, format!("{place} closed the connection without a word")),
+            false => (Reason::Timeout, format!("{place} said nothing within {}", found.line.allowed())),
+        };
+        return Err(Failure::new(reason, what));
+    }
+    found.line.note(format_args!("{} bytes came", said.len()));
+    found.seen.text("banner", String::from_utf8_lossy(&said));
+    Ok(())
+}

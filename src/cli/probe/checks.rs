@@ -1,0 +1,74 @@
+//! Checks of the configuration, and places that are asked ad hoc.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    check::{self, config::CheckConfig},
+    model,
+};
+
+/// A target with what it asks.
+type Asked = (Target, Arc<CheckConfig>);
+
+/// What was asked of checks.
+pub(super) struct Checked {
+    pub(super) wanted: Vec<Asked>,
+    /// Checks that were not asked for.
+    pub(super) others: Vec<String>,
+    /// All that was asked for is a check by its name, and none is made at nodes: clusters need not be asked.
+    pub(super) is_all: bool,
+}
+
+/// Returns what is asked ad hoc, `https://…`, `tcp://host:port` or `tls://host:port`; `None` where something else is too.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub(super) fn ad_hoc(args: &ProbeArgs) -> Option<Result<Vec<CheckConfig>, String>> {
+    let is_url = |text: &String| text.contains("://");
+    (!args.targets.is_empty() && args.targets.iter().all(is_url))
+        .then(|| args.targets.iter().map(|text| CheckConfig::ad_hoc(text)).collect())
+}
+
+/// Returns what is asked of the checks.
+pub(super) fn wanted(config: &Config, args: &ProbeArgs) -> Checked {
+    let all = config.check_targets();
+    let is_named = |wanted: &String| all.iter().any(|(t, _)| t.key.job.as_str() == *wanted);
+    let by_name = !args.targets.is_empty() && args.targets.iter().all(is_named);
+    let called = |(target, _): &Asked| {
+        let is_it = |wanted: &String| match is_named(wanted) {
+            true => target.key.job.as_str() == *wanted,
+            false => is_called(target, wanted),
+        };
+        args.all || args.targets.iter().any(is_it)
+    };
+    let (wanted, others): (Vec<_>, Vec<_>) = all.iter().cloned().partition(called);
+    let others = others.iter().map(|(t, _)| t.key.to_string()).collect();
+    let is_all = by_name && wanted.iter().all(|(_, check)| check.nodes.is_none());
+    Checked { wanted, others, is_all }
+}
+
+/// Each check at every node, where it is made at nodes.
+pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnapshot>) -> Vec<Asked> {
+    let nothing = ClusterSnapshot::default();
+    let each = wanted.into_iter().flat_map(|(target, check)| {
+        let snapshot = snapshots.get(&*target.key.cluster).unwrap_or(&nothing);
+        model::at_nodes(&target, snapshot).into_iter().map(move |target| (target, check.clone())).collect::<Vec<_>>()
+    });
+    each.collect()
+}
+
+/// Probes all of them at once, as far as the machine has room.
+pub(super) async fn run(wanted: Vec<Asked>) -> Vec<Probed> {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut probes = JoinSet::new();
+    for (target, check) in wanted {
+        let permits = permits.clone();
+        probes.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            check::probe(&Arc::new(target), &check, &Clock::system()).await
+        });
+    }
+    let nothing = ClusterSnapshot::default();
+    probes.join_all().await.into_iter().map(|o| Probed::new(o, &nothing)).collect()
+}
