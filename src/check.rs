@@ -11,6 +11,7 @@ mod dns;
 mod found;
 mod http;
 mod options;
+mod prober;
 mod starttls;
 mod tcp;
 #[cfg(test)]
@@ -33,7 +34,10 @@ use crate::{
 
 /// The checks of the configuration in force, by group and name.
 #[derive(Clone, Debug, Default)]
-pub struct Checks(Arc<RwLock<HashMap<(Arc<str>, Job), Arc<CheckConfig>>>>);
+pub struct Checks(Arc<RwLock<InForce>>);
+
+/// By group and name.
+type InForce = HashMap<(Arc<str>, Job), Arc<CheckConfig>>;
 
 impl Checks {
     /// Puts others in force.

@@ -299,10 +299,7 @@ fn listed(choices: &[Choice]) -> String {
             Choice::Range(from, to) => format!("{}..{}", from.written, to.written),
         })
         .collect();
-    match words.as_slice() {
-        [head @ .., last] if !head.is_empty() => format!("{} or {last}", head.join(", ")),
-        _ => words.concat(),
-    }
+    text::any_of(&words)
 }
 
 fn shown(is: &Is, kind: Kind) -> String {

@@ -10,10 +10,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{condition::Condition, dns, found::Found, http, is_free, tcp, tls};
+use super::{
+    condition::Condition,
+    found::Found,
+    is_free,
+    prober::{Address, KINDS, Prober, Problems},
+};
 pub use super::{dns::DnsConfig, http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
-use crate::model::{
-    CHECKS, CheckName, CheckTraits, Failure, Job, ProbeSpec, Quota, Severity, Target, TargetKey, duration,
+use crate::{
+    dial::TlsFiles,
+    model::{
+        CHECKS, CheckName, CheckTraits, Failure, Job, ProbeSpec, Quota, Severity, Target, TargetKey, duration, text,
+    },
 };
 
 /// Checks in one configuration: each has a socket of its own while it is made.
@@ -77,27 +85,7 @@ pub struct NodesConfig {
     pub port: u16,
 }
 
-/// The kind of a check.
-#[derive(Clone, Copy, Debug)]
-enum Kind<'a> {
-    Http(&'a HttpConfig),
-    Tcp(&'a TcpConfig),
-    Tls(&'a TlsConfig),
-    Dns(&'a DnsConfig),
-}
-
-/// The keys of all kinds.
-const KINDS: &str = "http, tcp, tls or dns";
-
 impl CheckConfig {
-    fn kinds(&self) -> impl Iterator<Item = Kind<'_>> {
-        let http = self.http.as_deref().map(Kind::Http);
-        let tcp = self.tcp.as_deref().map(Kind::Tcp);
-        let tls = self.tls.as_deref().map(Kind::Tls);
-        let dns = self.dns.as_deref().map(Kind::Dns);
-        [http, tcp, tls, dns].into_iter().flatten()
-    }
-
     /// Returns a check of one place, with every default: `https://…`, `http://…`, `tcp://host:port`, `tls://host:port`.
     ///
     /// # Errors
@@ -118,56 +106,32 @@ impl CheckConfig {
         }
     }
 
+    fn kind(&self) -> Option<(&'static str, &dyn Prober)> {
+        self.kinds().into_iter().next()
+    }
+
     /// Returns where it asks, as people write it; empty where it has no kind.
     pub fn at(&self) -> String {
-        match self.kinds().next() {
-            Some(Kind::Http(c)) => c.url.to_string(),
-            Some(Kind::Tcp(c)) => c.address.clone(),
-            Some(Kind::Tls(c)) => c.address.clone(),
-            Some(Kind::Dns(c)) => format!("{} {} at {}", c.kind, c.name, c.server),
-            None => String::new(),
-        }
+        self.kind().map(|(_, kind)| kind.at()).unwrap_or_default()
     }
 
     /// `host:port`
     fn instance(&self) -> String {
-        match self.kinds().next() {
-            _ if self.nodes.is_some() => "nodes".to_owned(),
-            Some(Kind::Http(c)) => c.place().map_or_else(|_| c.url.to_string(), |place| place.to_string()),
-            Some(Kind::Dns(c)) => c.place().map_or_else(|_| c.server.clone(), |place| place.to_string()),
-            _ => self.at(),
-        }
-    }
-
-    /// The kind's key, and how much it asks of a host: the less, the plainer.
-    fn layer(&self) -> (&'static str, u8) {
-        match self.kinds().next() {
-            Some(Kind::Dns(_)) => ("dns", 0),
-            Some(Kind::Tcp(_)) | None => ("tcp", 1),
-            Some(Kind::Tls(_)) => ("tls", 2),
-            Some(Kind::Http(_)) => ("http", 3),
+        match self.kind() {
+            Some((_, kind)) if self.nodes.is_none() => kind.instance(),
+            _ => "nodes".to_owned(),
         }
     }
 
     /// Returns what the answer must be.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        let all: Vec<&Condition> = match self.kinds().next() {
-            Some(Kind::Http(c)) => c.conditions(),
-            Some(Kind::Tcp(c)) => c.expect.0.iter().collect(),
-            Some(Kind::Tls(c)) => c.expect.iter().collect(),
-            Some(Kind::Dns(c)) => c.expect.iter().collect(),
-            None => Vec::new(),
-        };
-        all.into_iter()
+        self.kind().map(|(_, kind)| kind.conditions()).unwrap_or_default().into_iter()
     }
 
     /// Asks once.
     pub(super) async fn ask(&self, found: &mut Found) -> Result<(), Failure> {
-        match self.kinds().next() {
-            Some(Kind::Http(c)) => http::probe(c, found).await,
-            Some(Kind::Tcp(c)) => tcp::probe(c, found).await,
-            Some(Kind::Tls(c)) => tls::probe(c, found).await,
-            Some(Kind::Dns(c)) => dns::probe(c, found).await,
+        match self.kind() {
+            Some((_, kind)) => kind.probe(found).await,
             None => Ok(()),
         }
     }
@@ -175,10 +139,7 @@ impl CheckConfig {
     /// Returns the same as it is made at one node.
     pub(super) fn at_node(&self, instance: &str) -> Self {
         let mut here = self.clone();
-        here.tcp.iter_mut().for_each(|c| c.address = instance.to_owned());
-        here.tls.iter_mut().for_each(|c| c.address = instance.to_owned());
-        here.dns.iter_mut().for_each(|c| c.server = instance.to_owned());
-        here.http.iter_mut().for_each(|c| c.connect_to = Some(instance.to_owned()));
+        here.kinds_mut().into_iter().for_each(|kind| kind.move_to(instance));
         here
     }
 
@@ -195,7 +156,7 @@ impl CheckConfig {
         labels: &BTreeMap<String, String>,
         pace: (Duration, Duration),
     ) -> Option<Target> {
-        let (kind, layer) = self.layer();
+        let (kind, layer) = self.kind().map_or(("", u8::MAX), |(key, kind)| (key, kind.layer()));
         let traits = CheckTraits {
             kind: kind.to_owned(),
             at: self.at(),
@@ -223,21 +184,21 @@ impl CheckConfig {
 
     /// Makes the paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
-        let http = self.http.iter_mut().flat_map(|c| c.files().collect::<Vec<_>>());
-        let tcp = self.tcp.iter_mut().flat_map(|c| c.tls_config.files());
-        let tls = self.tls.iter_mut().flat_map(|c| c.tls_config.files());
-        let dns = self.dns.iter_mut().flat_map(|c| c.tls_config.files());
-        http.chain(tcp).chain(tls).chain(dns).for_each(|path: &mut PathBuf| *path = base.join(&*path));
+        self.each_file(|path| *path = base.join(&*path));
     }
 
     /// Returns the files that it needs.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut all = self.clone();
-        let http = all.http.iter_mut().flat_map(|c| c.files().collect::<Vec<_>>());
-        let tcp = all.tcp.iter_mut().flat_map(|c| c.tls_config.files());
-        let tls = all.tls.iter_mut().flat_map(|c| c.tls_config.files());
-        let dns = all.dns.iter_mut().flat_map(|c| c.tls_config.files());
-        http.chain(tcp).chain(tls).chain(dns).map(|path| path.clone()).collect()
+        let mut all = Vec::new();
+        self.clone().each_file(|path| all.push(path.clone()));
+        all
+    }
+
+    fn each_file(&mut self, mut what: impl FnMut(&mut PathBuf)) {
+        for kind in self.kinds_mut() {
+            kind.files().into_iter().for_each(&mut what);
+            kind.tls_files().into_iter().flat_map(TlsFiles::files).for_each(&mut what);
+        }
     }
 
     /// What is wrong with it by itself: `(key, why)`.
@@ -249,8 +210,8 @@ impl CheckConfig {
         } else if !is_free(&self.name) {
             say(".name", "a component of clusters is called so: give the check another name");
         }
-        if self.kinds().count() != 1 {
-            say("", &format!("a check has exactly one kind: {KINDS}"));
+        if self.kinds().len() != 1 {
+            say("", &format!("a check has exactly one kind: {}", text::any_of(KINDS)));
         }
         if self.severity == Severity::Info {
             say(".severity", "must be critical or warning: an outage that is told to nobody needs no check");
@@ -260,33 +221,45 @@ impl CheckConfig {
                 say(&format!(".labels.{name}"), "this label is set by dogwatch itself: choose another one");
             }
         }
-        let address = match self.kinds().next() {
-            Some(Kind::Tcp(c)) => Some((".tcp.address", c.address.is_empty(), c.place())),
-            Some(Kind::Tls(c)) => Some((".tls.address", c.address.is_empty(), c.place())),
-            Some(Kind::Dns(c)) => Some((".dns.server", c.server.is_empty(), c.place())),
-            Some(Kind::Http(_)) | None => None,
-        };
-        match (address, self.nodes) {
-            (Some((key, false, _)), Some(_)) => say(key, "it is asked at every node's address: leave this out"),
-            (Some((key, true, _)), None) => say(key, "is missing: where is it to be asked?"),
-            (Some((key, false, Err(why))), None) => say(key, &why),
-            _ => {}
-        }
         if self.nodes.is_some() && self.cluster.is_none() {
             say(".nodes", "of which cluster? Give `cluster`, too");
         }
         if self.nodes.is_some_and(|nodes| nodes.port == 0) {
             say(".nodes.port", "must be from 1 to 65535");
         }
-        for kind in self.kinds() {
-            let (key, found) = match kind {
-                Kind::Http(c) => ("http", c.problems()),
-                Kind::Tcp(c) => ("tcp", c.problems()),
-                Kind::Tls(c) => ("tls", c.problems()),
-                Kind::Dns(c) => ("dns", c.problems()),
-            };
-            all.extend(found.into_iter().map(|(at, why)| (format!(".{key}{at}"), why)));
+        for (key, kind) in self.kinds() {
+            all.extend(self.problems_of(kind).into_iter().map(|(at, why)| (format!(".{key}{at}"), why)));
         }
+        all
+    }
+
+    /// What is wrong with the kind that stands in it, from the kind's key on.
+    fn problems_of(&self, kind: &dyn Prober) -> Problems {
+        let mut all = Vec::new();
+        let mut say = |key: String, why: &str| all.push((key, why.to_owned()));
+        if let Some(Address { key, text, place, .. }) = kind.address() {
+            match (text.is_empty(), self.nodes, place) {
+                (false, Some(_), _) => say(key.to_owned(), "it is asked at every node's address: leave this out"),
+                (true, None, _) => say(key.to_owned(), "is missing: where is it to be asked?"),
+                (false, None, Err(why)) => say(key.to_owned(), &why),
+                _ => {}
+            }
+        }
+        if self.nodes.is_some() && !kind.goes_to_nodes() {
+            say(String::new(), "a check of this kind can't be made at nodes: leave nodes out");
+        }
+        if let Some((key, why)) = self.clone().kinds_mut().into_iter().find_map(|kind| kind.tls_files()?.problem()) {
+            let dot = if key.is_empty() { "" } else { "." };
+            say(format!(".tls_config{dot}{key}"), &why);
+        }
+        let (known, answer) = kind.subjects();
+        for (i, condition) in kind.expect().iter().enumerate() {
+            if condition.about() != "time" && !known.contains(&condition.about()) {
+                let has = known.iter().chain(&["time"]).copied().collect::<Vec<_>>().join(", ");
+                say(format!(".expect[{i}]"), &format!("{answer} has nothing of this kind; it has {has}"));
+            }
+        }
+        all.extend(kind.problems());
         all
     }
 }

@@ -14,7 +14,11 @@ use tokio::{
     time::{Duration, Instant, timeout_at},
 };
 
-use super::{condition::Condition, found::Found};
+use super::{
+    condition::Condition,
+    found::Found,
+    prober::{Address, Asking, Prober, Problems},
+};
 use crate::{
     dial::{BoxedStream, Line, Place, Security, TlsFiles},
     model::{Failure, Measure, Reason},
@@ -77,11 +81,7 @@ pub enum Transport {
 }
 
 impl DnsConfig {
-    /// Returns the server.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn place(&self) -> Result<Place, String> {
+    fn place(&self) -> Result<Place, String> {
         Place::read(&self.server, Some(if self.transport == Transport::Tls { 853 } else { 53 }))
     }
 
@@ -92,33 +92,52 @@ impl DnsConfig {
         Ok((name, kind))
     }
 
-    /// Returns what is wrong with it: `(key, why)`.
-    pub(super) fn problems(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        if let Err((key, why)) = self.question() {
-            all.push((key.to_owned(), why));
-        }
-        if let Some((key, why)) = self.tls_config.problem() {
-            let dot = if key.is_empty() { "" } else { "." };
-            all.push((format!(".tls_config{dot}{key}"), why));
-        }
-        const KNOWN: [&str; 10] =
-            ["answer", "answers", "rcode", "flags", "ttl", "serial", "serial_age", "time", "cert", "version"];
-        for (i, condition) in self.expect.iter().enumerate() {
-            if !KNOWN.contains(&condition.about()) {
-                all.push((format!(".expect[{i}]"), "an answer by DNS has nothing of this kind".to_owned()));
-            }
-        }
-        all
-    }
-
     fn says_of(&self, subject: &str) -> bool {
         self.expect.iter().any(|condition| condition.about() == subject)
     }
 }
 
+impl Prober for DnsConfig {
+    fn layer(&self) -> u8 {
+        0
+    }
+
+    fn at(&self) -> String {
+        format!("{} {} at {}", self.kind, self.name, self.server)
+    }
+
+    fn address(&self) -> Option<Address<'_>> {
+        Some(Address { key: ".server", text: &self.server, place: self.place(), at_nodes: true })
+    }
+
+    fn expect(&self) -> &[Condition] {
+        &self.expect
+    }
+
+    fn subjects(&self) -> (&'static [&'static str], &'static str) {
+        let all = &["answer", "answers", "rcode", "flags", "ttl", "serial", "serial_age", "cert", "version"];
+        (all, "an answer by DNS")
+    }
+
+    fn problems(&self) -> Problems {
+        self.question().err().map(|(key, why)| (key.to_owned(), why)).into_iter().collect()
+    }
+
+    fn tls_files(&mut self) -> Option<&mut TlsFiles> {
+        Some(&mut self.tls_config)
+    }
+
+    fn move_to(&mut self, instance: &str) {
+        instance.clone_into(&mut self.server);
+    }
+
+    fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
+        Box::pin(probe(self, found))
+    }
+}
+
 /// Asks the server.
-pub(super) async fn probe(c: &DnsConfig, found: &mut Found) -> Result<(), Failure> {
+async fn probe(c: &DnsConfig, found: &mut Found) -> Result<(), Failure> {
     let wrong = |why: String| Failure::new(Reason::Answer, why);
     let place = c.place().map_err(wrong)?;
     let (name, kind) = c.question().map_err(|(_, why)| wrong(why))?;

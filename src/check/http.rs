@@ -17,6 +17,7 @@ use super::{
     condition::Condition,
     found::Found,
     options::{StatusSet, secret},
+    prober::{Asking, Prober, Problems},
 };
 use crate::{
     dial::{Answer, Place, TlsFiles},
@@ -128,77 +129,9 @@ pub enum HttpVersion {
 }
 
 impl HttpConfig {
-    /// Returns where it connects to.
-    ///
-    /// # Errors
-    /// What is wrong with the URL.
-    pub(super) fn place(&self) -> Result<Place, String> {
-        place_of(&self.url)
-    }
-
-    /// Returns the files that it names.
-    pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let password = self.basic_auth.as_mut().and_then(|auth| auth.password_file.as_mut());
-        let token = self.authorization.as_mut().and_then(|auth| auth.credentials_file.as_mut());
-        password.into_iter().chain(token).chain(self.tls_config.files())
-    }
-
-    /// Returns what the answer must be.
-    pub(super) fn conditions(&self) -> Vec<&Condition> {
-        self.status.iter().map(|set| &set.0).chain(&self.expect).collect()
-    }
-
     /// Returns whether nothing is said of the status: then it has to be 200..299.
     fn takes_success(&self) -> bool {
         self.status.is_none() && !self.expect.iter().any(|c| c.about() == "status")
-    }
-
-    /// Returns what is wrong with it: `(key, why)`.
-    pub(super) fn problems(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        let mut say = |key: &str, why: &str| all.push((key.to_owned(), why.to_owned()));
-        if let Err(why) = self.place() {
-            say(".url", &why);
-        }
-        if !self.url.username().is_empty() || self.url.password().is_some() {
-            say(".url", "user and password go into basic_auth: a URL is shown");
-        }
-        if Method::from_bytes(self.method.as_bytes()).is_err() || self.method == "CONNECT" {
-            say(".method", "this is no method: write it like GET, HEAD or POST");
-        }
-        for (name, value) in &self.headers {
-            let is_header =
-                HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value.reveal()).is_ok();
-            if !is_header {
-                say(".headers", "one of them is no header: a name has letters, digits and '-', a value one line");
-            }
-        }
-        if self.body.as_ref().is_some_and(|body| body.len() > BODY_SENT_MAX) {
-            say(".body", "is longer than 64 KiB");
-        }
-        if self.basic_auth.is_some() && self.authorization.is_some() {
-            say("", "give basic_auth or authorization, not both");
-        }
-        if self.basic_auth.as_ref().is_some_and(|a| a.password.is_some() == a.password_file.is_some()) {
-            say(".basic_auth", "give password or password_file");
-        }
-        if self.authorization.as_ref().is_some_and(|a| a.credentials.is_some() == a.credentials_file.is_some()) {
-            say(".authorization", "give credentials or credentials_file");
-        }
-        let schemes = ["http://", "https://", "socks5://", "socks5h://"];
-        if self.proxy_url.as_ref().is_some_and(|url| !schemes.iter().any(|s| url.reveal().starts_with(s))) {
-            say(".proxy_url", "must be http://, https:// or socks5://host:port");
-        }
-        if let Some((key, why)) = self.tls_config.problem() {
-            let dot = if key.is_empty() { "" } else { "." };
-            say(&format!(".tls_config{dot}{key}"), &why);
-        }
-        for (i, condition) in self.expect.iter().enumerate() {
-            if !["status", "time", "cert", "size", "body", "header", "json", "version"].contains(&condition.about()) {
-                say(&format!(".expect[{i}]"), "an answer by HTTP has nothing of this kind");
-            }
-        }
-        all
     }
 
     /// Headers with secrets, for the host that the check names alone.
@@ -232,6 +165,88 @@ impl HttpConfig {
     }
 }
 
+impl Prober for HttpConfig {
+    fn at(&self) -> String {
+        self.url.to_string()
+    }
+
+    fn instance(&self) -> String {
+        place_of(&self.url).map_or_else(|_| self.url.to_string(), |place| place.to_string())
+    }
+
+    fn expect(&self) -> &[Condition] {
+        &self.expect
+    }
+
+    fn conditions(&self) -> Vec<&Condition> {
+        self.status.iter().map(|set| &set.0).chain(&self.expect).collect()
+    }
+
+    fn subjects(&self) -> (&'static [&'static str], &'static str) {
+        (&["status", "cert", "size", "body", "header", "json", "version"], "an answer by HTTP")
+    }
+
+    fn problems(&self) -> Problems {
+        let mut all = Vec::new();
+        let mut say = |key: &str, why: &str| all.push((key.to_owned(), why.to_owned()));
+        if let Err(why) = place_of(&self.url) {
+            say(".url", &why);
+        }
+        if !self.url.username().is_empty() || self.url.password().is_some() {
+            say(".url", "user and password go into basic_auth: a URL is shown");
+        }
+        if Method::from_bytes(self.method.as_bytes()).is_err() || self.method == "CONNECT" {
+            say(".method", "this is no method: write it like GET, HEAD or POST");
+        }
+        for (name, value) in &self.headers {
+            let is_header =
+                HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value.reveal()).is_ok();
+            if !is_header {
+                say(".headers", "one of them is no header: a name has letters, digits and '-', a value one line");
+            }
+        }
+        if self.body.as_ref().is_some_and(|body| body.len() > BODY_SENT_MAX) {
+            say(".body", "is longer than 64 KiB");
+        }
+        if self.basic_auth.is_some() && self.authorization.is_some() {
+            say("", "give basic_auth or authorization, not both");
+        }
+        if self.basic_auth.as_ref().is_some_and(|a| a.password.is_some() == a.password_file.is_some()) {
+            say(".basic_auth", "give password or password_file");
+        }
+        if self.authorization.as_ref().is_some_and(|a| a.credentials.is_some() == a.credentials_file.is_some()) {
+            say(".authorization", "give credentials or credentials_file");
+        }
+        let schemes = ["http://", "https://", "socks5://", "socks5h://"];
+        if self.proxy_url.as_ref().is_some_and(|url| !schemes.iter().any(|s| url.reveal().starts_with(s))) {
+            say(".proxy_url", "must be http://, https:// or socks5://host:port");
+        }
+        all
+    }
+
+    fn tls_files(&mut self) -> Option<&mut TlsFiles> {
+        Some(&mut self.tls_config)
+    }
+
+    fn files(&mut self) -> Vec<&mut PathBuf> {
+        let password = self.basic_auth.as_mut().and_then(|auth| auth.password_file.as_mut());
+        let token = self.authorization.as_mut().and_then(|auth| auth.credentials_file.as_mut());
+        password.into_iter().chain(token).collect()
+    }
+
+    fn goes_to_nodes(&self) -> bool {
+        true
+    }
+
+    fn move_to(&mut self, instance: &str) {
+        self.connect_to = Some(instance.to_owned());
+    }
+
+    fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
+        Box::pin(probe(self, found))
+    }
+}
+
 fn place_of(url: &Url) -> Result<Place, String> {
     let wrong = || "must begin with http:// or https://, like https://registry.example.org/v2/".to_owned();
     if !matches!(url.scheme(), "http" | "https") {
@@ -242,7 +257,7 @@ fn place_of(url: &Url) -> Result<Place, String> {
 }
 
 /// Asks, and goes on where the answer sends us.
-pub(super) async fn probe(c: &HttpConfig, found: &mut Found) -> Result<(), Failure> {
+async fn probe(c: &HttpConfig, found: &mut Found) -> Result<(), Failure> {
     let credentials = c.credentials().await?;
     let method = Method::from_bytes(c.method.as_bytes()).unwrap_or(Method::GET);
     let mut request = Request { url: c.url.clone(), method, body: c.body.clone().unwrap_or_default() };

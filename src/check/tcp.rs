@@ -7,8 +7,10 @@ use tokio::{
 };
 
 use super::{
+    condition::Condition,
     found::Found,
     options::Expect,
+    prober::{Address, Asking, Prober, Problems},
     starttls::{self, StartTls},
 };
 use crate::{
@@ -46,34 +48,8 @@ pub struct TcpConfig {
 }
 
 impl TcpConfig {
-    /// Returns where it connects to.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn place(&self) -> Result<Place, String> {
+    fn place(&self) -> Result<Place, String> {
         Place::read(&self.address, None)
-    }
-
-    /// Returns what is wrong with it: `(key, why)`.
-    pub(super) fn problems(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        let mut say = |key: String, why: &str| all.push((key, why.to_owned()));
-        if self.tls && self.starttls.is_some() {
-            say(String::new(), "tls and starttls exclude each other: TLS begins at once, or by a word");
-        }
-        if self.send.as_ref().is_some_and(|text| text.len() > SENT_MAX) {
-            say(".send".to_owned(), "is longer than 64 KiB");
-        }
-        if let Some((key, why)) = self.tls_config.problem() {
-            let dot = if key.is_empty() { "" } else { "." };
-            say(format!(".tls_config{dot}{key}"), &why);
-        }
-        for (i, condition) in self.expect.0.iter().enumerate() {
-            if !["banner", "time", "cert", "version"].contains(&condition.about()) {
-                say(format!(".expect[{i}]"), "a connection by TCP has nothing of this kind");
-            }
-        }
-        all
     }
 
     fn is_secure(&self) -> bool {
@@ -81,8 +57,54 @@ impl TcpConfig {
     }
 }
 
+impl Prober for TcpConfig {
+    fn layer(&self) -> u8 {
+        1
+    }
+
+    fn at(&self) -> String {
+        self.address.clone()
+    }
+
+    fn address(&self) -> Option<Address<'_>> {
+        Some(Address { key: ".address", text: &self.address, place: self.place(), at_nodes: true })
+    }
+
+    fn expect(&self) -> &[Condition] {
+        &self.expect.0
+    }
+
+    fn subjects(&self) -> (&'static [&'static str], &'static str) {
+        (&["banner", "cert", "version"], "a connection by TCP")
+    }
+
+    fn problems(&self) -> Problems {
+        let mut all = Vec::new();
+        if self.tls && self.starttls.is_some() {
+            let why = "tls and starttls exclude each other: TLS begins at once, or by a word";
+            all.push((String::new(), why.to_owned()));
+        }
+        if self.send.as_ref().is_some_and(|text| text.len() > SENT_MAX) {
+            all.push((".send".to_owned(), "is longer than 64 KiB".to_owned()));
+        }
+        all
+    }
+
+    fn tls_files(&mut self) -> Option<&mut TlsFiles> {
+        Some(&mut self.tls_config)
+    }
+
+    fn move_to(&mut self, instance: &str) {
+        instance.clone_into(&mut self.address);
+    }
+
+    fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
+        Box::pin(probe(self, found))
+    }
+}
+
 /// Connects, says what there is to say, and reads what has to come.
-pub(super) async fn probe(c: &TcpConfig, found: &mut Found) -> Result<(), Failure> {
+async fn probe(c: &TcpConfig, found: &mut Found) -> Result<(), Failure> {
     let place = c.place().map_err(|why| Failure::new(Reason::Dns, why))?;
     let mut stream = found.line.connect(&place, c.is_secure(), None).await?;
     if let Some(protocol) = c.starttls {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     condition::Condition,
     found::Found,
+    prober::{Address, Asking, Prober},
     starttls::{self, StartTls},
 };
 use crate::{
@@ -34,32 +35,47 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Returns where it connects to.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub(super) fn place(&self) -> Result<Place, String> {
+    fn place(&self) -> Result<Place, String> {
         Place::read(&self.address, Some(USUAL))
     }
+}
 
-    /// Returns what is wrong with it: `(key, why)`.
-    pub(super) fn problems(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        if let Some((key, why)) = self.tls_config.problem() {
-            let dot = if key.is_empty() { "" } else { "." };
-            all.push((format!(".tls_config{dot}{key}"), why));
-        }
-        for (i, condition) in self.expect.iter().enumerate() {
-            if !["time", "cert", "version"].contains(&condition.about()) {
-                all.push((format!(".expect[{i}]"), "a handshake has nothing of this kind".to_owned()));
-            }
-        }
-        all
+impl Prober for TlsConfig {
+    fn layer(&self) -> u8 {
+        2
+    }
+
+    fn at(&self) -> String {
+        self.address.clone()
+    }
+
+    fn address(&self) -> Option<Address<'_>> {
+        Some(Address { key: ".address", text: &self.address, place: self.place(), at_nodes: true })
+    }
+
+    fn expect(&self) -> &[Condition] {
+        &self.expect
+    }
+
+    fn subjects(&self) -> (&'static [&'static str], &'static str) {
+        (&["cert", "version"], "a handshake")
+    }
+
+    fn tls_files(&mut self) -> Option<&mut TlsFiles> {
+        Some(&mut self.tls_config)
+    }
+
+    fn move_to(&mut self, instance: &str) {
+        instance.clone_into(&mut self.address);
+    }
+
+    fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
+        Box::pin(probe(self, found))
     }
 }
 
 /// Shakes hands.
-pub(super) async fn probe(c: &TlsConfig, found: &mut Found) -> Result<(), Failure> {
+async fn probe(c: &TlsConfig, found: &mut Found) -> Result<(), Failure> {
     let place = c.place().map_err(|why| Failure::new(crate::model::Reason::Dns, why))?;
     let mut stream = found.line.connect(&place, true, None).await?;
     if let Some(protocol) = c.starttls {

@@ -67,6 +67,18 @@ pub fn number(n: u64) -> String {
     out
 }
 
+/// Lists alternatives: `http, tcp or dns`.
+pub fn any_of(words: &[impl AsRef<str>]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [head @ .., last] => {
+            let head: Vec<&str> = head.iter().map(AsRef::as_ref).collect();
+            format!("{} or {}", head.join(", "), last.as_ref())
+        }
+    }
+}
+
 /// Says a size in bytes: `512 B`, `491.5 kB`, `2.1 GB` (powers of 1000).
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];

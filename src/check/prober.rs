@@ -1,0 +1,130 @@
+//! What each kind of check is to the rest of this room: one trait, and the one list of the kinds ([`kinds`]).
+//!
+//! A new kind is a file with a config struct that implements [`Prober`], a field in `CheckConfig`, a word in the list, and,
+//! where its answers have something of their own, a line in `condition`'s subjects.
+
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+
+use super::{condition::Condition, config::CheckConfig, dns::DnsConfig, found::Found, http::HttpConfig};
+use super::{tcp::TcpConfig, tls::TlsConfig};
+use crate::{
+    dial::{Place, TlsFiles},
+    model::Failure,
+};
+
+/// What was asked, or why it could not be.
+pub(super) type Asking<'a> = BoxFuture<'a, Result<(), Failure>>;
+/// What is wrong with a configuration: the key, from the kind's own on (`.url`; empty for all of it), and why.
+pub(super) type Problems = Vec<(String, String)>;
+
+/// Where a check asks, as its configuration has it.
+pub(super) struct Address<'a> {
+    /// The key below the kind's own.
+    pub(super) key: &'static str,
+    /// What stands there.
+    pub(super) text: &'a str,
+    /// What that means, or what is wrong with it.
+    pub(super) place: Result<Place, String>,
+    /// Each node's address may stand there instead.
+    pub(super) at_nodes: bool,
+}
+
+/// One kind of check: where it asks, what its answer must be, and the asking.
+pub(super) trait Prober: Send + Sync {
+    /// Returns how much it asks of a host: the less, the plainer, and the plainer explains the other.
+    fn layer(&self) -> u8 {
+        3
+    }
+
+    /// Returns where it asks, as people write it.
+    fn at(&self) -> String;
+
+    /// Returns `host:port`, the label `instance`.
+    fn instance(&self) -> String {
+        match self.address() {
+            Some(address) => address.place.map_or_else(|_| address.text.to_owned(), |place| place.to_string()),
+            None => self.at(),
+        }
+    }
+
+    /// Returns the key that says where; `None` where the kind sees to that by itself (a URL, a path).
+    fn address(&self) -> Option<Address<'_>> {
+        None
+    }
+
+    /// Returns the conditions under `expect`.
+    fn expect(&self) -> &[Condition];
+
+    /// Returns all that the answer must be, in the order in which a failure is told.
+    fn conditions(&self) -> Vec<&Condition> {
+        self.expect().iter().collect()
+    }
+
+    /// Returns what conditions may be about, beside `time`; and what an answer of this kind is called.
+    fn subjects(&self) -> (&'static [&'static str], &'static str);
+
+    /// Returns what else is wrong with it.
+    fn problems(&self) -> Problems {
+        Vec::new()
+    }
+
+    /// Returns its certificates.
+    fn tls_files(&mut self) -> Option<&mut TlsFiles> {
+        None
+    }
+
+    /// Returns the files that it names, beside certificates.
+    fn files(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    /// Asks at `instance` (`host:port`, a node's) from now on.
+    fn move_to(&mut self, _instance: &str) {}
+
+    /// Returns whether it can be made at nodes.
+    fn goes_to_nodes(&self) -> bool {
+        self.address().is_some_and(|address| address.at_nodes)
+    }
+
+    /// Asks once; what conditions say of the answer is judged later.
+    fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a>;
+}
+
+/// The list of the kinds: each is a field of [`CheckConfig`].
+macro_rules! kinds {
+    ($($kind:ident: $config:ty,)+) => {
+        /// The keys of all kinds.
+        pub(super) const KINDS: &[&str] = &[$(stringify!($kind)),+];
+
+        impl CheckConfig {
+            /// Returns the kinds that stand in it, each with its key. One, where it is valid.
+            pub(super) fn kinds(&self) -> Vec<(&'static str, &dyn Prober)> {
+                let mut all: Vec<(&'static str, &dyn Prober)> = Vec::new();
+                $(if let Some(kind) = &self.$kind {
+                    let kind: &$config = kind;
+                    all.push((stringify!($kind), kind));
+                })+
+                all
+            }
+
+            /// Returns the same, to be changed.
+            pub(super) fn kinds_mut(&mut self) -> Vec<&mut dyn Prober> {
+                let mut all: Vec<&mut dyn Prober> = Vec::new();
+                $(if let Some(kind) = &mut self.$kind {
+                    let kind: &mut $config = kind;
+                    all.push(kind);
+                })+
+                all
+            }
+        }
+    };
+}
+
+kinds! {
+    http: HttpConfig,
+    tcp: TcpConfig,
+    tls: TlsConfig,
+    dns: DnsConfig,
+}
