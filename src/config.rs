@@ -257,7 +257,8 @@ impl Config {
         let receivers: Vec<&str> = self.receivers.iter().map(|r| r.name.as_str()).collect();
         let times =
             [("time_intervals", &self.time_intervals[..]), ("mute_time_intervals", &self.mute_time_intervals[..])];
-        Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)
+        Routing::new(self.route.as_ref(), &receivers, &self.inhibit_rules, times)?
+            .with_quiet_checks(self.checks.iter().map(|check| (check.name.as_str(), &check.quiet[..])))
     }
 
     /// Everybody who can be told.

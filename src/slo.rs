@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     availability::{Book, Budget, SloConfig, Span, Standing, Subject, Timeline, burn_rate},
     clock::Clock,
-    model::{Labels, Live, Record, Sample, TargetKey, ended},
+    model::{CHECKS, Labels, Live, Record, Sample, TargetKey, ended},
     store::Store,
 };
 
@@ -96,7 +96,7 @@ fn series(record: &Record, slos: &[SloConfig], at: Timestamp) -> Vec<Sample> {
     let mut samples = Vec::new();
     for slo in slos {
         if let Some(timeline) = slo.timeline(&book) {
-            of_objective(&mut samples, slo, &timeline, book.end(), at);
+            of_objective(&mut samples, slo, &about(slo, record), &timeline, book.end(), at);
         }
     }
     let all = |of: fn(&TargetKey) -> Subject| record.targets.iter().map(|t| of(&t.key)).collect::<BTreeSet<_>>();
@@ -118,8 +118,14 @@ fn series(record: &Record, slos: &[SloConfig], at: Timestamp) -> Vec<Sample> {
 }
 
 #[allow(clippy::cast_precision_loss)] // Seconds of years.
-fn of_objective(samples: &mut Vec<Sample>, slo: &SloConfig, timeline: &Timeline, end: i64, at: Timestamp) {
-    let about = about(slo);
+fn of_objective(
+    samples: &mut Vec<Sample>,
+    slo: &SloConfig,
+    about: &[(&'static str, String)],
+    timeline: &Timeline,
+    end: i64,
+    at: Timestamp,
+) {
     let mut put = |name: &str, more: &[(&str, &str)], value: f64| {
         let mut pairs: Vec<(&str, &str)> = vec![("slo", &slo.name)];
         pairs.extend(about.iter().map(|(name, value)| (*name, value.as_str())));
@@ -151,10 +157,20 @@ fn of_objective(samples: &mut Vec<Sample>, slo: &SloConfig, timeline: &Timeline,
 
 /// The cluster and the job of an objective, where it has one of each: its alerts are then told with the outage that they come
 /// from.
-fn about(slo: &SloConfig) -> Vec<(&'static str, String)> {
+fn about(slo: &SloConfig, record: &Record) -> Vec<(&'static str, String)> {
     let subjects = slo.subjects().unwrap_or_default();
+    // A check is named without the cluster that it may belong to.
+    let cluster_of = |subject: &Subject| match subject {
+        Subject::Check(_) => record
+            .targets
+            .iter()
+            .find(|t| subject.takes(&t.key))
+            .map_or(CHECKS.to_owned(), |t| t.key.cluster.to_string()),
+        _ => subject.cluster().to_owned(),
+    };
+    let clusters: Vec<String> = subjects.iter().map(cluster_of).collect();
     let only = |all: BTreeSet<&str>| if all.len() == 1 { all.first().map(|one| (*one).to_owned()) } else { None };
-    let cluster = only(subjects.iter().map(Subject::cluster).collect()).map(|cluster| ("cluster", cluster));
+    let cluster = only(clusters.iter().map(String::as_str).collect()).map(|cluster| ("cluster", cluster));
     let job = only(subjects.iter().map(Subject::job).collect()).map(|job| ("job", job));
     cluster.into_iter().chain(job).collect()
 }

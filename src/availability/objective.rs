@@ -10,7 +10,7 @@ use super::{
     subject::{Book, Subject},
     timeline::{Tally, Timeline},
 };
-use crate::model::duration;
+use crate::model::{CHECKS, duration};
 
 /// A shorter window says nothing of a month; no history is kept for a longer one by default.
 const WINDOW: (Duration, Duration) = (Duration::from_secs(24 * 3600), Duration::from_secs(366 * 24 * 3600));
@@ -34,6 +34,9 @@ pub struct SloConfig {
     /// Of these: each a cluster, `CLUSTER/JOB` or `CLUSTER/JOB/INSTANCE`. All of them must be up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// Of these checks, by their names. All of them must be up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// How much of the time it is to be up, in percent.
     pub objective: f64,
     /// Of which time: so long until now.
@@ -67,20 +70,24 @@ impl SloConfig {
             }
             (None, None) => {}
         }
+        subjects.extend(self.checks.iter().cloned().map(Subject::Check));
         Ok(subjects)
     }
 
-    /// Returns the first thing that can't work: its key, and why.
-    pub fn problem(&self, clusters: &[&str]) -> Option<(String, String)> {
+    /// Returns the first thing that can't work: its key, and why; `clusters` and `checks` are those that there are.
+    pub fn problem(&self, clusters: &[&str], checks: &[&str]) -> Option<(String, String)> {
         let subjects = match self.subjects() {
             Ok(subjects) => subjects,
             Err(problem) => return Some(problem),
         };
-        let stranger = subjects.iter().find(|s| !clusters.contains(&s.cluster()));
+        let stranger = subjects.iter().find(|s| s.cluster() != CHECKS && !clusters.contains(&s.cluster()));
+        let unknown = self.checks.iter().position(|name| !checks.contains(&name.as_str()));
         if subjects.is_empty() {
-            Some(("name".into(), "says of nothing: give cluster, cluster and component, or targets".into()))
+            Some(("name".into(), "says of nothing: give cluster, cluster and component, targets, or checks".into()))
         } else if subjects.len() > MEMBERS_MAX {
             Some(("targets".into(), format!("has more than {MEMBERS_MAX}: name components instead of targets")))
+        } else if let Some(i) = unknown {
+            Some((format!("checks[{i}]"), format!("there is no check {:?}", self.checks[i])))
         } else if let Some(stranger) = stranger {
             let at = if self.targets.contains(&stranger.to_string()) { "targets" } else { "cluster" };
             Some((at.into(), format!("there is no cluster {:?} in clusters", stranger.cluster())))
@@ -161,6 +168,7 @@ impl SloConfig {
             cluster: Some("prod".into()),
             component: None,
             targets: Vec::new(),
+            checks: Vec::new(),
             objective: 99.9,
             window: month(),
             available: None,
@@ -212,7 +220,7 @@ mod tests {
     #[test]
     fn what_can_not_work_is_said_with_its_key() {
         let check = |slo: SloConfig, key: &str| {
-            let problem = slo.problem(&["prod"]);
+            let problem = slo.problem(&["prod"], &["shop"]);
             assert_eq!(problem.as_ref().map_or("", |(at, _)| at), key, "{problem:?}");
         };
         check(slo(), "");
@@ -221,6 +229,8 @@ mod tests {
         check(SloConfig { cluster: None, component: Some("etcd".into()), ..slo() }, "component");
         check(SloConfig { cluster: Some("other".into()), ..slo() }, "cluster");
         check(SloConfig { targets: vec!["other/etcd".into()], ..slo() }, "targets");
+        check(SloConfig { cluster: None, checks: vec!["shop".into()], ..slo() }, "");
+        check(SloConfig { cluster: None, checks: vec!["shop".into(), "shoe".into()], ..slo() }, "checks[1]");
         check(SloConfig { targets: vec!["prod//".into()], ..slo() }, "targets[0]");
         check(SloConfig { targets: vec!["prod/etcd".into(); 101], ..slo() }, "targets");
         for objective in [0.0, 100.0, -1.0, f64::NAN] {

@@ -10,7 +10,7 @@ use super::{
     span::{Span, floor},
     timeline::Timeline,
 };
-use crate::model::{Job, Matcher, Pairs, Record, Silence, TargetKey};
+use crate::model::{CHECKS, Job, Matcher, Pairs, Record, Silence, TargetKey};
 
 /// What is asked of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub enum Subject {
     Component(String, String),
     /// `cluster/job/instance`.
     Target(String, String, String),
+    /// A check by its name, which is one among all: each of its targets, where it is made at every node.
+    Check(String),
 }
 
 impl Subject {
@@ -41,10 +43,11 @@ impl Subject {
         Err(format!("{text:?} names nothing: write CLUSTER, CLUSTER/JOB or CLUSTER/JOB/INSTANCE"))
     }
 
-    /// Returns the cluster that it is of.
+    /// Returns the cluster that it is of; what stands in its place for checks.
     pub fn cluster(&self) -> &str {
         match self {
             Self::Cluster(cluster) | Self::Component(cluster, _) | Self::Target(cluster, ..) => cluster,
+            Self::Check(_) => CHECKS,
         }
     }
 
@@ -52,7 +55,7 @@ impl Subject {
     pub fn job(&self) -> &str {
         match self {
             Self::Cluster(_) => Job::KubeApiserver.as_str(),
-            Self::Component(_, job) | Self::Target(_, job, _) => job,
+            Self::Component(_, job) | Self::Target(_, job, _) | Self::Check(job) => job,
         }
     }
 
@@ -63,6 +66,7 @@ impl Subject {
             Self::Cluster(cluster) => of(cluster, Job::KubeApiserver.as_str()),
             Self::Component(cluster, job) => of(cluster, job),
             Self::Target(cluster, job, instance) => of(cluster, job) && *key.instance == **instance,
+            Self::Check(name) => matches!(key.job, Job::Check(_)) && key.job.as_str() == name,
         }
     }
 
@@ -78,6 +82,7 @@ impl std::fmt::Display for Subject {
             Self::Cluster(cluster) => f.write_str(cluster),
             Self::Component(cluster, job) => write!(f, "{cluster}/{job}"),
             Self::Target(cluster, job, instance) => write!(f, "{cluster}/{job}/{instance}"),
+            Self::Check(name) => write!(f, "{CHECKS}/{name}"),
         }
     }
 }

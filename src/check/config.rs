@@ -14,7 +14,7 @@ use super::{
     condition::Condition,
     found::Found,
     is_free,
-    prober::{Address, KINDS, Prober, Problems},
+    prober::{Address, Prober, Problems, kinds},
 };
 pub use super::{dns::DnsConfig, http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
 use crate::{
@@ -65,6 +65,9 @@ pub struct CheckConfig {
     /// Checks that this one can't work without: where one of them fails, so does this, and only that one is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
+    /// Time intervals (`time_intervals`) in which its failure is not told; it is probed and judged all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet: Vec<String>,
     /// Of its alarm.
     #[serde(default = "critical")]
     pub severity: Severity,
@@ -75,6 +78,13 @@ pub struct CheckConfig {
 
 fn critical() -> Severity {
     Severity::Critical
+}
+
+kinds! {
+    http: HttpConfig,
+    tcp: TcpConfig,
+    tls: TlsConfig,
+    dns: DnsConfig,
 }
 
 /// `nodes:` of a check.

@@ -86,7 +86,9 @@ impl DnsConfig {
     }
 
     fn question(&self) -> Result<(Name, RecordType), (&'static str, String)> {
-        let name = Name::from_str(&self.name).map_err(|_| (".name", "this is no name of the DNS".to_owned()))?;
+        let mut name = Name::from_str(&self.name).map_err(|_| (".name", "this is no name of the DNS".to_owned()))?;
+        // No search list: as it stands, which is how the answer repeats it.
+        name.set_fqdn(true);
         let kind = RecordType::from_str(&self.kind.to_ascii_uppercase())
             .map_err(|_| (".type", "this is no type of record: write it like A, AAAA, MX, SOA or TXT".to_owned()))?;
         Ok((name, kind))

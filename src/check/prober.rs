@@ -1,14 +1,14 @@
-//! What each kind of check is to the rest of this room: one trait, and the one list of the kinds ([`kinds`]).
+//! What each kind of check is to the rest of this room: one trait, and what the one list of the kinds (in `config`) is
+//! made into.
 //!
-//! A new kind is a file with a config struct that implements [`Prober`], a field in `CheckConfig`, a word in the list, and,
-//! where its answers have something of their own, a line in `condition`'s subjects.
+//! A new kind is a file with a config struct that implements [`Prober`], a field in `CheckConfig` and a word in the list below
+//! it, and, where its answers have something of their own, a line in `condition`'s subjects.
 
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
-use super::{condition::Condition, config::CheckConfig, dns::DnsConfig, found::Found, http::HttpConfig};
-use super::{tcp::TcpConfig, tls::TlsConfig};
+use super::{condition::Condition, found::Found};
 use crate::{
     dial::{Place, TlsFiles},
     model::Failure,
@@ -92,15 +92,15 @@ pub(super) trait Prober: Send + Sync {
     fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a>;
 }
 
-/// The list of the kinds: each is a field of [`CheckConfig`].
+/// Takes the list of the kinds: each is a field of `CheckConfig` with that name and type.
 macro_rules! kinds {
     ($($kind:ident: $config:ty,)+) => {
         /// The keys of all kinds.
-        pub(super) const KINDS: &[&str] = &[$(stringify!($kind)),+];
+        const KINDS: &[&str] = &[$(stringify!($kind)),+];
 
         impl CheckConfig {
             /// Returns the kinds that stand in it, each with its key. One, where it is valid.
-            pub(super) fn kinds(&self) -> Vec<(&'static str, &dyn Prober)> {
+            fn kinds(&self) -> Vec<(&'static str, &dyn Prober)> {
                 let mut all: Vec<(&'static str, &dyn Prober)> = Vec::new();
                 $(if let Some(kind) = &self.$kind {
                     let kind: &$config = kind;
@@ -110,7 +110,7 @@ macro_rules! kinds {
             }
 
             /// Returns the same, to be changed.
-            pub(super) fn kinds_mut(&mut self) -> Vec<&mut dyn Prober> {
+            fn kinds_mut(&mut self) -> Vec<&mut dyn Prober> {
                 let mut all: Vec<&mut dyn Prober> = Vec::new();
                 $(if let Some(kind) = &mut self.$kind {
                     let kind: &mut $config = kind;
@@ -122,9 +122,4 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    http: HttpConfig,
-    tcp: TcpConfig,
-    tls: TlsConfig,
-    dns: DnsConfig,
-}
+pub(super) use kinds;

@@ -211,6 +211,7 @@ fn check_heartbeats(config: &Config, say: &mut impl FnMut(&str, String)) {
 
 fn check_slos(config: &Config, say: &mut impl FnMut(&str, String)) {
     let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
+    let checks: Vec<&str> = config.checks.iter().map(|c| c.name.as_str()).collect();
     let mut names = BTreeSet::new();
     if config.slos.len() > OBJECTIVES_MAX {
         say("slos", format!("has more than {OBJECTIVES_MAX} objectives"));
@@ -224,7 +225,7 @@ fn check_slos(config: &Config, say: &mut impl FnMut(&str, String)) {
             let why = format!("there are two objectives called {:?}; give each its own name", slo.name);
             say(&format!("{at}.name"), why);
         }
-        if let Some((key, why)) = slo.problem(&clusters) {
+        if let Some((key, why)) = slo.problem(&clusters, &checks) {
             say(&format!("{at}.{key}"), why);
         }
     }

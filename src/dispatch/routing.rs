@@ -1,6 +1,9 @@
 //! Routes, inhibition and time intervals together: who is told of an incident, when, and whether now. Pure.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -11,7 +14,7 @@ use super::{
     route::{Known, Route, Tree},
     times::Intervals,
 };
-use crate::model::{AlertContext, AlertName, Incident, Pairs, with_external};
+use crate::model::{AlertContext, AlertName, FindingKey, Incident, Pairs, with_external};
 
 /// Holds whom to tell, and when, as the configuration says.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,8 @@ pub struct Routing {
     pub inhibitor: Inhibitor,
     /// When.
     pub intervals: Intervals,
+    /// The time intervals in which a check is not told, by its name.
+    pub quiet_checks: BTreeMap<String, Vec<String>>,
 }
 
 impl Routing {
@@ -52,7 +57,32 @@ impl Routing {
                 return Err(("receivers".into(), format!("{words}{}}}`", receivers[0])));
             }
         };
-        Ok(Self { tree, inhibitor: Inhibitor::new(inhibit)?, intervals })
+        Ok(Self { tree, inhibitor: Inhibitor::new(inhibit)?, intervals, quiet_checks: BTreeMap::new() })
+    }
+
+    /// Adds when each check is not to be told, in the order of the configuration.
+    ///
+    /// # Errors
+    /// `(path, what is wrong)` for a time interval that there is not.
+    pub fn with_quiet_checks<'a>(
+        mut self,
+        checks: impl Iterator<Item = (&'a str, &'a [String])>,
+    ) -> Result<Self, (String, String)> {
+        for (i, (name, quiet)) in checks.enumerate() {
+            if let Some(unknown) = quiet.iter().find(|q| !self.intervals.names().any(|known| known == q.as_str())) {
+                return Err((format!("checks[{i}].quiet"), format!("there is no time interval {unknown:?}")));
+            }
+            if !quiet.is_empty() {
+                self.quiet_checks.insert(name.to_owned(), quiet.to_vec());
+            }
+        }
+        Ok(self)
+    }
+
+    /// Returns the time interval in which a finding, a check's, is not told now.
+    pub fn quiet_time_of(&self, key: &FindingKey, now: Timestamp) -> Option<&str> {
+        let quiet = self.quiet_checks.get(&key.subject).filter(|_| key.alert == AlertName::CheckFailing)?;
+        self.intervals.holding(quiet, now)
     }
 
     /// Returns the routes that take an alert.

@@ -35,14 +35,16 @@ impl Suppression<'_> {
         let mut roots = incident.firing().filter(|a| a.finding.caused_by.is_none()).peekable();
         let first = roots.peek().copied();
         let labels = |a: &IncidentAlert| a.finding.shown_labels(self.context);
+        let quiet_time = |a: &IncidentAlert| self.routing.quiet_time_of(&a.finding.key, self.now);
         match first {
-            Some(first) if roots.all(|a| self.is_muted(&labels(a))) => {
-                Some(match self.silences.first_of(&labels(first), self.now) {
-                    Some(s) => {
+            Some(first) if roots.all(|a| self.is_muted(&labels(a)) || quiet_time(a).is_some()) => {
+                Some(match (self.silences.first_of(&labels(first), self.now), quiet_time(first)) {
+                    (Some(s), _) => {
                         let why = if s.comment.is_empty() { String::new() } else { format!(": {}", s.comment) };
                         format!("silenced by {} until {}{why}", s.created_by, text::moment(s.ends_at))
                     }
-                    None => "inhibited by another alert".to_owned(),
+                    (None, Some(time)) => format!("the check is quiet now ({time})"),
+                    (None, None) => "inhibited by another alert".to_owned(),
                 })
             }
             _ if self.routing.is_muted(incident, self.context, self.now) => Some("its routes are muted now".to_owned()),

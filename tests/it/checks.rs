@@ -141,6 +141,34 @@ async fn a_port_of_every_node_is_judged_together() {
 }
 
 #[tokio::test]
+async fn a_check_is_not_told_in_its_quiet_times() {
+    let (sink, site) = (HookServer::start().await, HookServer::start().await);
+    let config = |quiet: &str| {
+        format!(
+            "{}time_intervals: [{{name: always, time_intervals: [{{}}]}}]\nchecks:\n  - {{name: c-nightly, \
+             http: {{url: '{}'}}, interval: 1s, timeout: 1s{quiet}}}\n",
+            told_to(&sink),
+            site.url("/")
+        )
+    };
+    let watch = Watch::start(&config(", quiet: [always]")).await;
+    eventually("it is up", async || checks(&watch, "up").await == 1).await;
+    site.answer(503, &[], "down for the night");
+    let incident = async || {
+        let answer = reqwest::get(format!("{}/api/dogwatch/v1/incidents?state=open", watch.url)).await.unwrap();
+        answer.text().await.unwrap()
+    };
+    eventually("it is on record", async || incident().await.contains("the check is quiet now (always)")).await;
+    assert_eq!(messages(&sink, "firing"), Vec::<Value>::new());
+    watch.configure(&config(""));
+    assert_eq!(watch.reload().await.0, 200);
+    eventually("what still fails is told", async || !messages(&sink, "firing").is_empty()).await;
+    watch.configure(&config(", quiet: [nights]"));
+    let (status, answer) = watch.reload().await;
+    assert!(status == 500 && answer.contains("there is no time interval …"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_reload_changes_only_what_is_written_anew() {
     let (sink, site) = (HookServer::start().await, HookServer::start().await);
     let entry = |name: &str, more: &str| {
