@@ -17,6 +17,7 @@ pub mod view;
 
 mod agreement;
 mod apiserver;
+mod check_addresses;
 mod checks;
 mod etcd;
 mod findings;

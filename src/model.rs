@@ -35,7 +35,7 @@ pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence
 pub use at_nodes::at_nodes;
 pub use audit::AuditEntry;
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
-pub use check::{CHECKS, CheckName, CheckTraits, Measure, Quota};
+pub use check::{CHECKS, CheckFacts, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests, ServerLease,

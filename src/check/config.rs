@@ -175,6 +175,7 @@ impl CheckConfig {
             depends_on: self.depends_on.iter().filter_map(|name| CheckName::new(name)).collect(),
             severity: self.severity,
             nodes_port: self.nodes.map(|nodes| nodes.port),
+            has_quiet_times: !self.quiet.is_empty(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
         };
         let key = TargetKey {

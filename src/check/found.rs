@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::condition::{Condition, Seen};
 use crate::{
     dial::Line,
-    model::{Facts, Failure, Measure, Observation, Target, TraceLine},
+    model::{CheckFacts, Facts, Failure, Measure, Observation, Target, TraceLine},
 };
 
 /// Holds what a check found so far.
@@ -79,6 +79,7 @@ impl Found {
         failure: Option<Failure>,
         answered: bool,
     ) -> Observation {
+        let peer = self.line.peer();
         let (phases, tls, mut trace) = self.line.end();
         let mut measures = self.measures;
         if let Some(resolve) = phases.resolve {
@@ -89,7 +90,7 @@ impl Found {
         {
             trace.push(TraceLine { after: duration, text: failure.message.clone() });
         }
-        let (http_status, facts) = (self.http_status, Facts::Check(measures));
+        let (http_status, facts) = (self.http_status, Facts::Check(CheckFacts { measures, peer }));
         let checks = Vec::new();
         Observation { target, started, duration, failure, answered, phases, http_status, tls, checks, facts, trace }
     }

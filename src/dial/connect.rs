@@ -66,6 +66,7 @@ where
     let mut silent = Vec::new();
     for (i, address) in addresses.iter().enumerate() {
         let share = steps.left() / u32::try_from(addresses.len() - i).unwrap_or(1);
+        steps.peer = Some(*address);
         match timeout(share, connect(*address)).await {
             Ok(Ok(stream)) => {
                 steps.phases.connect = Some(began.elapsed());

@@ -193,9 +193,16 @@ impl Line {
             None => Ok(Box::new(connect::tcp(&endpoint, &mut self.0).await?)),
             Some(url) => {
                 let proxies = Proxies::new(Some(url)).map_err(|why| Failure::new(Reason::Unreachable, why))?;
-                proxies.open(&endpoint, &mut self.0).await
+                let opened = proxies.open(&endpoint, &mut self.0).await;
+                self.0.peer = None;
+                opened
             }
         }
+    }
+
+    /// Returns the address that was tried last; `None` where a proxy stands before it.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer
     }
 
     /// Shakes hands over a stream; gives the protocol that was agreed on.

@@ -1,6 +1,6 @@
 //! The log of one exchange: phases with their durations, and a short trace for "why did it fail?".
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
 
@@ -18,6 +18,8 @@ pub(super) struct Steps {
     pub(super) tls: Option<TlsFacts>,
     /// The trace.
     pub(super) trace: Vec<TraceLine>,
+    /// The address that was tried last.
+    pub(super) peer: Option<SocketAddr>,
     /// So many files are open that the connection is not kept for later.
     pub(super) crowded: bool,
 }
@@ -26,7 +28,7 @@ impl Steps {
     /// Begins now.
     pub(super) fn start(deadline: Instant) -> Self {
         let (started, phases) = (Instant::now(), Phases::default());
-        Self { started, deadline, phases, tls: None, trace: Vec::new(), crowded: false }
+        Self { started, deadline, phases, tls: None, trace: Vec::new(), peer: None, crowded: false }
     }
 
     /// Adds a line, up to [`Observation::TRACE_MAX`]; what was just said is not said again.

@@ -21,25 +21,25 @@ use crate::model::{
 
 /// So long a check that fails waits for what may explain it: a silent API server is confirmed within timeout + 3 s, and its
 /// witnesses are waited for up to 15 s.
-const AWAITED: Duration = Duration::from_secs(30);
+pub(super) const AWAITED: Duration = Duration::from_secs(30);
 /// What was down so long before is no news that a check would have to wait for.
 const LONG_DOWN: Duration = Duration::from_secs(60);
 /// So many of its targets are quoted.
 const EVIDENCE_MAX: usize = 8;
 /// So many nodes are named in a headline.
-const NODES_NAMED: usize = 4;
+pub(super) const NODES_NAMED: usize = 4;
 
 /// A check with its targets: one, or one at each node.
-struct Check<'a> {
-    name: CheckName,
-    traits: &'a CheckTraits,
-    all: Vec<&'a TargetView<'a>>,
+pub(super) struct Check<'a> {
+    pub(super) name: CheckName,
+    pub(super) traits: &'a CheckTraits,
+    pub(super) all: Vec<&'a TargetView<'a>>,
     /// Those that are confirmed to fail.
-    down: Vec<&'a TargetView<'a>>,
+    pub(super) down: Vec<&'a TargetView<'a>>,
 }
 
 impl<'a> Check<'a> {
-    fn is_at_nodes(&self) -> bool {
+    pub(super) fn is_at_nodes(&self) -> bool {
         self.traits.nodes_port.is_some()
     }
 
@@ -72,7 +72,7 @@ impl<'a> Check<'a> {
     }
 }
 
-fn by_name<'a>(view: &'a ClusterView<'a>) -> BTreeMap<CheckName, Check<'a>> {
+pub(super) fn by_name<'a>(view: &'a ClusterView<'a>) -> BTreeMap<CheckName, Check<'a>> {
     let mut checks: BTreeMap<CheckName, Check<'a>> = BTreeMap::new();
     for target in &view.checks {
         let (Job::Check(name), Some(traits)) = (target.job(), target.target.spec.check()) else { continue };
@@ -112,7 +112,7 @@ pub(super) fn findings(view: &ClusterView<'_>, others: &[Finding]) -> (Vec<Findi
     (found, waits)
 }
 
-fn key(view: &ClusterView<'_>, name: CheckName) -> FindingKey {
+pub(super) fn key(view: &ClusterView<'_>, name: CheckName) -> FindingKey {
     FindingKey { cluster: view.cluster.clone(), alert: AlertName::CheckFailing, subject: name.to_string() }
 }
 

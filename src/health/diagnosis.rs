@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{checks, findings, picture::Picture, view::ClusterView};
+use super::{check_addresses, checks, findings, picture::Picture, view::ClusterView};
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Job, Severity, State, Topic};
 
 /// Neighbours of a target that went down are probed at once: so long their answers are waited for, and no longer.
@@ -39,7 +39,8 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
             f.caused_by = Some(root.clone());
         }
     }
-    let (of_checks, waits) = checks::findings(view, &findings);
+    let (mut of_checks, mut waits) = checks::findings(view, &findings);
+    waits |= check_addresses::explain(view, &mut of_checks);
     findings.extend(of_checks);
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);

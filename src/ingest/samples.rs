@@ -192,8 +192,8 @@ fn of_facts(s: &mut SampleBuilder<'_>, facts: &Facts) {
             s.put("dogwatch_kubelet_info", &[("via", via), ("direct_status", &status)], 1.0);
         }
         Facts::Etcd(e) => of_etcd(s, e),
-        Facts::Check(measures) => {
-            for m in measures {
+        Facts::Check(facts) => {
+            for m in &facts.measures {
                 let more: Vec<(&str, &str)> = m.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
                 s.put(&m.name, &more, m.value);
             }

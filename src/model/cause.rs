@@ -185,6 +185,8 @@ table! {
     ComponentDown: ROOT;
     /// An API that another server provides (metrics.k8s.io, say) is not available.
     AggregatedApiDown: ROOT;
+    /// All checks that ask one address fail in the same way.
+    ChecksFailing: Cause { apart: true, ..ROOT };
     /// A check of the configuration fails.
     CheckFailing: Cause { apart: true, ..ROOT };
     /// The kubelet can't be reached from here, yet its lease is fresh.
@@ -256,7 +258,7 @@ impl AlertName {
             Holds::Itself => false,
             Holds::These(names) => names.contains(&consequence),
             // What users feel of it is no part of the cluster.
-            Holds::Everything => !matches!(consequence, Self::CheckFailing),
+            Holds::Everything => !matches!(consequence, Self::CheckFailing | Self::ChecksFailing),
         };
         held || (self == consequence && !self.cause().apart) || !consequence.cause().told_with_cause
     }

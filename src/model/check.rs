@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
+    net::SocketAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -99,6 +100,9 @@ pub struct CheckTraits {
     pub nodes_port: Option<u16>,
     /// Of its finding.
     pub severity: Severity,
+    /// There are times in which it is not told: then nothing else tells of it either.
+    #[serde(default)]
+    pub has_quiet_times: bool,
     /// Its place in the configuration, as the last word on the order.
     pub place: u32,
 }
@@ -130,6 +134,15 @@ impl Measure {
     pub fn flag(name: &str, value: bool) -> Self {
         Self::new(name, f64::from(u8::from(value)))
     }
+}
+
+/// Holds what a check found beside whether it is well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckFacts {
+    /// What it measured.
+    pub measures: Vec<Measure>,
+    /// The address that it asked; `None` where that is not known, or a proxy's.
+    pub peer: Option<SocketAddr>,
 }
 
 #[cfg(test)]

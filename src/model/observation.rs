@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EtcdFacts, KubeletVia, Measure, Target};
+use super::{CheckFacts, EtcdFacts, KubeletVia, Target};
 
 /// The typed reason of a failed probe; its `Display` is the `reason` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -283,8 +283,8 @@ pub enum Facts {
     Kubelet(KubeletFacts),
     /// Of an etcd member.
     Etcd(Box<EtcdFacts>),
-    /// What a check measured.
-    Check(Vec<Measure>),
+    /// Of a check.
+    Check(CheckFacts),
 }
 
 /// Holds what one probe of one target saw. A sick target is an observation, never an `Err`.

@@ -1,7 +1,7 @@
 //! Checks: told by themselves, or listed with what explains them.
 
 use super::*;
-use crate::model::{CheckName, CheckTraits, Facts, Job, ProbeSpec, Quota, Reason, Severity, State};
+use crate::model::{CheckFacts, CheckName, CheckTraits, Facts, Job, ProbeSpec, Quota, Reason, Severity, State};
 
 /// Adds a check; the later, the further down in the configuration.
 fn add(w: &mut World, name: &str, at: &str, layer: u8, depends_on: &[&str]) {
@@ -12,10 +12,17 @@ fn add(w: &mut World, name: &str, at: &str, layer: u8, depends_on: &[&str]) {
         down: Quota::default(),
         depends_on: depends_on.iter().filter_map(|n| CheckName::new(n)).collect(),
         nodes_port: None,
+        has_quiet_times: false,
         severity: Severity::Critical,
         place: 0,
     };
-    w.add(Job::Check(CheckName::new(name).unwrap()), at, None, ProbeSpec::Check(traits), Facts::Check(Vec::new()));
+    w.add(
+        Job::Check(CheckName::new(name).unwrap()),
+        at,
+        None,
+        ProbeSpec::Check(traits),
+        Facts::Check(CheckFacts::default()),
+    );
 }
 
 /// Fails a check since so many seconds.
@@ -133,6 +140,56 @@ fn a_check_at_every_node_is_judged_together_and_lost_nodes_are_left_out() {
     w.snapshot.nodes[1].lease = None;
     let said = told(&w);
     assert!(said.contains("NodePort 30443 (ingress) refuses connections on 1 of 5 nodes: n04"), "{said}");
+}
+
+#[test]
+fn what_fails_at_one_address_for_all_is_told_of_the_address() {
+    let sites = |failing: &[&str], reason: Reason| {
+        let mut w = World::new(0);
+        for name in ["shop", "search", "blog"] {
+            add(&mut w, name, &format!("{name}.example.org:443"), 3, &[]);
+            w.pick(name).for_each(|entry| {
+                let peer = Some("192.0.2.5:443".parse().unwrap());
+                entry.last.facts = Facts::Check(CheckFacts { measures: Vec::new(), peer });
+            });
+        }
+        for name in failing {
+            fail(&mut w, name, reason, -60);
+            w.pick(name).for_each(|entry| entry.last.http_status = Some(503));
+        }
+        w
+    };
+    let all = ["shop", "search", "blog"];
+    assert_snapshot!(told(&sites(&all, Reason::HttpStatus)), @r"
+    critical ChecksFailing: 192.0.2.5:443 answers with HTTP 503 for all 3 checks that ask it: blog, search and shop
+      + all 3 API servers answer
+      + etcd is healthy (3 of 3)
+      + scheduler and controller-manager lead
+      - blog.example.org: it failed (http_status)
+      - search.example.org: it failed (http_status)
+      - shop.example.org: it failed (http_status)
+    ChecksFailing <- CheckFailing: blog.example.org: it failed (http_status)
+    ChecksFailing <- CheckFailing: search.example.org: it failed (http_status)
+    ChecksFailing <- CheckFailing: shop.example.org: it failed (http_status)
+    ");
+    assert!(
+        told(&sites(&all, Reason::Timeout)).starts_with("critical ChecksFailing: 192.0.2.5:443 is silent for all 3")
+    );
+    // One is well: the others have their own reasons. What is wrong with an answer is no word on the address.
+    let one_by_one = |w: &World| told(w).matches("critical CheckFailing").count();
+    assert_eq!(one_by_one(&sites(&all[..2], Reason::HttpStatus)), 2);
+    assert_eq!(one_by_one(&sites(&all, Reason::Body)), 3);
+    // One is in doubt: it is waited for, and not for ever.
+    let mut w = sites(&all, Reason::HttpStatus);
+    for name in &all[..2] {
+        fail(&mut w, name, Reason::HttpStatus, -5);
+    }
+    w.pick("blog").for_each(|entry| entry.fail(State::Suspect, Reason::HttpStatus, -4));
+    assert_snapshot!(told(&w), @"(unsettled)");
+    for name in &all[..2] {
+        fail(&mut w, name, Reason::HttpStatus, -31);
+    }
+    assert_eq!(one_by_one(&w), 2);
 }
 
 #[test]
