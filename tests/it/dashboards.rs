@@ -14,11 +14,13 @@ use serde_json::Value;
 use sources::{Ask, Dogwatch, Prometheus, Row, Source};
 
 /// Each dashboard's uid, by which links and people's bookmarks find it: never changes.
-const UIDS: [(&str, &str); 5] = [
+const UIDS: [(&str, &str); 7] = [
     ("certificates", "dogwatch-certificates"),
+    ("checks", "dogwatch-checks"),
     ("cluster", "dogwatch-cluster"),
     ("fleet", "dogwatch-fleet"),
     ("node", "dogwatch-node"),
+    ("services", "dogwatch-services"),
     ("watchdog", "dogwatch-watchdog"),
 ];
 /// Grafana's grid, in columns.
@@ -253,13 +255,16 @@ impl Query {
     /// With Grafana's and our variables replaced as Grafana would with the story's samples every 30 s.
     fn on_node(&self, node: &str) -> String {
         // One cluster is looked at; several, and watchdogs, are at "All".
-        let cluster = if self.words.starts_with("certificates") { ".*" } else { "prod" };
+        let one = ["certificates", "checks"].iter().all(|board| !self.words.starts_with(board));
+        let cluster = if one { "prod" } else { ".*" };
         [
             ("$__rate_interval", "2m"),
             ("$__interval", "1m"),
             ("$__range", "2h"),
             ("$cluster", cluster),
             ("$node", node),
+            ("$check", ".*"),
+            ("$slo", ".*"),
             ("$watchdog", ".*"),
         ]
         .iter()

@@ -1,8 +1,8 @@
 //! Two hours of two made-up clusters with an outage, as the real writers would tell them.
 //!
 //! Minutes of `prod`: 20–22 the watchdog is cut off; 60–75 the machine cp-2 is off, and from 70 on etcd of cp-3 too, so
-//! that quorum is lost; 60–80 worker-2 is not ready; 75–80 cp-2's scheduler flaps; 90 on worker-1 is short of memory and
-//! 95–97 not ready; 100 on cp-1's etcd is full. Certificates of every age.
+//! that quorum is lost and the check `shop` fails until 80; 60–80 worker-2 is not ready; 75–80 cp-2's scheduler flaps; 90 on
+//! worker-1 is short of memory and 95–97 not ready; 100 on cp-1's etcd is full. Certificates of every age.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -29,10 +29,16 @@ pub const STEP: u64 = 30;
 pub fn tell(end: Timestamp) -> impl Iterator<Item = Vec<Sample>> {
     let start = end - Duration::from_secs(MINUTES * 60);
     let clusters = [cluster("prod", "10.0.0", 3, 2), cluster("staging", "10.1.0", 1, 1)];
+    let checks =
+        [("shop", "shop.example.org:443"), ("registry", "registry.example.org:443")].map(|(n, at)| check(n, at));
     let metrics = Metrics::new();
     (0..=MINUTES * 60 / STEP).map(move |i| {
         let now = Now { at: start + Duration::from_secs(i * STEP), second: i * STEP };
         let mut seen = Vec::new();
+        for check in &checks {
+            seen.extend_from_slice(&probe(check, now));
+        }
+        seen.extend(services(now));
         for targets in &clusters {
             for target in targets {
                 seen.extend_from_slice(&probe(target, now));
@@ -99,6 +105,47 @@ fn target(cluster: &str, job: Job, instance: &str, node: &str) -> Arc<Target> {
     })
 }
 
+fn check(name: &str, at: &str) -> Arc<Target> {
+    let traits = CheckTraits {
+        kind: "http".to_owned(),
+        at: format!("https://{at}/"),
+        layer: 3,
+        down: Quota::default(),
+        depends_on: Vec::new(),
+        nodes_port: None,
+        has_quiet_times: false,
+        severity: Severity::Critical,
+        place: 0,
+    };
+    let job = Job::Check(CheckName::new(name).unwrap());
+    Arc::new(Target {
+        key: TargetKey { cluster: CHECKS.into(), job, instance: at.into() },
+        node: None,
+        spec: ProbeSpec::Check(traits),
+        ..(*target(CHECKS, Job::KubeProxy, at, "")).clone()
+    })
+}
+
+/// An objective whose budget is spent by the lost quorum.
+fn services(now: Now) -> Vec<Sample> {
+    let spent = if now.within(0, 70) { 0.0 } else { 0.3 };
+    let put = |name: &str, more: &[(&str, &str)], value: f64| {
+        let pairs = [("slo", "api"), ("cluster", "prod")].iter().chain(more).copied();
+        Sample { labels: Labels::new(name, pairs), at: now.at, value }
+    };
+    let mut samples = vec![
+        put("dogwatch_slo_objective_ratio", &[], 0.999),
+        put("dogwatch_slo_availability_ratio", &[], 1.0 - spent / 1000.0),
+        put("dogwatch_slo_error_budget_remaining_ratio", &[], 1.0 - spent),
+        put("dogwatch_slo_seconds", &[("standing", "down")], spent * 2_592.0),
+        put("dogwatch_slo_seconds", &[("standing", "unseen")], 120.0),
+    ];
+    samples.extend(["1h", "6h", "3d"].map(|window| put("dogwatch_slo_burn_rate", &[("window", window)], spent * 50.0)));
+    let labels = Labels::new("dogwatch_availability_ratio", [("cluster", "prod"), ("window", "24h")]);
+    samples.push(Sample { labels, at: now.at, value: 1.0 - spent / 100.0 });
+    samples
+}
+
 /// How a target is, and why its probe fails.
 fn fate(target: &Target, now: Now) -> (State, Option<Reason>) {
     let on = |node: &str| &*target.key.cluster == "prod" && target.node.as_deref() == Some(node);
@@ -114,6 +161,9 @@ fn fate(target: &Target, now: Now) -> (State, Option<Reason>) {
     }
     if on("worker-2") && job == Job::Kubelet && now.within(60, 80) {
         return (State::Down, Some(Reason::Timeout));
+    }
+    if job.as_str() == "shop" && now.within(70, 80) {
+        return (State::Down, Some(Reason::HttpStatus));
     }
     if on("cp-2") && job == Job::KubeScheduler && now.within(75, 80) {
         return (State::Flapping, (now.second / STEP).is_multiple_of(2).then_some(Reason::Refused));
@@ -133,7 +183,7 @@ fn probe(target: &Arc<Target>, now: Now) -> Arc<[Sample]> {
         Failure::new(reason.unwrap_or(Reason::Timeout), "as the story says"),
     );
     o.duration = if reason == Some(Reason::Timeout) { Duration::from_secs(5) } else { ms(11) };
-    o.answered = matches!(reason, None | Some(Reason::Degraded));
+    o.answered = matches!(reason, None | Some(Reason::Degraded | Reason::HttpStatus));
     if o.answered {
         let status = if reason.is_none() { 200 } else { 503 };
         o.http_status = Some(status);
@@ -162,6 +212,7 @@ fn checks(job: Job, ok: bool) -> Vec<CheckLine> {
             vec![line("livez", "ping", true), line("readyz", "ping", true), line("readyz", "etcd", ok)]
         }
         Job::Etcd => vec![line("health", "etcd", ok)],
+        Job::Check(_) => Vec::new(),
         _ => vec![line("healthz", "ping", ok)],
     }
 }
