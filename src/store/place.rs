@@ -3,6 +3,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    io::Read,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::PathBuf,
 };
@@ -10,6 +11,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::problem::Problem;
+use crate::model::text;
 
 /// Says where the database and its lock are.
 #[derive(Clone, Debug)]
@@ -60,6 +62,31 @@ impl Place {
             _ => "lost the files beside it (-wal, -shm)".to_owned(),
         };
         Some(format!("{name} {what} while dogwatch was running"))
+    }
+
+    /// Says in words how the open database's file was damaged by somebody else, as far as its first bytes and its length tell;
+    /// `None` where they are as SQLite leaves them (<https://sqlite.org/fileformat2.html>, section 1.3). `before` is the length
+    /// that it had earlier, and is made what it has now: a file may be shorter than it says where the disk was full while it
+    /// grew, but then it has not shrunk.
+    pub fn damage(&self, before: &mut u64) -> Option<String> {
+        let path = self.database();
+        let mut head = [0; 32];
+        let mut file = File::open(&path).ok()?;
+        let length = file.metadata().ok()?.len();
+        let has_shrunk = length < std::mem::replace(before, length);
+        let name = path.display();
+        if file.read_exact(&mut head).is_err() || !head.starts_with(b"SQLite format 3\0") {
+            return Some(format!("{name} was overwritten while dogwatch was running"));
+        }
+        let number = |at: usize, n: usize| head[at..at + n].iter().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
+        // A page of 65,536 bytes is written as 1.
+        let page = match number(16, 2) {
+            1 => 65_536,
+            bytes => bytes,
+        };
+        let (is, should) = (text::size(length), text::size(number(28, 4) * page));
+        (has_shrunk && length < number(28, 4) * page)
+            .then(|| format!("{name} was cut short while dogwatch was running ({is} of {should} are left)"))
     }
 
     /// Bytes that we may still use, and all bytes, of the file system that the directory is on.

@@ -218,6 +218,27 @@ async fn a_database_that_is_taken_away_is_written_anew() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_spoilt_while_it_is_open_is_kept_and_a_new_one_begun() {
+    let spoilt = async |spoil: &dyn Fn(&std::fs::File), said: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        // What an earlier run has left is in the file, and not in the WAL alone.
+        open(&dir).0.close(SOON).await;
+        let (store, _) = open(&dir);
+        assert_eq!(store.commit(vec![incident(1, false)], vec![]).await, Durability::Durable);
+        spoil(&std::fs::File::options().write(true).open(dir.path().join("dogwatch.db")).unwrap());
+        eventually("noticed", async || store.health().message.contains(said)).await;
+        let health = store.health();
+        assert!(health.ok && !health.history_kept && health.message.contains("is kept as"), "{health:?}");
+        assert_eq!(store.commit(vec![incident(2, false)], vec![]).await, Durability::Durable);
+        store.close(SOON).await;
+        assert_eq!(count(&dir, "incidents"), 1);
+    };
+    spoilt(&|file| file.set_len(4096).unwrap(), "was cut short while").await;
+    spoilt(&|file| file.set_len(0).unwrap(), "was overwritten while").await;
+    spoilt(&|mut file| std::io::Write::write_all(&mut file, &[7; 4096]).unwrap(), "was overwritten while").await;
+}
+
+#[tokio::test]
 async fn a_newer_database_is_never_touched() {
     let dir = tempfile::tempdir().unwrap();
     open(&dir).0.close(SOON).await;

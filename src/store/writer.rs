@@ -50,6 +50,8 @@ pub struct Writer {
     inspected: bool,
     /// The files of the open database.
     files: Identity,
+    /// How long the database was when it was last looked at, in bytes.
+    length: u64,
     pending: Pending,
     samples: Vec<Row>,
     series: Vec<(i64, Labels)>,
@@ -79,6 +81,7 @@ impl Writer {
             locked_out: false,
             inspected: false,
             files: Identity::default(),
+            length: 0,
             pending: Pending::default(),
             samples: Vec::new(),
             series: Vec::new(),
@@ -289,6 +292,9 @@ impl Writer {
                 }
                 self.shared.metrics.store_up.set(1);
                 self.files = self.place.identity();
+                self.length = 0;
+                // Nothing is wrong with it yet: its length is what counts from here on.
+                self.place.damage(&mut self.length);
                 self.db = Some(db);
                 let mut health = lock(&self.shared.health);
                 if health.since.is_none() {

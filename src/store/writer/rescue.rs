@@ -43,7 +43,11 @@ impl Writer {
         if self.db.is_none() {
             return;
         }
-        let Some(what) = self.place.displaced(self.files) else { return };
+        let Some(what) = self.place.displaced(self.files) else {
+            return if let Some(what) = self.place.damage(&mut self.length) {
+                self.begin_anew(&what)
+            };
+        };
         tracing::error!("{what}; writing it anew");
         let copied = self.copy_back();
         self.open();
@@ -58,6 +62,28 @@ impl Writer {
             tracing::error!("{message}");
             let since = Some(self.clock.wall());
             *lock(&self.shared.health) = StoreHealth { ok: true, since, message, history_kept };
+        }
+    }
+
+    /// What is in the file can't be trusted any more: it is set aside, and what is in memory is written to a new one.
+    fn begin_anew(&mut self, what: &str) {
+        let Some(db) = self.db.take() else { return };
+        self.housekeeping = Housekeeping::default();
+        self.shared.readers.forget();
+        // Nothing more goes into it.
+        let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        drop(db);
+        let (now, place) = (self.clock.wall(), &self.place);
+        let message = match place.set_aside("corrupt", now) {
+            Ok(kept) => {
+                format!("{what}; it is kept as {} and a new history has begun, with what is in memory", kept.display())
+            }
+            Err(error) => return self.failed(Problem::Other(format!("{what}, and it can't be moved aside: {error}"))),
+        };
+        self.open();
+        if self.db.is_some() {
+            tracing::error!("{message}");
+            *lock(&self.shared.health) = StoreHealth { ok: true, since: Some(now), message, history_kept: false };
         }
     }
 
