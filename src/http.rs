@@ -172,6 +172,7 @@ pub fn router(web: Web) -> Router {
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
+        .route("/api/dogwatch/v1/openapi.json", get(api::openapi))
         .route("/api/dogwatch/v1/state", get(api::state))
         .route("/api/dogwatch/v1/incidents", get(api::incidents))
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))

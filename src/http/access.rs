@@ -68,6 +68,7 @@ const TABLE: &[Access] = &[
     see(GET, "/incidents/{id}/note", Operate),
     does(POST, "/incidents/{id}/note", Operate, "note"),
     see(GET, "/audit", Admin),
+    see(GET, "/api/dogwatch/v1/openapi.json", Read),
     see(GET, "/api/dogwatch/v1/state", Read),
     see(GET, "/api/dogwatch/v1/incidents", Read),
     see(GET, "/api/dogwatch/v1/incidents/{id}", Read),

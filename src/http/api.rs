@@ -132,6 +132,12 @@ struct ApiError {
     error: String,
 }
 
+/// Answers `GET /api/dogwatch/v1/openapi.json`: what is here, for programs (OpenAPI 3.1).
+pub async fn openapi() -> Response {
+    let text = include_str!("openapi.json").replace("{version}", env!("CARGO_PKG_VERSION"));
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
 /// Answers `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());

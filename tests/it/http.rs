@@ -6,6 +6,7 @@ mod browser;
 mod history;
 mod incidents;
 mod notes;
+mod openapi;
 pub mod picture;
 mod watched;
 
