@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod drill;
+mod heartbeat;
 mod incidents;
 mod man;
 mod output;
@@ -23,7 +24,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::{ask::AskArgs, audit::AuditArgs, token::TokenCommand};
+use self::{ask::AskArgs, audit::AuditArgs, heartbeat::HeartbeatCommand, token::TokenCommand};
 
 /// The watchdog for Kubernetes that stays awake when the cluster is down.
 #[derive(Debug, Parser)]
@@ -62,12 +63,15 @@ enum Command {
     /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
     #[command(after_help = INCIDENTS_HELP)]
     Incidents(IncidentsArgs),
-    /// A month's availability, incidents, certificates and heartbeats, for those who were not there.
+    /// A month's availability, incidents, certificates, heartbeats and restore drills, for those who were not there.
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
     /// Silences: planned quiet.
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Jobs that report in: how they stand, and pausing them.
+    #[command(subcommand)]
+    Heartbeat(HeartbeatCommand),
     /// Who did what: acknowledged, silenced, noted, reloaded; and logins that were refused.
     Audit(AuditArgs),
     /// Tokens by which programs log in.
@@ -244,10 +248,21 @@ to your receivers, marked as a drill; then it mends, and the end is sent too. Ex
 Examples:
   dogwatch drill -c dogwatch.yml                     everybody who would be told of a critical outage
   dogwatch drill -c dogwatch.yml --receiver oncall   one receiver, whatever the routes say
-  dogwatch drill -c dogwatch.yml --dry-run           the same outage, but print what would be sent, and send nothing";
+  dogwatch drill -c dogwatch.yml --dry-run           the same outage, but print what would be sent, and send nothing
+  dogwatch drill restore etcd                        open the restore drill etcd of the configuration";
+
+/// Other drills than that of the alert path.
+#[derive(Clone, Debug, Subcommand)]
+enum DrillCommand {
+    /// Open a restore drill, and print how it is reported
+    Restore(drill::RestoreArgs),
+}
 
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 struct DrillArgs {
+    #[command(subcommand)]
+    other: Option<DrillCommand>,
     /// The configuration; default: ./dogwatch.yml
     #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -418,6 +433,7 @@ pub fn main() -> ExitCode {
             Command::Incidents(args) => incidents::main(args).await,
             Command::Report(args) => report::main(args).await,
             Command::Silence(command) => silence::main(command).await,
+            Command::Heartbeat(command) => heartbeat::main(command).await,
             Command::Audit(args) => audit::main(args).await,
             Command::Token(command) => token::main(&command),
             Command::Drill(args) => drill::main(args).await,

@@ -44,7 +44,10 @@ use crate::{
         config::{InhibitConfig, NamedIntervals, RouteConfig},
         drill::DrillConfig,
     },
-    heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+    heartbeat::{
+        config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+        restore::config::{self as restore, RestoreDrillConfig},
+    },
     login::{AuthConfig, CorsConfig},
     model::{CHECKS, Target, duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
@@ -148,6 +151,9 @@ pub struct Config {
     /// Jobs that report in.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub heartbeats: Vec<HeartbeatConfig>,
+    /// Proofs that what is backed up can be restored.
+    #[serde(deserialize_with = "null_as_default::deserialize")]
+    pub restore_drills: Vec<RestoreDrillConfig>,
     /// Who raises the alarm when dogwatch is silent.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub dead_mans_switch: Vec<SwitchConfig>,
@@ -193,6 +199,7 @@ impl Default for Config {
             rule_files: None,
             slos: Vec::new(),
             heartbeats: Vec::new(),
+            restore_drills: Vec::new(),
             dead_mans_switch: Vec::new(),
             drill: None,
             is_drill: false,
@@ -428,6 +435,7 @@ fn resolve(config: &mut Config, base: &Path) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);
+    restore::resolve_paths(&mut config.restore_drills, base);
     for monitoring in config.clusters.iter_mut().filter_map(|c| c.monitoring.as_mut()) {
         monitoring.token_file = base.join(&monitoring.token_file);
     }

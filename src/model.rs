@@ -22,14 +22,18 @@ pub mod matcher;
 pub mod node;
 pub mod null_as_default;
 pub mod observation;
+pub mod on_calendar;
+pub mod one_or_many;
 pub mod re2;
 pub mod record;
+pub mod restore_drill;
 pub mod sample;
 pub mod secret;
 pub mod shown;
 pub mod target;
 pub mod text;
 pub mod verdict;
+mod wall_times;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use at_nodes::at_nodes;
@@ -57,6 +61,7 @@ pub use observation::{
     Reason, TlsFacts, TraceLine,
 };
 pub use record::{Record, TargetRecord};
+pub use restore_drill::{RestoreDrill, RestoreOutcome, RestoreStep};
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};

@@ -23,6 +23,11 @@ pub fn between<'a>(
         ),
         named("receivers", by(&old.receivers, |r| r.name.clone()), &by(&new.receivers, |r| r.name.clone())),
         named("slos", by(&old.slos, |s| s.name.clone()), &by(&new.slos, |s| s.name.clone())),
+        named(
+            "restore drills",
+            by(&old.restore_drills, |d| d.name.clone()),
+            &by(&new.restore_drills, |d| d.name.clone()),
+        ),
         named("heartbeats", by(&old.heartbeats, |h| h.name.clone()), &by(&new.heartbeats, |h| h.name.clone())),
         named("remote_write", by(&old.remote_write, |r| r.name()), &by(&new.remote_write, |r| r.name())),
         (old.listen != new.listen).then(|| format!("listen: {} is now {}", old.listen, new.listen)),

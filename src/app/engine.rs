@@ -24,7 +24,7 @@ use super::{
     STOP_WITHIN, Shared, changes, drill,
     ground::Ground,
     links,
-    plan::{Plan, Running, monitoring},
+    plan::{Plan, Running},
     self_metrics,
     server::Server,
     tasks::Tasks,
@@ -350,7 +350,8 @@ fn dispatch(
 fn heartbeats(config: &Config, restored: &Restored, ground: &mut Ground) -> Heartbeats {
     let Shared { live, clock, .. } = ground.shared.clone();
     let deps = heartbeat::Deps { store: ground.store.clone(), live, clock };
-    let heartbeats = Heartbeats::new(config.heartbeats.clone(), monitoring(config), &restored.heartbeats, deps);
+    let configured = super::plan::reporting(config);
+    let heartbeats = Heartbeats::begin(configured, (&restored.heartbeats, restored.restore_drills.clone()), deps);
     ground.tasks.spawn(heartbeats.clone().run(ground.stop.clone()));
     heartbeats
 }

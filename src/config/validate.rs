@@ -31,7 +31,11 @@ type Problems = Vec<(String, String)>;
 pub(super) fn check(config: &Config) -> Problems {
     let mut problems = Problems::new();
     let mut say = |place: &str, message: String| problems.push((place.to_string(), message));
-    if config.clusters.is_empty() && config.heartbeats.is_empty() && config.checks.is_empty() {
+    if config.clusters.is_empty()
+        && config.heartbeats.is_empty()
+        && config.restore_drills.is_empty()
+        && config.checks.is_empty()
+    {
         say("clusters", "there is nothing to watch: name at least one cluster".into());
     }
     let mut names = BTreeSet::new();
@@ -203,6 +207,22 @@ fn check_heartbeats(config: &Config, say: &mut impl FnMut(&str, String)) {
                 say(&format!("{at}.labels.{name}"), why);
             }
         }
+    }
+    for (i, drill) in config.restore_drills.iter().enumerate() {
+        let at = format!("restore_drills[{i}]");
+        if !is_name(&drill.name) {
+            let why = format!("{:?} is not a name: use letters, digits, '.', '_' and '-'", drill.name);
+            say(&format!("{at}.name"), why);
+        }
+        if let Some(cluster) = drill.cluster.as_ref().filter(|c| !config.clusters.iter().any(|known| known.name == **c))
+        {
+            let why = format!("there is no cluster {cluster:?}; leave it out where the drill belongs to none");
+            say(&format!("{at}.cluster"), why);
+        }
+    }
+    let jobs = config.heartbeats.iter().map(|job| job.name.as_str()).collect();
+    for (at, message) in heartbeat::restore::config::problems(&config.restore_drills, &jobs) {
+        say(&at, message);
     }
     for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
         say(&at, message);

@@ -17,7 +17,7 @@ use super::{
     api_v1::Params,
     asker::Asker,
     audit::{self, Did},
-    incidents, lost, missing_incident,
+    heartbeats, incidents, lost, missing_incident,
     notes::{self, NoteError},
     page,
     page::{AcknowledgeForm, AlertsPage, NoteForm, SilenceForm, SilencesPage, Wrong},
@@ -39,6 +39,9 @@ pub fn router() -> Router<Web> {
         .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
         .route("/incidents/{id}/withdraw", post(withdraw))
         .route("/incidents/{id}/note", get(ask_note).post(add_note))
+        .route("/heartbeats", get(heartbeats::page))
+        .route("/heartbeats/{name}/pause", post(heartbeats::pause))
+        .route("/heartbeats/{name}/resume", post(heartbeats::resume))
         .layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
@@ -185,7 +188,8 @@ fn changed(web: &Web, asker: &Asker, id: i64, kept: Result<Option<Durability>, C
     }
 }
 
-fn shown(web: &Web, path: &str) -> Response {
+/// Leads to the page that shows what was done.
+pub(super) fn shown(web: &Web, path: &str) -> Response {
     Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
 }
 

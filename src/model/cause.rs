@@ -215,6 +215,8 @@ table! {
     HeartbeatFailed: ALONE;
     /// A job has begun and not ended in time.
     HeartbeatTooLong: ALONE;
+    /// A restore drill has not been done for too long.
+    RestoreDrillOverdue: ALONE;
     /// The monitoring inside a cluster no longer sends its always-firing alert.
     InClusterMonitoringSilent: ALONE;
     /// A rule can't be evaluated.

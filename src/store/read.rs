@@ -66,6 +66,7 @@ pub fn restored(db: &Connection, now: Timestamp) -> rusqlite::Result<Restored> {
         alerts: all(db, "SELECT alert FROM alerts LIMIT ?1", OUTBOX_MAX, "alert")?,
         silences: all(db, "SELECT silence FROM silences LIMIT ?1", OUTBOX_MAX, "silence")?,
         heartbeats: heartbeats(db)?,
+        restore_drills: super::restore_drills::all(db)?,
         origin: meta("origin")?.unwrap_or_default(),
     })
 }

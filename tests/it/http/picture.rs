@@ -325,6 +325,9 @@ pub fn heartbeats() -> Vec<dogwatch::heartbeat::View> {
         due_by: now() + Duration::from_secs(7 * 3600),
         running_since: None,
         duration_seconds: success.map(|_| 192.4),
+        size_bytes: None,
+        usual_size_bytes: None,
+        paused: None,
         missed: None,
         pings: Vec::new(),
     };
