@@ -21,6 +21,7 @@ mod identity;
 mod known;
 mod kubeconfig;
 mod line;
+mod lookup;
 mod pem;
 mod pool;
 mod proxy;
@@ -234,7 +235,8 @@ impl Dialer {
 
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
-        exchange::run(&self.credentials, ask, deadline).await
+        // In a place of its own: else each probe that waits is as large as all that any exchange may need.
+        Box::pin(exchange::run(&self.credentials, ask, deadline)).await
     }
 }
 

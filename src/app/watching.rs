@@ -217,7 +217,7 @@ impl Watching {
             store: ground.store.clone(),
             metrics: ground.shared.metrics.clone(),
             clock: ground.shared.clock.clone(),
-            snapshot,
+            snapshot: Arc::new(snapshot),
             updates: self.updates.clone(),
             doubt,
             members,

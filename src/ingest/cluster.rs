@@ -110,6 +110,16 @@ impl Watched {
     }
 }
 
+/// What came of an observation.
+pub struct Observed<'a> {
+    /// Of whom it was.
+    pub watched: &'a mut Watched,
+    /// What that told before.
+    pub before: Arc<[Sample]>,
+    /// Its verdict has changed.
+    pub change: Option<VerdictChange>,
+}
+
 /// One cluster.
 pub struct Cluster {
     /// Its name in the configuration.
@@ -177,8 +187,9 @@ impl Cluster {
         *self.name == *CHECKS
     }
 
-    /// Takes in an observation; gives the change of verdict, if there is one.
-    pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<VerdictChange> {
+    /// Takes in an observation of one of its targets. Gives that with the change of its verdict, if there is one, and with
+    /// the samples that it told before.
+    pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<Observed<'_>> {
         self.learn_members(&o);
         let watched = self.watched.get_mut(&o.target.key)?;
         let outcome = match &o.failure {
@@ -197,12 +208,11 @@ impl Cluster {
             }
         }
         let state = watched.tracker.verdict().state;
+        let before = std::mem::take(&mut watched.samples);
         watched.samples = match &o.failure {
             // Only what is shown of it: the probe says nothing of its target.
-            Some(failure) if failure.ours.is_some() => {
-                samples::of_verdict(&watched.target, state, now, &watched.samples)
-            }
-            _ => samples::of_observation(&o, state, &watched.samples),
+            Some(failure) if failure.ours.is_some() => samples::of_verdict(&watched.target, state, now, &before),
+            _ => samples::of_observation(&o, state, &before),
         };
         // Overlapping probes may end out of turn: the newest start is what is known last.
         if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
@@ -212,13 +222,13 @@ impl Cluster {
             watched.last = Some(o);
         }
         self.dirty |= from.is_some() || watched.tracker.verdict().state != State::Up;
-        from.map(|from| watched.change(from, now))
+        Some(Observed { change: from.map(|from| watched.change(from, now)), watched, before })
     }
 
     /// Adds to an answer what earlier ones of the same target told, where only both together tell something.
     pub fn remember(&self, o: &mut Observation) {
-        let before = self.watched.get(&o.target.key).and_then(|w| w.seen.as_ref());
-        if let (Facts::Etcd(facts), Some(before)) = (&mut o.facts, before)
+        let Facts::Etcd(facts) = &mut o.facts else { return };
+        if let Some(before) = self.watched.get(&o.target.key).and_then(|w| w.seen.as_ref())
             && let Facts::Etcd(earlier) = &before.facts
             && before.started < o.started
         {
