@@ -5,18 +5,34 @@
 //! that its check did not ask for. What an answer must be is said by conditions (`condition`), judged in one place
 //! ([`probe`]). TCP and TLS are `dial`'s; other sockets are opened here. Secrets are read where they are sent.
 
+mod ad_hoc;
 pub mod condition;
 pub mod config;
+mod datagram;
 mod dns;
+mod each;
+mod exec;
+mod file;
 mod found;
+mod grpc;
 mod http;
+mod icmp;
+mod ldap;
+mod ntp;
 mod options;
 mod prober;
+mod redis;
+mod smtp;
+mod sql;
+mod ssh;
 mod starttls;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod udp;
+mod websocket;
+mod wire;
 
 use std::{
     collections::HashMap,
@@ -68,7 +84,18 @@ pub async fn probe(target: &Arc<Target>, check: &CheckConfig, clock: &Clock) -> 
     });
     let answered = found.answered;
     let outcome = asked.and_then(|()| found.judge(check.conditions(), took, started));
+    let outcome = outcome.map_err(|failure| with_shape(failure, &found));
     found.finish(target.clone(), started, took, outcome.err().map(of_check), answered)
+}
+
+/// What was odd on the way may be why.
+fn with_shape(failure: Failure, found: &Found) -> Failure {
+    match found.line.shape() {
+        Some(shape) if !shape.words.is_empty() && failure.ours.is_none() => {
+            Failure::new(failure.reason, format!("{} ({})", failure.message, shape.words.join("; ")))
+        }
+        _ => failure,
+    }
 }
 
 /// A check has asked for what it gets: a refusal of our credentials and a stranger's answer are failures like others.

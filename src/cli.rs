@@ -378,7 +378,7 @@ struct CheckArgs {
 struct ProbeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What to probe: parts of targets' names, checks by name, or ad hoc https://…, tcp://host:port, tls://host:port
+    /// What to probe: parts of targets' names, checks by name, or ad hoc https://…, tcp://host:port, ssh://host, … (docs/checks.md)
     #[arg(value_name = "TARGET", required_unless_present = "all")]
     targets: Vec<String>,
     /// Probe everything that discovery finds, and all checks

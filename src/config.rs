@@ -102,6 +102,8 @@ pub struct Config {
     /// What the clusters serve, and what their rebuild needs.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub checks: Vec<CheckConfig>,
+    /// Checks may run programs on this machine.
+    pub allow_exec: bool,
     /// How the watchdog doubts itself.
     pub vantage: VantageConfig,
     /// History.
@@ -180,6 +182,7 @@ impl Default for Config {
             defaults: Defaults::default(),
             clusters: Vec::new(),
             checks: Vec::new(),
+            allow_exec: false,
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
             query: QueryConfig::default(),

@@ -26,6 +26,7 @@ mod pem;
 mod pool;
 mod proxy;
 mod resolve;
+mod shape;
 mod steps;
 mod stream;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use self::again::Throttled;
 use self::credentials::Credentials;
 pub use self::{
     line::{Line, Place, Security, TlsFiles, spoken},
+    shape::Shape,
     stream::{BoxedStream, Stream},
 };
 use crate::{

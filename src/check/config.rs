@@ -8,15 +8,19 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
+    ad_hoc,
     condition::Condition,
     found::Found,
     is_free,
     prober::{Address, Prober, Problems, kinds},
 };
-pub use super::{dns::DnsConfig, http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
+pub use super::{
+    dns::DnsConfig, exec::ExecConfig, file::FileConfig, grpc::GrpcConfig, http::HttpConfig, icmp::IcmpConfig,
+    ldap::LdapConfig, ntp::NtpConfig, options::Down, redis::RedisConfig, smtp::SmtpConfig, sql::SqlConfig,
+    ssh::SshConfig, tcp::TcpConfig, tls::TlsConfig, udp::UdpConfig, websocket::WebsocketConfig,
+};
 use crate::{
     dial::TlsFiles,
     model::{
@@ -50,6 +54,42 @@ pub struct CheckConfig {
     /// A question by DNS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Box<DnsConfig>>,
+    /// A datagram by UDP, and what comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<Box<UdpConfig>>,
+    /// Echo requests by ICMP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<Box<IcmpConfig>>,
+    /// The health service of gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<Box<GrpcConfig>>,
+    /// A greeting by SSH, and the host key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Box<SshConfig>>,
+    /// Mail by SMTP, up to the recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<Box<SmtpConfig>>,
+    /// A WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<Box<WebsocketConfig>>,
+    /// The time, by NTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntp: Option<Box<NtpConfig>>,
+    /// Redis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Box<RedisConfig>>,
+    /// A directory by LDAP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<Box<LdapConfig>>,
+    /// A query to a database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<Box<SqlConfig>>,
+    /// A file on the watchdog's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileConfig>>,
+    /// A program on the watchdog's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Box<ExecConfig>>,
     /// Made at every node of its cluster, and judged together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesConfig>,
@@ -85,6 +125,18 @@ kinds! {
     tcp: TcpConfig,
     tls: TlsConfig,
     dns: DnsConfig,
+    udp: UdpConfig,
+    icmp: IcmpConfig,
+    grpc: GrpcConfig,
+    ssh: SshConfig,
+    smtp: SmtpConfig,
+    websocket: WebsocketConfig,
+    ntp: NtpConfig,
+    redis: RedisConfig,
+    ldap: LdapConfig,
+    sql: SqlConfig,
+    file: FileConfig,
+    exec: ExecConfig,
 }
 
 /// `nodes:` of a check.
@@ -96,20 +148,13 @@ pub struct NodesConfig {
 }
 
 impl CheckConfig {
-    /// Returns a check of one place, with every default: `https://…`, `http://…`, `tcp://host:port`, `tls://host:port`.
+    /// Returns a check of one place, with every default: `https://…`, `tcp://host:port`, `ssh://host`, ….
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn ad_hoc(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        let kind = match scheme {
-            "http" | "https" => json!({"url": text}),
-            "tcp" | "tls" => json!({"address": rest.trim_end_matches('/')}),
-            _ => return Err(format!("{text}: write https://…, http://…, tcp://host:port or tls://host:port")),
-        };
-        let key = if scheme == "https" { "http" } else { scheme };
-        let check: Self =
-            serde_json::from_value(json!({"name": "ad-hoc", key: kind})).map_err(|e| format!("{text}: {e}"))?;
+        let written = ad_hoc::check(text)?;
+        let check: Self = serde_json::from_value(written).map_err(|e| format!("{text}: {e}"))?;
         match check.problems().into_iter().next() {
             Some((_, why)) => Err(format!("{text}: {why}")),
             None => Ok(check),

@@ -80,8 +80,13 @@ impl Found {
         answered: bool,
     ) -> Observation {
         let peer = self.line.peer();
+        let shape = self.line.shape().cloned();
         let (phases, tls, mut trace) = self.line.end();
         let mut measures = self.measures;
+        if let Some(shape) = shape {
+            measures.push(Measure::new("probe_tcp_lost_syns", f64::from(shape.lost_syns)));
+            measures.push(Measure::new("probe_ip_addresses_failed", f64::from(shape.failed_addresses)));
+        }
         if let Some(resolve) = phases.resolve {
             measures.push(Measure::new("probe_dns_lookup_time_seconds", resolve.as_secs_f64()));
         }

@@ -1,5 +1,7 @@
 //! Probers against servers of a script: what each protocol says before TLS, and the options that are hard to reach otherwise.
 
+mod hostile;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use serde_json::json;

@@ -177,6 +177,10 @@ fn check_checks(config: &Config, say: &mut impl FnMut(&str, String)) {
     let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     checks::problems(&config.checks, &clusters).iter().for_each(|(at, why)| say(at, why.clone()));
     for (i, checked) in config.checks.iter().enumerate() {
+        if checked.exec.is_some() && !config.allow_exec {
+            let why = "programs are run only where the configuration has `allow_exec: true` at its top";
+            say(&format!("checks[{i}].exec"), why.into());
+        }
         let interval = checked.interval.unwrap_or(config.defaults.interval);
         let timeout = checked.timeout.unwrap_or_else(|| config.defaults.timeout.min(interval));
         check_pace(interval, timeout, &format!("checks[{i}]"), say);

@@ -20,7 +20,7 @@ pub(super) struct Checked {
     pub(super) is_all: bool,
 }
 
-/// Returns what is asked ad hoc, `https://…`, `tcp://host:port` or `tls://host:port`; `None` where something else is too.
+/// Returns what is asked ad hoc, `https://…`, `tcp://host:port`, `ssh://host`, …; `None` where something else is too.
 ///
 /// # Errors
 /// What is wrong with one of them.
