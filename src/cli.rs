@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod drill;
 mod heartbeat;
+mod import;
 mod incidents;
 mod man;
 mod output;
@@ -43,6 +44,7 @@ Examples:
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
   dogwatch query 'up == 0'             ask the history, in PromQL
   dogwatch rules backtest new.yml      when would these rules have fired?
+  dogwatch import gatus.yaml           what other tools check, as checks of dogwatch
   dogwatch report --month 2026-10      how available it was, by intervals of verdicts
   dogwatch drill                       prove that alarms reach you";
 
@@ -83,6 +85,9 @@ enum Command {
     /// Test rule files, or play them over the history.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Carry another tool's configuration over: its probes as `checks:`.
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArgs),
     /// Copy the history to a file; works while the watchdog runs.
     Backup(BackupArgs),
     /// See an outage detected and told, on a fake cluster in this process.
@@ -438,6 +443,7 @@ pub fn main() -> ExitCode {
             Command::Token(command) => token::main(&command),
             Command::Drill(args) => drill::main(args).await,
             Command::Rules(command) => rules::main(command).await,
+            Command::Import(args) => import::main(args).await,
             Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,
             Command::Completions(args) => completions::main(&args),

@@ -244,7 +244,7 @@ impl Config {
 
     /// The names under which targets are shown and diagnosed: the clusters, and what stands for checks without one.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let of_none = self.checks.iter().any(|check| check.cluster.is_none()).then_some(CHECKS);
+        let of_none = self.checks.iter().any(|check| check.cluster().is_none()).then_some(CHECKS);
         self.clusters.iter().map(|c| c.name.as_str()).chain(of_none)
     }
 

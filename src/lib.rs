@@ -21,6 +21,7 @@ pub mod exposition;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
+pub mod import;
 pub mod ingest;
 pub mod login;
 pub mod model;

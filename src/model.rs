@@ -30,6 +30,7 @@ pub mod restore_drill;
 pub mod sample;
 pub mod secret;
 pub mod shown;
+pub mod sigv4;
 pub mod target;
 pub mod text;
 pub mod verdict;

@@ -13,7 +13,7 @@ use super::{
     ground::Ground,
 };
 use crate::{
-    check::{self, Checks},
+    check::{self, Checks, ToCluster},
     config::Config,
     dial::Dialer,
     discover::config::ClusterConfig,
@@ -281,7 +281,14 @@ fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
         Box::pin(async move {
             if target.key.job.is_check() {
                 return match checks.get(&target.key) {
-                    Some(check) => check::probe(&target, &check, &clock).await,
+                    Some(check) => {
+                        let cluster = check.asks_cluster().and_then(|name| dialers.get(name)).map(|line| {
+                            let mut servers = api_servers(&live, &target.key.cluster);
+                            servers.push(line.dialer.server());
+                            ToCluster { dialer: line.dialer, servers }
+                        });
+                        check::probe(&target, &check, cluster, &clock).await
+                    }
                     // It has just gone from the configuration.
                     None => Observation::failed(target, clock.wall(), Failure::new(Reason::Auth, "no check any more")),
                 };
@@ -291,16 +298,17 @@ fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
                 let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");
                 return Observation::failed(target, clock.wall(), failure);
             };
-            let proxies = if target.key.job == Job::Kubelet { api_servers(&live, &target) } else { Vec::new() };
+            let proxies =
+                if target.key.job == Job::Kubelet { api_servers(&live, &target.key.cluster) } else { Vec::new() };
             probe::probe(&target, &dialer, &proxies, keep_alive, &clock).await
         })
     })
 }
 
-/// API servers of the target's cluster that are up.
-fn api_servers(live: &Live, target: &Target) -> Vec<url::Url> {
+/// API servers of a cluster that are up.
+fn api_servers(live: &Live, cluster: &str) -> Vec<url::Url> {
     let live = live.read();
-    let Some(cluster) = live.clusters.get(&target.key.cluster) else { return Vec::new() };
+    let Some(cluster) = live.clusters.get(cluster) else { return Vec::new() };
     cluster
         .targets
         .values()

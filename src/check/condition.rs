@@ -58,6 +58,11 @@ const SUBJECTS: &[(&str, Kind, Reason)] = &[
     ("ttl", Kind::Duration, Reason::Answer),
     ("serial", Kind::Number, Reason::Answer),
     ("serial_age", Kind::Duration, Reason::Answer),
+    ("count", Kind::Number, Reason::Answer),
+    ("value", Kind::Json, Reason::Answer),
+    ("age", Kind::Duration, Reason::Answer),
+    ("shrink", Kind::Percent, Reason::Answer),
+    ("expiry", Kind::Duration, Reason::Certificate),
     ("loss", Kind::Percent, Reason::Slow),
     ("jitter", Kind::Duration, Reason::Slow),
     ("rtt", Kind::Duration, Reason::Slow),
@@ -66,11 +71,9 @@ const SUBJECTS: &[(&str, Kind, Reason)] = &[
     ("leap", Kind::Text, Reason::Answer),
     ("role", Kind::Text, Reason::Answer),
     ("lag", Kind::Duration, Reason::Answer),
-    ("value", Kind::Json, Reason::Answer),
     ("rows", Kind::Number, Reason::Answer),
     ("certificates", Kind::Number, Reason::Certificate),
     ("entries", Kind::Number, Reason::Answer),
-    ("age", Kind::Duration, Reason::Answer),
 ];
 
 /// What a condition is about.

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::condition::{Condition, Seen};
+use super::{
+    ToCluster,
+    condition::{Condition, Seen},
+};
 use crate::{
     dial::Line,
     model::{CheckFacts, Facts, Failure, Measure, Observation, Target, TraceLine},
@@ -23,17 +26,20 @@ pub(super) struct Found {
     pub(super) http_status: Option<u16>,
     /// It answered as what it should be, well or not.
     pub(super) answered: bool,
+    /// The way to the cluster that the check belongs to, where it has one.
+    pub(super) cluster: Option<ToCluster>,
 }
 
 impl Found {
     /// Nothing yet; the line ends by `deadline`.
-    pub(super) fn new(deadline: Instant) -> Self {
+    pub(super) fn new(deadline: Instant, cluster: Option<ToCluster>) -> Self {
         Self {
             line: Line::new(deadline),
             seen: Seen::default(),
             measures: Vec::new(),
             http_status: None,
             answered: false,
+            cluster,
         }
     }
 

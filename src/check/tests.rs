@@ -59,7 +59,7 @@ async fn asked(check: serde_json::Value) -> Observation {
     let check: CheckConfig = serde_json::from_value(check).unwrap();
     let pace = (Duration::from_secs(10), Duration::from_secs(2));
     let target = check.target(0, &BTreeMap::new(), pace).unwrap();
-    probe(&Arc::new(target), &check, &Clock::system()).await
+    probe(&Arc::new(target), &check, None, &Clock::system()).await
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    Answer,
+    Answer, Exchange,
     ca::Ca,
     connect,
     endpoint::Endpoint,
@@ -257,6 +257,17 @@ impl Line {
     /// Says why there was no answer to a request by HTTP.
     pub fn answering(&self, error: &hyper::Error, place: &Place) -> Failure {
         failure::answering(error, place, ClientAuth::default())
+    }
+
+    /// Takes over what an exchange with a cluster has seen; its phases stand for the probe.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub fn absorb(&mut self, exchange: Exchange) -> Result<Answer, Failure> {
+        exchange.trace.into_iter().for_each(|line| self.0.note(line.text));
+        self.0.phases = exchange.phases;
+        self.0.tls = exchange.tls.or(self.0.tls.take());
+        exchange.outcome
     }
 
     /// Adds a step.

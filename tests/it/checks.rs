@@ -4,6 +4,7 @@ mod kinds;
 mod machine;
 mod network;
 mod services;
+mod web;
 
 use std::path::Path;
 

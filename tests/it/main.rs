@@ -18,6 +18,7 @@ mod faces;
 mod heartbeats;
 mod hostile_mail;
 mod http;
+mod import;
 mod login;
 mod metrics;
 mod notify;
