@@ -432,6 +432,7 @@ fn resolve(config: &mut Config, base: &Path) {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
+        cluster.canary.iter_mut().filter_map(|canary| canary.kubeconfig.as_mut()).for_each(absolute);
     }
     let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != BUILTIN);
     for pattern in rule_files.chain(&mut config.templates) {

@@ -16,6 +16,7 @@ mod endpoint;
 mod exchange;
 mod exec;
 mod failure;
+mod feed;
 mod http1;
 mod identity;
 mod known;
@@ -48,6 +49,7 @@ use url::Url;
 pub use self::again::Throttled;
 use self::credentials::Credentials;
 pub use self::{
+    feed::{Fed, Feed},
     line::{Line, Place, Security, TlsFiles, spoken},
     shape::Shape,
     stream::{BoxedStream, Stream},
@@ -85,7 +87,7 @@ pub enum Auth {
 pub struct Ask {
     /// Where. Plain `http` is dialled without TLS.
     pub url: Url,
-    /// `GET`, or `POST` with a JSON body for etcd's gateway.
+    /// `GET`; `POST` with a JSON body for etcd's gateway; what the canary writes and deletes.
     pub method: Method,
     /// JSON body, empty for none.
     pub body: Bytes,
@@ -103,6 +105,8 @@ pub struct Ask {
     pub gzip: bool,
     /// What throttling has cost so far. Shared by all clones.
     pub throttled: Throttled,
+    /// Takes the lines of an answer with status 200 as they come.
+    pub feed: Option<Feed>,
 }
 
 /// What a health page or an API may answer in.
@@ -116,7 +120,7 @@ impl Ask {
     pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
         let (accept, max_bytes) = (PROBE_ACCEPT, PROBE_BODY_MAX);
         let (method, body, throttled) = (Method::GET, Bytes::new(), Throttled::default());
-        Self { url, method, body, trust, auth, reuse: false, max_bytes, accept, gzip: false, throttled }
+        Self { url, method, body, trust, auth, reuse: false, max_bytes, accept, gzip: false, throttled, feed: None }
     }
 }
 

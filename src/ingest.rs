@@ -161,6 +161,7 @@ impl Ingest {
                     ClusterNews::Watch(cluster) => self.watch(*cluster),
                     ClusterNews::Told(update) => self.update(update),
                     ClusterNews::Checks(name, checks) => self.check(&name, checks),
+                    ClusterNews::Canary(name, canaries) => self.canary(&name, canaries),
                     ClusterNews::Unwatch(name) => self.unwatch(&name),
                 },
                 Some(look) = looks.recv() => self.looked(look),

@@ -9,6 +9,7 @@ mod eventually;
 
 pub mod app;
 pub mod availability;
+pub mod canary;
 pub mod check;
 pub mod cli;
 pub mod clock;

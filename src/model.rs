@@ -6,6 +6,7 @@
 pub mod alert;
 mod at_nodes;
 mod audit;
+pub mod canary;
 pub mod cause;
 pub mod check;
 pub mod cluster;
@@ -39,6 +40,10 @@ mod wall_times;
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use at_nodes::at_nodes;
 pub use audit::AuditEntry;
+pub use canary::{
+    CANARY_FAILURES, CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding,
+    CanaryTime,
+};
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use check::{CHECKS, CheckFacts, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{

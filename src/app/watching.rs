@@ -13,10 +13,11 @@ use super::{
     ground::Ground,
 };
 use crate::{
+    canary,
     check::{self, Checks, ToCluster},
     config::Config,
     dial::Dialer,
-    discover::config::ClusterConfig,
+    discover::config::{CanaryConfig, ClusterConfig},
     ingest::{self, ClusterNews, Ingest, cluster::Cluster},
     model::{
         CHECKS, ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State,
@@ -51,6 +52,7 @@ pub struct Watching {
 struct Watched {
     setup: watch::Sender<Setup>,
     scraping: Option<watch::Sender<scrape::Settings>>,
+    canary: Option<watch::Sender<CanaryConfig>>,
 }
 
 /// Where what is found goes.
@@ -119,6 +121,7 @@ impl Watching {
         let mut checked = watching.check(config);
         clusters.iter_mut().for_each(|c| c.checks = checked.remove(&c.name).unwrap_or_default());
         watching.scrape(config, wanted, ground);
+        watching.canary(config, ground);
         let watcher = Watcher::new(vantage_in, shared.clock.clone());
         ground.tasks.spawn(watcher.run(looks, look.clone(), stop.clone()));
         let prober = prober(watching.dialers.clone(), watching.checks.clone(), ground);
@@ -165,6 +168,7 @@ impl Watching {
         }
         self.change_checks(config).await;
         self.scrape(config, wanted, ground);
+        self.canary(config, ground);
         self.vantage.send_if_modified(|old| replace_with(old, &config.vantage));
         if replace_with(&mut self.schedule, &config.schedule) {
             let _ = self.commands.send(Command::Configure(config.schedule)).await;
@@ -223,7 +227,44 @@ impl Watching {
             members,
         };
         ground.tasks.spawn(task.run(changed, ground.stop.clone()));
-        self.clusters.insert(name, Watched { setup: change, scraping: None });
+        self.clusters.insert(name, Watched { setup: change, scraping: None, canary: None });
+    }
+
+    /// Flies a canary in those clusters that ask for it.
+    fn canary(&mut self, config: &Config, ground: &mut Ground) {
+        let of = |name: &str| config.clusters.iter().find(|c| c.name == name).and_then(|c| c.canary.clone());
+        for (name, watched) in &mut self.clusters {
+            let Some(config) = of(name) else {
+                watched.canary = None;
+                continue;
+            };
+            if let Some(canary) = &watched.canary {
+                canary.send_if_modified(|old| replace_with(old, &config));
+                continue;
+            }
+            let (change, changed) = watch::channel(config);
+            let (told, mut standing) = watch::channel(Arc::default());
+            let (cluster, known) = (name.clone(), self.dialers.clone());
+            let parts = canary::Parts {
+                cluster: name.clone(),
+                dialer: Box::new(move || known.get(&cluster).map(|line| line.dialer)),
+                live: ground.shared.live.clone(),
+                store: ground.store.clone(),
+                metrics: ground.shared.metrics.clone(),
+                clock: ground.shared.clock.clone(),
+                told,
+            };
+            ground.tasks.spawn(canary::run(parts, changed, ground.stop.clone()));
+            let (cluster, updates) = (name.clone(), self.updates.clone());
+            ground.tasks.spawn(async move {
+                while standing.changed().await.is_ok() {
+                    let canaries = standing.borrow_and_update().clone();
+                    // Ingest ends only when everything does.
+                    let _ = updates.send(ClusterNews::Canary(cluster.clone(), canaries)).await;
+                }
+            });
+            watched.canary = Some(change);
+        }
     }
 
     /// Scrapes those clusters that ask for it.

@@ -17,9 +17,11 @@ use super::{
     prober::{Address, Prober, Problems, kinds},
 };
 pub use super::{
-    dns::DnsConfig, exec::ExecConfig, file::FileConfig, grpc::GrpcConfig, http::HttpConfig, icmp::IcmpConfig,
-    ldap::LdapConfig, ntp::NtpConfig, object::ObjectConfig, options::Down, redis::RedisConfig, smtp::SmtpConfig,
-    sql::SqlConfig, ssh::SshConfig, tcp::TcpConfig, tls::TlsConfig, udp::UdpConfig, websocket::WebsocketConfig,
+    azure::AzureConfig, dns::DnsConfig, domain::DomainConfig, exec::ExecConfig, file::FileConfig, git::GitConfig,
+    grpc::GrpcConfig, helm::HelmConfig, http::HttpConfig, icmp::IcmpConfig, ldap::LdapConfig, ntp::NtpConfig,
+    object::ObjectConfig, oci::OciConfig, oidc::OidcConfig, options::Down, prometheus::PrometheusConfig,
+    redis::RedisConfig, s3::S3Config, smtp::SmtpConfig, sql::SqlConfig, ssh::SshConfig, tcp::TcpConfig, tls::TlsConfig,
+    udp::UdpConfig, websocket::WebsocketConfig,
 };
 use crate::{
     dial::TlsFiles,

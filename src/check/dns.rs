@@ -18,7 +18,9 @@ use super::{
     condition::Condition,
     datagram::{self, Question},
     found::Found,
+    http::{HttpConfig, fetch},
     prober::{Address, Asking, Prober, Problems},
+    web::request,
 };
 use crate::{
     dial::{BoxedStream, Place, Security, TlsFiles},
@@ -339,8 +341,8 @@ async fn by_https(
     let wrong = |words: String| Failure::new(Reason::Answer, words);
     let url = format!("https://{place}{}?dns={}", c.path, BASE64_URL_SAFE_NO_PAD.encode(bytes));
     let url = url.parse::<url::Url>().map_err(|_| wrong(format!("{place}{} is no URL", c.path)))?;
-    let answer = super::http::fetch(url, DNS_MESSAGE, &c.tls_config, found).await?;
-    found.http_status = Some(answer.status);
+    let web = HttpConfig { tls_config: c.tls_config.clone(), ..HttpConfig::get(url.clone()) };
+    let answer = fetch(&web, request(url, DNS_MESSAGE, usize::from(u16::MAX)), found).await?;
     if answer.status != 200 {
         let words = format!("{place}{} answered HTTP {}, should be 200", c.path, answer.status);
         return Err(Failure::new(Reason::HttpStatus, words));

@@ -279,34 +279,6 @@ fn place_of(url: &Url) -> Result<Place, String> {
     Ok(Place { host, port: url.port_or_known_default().ok_or_else(wrong)? })
 }
 
-/// Asks once by GET, for other kinds whose protocol goes over HTTP.
-pub(super) async fn fetch(
-    url: Url,
-    accept: &'static str,
-    tls: &TlsFiles,
-    found: &mut Found,
-) -> Result<Answer, Failure> {
-    let c = HttpConfig {
-        url: url.clone(),
-        method: get(),
-        headers: BTreeMap::new(),
-        body: None,
-        basic_auth: None,
-        authorization: None,
-        status: None,
-        expect: Vec::new(),
-        follow_redirects: false,
-        http_version: None,
-        compression: false,
-        proxy_url: None,
-        tls_config: tls.clone(),
-        connect_to: None,
-    };
-    let request = Request { url, method: Method::GET, body: String::new() };
-    let accept = [(header::ACCEPT, HeaderValue::from_static(accept))];
-    exchange::run(&c, &request, &accept, found).await
-}
-
 /// Asks, and goes on where the answer sends us.
 async fn probe(c: &HttpConfig, found: &mut Found) -> Result<(), Failure> {
     let credentials = c.credentials().await?;

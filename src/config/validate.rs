@@ -134,6 +134,12 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     if let Some((key, why)) = cluster.scrape.as_ref().and_then(scrape::problem) {
         say(&format!("{at}.scrape.{key}"), why);
     }
+    if let Some(canary) = &cluster.canary {
+        if let Some(Err(error)) = canary.kubeconfig.as_deref().map(readable) {
+            say(&format!("{at}.canary.kubeconfig"), error);
+        }
+        canary.problems().into_iter().for_each(|(key, why)| say(&format!("{at}.canary{key}"), why));
+    }
     let kubelet = &cluster.kubelet;
     let paces = [
         ("apiserver", cluster.apiserver.interval, cluster.apiserver.timeout),

@@ -180,7 +180,7 @@ async fn converse(
     if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust, url) {
         request.headers_mut().extend(access.headers().clone());
     }
-    connection.ask(request, ask.max_bytes, limit, steps).await
+    connection.ask(request, ask, limit, steps).await
 }
 
 fn request(ask: &Ask, url: &Url) -> Result<Request<Full<Bytes>>, Failure> {

@@ -238,7 +238,7 @@ async fn another_configuration_keeps_what_is_remembered() {
     let token = dir.path().join("token").display().to_string();
     let configure = |watch: &Watch, jobs: &[&str]| {
         let job = |job: &&str| serde_saphyr::from_str(&format!("{{token_file: {token}, {job}}}")).unwrap();
-        watch.heartbeats.configure(Configured::new(jobs.iter().map(job).collect(), BTreeMap::new()));
+        watch.heartbeats.configure(Configured::new(jobs.iter().map(job).collect(), BTreeMap::new(), Vec::new()));
     };
     watch.ping(Kind::Fail).await;
     assert_eq!(watch.after(1).await, [AlertName::HeartbeatFailed]);

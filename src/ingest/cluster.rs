@@ -17,8 +17,8 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
-        CHECKS, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster,
-        LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
+        CHECKS, CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job,
+        LiveCluster, LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -50,6 +50,8 @@ pub enum ClusterNews {
     Told(ClusterUpdate),
     /// The checks of one that is watched: all of them.
     Checks(Arc<str>, Vec<Target>),
+    /// How the canary of one stands, in all of its forms and places; none: it is off.
+    Canary(Arc<str>, Arc<[CanaryStanding]>),
     /// One that is not watched any more.
     Unwatch(Arc<str>),
 }
@@ -132,6 +134,8 @@ pub struct Cluster {
     pub gaps: Arc<[Gap]>,
     /// Why it can't be watched at all.
     pub problem: Option<String>,
+    /// How its canary stands.
+    pub canaries: Arc<[CanaryStanding]>,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// What discovery last told of them, and the checks of the configuration: together the targets.
@@ -167,6 +171,7 @@ impl Cluster {
             own_certificates: Vec::new(),
             gaps: Arc::default(),
             problem: None,
+            canaries: Arc::default(),
             watched: BTreeMap::new(),
             discovered: Vec::new(),
             checks: Vec::new(),
@@ -314,6 +319,7 @@ impl Cluster {
             now,
             targets,
             checks,
+            canaries: &self.canaries,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
             vantage_ok: vantage_ok && !self.is_hidden(),
@@ -360,8 +366,13 @@ impl Cluster {
     }
 
     fn samples_of(&self, view: &ClusterView<'_>) -> Arc<[Sample]> {
-        let (quorum, own) = (health::quorum(view), &self.own_certificates);
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, view.now, &self.written)
+        let told = samples::OfCluster {
+            snapshot: &self.snapshot,
+            own: &self.own_certificates,
+            quorum: health::quorum(view),
+            canaries: &self.canaries,
+        };
+        samples::of_cluster(&self.name, self.labels(), &told, view.now, &self.written)
     }
 
     /// Returns them, and the series of its nodes.
@@ -380,6 +391,7 @@ impl Cluster {
             snapshot: self.snapshot.clone(),
             targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
             gaps: self.gaps.clone(),
+            canaries: self.canaries.clone(),
             samples,
             node_samples,
         }

@@ -47,7 +47,7 @@ mod tests {
     }
 
     fn drill(name: &str, start: &str, end: &str, outcome: RestoreOutcome) -> RestoreDrill {
-        let hours = |n| Some(Duration::from_secs(n * 3_600));
+        let hours = |n: u64| Some(Duration::from_secs(n * 3_600));
         RestoreDrill {
             data_time: Some(at("2026-10-04T22:00:00Z")),
             ended_at: Some(at(end)),

@@ -145,6 +145,15 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("scrape_samples_post_metric_relabeling", "Samples of them that were kept"),
     ("ALERTS", "1 for each pending or firing alert of a rule"),
     ("ALERTS_FOR_STATE", "Since when the alert is active, as Unix time"),
+    ("dogwatch_canary_success", "1 if the last run of the canary went well"),
+    ("dogwatch_canary_failing", "1 if the canary is confirmed to fail, with its severity"),
+    ("dogwatch_canary_stage_duration_seconds", "How long each stage took that the canary's last run passed"),
+    (
+        "dogwatch_canary_failure_info",
+        "1 for the stage at which the canary's last run failed, and the layer that it names",
+    ),
+    ("dogwatch_canary_last_run_timestamp_seconds", "When the canary's last run ended, as Unix time"),
+    ("dogwatch_canary_last_success_timestamp_seconds", "When the canary last went well, as Unix time"),
     ("dogwatch_vantage_ok", "0 when the watchdog itself is cut off"),
     (
         "dogwatch_discovery_age_seconds",

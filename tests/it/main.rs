@@ -7,6 +7,7 @@ mod alerting;
 mod alertmanager_files;
 mod api_v1;
 mod bounds;
+mod canary;
 mod checks;
 mod cli;
 mod clients;

@@ -71,7 +71,9 @@ async fn ways(wanted: &[Asked], clusters: &[ClusterConfig]) -> HashMap<String, T
                 let servers = vec![dialer.server()];
                 ways.insert(cluster.name.clone(), ToCluster { dialer, servers });
             }
-            Err(error) => output::fail(&format!("cluster {}: {error}", cluster.name)),
+            Err(error) => {
+                output::fail(&format!("cluster {}: {error}", cluster.name));
+            }
         }
     }
     ways

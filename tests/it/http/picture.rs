@@ -146,6 +146,7 @@ fn cluster(name: &str, net: &str, control_planes: u32, nodes: u32) -> LiveCluste
         .into(),
         targets,
         gaps: Arc::default(),
+        canaries: Arc::default(),
     }
 }
 
