@@ -102,7 +102,7 @@ pub async fn run(parts: Parts, mut settings: watch::Receiver<CanaryConfig>, stop
 fn is_on(config: &CanaryConfig, form: CanaryForm) -> bool {
     match form {
         CanaryForm::Lease => config.lease.is_some(),
-        CanaryForm::Pod => config.pod.is_some(),
+        CanaryForm::Pod => config.pod().is_some(),
     }
 }
 
@@ -196,7 +196,7 @@ impl Canary<'_> {
                 (lease.interval, CanaryPlace::Anywhere, self.lease(lease.timeout).await?)
             }
             CanaryForm::Pod => {
-                let pod = self.config.pod.clone()?;
+                let pod = self.config.pod()?;
                 let all = places::places(&self.parts.live, &self.parts.cluster, pod.each);
                 standings.retain(|(form, place), _| *form != CanaryForm::Pod || all.contains(place));
                 let place = places::next(&all, standings.values().filter(|s| s.form == form));

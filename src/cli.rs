@@ -58,8 +58,8 @@ enum Command {
     #[command(after_help = PROBE_HELP)]
     Probe(ProbeArgs),
     /// Ask the history in PromQL; works while the watchdog runs and while it does not.
-    #[command(after_help = QUERY_HELP)]
-    Query(QueryArgs),
+    #[command(after_help = query::HELP)]
+    Query(query::QueryArgs),
     /// How everything stands, asked from the running watchdog.
     Status(AskArgs),
     /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
@@ -104,12 +104,6 @@ Exit status, as of a Nagios plugin: 0 all up, 1 something is degraded, 2 somethi
 
 A TARGET is any part of cluster/job/instance or a node's name: prod/etcd/10.0.0.1:2379, kubelet, n1.";
 
-const QUERY_HELP: &str = "\
-Examples:
-  dogwatch query 'up == 0'                                    what does not answer now
-  dogwatch query 'probe_duration_seconds' --start -6h         the last six hours, a line a series
-  dogwatch query 'avg_over_time(probe_success[1d])' --end 2026-01-02T03:00:00Z";
-
 /// Where the history is.
 #[derive(Args, Clone, Debug)]
 struct HistoryArgs {
@@ -119,27 +113,6 @@ struct HistoryArgs {
     /// The directory of the SQLite file; instead of `data_dir`
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-}
-
-#[derive(Args, Clone, Debug)]
-struct QueryArgs {
-    #[command(flatten)]
-    history: HistoryArgs,
-    /// The expression
-    #[arg(value_name = "PROMQL")]
-    promql: String,
-    /// From when on: RFC 3339, Unix seconds, or -1h for an hour ago; makes it a range
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    start: Option<String>,
-    /// Until when, or at which time; default: now
-    #[arg(long, visible_alias = "time", value_name = "TIME", allow_hyphen_values = true)]
-    end: Option<String>,
-    /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
-    #[arg(long, value_name = "DURATION")]
-    step: Option<String>,
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
 }
 
 /// Documents that can be made.

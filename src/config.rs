@@ -13,6 +13,7 @@ mod templates;
 mod tree;
 mod validate;
 mod web;
+mod without_effect;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use crate::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
         drill::DrillConfig,
+        report::ReportConfig,
     },
     heartbeat::{
         config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
@@ -162,6 +164,9 @@ pub struct Config {
     /// Drills on a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillConfig>,
+    /// The report of each month by mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -205,6 +210,7 @@ impl Default for Config {
             restore_drills: Vec::new(),
             dead_mans_switch: Vec::new(),
             drill: None,
+            report: None,
             is_drill: false,
         }
     }
@@ -225,23 +231,6 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
-    /// What is accepted in a file of Alertmanager's, and has no effect here: in words, with its key.
-    pub fn without_effect(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        if self.tracing.is_some() {
-            all.push(
-                "tracing: has no effect: dogwatch sends no traces of itself; its /metrics and log tell".to_owned(),
-            );
-        }
-        if self.event_recorder.is_some() {
-            all.push(
-                "event_recorder: has no effect: what is told to whom is in the incidents (`dogwatch incidents`)"
-                    .to_owned(),
-            );
-        }
-        all
-    }
-
     /// The names under which targets are shown and diagnosed: the clusters, and what stands for checks without one.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         let of_none = self.checks.iter().any(|check| check.cluster().is_none()).then_some(CHECKS);

@@ -16,6 +16,7 @@ mod messages;
 mod pausing;
 mod ping;
 pub mod restore;
+mod restoring;
 mod series;
 mod shown;
 mod state;
@@ -335,7 +336,7 @@ impl Heartbeats {
             look.samples.push(series::of_monitoring(cluster, silent.is_some(), now));
             look.findings.extend(silent.map(|since| messages::silent(cluster, config, state.last_success, since)));
         }
-        restore::look(memory, &configured, now, &mut look);
+        restoring::look(memory, &configured, now, &mut look);
         look
     }
 }

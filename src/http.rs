@@ -418,3 +418,8 @@ fn missing_incident(web: &Web, asker: &Asker, missing: &Missing) -> Response {
 fn lost(web: &Web, asker: &Asker, what: &str) -> Response {
     (StatusCode::NOT_FOUND, page_answer(page::lost(&web.frame(asker).still(), what))).into_response()
 }
+
+/// Leads to the page that shows what was done.
+fn shown(web: &Web, path: &str) -> Response {
+    Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
+}

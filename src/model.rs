@@ -55,7 +55,7 @@ pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{
-    Acknowledged, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
+    Acknowledged, Document, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
     findings_of,
 };
 pub use lease::ObservedLease;

@@ -11,6 +11,7 @@ pub mod bulk;
 mod cache;
 mod column;
 mod config;
+mod drill_log;
 mod head;
 mod history;
 mod housekeeping;

@@ -54,6 +54,7 @@ pub fn between<'a>(
         ("schedule", old.schedule != new.schedule),
         ("dead_mans_switch", old.dead_mans_switch != new.dead_mans_switch),
         ("drill", old.drill != new.drill),
+        ("report", old.report != new.report),
     ];
     let keys: Vec<&str> = keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
     said.push((!keys.is_empty()).then(|| format!("changed: {}", keys.join(", "))));

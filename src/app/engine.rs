@@ -25,7 +25,7 @@ use super::{
     ground::Ground,
     links,
     plan::{Plan, Running},
-    self_metrics,
+    report_mail, self_metrics,
     server::Server,
     tasks::Tasks,
     watching::{NEWS, Outputs, Watching},
@@ -126,6 +126,7 @@ impl Engine {
         let unproven = if config.drill.is_some() { before(AlertName::DrillFailed) } else { Vec::new() };
         let (tell, drilled) = watch::channel(Arc::new(unproven));
         let (drill, drills) = watch::channel(config.clone());
+        let mailed = drills.clone();
         ground.tasks.spawn(drill::scheduled(drills, tell, stop.clone()));
         let slos = objectives(&config, &mut ground);
         let findings = vec![failures.findings(), heartbeats.findings(), drilled];
@@ -133,6 +134,12 @@ impl Engine {
         let (settings, settings_in) = watch::channel(Arc::new(settings(&plan)));
         let (diagnoses, submissions) = dispatch(settings_in, (firing_in, findings), &restored, &mut ground);
         let (news, news_in) = watch::channel(0);
+        let mailing = report_mail::Deps {
+            store: ground.store.clone(),
+            submissions: submissions.clone(),
+            clock: ground.shared.clock.clone(),
+        };
+        ground.tasks.spawn(report_mail::run(mailed, mailing, stop.clone()));
         let rule_parts = rule_parts(&plan, (firing, failures, news_in), &ground);
         let alive = Arc::new(AtomicU64::new(0));
         let outputs = Outputs { diagnoses, news, alive: alive.clone() };

@@ -169,6 +169,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Returns a body alone.
+    pub fn of_body(body: Bytes) -> Self {
+        Self { body: Some(body), ..Self::default() }
+    }
+
     /// Notes a number; seconds and bytes are numbers.
     pub fn number(&mut self, word: &'static str, value: f64) {
         self.numbers.insert(word, value);

@@ -101,6 +101,10 @@ pub(super) fn check(config: &Config) -> Problems {
         say(&format!("allowed_hosts[{i}]"), why.into());
     }
     let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
+    let mails: Vec<_> = config.receivers.iter().map(|r| (r.name.as_str(), !r.email_configs.is_empty())).collect();
+    if let Some((key, why)) = config.report.as_ref().and_then(|r| r.problem(&mails)) {
+        say(&format!("report.{key}"), why);
+    }
     if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
         say(&format!("drill.{key}"), why);
     }

@@ -8,7 +8,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 
@@ -19,9 +19,8 @@ use super::{
     audit::{self, Did},
     heartbeats, incidents, lost, missing_incident,
     notes::{self, NoteError},
-    page,
     page::{AcknowledgeForm, AlertsPage, NoteForm, SilenceForm, SilencesPage, Wrong},
-    page_answer,
+    page_answer, shown,
 };
 use crate::{dispatch::submissions::Closed, store::Durability};
 
@@ -186,11 +185,6 @@ fn changed(web: &Web, asker: &Asker, id: i64, kept: Result<Option<Durability>, C
         Ok(None) => lost(web, asker, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),
     }
-}
-
-/// Leads to the page that shows what was done.
-pub(super) fn shown(web: &Web, path: &str) -> Response {
-    Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
 }
 
 fn stopping(closed: Closed) -> Response {

@@ -9,8 +9,8 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    Web, api::AcknowledgeBody, asker::Asker, audit::Did, durability, forms::shown, incidents, lost,
-    page::HeartbeatsPage, page_answer,
+    Web, api::AcknowledgeBody, asker::Asker, audit::Did, durability, incidents, lost, page::HeartbeatsPage,
+    page_answer, shown,
 };
 use crate::{heartbeat::PauseError, store::Durability};
 

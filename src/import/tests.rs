@@ -50,7 +50,7 @@ fn names_are_names_of_checks() {
 fn expressions_are_quoted_as_the_language_reads_them() {
     let check = |expression: &str, answer: &str| {
         let condition = Condition::read(&format!("body ~ \"{}\"", quoted(expression))).unwrap();
-        let seen = crate::check::condition::Seen { body: Some(answer.to_owned().into()), ..Default::default() };
+        let seen = crate::check::condition::Seen::of_body(answer.to_owned().into());
         assert!(condition.judge(&seen).is_ok(), "{expression}: {condition}");
     };
     check(r#"say "hi""#, r#"say "hi""#);

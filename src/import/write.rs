@@ -101,7 +101,7 @@ fn scalar(value: &Value, env: bool) -> String {
         && text.chars().all(is_word)
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
     let is_time = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.ends_with(|c: char| matches!(c, 's' | 'm' | 'h' | 'd'))
+        && text.ends_with(['s', 'm', 'h', 'd'])
         && text.chars().all(|c| c.is_ascii_digit() || "smhdw".contains(c));
     match () {
         () if is_plain || is_time => text,

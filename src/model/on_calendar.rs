@@ -5,7 +5,6 @@
 //! `quarterly`, `semiannually`, `yearly`. Fractions of a second are refused: nobody reports in as finely. So is `@` with a
 //! Unix time, which is one moment and no schedule. When clocks are set, the rules are those of `cron`.
 //!
-//! Compared with systemd itself in tests/it/schedules.rs.
 
 mod parse;
 #[cfg(test)]
@@ -58,7 +57,7 @@ impl Part {
     }
 
     /// The same in days of a month that has so many, where it counts from its end.
-    fn from_end(self, last: i32) -> Self {
+    fn in_month(self, last: i32) -> Self {
         let day = |n: i32| last - (n - 1);
         match self.stop {
             Some(stop) => Self { start: day(stop), stop: Some(day(self.start)), ..self },
@@ -111,7 +110,7 @@ impl OnCalendar {
     fn is_on(&self, date: Date) -> bool {
         let (day, last) = (i32::from(date.day()), i32::from(date.days_in_month()));
         let on_day = if self.from_end {
-            self.days.iter().any(|part| part.from_end(last).has(day))
+            self.days.iter().any(|part| part.in_month(last).has(day))
         } else {
             has(&self.days, day)
         };

@@ -152,7 +152,7 @@ mod tests {
         assert!(!dumb.is_smart && dumb.find("HEAD").is_some() && dumb.find("v1").is_none());
         let empty = [line(b"0000000000000000000000000000000000000000 capabilities^{}\0a b"), b"0000".to_vec()].concat();
         assert_eq!(Advertised::read(&empty).unwrap().refs, []);
-        for odd in [&b"<html>"[..], b"zzzz", b"0001", b"fff0short", b"0009x y\n\0000"] {
+        for odd in [&b"<html>"[..], b"zzzz", b"0001", b"fff0short", b"0009x y\n\x00000"] {
             assert_eq!(Advertised::read_http(odd), None, "{odd:?}");
         }
         assert_eq!(error(&line(b"ERR access denied: /x")).as_deref(), Some("access denied: /x"));

@@ -105,7 +105,7 @@ fn called(kind: &str, object: &Value) -> String {
 fn one(query: &Query, object: &Value, now: Timestamp) -> Option<String> {
     let age = created(object).map(|at| now.duration_since(at));
     let is_young = age.is_some_and(|age| age.as_secs_f64() < query.grace.as_secs_f64());
-    let seen = Seen { body: serde_json::to_vec(object).ok().map(Into::into), ..Seen::default() };
+    let seen = Seen::of_body(serde_json::to_vec(object).unwrap_or_default().into());
     let is_out = query.unless.as_ref().is_some_and(|condition| condition.judge(&seen).is_ok());
     if is_young || is_out {
         return None;

@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_greeting_is_read_and_what_is_none_is_not() {
-        let mut packet = b"\x0a8.0.36\0\x01\0\0\0abcdefgh\0\xff\xf7\x2d\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0".to_vec();
+        let mut packet = b"\x0a8.0.36\0\x01\0\0\0abcdefgh\0\xff\xff\x2d\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0".to_vec();
         packet.extend(b"ijklmnopqrst\0caching_sha2_password\0");
         let greeting = Greeting::read(&packet).unwrap();
         assert_eq!((greeting.version.as_str(), greeting.plugin.as_str()), ("8.0.36", "caching_sha2_password"));

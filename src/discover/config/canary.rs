@@ -34,6 +34,12 @@ pub struct CanaryConfig {
     pub context: Option<String>,
     /// How bad it is when the canary fails: `critical` or `warning`. What our own rights or set-up cause is a warning.
     pub severity: Severity,
+    /// The pod's image: short for `pod: {image: …}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How often: short for `pod: {interval: …}`.
+    #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
     /// The light form: a Lease written, watched, read back on every API server, deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseCanary>,
@@ -49,6 +55,8 @@ impl Default for CanaryConfig {
             kubeconfig: None,
             context: None,
             severity: Severity::Critical,
+            image: None,
+            every: None,
             lease: None,
             pod: None,
         }
@@ -206,6 +214,17 @@ impl PodCanary {
 }
 
 impl CanaryConfig {
+    /// Returns the pod, whichever way it is written.
+    pub fn pod(&self) -> Option<PodCanary> {
+        let is_short = self.image.is_some() || self.every.is_some();
+        let mut pod = self.pod.clone().or_else(|| is_short.then(PodCanary::default))?;
+        if let Some(image) = &self.image {
+            pod.image.clone_from(image);
+        }
+        pod.interval = self.every.unwrap_or(pod.interval);
+        Some(pod)
+    }
+
     /// Returns what its own dialer is made from; `None`: the cluster's is used.
     pub fn dial(&self) -> Option<DialConfig> {
         let own = self.kubeconfig.is_some() || self.context.is_some();
@@ -226,10 +245,13 @@ impl CanaryConfig {
         if self.severity == Severity::Info {
             say(".severity", "must be critical or warning: a canary whose death nobody hears of is none");
         }
-        if self.lease.is_none() && self.pod.is_none() {
-            say("", "does nothing yet: give it `lease: {}`, or `pod: {image: …}`, or both");
+        if self.lease.is_none() && self.pod().is_none() {
+            say("", "does nothing yet: give it `lease: {}`, or `image: …`, or both");
         }
-        for (key, why) in self.pod.iter().flat_map(PodCanary::problems) {
+        if self.image.is_some() && self.pod.as_ref().is_some_and(|pod| !pod.image.is_empty()) {
+            say(".image", "stands in `pod`, too: give it once");
+        }
+        for (key, why) in self.pod().iter().flat_map(PodCanary::problems) {
             say(&format!(".pod.{key}"), &why);
         }
         if let Some(lease) = &self.lease {
@@ -272,6 +294,9 @@ mod tests {
         };
         check(json!({"lease": {}}), &[]);
         check(json!({"pod": {"image": "busybox", "each": "node"}, "severity": "warning"}), &[]);
+        check(json!({"image": "registry.example.org/pause:3.10", "every": "10m"}), &[]);
+        check(json!({"image": "a", "pod": {"image": "b"}}), &[".image"]);
+        check(json!({"every": "1s"}), &[".pod.image", ".pod.interval"]);
         check(json!({}), &[""]);
         check(
             json!({"lease": {"interval": "1s"}, "namespace": "A"}),

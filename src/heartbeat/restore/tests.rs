@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::judge::RestoreSays;
 use super::{
     config::RestoreDrillConfig,
     judge::{Due, due, finding, series, take},

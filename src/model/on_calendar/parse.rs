@@ -218,10 +218,14 @@ impl Cursor<'_> {
         loop {
             let start = self.number(what)?;
             let stop = if self.eat("..") { Some(self.number(what)?) } else { None };
+            // A range with one value in it is that value.
             let step = match self.eat("/") {
                 true => Some(self.number(what)?).filter(|n| *n > 0).ok_or("a step of 0 leads nowhere")?,
                 false => i32::from(stop.is_some()),
             };
+            // A range with one value in it is that value.
+            let is_one = stop.is_some_and(|stop| (0..step).contains(&(stop - start)));
+            let (stop, step) = if is_one { (None, 0) } else { (stop, step) };
             if !(self.rest.is_empty() || self.rest.starts_with([' ', ',', '-', '~', ':'])) {
                 return Err(format!("{:?} can't follow a number", self.rest));
             }
@@ -273,7 +277,7 @@ fn valid(parts: &[Part], (from, to): (i32, i32), what: &str, from_end: bool) -> 
         }
         match stop {
             Some(stop) if !(from..=to).contains(&stop) => return wrong(stop),
-            Some(stop) if start + step > stop => return Err(format!("{start}..{stop} holds no step of the {what}")),
+            Some(stop) if stop < start => return Err(format!("{start}..{stop} runs backwards")),
             None if from_end && start - step < from => return Err(format!("{start}/{step} is past the month's end")),
             None if !from_end && start + step > to => return Err(format!("{start}/{step} is past the last {what}")),
             _ => {}

@@ -50,7 +50,7 @@ fn what_is_none_is_told() {
         ("", "this is empty"),
         ("Mon..", "has no end"),
         ("Fri..Mon 03:00", "runs from Mon to Sun"),
-        ("Mon Tue", "is neither a date nor a time"),
+        ("Mon Tue", "here should be a number of the date"),
         ("*/5", "is neither a date nor a time"),
         ("25:00", "hour 25 is not from 0 to 23"),
         ("*-13-01", "month 13 is not from 1 to 12"),
