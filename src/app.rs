@@ -11,7 +11,6 @@ pub mod links;
 mod plan;
 pub mod preflight;
 mod reload;
-mod report_mail;
 mod self_metrics;
 mod server;
 mod serving;

@@ -17,7 +17,6 @@ pub mod view;
 
 mod agreement;
 mod apiserver;
-mod canary;
 mod check_addresses;
 mod checks;
 mod etcd;

@@ -9,7 +9,6 @@ mod eventually;
 
 pub mod app;
 pub mod availability;
-pub mod canary;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -22,7 +21,6 @@ pub mod exposition;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
-pub mod import;
 pub mod ingest;
 pub mod login;
 pub mod model;

@@ -26,6 +26,7 @@ mod post;
 mod pushover;
 pub mod retry;
 mod rocketchat;
+mod sigv4;
 mod slack;
 mod sns;
 pub mod summary;

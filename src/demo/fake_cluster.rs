@@ -118,7 +118,6 @@ impl FakeCluster {
             labels: Default::default(),
             monitoring: None,
             scrape: None,
-            canary: None,
         }
     }
 

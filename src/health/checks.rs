@@ -43,10 +43,9 @@ impl<'a> Check<'a> {
         self.traits.nodes_port.is_some()
     }
 
-    /// The host that it asks, where it is one: a file and a program have none.
+    /// The host that it asks, where it is one.
     fn host(&self) -> Option<&'a str> {
-        let is_here = matches!(self.traits.kind.as_str(), "file" | "exec");
-        self.all.first().filter(|_| !self.is_at_nodes() && !is_here).map(|t| t.host())
+        self.all.first().filter(|_| !self.is_at_nodes()).map(|t| t.host())
     }
 
     fn since(&self, now: Timestamp) -> Timestamp {

@@ -13,11 +13,9 @@ use super::{
     markup::{self, PLAIN},
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
-};
-use crate::model::{
     sigv4::{Keys, Signer},
-    text,
 };
+use crate::model::text;
 
 /// The largest message, in bytes.
 const MESSAGE_MAX: usize = 256 << 10;

@@ -45,7 +45,6 @@ pub fn notification() -> Notification {
         group_labels: None,
         route_labels: Default::default(),
         heard: None,
-        document: None,
     }
 }
 

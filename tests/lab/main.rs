@@ -11,7 +11,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod apiserver;
-mod canary;
 mod cluster;
 mod credentials;
 mod etcd;

@@ -5,11 +5,12 @@
 use std::{env, path::PathBuf};
 
 use crate::{
-    model::{Secret, sigv4::Keys},
+    model::Secret,
     notify::{
         config::SigV4Config,
         credential::Credential,
         post::{Call, Vault},
+        sigv4::Keys,
     },
 };
 
