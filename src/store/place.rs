@@ -68,11 +68,16 @@ impl Place {
     /// `None` where they are as SQLite leaves them (<https://sqlite.org/fileformat2.html>, section 1.3). `before` is the length
     /// that it had earlier, and is made what it has now: a file may be shorter than it says where the disk was full while it
     /// grew, but then it has not shrunk.
-    pub fn damage(&self, before: &mut u64) -> Option<String> {
+    /// Another file in its place is no damage of this one: `displaced` tells of that.
+    pub fn damage(&self, was: Identity, before: &mut u64) -> Option<String> {
         let path = self.database();
         let mut head = [0; 32];
         let mut file = File::open(&path).ok()?;
-        let length = file.metadata().ok()?.len();
+        let metadata = file.metadata().ok()?;
+        if was.0[0] != Some((metadata.dev(), metadata.ino())) {
+            return None;
+        }
+        let length = metadata.len();
         let has_shrunk = length < std::mem::replace(before, length);
         let name = path.display();
         if file.read_exact(&mut head).is_err() || !head.starts_with(b"SQLite format 3\0") {

@@ -294,7 +294,7 @@ impl Writer {
                 self.files = self.place.identity();
                 self.length = 0;
                 // Nothing is wrong with it yet: its length is what counts from here on.
-                self.place.damage(&mut self.length);
+                self.place.damage(self.files, &mut self.length);
                 self.db = Some(db);
                 let mut health = lock(&self.shared.health);
                 if health.since.is_none() {

@@ -129,7 +129,7 @@ async fn a_port_of_every_node_is_judged_together() {
         served.push(tokio::spawn(async move { axum::serve(listener, router).await }));
     }
     let entry = cluster.config();
-    let check = json!([{"name": "c-ingress", "cluster": entry.name, "interval": "1s", "timeout": "1s",
+    let check = json!([{"name": "c-ingress", "cluster": entry.name, "interval": "3s", "timeout": "3s",
         "nodes": {"port": port}, "http": {"url": "http://shop.test/", "expect": ["body == \"ok\""]}}]);
     let watch = Watch::start(&format!("{}clusters: {}\nchecks: {check}\n", told_to(&sink), json!([entry]))).await;
     eventually("it is up at every node", async || checks(&watch, "up").await == 3).await;

@@ -44,7 +44,7 @@ impl Writer {
             return;
         }
         let Some(what) = self.place.displaced(self.files) else {
-            return if let Some(what) = self.place.damage(&mut self.length) {
+            return if let Some(what) = self.place.damage(self.files, &mut self.length) {
                 self.begin_anew(&what)
             };
         };
