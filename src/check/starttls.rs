@@ -9,7 +9,7 @@ use tokio::{
 
 use super::found::Found;
 use crate::{
-    dial::{BoxedStream, Place},
+    dial::{BoxedStream, Place, Security, TlsFiles},
     model::{Failure, Reason},
 };
 
@@ -47,8 +47,26 @@ enum Ends {
     With(&'static str),
 }
 
+/// Connects; with `tls`, shakes hands, after the word of a protocol where TLS begins by one.
+pub(super) async fn open(
+    place: &Place,
+    protocol: Option<StartTls>,
+    tls: Option<&TlsFiles>,
+    found: &mut Found,
+) -> Result<BoxedStream, Failure> {
+    let mut stream = found.line.connect(place, tls.is_some(), None).await?;
+    if let Some(protocol) = protocol {
+        stream = begin(protocol, stream, place, found).await?;
+    }
+    if let Some(files) = tls {
+        let security = Security::read(files, &[]).await?;
+        stream = found.line.secure(stream, place, &security).await?.0;
+    }
+    Ok(stream)
+}
+
 /// Says what has to be said; the stream is ready for the handshake then.
-pub(super) async fn begin(
+async fn begin(
     protocol: StartTls,
     mut stream: BoxedStream,
     place: &Place,

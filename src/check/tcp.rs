@@ -14,7 +14,7 @@ use super::{
     starttls::{self, StartTls},
 };
 use crate::{
-    dial::{BoxedStream, Place, Security, TlsFiles},
+    dial::{BoxedStream, Place, TlsFiles},
     model::{Failure, Measure, Reason},
 };
 
@@ -106,14 +106,7 @@ impl Prober for TcpConfig {
 /// Connects, says what there is to say, and reads what has to come.
 async fn probe(c: &TcpConfig, found: &mut Found) -> Result<(), Failure> {
     let place = c.place().map_err(|why| Failure::new(Reason::Dns, why))?;
-    let mut stream = found.line.connect(&place, c.is_secure(), None).await?;
-    if let Some(protocol) = c.starttls {
-        stream = starttls::begin(protocol, stream, &place, found).await?;
-    }
-    if c.is_secure() {
-        let security = Security::read(&c.tls_config, &[]).await?;
-        stream = found.line.secure(stream, &place, &security).await?.0;
-    }
+    let mut stream = starttls::open(&place, c.starttls, c.is_secure().then_some(&c.tls_config), found).await?;
     found.answered = true;
     if let Some(text) = &c.send {
         let sending = timeout_at(found.line.deadline(), async {

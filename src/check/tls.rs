@@ -9,7 +9,7 @@ use super::{
     starttls::{self, StartTls},
 };
 use crate::{
-    dial::{Place, Security, TlsFiles},
+    dial::{Place, TlsFiles},
     model::Failure,
 };
 
@@ -77,12 +77,7 @@ impl Prober for TlsConfig {
 /// Shakes hands.
 async fn probe(c: &TlsConfig, found: &mut Found) -> Result<(), Failure> {
     let place = c.place().map_err(|why| Failure::new(crate::model::Reason::Dns, why))?;
-    let mut stream = found.line.connect(&place, true, None).await?;
-    if let Some(protocol) = c.starttls {
-        stream = starttls::begin(protocol, stream, &place, found).await?;
-    }
-    let security = Security::read(&c.tls_config, &[]).await?;
-    found.line.secure(stream, &place, &security).await?;
+    starttls::open(&place, c.starttls, Some(&c.tls_config), found).await?;
     found.answered = true;
     Ok(())
 }

@@ -257,16 +257,11 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
         .into_iter()
         .chain(snapshot.apiserver_endpoints.iter().filter_map(|e| Url::parse(&format!("https://{e}")).ok()))
         .collect();
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut probes = JoinSet::new();
-    for target in wanted {
-        let (dialer, proxies, clock, permits) = (dialer.clone(), proxies.clone(), clock.clone(), permits.clone());
-        probes.spawn(async move {
-            let _permit = permits.acquire_owned().await;
-            probe::probe(&Arc::new(target), &dialer, &proxies, false, &clock).await
-        });
-    }
-    let observations = probes.join_all().await;
+    let probes = wanted.into_iter().map(|target| {
+        let (dialer, proxies, clock) = (dialer.clone(), proxies.clone(), clock.clone());
+        async move { probe::probe(&Arc::new(target), &dialer, &proxies, false, &clock).await }
+    });
+    let observations = at_once(probes).await;
     // A guess that does not answer is no target, however it was asked for: it is not watched.
     let (answered, guesses): (Vec<_>, Vec<_>) = observations.into_iter().partition(|o| o.answered || !o.target.guessed);
     let observations = answered;
@@ -316,4 +311,19 @@ fn is_called(target: &Target, wanted: &str) -> bool {
         _ => target.node.as_ref(),
     };
     target.key.to_string().contains(wanted) || node.is_some_and(|n| **n == *wanted)
+}
+/// Makes all of these probes at once, as far as the machine has room.
+async fn at_once<P: Future<Output = Observation> + Send + 'static>(
+    probes: impl Iterator<Item = P>,
+) -> Vec<Observation> {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for probe in probes {
+        let permits = permits.clone();
+        running.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            probe.await
+        });
+    }
+    running.join_all().await
 }

@@ -8,12 +8,12 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use super::{
-    checks::{AWAITED, Check, NODES_NAMED, by_name, key},
+    checks::{AWAITED, Check, NODES_NAMED, key},
     phrases,
     time::later,
     view::{ClusterView, How, TargetView, earliest},
 };
-use crate::model::{AlertName, Facts, Finding, FindingKey, Reason, Severity, State, Topic};
+use crate::model::{AlertName, CheckName, Facts, Finding, FindingKey, Reason, Severity, State, Topic};
 
 /// One check alone says nothing of what stands before others.
 const CHECKS_MIN: usize = 2;
@@ -53,8 +53,7 @@ fn peer(target: &TargetView<'_>) -> Option<SocketAddr> {
 
 /// Tells of each address at which all checks fail alike, and makes it the cause of what was found of them. Whether an
 /// answer is waited for that decides it: what it may explain is not told until then.
-pub(super) fn explain(view: &ClusterView<'_>, found: &mut Vec<Finding>) -> bool {
-    let all = by_name(view);
+pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_>>, found: &mut Vec<Finding>) -> bool {
     let mut members: BTreeMap<SocketAddr, Vec<(&Check<'_>, &TargetView<'_>)>> = BTreeMap::new();
     for check in all.values().filter(|c| !c.is_at_nodes() && !c.traits.has_quiet_times) {
         let Some(target) = check.all.first() else { continue };
@@ -66,7 +65,7 @@ pub(super) fn explain(view: &ClusterView<'_>, found: &mut Vec<Finding>) -> bool 
     for (peer, members) in &members {
         let down: Vec<_> = members.iter().filter(|(_, t)| t.is_down()).collect();
         let is_root = |f: &Finding| f.caused_by.is_none() && down.iter().any(|(c, _)| f.key == key(view, c.name));
-        if members.len() < CHECKS_MIN || found.iter().filter(|f| is_root(f)).count() == 0 {
+        if members.len() < CHECKS_MIN || !found.iter().any(is_root) {
             continue;
         }
         let Some(shape) = down.first().and_then(|(_, t)| Shape::of(t)) else { continue };

@@ -72,6 +72,7 @@ impl<'a> Check<'a> {
     }
 }
 
+/// The checks of a view, each with its targets.
 pub(super) fn by_name<'a>(view: &'a ClusterView<'a>) -> BTreeMap<CheckName, Check<'a>> {
     let mut checks: BTreeMap<CheckName, Check<'a>> = BTreeMap::new();
     for target in &view.checks {
@@ -86,8 +87,11 @@ pub(super) fn by_name<'a>(view: &'a ClusterView<'a>) -> BTreeMap<CheckName, Chec
 
 /// What is wrong with the checks of a view, and whether something is still waited for. `others` are the findings about
 /// the cluster itself.
-pub(super) fn findings(view: &ClusterView<'_>, others: &[Finding]) -> (Vec<Finding>, bool) {
-    let all = by_name(view);
+pub(super) fn findings(
+    view: &ClusterView<'_>,
+    all: &BTreeMap<CheckName, Check<'_>>,
+    others: &[Finding],
+) -> (Vec<Finding>, bool) {
     let failing: Vec<&Check<'_>> = all.values().filter(|c| !c.down.is_empty()).collect();
     let mut found = Vec::new();
     let mut waits = false;
@@ -98,11 +102,11 @@ pub(super) fn findings(view: &ClusterView<'_>, others: &[Finding]) -> (Vec<Findi
         let (told, cause): (Vec<&TargetView<'_>>, _) = match open.is_empty() {
             true => (check.down.clone(), explained.into_iter().find_map(|(_, cause)| cause)),
             false => {
-                let cause = of_dependency(check, &all, view).or_else(|| of_host(check, &failing, view));
+                let cause = of_dependency(check, all, view).or_else(|| of_host(check, &failing, view));
                 (open.into_iter().map(|(t, _)| t).collect(), cause)
             }
         };
-        if cause.is_none() && is_awaited(check, &told, &all, view) {
+        if cause.is_none() && is_awaited(check, &told, all, view) {
             waits = true;
             continue;
         }

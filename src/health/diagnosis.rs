@@ -39,8 +39,9 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
             f.caused_by = Some(root.clone());
         }
     }
-    let (mut of_checks, mut waits) = checks::findings(view, &findings);
-    waits |= check_addresses::explain(view, &mut of_checks);
+    let all_checks = checks::by_name(view);
+    let (mut of_checks, mut waits) = checks::findings(view, &all_checks, &findings);
+    waits |= check_addresses::explain(view, &all_checks, &mut of_checks);
     findings.extend(of_checks);
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);

@@ -58,17 +58,11 @@ pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnap
     each.collect()
 }
 
-/// Probes all of them at once, as far as the machine has room.
+/// Probes all of them.
 pub(super) async fn run(wanted: Vec<Asked>) -> Vec<Probed> {
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut probes = JoinSet::new();
-    for (target, check) in wanted {
-        let permits = permits.clone();
-        probes.spawn(async move {
-            let _permit = permits.acquire_owned().await;
-            check::probe(&Arc::new(target), &check, &Clock::system()).await
-        });
-    }
+    let probes = wanted
+        .into_iter()
+        .map(|(target, check)| async move { check::probe(&Arc::new(target), &check, &Clock::system()).await });
     let nothing = ClusterSnapshot::default();
-    probes.join_all().await.into_iter().map(|o| Probed::new(o, &nothing)).collect()
+    at_once(probes).await.into_iter().map(|o| Probed::new(o, &nothing)).collect()
 }

@@ -58,6 +58,11 @@ impl Writer {
             }
             Err(error) => (format!("{what}, and could not be copied back ({error}): a new history has begun"), false),
         };
+        self.say_rescued(message, history_kept);
+    }
+
+    /// Says what became of the history, where there is one again.
+    fn say_rescued(&self, message: String, history_kept: bool) {
         if self.db.is_some() {
             tracing::error!("{message}");
             let since = Some(self.clock.wall());
@@ -65,33 +70,33 @@ impl Writer {
         }
     }
 
-    /// What is in the file can't be trusted any more: it is set aside, and what is in memory is written to a new one.
-    fn begin_anew(&mut self, what: &str) {
-        let Some(db) = self.db.take() else { return };
+    /// Takes the open database out of use; whoever reads opens the file anew.
+    fn take_out(&mut self) -> Option<Connection> {
+        let db = self.db.take()?;
         self.housekeeping = Housekeeping::default();
         self.shared.readers.forget();
+        Some(db)
+    }
+
+    /// What is in the file can't be trusted any more: it is set aside, and what is in memory is written to a new one.
+    fn begin_anew(&mut self, what: &str) {
+        let Some(db) = self.take_out() else { return };
         // Nothing more goes into it.
         let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         drop(db);
-        let (now, place) = (self.clock.wall(), &self.place);
-        let message = match place.set_aside("corrupt", now) {
+        let message = match self.place.set_aside("corrupt", self.clock.wall()) {
             Ok(kept) => {
                 format!("{what}; it is kept as {} and a new history has begun, with what is in memory", kept.display())
             }
             Err(error) => return self.failed(Problem::Other(format!("{what}, and it can't be moved aside: {error}"))),
         };
         self.open();
-        if self.db.is_some() {
-            tracing::error!("{message}");
-            *lock(&self.shared.health) = StoreHealth { ok: true, since: Some(now), message, history_kept: false };
-        }
+        self.say_rescued(message, false);
     }
 
     /// Copies the open database to where it belongs and closes it. Returns where that which stood there is now.
     fn copy_back(&mut self) -> Result<Option<String>, String> {
-        let Some(db) = self.db.take() else { return Err("it is closed".into()) };
-        self.housekeeping = Housekeeping::default();
-        self.shared.readers.forget();
+        let Some(db) = self.take_out() else { return Err("it is closed".into()) };
         // Of a directory that is gone, too. A second dogwatch may have been quicker.
         self.lock = None;
         self.lock = Some(self.place.lock().map_err(|problem| problem.words(&self.place.database()))?);
