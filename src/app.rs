@@ -11,6 +11,7 @@ pub mod links;
 mod plan;
 pub mod preflight;
 mod reload;
+mod report_mail;
 mod self_metrics;
 mod server;
 mod serving;

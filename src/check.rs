@@ -3,20 +3,47 @@
 //!
 //! A check that fails is an [`Observation`], never an error. A prober asks once, ends by its deadline, and follows nothing
 //! that its check did not ask for. What an answer must be is said by conditions (`condition`), judged in one place
-//! ([`probe`]). TCP and TLS are `dial`'s; other sockets are opened here. Secrets are read where they are sent.
+//! ([`probe`]). TCP and TLS are `dial`'s, as is what clusters are asked; other sockets are opened here. Secrets are read where they are sent.
 
+mod ad_hoc;
+mod azure;
 pub mod condition;
 pub mod config;
+mod datagram;
 mod dns;
+mod domain;
+mod each;
+mod exec;
+mod file;
 mod found;
+mod git;
+mod grpc;
+mod helm;
 mod http;
+mod icmp;
+mod ldap;
+mod ntp;
+mod object;
+mod objects;
+mod oci;
+mod oidc;
 mod options;
 mod prober;
+mod prometheus;
+mod redis;
+mod s3;
+mod smtp;
+mod sql;
+mod ssh;
 mod starttls;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod udp;
+mod web;
+mod websocket;
+mod wire;
 
 use std::{
     collections::HashMap,
@@ -24,13 +51,23 @@ use std::{
 };
 
 use tokio::time::timeout_at;
+use url::Url;
 
 use self::{config::CheckConfig, found::Found};
 use crate::{
     clock::Clock,
-    dial::spoken,
+    dial::{Dialer, spoken},
     model::{Failure, Job, Observation, Reason, Target, TargetKey},
 };
+
+/// The way to a cluster, for checks that ask its API: its credentials, and the API servers to ask, best first.
+#[derive(Clone, Debug)]
+pub struct ToCluster {
+    /// Its credentials.
+    pub dialer: Dialer,
+    /// The API servers that are known to be up, then the one of the kubeconfig.
+    pub servers: Vec<Url>,
+}
 
 /// The checks of the configuration in force, by group and name.
 #[derive(Clone, Debug, Default)]
@@ -52,12 +89,17 @@ impl Checks {
     }
 }
 
-/// Makes a check once.
-pub async fn probe(target: &Arc<Target>, check: &CheckConfig, clock: &Clock) -> Observation {
+/// Makes a check once; `cluster` is the way to the cluster that it belongs to.
+pub async fn probe(
+    target: &Arc<Target>,
+    check: &CheckConfig,
+    cluster: Option<ToCluster>,
+    clock: &Clock,
+) -> Observation {
     let (started, begun) = (clock.wall(), clock.mono());
     let here = target.node.as_ref().map(|_| check.at_node(&target.key.instance));
     let check = here.as_ref().unwrap_or(check);
-    let mut found = Found::new(begun + target.timeout);
+    let mut found = Found::new(begun + target.timeout, cluster);
     let asked = timeout_at(begun + target.timeout, check.ask(&mut found)).await;
     let took = clock.mono() - begun;
     let asked = asked.unwrap_or_else(|_| {
@@ -68,7 +110,18 @@ pub async fn probe(target: &Arc<Target>, check: &CheckConfig, clock: &Clock) -> 
     });
     let answered = found.answered;
     let outcome = asked.and_then(|()| found.judge(check.conditions(), took, started));
+    let outcome = outcome.map_err(|failure| with_shape(failure, &found));
     found.finish(target.clone(), started, took, outcome.err().map(of_check), answered)
+}
+
+/// What was odd on the way may be why.
+fn with_shape(failure: Failure, found: &Found) -> Failure {
+    match found.line.shape() {
+        Some(shape) if !shape.words.is_empty() && failure.ours.is_none() => {
+            Failure::new(failure.reason, format!("{} ({})", failure.message, shape.words.join("; ")))
+        }
+        _ => failure,
+    }
 }
 
 /// A check has asked for what it gets: a refusal of our credentials and a stranger's answer are failures like others.

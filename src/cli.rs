@@ -7,6 +7,8 @@ mod check;
 mod completions;
 mod demo;
 mod drill;
+mod heartbeat;
+mod import;
 mod incidents;
 mod man;
 mod output;
@@ -23,7 +25,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::{ask::AskArgs, audit::AuditArgs, token::TokenCommand};
+use self::{ask::AskArgs, audit::AuditArgs, heartbeat::HeartbeatCommand, token::TokenCommand};
 
 /// The watchdog for Kubernetes that stays awake when the cluster is down.
 #[derive(Debug, Parser)]
@@ -42,6 +44,7 @@ Examples:
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
   dogwatch query 'up == 0'             ask the history, in PromQL
   dogwatch rules backtest new.yml      when would these rules have fired?
+  dogwatch import gatus.yaml           what other tools check, as checks of dogwatch
   dogwatch report --month 2026-10      how available it was, by intervals of verdicts
   dogwatch drill                       prove that alarms reach you";
 
@@ -55,19 +58,22 @@ enum Command {
     #[command(after_help = PROBE_HELP)]
     Probe(ProbeArgs),
     /// Ask the history in PromQL; works while the watchdog runs and while it does not.
-    #[command(after_help = QUERY_HELP)]
-    Query(QueryArgs),
+    #[command(after_help = query::HELP)]
+    Query(query::QueryArgs),
     /// How everything stands, asked from the running watchdog.
     Status(AskArgs),
     /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
     #[command(after_help = INCIDENTS_HELP)]
     Incidents(IncidentsArgs),
-    /// A month's availability, incidents, certificates and heartbeats, for those who were not there.
+    /// A month's availability, incidents, certificates, heartbeats and restore drills, for those who were not there.
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
     /// Silences: planned quiet.
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Jobs that report in: how they stand, and pausing them.
+    #[command(subcommand)]
+    Heartbeat(HeartbeatCommand),
     /// Who did what: acknowledged, silenced, noted, reloaded; and logins that were refused.
     Audit(AuditArgs),
     /// Tokens by which programs log in.
@@ -79,6 +85,9 @@ enum Command {
     /// Test rule files, or play them over the history.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Carry another tool's configuration over: its probes as `checks:`.
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArgs),
     /// Copy the history to a file; works while the watchdog runs.
     Backup(BackupArgs),
     /// See an outage detected and told, on a fake cluster in this process.
@@ -95,12 +104,6 @@ Exit status, as of a Nagios plugin: 0 all up, 1 something is degraded, 2 somethi
 
 A TARGET is any part of cluster/job/instance or a node's name: prod/etcd/10.0.0.1:2379, kubelet, n1.";
 
-const QUERY_HELP: &str = "\
-Examples:
-  dogwatch query 'up == 0'                                    what does not answer now
-  dogwatch query 'probe_duration_seconds' --start -6h         the last six hours, a line a series
-  dogwatch query 'avg_over_time(probe_success[1d])' --end 2026-01-02T03:00:00Z";
-
 /// Where the history is.
 #[derive(Args, Clone, Debug)]
 struct HistoryArgs {
@@ -110,27 +113,6 @@ struct HistoryArgs {
     /// The directory of the SQLite file; instead of `data_dir`
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-}
-
-#[derive(Args, Clone, Debug)]
-struct QueryArgs {
-    #[command(flatten)]
-    history: HistoryArgs,
-    /// The expression
-    #[arg(value_name = "PROMQL")]
-    promql: String,
-    /// From when on: RFC 3339, Unix seconds, or -1h for an hour ago; makes it a range
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    start: Option<String>,
-    /// Until when, or at which time; default: now
-    #[arg(long, visible_alias = "time", value_name = "TIME", allow_hyphen_values = true)]
-    end: Option<String>,
-    /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
-    #[arg(long, value_name = "DURATION")]
-    step: Option<String>,
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
 }
 
 /// Documents that can be made.
@@ -244,10 +226,21 @@ to your receivers, marked as a drill; then it mends, and the end is sent too. Ex
 Examples:
   dogwatch drill -c dogwatch.yml                     everybody who would be told of a critical outage
   dogwatch drill -c dogwatch.yml --receiver oncall   one receiver, whatever the routes say
-  dogwatch drill -c dogwatch.yml --dry-run           the same outage, but print what would be sent, and send nothing";
+  dogwatch drill -c dogwatch.yml --dry-run           the same outage, but print what would be sent, and send nothing
+  dogwatch drill restore etcd                        open the restore drill etcd of the configuration";
+
+/// Other drills than that of the alert path.
+#[derive(Clone, Debug, Subcommand)]
+enum DrillCommand {
+    /// Open a restore drill, and print how it is reported
+    Restore(drill::RestoreArgs),
+}
 
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 struct DrillArgs {
+    #[command(subcommand)]
+    other: Option<DrillCommand>,
     /// The configuration; default: ./dogwatch.yml
     #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -363,7 +356,7 @@ struct CheckArgs {
 struct ProbeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// What to probe: parts of targets' names, checks by name, or ad hoc https://…, tcp://host:port, tls://host:port
+    /// What to probe: parts of targets' names, checks by name, or ad hoc https://…, tcp://host:port, ssh://host, … (docs/checks.md)
     #[arg(value_name = "TARGET", required_unless_present = "all")]
     targets: Vec<String>,
     /// Probe everything that discovery finds, and all checks
@@ -418,10 +411,12 @@ pub fn main() -> ExitCode {
             Command::Incidents(args) => incidents::main(args).await,
             Command::Report(args) => report::main(args).await,
             Command::Silence(command) => silence::main(command).await,
+            Command::Heartbeat(command) => heartbeat::main(command).await,
             Command::Audit(args) => audit::main(args).await,
             Command::Token(command) => token::main(&command),
             Command::Drill(args) => drill::main(args).await,
             Command::Rules(command) => rules::main(command).await,
+            Command::Import(args) => import::main(args).await,
             Command::Backup(args) => backup::main(args).await,
             Command::Demo(args) => demo::main(args).await,
             Command::Completions(args) => completions::main(&args),

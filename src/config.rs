@@ -13,6 +13,7 @@ mod templates;
 mod tree;
 mod validate;
 mod web;
+mod without_effect;
 
 #[cfg(test)]
 mod tests;
@@ -43,8 +44,12 @@ use crate::{
         Routing,
         config::{InhibitConfig, NamedIntervals, RouteConfig},
         drill::DrillConfig,
+        report::ReportConfig,
     },
-    heartbeat::config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+    heartbeat::{
+        config::{self as heartbeat, HeartbeatConfig, SwitchConfig},
+        restore::config::{self as restore, RestoreDrillConfig},
+    },
     login::{AuthConfig, CorsConfig},
     model::{CHECKS, Target, duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
@@ -99,6 +104,8 @@ pub struct Config {
     /// What the clusters serve, and what their rebuild needs.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub checks: Vec<CheckConfig>,
+    /// Checks may run programs on this machine.
+    pub allow_exec: bool,
     /// How the watchdog doubts itself.
     pub vantage: VantageConfig,
     /// History.
@@ -148,12 +155,18 @@ pub struct Config {
     /// Jobs that report in.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub heartbeats: Vec<HeartbeatConfig>,
+    /// Proofs that what is backed up can be restored.
+    #[serde(deserialize_with = "null_as_default::deserialize")]
+    pub restore_drills: Vec<RestoreDrillConfig>,
     /// Who raises the alarm when dogwatch is silent.
     #[serde(deserialize_with = "null_as_default::deserialize")]
     pub dead_mans_switch: Vec<SwitchConfig>,
     /// Drills on a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillConfig>,
+    /// The report of each month by mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportConfig>,
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
@@ -174,6 +187,7 @@ impl Default for Config {
             defaults: Defaults::default(),
             clusters: Vec::new(),
             checks: Vec::new(),
+            allow_exec: false,
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
             query: QueryConfig::default(),
@@ -193,8 +207,10 @@ impl Default for Config {
             rule_files: None,
             slos: Vec::new(),
             heartbeats: Vec::new(),
+            restore_drills: Vec::new(),
             dead_mans_switch: Vec::new(),
             drill: None,
+            report: None,
             is_drill: false,
         }
     }
@@ -215,26 +231,9 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
-    /// What is accepted in a file of Alertmanager's, and has no effect here: in words, with its key.
-    pub fn without_effect(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        if self.tracing.is_some() {
-            all.push(
-                "tracing: has no effect: dogwatch sends no traces of itself; its /metrics and log tell".to_owned(),
-            );
-        }
-        if self.event_recorder.is_some() {
-            all.push(
-                "event_recorder: has no effect: what is told to whom is in the incidents (`dogwatch incidents`)"
-                    .to_owned(),
-            );
-        }
-        all
-    }
-
     /// The names under which targets are shown and diagnosed: the clusters, and what stands for checks without one.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let of_none = self.checks.iter().any(|check| check.cluster.is_none()).then_some(CHECKS);
+        let of_none = self.checks.iter().any(|check| check.cluster().is_none()).then_some(CHECKS);
         self.clusters.iter().map(|c| c.name.as_str()).chain(of_none)
     }
 
@@ -422,12 +421,14 @@ fn resolve(config: &mut Config, base: &Path) {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
+        cluster.canary.iter_mut().filter_map(|canary| canary.kubeconfig.as_mut()).for_each(absolute);
     }
     let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != BUILTIN);
     for pattern in rule_files.chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }
     heartbeat::resolve_paths(&mut config.heartbeats, &mut config.dead_mans_switch, base);
+    restore::resolve_paths(&mut config.restore_drills, base);
     for monitoring in config.clusters.iter_mut().filter_map(|c| c.monitoring.as_mut()) {
         monitoring.token_file = base.join(&monitoring.token_file);
     }

@@ -16,15 +16,18 @@ mod endpoint;
 mod exchange;
 mod exec;
 mod failure;
+mod feed;
 mod http1;
 mod identity;
 mod known;
 mod kubeconfig;
 mod line;
+mod lookup;
 mod pem;
 mod pool;
 mod proxy;
 mod resolve;
+mod shape;
 mod steps;
 mod stream;
 #[cfg(test)]
@@ -46,7 +49,9 @@ use url::Url;
 pub use self::again::Throttled;
 use self::credentials::Credentials;
 pub use self::{
+    feed::{Fed, Feed},
     line::{Line, Place, Security, TlsFiles, spoken},
+    shape::Shape,
     stream::{BoxedStream, Stream},
 };
 use crate::{
@@ -82,7 +87,7 @@ pub enum Auth {
 pub struct Ask {
     /// Where. Plain `http` is dialled without TLS.
     pub url: Url,
-    /// `GET`, or `POST` with a JSON body for etcd's gateway.
+    /// `GET`; `POST` with a JSON body for etcd's gateway; what the canary writes and deletes.
     pub method: Method,
     /// JSON body, empty for none.
     pub body: Bytes,
@@ -100,6 +105,8 @@ pub struct Ask {
     pub gzip: bool,
     /// What throttling has cost so far. Shared by all clones.
     pub throttled: Throttled,
+    /// Takes the lines of an answer with status 200 as they come.
+    pub feed: Option<Feed>,
 }
 
 /// What a health page or an API may answer in.
@@ -113,7 +120,7 @@ impl Ask {
     pub fn get(url: Url, trust: Trust, auth: Auth) -> Self {
         let (accept, max_bytes) = (PROBE_ACCEPT, PROBE_BODY_MAX);
         let (method, body, throttled) = (Method::GET, Bytes::new(), Throttled::default());
-        Self { url, method, body, trust, auth, reuse: false, max_bytes, accept, gzip: false, throttled }
+        Self { url, method, body, trust, auth, reuse: false, max_bytes, accept, gzip: false, throttled, feed: None }
     }
 }
 
@@ -234,7 +241,8 @@ impl Dialer {
 
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
-        exchange::run(&self.credentials, ask, deadline).await
+        // In a place of its own: else each probe that waits is as large as all that any exchange may need.
+        Box::pin(exchange::run(&self.credentials, ask, deadline)).await
     }
 }
 

@@ -24,6 +24,7 @@ pub mod outbox;
 mod overflow;
 mod precedence;
 mod recent;
+pub mod report;
 pub mod route;
 mod routing;
 pub mod silence;

@@ -17,6 +17,7 @@ pub mod view;
 
 mod agreement;
 mod apiserver;
+mod canary;
 mod check_addresses;
 mod checks;
 mod etcd;

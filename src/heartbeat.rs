@@ -8,11 +8,17 @@
 
 pub mod config;
 pub mod dead_mans_switch;
+mod evidence;
 mod judge;
 mod listening;
 mod memory;
 mod messages;
+mod pausing;
+mod ping;
+pub mod restore;
+mod restoring;
 mod series;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -25,7 +31,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, MissedTickBehavior},
@@ -33,14 +39,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    config::{HeartbeatConfig, MonitoringConfig, Terms},
+    config::{HeartbeatConfig, MonitoringConfig},
     memory::Memory,
 };
-pub use self::{judge::Standing, listening::Blind, memory::Configured, state::PINGS_MAX};
+pub use self::{
+    evidence::words as size_words,
+    judge::Standing,
+    listening::Blind,
+    memory::Configured,
+    pausing::PauseError,
+    ping::{Kind, Ping, Taken, UnknownToken},
+    shown::View,
+    state::{PINGS_MAX, Paused},
+};
 use crate::{
     clock::Clock,
-    model::{Finding, Live, Pairs, Sample, ended},
-    store::{Durability, Store},
+    model::{Finding, Live, Pairs, RestoreDrill, Sample, ended},
+    store::Store,
 };
 
 /// Bytes of a ping's body that are kept as evidence, as healthchecks.io does: its end, where the error stands.
@@ -65,77 +80,6 @@ const LISTENING: &str = ":listening";
 /// Under which name the signs of life of a cluster's monitoring are kept.
 fn monitoring_name(cluster: &str) -> String {
     format!(":monitoring/{cluster}")
-}
-
-/// Says what a ping says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// It begins.
-    Start,
-    /// It is done.
-    Success,
-    /// It failed.
-    Fail,
-    /// Only words.
-    Log,
-}
-
-/// A ping as it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ping {
-    /// When.
-    pub at: Timestamp,
-    /// What it said.
-    pub kind: Kind,
-    /// The exit status, where it was given.
-    #[serde(default)]
-    pub exit_status: Option<u8>,
-    /// Seconds since the start of the run that it ends.
-    #[serde(default)]
-    pub duration_seconds: Option<f64>,
-    /// What came with it, its last [`BODY_MAX`] bytes.
-    #[serde(default)]
-    pub body: String,
-    /// What sent it, as it calls itself.
-    #[serde(default)]
-    pub user_agent: String,
-}
-
-impl Ping {
-    /// Returns a ping without a body.
-    pub fn new(at: Timestamp, kind: Kind) -> Self {
-        Self { at, kind, exit_status: None, duration_seconds: None, body: String::new(), user_agent: String::new() }
-    }
-}
-
-/// A heartbeat as it is shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct View {
-    /// Its name.
-    pub name: String,
-    /// Its cluster, where it has one.
-    pub cluster: Option<String>,
-    /// How it stands.
-    pub state: Standing,
-    /// Since when.
-    pub since: Timestamp,
-    /// What is expected, in words.
-    pub expected: String,
-    /// When it was last heard at all.
-    pub last_seen: Option<Timestamp>,
-    /// When it last succeeded.
-    pub last_success: Option<Timestamp>,
-    /// When the next success is due at the latest.
-    pub due_by: Timestamp,
-    /// Since when a run has been under way.
-    pub running_since: Option<Timestamp>,
-    /// Seconds from start to success, the last time both were told.
-    pub duration_seconds: Option<f64>,
-    /// The watchdog did not listen in this time, so that a report may be lost: the next one is waited for.
-    pub missed: Option<Blind>,
-    /// The last pings, newest first.
-    pub pings: Vec<Ping>,
 }
 
 /// Holds what heartbeats need of the rest.
@@ -172,10 +116,6 @@ struct Look {
     samples: Vec<Sample>,
 }
 
-/// Says that nobody has a token, or a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownToken;
-
 impl Heartbeats {
     /// Continues with what an earlier run remembered, `(name, text)`. Reads the tokens' files.
     pub fn new(
@@ -184,9 +124,20 @@ impl Heartbeats {
         restored: &[(String, String)],
         deps: Deps,
     ) -> Self {
+        Self::begin(Configured::new(jobs, monitoring, Vec::new()), (restored, Vec::new()), deps)
+    }
+
+    /// Continues with what an earlier run remembered: `(name, text)`, and restore drills.
+    pub fn begin(
+        configured: Configured,
+        (restored, drills): (&[(String, String)], Vec<RestoreDrill>),
+        deps: Deps,
+    ) -> Self {
         let Deps { store, live, clock } = deps;
-        let configured = Configured::new(jobs, monitoring);
         let mut memory = Memory::restore(restored, &store, clock.wall());
+        for drill in drills {
+            memory.drills.entry(drill.name.clone()).or_default().push(drill);
+        }
         memory.adopt(&configured, &store, clock.wall());
         let (configured, memory) = (RwLock::new(Arc::new(configured)), Mutex::new(memory));
         let (findings, news) = (watch::Sender::new(Arc::default()), Notify::new());
@@ -220,7 +171,7 @@ impl Heartbeats {
     ///
     /// # Errors
     /// When nobody has the token.
-    pub async fn ping(&self, token: &str, ping: Ping) -> Result<Durability, UnknownToken> {
+    pub async fn ping(&self, token: &str, ping: Ping) -> Result<Taken, UnknownToken> {
         let job = self.configured().tokens.job_of(token).ok_or(UnknownToken)?;
         self.ping_by_name(&job, ping).await
     }
@@ -229,25 +180,30 @@ impl Heartbeats {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn ping_by_name(&self, job: &str, mut ping: Ping) -> Result<Durability, UnknownToken> {
+    pub async fn ping_by_name(&self, job: &str, mut ping: Ping) -> Result<Taken, UnknownToken> {
         ping.at = self.0.clock.wall();
         ping.user_agent.truncate(ping.user_agent.floor_char_boundary(USER_AGENT_MAX));
-        let durability = self.remember(job, ping).await;
+        let taken = self.remember(job, ping).await;
         tracing::debug!(heartbeat = job, "pinged");
-        durability.ok_or(UnknownToken)
+        taken.ok_or(UnknownToken)
     }
 
-    async fn remember(&self, name: &str, ping: Ping) -> Option<Durability> {
-        let written = {
+    async fn remember(&self, name: &str, mut ping: Ping) -> Option<Taken> {
+        let (written, refused) = {
             let mut memory = self.memory();
+            let configured = self.configured();
             let state = memory.states.get_mut(name)?;
+            if let Some(evidence) = configured.terms(name).and_then(|terms| terms.evidence.as_ref()) {
+                state.weigh(evidence, &mut ping);
+            }
+            let refused = ping.refused.clone();
             state.take(ping);
             // Under the lock: what is written last is what was taken last.
-            self.0.store.commit_heartbeat(name, &json(state))
+            (self.0.store.commit_heartbeat(name, &json(state)), refused)
         };
-        let durability = written.await;
+        let kept = written.await;
         self.0.news.notify_one();
-        Some(durability)
+        Some(Taken { kept, refused })
     }
 
     /// Returns the cluster for which a bearer token speaks; `None` where no cluster has one and none is asked for.
@@ -287,33 +243,6 @@ impl Heartbeats {
             self.remember(&monitoring_name(cluster), Ping::new(now, Kind::Success)).await;
         }
         true
-    }
-
-    /// Returns every heartbeat as it stands, in the order of the configuration.
-    pub fn views(&self) -> Vec<View> {
-        let now = self.0.clock.wall();
-        let memory = self.memory();
-        let configured = self.configured();
-        let blind = memory.listening.times(now);
-        let view = |(config, terms): &(HeartbeatConfig, Terms)| {
-            let state = memory.states.get(&config.name)?;
-            let judged = judge::judge(terms, state, now, &blind);
-            Some(View {
-                name: config.name.clone(),
-                cluster: config.cluster.clone(),
-                state: judged.standing,
-                since: judged.since,
-                expected: messages::expected(config),
-                last_seen: state.last_seen,
-                last_success: state.last_success,
-                due_by: judged.due_by,
-                running_since: state.started_at,
-                duration_seconds: state.duration,
-                missed: judged.excused,
-                pings: state.pings.iter().rev().cloned().collect(),
-            })
-        };
-        configured.jobs.iter().filter_map(view).collect()
     }
 
     /// Since when the watchdog has been cut off, where it is.
@@ -407,6 +336,7 @@ impl Heartbeats {
             look.samples.push(series::of_monitoring(cluster, silent.is_some(), now));
             look.findings.extend(silent.map(|since| messages::silent(cluster, config, state.last_success, since)));
         }
+        restoring::look(memory, &configured, now, &mut look);
         look
     }
 }

@@ -17,6 +17,7 @@ mod csrf;
 mod durability;
 mod forms;
 mod guard;
+mod heartbeats;
 mod history;
 pub mod incidents;
 mod login;
@@ -25,6 +26,7 @@ mod notes;
 pub mod page;
 mod ping;
 mod post_mortem;
+mod restore;
 mod serve;
 mod sign_in;
 
@@ -179,6 +181,10 @@ pub fn router(web: Web) -> Router {
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
         .route("/api/dogwatch/v1/incidents/{id}/notes", post(api::add_note))
         .route("/api/dogwatch/v1/heartbeats", get(api::heartbeats))
+        .route("/api/dogwatch/v1/heartbeats/{name}/pause", post(heartbeats::api_pause))
+        .route("/api/dogwatch/v1/heartbeats/{name}/resume", post(heartbeats::api_resume))
+        .route("/api/dogwatch/v1/restore-drills", get(restore::listed))
+        .route("/api/dogwatch/v1/restore-drills/{name}", post(restore::open))
         .route("/api/dogwatch/v1/availability", get(availability::one))
         .merge(forms::router().layer(middleware::from_fn_with_state(web.clone(), csrf::check)))
         .merge(audit::router())
@@ -387,7 +393,7 @@ async fn nothing_here(State(web): State<Web>, asker: Asker, uri: Uri) -> Respons
     let path = shown_path(uri.path());
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats, /api/dogwatch/v1/availability and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats, /api/dogwatch/v1/restore-drills, /api/dogwatch/v1/availability and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
         ));
     }
     lost(&web, &asker, &format!("There is no page at {path}."))
@@ -411,4 +417,9 @@ fn missing_incident(web: &Web, asker: &Asker, missing: &Missing) -> Response {
 
 fn lost(web: &Web, asker: &Asker, what: &str) -> Response {
     (StatusCode::NOT_FOUND, page_answer(page::lost(&web.frame(asker).still(), what))).into_response()
+}
+
+/// Leads to the page that shows what was done.
+fn shown(web: &Web, path: &str) -> Response {
+    Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
 }

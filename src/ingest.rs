@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::cluster::{ClusterNews, ClusterUpdate};
 use self::{
-    cluster::{Cluster, Watched},
+    cluster::{Cluster, Observed, Watched},
     presence::Presence,
 };
 use crate::{
@@ -161,6 +161,7 @@ impl Ingest {
                     ClusterNews::Watch(cluster) => self.watch(*cluster),
                     ClusterNews::Told(update) => self.update(update),
                     ClusterNews::Checks(name, checks) => self.check(&name, checks),
+                    ClusterNews::Canary(name, canaries) => self.canary(&name, canaries),
                     ClusterNews::Unwatch(name) => self.unwatch(&name),
                 },
                 Some(look) = looks.recv() => self.looked(look),
@@ -222,13 +223,10 @@ impl Ingest {
         cluster.remember(&mut o);
         let o = Arc::new(o);
         let (key, at) = (o.target.key.clone(), o.started);
-        let before = cluster.watched.get(&key).map(|w| w.samples.clone()).unwrap_or_default();
-        let change = cluster.observe(o, now, &self.thresholds);
-        if let Some(watched) = cluster.watched.get_mut(&key) {
-            watched.samples = remember(&self.parts.store, &before, watched.samples.clone(), at);
-            if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
-                live.targets.insert(key, watched.live());
-            }
+        let Some(Observed { watched, before, change }) = cluster.observe(o, now, &self.thresholds) else { return };
+        watched.samples = remember(&self.parts.store, &before, watched.samples.clone(), at);
+        if let Some(live) = self.parts.live.write().clusters.get_mut(&key.cluster) {
+            live.targets.insert(key, watched.live());
         }
         if let Some(change) = change {
             self.changed(change);

@@ -9,6 +9,7 @@ mod eventually;
 
 pub mod app;
 pub mod availability;
+pub mod canary;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod exposition;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
+pub mod import;
 pub mod ingest;
 pub mod login;
 pub mod model;

@@ -6,6 +6,7 @@
 pub mod alert;
 mod at_nodes;
 mod audit;
+pub mod canary;
 pub mod cause;
 pub mod check;
 pub mod cluster;
@@ -22,18 +23,27 @@ pub mod matcher;
 pub mod node;
 pub mod null_as_default;
 pub mod observation;
+pub mod on_calendar;
+pub mod one_or_many;
 pub mod re2;
 pub mod record;
+pub mod restore_drill;
 pub mod sample;
 pub mod secret;
 pub mod shown;
+pub mod sigv4;
 pub mod target;
 pub mod text;
 pub mod verdict;
+mod wall_times;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use at_nodes::at_nodes;
 pub use audit::AuditEntry;
+pub use canary::{
+    CANARY_FAILURES, CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding,
+    CanaryTime,
+};
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
 pub use check::{CHECKS, CheckFacts, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{
@@ -45,7 +55,7 @@ pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{
-    Acknowledged, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
+    Acknowledged, Document, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
     findings_of,
 };
 pub use lease::ObservedLease;
@@ -57,6 +67,7 @@ pub use observation::{
     Reason, TlsFacts, TraceLine,
 };
 pub use record::{Record, TargetRecord};
+pub use restore_drill::{RestoreDrill, RestoreOutcome, RestoreStep};
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};

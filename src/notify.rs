@@ -26,7 +26,6 @@ mod post;
 mod pushover;
 pub mod retry;
 mod rocketchat;
-mod sigv4;
 mod slack;
 mod sns;
 pub mod summary;

@@ -62,6 +62,12 @@ impl Points {
         self.coarse.clear();
     }
 
+    /// Makes room for so many samples more.
+    pub fn reserve(&mut self, more: usize) {
+        self.at_ms.reserve_exact(more);
+        self.values.reserve_exact(more);
+    }
+
     /// Adds a sample after all others.
     pub fn push(&mut self, at_ms: i64, value: f64) {
         self.at_ms.push(at_ms);

@@ -11,6 +11,7 @@ mod heartbeats;
 mod html;
 mod incidents;
 mod markdown;
+mod restore;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ pub struct Asked {
     pub zone: TimeZone,
     /// What is held against it.
     pub slos: Vec<SloConfig>,
+    /// Restore drills that are asked for: those without any record are told too.
+    pub restore_drills: Vec<String>,
     /// The end of what is on record.
     pub now: Timestamp,
 }
@@ -69,6 +72,8 @@ pub struct Report {
     pub certificates: Vec<CertificateLine>,
     /// Heartbeats.
     pub heartbeats: Vec<HeartbeatLine>,
+    /// Restore drills: the last of each until the end of the span.
+    pub restore_drills: Vec<RestoreLine>,
     #[serde(skip)]
     zone: TimeZone,
 }
@@ -174,4 +179,29 @@ pub struct HeartbeatLine {
     pub trouble_seconds: u64,
     /// The longest run of those that told their beginning, in seconds.
     pub longest_run_seconds: Option<f64>,
+}
+
+/// How a restore drill went: the last that ended before the end of the span.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RestoreLine {
+    /// Its name.
+    pub name: String,
+    /// How many were done within the span.
+    pub done: usize,
+    /// When the last one ended; `None`: none ever has.
+    pub last_ended: Option<Timestamp>,
+    /// How it ended: `done`, `failed` or `abandoned`.
+    pub outcome: Option<&'static str>,
+    /// How long it took, in seconds, where it was done.
+    pub duration_seconds: Option<f64>,
+    /// The recovery time objective that it was held to, in seconds.
+    pub rto_seconds: Option<f64>,
+    /// Whether that was met.
+    pub rto_met: Option<bool>,
+    /// How old the data was when it began, in seconds.
+    pub data_age_seconds: Option<f64>,
+    /// The recovery point objective that it was held to, in seconds.
+    pub rpo_seconds: Option<f64>,
+    /// Whether that was met.
+    pub rpo_met: Option<bool>,
 }

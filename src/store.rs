@@ -11,6 +11,7 @@ pub mod bulk;
 mod cache;
 mod column;
 mod config;
+mod drill_log;
 mod head;
 mod history;
 mod housekeeping;
@@ -22,6 +23,7 @@ mod pending;
 mod place;
 mod problem;
 mod read;
+mod restore_drills;
 mod schema;
 mod shared;
 pub mod size;
@@ -59,8 +61,8 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, Labels, Matcher, OutboxEntry, Sample, Silence,
-        StoreHealth, Target, TargetKey, Verdict, VerdictChange,
+        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, Labels, Matcher, OutboxEntry, RestoreDrill, Sample,
+        Silence, StoreHealth, Target, TargetKey, Verdict, VerdictChange,
     },
     pack::Packed,
     telemetry::Metrics,
@@ -85,6 +87,8 @@ pub struct Restored {
     pub silences: Vec<Silence>,
     /// What is known of each heartbeat, `(name, text of its room)`.
     pub heartbeats: Vec<(String, String)>,
+    /// Restore drills, each name's oldest first.
+    pub restore_drills: Vec<RestoreDrill>,
     /// Random at the database's birth, the same for ever: part of `Message-ID`s and group keys.
     pub origin: String,
 }

@@ -65,6 +65,17 @@ pub struct PingLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of `dogwatch_canary_runs_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CanaryLabels {
+    /// The cluster.
+    pub cluster: String,
+    /// `lease` or `pod`.
+    pub canary: &'static str,
+    /// `success` or `failed`.
+    pub outcome: &'static str,
+}
+
 /// Labels of `dogwatch_rule_*`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RuleGroupLabels {
@@ -147,6 +158,8 @@ pub struct Metrics {
     pub logins_refused: Counter,
     /// Reads of a cluster's API that failed.
     pub discovery_failures: Family<ClusterLabels, Counter>,
+    /// Runs of the canary.
+    pub canary_runs: Family<CanaryLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
     pub clock_gaps: Counter,
     /// 1 while the newest configuration is in force.
@@ -200,6 +213,7 @@ impl Metrics {
             http_connections: Gauge::default(),
             logins_refused: Counter::default(),
             discovery_failures: Family::default(),
+            canary_runs: Family::default(),
             clock_gaps: Counter::default(),
             reload_ok: Gauge::default(),
             reloaded_at: Gauge::default(),
@@ -262,6 +276,7 @@ impl Metrics {
             self.logins_refused.clone(),
         );
         r.register("discovery_failures", "Reads of a cluster's API that failed", self.discovery_failures.clone());
+        r.register("canary_runs", "Runs of the canary, by cluster, form and outcome", self.canary_runs.clone());
         r.register(
             "clock_gaps",
             "Gaps found in the machine's time: suspended, starved or stepped",

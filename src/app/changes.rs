@@ -23,6 +23,11 @@ pub fn between<'a>(
         ),
         named("receivers", by(&old.receivers, |r| r.name.clone()), &by(&new.receivers, |r| r.name.clone())),
         named("slos", by(&old.slos, |s| s.name.clone()), &by(&new.slos, |s| s.name.clone())),
+        named(
+            "restore drills",
+            by(&old.restore_drills, |d| d.name.clone()),
+            &by(&new.restore_drills, |d| d.name.clone()),
+        ),
         named("heartbeats", by(&old.heartbeats, |h| h.name.clone()), &by(&new.heartbeats, |h| h.name.clone())),
         named("remote_write", by(&old.remote_write, |r| r.name()), &by(&new.remote_write, |r| r.name())),
         (old.listen != new.listen).then(|| format!("listen: {} is now {}", old.listen, new.listen)),
@@ -49,6 +54,7 @@ pub fn between<'a>(
         ("schedule", old.schedule != new.schedule),
         ("dead_mans_switch", old.dead_mans_switch != new.dead_mans_switch),
         ("drill", old.drill != new.drill),
+        ("report", old.report != new.report),
     ];
     let keys: Vec<&str> = keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
     said.push((!keys.is_empty()).then(|| format!("changed: {}", keys.join(", "))));

@@ -96,7 +96,7 @@ pub struct ClusterTask {
     pub store: Store,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
-    pub snapshot: ClusterSnapshot,
+    pub snapshot: Arc<ClusterSnapshot>,
     pub updates: mpsc::Sender<ClusterNews>,
     pub doubt: Arc<Notify>,
     pub members: watch::Receiver<Vec<EtcdMember>>,
@@ -161,7 +161,7 @@ impl ClusterTask {
                     tokio::time::sleep_until(now + DOUBT_REST).await;
                 } => doubt_until = self.clock.mono() + DOUBT_LASTS,
                 Ok(()) = self.members.changed() => {
-                    self.snapshot.etcd_members = self.members.borrow_and_update().clone();
+                    Arc::make_mut(&mut self.snapshot).etcd_members = self.members.borrow_and_update().clone();
                 }
             }
         }
@@ -185,8 +185,8 @@ impl ClusterTask {
         let before = self.snapshot.error.is_some();
         let config = &self.setup.config;
         let local = LocalHosts::of(&dialer.server(), config.allow_local_addresses);
-        self.snapshot = kubernetes::read(dialer, &self.snapshot, scope, &config.leads(), local, &self.clock).await;
-        self.snapshot.cluster = self.name.to_string();
+        let read = kubernetes::read(dialer, &self.snapshot, scope, &config.leads(), local, &self.clock).await;
+        self.snapshot = Arc::new(ClusterSnapshot { cluster: self.name.to_string(), ..read });
         match &self.snapshot.error {
             Some(error) => {
                 self.metrics.discovery_failures.get_or_create(&ClusterLabels { cluster: self.name.to_string() }).inc();
@@ -219,7 +219,7 @@ impl ClusterTask {
         let gaps = gaps(&self.setup.config, &self.snapshot, &targets);
         let update = ClusterUpdate {
             cluster: self.name.clone(),
-            snapshot: Arc::new(self.snapshot.clone()),
+            snapshot: self.snapshot.clone(),
             targets,
             own_certificates,
             gaps,
@@ -234,7 +234,7 @@ impl ClusterTask {
         let substance = substance(&self.snapshot);
         let old = saved.as_ref().is_some_and(|(s, at)| *s == substance && now.duration_since(*at) < SAVE_EVERY);
         if !old && self.snapshot.read_at.is_some() {
-            self.store.save_snapshot(Arc::new(self.snapshot.clone()));
+            self.store.save_snapshot(self.snapshot.clone());
             *saved = Some((substance, now));
         }
     }

@@ -24,8 +24,8 @@ use super::{
     STOP_WITHIN, Shared, changes, drill,
     ground::Ground,
     links,
-    plan::{Plan, Running, monitoring},
-    self_metrics,
+    plan::{Plan, Running},
+    report_mail, self_metrics,
     server::Server,
     tasks::Tasks,
     watching::{NEWS, Outputs, Watching},
@@ -126,6 +126,7 @@ impl Engine {
         let unproven = if config.drill.is_some() { before(AlertName::DrillFailed) } else { Vec::new() };
         let (tell, drilled) = watch::channel(Arc::new(unproven));
         let (drill, drills) = watch::channel(config.clone());
+        let mailed = drills.clone();
         ground.tasks.spawn(drill::scheduled(drills, tell, stop.clone()));
         let slos = objectives(&config, &mut ground);
         let findings = vec![failures.findings(), heartbeats.findings(), drilled];
@@ -133,6 +134,12 @@ impl Engine {
         let (settings, settings_in) = watch::channel(Arc::new(settings(&plan)));
         let (diagnoses, submissions) = dispatch(settings_in, (firing_in, findings), &restored, &mut ground);
         let (news, news_in) = watch::channel(0);
+        let mailing = report_mail::Deps {
+            store: ground.store.clone(),
+            submissions: submissions.clone(),
+            clock: ground.shared.clock.clone(),
+        };
+        ground.tasks.spawn(report_mail::run(mailed, mailing, stop.clone()));
         let rule_parts = rule_parts(&plan, (firing, failures, news_in), &ground);
         let alive = Arc::new(AtomicU64::new(0));
         let outputs = Outputs { diagnoses, news, alive: alive.clone() };
@@ -350,7 +357,8 @@ fn dispatch(
 fn heartbeats(config: &Config, restored: &Restored, ground: &mut Ground) -> Heartbeats {
     let Shared { live, clock, .. } = ground.shared.clone();
     let deps = heartbeat::Deps { store: ground.store.clone(), live, clock };
-    let heartbeats = Heartbeats::new(config.heartbeats.clone(), monitoring(config), &restored.heartbeats, deps);
+    let configured = super::plan::reporting(config);
+    let heartbeats = Heartbeats::begin(configured, (&restored.heartbeats, restored.restore_drills.clone()), deps);
     ground.tasks.spawn(heartbeats.clone().run(ground.stop.clone()));
     heartbeats
 }

@@ -141,7 +141,7 @@ impl Plan {
         }
         let listening = listener.as_ref().and_then(|l| l.local_addr().ok()).unwrap_or(running.listening);
         let external_url = links::base(&config, listening, door.tls.is_some()).await;
-        let read = |config: &Config| heartbeat::Configured::new(config.heartbeats.clone(), monitoring(config));
+        let read = |config: &Config| reporting(config);
         let (config, heartbeats) = aside(config, read).await?;
         let heartbeats = Some(heartbeats);
         Ok(Self { config, rules, integrations, routing, door, listener, listening, external_url, heartbeats, dialers })
@@ -149,7 +149,7 @@ impl Plan {
 }
 
 /// The monitoring inside of those clusters that have some.
-pub fn monitoring(config: &Config) -> BTreeMap<Arc<str>, MonitoringConfig> {
+fn monitoring(config: &Config) -> BTreeMap<Arc<str>, MonitoringConfig> {
     let monitored = |c: &ClusterConfig| Some((c.name.as_str().into(), c.monitoring.clone()?));
     config.clusters.iter().filter_map(monitored).collect()
 }
@@ -200,4 +200,9 @@ fn unreadable(config: &Config, running: &Config) -> Vec<Problem> {
 
 fn unusable(index: usize, cluster: &ClusterConfig, error: &dial::DialError) -> Problem {
     Problem::new(format!("clusters[{index}].kubeconfig"), format!("cluster {}: {error}", cluster.name))
+}
+
+/// What reports in, with its tokens. Reads their files; blocks.
+pub(super) fn reporting(config: &Config) -> heartbeat::Configured {
+    heartbeat::Configured::new(config.heartbeats.clone(), monitoring(config), config.restore_drills.clone())
 }

@@ -115,6 +115,8 @@ pub async fn files(config: &Config, integrations: &[Integration]) -> Vec<Problem
 pub fn token_files(config: &Config) -> impl Iterator<Item = (String, &PathBuf)> {
     let jobs = config.heartbeats.iter().enumerate();
     let jobs = jobs.map(|(i, job)| (format!("heartbeats[{i}].token_file"), &job.token_file));
+    let drills = config.restore_drills.iter().enumerate();
+    let jobs = jobs.chain(drills.map(|(i, drill)| (format!("restore_drills[{i}].token_file"), &drill.token_file)));
     let clusters = config.clusters.iter().enumerate();
     let clusters = clusters.filter_map(|(i, c)| Some((i, c.monitoring.as_ref()?)));
     jobs.chain(clusters.map(|(i, m)| (format!("clusters[{i}].monitoring.token_file"), &m.token_file)))

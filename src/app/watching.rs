@@ -13,10 +13,11 @@ use super::{
     ground::Ground,
 };
 use crate::{
-    check::{self, Checks},
+    canary,
+    check::{self, Checks, ToCluster},
     config::Config,
     dial::Dialer,
-    discover::config::ClusterConfig,
+    discover::config::{CanaryConfig, ClusterConfig},
     ingest::{self, ClusterNews, Ingest, cluster::Cluster},
     model::{
         CHECKS, ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State,
@@ -51,6 +52,7 @@ pub struct Watching {
 struct Watched {
     setup: watch::Sender<Setup>,
     scraping: Option<watch::Sender<scrape::Settings>>,
+    canary: Option<watch::Sender<CanaryConfig>>,
 }
 
 /// Where what is found goes.
@@ -119,6 +121,7 @@ impl Watching {
         let mut checked = watching.check(config);
         clusters.iter_mut().for_each(|c| c.checks = checked.remove(&c.name).unwrap_or_default());
         watching.scrape(config, wanted, ground);
+        watching.canary(config, ground);
         let watcher = Watcher::new(vantage_in, shared.clock.clone());
         ground.tasks.spawn(watcher.run(looks, look.clone(), stop.clone()));
         let prober = prober(watching.dialers.clone(), watching.checks.clone(), ground);
@@ -165,6 +168,7 @@ impl Watching {
         }
         self.change_checks(config).await;
         self.scrape(config, wanted, ground);
+        self.canary(config, ground);
         self.vantage.send_if_modified(|old| replace_with(old, &config.vantage));
         if replace_with(&mut self.schedule, &config.schedule) {
             let _ = self.commands.send(Command::Configure(config.schedule)).await;
@@ -217,13 +221,50 @@ impl Watching {
             store: ground.store.clone(),
             metrics: ground.shared.metrics.clone(),
             clock: ground.shared.clock.clone(),
-            snapshot,
+            snapshot: Arc::new(snapshot),
             updates: self.updates.clone(),
             doubt,
             members,
         };
         ground.tasks.spawn(task.run(changed, ground.stop.clone()));
-        self.clusters.insert(name, Watched { setup: change, scraping: None });
+        self.clusters.insert(name, Watched { setup: change, scraping: None, canary: None });
+    }
+
+    /// Flies a canary in those clusters that ask for it.
+    fn canary(&mut self, config: &Config, ground: &mut Ground) {
+        let of = |name: &str| config.clusters.iter().find(|c| c.name == name).and_then(|c| c.canary.clone());
+        for (name, watched) in &mut self.clusters {
+            let Some(config) = of(name) else {
+                watched.canary = None;
+                continue;
+            };
+            if let Some(canary) = &watched.canary {
+                canary.send_if_modified(|old| replace_with(old, &config));
+                continue;
+            }
+            let (change, changed) = watch::channel(config);
+            let (told, mut standing) = watch::channel(Arc::default());
+            let (cluster, known) = (name.clone(), self.dialers.clone());
+            let parts = canary::Parts {
+                cluster: name.clone(),
+                dialer: Box::new(move || known.get(&cluster).map(|line| line.dialer)),
+                live: ground.shared.live.clone(),
+                store: ground.store.clone(),
+                metrics: ground.shared.metrics.clone(),
+                clock: ground.shared.clock.clone(),
+                told,
+            };
+            ground.tasks.spawn(canary::run(parts, changed, ground.stop.clone()));
+            let (cluster, updates) = (name.clone(), self.updates.clone());
+            ground.tasks.spawn(async move {
+                while standing.changed().await.is_ok() {
+                    let canaries = standing.borrow_and_update().clone();
+                    // Ingest ends only when everything does.
+                    let _ = updates.send(ClusterNews::Canary(cluster.clone(), canaries)).await;
+                }
+            });
+            watched.canary = Some(change);
+        }
     }
 
     /// Scrapes those clusters that ask for it.
@@ -281,7 +322,14 @@ fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
         Box::pin(async move {
             if target.key.job.is_check() {
                 return match checks.get(&target.key) {
-                    Some(check) => check::probe(&target, &check, &clock).await,
+                    Some(check) => {
+                        let cluster = check.asks_cluster().and_then(|name| dialers.get(name)).map(|line| {
+                            let mut servers = api_servers(&live, &target.key.cluster);
+                            servers.push(line.dialer.server());
+                            ToCluster { dialer: line.dialer, servers }
+                        });
+                        check::probe(&target, &check, cluster, &clock).await
+                    }
                     // It has just gone from the configuration.
                     None => Observation::failed(target, clock.wall(), Failure::new(Reason::Auth, "no check any more")),
                 };
@@ -291,16 +339,17 @@ fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
                 let failure = Failure::new(Reason::Auth, "the cluster's kubeconfig is not loaded yet");
                 return Observation::failed(target, clock.wall(), failure);
             };
-            let proxies = if target.key.job == Job::Kubelet { api_servers(&live, &target) } else { Vec::new() };
+            let proxies =
+                if target.key.job == Job::Kubelet { api_servers(&live, &target.key.cluster) } else { Vec::new() };
             probe::probe(&target, &dialer, &proxies, keep_alive, &clock).await
         })
     })
 }
 
-/// API servers of the target's cluster that are up.
-fn api_servers(live: &Live, target: &Target) -> Vec<url::Url> {
+/// API servers of a cluster that are up.
+fn api_servers(live: &Live, cluster: &str) -> Vec<url::Url> {
     let live = live.read();
-    let Some(cluster) = live.clusters.get(&target.key.cluster) else { return Vec::new() };
+    let Some(cluster) = live.clusters.get(cluster) else { return Vec::new() };
     cluster
         .targets
         .values()

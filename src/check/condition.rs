@@ -58,8 +58,22 @@ const SUBJECTS: &[(&str, Kind, Reason)] = &[
     ("ttl", Kind::Duration, Reason::Answer),
     ("serial", Kind::Number, Reason::Answer),
     ("serial_age", Kind::Duration, Reason::Answer),
+    ("count", Kind::Number, Reason::Answer),
+    ("value", Kind::Json, Reason::Answer),
+    ("age", Kind::Duration, Reason::Answer),
+    ("shrink", Kind::Percent, Reason::Answer),
+    ("expiry", Kind::Duration, Reason::Certificate),
     ("loss", Kind::Percent, Reason::Slow),
     ("jitter", Kind::Duration, Reason::Slow),
+    ("rtt", Kind::Duration, Reason::Slow),
+    ("offset", Kind::Duration, Reason::Answer),
+    ("stratum", Kind::Number, Reason::Answer),
+    ("leap", Kind::Text, Reason::Answer),
+    ("role", Kind::Text, Reason::Answer),
+    ("lag", Kind::Duration, Reason::Answer),
+    ("rows", Kind::Number, Reason::Answer),
+    ("certificates", Kind::Number, Reason::Certificate),
+    ("entries", Kind::Number, Reason::Answer),
 ];
 
 /// What a condition is about.
@@ -155,6 +169,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Returns a body alone.
+    pub fn of_body(body: Bytes) -> Self {
+        Self { body: Some(body), ..Self::default() }
+    }
+
     /// Notes a number; seconds and bytes are numbers.
     pub fn number(&mut self, word: &'static str, value: f64) {
         self.numbers.insert(word, value);
@@ -234,6 +253,17 @@ impl Condition {
     }
 
     fn holds(&self, is: &Is) -> bool {
+        // What databases and programs say are texts; beside a number they count as the numbers that they are.
+        let number = || plain(is).trim().parse().ok().filter(|n: &f64| n.is_finite()).map(Is::Number);
+        let wants_number = match &self.test {
+            Test::Equal(_, value) | Test::Order(_, value) => matches!(value.is, Is::Number(_)),
+            Test::Among(choices) => choices.iter().any(|choice| match choice {
+                Choice::One(value) | Choice::Range(value, _) => matches!(value.is, Is::Number(_)),
+            }),
+            Test::Match(..) | Test::Exists => false,
+        };
+        let as_number = (self.subject.word == "value" && wants_number).then(number).flatten();
+        let is = as_number.as_ref().unwrap_or(is);
         match &self.test {
             Test::Exists => true,
             Test::Equal(not, value) => (*is == value.is) != *not,

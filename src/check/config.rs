@@ -8,15 +8,21 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
+    ad_hoc,
     condition::Condition,
     found::Found,
     is_free,
     prober::{Address, Prober, Problems, kinds},
 };
-pub use super::{dns::DnsConfig, http::HttpConfig, options::Down, tcp::TcpConfig, tls::TlsConfig};
+pub use super::{
+    azure::AzureConfig, dns::DnsConfig, domain::DomainConfig, exec::ExecConfig, file::FileConfig, git::GitConfig,
+    grpc::GrpcConfig, helm::HelmConfig, http::HttpConfig, icmp::IcmpConfig, ldap::LdapConfig, ntp::NtpConfig,
+    object::ObjectConfig, oci::OciConfig, oidc::OidcConfig, options::Down, prometheus::PrometheusConfig,
+    redis::RedisConfig, s3::S3Config, smtp::SmtpConfig, sql::SqlConfig, ssh::SshConfig, tcp::TcpConfig, tls::TlsConfig,
+    udp::UdpConfig, websocket::WebsocketConfig,
+};
 use crate::{
     dial::TlsFiles,
     model::{
@@ -50,6 +56,69 @@ pub struct CheckConfig {
     /// A question by DNS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Box<DnsConfig>>,
+    /// A datagram by UDP, and what comes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<Box<UdpConfig>>,
+    /// Echo requests by ICMP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<Box<IcmpConfig>>,
+    /// The health service of gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<Box<GrpcConfig>>,
+    /// A greeting by SSH, and the host key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Box<SshConfig>>,
+    /// Mail by SMTP, up to the recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<Box<SmtpConfig>>,
+    /// A WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<Box<WebsocketConfig>>,
+    /// The time, by NTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntp: Option<Box<NtpConfig>>,
+    /// Redis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Box<RedisConfig>>,
+    /// A directory by LDAP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<Box<LdapConfig>>,
+    /// A query to a database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<Box<SqlConfig>>,
+    /// A file on the watchdog's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<FileConfig>>,
+    /// A program on the watchdog's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Box<ExecConfig>>,
+    /// An object of a watched cluster, and what its API server says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Box<ObjectConfig>>,
+    /// An expression at a Prometheus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<Box<PrometheusConfig>>,
+    /// An image in a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<Box<OciConfig>>,
+    /// A repository of git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Box<GitConfig>>,
+    /// A chart in a Helm repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helm: Option<Box<HelmConfig>>,
+    /// An OpenID issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<Box<OidcConfig>>,
+    /// When a domain's registration ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Box<DomainConfig>>,
+    /// Objects in a bucket of S3 or its kin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<Box<S3Config>>,
+    /// Blobs in a container of Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Box<AzureConfig>>,
     /// Made at every node of its cluster, and judged together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesConfig>,
@@ -85,6 +154,27 @@ kinds! {
     tcp: TcpConfig,
     tls: TlsConfig,
     dns: DnsConfig,
+    udp: UdpConfig,
+    icmp: IcmpConfig,
+    grpc: GrpcConfig,
+    ssh: SshConfig,
+    smtp: SmtpConfig,
+    websocket: WebsocketConfig,
+    ntp: NtpConfig,
+    redis: RedisConfig,
+    ldap: LdapConfig,
+    sql: SqlConfig,
+    file: FileConfig,
+    exec: ExecConfig,
+    object: ObjectConfig,
+    prometheus: PrometheusConfig,
+    oci: OciConfig,
+    git: GitConfig,
+    helm: HelmConfig,
+    oidc: OidcConfig,
+    domain: DomainConfig,
+    s3: S3Config,
+    azure: AzureConfig,
 }
 
 /// `nodes:` of a check.
@@ -96,20 +186,13 @@ pub struct NodesConfig {
 }
 
 impl CheckConfig {
-    /// Returns a check of one place, with every default: `https://…`, `http://…`, `tcp://host:port`, `tls://host:port`.
+    /// Returns a check of one place, with every default: `https://…`, `tcp://host:port`, `ssh://host`, ….
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn ad_hoc(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        let kind = match scheme {
-            "http" | "https" => json!({"url": text}),
-            "tcp" | "tls" => json!({"address": rest.trim_end_matches('/')}),
-            _ => return Err(format!("{text}: write https://…, http://…, tcp://host:port or tls://host:port")),
-        };
-        let key = if scheme == "https" { "http" } else { scheme };
-        let check: Self =
-            serde_json::from_value(json!({"name": "ad-hoc", key: kind})).map_err(|e| format!("{text}: {e}"))?;
+        let written = ad_hoc::check(text)?;
+        let check: Self = serde_json::from_value(written).map_err(|e| format!("{text}: {e}"))?;
         match check.problems().into_iter().next() {
             Some((_, why)) => Err(format!("{text}: {why}")),
             None => Ok(check),
@@ -153,9 +236,20 @@ impl CheckConfig {
         here
     }
 
+    /// Returns the cluster that it belongs to: the one that serves it, or whose API it asks.
+    pub fn cluster(&self) -> Option<&str> {
+        self.cluster.as_deref().or_else(|| self.asks_cluster())
+    }
+
+    /// Returns the cluster whose API it asks.
+    pub fn asks_cluster(&self) -> Option<&str> {
+        let object = self.object.as_ref()?;
+        object.cluster.as_deref().or(self.cluster.as_deref())
+    }
+
     /// Returns the name of the group that it is shown and diagnosed in: its cluster's, or [`CHECKS`].
     pub fn group(&self) -> &str {
-        self.cluster.as_deref().unwrap_or(CHECKS)
+        self.cluster().unwrap_or(CHECKS)
     }
 
     /// Returns the target; `labels` are those of its cluster, `place` is its place in the list. `None` where its name is
@@ -189,7 +283,8 @@ impl CheckConfig {
     }
 
     fn pace(&self, (interval, timeout): (Duration, Duration)) -> (Duration, Duration) {
-        let interval = self.interval.unwrap_or(interval);
+        let usual = self.kind().and_then(|(_, kind)| kind.usual_interval());
+        let interval = self.interval.or(usual).unwrap_or(interval);
         (interval, self.timeout.unwrap_or(timeout).min(interval))
     }
 
@@ -237,6 +332,20 @@ impl CheckConfig {
         }
         if self.nodes.is_some_and(|nodes| nodes.port == 0) {
             say(".nodes.port", "must be from 1 to 65535");
+        }
+        if let Some(object) = &self.object {
+            match (&object.cluster, &self.cluster) {
+                (None, None) => {
+                    all.push((".object.cluster".to_owned(), "is missing: an object of which cluster?".to_owned()))
+                }
+                (Some(one), Some(other)) if one != other => {
+                    all.push((
+                        ".object.cluster".to_owned(),
+                        format!("the check belongs to {other:?}: leave one of them out"),
+                    ));
+                }
+                _ => {}
+            }
         }
         for (key, kind) in self.kinds() {
             all.extend(self.problems_of(kind).into_iter().map(|(at, why)| (format!(".{key}{at}"), why)));
@@ -296,7 +405,7 @@ pub fn problems(checks: &[CheckConfig], clusters: &[&str]) -> Vec<(String, Strin
     if checks.len() > CHECKS_MAX {
         all.push(("checks".to_owned(), format!("there are more than {CHECKS_MAX} checks")));
     }
-    if clusters.contains(&CHECKS) && checks.iter().any(|c| c.cluster.is_none()) {
+    if clusters.contains(&CHECKS) && checks.iter().any(|c| c.cluster().is_none()) {
         let why = format!("a cluster is called {CHECKS:?}, as the checks that belong to none are: call it otherwise");
         all.push(("checks".to_owned(), why));
     }
@@ -306,9 +415,12 @@ pub fn problems(checks: &[CheckConfig], clusters: &[&str]) -> Vec<(String, Strin
         if !names.insert(&check.name) {
             all.push((format!("{at}.name"), format!("there are two checks called {:?}", check.name)));
         }
-        if let Some(cluster) = check.cluster.as_ref().filter(|c| !clusters.contains(&c.as_str())) {
-            let why = format!("there is no cluster {cluster:?}; leave it out where the check belongs to none");
-            all.push((format!("{at}.cluster"), why));
+        if let Some(cluster) = check.cluster().filter(|c| !clusters.contains(c)) {
+            let (key, remedy) = match check.object.as_ref().is_some_and(|object| object.cluster.is_some()) {
+                true => (".object.cluster", "an object is one of a cluster under `clusters`"),
+                false => (".cluster", "leave it out where the check belongs to none"),
+            };
+            all.push((format!("{at}{key}"), format!("there is no cluster {cluster:?}; {remedy}")));
         }
         for (j, name) in check.depends_on.iter().enumerate() {
             let why = match checks.iter().find(|other| other.name == *name) {
@@ -316,7 +428,7 @@ pub fn problems(checks: &[CheckConfig], clusters: &[&str]) -> Vec<(String, Strin
                 None => format!("there is no check {name:?}"),
                 Some(other) if other.group() != check.group() => format!(
                     "{name:?} belongs to {}: a check can depend on those of the same cluster, or of none as it does",
-                    other.cluster.as_ref().map_or_else(|| "no cluster".to_owned(), |c| format!("cluster {c:?}"))
+                    other.cluster().map_or_else(|| "no cluster".to_owned(), |c| format!("cluster {c:?}"))
                 ),
                 Some(_) => continue,
             };

@@ -1,7 +1,8 @@
-//! A question by DNS to one server, over UDP, TCP or TLS: what the server says itself, past every cache on the way.
+//! A question by DNS to one server, over UDP, TCP, TLS or HTTPS: what the server says itself, past every cache on the way.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::str::FromStr;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hickory_proto::{
     op::{Edns, Message, MessageType, Query, ResponseCode},
     rr::{Name, RData, Record, RecordType},
@@ -10,26 +11,28 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::UdpSocket,
-    time::{Duration, Instant, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
     condition::Condition,
+    datagram::{self, Question},
     found::Found,
+    http::{HttpConfig, fetch},
     prober::{Address, Asking, Prober, Problems},
+    web::request,
 };
 use crate::{
-    dial::{BoxedStream, Line, Place, Security, TlsFiles},
+    dial::{BoxedStream, Place, Security, TlsFiles},
     model::{Failure, Measure, Reason},
 };
 
 /// The longest message over UDP that is asked for (what EDNS is commonly set to, since 2020).
 const UDP_MAX: u16 = 1232;
-/// A datagram that is lost is asked for again after this: within a usual timeout twice.
-const AGAIN: Duration = Duration::from_millis(1_500);
 /// What is spoken, as TLS negotiates it.
 const DOT: &[&[u8]] = &[b"dot"];
+/// What DNS over HTTPS is made of.
+const DNS_MESSAGE: &str = "application/dns-message";
 /// So many answers are looked at.
 const ANSWERS_MAX: usize = 256;
 
@@ -37,7 +40,8 @@ const ANSWERS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsConfig {
-    /// The server: an address or a name, with a port where it is not the usual one (53, with TLS 853). Empty at nodes.
+    /// The server: an address or a name, with a port where it is not the usual one (53, with TLS 853, with
+    /// HTTPS 443). Empty at nodes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub server: String,
     /// The name that is asked for.
@@ -48,6 +52,9 @@ pub struct DnsConfig {
     /// Over what.
     #[serde(default)]
     pub transport: Transport,
+    /// The path of the server's URL, with HTTPS.
+    #[serde(default = "doh_path")]
+    pub path: String,
     /// Ask the server to ask others where it does not know.
     #[serde(default = "yes")]
     pub recursive: bool,
@@ -61,6 +68,11 @@ pub struct DnsConfig {
 
 fn a() -> String {
     "A".to_owned()
+}
+
+/// Where most servers have it.
+fn doh_path() -> String {
+    "/dns-query".to_owned()
 }
 
 fn yes() -> bool {
@@ -78,11 +90,18 @@ pub enum Transport {
     Tcp,
     /// DNS over TLS (RFC 7858).
     Tls,
+    /// DNS over HTTPS (RFC 8484).
+    Https,
 }
 
 impl DnsConfig {
     fn place(&self) -> Result<Place, String> {
-        Place::read(&self.server, Some(if self.transport == Transport::Tls { 853 } else { 53 }))
+        let usual = match self.transport {
+            Transport::Udp | Transport::Tcp => 53,
+            Transport::Tls => 853,
+            Transport::Https => 443,
+        };
+        Place::read(&self.server, Some(usual))
     }
 
     fn question(&self) -> Result<(Name, RecordType), (&'static str, String)> {
@@ -122,7 +141,15 @@ impl Prober for DnsConfig {
     }
 
     fn problems(&self) -> Problems {
-        self.question().err().map(|(key, why)| (key.to_owned(), why)).into_iter().collect()
+        let mut all: Problems = self.question().err().map(|(key, why)| (key.to_owned(), why)).into_iter().collect();
+        let is_path =
+            self.path.starts_with('/') && !self.path.contains(|c: char| c.is_whitespace() || "?#".contains(c));
+        if !is_path {
+            all.push((".path".to_owned(), "write it like /dns-query".to_owned()));
+        } else if self.path != doh_path() && self.transport != Transport::Https {
+            all.push((".path".to_owned(), "is of use only with transport: https".to_owned()));
+        }
+        all
     }
 
     fn tls_files(&mut self) -> Option<&mut TlsFiles> {
@@ -144,14 +171,19 @@ async fn probe(c: &DnsConfig, found: &mut Found) -> Result<(), Failure> {
     let place = c.place().map_err(wrong)?;
     let (name, kind) = c.question().map_err(|(_, why)| wrong(why))?;
     let mut question = Message::new();
-    question.set_id(fastrand::u16(..)).set_recursion_desired(c.recursive).add_query(Query::query(name, kind));
+    // By HTTPS no stranger can answer, and answers are kept by what was asked: the same each time (RFC 8484, section 4.1).
+    let id = if c.transport == Transport::Https { 0 } else { fastrand::u16(..) };
+    // A resolver that validates says so where it is asked to (RFC 6840, section 5.7).
+    question.set_authentic_data(true);
+    question.set_id(id).set_recursion_desired(c.recursive).add_query(Query::query(name, kind));
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_MAX).set_version(0);
     question.set_edns(edns);
     let bytes = question.to_vec().map_err(|e| wrong(format!("this can't be asked by DNS: {e}")))?;
     let began = Instant::now();
     let mut answer = match c.transport {
-        Transport::Udp => by_udp(&question, &bytes, &place, found).await?,
+        Transport::Udp => datagram::ask(&mut Asked { question: &question, bytes: &bytes }, &place, found).await?,
+        Transport::Https => by_https(c, &question, &bytes, &place, found).await?,
         Transport::Tcp | Transport::Tls => by_stream(c, &question, &bytes, &place, found).await?,
     };
     if answer.truncated() && c.transport == Transport::Udp {
@@ -249,29 +281,22 @@ fn fits(answer: &Message, question: &Message) -> bool {
         && (answer.queries().is_empty() || answer.queries() == question.queries())
 }
 
-async fn by_udp(question: &Message, bytes: &[u8], place: &Place, found: &mut Found) -> Result<Message, Failure> {
-    let addresses = found.line.resolve(place).await?;
-    let address = addresses.first().copied();
-    let address = address.ok_or_else(|| Failure::new(Reason::Dns, format!("{place} has no address")))?;
-    let any: SocketAddr = if address.is_ipv4() { ([0u8; 4], 0).into() } else { ([0u16; 8], 0).into() };
-    let failed = |e: std::io::Error| Line::failed(&e, place);
-    let socket = UdpSocket::bind(any).await.map_err(failed)?;
-    socket.connect(address).await.map_err(failed)?;
-    let mut datagram = vec![0; usize::from(u16::MAX)];
-    let deadline = found.line.deadline();
-    while Instant::now() < deadline {
-        socket.send(bytes).await.map_err(failed)?;
-        found.line.note(format_args!("asked {address} by UDP"));
-        let until = deadline.min(Instant::now() + AGAIN);
-        while let Ok(came) = timeout_at(until, socket.recv(&mut datagram)).await {
-            let n = came.map_err(failed)?;
-            match Message::from_vec(datagram.get(..n).unwrap_or_default()) {
-                Ok(answer) if fits(&answer, question) => return Ok(answer),
-                _ => found.line.note("a datagram came that answers something else"),
-            }
-        }
+/// A question as a datagram.
+struct Asked<'a> {
+    question: &'a Message,
+    bytes: &'a [u8],
+}
+
+impl Question for Asked<'_> {
+    type Answer = Message;
+
+    fn datagram(&mut self) -> Vec<u8> {
+        self.bytes.to_vec()
     }
-    Err(Failure::new(Reason::Timeout, format!("{place} did not answer by UDP within {}", found.line.allowed())))
+
+    fn read(&mut self, datagram: &[u8]) -> Option<Message> {
+        Message::from_vec(datagram).ok().filter(|answer| fits(answer, self.question))
+    }
 }
 
 async fn by_stream(
@@ -302,6 +327,29 @@ async fn by_stream(
     match Message::from_vec(&came) {
         Ok(answer) if fits(&answer, question) => Ok(answer),
         _ => Err(Failure::new(Reason::Answer, format!("what {place} answers is not DNS, or answers something else"))),
+    }
+}
+
+/// By GET, with the question in the URL (RFC 8484, section 4.1).
+async fn by_https(
+    c: &DnsConfig,
+    question: &Message,
+    bytes: &[u8],
+    place: &Place,
+    found: &mut Found,
+) -> Result<Message, Failure> {
+    let wrong = |words: String| Failure::new(Reason::Answer, words);
+    let url = format!("https://{place}{}?dns={}", c.path, BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    let url = url.parse::<url::Url>().map_err(|_| wrong(format!("{place}{} is no URL", c.path)))?;
+    let web = HttpConfig { tls_config: c.tls_config.clone(), ..HttpConfig::get(url.clone()) };
+    let answer = fetch(&web, request(url, DNS_MESSAGE, usize::from(u16::MAX)), found).await?;
+    if answer.status != 200 {
+        let words = format!("{place}{} answered HTTP {}, should be 200", c.path, answer.status);
+        return Err(Failure::new(Reason::HttpStatus, words));
+    }
+    match Message::from_vec(&answer.body) {
+        Ok(answer) if fits(&answer, question) => Ok(answer),
+        _ => Err(wrong(format!("what {place}{} answers is not DNS, or answers something else", c.path))),
     }
 }
 

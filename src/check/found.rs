@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::condition::{Condition, Seen};
+use super::{
+    ToCluster,
+    condition::{Condition, Seen},
+};
 use crate::{
     dial::Line,
     model::{CheckFacts, Facts, Failure, Measure, Observation, Target, TraceLine},
@@ -23,17 +26,20 @@ pub(super) struct Found {
     pub(super) http_status: Option<u16>,
     /// It answered as what it should be, well or not.
     pub(super) answered: bool,
+    /// The way to the cluster that the check belongs to, where it has one.
+    pub(super) cluster: Option<ToCluster>,
 }
 
 impl Found {
     /// Nothing yet; the line ends by `deadline`.
-    pub(super) fn new(deadline: Instant) -> Self {
+    pub(super) fn new(deadline: Instant, cluster: Option<ToCluster>) -> Self {
         Self {
             line: Line::new(deadline),
             seen: Seen::default(),
             measures: Vec::new(),
             http_status: None,
             answered: false,
+            cluster,
         }
     }
 
@@ -80,8 +86,13 @@ impl Found {
         answered: bool,
     ) -> Observation {
         let peer = self.line.peer();
+        let shape = self.line.shape().cloned();
         let (phases, tls, mut trace) = self.line.end();
         let mut measures = self.measures;
+        if let Some(shape) = shape {
+            measures.push(Measure::new("probe_tcp_lost_syns", f64::from(shape.lost_syns)));
+            measures.push(Measure::new("probe_ip_addresses_failed", f64::from(shape.failed_addresses)));
+        }
         if let Some(resolve) = phases.resolve {
             measures.push(Measure::new("probe_dns_lookup_time_seconds", resolve.as_secs_f64()));
         }

@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use ::http::{HeaderName, HeaderValue, Method, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use jiff::fmt::rfc2822;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use self::exchange::Request;
+pub(super) use self::exchange::Request;
 use super::{
     condition::Condition,
     found::Found,
@@ -26,6 +27,8 @@ use crate::{
 
 /// Redirects that are followed: more lead nowhere.
 const REDIRECTS_MAX: usize = 10;
+/// Of a body so much is read and judged: conditions look at pages, not at downloads.
+const BODY_MAX: usize = 4 << 20;
 /// The longest body that is sent: a check asks, it does not upload.
 const BODY_SENT_MAX: usize = 64 << 10;
 
@@ -129,6 +132,26 @@ pub enum HttpVersion {
 }
 
 impl HttpConfig {
+    /// Returns a GET of a place, with every default.
+    pub(super) fn get(url: Url) -> Self {
+        Self {
+            url,
+            method: get(),
+            headers: BTreeMap::new(),
+            body: None,
+            basic_auth: None,
+            authorization: None,
+            status: None,
+            expect: Vec::new(),
+            follow_redirects: true,
+            http_version: None,
+            compression: true,
+            proxy_url: None,
+            tls_config: TlsFiles::default(),
+            connect_to: None,
+        }
+    }
+
     /// Returns whether nothing is said of the status: then it has to be 200..299.
     fn takes_success(&self) -> bool {
         self.status.is_none() && !self.expect.iter().any(|c| c.about() == "status")
@@ -260,7 +283,8 @@ fn place_of(url: &Url) -> Result<Place, String> {
 async fn probe(c: &HttpConfig, found: &mut Found) -> Result<(), Failure> {
     let credentials = c.credentials().await?;
     let method = Method::from_bytes(c.method.as_bytes()).unwrap_or(Method::GET);
-    let mut request = Request { url: c.url.clone(), method, body: c.body.clone().unwrap_or_default() };
+    let body = Bytes::from(c.body.clone().unwrap_or_default());
+    let mut request = Request { url: c.url.clone(), method, body, headers: Vec::new(), max: BODY_MAX };
     let mut redirects = 0;
     let answer = loop {
         let at_home = request.url.origin() == c.url.origin();
@@ -301,6 +325,34 @@ async fn probe(c: &HttpConfig, found: &mut Found) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Asks for what a kind of its own asks, and goes where the answer sends us; the last exchange stands for the probe.
+pub(super) async fn fetch(c: &HttpConfig, mut request: Request, found: &mut Found) -> Result<Answer, Failure> {
+    let credentials = c.credentials().await?;
+    for _ in 0..=REDIRECTS_MAX {
+        let own: &[_] = if request.url.origin() == c.url.origin() { &credentials[..] } else { &[] };
+        // What was asked for by name counts more than the check's own login.
+        let is_given = |name: &HeaderName| request.headers.iter().any(|(given, _)| given == name);
+        let mut headers: Vec<_> = own.iter().filter(|(name, _)| !is_given(name)).cloned().collect();
+        headers.extend(request.headers.iter().cloned());
+        found.line.anew();
+        let answer = exchange::run(c, &request, &headers, found).await?;
+        found.http_status = Some(answer.status);
+        let Some(mut next) = redirect(&answer, &request) else { return Ok(answer) };
+        if next.url.origin() != request.url.origin() {
+            next.headers.retain(|(name, _)| name != header::AUTHORIZATION);
+        }
+        found.line.note(format_args!("it sends us to {}", shown(&next.url)));
+        request = next;
+    }
+    let words = format!("it sends us on and on: more than {REDIRECTS_MAX} redirects");
+    Err(Failure::new(Reason::Answer, words))
+}
+
+/// A URL without its query, which may have a signature in it.
+fn shown(url: &Url) -> &str {
+    &url[..url::Position::AfterPath]
+}
+
 /// Where an answer sends us, and with what: as browsers and curl have it (RFC 9110, section 15.4).
 fn redirect(answer: &Answer, asked: &Request) -> Option<Request> {
     let keeps_method = match answer.status {
@@ -312,7 +364,7 @@ fn redirect(answer: &Answer, asked: &Request) -> Option<Request> {
     place_of(&url).ok()?;
     let (method, body) = match keeps_method || matches!(asked.method, Method::GET | Method::HEAD) {
         true => (asked.method.clone(), asked.body.clone()),
-        false => (Method::GET, String::new()),
+        false => (Method::GET, Bytes::new()),
     };
-    Some(Request { url, method, body })
+    Some(Request { url, method, body, headers: asked.headers.clone(), max: asked.max })
 }

@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::condition::Condition;
-use crate::model::{Quota, Secret};
+use crate::model::{Failure, Quota, Reason, Secret};
 
 /// Larger files hold no secret of a few words.
 pub(super) const SECRET_MAX: usize = 64 << 10;
@@ -159,4 +159,9 @@ pub(super) async fn secret(value: Option<&Secret>, file: Option<&PathBuf>) -> Re
         return Err(format!("{} is larger than 64 KiB, and no secret", path.display()));
     }
     Ok(Some(String::from_utf8_lossy(&text).trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// The same for a probe; that it can't be had is the probe's failure.
+pub(super) async fn password(value: Option<&Secret>, file: Option<&PathBuf>) -> Result<Option<String>, Failure> {
+    secret(value, file).await.map_err(|why| Failure::new(Reason::Tls, format!("our credentials can't be had: {why}")))
 }

@@ -4,7 +4,7 @@
 //! A new kind is a file with a config struct that implements [`Prober`], a field in `CheckConfig` and a word in the list below
 //! it, and, where its answers have something of their own, a line in `condition`'s subjects.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -82,6 +82,11 @@ pub(super) trait Prober: Send + Sync {
 
     /// Asks at `instance` (`host:port`, a node's) from now on.
     fn move_to(&mut self, _instance: &str) {}
+
+    /// Returns the time between two probes where nothing is said of it; `None`: that of all targets.
+    fn usual_interval(&self) -> Option<Duration> {
+        None
+    }
 
     /// Returns whether it can be made at nodes.
     fn goes_to_nodes(&self) -> bool {

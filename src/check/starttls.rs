@@ -2,12 +2,8 @@
 //! FTP (RFC 4217), PostgreSQL (SSLRequest) and LDAP (RFC 4511, section 4.14).
 
 use serde::{Deserialize, Serialize};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout_at,
-};
 
-use super::found::Found;
+use super::{found::Found, wire::Wire};
 use crate::{
     dial::{BoxedStream, Place, Security, TlsFiles},
     model::{Failure, Reason},
@@ -68,12 +64,13 @@ pub(super) async fn open(
 /// Says what has to be said; the stream is ready for the handshake then.
 async fn begin(
     protocol: StartTls,
-    mut stream: BoxedStream,
+    stream: BoxedStream,
     place: &Place,
     found: &mut Found,
 ) -> Result<BoxedStream, Failure> {
     use Ends::{Code, With};
-    let mut talk = Talk { stream: &mut stream, place, found: &mut *found };
+    let mut talk = Talk { wire: Wire::new(stream, place, found), place: place.clone() };
+    talk.wire.stage("before TLS began");
     match protocol {
         StartTls::Smtp => {
             talk.hear(Code("220")).await?;
@@ -96,17 +93,17 @@ async fn begin(
             talk.say("AUTH TLS", Code("234")).await?;
         }
         StartTls::Postgres => {
-            talk.send(&SSL_REQUEST).await?;
-            match talk.bytes(1).await?.first() {
+            talk.wire.send(&SSL_REQUEST).await?;
+            match talk.wire.bytes(1).await?.first() {
                 Some(b'S') => {}
                 Some(b'N') => return Err(Failure::new(Reason::Tls, format!("{place} has TLS turned off"))),
                 _ => return Err(Failure::new(Reason::Answer, format!("{place} does not answer as PostgreSQL does"))),
             }
         }
         StartTls::Ldap => {
-            talk.send(LDAP_STARTTLS).await?;
-            let head = talk.bytes(2).await?;
-            let rest = talk.bytes(head.get(1).map_or(0, |n| usize::from(n & 0x7f))).await?;
+            talk.wire.send(LDAP_STARTTLS).await?;
+            let head = talk.wire.bytes(2).await?;
+            let rest = talk.wire.bytes(head.get(1).map_or(0, |n| usize::from(n & 0x7f))).await?;
             let code = rest.windows(3).find(|w| w.starts_with(&[0x0a, 1])).and_then(|w| w.get(2)).copied();
             match (head.first(), code) {
                 (Some(0x30), Some(0)) => {}
@@ -118,42 +115,17 @@ async fn begin(
         }
     }
     found.line.note(format_args!("{place} is ready for TLS"));
-    Ok(stream)
+    Ok(talk.wire.into_stream())
 }
 
-struct Talk<'a> {
-    stream: &'a mut BoxedStream,
-    place: &'a Place,
-    found: &'a mut Found,
+struct Talk {
+    wire: Wire,
+    place: Place,
 }
 
-impl Talk<'_> {
-    fn broke(&self) -> Failure {
-        Failure::new(Reason::Refused, format!("{} closed the connection before TLS began", self.place))
-    }
-
-    fn silent(&self) -> Failure {
-        let words = format!("{} fell silent before TLS began, within {}", self.place, self.found.line.allowed());
-        Failure::new(Reason::Timeout, words)
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let sent = timeout_at(self.found.line.deadline(), async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        });
-        sent.await.map_err(|_| self.silent())?.map_err(|_| self.broke())
-    }
-
-    async fn bytes(&mut self, n: usize) -> Result<Vec<u8>, Failure> {
-        let mut read = vec![0; n];
-        let reading = timeout_at(self.found.line.deadline(), self.stream.read_exact(&mut read));
-        reading.await.map_err(|_| self.silent())?.map_err(|_| self.broke())?;
-        Ok(read)
-    }
-
+impl Talk {
     async fn say(&mut self, line: &str, ends: Ends) -> Result<String, Failure> {
-        self.send(format!("{line}\r\n").as_bytes()).await?;
+        self.wire.send(format!("{line}\r\n").as_bytes()).await?;
         self.hear(ends).await
     }
 
@@ -161,14 +133,10 @@ impl Talk<'_> {
     async fn hear(&mut self, ends: Ends) -> Result<String, Failure> {
         let mut all = String::new();
         loop {
-            let mut line = Vec::new();
-            while line.last() != Some(&b'\n') {
-                line.extend(self.bytes(1).await?);
-                if all.len() + line.len() > SAID_MAX {
-                    return Err(Failure::new(Reason::Answer, format!("{} says too much before TLS", self.place)));
-                }
+            let line = self.wire.line(SAID_MAX).await?;
+            if all.len() + line.len() > SAID_MAX {
+                return Err(Failure::new(Reason::Answer, format!("{} says too much before TLS", self.place)));
             }
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             let (is_end, is_more) = match ends {
                 Ends::With(start) => (line.starts_with(start), start == "a1 OK" && line.starts_with("* ")),
                 Ends::Code(code) => {

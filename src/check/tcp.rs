@@ -1,5 +1,7 @@
 //! A TCP connection, what is sent on it, and what has to come.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,6 +10,7 @@ use tokio::{
 
 use super::{
     condition::Condition,
+    each::{self, AtAddress},
     found::Found,
     options::Expect,
     prober::{Address, Asking, Prober, Problems},
@@ -42,6 +45,9 @@ pub struct TcpConfig {
     /// The protocol that begins TLS by a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starttls: Option<StartTls>,
+    /// Every address of the name is asked, and has to be well.
+    #[serde(default)]
+    pub each_address: bool,
     /// Certificates.
     #[serde(default)]
     pub tls_config: TlsFiles,
@@ -75,7 +81,7 @@ impl Prober for TcpConfig {
     }
 
     fn subjects(&self) -> (&'static [&'static str], &'static str) {
-        (&["banner", "cert", "version"], "a connection by TCP")
+        (&["banner", "cert", "version", "certificates"], "a connection by TCP")
     }
 
     fn problems(&self) -> Problems {
@@ -99,7 +105,18 @@ impl Prober for TcpConfig {
     }
 
     fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
-        Box::pin(probe(self, found))
+        match self.place() {
+            Ok(place) if self.each_address => each::address(self, place, found),
+            _ => Box::pin(probe(self, found)),
+        }
+    }
+}
+
+impl AtAddress for TcpConfig {
+    fn at_address(&self, address: SocketAddr, host: &str) -> Self {
+        let mut one = Self { address: address.to_string(), each_address: false, ..self.clone() };
+        one.tls_config.server_name.get_or_insert_with(|| host.to_owned());
+        one
     }
 }
 

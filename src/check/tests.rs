@@ -1,5 +1,7 @@
 //! Probers against servers of a script: what each protocol says before TLS, and the options that are hard to reach otherwise.
 
+mod hostile;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use serde_json::json;
@@ -57,7 +59,7 @@ async fn asked(check: serde_json::Value) -> Observation {
     let check: CheckConfig = serde_json::from_value(check).unwrap();
     let pace = (Duration::from_secs(10), Duration::from_secs(2));
     let target = check.target(0, &BTreeMap::new(), pace).unwrap();
-    probe(&Arc::new(target), &check, &Clock::system()).await
+    probe(&Arc::new(target), &check, None, &Clock::system()).await
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! A TLS handshake, at once or after what a protocol says before it: the certificates are what it asks for.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     condition::Condition,
+    each::{self, AtAddress},
     found::Found,
     prober::{Address, Asking, Prober},
     starttls::{self, StartTls},
@@ -29,6 +32,9 @@ pub struct TlsConfig {
     /// What the handshake must show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Condition>,
+    /// Every address of the name is asked, and has to be well.
+    #[serde(default)]
+    pub each_address: bool,
     /// Certificates.
     #[serde(default)]
     pub tls_config: TlsFiles,
@@ -58,7 +64,7 @@ impl Prober for TlsConfig {
     }
 
     fn subjects(&self) -> (&'static [&'static str], &'static str) {
-        (&["cert", "version"], "a handshake")
+        (&["cert", "version", "certificates"], "a handshake")
     }
 
     fn tls_files(&mut self) -> Option<&mut TlsFiles> {
@@ -70,7 +76,18 @@ impl Prober for TlsConfig {
     }
 
     fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a> {
-        Box::pin(probe(self, found))
+        match self.place() {
+            Ok(place) if self.each_address => each::address(self, place, found),
+            _ => Box::pin(probe(self, found)),
+        }
+    }
+}
+
+impl AtAddress for TlsConfig {
+    fn at_address(&self, address: SocketAddr, host: &str) -> Self {
+        let mut one = Self { address: address.to_string(), each_address: false, ..self.clone() };
+        one.tls_config.server_name.get_or_insert_with(|| host.to_owned());
+        one
     }
 }
 

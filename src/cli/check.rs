@@ -169,11 +169,13 @@ fn warnings(config: &Config) -> Vec<String> {
         warnings.push("no receiver is configured: outages are told to nobody".into());
     }
     let of_clusters = config.clusters.iter().flat_map(|c| [&c.kubeconfig, &c.etcd.key_file]).flatten();
+    let of_canaries = config.clusters.iter().filter_map(|c| c.canary.as_ref()?.kubeconfig.as_ref());
     let tokens: Vec<&PathBuf> = preflight::token_files(config).map(|(_, file)| file).collect();
     let switches = config.dead_mans_switch.iter().filter_map(|s| s.url_file.as_ref());
     let web = config::secret_files(config);
     let of_login = config.auth.oidc.iter().filter_map(|oidc| oidc.client_secret_file.as_ref());
     for file in of_clusters
+        .chain(of_canaries)
         .chain(tokens.iter().copied())
         .chain(switches)
         .chain(&web)

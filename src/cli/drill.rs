@@ -1,12 +1,15 @@
 //! `dogwatch drill`: does an alarm really arrive?
 
+mod restore;
+
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::{ConfigArgs, DrillArgs, Output, output};
+pub use self::restore::RestoreArgs;
+use super::{ConfigArgs, DrillArgs, DrillCommand, Output, output};
 use crate::{
     app::drill::{self, Report},
     config::Config,
@@ -17,6 +20,9 @@ use crate::{
 
 /// Plays drills and prints their proofs; 0 only where every proof is there.
 pub async fn main(args: DrillArgs) -> anyhow::Result<ExitCode> {
+    if let Some(DrillCommand::Restore(args)) = &args.other {
+        return restore::main(args).await;
+    }
     let file = ConfigArgs { config: args.config.clone(), kubeconfig: None };
     if output::config_file(&file).is_none() {
         return Ok(output::fail("a drill needs the configuration with your receivers: -c dogwatch.yml"));

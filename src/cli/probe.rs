@@ -155,7 +155,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
-    seen.extend(checks::run(checks::at_nodes(checked.wanted, &snapshots)).await);
+    seen.extend(checks::run(checks::at_nodes(checked.wanted, &snapshots), &config.clusters).await);
     seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
@@ -187,7 +187,7 @@ async fn ask(asked: Vec<CheckConfig>, args: &ProbeArgs) -> anyhow::Result<ExitCo
     let pace = (defaults.interval, defaults.timeout);
     let none = std::collections::BTreeMap::new();
     let target = |(i, check): (usize, &CheckConfig)| Some((check.target(i, &none, pace)?, Arc::new(check.clone())));
-    let seen = checks::run(asked.iter().enumerate().filter_map(target).collect()).await;
+    let seen = checks::run(asked.iter().enumerate().filter_map(target).collect(), &[]).await;
     let (status, word) = seen.iter().map(|p| p.grade).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
         Output::Json => output::say(&json(&seen, &[])?),

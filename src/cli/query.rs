@@ -10,7 +10,7 @@ use anyhow::Context;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::{Output, QueryArgs, output};
+use super::{HistoryArgs, Output, output};
 use crate::{
     clock::Clock,
     model::{Labels, METRIC_NAME, text},
@@ -25,8 +25,37 @@ const CHART_POINTS: i64 = 60;
 /// Series that a table shows; more would scroll the first ones away.
 const SERIES_SHOWN: usize = 200;
 
+/// Examples.
+pub(super) const HELP: &str = "\
+Examples:
+  dogwatch query 'up == 0'                                    what does not answer now
+  dogwatch query 'probe_duration_seconds' --start -6h         the last six hours, a line a series
+  dogwatch query 'avg_over_time(probe_success[1d])' --end 2026-01-02T03:00:00Z";
+
+/// What is asked.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct QueryArgs {
+    #[command(flatten)]
+    history: HistoryArgs,
+    /// The expression
+    #[arg(value_name = "PROMQL")]
+    promql: String,
+    /// From when on: RFC 3339, Unix seconds, or -1h for an hour ago; makes it a range
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    start: Option<String>,
+    /// Until when, or at which time; default: now
+    #[arg(long, visible_alias = "time", value_name = "TIME", allow_hyphen_values = true)]
+    end: Option<String>,
+    /// Between two points: 15s, 5m; makes it a range; default: a sixtieth
+    #[arg(long, value_name = "DURATION")]
+    step: Option<String>,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
 /// Asks and prints.
-pub async fn main(args: QueryArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn main(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let limits = output::configuration_or_default(&args.history).await.map_err(anyhow::Error::msg)?;
     let metrics = Arc::new(Metrics::new());
     let (data_dir, store_metrics) = (limits.data_dir, metrics.clone());

@@ -66,7 +66,8 @@ pub async fn main(args: ReportArgs) -> anyhow::Result<ExitCode> {
     let data_dir = config.data_dir;
     let open = move || Store::read_only(data_dir, Arc::new(Metrics::new()), Clock::system());
     let store = tokio::task::spawn_blocking(open).await?.context("is this dogwatch's data directory? (--data-dir)")?;
-    let asked = Asked { title, span, zone, slos: config.slos, now };
+    let restore_drills = config.restore_drills.iter().map(|drill| drill.name.clone()).collect();
+    let asked = Asked { title, span, zone, slos: config.slos, restore_drills, now };
     let report = report::gather(&store, &asked).await?;
     let text = match args.format {
         Format::Md => report::markdown(&report),

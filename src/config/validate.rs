@@ -31,7 +31,11 @@ type Problems = Vec<(String, String)>;
 pub(super) fn check(config: &Config) -> Problems {
     let mut problems = Problems::new();
     let mut say = |place: &str, message: String| problems.push((place.to_string(), message));
-    if config.clusters.is_empty() && config.heartbeats.is_empty() && config.checks.is_empty() {
+    if config.clusters.is_empty()
+        && config.heartbeats.is_empty()
+        && config.restore_drills.is_empty()
+        && config.checks.is_empty()
+    {
         say("clusters", "there is nothing to watch: name at least one cluster".into());
     }
     let mut names = BTreeSet::new();
@@ -97,6 +101,10 @@ pub(super) fn check(config: &Config) -> Problems {
         say(&format!("allowed_hosts[{i}]"), why.into());
     }
     let names: Vec<&str> = config.receivers.iter().map(|r| r.name.as_str()).collect();
+    let mails: Vec<_> = config.receivers.iter().map(|r| (r.name.as_str(), !r.email_configs.is_empty())).collect();
+    if let Some((key, why)) = config.report.as_ref().and_then(|r| r.problem(&mails)) {
+        say(&format!("report.{key}"), why);
+    }
     if let Some((key, why)) = config.drill.as_ref().and_then(|d| d.problem(&names)) {
         say(&format!("drill.{key}"), why);
     }
@@ -129,6 +137,12 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     }
     if let Some((key, why)) = cluster.scrape.as_ref().and_then(scrape::problem) {
         say(&format!("{at}.scrape.{key}"), why);
+    }
+    if let Some(canary) = &cluster.canary {
+        if let Some(Err(error)) = canary.kubeconfig.as_deref().map(readable) {
+            say(&format!("{at}.canary.kubeconfig"), error);
+        }
+        canary.problems().into_iter().for_each(|(key, why)| say(&format!("{at}.canary{key}"), why));
     }
     let kubelet = &cluster.kubelet;
     let paces = [
@@ -173,6 +187,10 @@ fn check_checks(config: &Config, say: &mut impl FnMut(&str, String)) {
     let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     checks::problems(&config.checks, &clusters).iter().for_each(|(at, why)| say(at, why.clone()));
     for (i, checked) in config.checks.iter().enumerate() {
+        if checked.exec.is_some() && !config.allow_exec {
+            let why = "programs are run only where the configuration has `allow_exec: true` at its top";
+            say(&format!("checks[{i}].exec"), why.into());
+        }
         let interval = checked.interval.unwrap_or(config.defaults.interval);
         let timeout = checked.timeout.unwrap_or_else(|| config.defaults.timeout.min(interval));
         check_pace(interval, timeout, &format!("checks[{i}]"), say);
@@ -203,6 +221,22 @@ fn check_heartbeats(config: &Config, say: &mut impl FnMut(&str, String)) {
                 say(&format!("{at}.labels.{name}"), why);
             }
         }
+    }
+    for (i, drill) in config.restore_drills.iter().enumerate() {
+        let at = format!("restore_drills[{i}]");
+        if !is_name(&drill.name) {
+            let why = format!("{:?} is not a name: use letters, digits, '.', '_' and '-'", drill.name);
+            say(&format!("{at}.name"), why);
+        }
+        if let Some(cluster) = drill.cluster.as_ref().filter(|c| !config.clusters.iter().any(|known| known.name == **c))
+        {
+            let why = format!("there is no cluster {cluster:?}; leave it out where the drill belongs to none");
+            say(&format!("{at}.cluster"), why);
+        }
+    }
+    let jobs = config.heartbeats.iter().map(|job| job.name.as_str()).collect();
+    for (at, message) in heartbeat::restore::config::problems(&config.restore_drills, &jobs) {
+        say(&at, message);
     }
     for (at, message) in heartbeat::config::problems(&config.heartbeats, &config.dead_mans_switch) {
         say(&at, message);

@@ -118,6 +118,7 @@ impl FakeCluster {
             labels: Default::default(),
             monitoring: None,
             scrape: None,
+            canary: None,
         }
     }
 

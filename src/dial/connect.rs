@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{endpoint::Endpoint, failure, resolve, steps::Steps};
+use super::{endpoint::Endpoint, failure, resolve, shape, steps::Steps};
 use crate::model::{Failure, Reason};
 
 /// Returns a TCP connection to the endpoint itself.
@@ -67,10 +67,14 @@ where
     for (i, address) in addresses.iter().enumerate() {
         let share = steps.left() / u32::try_from(addresses.len() - i).unwrap_or(1);
         steps.peer = Some(*address);
+        let asked = Instant::now();
         match timeout(share, connect(*address)).await {
             Ok(Ok(stream)) => {
                 steps.phases.connect = Some(began.elapsed());
                 steps.note(format_args!("connected to {address}"));
+                let shape = shape::of(addresses.get(..i).unwrap_or_default(), *address, asked.elapsed());
+                shape.words.iter().for_each(|words| steps.note(words));
+                steps.shape = Some(shape);
                 return Ok(stream);
             }
             Ok(Err(e)) => {

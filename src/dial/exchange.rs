@@ -19,6 +19,7 @@ use super::{
     endpoint::Endpoint,
     failure::{ClientAuth, Spoken},
     http1::Connection,
+    lookup::Side,
     pool::Key,
     steps::Steps,
     tls::Handshake,
@@ -32,6 +33,8 @@ const AGENT: &str = concat!("dogwatch/", env!("CARGO_PKG_VERSION"));
 /// Makes the exchange.
 pub(super) async fn run(credentials: &Arc<Credentials>, ask: Ask, deadline: Instant) -> Exchange {
     let mut steps = Steps::start(deadline);
+    // Kubelets, schedulers and controller-managers: what a large cluster has thousands of.
+    steps.side = if ask.trust == Trust::Observe { Side::Nodes } else { Side::Few };
     let mut outcome = attempt(credentials, &ask, &mut steps).await;
     if let Err(failure) = &outcome {
         steps.note(&failure.message);
@@ -177,7 +180,7 @@ async fn converse(
     if ask.auth == Auth::Cluster && access.believes(connection.tls(), ask.trust, url) {
         request.headers_mut().extend(access.headers().clone());
     }
-    connection.ask(request, ask.max_bytes, limit, steps).await
+    connection.ask(request, ask, limit, steps).await
 }
 
 fn request(ask: &Ask, url: &Url) -> Result<Request<Full<Bytes>>, Failure> {

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Answer,
+    Answer, Ask,
     endpoint::Endpoint,
     failure::{self, ClientAuth, Spoken},
     steps::Steps,
@@ -116,11 +116,11 @@ impl Connection {
         self.use_until
     }
 
-    /// Sends the request and reads the answer, at most `max_bytes` of its body, within `limit`.
+    /// Sends the request and reads the answer, as much of its body as `ask` allows, within `limit`.
     pub(super) async fn ask(
         &mut self,
         request: Request<Full<Bytes>>,
-        max_bytes: usize,
+        ask: &Ask,
         limit: Instant,
         steps: &mut Steps,
     ) -> Result<Answer, Failure> {
@@ -155,7 +155,7 @@ impl Connection {
         let first_byte = Instant::now();
         let (parts, body) = response.into_parts();
         let stays = !is_last && parts.version == Version::HTTP_11 && !closes(&parts.headers);
-        let answer = driver.until(read(&self.endpoint, (parts, body), max_bytes, limit, steps, &what)).await?;
+        let answer = driver.until(read(&self.endpoint, (parts, body), ask, limit, steps, &what)).await?;
         steps.phases.transfer = Some(first_byte.elapsed());
         drop(sender);
         if stays && !answer.cut {
@@ -178,17 +178,21 @@ async fn take_back(driver: Driver) -> Option<BoxedStream> {
     parts.read_buf.is_empty().then(|| parts.io.into_inner())
 }
 
-/// The body after the head, at most `max_bytes` of it, within `limit`.
+/// The body after the head, at most `ask.max_bytes` of it, within `limit`.
 async fn read(
     endpoint: &Endpoint,
     (parts, mut incoming): (response::Parts, Incoming),
-    max_bytes: usize,
+    ask: &Ask,
     limit: Instant,
     steps: &mut Steps,
     what: &str,
 ) -> Result<Answer, Failure> {
-    let mut body = BytesMut::new();
+    let (mut body, mut line) = (BytesMut::new(), BytesMut::new());
     let mut cut = false;
+    let (max_bytes, feed) = (ask.max_bytes, ask.feed.as_ref().filter(|_| parts.status.as_u16() == 200));
+    if let Some(feed) = feed {
+        feed.open();
+    }
     loop {
         match timeout_at(limit, incoming.frame()).await {
             Err(_) => {
@@ -208,6 +212,9 @@ async fn read(
             }
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
+                if let Some(feed) = feed {
+                    feed.take(&mut line, &data);
+                }
                 let room = max_bytes.saturating_sub(body.len());
                 body.extend_from_slice(&data[..data.len().min(room)]);
                 if data.len() > room {

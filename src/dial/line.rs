@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    Answer,
+    Answer, Exchange,
     ca::Ca,
     connect,
     endpoint::Endpoint,
@@ -23,6 +23,7 @@ use super::{
     identity,
     proxy::Proxies,
     resolve,
+    shape::Shape,
     steps::Steps,
     stream::BoxedStream,
     tls::Handshake,
@@ -178,9 +179,9 @@ impl Line {
         resolve::addresses(&place.endpoint(false), &mut self.0).await
     }
 
-    /// Says what the operating system's word on a socket towards a place means.
-    pub fn failed(error: &io::Error, place: &Place) -> Failure {
-        failure::connecting(error, place)
+    /// Says what the operating system's word on a socket towards a peer means.
+    pub fn failed(error: &io::Error, peer: &dyn fmt::Display) -> Failure {
+        failure::connecting(error, peer)
     }
 
     /// Connects by TCP, through a proxy where one is given (`http://`, `https://` or `socks5://host:port`).
@@ -198,6 +199,16 @@ impl Line {
                 opened
             }
         }
+    }
+
+    /// Returns what the last connection tells of the way; `None` where there was none, or a proxy's.
+    pub fn shape(&self) -> Option<&Shape> {
+        self.0.shape.as_ref().filter(|_| self.0.peer.is_some())
+    }
+
+    /// Notes the address that is asked by other means than TCP.
+    pub fn asks(&mut self, peer: SocketAddr) {
+        self.0.peer = Some(peer);
     }
 
     /// Returns the address that was tried last; `None` where a proxy stands before it.
@@ -246,6 +257,17 @@ impl Line {
     /// Says why there was no answer to a request by HTTP.
     pub fn answering(&self, error: &hyper::Error, place: &Place) -> Failure {
         failure::answering(error, place, ClientAuth::default())
+    }
+
+    /// Takes over what an exchange with a cluster has seen; its phases stand for the probe.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub fn absorb(&mut self, exchange: Exchange) -> Result<Answer, Failure> {
+        exchange.trace.into_iter().for_each(|line| self.0.note(line.text));
+        self.0.phases = exchange.phases;
+        self.0.tls = exchange.tls.or(self.0.tls.take());
+        exchange.outcome
     }
 
     /// Adds a step.

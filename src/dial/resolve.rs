@@ -2,12 +2,15 @@
 
 use std::{io, net::SocketAddr, sync::LazyLock};
 
-use tokio::{
-    net::lookup_host,
-    time::{Instant, timeout},
-};
+use tokio::time::Instant;
 
-use super::{endpoint::Endpoint, failure, steps::Steps, witness::Served};
+use super::{
+    endpoint::Endpoint,
+    failure,
+    lookup::{Looked, look_up},
+    steps::Steps,
+    witness::Served,
+};
 use crate::model::{Failure, Ours, Reason};
 
 /// The most addresses of one name that are tried; a balancer's name has two or three.
@@ -28,11 +31,11 @@ pub(super) async fn addresses(endpoint: &Endpoint, steps: &mut Steps) -> Result<
     let began = Instant::now();
     // What is left then is for a witness.
     let patience = steps.left() * 3 / 4;
-    let found = timeout(patience, lookup_host((host.as_str(), endpoint.port))).await;
+    let found = look_up(host, endpoint.port, steps.side, patience).await;
     steps.phases.resolve = Some(began.elapsed());
     let (answered, words) = match found {
-        Ok(Ok(found)) => {
-            let addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
+        Looked::Told(Ok(mut addresses)) => {
+            addresses.truncate(ADDRESSES_MAX);
             if !addresses.is_empty() {
                 SERVED.note(host);
                 let list: Vec<_> = addresses.iter().map(|a| a.ip().to_string()).collect();
@@ -41,8 +44,16 @@ pub(super) async fn addresses(endpoint: &Endpoint, steps: &mut Steps) -> Result<
             }
             (true, format!("the name {host} has no address"))
         }
-        Ok(Err(e)) => (is_answer(&e), format!("the name {host} does not resolve: {e}")),
-        Err(_) => (false, format!("no DNS server answered for {host} within {}", failure::Spoken(patience))),
+        Looked::Told(Err(e)) => (is_answer(&e), format!("the name {host} does not resolve: {e}")),
+        Looked::Silent => (false, format!("no DNS server answered for {host} within {}", failure::Spoken(patience))),
+        Looked::Crowded => {
+            let waited = failure::Spoken(patience);
+            let words = format!(
+                "{host} was not looked up: for {waited} too many other names waited for an answer of this machine's resolver"
+            );
+            steps.note(&words);
+            return Err(Failure::ours(Ours::Resolver, words));
+        }
     };
     steps.note(&words);
     if failure::out_of_files() {
@@ -68,8 +79,8 @@ where
 
 async fn serves_another(others: &[String], steps: &Steps) -> bool {
     for host in others {
-        let looked = timeout(steps.left() / 2, lookup_host((host.as_str(), 0))).await;
-        if looked.is_ok_and(|found| found.is_ok_and(|mut found| found.next().is_some())) {
+        let looked = look_up(host, 0, steps.side, steps.left() / 2).await;
+        if matches!(looked, Looked::Told(Ok(found)) if !found.is_empty()) {
             return true;
         }
     }

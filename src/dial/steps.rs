@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use tokio::time::Instant;
 
-use super::failure::Spoken;
+use super::{failure::Spoken, lookup::Side, shape::Shape};
 use crate::model::{Observation, Phases, TlsFacts, TraceLine};
 
 /// Holds what an exchange has seen so far.
@@ -20,15 +20,20 @@ pub(super) struct Steps {
     pub(super) trace: Vec<TraceLine>,
     /// The address that was tried last.
     pub(super) peer: Option<SocketAddr>,
+    /// What the last connection tells of the way.
+    pub(super) shape: Option<Shape>,
     /// So many files are open that the connection is not kept for later.
     pub(super) crowded: bool,
+    /// Whose names are looked up.
+    pub(super) side: Side,
 }
 
 impl Steps {
     /// Begins now.
     pub(super) fn start(deadline: Instant) -> Self {
         let (started, phases) = (Instant::now(), Phases::default());
-        Self { started, deadline, phases, tls: None, trace: Vec::new(), peer: None, crowded: false }
+        let (trace, peer, side) = (Vec::new(), None, Side::default());
+        Self { started, deadline, phases, tls: None, trace, peer, shape: None, crowded: false, side }
     }
 
     /// Adds a line, up to [`Observation::TRACE_MAX`]; what was just said is not said again.
@@ -63,6 +68,7 @@ impl Steps {
     /// Forgets phases and handshake of an attempt that is made anew.
     pub(super) fn anew(&mut self) {
         self.phases = Phases::default();
+        self.shape = None;
         self.tls = None;
     }
 }

@@ -268,3 +268,13 @@ async fn the_servers_path_goes_before_its_own_requests_only() {
     assert_eq!(rancher.seen()[0].path, "/k8s/clusters/c-1/readyz?verbose");
     assert_eq!(other.seen()[0].path, "/readyz?verbose");
 }
+
+/// A thousand that wait for an answer are as many of these.
+#[tokio::test]
+async fn an_exchange_that_waits_is_small() {
+    let world = World::new(&["127.0.0.1"]).await;
+    let dialer = world.dialer("", "").await;
+    let ask = Ask::get(world.server.url("https", "/livez"), Trust::Cluster, Auth::Cluster);
+    let size = size_of_val(&exchange::run(&dialer.credentials, ask, Instant::now()));
+    assert!(size <= 12 << 10, "{size} bytes");
+}

@@ -1,10 +1,13 @@
 //! What the configuration says of a cluster.
 
+mod canary;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::canary::{CanaryConfig, Each, LeaseCanary, PodCanary, PullPolicy};
 use crate::{
     dial::DialConfig,
     model::{Job, KubeletVia, duration},
@@ -53,6 +56,9 @@ pub struct ClusterConfig {
     /// Scrape the components' own metrics; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrape: Option<ScrapeConfig>,
+    /// Do in the cluster what a user would do; off where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryConfig>,
 }
 
 /// `scrape:`.
@@ -157,6 +163,7 @@ impl ClusterConfig {
             labels: BTreeMap::new(),
             monitoring: None,
             scrape: None,
+            canary: None,
         }
     }
 }

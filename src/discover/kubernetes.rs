@@ -3,7 +3,7 @@
 //! Each part fails by itself: what could not be read stays as it was, with the reason, until that very part is read.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -307,8 +307,12 @@ fn with_what_was_known(
     now: Timestamp,
 ) -> Vec<NodeFact> {
     let known: HashMap<&str, &NodeFact> = before.iter().map(|n| (&*n.name, n)).collect();
+    let mut traits = HashSet::new();
     for node in &mut nodes {
-        let Some(known) = known.get(&*node.name) else { continue };
+        let Some(known) = known.get(&*node.name) else {
+            share(&mut node.traits, &mut traits);
+            continue;
+        };
         node.lease.clone_from(&known.lease);
         if node.conditions == known.conditions {
             node.conditions = known.conditions.clone();
@@ -316,6 +320,7 @@ fn with_what_was_known(
         if node.traits == known.traits {
             node.traits = known.traits.clone();
         }
+        share(&mut node.traits, &mut traits);
         let settled = known.passage().is_some() && node.passage().is_none();
         node.settled_at = if settled { Some(now) } else { known.settled_at };
     }
@@ -324,6 +329,14 @@ fn with_what_was_known(
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
     nodes.dedup_by(|a, b| a.name == b.name);
     nodes
+}
+
+/// Thousands of nodes have a few sets of traits between them: each is kept once.
+fn share<T: Clone + Eq + Hash>(traits: &mut T, all: &mut HashSet<T>) {
+    match all.get(traits) {
+        Some(same) => traits.clone_from(same),
+        None => drop(all.insert(traits.clone())),
+    }
 }
 
 /// From EndpointSlices, or before Kubernetes 1.21 and where they are forbidden from Endpoints.

@@ -110,6 +110,10 @@ fn condition(c: Condition) -> NodeCondition {
 
 /// Returns one line of at most so many characters.
 pub(super) fn shortened(text: &str, max: usize) -> String {
+    // Nearly always there is nothing to do, a hundred times a node.
+    if text.len() <= max && !text.contains(char::is_control) {
+        return text.to_owned();
+    }
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max + 1).collect();
     match line.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &line[..end]),

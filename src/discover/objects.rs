@@ -29,7 +29,29 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
 
 /// A time, or none where it is none that we can hold: Go's go on to the last second of 9999, ours end hours before.
 fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Option::<String>::deserialize(d)?.and_then(|text| text.parse().ok()))
+    /// A time where it stands: a node has half a dozen of them, and no copy of their text is needed.
+    struct Time(Option<Timestamp>);
+    struct Text;
+
+    impl serde::de::Visitor<'_> for Text {
+        type Value = Time;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a time")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Time, E> {
+            Ok(Time(text.parse().ok()))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Time {
+        fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            d.deserialize_str(Text)
+        }
+    }
+
+    Ok(Option::<Time>::deserialize(d)?.and_then(|time| time.0))
 }
 
 /// A port, or 0 where it is none.
@@ -246,7 +268,10 @@ impl Lease {
     ) -> Option<ObservedLease> {
         let renewed = self.spec.renew_time.as_deref()?;
         let told = date.and_then(|date| Some(age(renewed.parse().ok()?, date)));
-        let mark: String = format!("{renewed} {}", self.spec.holder_identity).chars().take(MARK_MAX).collect();
+        let mut mark = format!("{renewed} {}", self.spec.holder_identity);
+        if let Some((end, _)) = mark.char_indices().nth(MARK_MAX) {
+            mark.truncate(end);
+        }
         Some(ObservedLease::read(before, &mark, told, now))
     }
 }

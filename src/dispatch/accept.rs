@@ -74,6 +74,9 @@ impl Dispatch {
             Request::Acknowledge(id, by, answer) => {
                 let _ = answer.send(self.change_open(id, |incident| acknowledge(incident, &by, now)).await);
             }
+            Request::Report(report, answer) => {
+                let _ = answer.send(self.send_report(*report, now).await);
+            }
             Request::Withdraw(id, by, answer) => {
                 let _ = answer.send(self.change_open(id, |incident| withdraw(incident, &by, now)).await);
             }

@@ -167,6 +167,7 @@ impl Dispatch {
                 group_labels: settings.routing.group_labels(incident, receiver, &self.context),
                 route_labels: settings.routing.route_labels(incident, receiver, &self.context),
                 heard: incident.heard.get(receiver).copied(),
+                document: None,
             };
             for integration in settings.integrations.iter().filter(|i| i.receiver() == receiver && i.wants(told)) {
                 let unheard = incident.unheard.contains(&*integration.name);

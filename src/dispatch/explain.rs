@@ -173,7 +173,7 @@ fn family_of(name: &str) -> Option<Family> {
 
 /// No label that tells one from another differs.
 fn agree(alert: &Alert, finding: &Finding) -> bool {
-    const IDENTITY: [&str; 6] = ["instance", "node", "host", "job", "heartbeat", "rule"];
+    const IDENTITY: [&str; 8] = ["instance", "node", "host", "job", "heartbeat", "restore_drill", "rule", "canary"];
     IDENTITY.iter().all(|name| match (alert.labels.get(*name), finding.labels.get(*name)) {
         (Some(a), Some(b)) => a == b,
         _ => true,

@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     alerts::{Post, Refused},
+    report::Report,
     silence::SilenceError,
 };
 use crate::{model::Silence, store::Durability};
@@ -25,6 +26,8 @@ pub enum Request {
     Acknowledge(i64, String, oneshot::Sender<Option<Durability>>),
     /// Nobody looks after an incident any more: `(id, who says so)`; `None`: there is none that is open.
     Withdraw(i64, String, oneshot::Sender<Option<Durability>>),
+    /// The report of a month.
+    Report(Box<Report>, oneshot::Sender<Durability>),
 }
 
 /// Says that dispatch does not answer: it is stopping.
@@ -89,5 +92,13 @@ impl Submissions {
     /// When dispatch is stopping.
     pub async fn withdraw(&self, id: i64, by: &str) -> Result<Option<Durability>, Closed> {
         self.ask(|answer| Request::Withdraw(id, by.to_owned(), answer)).await
+    }
+
+    /// Hands in the report of a month; returns whether it is on disk in the outbox.
+    ///
+    /// # Errors
+    /// When dispatch is stopping.
+    pub async fn report(&self, report: Report) -> Result<Durability, Closed> {
+        self.ask(|answer| Request::Report(Box::new(report), answer)).await
     }
 }

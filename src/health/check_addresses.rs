@@ -7,6 +7,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use jiff::Timestamp;
+
 use super::{
     checks::{AWAITED, Check, NODES_NAMED, key},
     phrases,
@@ -83,13 +85,26 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
             found.retain(|f| !is_root(f));
         } else if is_all && down.len() >= CHECKS_MIN {
             let checks: Vec<&Check<'_>> = down.iter().map(|(c, _)| *c).collect();
-            let finding = finding(view, *peer, shape, &checks, &targets);
+            let mut finding = finding(view, *peer, shape, &checks, &targets);
+            let behind: Vec<String> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
+            if let Some(first) = behind.first() {
+                finding.headline = format!("{}; {first}", finding.headline);
+                finding.evidence.extend(behind.iter().map(|words| format!("{words}: what is behind {peer} is well")));
+            }
             found.iter_mut().filter(|f| is_root(f)).for_each(|f| f.caused_by = Some(finding.key.clone()));
             shared.push(finding);
         }
     }
     found.extend(shared);
     waits
+}
+
+/// A check by HTTP that every node answers since then: what an ingress serves past whatever stands before the nodes.
+fn answers_at_nodes(check: &Check<'_>, since: Timestamp) -> Option<String> {
+    let port = check.traits.nodes_port.filter(|_| check.traits.kind == "http")?;
+    let answers = |t: &&TargetView<'_>| t.is_up() && t.last.is_some_and(|o| o.started >= since);
+    let is_well = !check.all.is_empty() && check.all.iter().all(answers);
+    is_well.then(|| format!("{} on NodePort {port} answers on every node", check.name))
 }
 
 fn finding(

@@ -43,9 +43,10 @@ impl<'a> Check<'a> {
         self.traits.nodes_port.is_some()
     }
 
-    /// The host that it asks, where it is one.
+    /// The host that it asks, where it is one: a file and a program have none.
     fn host(&self) -> Option<&'a str> {
-        self.all.first().filter(|_| !self.is_at_nodes()).map(|t| t.host())
+        let is_here = matches!(self.traits.kind.as_str(), "file" | "exec");
+        self.all.first().filter(|_| !self.is_at_nodes() && !is_here).map(|t| t.host())
     }
 
     fn since(&self, now: Timestamp) -> Timestamp {

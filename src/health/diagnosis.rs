@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{check_addresses, checks, findings, picture::Picture, view::ClusterView};
+use super::{canary, check_addresses, checks, findings, picture::Picture, view::ClusterView};
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Job, Severity, State, Topic};
 
 /// Neighbours of a target that went down are probed at once: so long their answers are waited for, and no longer.
@@ -43,6 +43,9 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
     let (mut of_checks, mut waits) = checks::findings(view, &all_checks, &findings);
     waits |= check_addresses::explain(view, &all_checks, &mut of_checks);
     findings.extend(of_checks);
+    let (of_canary, canary_waits) = canary::findings(view, &findings);
+    waits |= canary_waits;
+    findings.extend(of_canary);
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);
     findings::tell_what_works(&picture, &mut findings);

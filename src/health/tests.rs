@@ -8,6 +8,7 @@ use crate::model::{Diagnosis, Finding, FindingKey};
 mod agreement;
 mod arbitrary;
 mod between;
+mod canary;
 mod checks;
 mod control_plane;
 mod etcd;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::phrases;
 use crate::model::{
-    ApiServerFacts, CertificateFact, ClusterSnapshot, EtcdFacts, Facts, Job, KubeletVia, Observation, ProbeSpec,
-    Reason, State, Target, Verdict, text,
+    ApiServerFacts, CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, Facts, Job, KubeletVia, Observation,
+    ProbeSpec, Reason, State, Target, Verdict, text,
 };
 
 /// A target as it stands.
@@ -36,6 +36,8 @@ pub struct ClusterView<'a> {
     pub targets: Vec<TargetView<'a>>,
     /// The checks that belong to it, in any order.
     pub checks: Vec<TargetView<'a>>,
+    /// How the canary stands; none where it is off.
+    pub canaries: &'a [CanaryStanding],
     /// What an API server last told.
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.

@@ -6,21 +6,28 @@ use std::{
     time::Duration,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Evidence;
+pub use super::evidence::ExpectConfig;
 pub use crate::discover::config::MonitoringConfig;
 use crate::{
     model::{
         Secret, Severity,
         cron::{self, Cron},
         duration,
+        on_calendar::OnCalendar,
+        one_or_many,
     },
     notify::{client, config::HttpConfig},
 };
 
 /// Pinging more often than this tells nobody more.
 const SWITCH_EVERY_MIN: Duration = Duration::from_secs(10);
+
+/// Schedules of one heartbeat; nobody means more, and all are looked at each second.
+const SCHEDULES_MAX: usize = 20;
 
 /// Labels that a heartbeat's series and alerts have of their own.
 pub const OWN_LABELS: [&str; 5] = ["heartbeat", "cluster", "state", "severity", "alertname"];
@@ -34,10 +41,13 @@ pub struct HeartbeatConfig {
     /// A success is due this long after the last one …
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
-    /// … or at these times: five fields of cron.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
-    /// The schedule's IANA time zone; default UTC.
+    /// … or at these times: five fields of cron, one or several …
+    #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<String>,
+    /// … or as timers of systemd have them, one or several; with `schedule` both count.
+    #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub on_calendar: Vec<String>,
+    /// The IANA time zone of both; default UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// So much later than due is still in time.
@@ -57,6 +67,12 @@ pub struct HeartbeatConfig {
     /// Of its alarm.
     #[serde(default = "critical")]
     pub severity: Severity,
+    /// What a success has to bring with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<ExpectConfig>,
+    /// It is not waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 fn grace() -> Duration {
@@ -107,9 +123,12 @@ impl SwitchConfig {
 
 impl HeartbeatConfig {
     /// What is wrong with it: `(key, why)`.
-    fn problem(&self) -> Option<(&'static str, String)> {
+    fn problem(&self) -> Option<(String, String)> {
         if self.severity == Severity::Info {
-            return Some(("severity", "must be critical or warning: a job that may fail needs no heartbeat".into()));
+            return Some((
+                "severity".into(),
+                "must be critical or warning: a job that may fail needs no heartbeat".into(),
+            ));
         }
         Terms::new(self).err()
     }
@@ -120,8 +139,25 @@ impl HeartbeatConfig {
 pub(super) enum Expect {
     /// So long after it at the latest.
     Every(Duration),
-    /// At every occurrence of a schedule.
-    Cron(Cron, TimeZone),
+    /// At every occurrence of any of these schedules, in this zone.
+    Schedules(Vec<Schedule>, TimeZone),
+}
+
+/// Times at which something is due.
+#[derive(Clone, Debug)]
+pub(super) enum Schedule {
+    Cron(Cron),
+    OnCalendar(OnCalendar),
+}
+
+impl Schedule {
+    /// The first of its times after a moment; `None`: there is none any more.
+    pub(super) fn after(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Cron(cron) => cron.after(at, zone),
+            Self::OnCalendar(calendar) => calendar.after(at, zone),
+        }
+    }
 }
 
 /// Holds what a heartbeat must keep to: its configuration, read once.
@@ -130,6 +166,7 @@ pub struct Terms {
     pub(super) expect: Expect,
     pub(super) grace: Duration,
     pub(super) max_duration: Option<Duration>,
+    pub(super) evidence: Option<Evidence>,
 }
 
 impl Terms {
@@ -137,26 +174,50 @@ impl Terms {
     ///
     /// # Errors
     /// The key that can't work, and why.
-    pub fn new(config: &HeartbeatConfig) -> Result<Self, (&'static str, String)> {
-        let expect = match (config.every, &config.schedule) {
-            (Some(_), Some(_)) => return Err(("every", "give every or schedule, not both".into())),
-            (None, None) => return Err(("", "when is it due? Give every: 24h or schedule: \"0 3 * * *\"".into())),
-            (Some(every), None) if every < Duration::from_secs(1) => {
-                return Err(("every", "must be at least 1s".into()));
-            }
-            (Some(_), None) if config.timezone.is_some() => {
-                return Err(("timezone", "belongs to a schedule; every counts from the last success".into()));
-            }
-            (Some(every), None) => Expect::Every(every),
-            (None, Some(schedule)) => {
-                let cron = Cron::parse(schedule).map_err(|why| ("schedule", why))?;
-                Expect::Cron(cron, cron::zone(config.timezone.as_deref()).map_err(|why| ("timezone", why))?)
-            }
-        };
+    pub fn new(config: &HeartbeatConfig) -> Result<Self, (String, String)> {
+        let expect = Expect::new(config)?;
         if config.max_duration.is_some_and(|d| d.is_zero()) {
-            return Err(("max_duration", "must be longer than nothing".into()));
+            return Err(("max_duration".into(), "must be longer than nothing".into()));
         }
-        Ok(Self { expect, grace: config.grace, max_duration: config.max_duration })
+        let evidence = config.expect.as_ref().map(Evidence::new).transpose()?;
+        Ok(Self { expect, grace: config.grace, max_duration: config.max_duration, evidence })
+    }
+}
+
+impl Expect {
+    fn new(config: &HeartbeatConfig) -> Result<Self, (String, String)> {
+        let wrong = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
+        let (crons, calendars) = (&config.schedule, &config.on_calendar);
+        let scheduled = crons.len() + calendars.len();
+        match config.every {
+            Some(_) if !crons.is_empty() => return wrong("every", "give every or schedule, not both"),
+            Some(_) if !calendars.is_empty() => return wrong("every", "give every or on_calendar, not both"),
+            Some(every) if every < Duration::from_secs(1) => return wrong("every", "must be at least 1s"),
+            Some(_) if config.timezone.is_some() => {
+                return wrong("timezone", "belongs to a schedule; every counts from the last success");
+            }
+            Some(every) => return Ok(Self::Every(every)),
+            None if scheduled == 0 => {
+                return wrong("", "when is it due? Give every: 24h, schedule: \"0 3 * * *\" or on_calendar: daily");
+            }
+            None if scheduled > SCHEDULES_MAX => {
+                return wrong("", &format!("has more than {SCHEDULES_MAX} schedules"));
+            }
+            None => {}
+        }
+        // A list says which of them it is.
+        let at =
+            |key: &str, i: usize, all: &[String]| if all.len() > 1 { format!("{key}[{i}]") } else { key.to_owned() };
+        let mut schedules = Vec::with_capacity(scheduled);
+        for (i, text) in crons.iter().enumerate() {
+            schedules.push(Schedule::Cron(Cron::parse(text).map_err(|why| (at("schedule", i, crons), why))?));
+        }
+        for (i, text) in calendars.iter().enumerate() {
+            let calendar = OnCalendar::parse(text).map_err(|why| (at("on_calendar", i, calendars), why))?;
+            schedules.push(Schedule::OnCalendar(calendar));
+        }
+        let zone = cron::zone(config.timezone.as_deref()).map_err(|why| ("timezone".to_owned(), why))?;
+        Ok(Self::Schedules(schedules, zone))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a heartbeat stands. Pure; the time is an argument.
 //!
-//! One standing at a time, the most certain first: it said itself that it **failed**; it runs **too long**; it is
+//! One standing at a time, the most certain first: it is **paused**; it said itself that it **failed**; it runs **too long**; it is
 //! **late**; else it runs, is well, or is new. It follows from what was pinged alone, so that a restart judges as before.
 //!
 //! Never held against a job:
@@ -44,12 +44,21 @@ pub enum Standing {
     Failed,
     /// It has begun and does not end.
     TooLong,
+    /// Nobody waits for it.
+    Paused,
 }
 
 impl Standing {
     /// Every one.
-    pub const ALL: [Standing; 6] =
-        [Standing::New, Standing::Ok, Standing::Running, Standing::Late, Standing::Failed, Standing::TooLong];
+    pub const ALL: [Standing; 7] = [
+        Standing::New,
+        Standing::Ok,
+        Standing::Running,
+        Standing::Late,
+        Standing::Failed,
+        Standing::TooLong,
+        Standing::Paused,
+    ];
 
     /// Returns the label `state`.
     pub fn as_str(self) -> &'static str {
@@ -60,6 +69,7 @@ impl Standing {
             Standing::Late => "late",
             Standing::Failed => "failed",
             Standing::TooLong => "too_long",
+            Standing::Paused => "paused",
         }
     }
 
@@ -74,7 +84,9 @@ impl Terms {
     fn after(&self, at: Timestamp) -> Timestamp {
         match &self.expect {
             Expect::Every(every) => plus(at, *every),
-            Expect::Cron(cron, zone) => cron.after(at, zone).unwrap_or(Timestamp::MAX),
+            Expect::Schedules(schedules, zone) => {
+                schedules.iter().filter_map(|s| s.after(at, zone)).min().unwrap_or(Timestamp::MAX)
+            }
         }
     }
 
@@ -107,6 +119,9 @@ pub fn judge(terms: &Terms, state: &State, now: Timestamp, blind: &[Blind]) -> J
         due_by = due_by.max(plus(began, longest));
     }
     let judged = |standing, since| Judged { standing, due_by, since, excused };
+    if let Some(paused) = &state.paused {
+        return judged(Standing::Paused, paused.at);
+    }
     if let Some(at) = state.failed_at {
         return judged(Standing::Failed, at);
     }
@@ -135,7 +150,7 @@ fn due_by(terms: &Terms, base: Timestamp, blind: &[Blind]) -> (Timestamp, Option
     // A report comes around its due time: before it as much as after it; at a scheduled minute not before.
     let (due, early) = match terms.expect {
         Expect::Every(_) => (terms.after(base), terms.grace),
-        Expect::Cron(..) => (terms.after(plus(base, CLOCKS_APART)), CLOCKS_APART),
+        Expect::Schedules(..) => (terms.after(plus(base, CLOCKS_APART)), CLOCKS_APART),
     };
     let earliest = due.checked_sub(early).unwrap_or(Timestamp::MIN);
     let second = terms.overdue(terms.after(plus(due, early)));

@@ -18,13 +18,11 @@ const QUOTED_LINE_BYTES: usize = 300;
 
 /// Returns what is expected: `every 1 day`, `at "0 3 * * *" in Europe/Paris`.
 pub fn expected(config: &HeartbeatConfig) -> String {
-    match (&config.every, &config.schedule) {
-        (Some(every), _) => format!("every {}", text::duration(*every)),
-        (None, Some(schedule)) => {
-            format!("at \"{schedule}\" in {}", config.timezone.as_deref().unwrap_or("UTC"))
-        }
-        (None, None) => String::new(),
+    if let Some(every) = config.every {
+        return format!("every {}", text::duration(every));
     }
+    let all: Vec<String> = config.schedule.iter().chain(&config.on_calendar).map(|s| format!("\"{s}\"")).collect();
+    format!("at {} in {}", all.join(" or "), config.timezone.as_deref().unwrap_or("UTC"))
 }
 
 /// Returns what is wrong with a heartbeat, where anything is.
@@ -37,6 +35,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
         Some(at) => format!("last success {}", moment(at)),
     };
     let failure = state.newest(|p| p.kind == Kind::Fail);
+    let refused = failure.map_or("", |p| p.refused.as_str());
     let (alert, headline, first_step) = match judged.standing {
         Standing::Late => (
             AlertName::HeartbeatLate,
@@ -47,10 +46,15 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
         Standing::Failed => (
             AlertName::HeartbeatFailed,
             match failure.and_then(|p| p.exit_status) {
+                _ if !refused.is_empty() => format!("the job {name} reported in, but {refused}; {last}"),
                 Some(status) => format!("the job {name} failed with exit status {status}; {last}"),
                 None => format!("the job {name} says that it failed; {last}"),
             },
-            "read what it sent (below, and on the page) and its own log; its next success ends this",
+            if refused.is_empty() {
+                "read what it sent (below, and on the page) and its own log; its next success ends this"
+            } else {
+                "look at what it made (is it complete, can it be restored?) and at its own log; its next success ends this"
+            },
         ),
         Standing::TooLong => (
             AlertName::HeartbeatTooLong,
@@ -65,7 +69,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
             },
             "look whether it still makes progress or waits for something (a lock, a mount, a peer) before you end it",
         ),
-        Standing::New | Standing::Ok | Standing::Running => return None,
+        Standing::New | Standing::Ok | Standing::Running | Standing::Paused => return None,
     };
     let mut evidence = vec![format!("expected {expected}, with a grace of {}; {last}", text::duration(config.grace))];
     if let Some(duration) = state.duration.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()) {

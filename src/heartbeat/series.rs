@@ -30,6 +30,9 @@ pub fn of_heartbeat(config: &HeartbeatConfig, state: &State, judged: &Judged, at
     if let Some(seconds) = state.duration {
         put("dogwatch_heartbeat_duration_seconds", &[], seconds);
     }
+    if let Some(bytes) = state.size {
+        put("dogwatch_heartbeat_size_bytes", &[], bytes);
+    }
     samples
 }
 

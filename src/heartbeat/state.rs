@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Ping};
+use super::{
+    Kind, Ping,
+    evidence::{Evidence, SIZES_MAX},
+};
 
 /// Pings that are kept of one job.
 pub const PINGS_MAX: usize = 20;
@@ -35,8 +38,24 @@ pub struct State {
     pub failed_at: Option<Timestamp>,
     /// Seconds from start to success, the last time both were told.
     pub duration: Option<f64>,
+    /// Bytes of what it last reported, taken for a success or not.
+    pub size: Option<f64>,
+    /// Bytes of what its last successes reported, oldest first: what is usual.
+    pub sizes: VecDeque<f64>,
+    /// Nobody waits for it: since when, and by whom.
+    pub paused: Option<Paused>,
     /// The last pings, oldest first.
     pub pings: VecDeque<Ping>,
+}
+
+/// Says that nobody waits for a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Paused {
+    /// Since when.
+    pub at: Timestamp,
+    /// Who said so; empty: the configuration.
+    pub by: String,
 }
 
 impl State {
@@ -46,12 +65,51 @@ impl State {
     }
 
     /// Puts it under what is configured now. Returns true where that is new.
-    pub fn adopt(&mut self, expects: &str, now: Timestamp) -> bool {
+    pub fn adopt(&mut self, expects: &str, paused: bool, now: Timestamp) -> bool {
         let new = self.retired || self.expects != expects;
         if new {
             (self.since, self.expects, self.retired) = (now, expects.into(), false);
         }
+        let by_configuration = self.paused.as_ref().is_some_and(|p| p.by.is_empty());
+        match (paused, &self.paused) {
+            (true, None) => self.paused = Some(Paused { at: now, by: String::new() }),
+            (false, Some(_)) if by_configuration => drop(self.resume(now)),
+            // Whoever paused it resumes it.
+            _ => return new,
+        }
+        true
+    }
+
+    /// Waits for it no more. Returns false where that is so already.
+    pub fn pause(&mut self, by: &str, now: Timestamp) -> bool {
+        let new = self.paused.is_none();
+        if new {
+            self.paused = Some(Paused { at: now, by: by.into() });
+        }
         new
+    }
+
+    /// Waits for it again, as from a new beginning: what failed or began before is over, and no size is usual. Returns
+    /// false where it is waited for already.
+    pub fn resume(&mut self, now: Timestamp) -> bool {
+        if self.paused.take().is_none() {
+            return false;
+        }
+        self.since = now;
+        (self.failed_at, self.started_at, self.began_at) = (None, None, None);
+        self.sizes.clear();
+        true
+    }
+
+    /// Holds a ping against what a success has to bring: one that lacks it becomes a failure.
+    pub fn weigh(&self, evidence: &Evidence, ping: &mut Ping) {
+        if ping.kind == Kind::Success {
+            let weighed = evidence.weigh(&ping.body, &self.sizes);
+            (ping.size, ping.refused) = (weighed.size, weighed.refused);
+            if !ping.refused.is_empty() {
+                ping.kind = Kind::Fail;
+            }
+        }
     }
 
     /// Takes in a ping.
@@ -62,6 +120,13 @@ impl State {
             self.began_at = None;
             let ran = self.started_at.take().map(|start| at.duration_since(start).as_secs_f64().max(0.0));
             ping.duration_seconds = ran;
+        }
+        self.size = ping.size.or(self.size);
+        if let (Kind::Success, Some(size)) = (ping.kind, ping.size) {
+            self.sizes.push_back(size);
+            while self.sizes.len() > SIZES_MAX {
+                self.sizes.pop_front();
+            }
         }
         match ping.kind {
             Kind::Start => {
@@ -97,6 +162,7 @@ impl State {
             self.began_at.as_mut(),
             self.last_success.as_mut(),
             self.failed_at.as_mut(),
+            self.paused.as_mut().map(|p| &mut p.at),
         ];
         let mut changed = false;
         for at in times.into_iter().flatten().filter(|at| **at > now) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{state::State, *};
 use crate::{
     model::{AlertName, Vantage},
-    store::StorageConfig,
+    store::{Durability, StorageConfig},
     telemetry::Metrics,
 };
 
@@ -60,7 +60,8 @@ async fn real<T>(waits: impl Future<Output = T>) -> T {
 impl Watch {
     async fn ping(&self, kind: Kind) {
         let ping = Ping { body: "words".into(), ..Ping::new(Timestamp::UNIX_EPOCH, kind) };
-        assert_eq!(real(self.heartbeats.ping(TOKEN, ping)).await, Ok(Durability::Durable));
+        let taken = Taken { kept: Durability::Durable, refused: String::new() };
+        assert_eq!(real(self.heartbeats.ping(TOKEN, ping)).await, Ok(taken));
     }
 
     /// The names of what is found after some time, which passes at once.
@@ -205,7 +206,7 @@ async fn pings_at_once_are_all_remembered() {
         tokio::spawn(async move { heartbeats.ping(TOKEN, ping).await })
     };
     for answer in futures_util::future::join_all((0..PINGS_MAX).map(ping)).await {
-        assert_eq!(answer.unwrap(), Ok(Durability::Durable));
+        assert_eq!(answer.unwrap().unwrap().kept, Durability::Durable);
     }
     let before = watch.heartbeats.views();
     tokio::time::pause();
@@ -237,7 +238,7 @@ async fn another_configuration_keeps_what_is_remembered() {
     let token = dir.path().join("token").display().to_string();
     let configure = |watch: &Watch, jobs: &[&str]| {
         let job = |job: &&str| serde_saphyr::from_str(&format!("{{token_file: {token}, {job}}}")).unwrap();
-        watch.heartbeats.configure(Configured::new(jobs.iter().map(job).collect(), BTreeMap::new()));
+        watch.heartbeats.configure(Configured::new(jobs.iter().map(job).collect(), BTreeMap::new(), Vec::new()));
     };
     watch.ping(Kind::Fail).await;
     assert_eq!(watch.after(1).await, [AlertName::HeartbeatFailed]);

@@ -14,7 +14,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::config::{HeartbeatConfig, MonitoringConfig};
+use super::{
+    config::{HeartbeatConfig, MonitoringConfig},
+    restore::config::RestoreDrillConfig,
+};
 use crate::model::secret;
 
 /// A shorter token can be guessed.
@@ -31,6 +34,7 @@ pub const READ_EVERY: Duration = Duration::from_secs(5);
 enum Owner {
     Job(String),
     Cluster(Arc<str>),
+    RestoreDrill(String),
 }
 
 /// A token's file and what was last found in it.
@@ -49,11 +53,16 @@ pub struct Tokens(RwLock<Vec<Entry>>);
 
 impl Tokens {
     /// Reads the tokens of a configuration.
-    pub fn new(jobs: &[HeartbeatConfig], monitoring: &BTreeMap<Arc<str>, MonitoringConfig>) -> Self {
+    pub fn new(
+        jobs: &[HeartbeatConfig],
+        monitoring: &BTreeMap<Arc<str>, MonitoringConfig>,
+        drills: &[RestoreDrillConfig],
+    ) -> Self {
         let jobs = jobs.iter().map(|j| (j.token_file.clone(), Owner::Job(j.name.clone())));
         let clusters = monitoring.iter().map(|(c, m)| (m.token_file.clone(), Owner::Cluster(c.clone())));
+        let drills = drills.iter().map(|d| (d.token_file.clone(), Owner::RestoreDrill(d.name.clone())));
         let entry = |(file, owner)| Entry { file, owner, hash: None, problem: None };
-        let tokens = Self(RwLock::new(jobs.chain(clusters).map(entry).collect()));
+        let tokens = Self(RwLock::new(jobs.chain(clusters).chain(drills).map(entry).collect()));
         tokens.read_files();
         tokens
     }
@@ -62,7 +71,15 @@ impl Tokens {
     pub fn job_of(&self, token: &str) -> Option<String> {
         match self.owner(token)? {
             Owner::Job(name) => Some(name),
-            Owner::Cluster(_) => None,
+            Owner::Cluster(_) | Owner::RestoreDrill(_) => None,
+        }
+    }
+
+    /// Returns the restore drill that a token is of.
+    pub fn restore_of(&self, token: &str) -> Option<String> {
+        match self.owner(token)? {
+            Owner::RestoreDrill(name) => Some(name),
+            Owner::Job(_) | Owner::Cluster(_) => None,
         }
     }
 
@@ -70,7 +87,7 @@ impl Tokens {
     pub fn cluster_of(&self, token: &str) -> Option<Arc<str>> {
         match self.owner(token)? {
             Owner::Cluster(name) => Some(name),
-            Owner::Job(_) => None,
+            Owner::Job(_) | Owner::RestoreDrill(_) => None,
         }
     }
 
@@ -169,7 +186,7 @@ mod tests {
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         std::fs::write(&a, format!("{ONE}\n")).unwrap();
         let monitoring = serde_json::from_value(serde_json::json!({"token_file": b})).unwrap();
-        let tokens = Tokens::new(&[job("backup", &a)], &BTreeMap::from([("prod".into(), monitoring)]));
+        let tokens = Tokens::new(&[job("backup", &a)], &BTreeMap::from([("prod".into(), monitoring)]), &[]);
         assert_eq!(tokens.job_of(ONE).as_deref(), Some("backup"));
         assert_eq!(tokens.cluster_of(ONE), None, "a job is no cluster");
         assert_eq!(tokens.job_of(OTHER), None);
@@ -197,7 +214,7 @@ mod tests {
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         std::fs::write(&a, ONE).unwrap();
         std::fs::write(&b, ONE).unwrap();
-        let tokens = Tokens::new(&[job("first", &a), job("second", &b)], &BTreeMap::new());
+        let tokens = Tokens::new(&[job("first", &a), job("second", &b)], &BTreeMap::new(), &[]);
         assert_eq!(tokens.job_of(ONE).as_deref(), Some("first"));
         std::fs::write(&b, OTHER).unwrap();
         tokens.read_files();

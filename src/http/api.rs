@@ -187,11 +187,11 @@ pub async fn heartbeats(State(web): State<Web>) -> Response {
     shown(StatusCode::OK, &serde_json::json!({"heartbeats": web.heartbeats.views()}))
 }
 
-/// Says who says that he looks after an incident.
+/// Says who does something: looks after an incident, pauses a heartbeat.
 #[derive(Default, serde::Deserialize)]
 pub struct AcknowledgeBody {
     #[serde(default)]
-    by: String,
+    pub(super) by: String,
 }
 
 /// Answers `POST /api/dogwatch/v1/incidents/{id}/acknowledge`, as JSON `{"by": "…"}`

@@ -141,7 +141,8 @@ pub async fn page(State(web): State<Web>, params: Params) -> Response {
         Ok(asked) => asked,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    match report::gather(&web.store, &asked).await {
+    let restore_drills = web.heartbeats.restore_views().into_iter().map(|view| view.name).collect();
+    match report::gather(&web.store, &Asked { restore_drills, ..asked }).await {
         Ok(report) => page_answer(report::html(&report, Some(&root(&web.external_url)))),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
@@ -156,7 +157,14 @@ fn asked(parameters: &[(String, String)], slos: &[SloConfig], now: Timestamp) ->
         None => now.to_zoned(zone.clone()).date().first_of_month(),
     };
     let (day, span) = months(first, 1, &zone).pop().ok_or_else(|| format!("{first} is too far away"))?;
-    Ok(Asked { title: day.strftime("%B %Y").to_string(), span, zone, slos: slos.to_vec(), now })
+    Ok(Asked {
+        title: day.strftime("%B %Y").to_string(),
+        span,
+        zone,
+        slos: slos.to_vec(),
+        restore_drills: Vec::new(),
+        now,
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 
@@ -17,11 +17,10 @@ use super::{
     api_v1::Params,
     asker::Asker,
     audit::{self, Did},
-    incidents, lost, missing_incident,
+    heartbeats, incidents, lost, missing_incident,
     notes::{self, NoteError},
-    page,
     page::{AcknowledgeForm, AlertsPage, NoteForm, SilenceForm, SilencesPage, Wrong},
-    page_answer,
+    page_answer, shown,
 };
 use crate::{dispatch::submissions::Closed, store::Durability};
 
@@ -39,6 +38,9 @@ pub fn router() -> Router<Web> {
         .route("/incidents/{id}/acknowledge", get(ask_acknowledge).post(acknowledge))
         .route("/incidents/{id}/withdraw", post(withdraw))
         .route("/incidents/{id}/note", get(ask_note).post(add_note))
+        .route("/heartbeats", get(heartbeats::page))
+        .route("/heartbeats/{name}/pause", post(heartbeats::pause))
+        .route("/heartbeats/{name}/resume", post(heartbeats::resume))
         .layer(DefaultBodyLimit::max(BODY_MAX))
 }
 
@@ -183,10 +185,6 @@ fn changed(web: &Web, asker: &Asker, id: i64, kept: Result<Option<Durability>, C
         Ok(None) => lost(web, asker, &format!("There is no open incident {id}.")),
         Err(closed) => stopping(closed),
     }
-}
-
-fn shown(web: &Web, path: &str) -> Response {
-    Redirect::to(&format!("{}{path}", page::root(&web.external_url))).into_response()
 }
 
 fn stopping(closed: Closed) -> Response {

@@ -12,6 +12,7 @@ mod incident;
 mod incidents;
 mod own;
 mod past;
+mod restore;
 mod silence;
 mod silences;
 mod target;
@@ -25,6 +26,7 @@ use url::Url;
 
 pub use alerts::AlertsPage;
 pub use audit::AuditPage;
+pub use heartbeats::HeartbeatsPage;
 pub use home::Home;
 pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage, NoteForm};
 pub use incidents::IncidentsPage;
@@ -86,6 +88,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "incidents.html" => Some(include_str!("templates/incidents.html").to_owned()),
             "alerts.html" => Some(include_str!("templates/alerts.html").to_owned()),
             "silences.html" => Some(include_str!("templates/silences.html").to_owned()),
+            "heartbeats.html" => Some(include_str!("templates/heartbeats.html").to_owned()),
             "silence.html" => Some(include_str!("templates/silence.html").to_owned()),
             "runbook.html" => Some(include_str!("templates/runbook.html").to_owned()),
             "acknowledge.html" => Some(include_str!("templates/acknowledge.html").to_owned()),

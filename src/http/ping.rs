@@ -1,4 +1,5 @@
-//! `/ping/<token>[/start|/fail|/log|/<exit status>]`: jobs report in, as to healthchecks.io. GET, HEAD or POST; what a POST
+//! `/ping/<token>[/start|/fail|/log|/<exit status>]`: jobs report in, as to healthchecks.io; with the token of a restore drill
+//! `/ping/<token>/{start|step/NAME|data-time/TIME|done|fail}`. GET, HEAD or POST; what a POST
 //! brings is kept as evidence. Who logs in by a token of scope `ping` writes the heartbeat's name where its token would be. Answered after the store has it. The token is never logged and never shown.
 
 use std::time::Duration;
@@ -13,9 +14,9 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use super::{Web, asker::Asker, login::bearer};
+use super::{Web, asker::Asker, login::bearer, restore};
 use crate::{
-    heartbeat::{BODY_MAX, Kind, Ping},
+    heartbeat::{BODY_MAX, Kind, Ping, Taken},
     model::text,
     store::Durability,
 };
@@ -42,6 +43,12 @@ async fn take(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if let Some((drill, rest)) = restore::of(&web, &asker, &what) {
+        let (tail, cut) = read(body).await;
+        let secret = what.split('/').next().unwrap_or_default();
+        let secret = if asker.caller.may_ping() { bearer(&headers).unwrap_or_default() } else { secret };
+        return restore::take(&web, &drill, &rest, &without_token(&text(&tail), secret, cut)).await;
+    }
     let Some((token, kind, exit_status)) = pinged(&what) else {
         let text = "What follows the token is start, fail, log or an exit status from 0 to 255.\n";
         return (StatusCode::BAD_REQUEST, text).into_response();
@@ -61,9 +68,13 @@ async fn take(
         web.heartbeats.ping(token, ping).await
     };
     match taken {
-        Ok(Durability::Durable) => "OK\n".into_response(),
+        Ok(Taken { kept: Durability::Durable, refused }) if refused.is_empty() => "OK\n".into_response(),
+        // The ping has arrived; what is wrong is not for its sender's exit status to say.
+        Ok(Taken { kept: Durability::Durable, refused }) => {
+            format!("Taken, but as a failure: {}\n", text::one_line(&refused)).into_response()
+        }
         // A success for the caller, whose job is not to blame for our disk.
-        Ok(Durability::Buffered) => {
+        Ok(Taken { kept: Durability::Buffered, .. }) => {
             let text = "OK, but only in memory: the watchdog can't write to its disk now.\n";
             (StatusCode::ACCEPTED, text).into_response()
         }

@@ -17,8 +17,8 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
-        CHECKS, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job, LiveCluster,
-        LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
+        CHECKS, CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job,
+        LiveCluster, LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -50,6 +50,8 @@ pub enum ClusterNews {
     Told(ClusterUpdate),
     /// The checks of one that is watched: all of them.
     Checks(Arc<str>, Vec<Target>),
+    /// How the canary of one stands, in all of its forms and places; none: it is off.
+    Canary(Arc<str>, Arc<[CanaryStanding]>),
     /// One that is not watched any more.
     Unwatch(Arc<str>),
 }
@@ -110,6 +112,16 @@ impl Watched {
     }
 }
 
+/// What came of an observation.
+pub struct Observed<'a> {
+    /// Of whom it was.
+    pub watched: &'a mut Watched,
+    /// What that told before.
+    pub before: Arc<[Sample]>,
+    /// Its verdict has changed.
+    pub change: Option<VerdictChange>,
+}
+
 /// One cluster.
 pub struct Cluster {
     /// Its name in the configuration.
@@ -122,6 +134,8 @@ pub struct Cluster {
     pub gaps: Arc<[Gap]>,
     /// Why it can't be watched at all.
     pub problem: Option<String>,
+    /// How its canary stands.
+    pub canaries: Arc<[CanaryStanding]>,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// What discovery last told of them, and the checks of the configuration: together the targets.
@@ -157,6 +171,7 @@ impl Cluster {
             own_certificates: Vec::new(),
             gaps: Arc::default(),
             problem: None,
+            canaries: Arc::default(),
             watched: BTreeMap::new(),
             discovered: Vec::new(),
             checks: Vec::new(),
@@ -177,8 +192,9 @@ impl Cluster {
         *self.name == *CHECKS
     }
 
-    /// Takes in an observation; gives the change of verdict, if there is one.
-    pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<VerdictChange> {
+    /// Takes in an observation of one of its targets. Gives that with the change of its verdict, if there is one, and with
+    /// the samples that it told before.
+    pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<Observed<'_>> {
         self.learn_members(&o);
         let watched = self.watched.get_mut(&o.target.key)?;
         let outcome = match &o.failure {
@@ -197,12 +213,11 @@ impl Cluster {
             }
         }
         let state = watched.tracker.verdict().state;
+        let before = std::mem::take(&mut watched.samples);
         watched.samples = match &o.failure {
             // Only what is shown of it: the probe says nothing of its target.
-            Some(failure) if failure.ours.is_some() => {
-                samples::of_verdict(&watched.target, state, now, &watched.samples)
-            }
-            _ => samples::of_observation(&o, state, &watched.samples),
+            Some(failure) if failure.ours.is_some() => samples::of_verdict(&watched.target, state, now, &before),
+            _ => samples::of_observation(&o, state, &before),
         };
         // Overlapping probes may end out of turn: the newest start is what is known last.
         if watched.last.as_ref().is_none_or(|last| last.started <= o.started) {
@@ -212,13 +227,13 @@ impl Cluster {
             watched.last = Some(o);
         }
         self.dirty |= from.is_some() || watched.tracker.verdict().state != State::Up;
-        from.map(|from| watched.change(from, now))
+        Some(Observed { change: from.map(|from| watched.change(from, now)), watched, before })
     }
 
     /// Adds to an answer what earlier ones of the same target told, where only both together tell something.
     pub fn remember(&self, o: &mut Observation) {
-        let before = self.watched.get(&o.target.key).and_then(|w| w.seen.as_ref());
-        if let (Facts::Etcd(facts), Some(before)) = (&mut o.facts, before)
+        let Facts::Etcd(facts) = &mut o.facts else { return };
+        if let Some(before) = self.watched.get(&o.target.key).and_then(|w| w.seen.as_ref())
             && let Facts::Etcd(earlier) = &before.facts
             && before.started < o.started
         {
@@ -304,6 +319,7 @@ impl Cluster {
             now,
             targets,
             checks,
+            canaries: &self.canaries,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
             vantage_ok: vantage_ok && !self.is_hidden(),
@@ -350,8 +366,13 @@ impl Cluster {
     }
 
     fn samples_of(&self, view: &ClusterView<'_>) -> Arc<[Sample]> {
-        let (quorum, own) = (health::quorum(view), &self.own_certificates);
-        samples::of_cluster(&self.name, self.labels(), &self.snapshot, own, quorum, view.now, &self.written)
+        let told = samples::OfCluster {
+            snapshot: &self.snapshot,
+            own: &self.own_certificates,
+            quorum: health::quorum(view),
+            canaries: &self.canaries,
+        };
+        samples::of_cluster(&self.name, self.labels(), &told, view.now, &self.written)
     }
 
     /// Returns them, and the series of its nodes.
@@ -370,6 +391,7 @@ impl Cluster {
             snapshot: self.snapshot.clone(),
             targets: self.watched.iter().map(|(k, w)| (k.clone(), w.live())).collect(),
             gaps: self.gaps.clone(),
+            canaries: self.canaries.clone(),
             samples,
             node_samples,
         }

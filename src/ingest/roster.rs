@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Cluster, ClusterUpdate, Ingest, Watched, remember, samples};
 use crate::{
     health::VerdictTracker,
-    model::{Target, TargetKey},
+    model::{CanaryStanding, Target, TargetKey},
     schedule::Command,
 };
 
@@ -75,6 +75,19 @@ impl Ingest {
             cluster.told_at.get_or_insert(mono);
         }
         self.follow(name, now);
+    }
+
+    /// Takes how the canary of a cluster stands.
+    pub(super) fn canary(&mut self, name: &Arc<str>, canaries: Arc<[CanaryStanding]>) {
+        let now = self.parts.clock.wall();
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        cluster.canaries = canaries;
+        cluster.dirty = true;
+        let samples = cluster.samples(now);
+        if let Some(live) = self.parts.live.write().clusters.get_mut(name) {
+            live.canaries = cluster.canaries.clone();
+            live.samples = samples;
+        }
     }
 
     /// Makes the targets of a cluster those that were discovered and its checks.

@@ -2,6 +2,8 @@
 //!
 //! A target tells the same series with every probe: their label sets are made once and taken over from the samples before.
 
+mod canary;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -9,8 +11,8 @@ use jiff::Timestamp;
 use crate::{
     health::Quorum,
     model::{
-        CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, NodeFact, Observation,
-        Passage, Sample, State, Target, TlsFacts,
+        CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdVia, Facts, Job, KubeletVia, Labels, NodeFact,
+        Observation, Passage, Sample, State, Target, TlsFacts,
     },
 };
 
@@ -276,22 +278,35 @@ fn excuse(node: &NodeFact, is_stranger: bool, now: Timestamp) -> Option<&'static
     }
 }
 
+/// What is known of a cluster as a whole.
+#[derive(Clone, Copy)]
+pub struct OfCluster<'a> {
+    /// What an API server last told.
+    pub snapshot: &'a ClusterSnapshot,
+    /// Our own client certificates.
+    pub own: &'a [CertificateFact],
+    /// How etcd stands.
+    pub quorum: Option<Quorum>,
+    /// How the canary stands.
+    pub canaries: &'a [CanaryStanding],
+}
+
 /// Returns the series of a cluster as a whole: leases of leaders as the API server last told, our own certificates, quorum.
 /// `before` is what was told of it last.
 pub fn of_cluster(
     cluster: &str,
     labels: &std::collections::BTreeMap<String, String>,
-    snapshot: &ClusterSnapshot,
-    own: &[CertificateFact],
-    quorum: Option<Quorum>,
+    told: &OfCluster<'_>,
     now: Timestamp,
     before: &[Sample],
 ) -> Arc<[Sample]> {
+    let OfCluster { snapshot, own, quorum, canaries } = *told;
     let mut s = SampleBuilder::new(base_of(cluster, labels), now, before, 16);
     of_certificates(&mut s, own);
     if let Some(q) = quorum {
         put_quorum(&mut s, q);
     }
+    canary::put(&mut s, canaries);
     // Never read, it is as old as the attempts: an alert on it must be able to fire.
     let Some(known_since) = snapshot.known_since() else { return s.samples.into() };
     s.seconds("dogwatch_discovery_age_seconds", &[], since(known_since, now));

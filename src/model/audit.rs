@@ -15,7 +15,7 @@ pub struct AuditEntry {
     /// From which address; before proxies that are trusted.
     pub address: String,
     /// What: `silence`, `end silence`, `acknowledge`, `withdraw`, `note`, `reload`, `post alerts`, `login`, `logout`,
-    /// `refused login`.
+    /// `refused login`, `pause heartbeat`, `resume heartbeat`, `open restore drill`.
     pub action: String,
     /// With what: the id of an incident or a silence, an issuer's name of who logged in; empty where there is none.
     pub subject: String,

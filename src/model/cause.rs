@@ -189,6 +189,8 @@ table! {
     ChecksFailing: Cause { apart: true, ..ROOT };
     /// A check of the configuration fails.
     CheckFailing: Cause { apart: true, ..ROOT };
+    /// The canary fails: what a user of the cluster would do does not work.
+    CanaryFailing: Cause { apart: true, ..ROOT };
     /// The kubelet can't be reached from here, yet its lease is fresh.
     KubeletUnreachable: Cause { of_nodes: true, ..ROOT };
     /// Our credentials are refused.
@@ -215,6 +217,8 @@ table! {
     HeartbeatFailed: ALONE;
     /// A job has begun and not ended in time.
     HeartbeatTooLong: ALONE;
+    /// A restore drill has not been done for too long.
+    RestoreDrillOverdue: ALONE;
     /// The monitoring inside a cluster no longer sends its always-firing alert.
     InClusterMonitoringSilent: ALONE;
     /// A rule can't be evaluated.
@@ -258,7 +262,7 @@ impl AlertName {
             Holds::Itself => false,
             Holds::These(names) => names.contains(&consequence),
             // What users feel of it is no part of the cluster.
-            Holds::Everything => !matches!(consequence, Self::CheckFailing | Self::ChecksFailing),
+            Holds::Everything => !matches!(consequence, Self::CheckFailing | Self::ChecksFailing | Self::CanaryFailing),
         };
         held || (self == consequence && !self.cause().apart) || !consequence.cause().told_with_cause
     }

@@ -12,17 +12,12 @@
 #[cfg(test)]
 mod tests;
 
-use jiff::{
-    Timestamp,
-    civil::{Date, Time},
-    tz::{AmbiguousOffset, AmbiguousTimestamp, TimeZone},
-};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use super::wall_times::WallTimes;
 
 /// Days looked at for the next occurrence: 29 February may be eight years away (1896 to 1904, 2096 to 2104).
 const DAYS_MAX: usize = 8 * 366 + 1;
-
-/// Clocks are set back by an hour, on one island by half; more has not been seen since time zones are kept by law.
-const SET_BACK_HOURS_MAX: i8 = 3;
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -30,13 +25,10 @@ const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 /// A schedule. Bit `n` of a field is set where the value `n` matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
-    minutes: u64,
-    hours: u64,
+    times: WallTimes,
     days: u64,
     months: u64,
     weekdays: u64,
-    /// The hour's or the minute's field begins with `*`: the job follows the passing of time, not the clock on the wall.
-    follows_time: bool,
     /// Both days are restricted: either suffices.
     either_day: bool,
 }
@@ -93,12 +85,15 @@ impl Cron {
         let weekdays = in_weekday.parse(weekday)?;
         let is_open = |field: &str| field.starts_with(['*', '?']);
         let cron = Self {
-            minutes: in_minute.parse(minute)?,
-            hours: in_hour.parse(hour)?,
+            times: WallTimes {
+                minutes: in_minute.parse(minute)?,
+                hours: in_hour.parse(hour)?,
+                seconds: 1,
+                follows_time: is_open(minute) || is_open(hour),
+            },
             days: in_day.parse(day)?,
             months: in_month.parse(month)?,
             weekdays: (weekdays | (weekdays >> 7)) & 0x7f,
-            follows_time: is_open(minute) || is_open(hour),
             either_day: !is_open(day) && !is_open(weekday),
         };
         // Any start will do: the span that is searched holds every date that there is.
@@ -115,7 +110,7 @@ impl Cron {
         let mut day = first;
         for _ in 0..DAYS_MAX {
             if self.is_on(day)
-                && let Some(found) = self.within(day, at, zone)
+                && let Some(found) = self.times.within(day, at, zone)
             {
                 return Some(found);
             }
@@ -129,41 +124,6 @@ impl Cron {
         let day = has(self.days, date.day());
         let weekday = has(self.weekdays, date.weekday().to_sunday_zero_offset());
         has(self.months, date.month()) && if self.either_day { day || weekday } else { day && weekday }
-    }
-
-    /// The earliest occurrence of a day after `at`.
-    fn within(&self, date: Date, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        // In the first passes of what is shown twice, time follows the wall clock; so it does in the second passes.
-        let first = self.pass(date, at, zone, |shown| {
-            let skipped = matches!(shown.offset(), AmbiguousOffset::Gap { .. });
-            if skipped { None } else { shown.earlier().ok() }
-        });
-        let second = self.pass(date, at, zone, |shown| {
-            let doubled = matches!(shown.offset(), AmbiguousOffset::Fold { .. });
-            if doubled && self.follows_time { shown.later().ok() } else { None }
-        });
-        first.into_iter().chain(second).min()
-    }
-
-    /// The first of a day's clock times that becomes a moment after `at`.
-    fn pass(
-        &self,
-        date: Date,
-        at: Timestamp,
-        zone: &TimeZone,
-        moment: impl Fn(AmbiguousTimestamp) -> Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        let bits = |set: u64| (0..60_i8).filter(move |n| set >> n & 1 == 1);
-        // Times long before need no look: no clock is ever set back further.
-        let shown = at.to_zoned(zone.clone());
-        let from = if shown.date() == date { shown.hour() - SET_BACK_HOURS_MAX } else { 0 };
-        let times = bits(self.hours)
-            .filter(|hour| *hour >= from)
-            .flat_map(|hour| bits(self.minutes).map(move |minute| (hour, minute)));
-        times
-            .filter_map(|(hour, minute)| Time::new(hour, minute, 0, 0).ok())
-            .filter_map(|time| moment(zone.to_ambiguous_timestamp(date.to_datetime(time))))
-            .find(|found| *found > at)
     }
 }
 

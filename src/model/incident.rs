@@ -235,6 +235,20 @@ pub struct Notification {
     /// The last message that the receiver was written before, by its number; `None`: this is its first.
     #[serde(default)]
     pub heard: Option<u32>,
+    /// What is sent instead of words about the incident, which is none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Box<Document>>,
+}
+
+/// A document that is a message of its own: a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its title.
+    pub subject: String,
+    /// As plain text.
+    pub text: String,
+    /// As a whole HTML page.
+    pub html: String,
 }
 
 impl Notification {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Alert, ClusterSnapshot, Gap, Group, Incident, Observation, Sample, Silence, Target, TargetKey, TraceLine, Verdict,
+    Alert, CanaryStanding, ClusterSnapshot, Gap, Group, Incident, Observation, Sample, Silence, Target, TargetKey,
+    TraceLine, Verdict,
 };
 
 /// A failed probe, kept so that "why did it fail?" has an answer after it has mended.
@@ -54,6 +55,8 @@ pub struct LiveCluster {
     pub targets: BTreeMap<TargetKey, LiveTarget>,
     /// What is not watched of it, where no target answers for it: see [`LiveCluster::unwatched`].
     pub gaps: Arc<[Gap]>,
+    /// How its canary stands.
+    pub canaries: Arc<[CanaryStanding]>,
     /// Series of the cluster as a whole: leases of leaders, our own certificates, etcd's quorum.
     pub samples: Arc<[Sample]>,
     /// Series of its nodes, as they were last written.

@@ -228,7 +228,10 @@ impl Email {
         let mut builder = Message::builder()
             .from(from)
             .mailbox(lettre::message::header::To::from(to))
-            .subject(m.title("Subject", self.subject.as_ref()))
+            .subject(match &n.document {
+                Some(document) => document.subject.clone(),
+                None => m.title("Subject", self.subject.as_ref()),
+            })
             .date(n.at.into())
             .message_id(Some(message_id(n, n.sequence, &domain)));
         if n.sequence > 0 || self.threading.enabled {
@@ -241,7 +244,9 @@ impl Email {
             ("X-Dogwatch-Cluster", text::one_line(&n.incident.cluster).into_owned()),
             ("X-Dogwatch-Severity", n.incident.severity.to_string()),
         ];
-        for (name, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
+        // A document is about no incident.
+        let own = own.into_iter().take(if n.document.is_some() { 1 } else { usize::MAX });
+        for (name, value) in own.filter(|(_, value)| !value.is_empty()) {
             builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
         }
         let plain = |text| SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text);
@@ -284,6 +289,9 @@ impl Email {
 
     /// The text and the HTML part: ours, or the configured ones; an empty template means that there is none.
     fn parts(&self, m: &message::Message<'_>) -> Result<(Option<String>, Option<String>), String> {
+        if let Some(document) = &m.n.document {
+            return Ok((Some(document.text.clone()), Some(document.html.clone())));
+        }
         let (text, html) = parts(m.n).map_err(|e| with_causes(&e))?;
         let wanted = |part: &Option<String>| part.as_deref() != Some("");
         let noticed = |part: String| m.noticed(&part, &PLAIN);

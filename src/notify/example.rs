@@ -59,6 +59,7 @@ pub fn opened() -> Notification {
         group_labels: Some([("cluster".to_owned(), "prod".to_owned())].into()),
         route_labels: Default::default(),
         heard: None,
+        document: None,
     }
 }
 

@@ -20,10 +20,9 @@ use super::{
     client::{HttpClient, Session, header_name, secret_value},
     credential::{Credential, HIDDEN, hide_all, parse_url},
     message::Message,
-    sigv4::Signer,
 };
 use crate::{
-    model::{Notification, Secret, text},
+    model::{Notification, Secret, sigv4::Signer, text},
     template::Library,
 };
 
@@ -178,7 +177,7 @@ impl Call {
 
     fn headers(&self, url: &Url, now: Timestamp) -> Result<HeaderMap, String> {
         let mut map = HeaderMap::new();
-        let signature = self.signer.as_ref().map(|signer| signer.headers(url, &self.headers, &self.body, now));
+        let signature = self.signer.as_ref().map(|signer| signer.headers("POST", url, &self.headers, &self.body, now));
         for (name, value) in self.headers.iter().chain(signature.iter().flatten()) {
             map.insert(header_name(name)?, secret_value(name, value)?);
         }

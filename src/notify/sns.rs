@@ -13,9 +13,11 @@ use super::{
     markup::{self, PLAIN},
     message::{Check, Message},
     post::{Call, Reply, Service, Vault},
-    sigv4::{Keys, Signer},
 };
-use crate::model::text;
+use crate::model::{
+    sigv4::{Keys, Signer},
+    text,
+};
 
 /// The largest message, in bytes.
 const MESSAGE_MAX: usize = 256 << 10;

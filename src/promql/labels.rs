@@ -1,12 +1,33 @@
 //! What operations do to label sets.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{
+    cmp::Ordering,
+    sync::{Arc, LazyLock},
+};
 
 use crate::model::{Labels, METRIC_NAME};
 
+type Pair = (Arc<str>, Arc<str>);
+
 /// No label at all.
 pub fn empty() -> Labels {
-    Labels { name: Arc::from(""), pairs: Arc::from([]) }
+    Labels { name: no_name(), pairs: Arc::from([]) }
+}
+
+/// The name of what has none: rules make thousands of such label sets.
+fn no_name() -> Arc<str> {
+    static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+    NONE.clone()
+}
+
+/// The pairs that stay; the very same ones where all do.
+fn kept(pairs: &Arc<[Pair]>, stays: impl Fn(&str) -> bool) -> Arc<[Pair]> {
+    if pairs.iter().all(|(label, _)| stays(label)) {
+        return pairs.clone();
+    }
+    let mut kept = Vec::with_capacity(pairs.len());
+    kept.extend(pairs.iter().filter(|(label, _)| stays(label)).cloned());
+    kept.into()
 }
 
 /// Labels that say what a metric is, as its name does: they go where it goes.
@@ -19,26 +40,21 @@ pub fn is_metadata(label: &str) -> bool {
 
 /// Without the name, and what goes with it.
 pub fn unnamed(labels: &Labels) -> Labels {
-    let name = Arc::from("");
-    if labels.pairs.iter().any(|(label, _)| METADATA.contains(&&**label)) {
-        let kept = labels.pairs.iter().filter(|(label, _)| !METADATA.contains(&&**label));
-        return Labels { name, pairs: kept.cloned().collect() };
-    }
-    Labels { name, pairs: labels.pairs.clone() }
+    Labels { name: no_name(), pairs: kept(&labels.pairs, |label| !METADATA.contains(&label)) }
 }
 
 /// Only these labels; `__name__` may be among them.
-pub fn only(labels: &Labels, kept: &[Arc<str>]) -> Labels {
-    let has = |label: &str| kept.iter().any(|k| **k == *label);
-    let name = if has(METRIC_NAME) { labels.name.clone() } else { Arc::from("") };
-    Labels { name, pairs: labels.pairs.iter().filter(|(label, _)| has(label)).cloned().collect() }
+pub fn only(labels: &Labels, wanted: &[Arc<str>]) -> Labels {
+    let has = |label: &str| wanted.iter().any(|k| **k == *label);
+    let name = if has(METRIC_NAME) { labels.name.clone() } else { no_name() };
+    Labels { name, pairs: kept(&labels.pairs, has) }
 }
 
 /// Without these labels; the name stays unless it is among them.
 pub fn without(labels: &Labels, dropped: &[Arc<str>]) -> Labels {
     let has = |label: &str| dropped.iter().any(|k| **k == *label);
-    let name = if has(METRIC_NAME) { Arc::from("") } else { labels.name.clone() };
-    Labels { name, pairs: labels.pairs.iter().filter(|(label, _)| !has(label)).cloned().collect() }
+    let name = if has(METRIC_NAME) { no_name() } else { labels.name.clone() };
+    Labels { name, pairs: kept(&labels.pairs, |label| !has(label)) }
 }
 
 /// With a label set; empty removes it.

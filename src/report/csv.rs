@@ -3,7 +3,7 @@
 use super::{Line, Report, words::place};
 use crate::model::text;
 
-const HEADS: [&str; 20] = [
+const HEADS: [&str; 26] = [
     "what",
     "name",
     "cluster",
@@ -24,10 +24,17 @@ const HEADS: [&str; 20] = [
     "detect_seconds",
     "acknowledge_seconds",
     "restore_seconds",
+    "duration_seconds",
+    "rto_seconds",
+    "rto_met",
+    "data_age_seconds",
+    "rpo_seconds",
+    "rpo_met",
 ];
 
 /// Returns the report as CSV. Times are RFC 3339 in UTC; `availability` is from 0 to 1; `ended` of a certificate is when it
-/// ends, that of a heartbeat its last success, and its `outages` are its troubles.
+/// ends, that of a heartbeat its last success, and its `outages` are its troubles; of a
+/// restore drill `cause` is how the last one ended.
 pub fn csv(report: &Report) -> String {
     let mut out = String::new();
     put(&mut out, &HEADS.map(str::to_owned));
@@ -58,6 +65,16 @@ pub fn csv(report: &Report) -> String {
         row[2].clone_from(&h.cluster);
         (row[6], row[11]) = (h.trouble_seconds.to_string(), h.troubles.to_string());
         row[14] = h.last_success.map(|at| at.to_string()).unwrap_or_default();
+        put(&mut out, &row);
+    }
+    let some = |n: Option<f64>| n.map(|n| n.to_string()).unwrap_or_default();
+    let yes = |is: Option<bool>| is.map(|is| is.to_string()).unwrap_or_default();
+    for r in &report.restore_drills {
+        let mut row = row("restore_drill", &r.name);
+        row[14] = r.last_ended.map(|at| at.to_string()).unwrap_or_default();
+        row[16] = r.outcome.unwrap_or_default().to_owned();
+        (row[20], row[21], row[22]) = (some(r.duration_seconds), some(r.rto_seconds), yes(r.rto_met));
+        (row[23], row[24], row[25]) = (some(r.data_age_seconds), some(r.rpo_seconds), yes(r.rpo_met));
         put(&mut out, &row);
     }
     out

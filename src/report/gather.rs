@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Asked, Line, ObjectiveLine, Report, certificates, heartbeats, incidents};
+use super::{Asked, Line, ObjectiveLine, Report, certificates, heartbeats, incidents, restore};
 use crate::{
     availability::{Book, Budget, SloConfig, Span, Subject, Timeline},
     model::{Record, TargetKey},
@@ -23,11 +23,14 @@ pub async fn gather(store: &Store, asked: &Asked) -> Result<Report, StoreError> 
     let series = {
         let (store, until) = (store.clone(), to.min(asked.now));
         let span = (from, until);
-        let read = move || Ok::<_, StoreError>((certificates::of(&store, span)?, heartbeats::successes(&store, span)?));
+        let read = move || {
+            let (certificates, successes) = (certificates::of(&store, span)?, heartbeats::successes(&store, span)?);
+            Ok::<_, StoreError>((certificates, successes, store.restore_drills()?))
+        };
         let read = tokio::task::spawn_blocking(read).await;
         read.map_err(|error| StoreError { message: format!("reading the history broke off: {error}") })??
     };
-    let (certificates, successes) = series;
+    let (certificates, successes, drills) = series;
     let book = Book::new(&record, asked.now);
     Ok(Report {
         title: asked.title.clone(),
@@ -41,6 +44,7 @@ pub async fn gather(store: &Store, asked: &Asked) -> Result<Report, StoreError> 
         targets: targets(&book, asked.span),
         times: incidents::times(&incidents),
         heartbeats: heartbeats::lines(successes, &incidents, (from, to.min(asked.now))),
+        restore_drills: restore::lines(&drills, &asked.restore_drills, (from, to.min(asked.now))),
         incidents: incidents.iter().map(incidents::line).collect(),
         incidents_left_out,
         certificates,

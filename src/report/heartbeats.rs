@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::HeartbeatLine;
 use crate::{
-    model::{Incident, METRIC_NAME, Matcher, Topic},
+    model::{AlertName, Incident, METRIC_NAME, Matcher, Topic},
     pack::{Points, Want},
     store::{Store, StoreError},
 };
@@ -71,6 +71,10 @@ pub fn lines(
 ) -> Vec<HeartbeatLine> {
     let mut troubles: BTreeMap<(String, String), Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     for alert in incidents.iter().filter(|i| i.topic == Topic::Heartbeats).flat_map(|i| &i.alerts) {
+        // Restore drills are told apart.
+        if alert.finding.key.alert == AlertName::RestoreDrillOverdue {
+            continue;
+        }
         let key = (alert.finding.key.subject.clone(), alert.finding.key.cluster.to_string());
         let (begun, ended) = (alert.finding.since.max(from), alert.ended_at.unwrap_or(until).min(until));
         // The monitoring inside a cluster is told of in the same way, and has no name.

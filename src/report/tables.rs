@@ -28,6 +28,7 @@ pub fn tables(report: &Report) -> Vec<Table> {
         incidents(report),
         certificates(report),
         heartbeats(report),
+        restore_drills(report),
     ]
 }
 
@@ -146,6 +147,34 @@ fn heartbeats(report: &Report) -> Table {
         title: "Heartbeats",
         heads: &["heartbeat", "cluster", "successes", "last success", "troubles", "in all", "longest run"],
         rows: report.heartbeats.iter().map(row).collect(),
+        note: String::new(),
+    }
+}
+
+fn restore_drills(report: &Report) -> Table {
+    let met = |met: Option<bool>| match met {
+        Some(true) => "yes".to_owned(),
+        Some(false) => "no".to_owned(),
+        None => "–".to_owned(),
+    };
+    let row = |r: &super::RestoreLine| {
+        vec![
+            r.name.clone(),
+            r.done.to_string(),
+            r.last_ended.map_or_else(|| "never".to_owned(), |at| moment(at, &report.zone)),
+            r.outcome.unwrap_or("–").to_owned(),
+            mean(r.duration_seconds),
+            mean(r.rto_seconds),
+            met(r.rto_met),
+            mean(r.data_age_seconds),
+            mean(r.rpo_seconds),
+            met(r.rpo_met),
+        ]
+    };
+    Table {
+        title: "Restore drills",
+        heads: &["drill", "done", "last", "how", "took", "RTO", "met", "data was", "RPO", "met"],
+        rows: report.restore_drills.iter().map(row).collect(),
         note: String::new(),
     }
 }

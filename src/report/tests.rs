@@ -66,6 +66,32 @@ fn report() -> Report {
             trouble_seconds: 7_200,
             longest_run_seconds: Some(91.5),
         }],
+        restore_drills: vec![
+            RestoreLine {
+                name: "etcd".into(),
+                done: 1,
+                last_ended: Some(at("2026-10-05T12:40:00Z")),
+                outcome: Some("done"),
+                duration_seconds: Some(2_400.0),
+                rto_seconds: Some(3_600.0),
+                rto_met: Some(true),
+                data_age_seconds: Some(93_600.0),
+                rpo_seconds: Some(86_400.0),
+                rpo_met: Some(false),
+            },
+            RestoreLine {
+                name: "never".into(),
+                done: 0,
+                last_ended: None,
+                outcome: None,
+                duration_seconds: None,
+                rto_seconds: None,
+                rto_met: None,
+                data_age_seconds: None,
+                rpo_seconds: None,
+                rpo_met: None,
+            },
+        ],
         zone: TimeZone::UTC,
     }
 }
@@ -119,7 +145,7 @@ fn cells(line: &str) -> Vec<String> {
 fn csv_is_one_table_without_formulas() {
     let text = csv(&report());
     let rows: Vec<Vec<String>> = text.trim_end().split("\r\n").map(cells).collect();
-    assert!(rows.iter().all(|row| row.len() == 20), "{text}");
+    assert!(rows.iter().all(|row| row.len() == 26), "{text}");
     let of = |what: &str| rows.iter().find(|row| row[0] == what).unwrap();
     assert_eq!((of("objective")[3].as_str(), of("objective")[6].as_str()), ("99.9", "61"));
     assert_eq!(of("incident")[1], format!("'{}", ODD.replace('\n', " ")));

@@ -7,6 +7,7 @@ use super::file::{self, FileError, Group};
 /// `(file, text)`.
 pub const FILES: &[(&str, &str)] = &[
     ("apiserver.yml", include_str!("../../alerts/apiserver.yml")),
+    ("canary.yml", include_str!("../../alerts/canary.yml")),
     ("certificates.yml", include_str!("../../alerts/certificates.yml")),
     ("checks.yml", include_str!("../../alerts/checks.yml")),
     ("components.yml", include_str!("../../alerts/components.yml")),

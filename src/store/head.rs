@@ -188,7 +188,10 @@ impl Head {
         let mut points = Points::default();
         let Some(recent) = self.recent.get(slot) else { return points };
         if let Some(moments) = self.sources.get(recent.source as usize) {
-            let values = recent.values.values_from(moments.not_before(from_ms));
+            let from = moments.not_before(from_ms);
+            let most = recent.values.newest().and_then(|newest| newest.checked_sub(from.max(recent.values.first())));
+            points.reserve(most.map_or(0, |more| more as usize + 1));
+            let values = recent.values.values_from(from);
             let timed = values.filter_map(|(moment, value)| Some((moments.at_ms(moment)?, value)));
             for (at_ms, value) in timed.take_while(|(at, _)| *at <= to_ms) {
                 points.push(at_ms, value);

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     model::{
-        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, Silence, Target, TargetKey, Verdict,
-        VerdictChange,
+        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, RestoreDrill, Silence, Target,
+        TargetKey, Verdict, VerdictChange,
     },
     telemetry::Metrics,
 };
@@ -32,6 +32,8 @@ const LIVES_HELD_MAX: usize = 200_000;
 const NOTES_HELD_MAX: usize = 1_000;
 /// Lines of the audit log kept while the file can't be written; the oldest are dropped first.
 const AUDIT_HELD_MAX: usize = 5_000;
+/// Restore drills kept while the file can't be written; the oldest are dropped first.
+const DRILLS_HELD_MAX: usize = 1_000;
 /// Incidents kept while the file can't be written: larger, and far fewer. Those that ended are dropped first.
 const INCIDENTS_HELD_MAX: usize = 5_000;
 
@@ -57,6 +59,8 @@ pub enum Op {
     Audit(AuditEntry),
     /// What is known of one heartbeat, as its room writes it.
     Heartbeat(String, String),
+    /// A restore drill as it stands.
+    RestoreDrill(Box<RestoreDrill>),
 }
 
 /// Holds what waits to be written; later changes of one thing replace earlier ones.
@@ -81,6 +85,8 @@ pub struct Pending {
     alerts: BTreeMap<String, Option<Alert>>,
     silences: BTreeMap<String, Option<Silence>>,
     heartbeats: BTreeMap<String, String>,
+    /// By name and opening.
+    restore_drills: BTreeMap<(Timestamp, String), RestoreDrill>,
 }
 
 impl Pending {
@@ -102,6 +108,7 @@ impl Pending {
             && self.alerts.is_empty()
             && self.silences.is_empty()
             && self.heartbeats.is_empty()
+            && self.restore_drills.is_empty()
     }
 
     /// Adds one more thing.
@@ -153,6 +160,9 @@ impl Pending {
             Op::Note(note) => self.notes.push_back(note),
             Op::Audit(entry) => self.audit.push_back(entry),
             Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
+            Op::RestoreDrill(drill) => {
+                drop(self.restore_drills.insert((drill.opened_at, drill.name.clone()), *drill));
+            }
         }
         while self.lives.len() > LIVES_HELD_MAX {
             self.lives.pop_front();
@@ -177,6 +187,10 @@ impl Pending {
         while self.audit.len() > AUDIT_HELD_MAX {
             self.audit.pop_front();
             metrics.drop_at("store_audit");
+        }
+        while self.restore_drills.len() > DRILLS_HELD_MAX {
+            self.restore_drills.pop_first();
+            metrics.drop_at("store_restore_drills");
         }
         while self.incidents.len() > INCIDENTS_HELD_MAX {
             let ended = self.incidents.iter().find(|(_, i)| i.resolved_at.is_some()).map(|(id, _)| *id);
@@ -228,6 +242,7 @@ impl Pending {
         for (name, state) in &self.heartbeats {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
+        self.restore_drills.values().try_for_each(|drill| super::restore_drills::write(t, drill))?;
         super::audit::write(t, &self.audit)?;
         for n in &self.notes {
             t.prepare_cached("INSERT OR REPLACE INTO incident_notes VALUES (?1, ?2, ?3, ?4)")?.execute(params![

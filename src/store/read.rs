@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::de::DeserializeOwned;
 
 use super::{DeliveryRecord, Restored, StoreError, column::us};
-use crate::model::{Incident, IncidentNote, TargetKey, VerdictChange};
+use crate::model::{Incident, IncidentNote, RestoreDrill, TargetKey, VerdictChange};
 
 /// Ended incidents that a start brings back to be shown, however long ago they ended.
 const SHOWN: i64 = 20;
@@ -66,6 +66,7 @@ pub fn restored(db: &Connection, now: Timestamp) -> rusqlite::Result<Restored> {
         alerts: all(db, "SELECT alert FROM alerts LIMIT ?1", OUTBOX_MAX, "alert")?,
         silences: all(db, "SELECT silence FROM silences LIMIT ?1", OUTBOX_MAX, "silence")?,
         heartbeats: heartbeats(db)?,
+        restore_drills: restore_drills(db)?,
         origin: meta("origin")?.unwrap_or_default(),
     })
 }
@@ -163,4 +164,12 @@ pub fn verdict_changes_of(db: &Connection, key: &TargetKey, limit: usize) -> rus
     let of = params![key.cluster, key.job.as_str(), key.instance, limit];
     let rows = statement.query_map(of, |r| r.get::<_, String>(0))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.iter().filter_map(|t| parse(t, "verdict change")).collect())
+}
+
+/// Reads all restore drills, each name's oldest first.
+pub(super) fn restore_drills(db: &Connection) -> rusqlite::Result<Vec<RestoreDrill>> {
+    let mut statement = db.prepare("SELECT drill FROM restore_drills ORDER BY name, opened_us")?;
+    let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
+    let texts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(texts.iter().filter_map(|text| parse(text, "restore drill")).collect())
 }

@@ -77,6 +77,7 @@ fn entry(incident_id: i64) -> OutboxEntry {
         group_labels: None,
         route_labels: Default::default(),
         heard: None,
+        document: None,
     };
     OutboxEntry {
         id: format!("{incident_id}/0/ops"),

@@ -137,14 +137,18 @@ fn known(
     Ok(found)
 }
 
+/// The index is named: SQLite may take the primary key, which is in the right order too, and look through the changes of
+/// all targets for each of them.
+pub(super) const CHANGES_OF_TARGET: &str = "
+    SELECT change FROM verdict_changes INDEXED BY verdict_changes_of_target
+    WHERE cluster = ?1 AND job = ?2 AND instance = ?3 AND at_us >= coalesce(
+        (SELECT max(at_us) FROM verdict_changes INDEXED BY verdict_changes_of_target
+         WHERE cluster = ?1 AND job = ?2 AND instance = ?3 AND at_us < ?4), ?4)
+    ORDER BY at_us LIMIT ?5";
+
 /// The changes of one target: the last before the moment, and all since.
 fn changes(t: &Connection, from: Timestamp, record: &mut TargetRecord, room: usize) -> rusqlite::Result<()> {
-    let mut statement = t.prepare_cached(
-        "SELECT change FROM verdict_changes WHERE cluster = ?1 AND job = ?2 AND instance = ?3 AND at_us >= coalesce(
-            (SELECT max(at_us) FROM verdict_changes
-             WHERE cluster = ?1 AND job = ?2 AND instance = ?3 AND at_us < ?4), ?4)
-         ORDER BY at_us LIMIT ?5",
-    )?;
+    let mut statement = t.prepare_cached(CHANGES_OF_TARGET)?;
     let key = &record.key;
     let limit = i64::try_from(room.saturating_add(1)).unwrap_or(i64::MAX);
     let rows = statement

@@ -27,6 +27,9 @@ use crate::{
 
 /// Samples wait no longer than this for their batch: the most that `kill -9` may lose.
 const BATCH_EVERY: Duration = Duration::from_millis(900);
+/// Room for so many samples is kept from one batch to the next: a second of 5,000 targets. What a burst needed (the first
+/// probes of all, and their new series) is given back.
+const ROOM_KEPT: usize = 16_384;
 /// Pauses between attempts at a file that can't be used; where somebody waits for an answer, the first.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Housekeeping looks for something to do this often …
@@ -164,7 +167,9 @@ impl Writer {
             // What has no room here stays in the queue, which has a limit of its own.
             let room = SAMPLES_MAX.saturating_sub(self.samples.len()).min(queue.samples.len());
             self.samples.extend(queue.samples.drain(..room));
+            queue.samples.shrink_to(ROOM_KEPT);
             self.series.append(&mut queue.series);
+            queue.series.shrink_to_fit();
         }
         if !acks.is_empty() {
             // Somebody waits for an answer, and the disk may have room again by now.
@@ -222,8 +227,9 @@ impl Writer {
         });
         match written {
             Ok(()) => {
-                self.series.clear();
+                self.series = Vec::new();
                 self.samples.drain(..count);
+                self.samples.shrink_to(ROOM_KEPT);
                 self.shared.metrics.store_samples.inc_by(count as u64);
                 if !self.samples.is_empty() {
                     self.batch_at = Instant::now();

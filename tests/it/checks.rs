@@ -1,6 +1,11 @@
 //! Checks with the real program: against servers of their kinds, through an outage and its end, and behind a cluster.
 
 mod kinds;
+mod machine;
+mod network;
+mod services;
+mod stores;
+mod web;
 
 use std::path::Path;
 

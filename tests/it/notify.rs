@@ -45,6 +45,7 @@ pub fn notification() -> Notification {
         group_labels: None,
         route_labels: Default::default(),
         heard: None,
+        document: None,
     }
 }
 

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod apiserver;
+mod canary;
 mod cluster;
 mod credentials;
 mod etcd;

@@ -56,6 +56,8 @@ pub enum Setup<'a> {
     Delivered(&'a Path),
     /// The same, with this kubeconfig and this rule file instead of the built-in rules.
     Ruled(&'a Path, &'a Path),
+    /// As the first, with this `canary:`.
+    Canary(&'a Path, &'a str),
     /// By `$KUBECONFIG` and nothing else.
     Zero(&'a Path),
 }
@@ -91,10 +93,17 @@ impl<'a> Watch<'a> {
         let dir = TempDir::with_prefix("dogwatch-lab-").unwrap();
         let sink = Sink::start(lab, dir.path());
         let kubeconfig = match &setup {
-            Setup::Configured(kubeconfig) | Setup::Delivered(kubeconfig) | Setup::Ruled(kubeconfig, _) => {
+            Setup::Configured(kubeconfig)
+            | Setup::Delivered(kubeconfig)
+            | Setup::Ruled(kubeconfig, _)
+            | Setup::Canary(kubeconfig, _) => {
                 let mut text = configuration(lab, kubeconfig, &sink);
                 match &setup {
                     Setup::Ruled(_, rules) => text += &format!("rule_files: [{}]\n", rules.display()),
+                    Setup::Canary(_, canary) => {
+                        text = text.replace("    scrape:", &format!("    canary: {canary}\n    scrape:"));
+                        text += "tell_warnings_after: 0s\n";
+                    }
                     Setup::Configured(_) => text += "tell_warnings_after: 0s\n",
                     Setup::Delivered(_) | Setup::Zero(_) => {}
                 }

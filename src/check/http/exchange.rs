@@ -21,18 +21,20 @@ use crate::{
 
 /// How we name ourselves; logs of servers show it.
 const AGENT: &str = concat!("dogwatch/", env!("CARGO_PKG_VERSION"));
-/// Of a body so much is read and judged: conditions look at pages, not at downloads.
-const BODY_MAX: usize = 4 << 20;
 /// Protocols by name, best first.
 const EITHER: &[&[u8]] = &[b"h2", b"http/1.1"];
 const ONLY_1: &[&[u8]] = &[b"http/1.1"];
 const ONLY_2: &[&[u8]] = &[b"h2"];
 
 /// What is asked.
-pub(super) struct Request {
-    pub(super) url: Url,
-    pub(super) method: Method,
-    pub(super) body: String,
+pub(in crate::check) struct Request {
+    pub(in crate::check) url: Url,
+    pub(in crate::check) method: Method,
+    pub(in crate::check) body: Bytes,
+    /// Headers beside the check's own.
+    pub(in crate::check) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Of the answer's body so much is read.
+    pub(in crate::check) max: usize,
 }
 
 /// Asks once; `more` are headers of the check's own.
@@ -63,9 +65,10 @@ pub(super) async fn run(
         by_2 = agreed.as_deref() == Some(b"h2");
         stream = secured;
     }
-    let message = message(c, request, more, by_2)
-        .map_err(|e| Failure::new(Reason::Answer, format!("{} can't be asked: {e}", request.url)))?;
+    // A query may have a secret in it.
     let what = format!("{} {}", request.method, request.url.path());
+    let message = message(c, request, more, by_2)
+        .map_err(|e| Failure::new(Reason::Answer, format!("{place} can't be asked for {what}: {e}")))?;
     let began = Instant::now();
     found.line.note(format_args!("{what} sent"));
     let sending = async { if by_2 { send_2(stream, message).await } else { send_1(stream, message).await } };
@@ -83,11 +86,11 @@ pub(super) async fn run(
     let version = response.version();
     found.line.note(format_args!("{what}: HTTP {} by {version:?}", response.status().as_u16()));
     let first_byte = Instant::now();
-    let answer = read(response, &place, &what, found).await?;
+    let answer = read(response, &place, &what, request.max, found).await?;
     found.line.phases().transfer = Some(first_byte.elapsed());
     found.measures.retain(|m| m.name != "probe_http_version");
     found.measure("probe_http_version", if version == Version::HTTP_2 { 2.0 } else { 1.1 });
-    found.line.unpack(answer, BODY_MAX).await
+    found.line.unpack(answer, request.max).await
 }
 
 type Message = ::http::Request<Full<Bytes>>;
@@ -134,7 +137,7 @@ fn message(
             }
         }
     }
-    message.body(Full::new(Bytes::from(request.body.clone())))
+    message.body(Full::new(request.body.clone()))
 }
 
 /// The body, as far as it is judged.
@@ -142,6 +145,7 @@ async fn read(
     response: ::http::Response<Incoming>,
     place: &Place,
     what: &str,
+    max: usize,
     found: &mut Found,
 ) -> Result<Answer, Failure> {
     let (parts, mut incoming) = response.into_parts();
@@ -164,10 +168,10 @@ async fn read(
             }
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
-                let room = BODY_MAX.saturating_sub(body.len());
+                let room = max.saturating_sub(body.len());
                 body.extend_from_slice(data.get(..data.len().min(room)).unwrap_or_default());
                 if data.len() > room {
-                    found.line.note(format_args!("of the body {BODY_MAX} bytes were read"));
+                    found.line.note(format_args!("of the body {max} bytes were read"));
                     cut = true;
                     break;
                 }

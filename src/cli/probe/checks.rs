@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    check::{self, config::CheckConfig},
+    check::{self, ToCluster, config::CheckConfig},
     model,
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Checked {
     pub(super) is_all: bool,
 }
 
-/// Returns what is asked ad hoc, `https://…`, `tcp://host:port` or `tls://host:port`; `None` where something else is too.
+/// Returns what is asked ad hoc, `https://…`, `tcp://host:port`, `ssh://host`, …; `None` where something else is too.
 ///
 /// # Errors
 /// What is wrong with one of them.
@@ -58,11 +58,34 @@ pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnap
     each.collect()
 }
 
+/// The way to each cluster whose API a check asks; one without usable credentials is said by the check that lacks it.
+async fn ways(wanted: &[Asked], clusters: &[ClusterConfig]) -> HashMap<String, ToCluster> {
+    let mut ways = HashMap::new();
+    for cluster in clusters {
+        if !wanted.iter().any(|(_, check)| check.asks_cluster() == Some(cluster.name.as_str())) {
+            continue;
+        }
+        let dial = DialConfig { person_waits: true, ..cluster.dial() };
+        match told_while_waiting(&cluster.name, Dialer::load(dial, Clock::system())).await {
+            Ok(dialer) => {
+                let servers = vec![dialer.server()];
+                ways.insert(cluster.name.clone(), ToCluster { dialer, servers });
+            }
+            Err(error) => {
+                output::fail(&format!("cluster {}: {error}", cluster.name));
+            }
+        }
+    }
+    ways
+}
+
 /// Probes all of them.
-pub(super) async fn run(wanted: Vec<Asked>) -> Vec<Probed> {
-    let probes = wanted
-        .into_iter()
-        .map(|(target, check)| async move { check::probe(&Arc::new(target), &check, &Clock::system()).await });
+pub(super) async fn run(wanted: Vec<Asked>, clusters: &[ClusterConfig]) -> Vec<Probed> {
+    let ways = ways(&wanted, clusters).await;
+    let probes = wanted.into_iter().map(|(target, check)| {
+        let way = check.asks_cluster().and_then(|name| ways.get(name)).cloned();
+        async move { check::probe(&Arc::new(target), &check, way, &Clock::system()).await }
+    });
     let nothing = ClusterSnapshot::default();
     at_once(probes).await.into_iter().map(|o| Probed::new(o, &nothing)).collect()
 }

@@ -417,3 +417,17 @@ async fn what_tells_more_is_read_where_it_may_be() {
     assert_eq!((snapshot.error.as_ref(), snapshot.away_apis.len()), (None, 0), "forbidden: said, and it goes on");
     assert!(snapshot.notes()[0].contains("aggregated APIs can't be read: HTTP 403"), "{:?}", snapshot.notes());
 }
+
+#[test]
+fn what_nodes_have_in_common_is_kept_once_from_reading_to_reading() {
+    let node = |name: &str, rack: &str| {
+        let traits = [("rack".to_owned(), rack.to_owned())].into_iter().collect();
+        NodeFact { name: name.into(), traits: Arc::new(traits), ..NodeFact::default() }
+    };
+    let read = || vec![node("n1", "r1"), node("n2", "r1"), node("n3", "r2")];
+    let first = with_what_was_known(read(), &[], None, Timestamp::UNIX_EPOCH);
+    let again = with_what_was_known(read(), &first, None, Timestamp::UNIX_EPOCH);
+    let is_one = |a: &NodeFact, b: &NodeFact| Arc::ptr_eq(&a.traits, &b.traits);
+    assert!(is_one(&first[0], &first[1]) && !is_one(&first[1], &first[2]));
+    assert!(first.iter().zip(&again).all(|(before, now)| is_one(before, now)) && first == again);
+}

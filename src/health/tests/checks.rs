@@ -191,6 +191,39 @@ fn what_fails_at_one_address_for_all_is_told_of_the_address() {
 }
 
 #[test]
+fn what_answers_at_the_nodes_is_not_what_fails_behind_a_load_balancer() {
+    let sites = |fails_at_a_node: bool| {
+        let mut w = World::new(4);
+        for name in ["shop", "search"] {
+            add(&mut w, name, &format!("{name}.example.org:443"), 3, &[]);
+            fail(&mut w, name, Reason::HttpStatus, -60);
+            w.pick(name).for_each(|entry| {
+                entry.last.http_status = Some(503);
+                let peer = Some("192.0.2.5:443".parse().unwrap());
+                entry.last.facts = Facts::Check(CheckFacts { measures: Vec::new(), peer });
+            });
+        }
+        for node in 1..=4 {
+            add(&mut w, "ingress", &format!("10.99.1.{node}:30443"), 3, &[]);
+        }
+        for (i, entry) in (1..).zip(w.pick("ingress")) {
+            entry.target.node = Some(format!("n0{i}").into());
+            let ProbeSpec::Check(traits) = &mut entry.target.spec else { continue };
+            traits.nodes_port = Some(30443);
+        }
+        if fails_at_a_node {
+            w.pick("ingress 10.99.1.2").for_each(|entry| entry.fail(State::Down, Reason::HttpStatus, -60));
+        }
+        w
+    };
+    let said = told(&sites(false));
+    let words = "192.0.2.5:443 answers with HTTP 503 for all 2 checks that ask it: search and shop; ingress on NodePort 30443 \
+                 answers on every node";
+    assert!(said.contains(words), "{said}");
+    assert!(!told(&sites(true)).contains("answers on every node"));
+}
+
+#[test]
 fn a_plainer_check_of_the_same_host_explains_it() {
     let mut w = World::new(0);
     add(&mut w, "git-web", "git.example.org:443", 3, &[]);

@@ -22,6 +22,7 @@ pub(super) struct World {
     pub(super) cluster: Arc<str>,
     pub(super) entries: Vec<Entry>,
     pub(super) snapshot: ClusterSnapshot,
+    pub(super) canaries: Vec<CanaryStanding>,
     pub(super) own: Vec<CertificateFact>,
     pub(super) vantage_ok: bool,
 }
@@ -65,6 +66,7 @@ impl World {
             cluster: "lab".into(),
             entries: Vec::new(),
             snapshot: ClusterSnapshot::default(),
+            canaries: Vec::new(),
             own: vec![certificate("kubeconfig", "CN=watchdog", -days(300), days(300))],
             vantage_ok: true,
         };
@@ -340,6 +342,7 @@ impl World {
             now: at(0),
             targets: of(false),
             checks: of(true),
+            canaries: &self.canaries,
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,

@@ -161,12 +161,78 @@ fn a_new_configuration_is_a_new_beginning() {
     let hourly = config("every: 1h, grace: 10m");
     let terms = Terms::new(&hourly).unwrap();
     let mut state = state("ok@100");
-    assert!(!state.adopt("", after(50_000)) && state.adopt("every 1 h", after(50_000)));
+    assert!(!state.adopt("", false, after(50_000)) && state.adopt("every 1 h", false, after(50_000)));
     assert_eq!(judge(&terms, &state, after(50_001), &[]).standing, New);
     assert_eq!(judge(&terms, &state, after(54_201), &[]).standing, Late);
     state.retired = true;
-    assert!(state.adopt("every 1 h", after(100_000)) && !state.adopt("every 1 h", after(100_001)));
+    assert!(state.adopt("every 1 h", false, after(100_000)) && !state.adopt("every 1 h", false, after(100_001)));
     assert_eq!(judge(&terms, &state, after(100_001), &[]).standing, New);
+}
+
+#[test]
+fn of_several_schedules_the_next_time_counts() {
+    let both =
+        config("schedule: ['0 3 * * 1-5', '0 6 * * 6'], on_calendar: 'Sun 07:00', timezone: Europe/Paris, grace: 1h");
+    let terms = Terms::new(&both).unwrap();
+    let check = |success: &str, expected: &str| {
+        let state = State { last_success: Some(at(success)), ..State::default() };
+        assert_eq!(judge(&terms, &state, at(success), &[]).due_by, at(expected), "{success}");
+    };
+    check("2026-11-26T12:00:00Z", "2026-11-27T03:00:00Z");
+    check("2026-11-27T12:00:00Z", "2026-11-28T06:00:00Z");
+    check("2026-11-28T12:00:00Z", "2026-11-29T07:00:00Z");
+    check("2026-11-29T12:00:00Z", "2026-11-30T03:00:00Z");
+    assert_eq!(messages::expected(&both), "at \"0 3 * * 1-5\" or \"0 6 * * 6\" or \"Sun 07:00\" in Europe/Paris");
+}
+
+#[test]
+fn nobody_waits_for_one_that_is_paused() {
+    use Standing::*;
+    let hourly = config("every: 1h, grace: 10m");
+    let terms = Terms::new(&hourly).unwrap();
+    let standing = |state: &State, now| judge(&terms, state, after(now), &[]).standing;
+    let mut state = state("ok@100 fail@200 start@300");
+    assert!(state.pause("ada", after(400)) && !state.pause("bob", after(500)));
+    assert_eq!(judge(&terms, &state, after(1_000_000), &[]).since, after(400));
+    assert_eq!(standing(&state, 1_000_000), Paused);
+    assert!(messages::finding(&hourly, &state, &judge(&terms, &state, after(1_000_000), &[])).is_none());
+    // A start of the watchdog, or of a configuration that says nothing, resumes nothing that a person paused.
+    assert!(!state.adopt("", false, after(600)));
+    assert!(state.resume(after(1_000)) && !state.resume(after(1_001)));
+    assert_eq!((standing(&state, 1_000), standing(&state, 5_200), standing(&state, 5_201)), (New, New, Late));
+    // What the configuration pauses it resumes.
+    assert!(state.adopt("", true, after(6_000)) && !state.adopt("", true, after(6_001)));
+    assert_eq!(standing(&state, 60_000), Paused);
+    assert!(state.adopt("", false, after(7_000)) && !state.adopt("", false, after(7_001)));
+    assert_eq!((standing(&state, 7_000), standing(&state, 11_201)), (New, Late));
+}
+
+#[test]
+fn a_success_without_its_evidence_is_a_failure_in_words() {
+    let backup = config("every: 1h, expect: {size: {regex: 'size (.*)'}}");
+    let terms = Terms::new(&backup).unwrap();
+    let mut state = state("");
+    let mut report = |second: i64, body: &str| {
+        let mut ping = Ping { body: body.into(), ..Ping::new(after(second), Kind::Success) };
+        state.weigh(terms.evidence.as_ref().unwrap(), &mut ping);
+        state.take(ping);
+        let judged = judge(&terms, &state, after(second), &[]);
+        messages::finding(&backup, &state, &judged).map(|f| f.headline)
+    };
+    for second in 1..=4 {
+        assert_eq!(report(second, "size 48 MB"), None);
+    }
+    let last = "last success 2026-11-23 00:00:04 UTC";
+    let small = "the job backup reported in, but its size was 12.0 kB, usually 48.0 MB";
+    assert_eq!(report(5, "size 12 kB"), Some(format!("{small}; {last}")));
+    assert_eq!(report(6, ""), Some(format!("the job backup reported in, but its size is not in what it sent; {last}")));
+    // What was refused has not become usual.
+    assert_eq!(report(7, "size 12 kB").as_deref(), Some(&*format!("{small}; {last}")));
+    assert_eq!(report(8, "size 47 MB"), None);
+    assert_eq!((state.size, state.sizes.len()), (Some(47e6), 5));
+    state.pause("ada", after(9));
+    state.resume(after(10));
+    assert!(state.sizes.is_empty());
 }
 
 #[test]
@@ -202,7 +268,15 @@ fn what_can_not_work_is_said() {
         assert_eq!(said.join("; "), expected);
     };
     check("every: 1h", "");
-    check("grace: 1m", "heartbeats[0]: when is it due? Give every: 24h or schedule: \"0 3 * * *\"");
+    check("grace: 1m", "heartbeats[0]: when is it due? Give every: 24h, schedule: \"0 3 * * *\" or on_calendar: daily");
+    check("on_calendar: [daily, '03:00']", "");
+    check("schedule: '0 3 * * *', on_calendar: daily", "");
+    check("every: 1h, on_calendar: daily", "heartbeats[0].every: give every or on_calendar, not both");
+    check("on_calendar: [daily, '25:00']", "heartbeats[0].on_calendar[1]: \"25:00\": hour 25 is not from 0 to 23");
+    check(
+        "every: 1h, expect: {min_size: 1MB}",
+        "heartbeats[0].expect.min_size: how is the size known? Give size: {regex: …}",
+    );
     check("every: 1h, schedule: '* * * * *'", "heartbeats[0].every: give every or schedule, not both");
     check("every: 10ms", "heartbeats[0].every: must be at least 1s");
     check("schedule: 'x * * * *'", "heartbeats[0].schedule: minute: \"x\" is not from 0 to 59 in \"x\"");

@@ -1,11 +1,11 @@
-//! The section of the first page that shows the jobs that report in.
+//! Jobs that report in: a section of the first page, and a page where they are paused and resumed.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Moment;
+use super::{Frame, Moment, path, render, restore};
 use crate::{
-    heartbeat::{Kind, Standing, View},
+    heartbeat::{self, Kind, Standing, View, restore::RestoreView},
     model::text,
 };
 
@@ -41,16 +41,22 @@ struct Row {
     lasts: bool,
     words: String,
     lasted: String,
+    /// What it last reported, and what is usual; empty: no size is read.
+    size: String,
+    is_paused: bool,
+    /// Where it is paused or resumed; empty: the configuration says so.
+    pause_href: String,
 }
 
 impl Heartbeats {
     /// As they stand.
     pub fn new(views: &[View], now: Timestamp) -> Self {
         let mut sorted: Vec<&View> = views.iter().collect();
-        sorted.sort_by_key(|v| !v.state.is_bad());
+        sorted.sort_by_key(|v| (!v.state.is_bad(), v.state == Standing::Paused));
         let bad = views.iter().filter(|v| v.state.is_bad()).count();
         let new = views.iter().filter(|v| v.state == Standing::New).count();
-        let summary = summary(bad, new, views.len());
+        let paused = views.iter().filter(|v| v.state == Standing::Paused).count();
+        let summary = summary((bad, new, paused), views.len());
         let more = match views.len().saturating_sub(ROWS_MAX) {
             0 => String::new(),
             n => format!("and {} more, listed in /api/dogwatch/v1/heartbeats", text::number(n as u64)),
@@ -83,7 +89,14 @@ impl Heartbeats {
 }
 
 /// What has never reported is not "in time".
-fn summary(bad: usize, new: usize, all: usize) -> String {
+fn summary((bad, new, paused): (usize, usize, usize), all: usize) -> String {
+    let waited_for = all - paused;
+    match (paused, waited_for) {
+        (0, _) => {}
+        (1, 0) => return "paused".into(),
+        (_, 0) => return format!("all {} paused", text::number(paused as u64)),
+        _ => return format!("{}, {} paused", summary((bad, new, 0), waited_for), text::number(paused as u64)),
+    }
     let [n_bad, n_new, n_all, n_ok] = [bad, new, all, all - bad - new].map(|n| text::number(n as u64));
     let yet = if new == 1 { "has not reported yet" } else { "have not reported yet" };
     match (bad, new) {
@@ -94,6 +107,29 @@ fn summary(bad: usize, new: usize, all: usize) -> String {
         (0, _) => format!("{n_ok} in time, {n_new} {yet}"),
         (_, 0) => format!("{n_bad} of {n_all} not in time"),
         (_, _) => format!("{n_bad} of {n_all} not in time, {n_new} {yet}"),
+    }
+}
+
+/// The page of all heartbeats.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeartbeatsPage {
+    heartbeats: Heartbeats,
+    drills: Vec<restore::Drill>,
+}
+
+impl HeartbeatsPage {
+    /// As they stand.
+    pub fn new(views: &[View], drills: &[RestoreView], now: Timestamp) -> Self {
+        let drills = drills.iter().map(|view| restore::Drill::new(view, now)).collect();
+        Self { heartbeats: Heartbeats::new(views, now), drills }
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// When a template is wrong, which the tests rule out.
+    pub fn render(&self, frame: &Frame) -> Result<String, minijinja::Error> {
+        render("heartbeats.html", frame, self)
     }
 }
 
@@ -112,6 +148,7 @@ fn row(v: &View, now: Timestamp) -> Row {
             let began = v.running_since.map(|at| format!("it began at {}", moment(at)));
             ("down", "too long", format!("{} and has not ended", began.unwrap_or_else(|| "it has begun".into())))
         }
+        Standing::Paused => ("unknown", "paused", paused(v)),
     };
     let missed = v.missed.map(|b| {
         let (from, to) = (moment(b.from), moment(b.to));
@@ -127,6 +164,29 @@ fn row(v: &View, now: Timestamp) -> Row {
         lasts: v.state != Standing::Ok,
         words: words + missed.as_deref().unwrap_or_default(),
         lasted: lasted.unwrap_or_default(),
+        size: size(v),
+        is_paused: v.paused.is_some(),
+        pause_href: match &v.paused {
+            None => path(&["heartbeats", &v.name, "pause"]),
+            Some(p) if p.by.is_empty() => String::new(),
+            Some(_) => path(&["heartbeats", &v.name, "resume"]),
+        },
+    }
+}
+
+fn size(v: &View) -> String {
+    let words = |bytes: f64| heartbeat::size_words(bytes);
+    match (v.size_bytes, v.usual_size_bytes) {
+        (None, _) => String::new(),
+        (Some(size), None) => words(size),
+        (Some(size), Some(usual)) => format!("{}, usually {}", words(size), words(usual)),
+    }
+}
+
+fn paused(v: &View) -> String {
+    match v.paused.as_ref().map(|p| p.by.as_str()) {
+        Some("") | None => "nobody waits for it: it is paused in the configuration".into(),
+        Some(by) => format!("nobody waits for it: {by} paused it"),
     }
 }
 
@@ -140,6 +200,9 @@ fn missing(v: &View, moment: &impl Fn(Timestamp) -> String) -> String {
 /// What a failure said: its exit status and its last words.
 fn failure(v: &View) -> String {
     let Some(ping) = v.pings.iter().find(|p| p.kind == Kind::Fail) else { return "it said that it failed".into() };
+    if !ping.refused.is_empty() {
+        return format!("it reported in, but {}", text::clip(&ping.refused, SAID_MAX_BYTES));
+    }
     let status = match ping.exit_status {
         Some(status) => format!("exit status {status}"),
         None => "it said that it failed".into(),
@@ -156,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_has_never_reported_is_not_in_time() {
-        let check = |bad, new, all, expected: &str| assert_eq!(summary(bad, new, all), expected);
+        let check = |bad, new, all, expected: &str| assert_eq!(summary((bad, new, 0), all), expected);
         check(0, 0, 1, "in time");
         check(0, 0, 2, "all 2 in time");
         check(0, 1, 1, "has not reported yet");
@@ -164,5 +227,8 @@ mod tests {
         check(0, 1, 3, "2 in time, 1 has not reported yet");
         check(1, 0, 3, "1 of 3 not in time");
         check(1, 2, 3, "1 of 3 not in time, 2 have not reported yet");
+        assert_eq!(summary((0, 0, 1), 1), "paused");
+        assert_eq!(summary((0, 0, 2), 2), "all 2 paused");
+        assert_eq!(summary((1, 0, 2), 5), "1 of 3 not in time, 2 paused");
     }
 }

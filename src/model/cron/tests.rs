@@ -142,9 +142,9 @@ proptest::proptest! {
             let found = cron.after(at(begin), &zone).unwrap();
             let next_match = (1..).map(|n| at(begin + n * 60)).find(|t| {
                 let shown = t.to_zoned(zone.clone());
-                let matches = cron.minutes >> shown.minute() & 1 == 1 && cron.hours >> shown.hour() & 1 == 1;
+                let matches = cron.times.minutes >> shown.minute() & 1 == 1 && cron.times.hours >> shown.hour() & 1 == 1;
                 let second_pass = zone.to_ambiguous_timestamp(shown.datetime()).earlier().unwrap() != *t;
-                matches && (cron.follows_time || !second_pass)
+                matches && (cron.times.follows_time || !second_pass)
             });
             assert_eq!(Some(found), next_match);
         }

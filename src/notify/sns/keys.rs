@@ -5,12 +5,11 @@
 use std::{env, path::PathBuf};
 
 use crate::{
-    model::Secret,
+    model::{Secret, sigv4::Keys},
     notify::{
         config::SigV4Config,
         credential::Credential,
         post::{Call, Vault},
-        sigv4::Keys,
     },
 };
 

@@ -209,3 +209,14 @@ async fn by_proxy_only() {
     .await;
     check(None, "unreachable: it can't be asked through the API server: no API server is known to work (silent)").await;
 }
+
+/// A thousand silent kubelets are a thousand probes that wait.
+#[tokio::test]
+async fn a_probe_that_waits_is_small() {
+    let pki = Pki::make();
+    let dialer = pki.dialer(EtcdCertificate::None).await;
+    let spec = ProbeSpec::Kubelet { base: nobody().await, others: Vec::new(), node: "n1".into(), via: None };
+    let (target, clock) = (target(Job::Kubelet, spec, AMPLE), Clock::system());
+    let probing = size_of_val(&probe(&target, &dialer, &[], true, &clock));
+    assert!(probing <= 12 << 10, "{probing} bytes, without the exchange that it makes");
+}

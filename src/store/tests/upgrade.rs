@@ -20,6 +20,8 @@ async fn full(dir: &TempDir) {
     store.commit_alerts(vec![posted()], vec![]).await;
     store.commit_silences(vec![silence()], vec![]).await;
     store.commit_heartbeat("backup", "state").await;
+    let drill = crate::model::RestoreDrill::open("restore-etcd", "ada", (None, None), now());
+    assert_eq!(store.commit_restore_drill(drill).await, Durability::Durable);
     let note = IncidentNote { incident: 7, at: now(), by: "ada".into(), text: "the switch".into() };
     assert_eq!(store.commit_note(note).await, Durability::Durable);
     assert_eq!(store.commit_audit(audited()).await, Durability::Durable);
@@ -137,6 +139,9 @@ async fn restored(dir: &TempDir, version: usize) -> String {
     if version < 3 {
         (found.alerts, found.silences, found.heartbeats) = Default::default();
     }
+    if version < 10 {
+        found.restore_drills = Vec::new();
+    }
     let notes = if version < 7 { Vec::new() } else { store.notes(7).await.unwrap() };
     let audit = if version < 8 { Vec::new() } else { store.audit(Timestamp::MAX, 10).await.unwrap() };
     let deliveries = store.deliveries(5).await.unwrap();
@@ -154,7 +159,7 @@ async fn a_database_of_each_earlier_schema_opens_and_keeps_all() {
     full(&today).await;
     let reference = today.path().join("dogwatch.db");
     let all = restored(&today, schema::newest()).await;
-    for kept in ["incident 7", "the switch", "200 OK", "planned", "backup", "192.0.2.7"] {
+    for kept in ["incident 7", "the switch", "200 OK", "planned", "backup", "192.0.2.7", "restore-etcd"] {
         assert!(all.contains(kept), "{kept} is not in the reference");
     }
     for version in 1..=schema::newest() {

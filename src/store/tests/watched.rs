@@ -104,3 +104,18 @@ async fn of_an_older_database_what_it_wrote_tells_when_it_ran_and_what_it_watche
     );
     store.close(SOON).await;
 }
+
+#[tokio::test]
+async fn the_changes_of_one_target_are_found_without_a_look_at_all_others() {
+    let dir = TempDir::new().unwrap();
+    let (store, _) = open(&dir);
+    (0..500).for_each(|i| store.save_verdict(change(&format!("n{i}"), i, State::Unknown, State::Up)));
+    store.close(SOON).await;
+    let db = Connection::open(dir.path().join("dogwatch.db")).unwrap();
+    let mut statement = db.prepare(crate::store::watched::CHANGES_OF_TARGET).unwrap();
+    let of = key("n250");
+    let of = rusqlite::params![of.cluster, of.job.as_str(), of.instance, 0, 10];
+    let found = statement.query_map(of, |_| Ok(())).unwrap().count();
+    let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
+    assert!(found == 1 && steps < 200, "{found} found in {steps} steps");
+}

@@ -20,6 +20,7 @@ pub struct Checked {
 
 impl Checked {
     pub fn new() -> Self {
+        dogwatch::dial::install_crypto();
         Self { dir: tempfile::tempdir().unwrap() }
     }
 

@@ -14,7 +14,7 @@ use dogwatch::{
     exposition,
     health::Quorum,
     http::metrics::{Format, Picture, exposition as write},
-    ingest::samples::{of_cluster, of_nodes, of_observation, of_verdict},
+    ingest::samples::{OfCluster, of_cluster, of_nodes, of_observation, of_verdict},
     model::*,
     telemetry::{ClusterLabels, Metrics, NotificationLabels, ProbeLabels, process::Process},
 };
@@ -308,7 +308,8 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
         (false, ..) => Quorum { members: 1, healthy: 1, alive: 1 },
     };
     let own = [certificate("dogwatch", now.days(90), "kubeconfig")];
-    let whole = of_cluster(name, &BTreeMap::new(), &snapshot, &own, Some(quorum), now.at, &[]);
+    let told = OfCluster { snapshot: &snapshot, own: &own, quorum: Some(quorum), canaries: &[] };
+    let whole = of_cluster(name, &BTreeMap::new(), &told, now.at, &[]);
     let nodes = of_nodes(name, &BTreeMap::new(), &snapshot, &HashSet::new(), now.at, &[]);
     whole.iter().chain(&*nodes).cloned().collect()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Served, picture, start_at};
 
 /// What is asked, and under which path of the document that stands.
-const ASKED: [(&str, &str); 12] = [
+const ASKED: [(&str, &str); 13] = [
     ("/api/dogwatch/v1/openapi.json", "/api/dogwatch/v1/openapi.json"),
     ("/api/dogwatch/v1/state", "/api/dogwatch/v1/state"),
     ("/api/dogwatch/v1/incidents", "/api/dogwatch/v1/incidents"),
@@ -15,6 +15,7 @@ const ASKED: [(&str, &str); 12] = [
     ("/api/dogwatch/v1/incidents/7", "/api/dogwatch/v1/incidents/{id}"),
     ("/api/dogwatch/v1/incidents/99", "/api/dogwatch/v1/incidents/{id}"),
     ("/api/dogwatch/v1/heartbeats", "/api/dogwatch/v1/heartbeats"),
+    ("/api/dogwatch/v1/restore-drills", "/api/dogwatch/v1/restore-drills"),
     ("/api/dogwatch/v1/availability?of=prod", "/api/dogwatch/v1/availability"),
     ("/api/dogwatch/v1/availability?of=prod/etcd&from=1d", "/api/dogwatch/v1/availability"),
     ("/api/dogwatch/v1/availability", "/api/dogwatch/v1/availability"),

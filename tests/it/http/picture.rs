@@ -146,6 +146,7 @@ fn cluster(name: &str, net: &str, control_planes: u32, nodes: u32) -> LiveCluste
         .into(),
         targets,
         gaps: Arc::default(),
+        canaries: Arc::default(),
     }
 }
 
@@ -325,6 +326,9 @@ pub fn heartbeats() -> Vec<dogwatch::heartbeat::View> {
         due_by: now() + Duration::from_secs(7 * 3600),
         running_since: None,
         duration_seconds: success.map(|_| 192.4),
+        size_bytes: None,
+        usual_size_bytes: None,
+        paused: None,
         missed: None,
         pings: Vec::new(),
     };

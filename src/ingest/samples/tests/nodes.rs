@@ -9,7 +9,8 @@ fn at(second: i64) -> Timestamp {
 
 fn series(snapshot: &ClusterSnapshot, strangers: &[&str], name: &str) -> Vec<String> {
     let strangers = strangers.iter().copied().collect();
-    let whole = of_cluster("c", &Default::default(), snapshot, &[], None, at(0), &[]);
+    let told = OfCluster { snapshot, own: &[], quorum: None, canaries: &[] };
+    let whole = of_cluster("c", &Default::default(), &told, at(0), &[]);
     let nodes = of_nodes("c", &Default::default(), snapshot, &strangers, at(0), &[]);
     let named = whole.iter().chain(&*nodes).filter(|s| &*s.labels.name == name);
     named.map(|s| format!("{}={}", s.labels.get("why").unwrap_or_default(), s.value)).collect()
