@@ -12,6 +12,7 @@ mod caller;
 pub mod config;
 mod cors;
 pub mod csrf;
+mod guesses;
 mod keyed;
 mod oidc;
 mod proxy;
@@ -22,7 +23,11 @@ mod tls;
 mod tokens;
 mod users;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderName, HeaderValue};
 
@@ -59,6 +64,8 @@ pub struct Peer {
 pub struct Shown {
     /// Name and password.
     pub password: Option<(String, String)>,
+    /// From where it comes, as far as that is known.
+    pub address: Option<IpAddr>,
     /// What a trusted proxy says.
     pub vouched: Option<Vouched>,
     /// As whom a browser is logged in.
@@ -76,6 +83,8 @@ pub enum Known {
     Unknown,
     /// Too many ask at once.
     Busy,
+    /// Too many wrong passwords came from there: so long they wait.
+    TooMany(Duration),
 }
 
 /// What stands before every answer. Cheap to clone.
@@ -137,10 +146,12 @@ impl Door {
             return Known::As(self.auth.vouched(vouched));
         }
         if let Some((name, password)) = shown.password.filter(|_| self.users.are_asked()) {
-            return match self.users.ask(&name, &password).await {
+            let from = shown.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            return match self.users.ask(&name, &password, from).await {
                 Asked::Welcome => Known::As(self.auth.person(&name, Proof::Password)),
                 Asked::Unknown => Known::Unknown,
                 Asked::Busy => Known::Busy,
+                Asked::TooMany(wait) => Known::TooMany(wait),
             };
         }
         if let Some(caller) = shown.session.and_then(|session| self.auth.of_session(&session)) {

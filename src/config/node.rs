@@ -6,7 +6,7 @@
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor},
     forward_to_deserialize_any,
 };
 use serde_json::{Error, Map, Value};
@@ -189,6 +189,8 @@ impl<'de> Deserializer<'de> for &'de Node {
         match self {
             Node::Null => visitor.visit_map(Entries::all(&[])),
             Node::Map(entries) => visitor.visit_map(Entries { fields, ..Entries::all(entries) }),
+            // serde would take a list for the values in the order of the fields.
+            Node::List(_) => Err(Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
         }
     }

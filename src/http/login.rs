@@ -4,7 +4,7 @@
 //! What a proxy would say of who asks is taken out of every request, from wherever it comes. Handlers learn who it is by
 //! [`Asker`](super::asker::Asker); passwords and tokens go no further than here.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{Request, State},
@@ -28,7 +28,7 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
     if sign_in::asks_for_password(&request) {
         need = Need::Read;
     }
-    let mut response = match identify(&web, request.headers(), need, vouched, peer).await {
+    let mut response = match identify(&web, request.headers(), need, vouched, peer, address).await {
         Known::As(caller) if caller.may(need) => {
             request.extensions_mut().insert(Asker { caller, address });
             next.run(request).await
@@ -52,6 +52,12 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
             let text = "Too many passwords are being checked: try again.\n";
             (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
         }
+        Known::TooMany(wait) => {
+            audit::refused_login(&web, address).await;
+            let seconds = wait.as_secs() + 1;
+            let text = format!("Too many wrong passwords came from {address}: try again in {seconds} s.\n");
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], text).into_response()
+        }
     };
     for (name, value) in &web.door.headers {
         response.headers_mut().insert(name, value.clone());
@@ -59,7 +65,14 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
     response
 }
 
-async fn identify(web: &Web, headers: &HeaderMap, need: Need, vouched: Option<Vouched>, peer: Peer) -> Known {
+async fn identify(
+    web: &Web,
+    headers: &HeaderMap,
+    need: Need,
+    vouched: Option<Vouched>,
+    peer: Peer,
+    address: IpAddr,
+) -> Known {
     if let Some(token) = bearer(headers) {
         if let Some(caller) = web.door.auth.tokens.find(token) {
             return Known::As(caller);
@@ -74,7 +87,8 @@ async fn identify(web: &Web, headers: &HeaderMap, need: Need, vouched: Option<Vo
         return Known::As(Caller::stranger());
     }
     let (password, certificate) = (name_and_password(headers), peer.certificate);
-    web.door.identify(Shown { password, vouched, certificate, session: sign_in::session(web, headers) }).await
+    let session = sign_in::session(web, headers);
+    web.door.identify(Shown { password, address: Some(address), vouched, certificate, session }).await
 }
 
 fn unknown(door: &Door) -> Response {

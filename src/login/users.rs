@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    net::IpAddr,
     str::FromStr as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -11,9 +12,13 @@ use std::{
 use bcrypt::HashParts;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Wrong, random};
+use super::{
+    Wrong,
+    guesses::{Guess, Guesses},
+    random,
+};
 use crate::model::Secret;
 
 /// Each more doubles the time of a check: with this one it is some seconds.
@@ -36,6 +41,8 @@ pub enum Asked {
     Unknown,
     /// Too many ask at once.
     Busy,
+    /// Too many wrong passwords came from there; none is checked before so long.
+    TooMany(Duration),
 }
 
 /// Who may log in. Cheap to clone.
@@ -48,6 +55,7 @@ struct Inner {
     decoy: String,
     key: [u8; KEY_BYTES],
     known: Mutex<HashSet<[u8; 32]>>,
+    guesses: Mutex<Guesses>,
     turns: Semaphore,
 }
 
@@ -88,6 +96,7 @@ impl Users {
             decoy: format!("$2b${cost_max:02}${}", ".".repeat(53)),
             key,
             known: Mutex::default(),
+            guesses: Mutex::default(),
             turns: Semaphore::new(CHECKS_AT_ONCE),
         }))))
     }
@@ -97,18 +106,24 @@ impl Users {
         self.0.is_some()
     }
 
-    /// Whether somebody may enter.
-    pub async fn ask(&self, name: &str, password: &str) -> Asked {
+    /// Whether somebody may enter who comes from this address.
+    pub async fn ask(&self, name: &str, password: &str, from: IpAddr) -> Asked {
         let Some(inner) = self.0.clone() else { return Asked::Welcome };
         let hash = inner.hashes.get(name).cloned();
         let digest = inner.digest(name, password, hash.as_deref().unwrap_or_default());
         if hash.is_some() && inner.known().contains(&digest) {
             return Asked::Welcome;
         }
+        match inner.guesses().judge(from, &digest, Instant::now()) {
+            Guess::Fresh => {}
+            Guess::Known => return Asked::Unknown,
+            Guess::TooMany(wait) => return Asked::TooMany(wait),
+        }
         let Ok(Ok(_turn)) = tokio::time::timeout(TURN_WITHIN, inner.turns.acquire()).await else { return Asked::Busy };
         let (password, checked) = (password.to_owned(), hash.clone().unwrap_or_else(|| inner.decoy.clone()));
         let fits = tokio::task::spawn_blocking(move || bcrypt::verify(password, &checked).unwrap_or(false)).await;
         if hash.is_none() || !matches!(fits, Ok(true)) {
+            inner.guesses().wrong(from, digest, Instant::now());
             return Asked::Unknown;
         }
         let mut known = inner.known();
@@ -125,6 +140,10 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn guesses(&self) -> std::sync::MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn digest(&self, name: &str, password: &str, hash: &str) -> [u8; 32] {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
         for part in [name, password, hash] {
@@ -139,22 +158,42 @@ impl Inner {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_guesses_waits_and_who_was_let_in_does_not() {
+        let users = Users::new(&[("ada".to_owned(), Secret::new(bcrypt::hash("right", 4).unwrap()))].into()).unwrap();
+        assert_eq!(users.ask("ada", "right", HERE).await, Asked::Welcome);
+        let mut answers = Vec::new();
+        for n in 0..12 {
+            answers.push(users.ask("ada", &format!("guess {n}"), HERE).await);
+        }
+        assert!(answers[..10].iter().all(|answer| *answer == Asked::Unknown), "{answers:?}");
+        assert!(answers[10..].iter().all(|answer| matches!(answer, Asked::TooMany(_))), "{answers:?}");
+        assert_eq!(users.ask("ada", "guess 3", HERE).await, Asked::Unknown);
+        assert_eq!(users.ask("ada", "right", HERE).await, Asked::Welcome);
+        let there = "192.0.2.1".parse().unwrap();
+        assert_eq!(users.ask("ada", "guess 13", there).await, Asked::Unknown);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        assert_eq!(users.ask("ada", "guess 14", HERE).await, Asked::Unknown);
+    }
+
     #[tokio::test]
     async fn who_knows_the_password_is_let_in_and_known_again() {
         let hash = bcrypt::hash("right", 4).unwrap();
         let users = Users::new(&[("ada".to_owned(), Secret::new(hash.as_str()))].into()).unwrap();
         let known = || users.0.as_ref().unwrap().known().len();
         for (name, password) in [("ada", "wrong"), ("ada", ""), ("bob", "right"), ("", ""), ("adar", "ight")] {
-            assert_eq!(users.ask(name, password).await, Asked::Unknown, "{name}:{password}");
+            assert_eq!(users.ask(name, password, HERE).await, Asked::Unknown, "{name}:{password}");
         }
         assert_eq!(known(), 0, "who guesses fills nothing");
         for _ in 0..2 {
-            assert_eq!(users.ask("ada", "right").await, Asked::Welcome);
+            assert_eq!(users.ask("ada", "right", HERE).await, Asked::Welcome);
             assert_eq!(known(), 1);
         }
         assert!(!format!("{users:?}").contains(&hash));
         let nobody = Users::new(&BTreeMap::new()).unwrap();
-        assert!(!nobody.are_asked() && nobody.ask("x", "y").await == Asked::Welcome);
+        assert!(!nobody.are_asked() && nobody.ask("x", "y", HERE).await == Asked::Welcome);
     }
 
     #[test]

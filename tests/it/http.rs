@@ -20,6 +20,7 @@ use dogwatch::{
         page::{Frame, Home, IncidentPage, TargetPage},
         router, serve,
     },
+    login::{Door, Sessions},
     model::{Job, Live, LiveState},
     query::{Engine, QueryConfig},
     store::{DeliveryOutcome, DeliveryRecord, StorageConfig, Store},
@@ -53,6 +54,10 @@ async fn start(state: LiveState) -> Served {
 }
 
 async fn start_at(state: LiveState, external_url: &str) -> Served {
+    start_behind(state, external_url, Door::default()).await
+}
+
+async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::anchored(now());
@@ -78,9 +83,9 @@ async fn start_at(state: LiveState, external_url: &str) -> Served {
         clock,
         reload,
         external_url: external_url.to_owned(),
-        sessions: dogwatch::login::Sessions::default(),
+        sessions: Sessions::default(),
         own_names: Arc::new([]),
-        door: Default::default(),
+        door,
         submissions: dogwatch::dispatch::Submissions::new().0,
         rules: dogwatch::rule::GroupStates::default(),
         heartbeats,

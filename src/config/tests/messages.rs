@@ -21,6 +21,7 @@ const VALUES: &[&str] = &[
     "external_url: watch.example.org",
     "external_url: ftp://x",
     "storage: 90d",
+    "storage: [90d]",
     "storage: {max_size: big}",
     "schedule: {concurrency: many}",
     "schedule: {concurrency: -1}",

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -136,7 +137,9 @@ fn config(story: &Story, sink: &HookServer) -> String {
     let receivers = story.receivers.iter().map(|(name, more)| {
         format!("- {{name: {name}, webhook_configs: [{{url: '{}', {more}}}]}}\n", sink.url(&format!("/{name}")))
     });
-    let times = [("group_wait", "1s"), ("group_interval", "2s"), ("repeat_interval", "1h")];
+    // An alert that began longer ago than that when it comes is told at once, without those that come with it: on a busy
+    // machine a post may take a second.
+    let times = [("group_wait", "3s"), ("group_interval", "2s"), ("repeat_interval", "1h")];
     let times = times.iter().filter(|(key, _)| !story.root.contains(key));
     let times: String = times.map(|(key, value)| format!("  {key}: {value}\n")).collect();
     format!(
@@ -261,6 +264,9 @@ fn told_apart(theirs: &Got, ours: &Got) -> String {
     said
 }
 
+/// Stories at a time: each has two programs that start, and mostly waits.
+const AT_ONCE: usize = 8;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receivers_get_what_alertmanager_sends_them() {
     dogwatch::notify::init();
@@ -268,7 +274,7 @@ async fn receivers_get_what_alertmanager_sends_them() {
         println!("skipped: the newest Alertmanager is missing, tests/run builds it");
         return;
     }
-    let wrong: Vec<String> =
-        futures_util::future::join_all(STORIES.iter().map(compare)).await.into_iter().flatten().collect();
+    let told = futures_util::stream::iter(STORIES).map(compare).buffered(AT_ONCE);
+    let wrong: Vec<String> = told.collect::<Vec<_>>().await.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} of {} stories differ\n{}", wrong.len(), STORIES.len(), wrong.join("\n"));
 }

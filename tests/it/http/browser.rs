@@ -3,11 +3,14 @@
 
 use std::{process::Stdio, sync::Arc};
 
-use dogwatch::model::{AuditEntry, LiveAlert, LiveState};
+use dogwatch::{
+    login::{Auth, AuthConfig, Door},
+    model::{AuditEntry, LiveAlert, LiveState},
+};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{Served, history, picture, start_at};
+use super::{Served, history, picture, start_at, start_behind};
 
 /// Runs a script of tests/pages, which tests/run installs.
 async fn run(script: &str, served: &Served, args: &[&str]) -> Vec<Value> {
@@ -73,6 +76,20 @@ async fn no_page_shuts_anybody_out() {
     let wrong = run("look.js", &served, &pages).await;
     // A page that is not there is said to be so by the browser, too.
     let known = |w: &&Value| w["address"] == "/nope" && w["what"].as_str().is_some_and(|t| t.contains("404"));
+    let wrong: Vec<&Value> = wrong.iter().filter(|w| !known(w)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_the_page_to_log_in() {
+    // Nobody listens there: what the page says of that is a page, too.
+    let oidc = r#"{"oidc": {"issuer": "http://127.0.0.1:9", "client_id": "dogwatch", "roles": {"admin": ["sre"]}}}"#;
+    let auth: AuthConfig = serde_json::from_str(oidc).unwrap();
+    let door = Door { auth: Arc::new(Auth::new(&auth).unwrap()), ..Door::default() };
+    let served = start_behind(picture::outage(), "", door).await;
+    let wrong = run("look.js", &served, &["/login", "/login?to=/incidents/7", "/incidents/7", "/login/start"]).await;
+    // The browser says that it is not let in.
+    let known = |w: &&Value| w["what"].as_str().is_some_and(|t| t.contains("401") || t.contains("503"));
     let wrong: Vec<&Value> = wrong.iter().filter(|w| !known(w)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

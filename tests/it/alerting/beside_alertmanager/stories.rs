@@ -26,7 +26,7 @@ type Level = fn(theirs: &mut Got, ours: &mut Got);
 /// A configuration, and what happens to it.
 pub struct Story {
     pub name: &'static str,
-    /// More keys of the root route, which waits for 1 s, and tells news after 2 s.
+    /// More keys of the root route, which waits for 3 s, and tells news after 2 s.
     pub root: &'static str,
     /// Its routes.
     pub routes: &'static str,
