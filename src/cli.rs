@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod drill;
 mod heartbeat;
 mod import;
@@ -41,6 +42,7 @@ Examples:
   dogwatch run                         watch the current context of your kubeconfig
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
+  dogwatch doctor -c dogwatch.yml      is all in place: machine, rights, receivers, service
   dogwatch probe --all                 probe everything once; exits like a Nagios plugin
   dogwatch query 'up == 0'             ask the history, in PromQL
   dogwatch rules backtest new.yml      when would these rules have fired?
@@ -54,6 +56,9 @@ enum Command {
     Run(RunArgs),
     /// Check the configuration and what it refers to.
     Check(CheckArgs),
+    /// Look at all that the watchdog stands on, and say what to do where something is missing.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
     /// Probe targets once and print what was found.
     #[command(after_help = PROBE_HELP)]
     Probe(ProbeArgs),
@@ -405,6 +410,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::main(args).await,
             Command::Check(args) => check::main(args).await,
+            Command::Doctor(args) => doctor::main(args).await,
             Command::Probe(args) => probe::main(args).await,
             Command::Query(args) => query::main(args).await,
             Command::Status(args) => status::main(args).await,

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod dial;
 pub mod discover;
 pub mod dispatch;
+pub mod doctor;
 pub mod exposition;
 pub mod health;
 pub mod heartbeat;

@@ -192,6 +192,22 @@ impl Integration {
         }
     }
 
+    /// Finds out whether the receiver can be reached, without telling it anything: a mail server as far as our login, a service as
+    /// far as its host's answer.
+    ///
+    /// # Errors
+    /// In words, without secrets.
+    pub async fn reach(&self, deadline: Instant) -> Result<String, String> {
+        let asking = async {
+            match &*self.way {
+                Way::Email(email) => email.reach(deadline).await,
+                Way::Http(post) => post.reach(deadline).await,
+                Way::Rehearsed(..) => Ok("rehearsed: nothing is sent".into()),
+            }
+        };
+        tokio::time::timeout_at(deadline, asking).await.unwrap_or_else(|_| Err("no answer in time".into()))
+    }
+
     /// Returns the same integration, which keeps each message in `kept` instead of sending it.
     pub fn rehearsed(&self, kept: mpsc::Sender<Rehearsed>) -> Self {
         Self { way: Arc::new(Way::Rehearsed(self.way.clone(), kept)), ..self.clone() }

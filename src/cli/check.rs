@@ -12,7 +12,7 @@ use anstyle::AnsiColor;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{CheckArgs, output};
+use super::{CheckArgs, ConfigArgs, output};
 use crate::{
     app::{links, preflight},
     clock::Clock,
@@ -29,11 +29,64 @@ use crate::{
 pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let file = output::config_file(&args.config);
     let shown = file.as_ref().map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
-    let config = match output::configuration(&args.config).await {
-        Ok(config) => config,
+    let Examined { config, errors, warnings, busy, concerns, by_tls } = match examine(&args.config).await {
+        Ok(examined) => examined,
         Err(errors) => return Ok(output::fail(&errors)),
     };
-    let places = file.as_deref().and_then(Places::read);
+    let yellow = output::style(AnsiColor::Yellow);
+    for warning in warnings.iter().chain(&busy).chain(&concerns) {
+        output::say_coloured(&format!("{yellow}warning:{yellow:#} {}", text::readable(warning)));
+    }
+    if !errors.is_empty() {
+        return Ok(output::fail(&errors.join("\n")));
+    }
+    if !config.receivers.is_empty() {
+        output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen, by_tls).await));
+    }
+    let green = output::style(AnsiColor::Green);
+    let parts = parts(&config);
+    match concerns.len() {
+        0 => output::say_coloured(&format!("{green}{shown} is fine:{green:#} {parts}")),
+        _ => output::say_coloured(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many there are of what.
+fn parts(config: &Config) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut parts = vec![count(config.clusters.len(), "cluster"), count(config.receivers.len(), "receiver")];
+    if !config.checks.is_empty() {
+        parts.push(count(config.checks.len(), "check"));
+    }
+    if !config.heartbeats.is_empty() {
+        parts.push(count(config.heartbeats.len(), "heartbeat"));
+    }
+    parts.join(", ")
+}
+
+/// A configuration that could be read, and all that is to be said of it.
+pub(super) struct Examined {
+    pub(super) config: Config,
+    /// What can't be used.
+    pub(super) errors: Vec<String>,
+    /// What is unwise.
+    pub(super) warnings: Vec<String>,
+    /// Somebody has the port.
+    pub(super) busy: Option<String>,
+    /// What will not do, or soon not any more.
+    pub(super) concerns: Vec<String>,
+    /// Whether the port speaks TLS.
+    by_tls: bool,
+}
+
+/// Looks at a configuration and all that it refers to.
+///
+/// # Errors
+/// When it can't be read: all that is wrong, a line each.
+pub(super) async fn examine(args: &ConfigArgs) -> Result<Examined, String> {
+    let places = output::config_file(args).as_deref().and_then(Places::read);
+    let config = output::configuration(args).await?;
     let told = |at: &str, message: String| match &places {
         Some(places) => places.error(at, &message).to_string(),
         None => message,
@@ -70,38 +123,11 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let by_tls = door.as_ref().is_ok_and(|door| door.tls.is_some());
     errors.extend(door.err().into_iter().flatten().map(|problem| told(&problem.at, problem.message)));
-    let busy = match port(&config).await {
-        Ok(busy) => busy,
-        Err(why) => {
-            errors.push(told("listen", why));
-            None
-        }
-    };
-    let yellow = output::style(AnsiColor::Yellow);
-    for warning in warnings(&config).iter().chain(&busy).chain(&concerns) {
-        output::say_coloured(&format!("{yellow}warning:{yellow:#} {}", text::readable(warning)));
-    }
-    if !errors.is_empty() {
-        return Ok(output::fail(&errors.join("\n")));
-    }
-    if !config.receivers.is_empty() {
-        output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen, by_tls).await));
-    }
-    let green = output::style(AnsiColor::Green);
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let mut parts = vec![count(config.clusters.len(), "cluster"), count(config.receivers.len(), "receiver")];
-    if !config.checks.is_empty() {
-        parts.push(count(config.checks.len(), "check"));
-    }
-    if !config.heartbeats.is_empty() {
-        parts.push(count(config.heartbeats.len(), "heartbeat"));
-    }
-    let parts = parts.join(", ");
-    match concerns.len() {
-        0 => output::say_coloured(&format!("{green}{shown} is fine:{green:#} {parts}")),
-        _ => output::say_coloured(&format!("{yellow}{shown} can be used, but see the warnings:{yellow:#} {parts}")),
-    }
-    Ok(ExitCode::SUCCESS)
+    let busy = port(&config).await.unwrap_or_else(|why| {
+        errors.push(told("listen", why));
+        None
+    });
+    Ok(Examined { errors, warnings: warnings(&config), busy, concerns, by_tls, config })
 }
 
 /// Whether the kubeconfig would do, had the cluster no `context`.

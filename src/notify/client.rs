@@ -195,7 +195,11 @@ impl HttpClient {
     }
 
     /// A request without credentials and headers.
-    async fn plain(&self, session: &Session, method: Method, url: Url) -> Result<RequestBuilder, String> {
+    /// Returns a request without credentials.
+    ///
+    /// # Errors
+    /// When the TLS files can't be read.
+    pub async fn plain(&self, session: &Session, method: Method, url: Url) -> Result<RequestBuilder, String> {
         match &self.tls.server_name {
             Some(name) if url.scheme() == "https" && url.host_str() != Some(name) => {
                 self.by_another_name(session.limit, method, url, name).await

@@ -5,6 +5,7 @@
 //! repeated after a crash is recognised as the same.
 
 mod auth;
+mod reach;
 mod stream;
 
 use std::{net::IpAddr, time::Duration};

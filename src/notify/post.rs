@@ -3,6 +3,7 @@
 //!
 //! A client is made for each attempt, so that rotated files count at once and no idle connection is ever trusted.
 
+mod reach;
 mod reply;
 
 use std::{fmt, time::Duration};

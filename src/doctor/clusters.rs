@@ -1,0 +1,220 @@
+//! Each cluster: whether its API answers us, how far our clocks are apart, and which rights we have there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::{Method, header::DATE};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    Remark,
+    rights::{self, Right},
+};
+use crate::{
+    clock::Clock,
+    dial::{Answer, Ask, Auth, DialConfig, Dialer, Trust},
+    discover::config::ClusterConfig,
+    model::text,
+};
+
+/// Of one question; a person waits.
+const WITHIN: Duration = Duration::from_secs(10);
+/// Questions at a time to one API server, whose throttling is none of theirs.
+const AT_ONCE: usize = 4;
+/// `Date` has whole seconds, and the answer takes its time.
+const CLOCK_APART: Duration = Duration::from_secs(3);
+/// Tokens and certificates are judged by the clock.
+const CLOCK_FAR_APART: Duration = Duration::from_secs(60);
+/// The oldest minor version of Kubernetes 1 that the lab has seen.
+const OLDEST: u32 = 20;
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/// Looks at one.
+pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
+    let area = format!("cluster {}", cluster.name);
+    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+    let dialer = match Dialer::load(dial, clock.clone()).await {
+        Ok(dialer) => dialer,
+        Err(why) => {
+            let remedy = format!("see clusters: {} in the configuration, and its kubeconfig", cluster.name);
+            return vec![Remark::bad(&area, "credentials", why.to_string(), remedy)];
+        }
+    };
+    let mut remarks = Vec::new();
+    if let Some(missing) = dialer.missing() {
+        let remedy = "mend the kubeconfig's user or its plugin; `dogwatch check` shows what the plugin said";
+        remarks.push(Remark::bad(&area, "credentials", missing.why, remedy));
+    }
+    let begun = clock.wall();
+    let version = match ask(&dialer, "/version", None).await {
+        Ok(answer) => answer,
+        Err(why) => {
+            let remedy = format!("see that this machine reaches it: dogwatch probe {} shows every step", cluster.name);
+            remarks.push(Remark::bad(&area, "API server", why, remedy));
+            return remarks;
+        }
+    };
+    remarks.push(served(&area, &dialer, &version));
+    remarks.extend(apart(&version, begun, clock.wall()).map(|apart| judge_clock(&area, apart)));
+    if version.status != 401 {
+        remarks.extend(judge_rights(&area, granted(&dialer, cluster).await));
+    }
+    remarks
+}
+
+async fn ask(dialer: &Dialer, path: &str, body: Option<&Value>) -> Result<Answer, String> {
+    let mut url = dialer.server();
+    url.set_path(path);
+    let mut ask = Ask::get(url, Trust::Cluster, Auth::Cluster);
+    if let Some(body) = body {
+        ask = Ask { method: Method::POST, body: Bytes::from(body.to_string()), ..ask };
+    }
+    let exchange = dialer.exchange(Ask { reuse: true, ..ask }, Instant::now() + WITHIN).await;
+    exchange.outcome.map_err(|failure| failure.message)
+}
+
+/// What answers there, and whether it knows us.
+fn served(area: &str, dialer: &Dialer, version: &Answer) -> Remark {
+    const ABOUT: &str = "API server";
+    let server = dialer.server();
+    let facts: Value = serde_json::from_slice(&version.body).unwrap_or_default();
+    let minor = facts["minor"].as_str().and_then(|minor| minor.trim_end_matches('+').parse::<u32>().ok());
+    match (version.status, facts["gitVersion"].as_str()) {
+        (401, _) => {
+            Remark::bad(area, ABOUT, format!("{server} does not know our credentials (401)"), "renew the kubeconfig")
+        }
+        (200, Some(name)) if minor.is_some_and(|minor| minor < OLDEST) => {
+            let remedy = format!("upgrade the cluster: dogwatch is tried from Kubernetes 1.{OLDEST} on");
+            Remark::warning(area, ABOUT, format!("{server} answers: Kubernetes {}", text::one_line(name)), remedy)
+        }
+        (200, Some(name)) => Remark::ok(area, ABOUT, format!("{server} answers: Kubernetes {}", text::one_line(name))),
+        (403, _) => {
+            Remark::warning(area, ABOUT, format!("{server} does not tell its version (403)"), "apply deploy/rbac.yaml")
+        }
+        (status, _) => {
+            let remedy = "see that the kubeconfig's server is an API server, and no proxy or login page in front of it";
+            Remark::bad(area, ABOUT, format!("{server} answers {status}, and not as an API server does"), remedy)
+        }
+    }
+}
+
+/// How far the server's clock is from ours, beyond what the way and the missing fractions explain; positive: it is ahead.
+fn apart(answer: &Answer, begun: Timestamp, ended: Timestamp) -> Option<jiff::SignedDuration> {
+    let said = answer.headers.get(DATE)?.to_str().ok()?;
+    let said = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(said).ok()?;
+    let latest = said + Duration::from_secs(1);
+    Some(if latest < begun {
+        latest.duration_since(begun)
+    } else if said > ended {
+        said.duration_since(ended)
+    } else {
+        jiff::SignedDuration::ZERO
+    })
+}
+
+fn judge_clock(area: &str, apart: jiff::SignedDuration) -> Remark {
+    const ABOUT: &str = "clock";
+    let off = apart.unsigned_abs();
+    let ahead = if apart.is_negative() { "behind" } else { "ahead of" };
+    let found = format!("its clock is {} {ahead} ours", text::duration(off));
+    let remedy = "let both machines keep time by NTP (chronyc tracking, timedatectl)";
+    if off >= CLOCK_FAR_APART {
+        Remark::bad(area, ABOUT, found, remedy)
+    } else if off >= CLOCK_APART {
+        Remark::warning(area, ABOUT, found, remedy)
+    } else {
+        Remark::ok(area, ABOUT, "its clock and ours agree to some seconds")
+    }
+}
+
+/// What the API server says of each right; `Err`: why it does not say.
+async fn granted(dialer: &Dialer, cluster: &ClusterConfig) -> Vec<(Right, Result<bool, String>)> {
+    let ask_one = async |right: Right| {
+        let said = match ask(dialer, REVIEWS, Some(&right.review())).await {
+            Ok(answer) if matches!(answer.status, 200 | 201) => {
+                rights::allowed(&answer.body).ok_or_else(|| "the answer is no review".to_owned())
+            }
+            Ok(answer) => Err(format!("HTTP {}", answer.status)),
+            Err(why) => Err(why),
+        };
+        (right, said)
+    };
+    stream::iter(rights::needed(cluster)).map(ask_one).buffered(AT_ONCE).collect().await
+}
+
+/// Those that are missing, each by itself; the rest in one.
+fn judge_rights(area: &str, granted: Vec<(Right, Result<bool, String>)>) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let (mut given, mut silent) = (0, Vec::new());
+    for (right, said) in granted {
+        match said {
+            Ok(true) => given += 1,
+            Ok(false) => {
+                let remedy = format!("kubectl apply -f {}", right.manifest);
+                let found = format!("we have no right to it: {}", right.without);
+                remarks.push(Remark::warning(area, &format!("right: {}", right.about), found, remedy));
+            }
+            Err(why) => silent.push((right.about, why)),
+        }
+    }
+    if let Some((about, why)) = silent.first() {
+        let found = format!("the API server does not say whether we have {} of them ({about}: {why})", silent.len());
+        let remedy =
+            "the right to create selfsubjectaccessreviews is everybody's (system:basic-user) unless it was taken away";
+        remarks.push(Remark::warning(area, "rights", found, remedy));
+    }
+    if given > 0 {
+        let found = format!("we have {} that the configuration needs", text::plural(given, "right", "rights"));
+        remarks.insert(0, Remark::ok(area, "rights", found));
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn clocks_are_apart_by_what_neither_the_way_nor_whole_seconds_explain() {
+        let at = |second: i64| Timestamp::from_second(1_795_975_800 + second).unwrap();
+        let check = |said: &str, seconds: i64, level: Level| {
+            let headers = HeaderMap::from_iter([(DATE, said.parse().unwrap())]);
+            let answer = Answer { status: 200, headers, body: Bytes::new(), cut: false };
+            let apart = apart(&answer, at(10), at(12)).unwrap();
+            assert_eq!((apart.as_secs(), judge_clock("cluster a", apart).level), (seconds, level), "{said}");
+        };
+        // The first of these is at(0).
+        check("Sun, 29 Nov 2026 18:10:00 GMT", -9, Level::Warning);
+        check("Sun, 29 Nov 2026 18:10:09 GMT", 0, Level::Ok);
+        check("Sun, 29 Nov 2026 18:10:12 GMT", 0, Level::Ok);
+        check("Sun, 29 Nov 2026 18:10:14 GMT", 2, Level::Ok);
+        check("Sun, 29 Nov 2026 18:20:12 GMT", 600, Level::Bad);
+        let none = Answer { status: 200, headers: HeaderMap::new(), body: Bytes::new(), cut: false };
+        assert_eq!(apart(&none, at(0), at(1)), None);
+    }
+
+    #[test]
+    fn missing_rights_are_told_one_by_one_and_the_rest_together() {
+        let rights = rights::needed(&ClusterConfig::named("a"));
+        let count = rights.len();
+        let said = rights.into_iter().enumerate().map(|(i, right)| {
+            let said = match i {
+                2 => Ok(false),
+                3 => Err("HTTP 403".to_owned()),
+                _ => Ok(true),
+            };
+            (right, said)
+        });
+        let remarks = judge_rights("cluster a", said.collect());
+        assert_eq!(remarks.len(), 3, "{remarks:?}");
+        assert_eq!(remarks[0].found, format!("we have {} rights that the configuration needs", count - 2));
+        assert!(remarks[1].about == "right: nodes" && remarks[1].found.contains("no kubelet is watched"));
+        assert!(remarks[2].found.contains("1 of them (API servers: HTTP 403)"), "{remarks:?}");
+    }
+}

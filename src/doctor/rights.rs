@@ -1,0 +1,188 @@
+//! What the watchdog asks of a cluster's API, and what it misses without each right: one list, from which it asks whether it
+//! has them. Pure.
+
+use serde_json::{Value, json};
+
+use crate::discover::config::ClusterConfig;
+
+/// Something that the watchdog does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// What it is about: `nodes`, `leases of nodes`.
+    pub about: &'static str,
+    /// What is missed without it.
+    pub without: &'static str,
+    /// The manifest that grants it.
+    pub manifest: &'static str,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Path(&'static str),
+    Resource { verb: &'static str, group: &'static str, resource: &'static str, namespace: String, name: &'static str },
+}
+
+const RBAC: &str = "deploy/rbac.yaml";
+const CANARY: &str = "deploy/canary-rbac.yaml";
+
+fn resource(
+    about: &'static str,
+    (verb, group, resource): (&'static str, &'static str, &'static str),
+    (namespace, name): (&str, &'static str),
+    without: &'static str,
+) -> Right {
+    let what = What::Resource { verb, group, resource, namespace: namespace.to_owned(), name };
+    Right { about, without, manifest: RBAC, what }
+}
+
+/// What a configuration asks of its cluster.
+pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
+    let path = |path, without| Right { about: path, without, manifest: RBAC, what: What::Path(path) };
+    let mut all = vec![
+        path("/livez", "only whether an API server's port is open is known"),
+        path("/readyz", "which part of an API server fails is not known"),
+        resource("nodes", ("list", "", "nodes"), ("", ""), "no kubelet is watched"),
+        resource(
+            "API servers",
+            ("list", "discovery.k8s.io", "endpointslices"),
+            ("default", ""),
+            "only the kubeconfig's own address is watched",
+        ),
+        resource(
+            "reads through to etcd",
+            ("get", "", "namespaces"),
+            ("default", "default"),
+            "only /readyz tells of etcd",
+        ),
+        resource(
+            "leases of nodes",
+            ("list", "coordination.k8s.io", "leases"),
+            ("kube-node-lease", ""),
+            "a node that died is not told from one that is out of reach",
+        ),
+        resource(
+            "leases of API servers",
+            ("list", "coordination.k8s.io", "leases"),
+            ("kube-system", ""),
+            "which API servers still say that they live is not known",
+        ),
+        resource(
+            "aggregated APIs",
+            ("list", "apiregistration.k8s.io", "apiservices"),
+            ("", ""),
+            "AggregatedApiDown is not told",
+        ),
+        resource(
+            "certificate requests",
+            ("list", "certificates.k8s.io", "certificatesigningrequests"),
+            ("", ""),
+            "CertificateRequestsPending is not told",
+        ),
+    ];
+    all.extend(cluster.leads().into_iter().map(|lease| {
+        let asked = ("get", "coordination.k8s.io", "leases");
+        resource(lease, asked, ("kube-system", lease), "whether it has a leader is not known")
+    }));
+    if cluster.kubelet.enabled {
+        all.push(resource(
+            "kubelets' own health",
+            ("get", "", "nodes/healthz"),
+            ("", ""),
+            "kubelets are known to live, and not whether they are well (before Kubernetes 1.33 it is nodes/proxy)",
+        ));
+    }
+    if cluster.scrape.is_some() {
+        all.push(path("/metrics", "API servers are not scraped"));
+        all.push(resource("metrics of kubelets", ("get", "", "nodes/metrics"), ("", ""), "kubelets are not scraped"));
+    }
+    // With a kubeconfig of its own the canary has rights of its own, which these credentials can't ask about.
+    if let Some(canary) = cluster.canary.as_ref().filter(|canary| canary.kubeconfig.is_none()) {
+        let mut own = |about, group, kind| {
+            let without = "this stage of the canary fails";
+            let right = resource(about, ("create", group, kind), (&canary.namespace, ""), without);
+            all.push(Right { manifest: CANARY, ..right });
+        };
+        if canary.lease.is_some() {
+            own("the canary's lease", "coordination.k8s.io", "leases");
+        }
+        if let Some(pod) = canary.pod() {
+            own("the canary's pod", "", "pods");
+            if pod.service {
+                own("the canary's service", "", "services");
+            }
+            if pod.storage_class.is_some() {
+                own("the canary's volume", "", "persistentvolumeclaims");
+            }
+        }
+    }
+    all
+}
+
+impl Right {
+    /// The question, as a SelfSubjectAccessReview (authorization.k8s.io/v1).
+    pub fn review(&self) -> Value {
+        let spec = match &self.what {
+            What::Path(path) => json!({"nonResourceAttributes": {"verb": "get", "path": path}}),
+            What::Resource { verb, group, resource, namespace, name } => {
+                let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
+                json!({"resourceAttributes": {"verb": verb, "group": group, "resource": resource, "subresource": sub,
+                    "namespace": namespace, "name": name}})
+            }
+        };
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec})
+    }
+}
+
+/// Whether the API server says yes to it; `None`: it does not say.
+pub fn allowed(answer: &[u8]) -> Option<bool> {
+    serde_json::from_slice::<Value>(answer).ok()?["status"]["allowed"].as_bool()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The manifests in deploy grant all of it.
+    #[test]
+    fn every_right_is_in_its_manifest() {
+        let mut cluster: ClusterConfig = serde_json::from_value(json!({
+            "name": "prod", "scrape": {},
+            "canary": {"lease": {}, "pod": {"image": "x", "service": true, "storage_class": "fast"}},
+        }))
+        .unwrap();
+        let read = |file: &str| std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let rights = needed(&cluster);
+        assert!(rights.len() > 15, "{}", rights.len());
+        for right in &rights {
+            let manifest = read(right.manifest);
+            let words = match &right.what {
+                What::Path(path) => vec![*path],
+                What::Resource { resource, namespace, .. } => {
+                    let namespace = if namespace.is_empty() { "" } else { namespace.as_str() };
+                    vec![*resource, namespace]
+                }
+            };
+            for word in words {
+                assert!(manifest.contains(word), "{word} of {} is not in {}", right.about, right.manifest);
+            }
+        }
+        (cluster.scrape, cluster.canary, cluster.kubelet.enabled) = (None, None, false);
+        assert!(needed(&cluster).len() < rights.len() - 5);
+    }
+
+    #[test]
+    fn a_question_is_as_the_api_wants_it_and_its_answer_is_read() {
+        let rights = needed(&ClusterConfig::named("prod"));
+        let find = |about: &str| rights.iter().find(|r| r.about == about).unwrap().review()["spec"].clone();
+        assert_eq!(find("/livez"), json!({"nonResourceAttributes": {"verb": "get", "path": "/livez"}}));
+        assert_eq!(
+            find("kubelets' own health")["resourceAttributes"],
+            json!({"verb": "get", "group": "", "resource": "nodes", "subresource": "healthz", "namespace": "", "name": ""})
+        );
+        assert_eq!(find("kube-scheduler")["resourceAttributes"]["name"], "kube-scheduler");
+        assert_eq!(allowed(br#"{"status": {"allowed": true}}"#), Some(true));
+        assert_eq!(allowed(br#"{"status": {"allowed": false, "reason": "x"}}"#), Some(false));
+        assert_eq!((allowed(b"{}"), allowed(b"<html>")), (None, None));
+    }
+}
