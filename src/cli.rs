@@ -11,6 +11,7 @@ mod drill;
 mod heartbeat;
 mod import;
 mod incidents;
+mod init;
 mod man;
 mod output;
 mod probe;
@@ -39,6 +40,7 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   dogwatch demo --stay                 see it find an outage on a fake cluster, then look around
+  dogwatch init                        look at a cluster, write dogwatch.yml and its rights
   dogwatch run                         watch the current context of your kubeconfig
   dogwatch run -c dogwatch.yml         watch what the file says, tell whom it says
   dogwatch check -c dogwatch.yml       check the file; errors with line and column
@@ -54,6 +56,9 @@ Examples:
 enum Command {
     /// Watch: probe, remember, expose, tell.
     Run(RunArgs),
+    /// Look at clusters, and write the configuration and the rights that watching them needs.
+    #[command(after_help = init::HELP)]
+    Init(init::InitArgs),
     /// Check the configuration and what it refers to.
     Check(CheckArgs),
     /// Look at all that the watchdog stands on, and say what to do where something is missing.
@@ -375,6 +380,14 @@ struct ProbeArgs {
     output: Output,
 }
 
+impl ProbeArgs {
+    /// Everything, once.
+    fn all() -> Self {
+        let config = ConfigArgs { config: None, kubeconfig: None };
+        Self { config, targets: Vec::new(), all: true, verbose: false, output: Output::Table }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
     Table,
@@ -409,6 +422,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::main(args).await,
+            Command::Init(args) => init::main(args).await,
             Command::Check(args) => check::main(args).await,
             Command::Doctor(args) => doctor::main(args).await,
             Command::Probe(args) => probe::main(args).await,

@@ -25,6 +25,7 @@ pub mod heartbeat;
 pub mod http;
 pub mod import;
 pub mod ingest;
+pub mod init;
 pub mod login;
 pub mod model;
 pub mod notify;

@@ -2,7 +2,11 @@
 //! terminal but through `text::readable`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // This is the room that prints.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anstyle::{AnsiColor, Style};
 
@@ -55,6 +59,12 @@ fn escaped(json: &str) -> String {
 pub fn note(line: &str) {
     let yellow = style(AnsiColor::Yellow);
     anstream::eprintln!("{yellow}note:{yellow:#} {}", text::readable(line));
+}
+
+/// A question to whoever sits at the terminal, on stderr.
+pub fn ask(question: &str) -> io::Result<()> {
+    anstream::eprint!("{} ", text::readable(question));
+    io::stderr().flush()
 }
 
 /// Why there are no credentials, with all that the plugin said below it: only for the user's own terminal.
@@ -123,7 +133,7 @@ pub async fn data_dir(args: &HistoryArgs) -> Result<PathBuf, String> {
 }
 
 /// A context's name as a cluster's: `arn:aws:eks:eu-west-1:1:cluster/prod` becomes `prod`.
-fn cluster_name(context: &str) -> String {
+pub fn cluster_name(context: &str) -> String {
     let last = context.rsplit('/').next().unwrap_or(context);
     let plain: String =
         last.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).take(100).collect();

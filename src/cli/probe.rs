@@ -3,7 +3,12 @@
 mod checks;
 mod print;
 
-use std::{collections::HashMap, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anstyle::AnsiColor;
 use serde::Serialize;
@@ -25,7 +30,7 @@ use crate::{
         targets::{Timing, targets},
     },
     health::is_heard,
-    model::{ClusterSnapshot, Facts, Gap, KubeletVia, Observation, Part, ProbeSpec, Reason, Target},
+    model::{ClusterSnapshot, Facts, Gap, Job, KubeletVia, Observation, Part, ProbeSpec, Reason, Target},
     probe,
     schedule::Defaults,
 };
@@ -279,6 +284,48 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
     let others = others.iter().map(|t| t.key.to_string()).collect();
     Ok(Seen { probed, snapshot, unread, gaps, others })
+}
+
+/// What `init` is told of a cluster.
+pub(super) struct Look {
+    /// What answers, a line a component: `3 of 3 etcd`.
+    pub(super) seen: Vec<String>,
+    /// What is not watched, why, and how to change that.
+    pub(super) unseen: Vec<String>,
+    /// No member of etcd is among what answers.
+    pub(super) lacks_etcd: bool,
+    /// Why nothing of it could be seen.
+    pub(super) error: Option<String>,
+}
+
+/// Looks at all that can be seen of a cluster from here.
+///
+/// # Errors
+/// When its kubeconfig can't be used.
+pub(super) async fn look(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Look, String> {
+    let found = probe_cluster(cluster, config, args).await?;
+    let mut counts: BTreeMap<Job, (usize, usize)> = BTreeMap::new();
+    for one in &found.probed {
+        let (answered, all) = counts.entry(one.observation.target.key.job).or_default();
+        *all += 1;
+        *answered += usize::from(one.observation.answered);
+    }
+    let seen = counts.iter().map(|(job, (answered, all))| match answered == all {
+        true => format!("{all} {}", job.as_str()),
+        false => format!("{answered} of {all} {}", job.as_str()),
+    });
+    let open = found.gaps.iter().filter(|gap| !gap.turned_off);
+    let unread = found.snapshot.problems.values().cloned();
+    Ok(Look {
+        seen: seen.collect(),
+        lacks_etcd: found.gaps.iter().any(|gap| gap.job == Job::Etcd),
+        unseen: open
+            .map(|gap| format!("{}: {}; to see it, {}", gap.job.as_str(), gap.why, gap.how))
+            .chain(unread)
+            .collect(),
+        error: (!found.probed.iter().any(|one| one.observation.answered))
+            .then(|| found.snapshot.error.clone().unwrap_or_else(|| "nothing of it answers".into())),
+    })
 }
 
 /// The gap of a component that a cluster need not have.

@@ -1,0 +1,276 @@
+//! `dogwatch init`: looks at clusters, says what can be seen of them from here, and writes the configuration, the rights that it
+//! needs and, with `--apply`, the watchdog's own kubeconfig. Run again, it shows what would be different.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anstyle::AnsiColor;
+use clap::Args;
+use url::Url;
+
+use super::{
+    ProbeArgs, output,
+    probe::{Look, look},
+};
+use crate::{
+    clock::Clock,
+    config::Config,
+    dial::{self, DialConfig, Dialer},
+    discover::config::ClusterConfig,
+    init::{Draft, Guarded, Mail, apply, manifest},
+    model::text,
+};
+
+pub(super) const HELP: &str = "\
+It looks, and writes two files; nothing in a cluster changes without --apply. Files that are there already and differ are
+left alone, and the difference is shown; --force writes them.
+
+Examples:
+  dogwatch init                                              the current context of your kubeconfig
+  dogwatch init --kubeconfig a.yml --kubeconfig b.yml        two clusters
+  dogwatch init --mail oncall@example.org --smarthost smtp.example.org:587
+  dogwatch init --webhook https://chat.example.org/hooks/1 --apply
+                                                             and make the service account, its rights and its kubeconfig";
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct InitArgs {
+    /// A kubeconfig; may be given again; default: $KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Vec<PathBuf>,
+    /// A context of the one kubeconfig; may be given again; default: its current-context
+    #[arg(long, value_name = "NAME")]
+    context: Vec<String>,
+    /// The configuration to write
+    #[arg(long, value_name = "FILE", default_value = "dogwatch.yml")]
+    to: PathBuf,
+    /// The manifest of rights to write
+    #[arg(long, value_name = "FILE", default_value = "dogwatch-rbac.yaml")]
+    rbac: PathBuf,
+    /// Tell this address
+    #[arg(long, value_name = "ADDRESS", requires = "smarthost")]
+    mail: Option<String>,
+    /// The mail server
+    #[arg(long, value_name = "HOST:PORT", requires = "mail")]
+    smarthost: Option<String>,
+    /// The sender; default: dogwatch@ the domain of --mail
+    #[arg(long, value_name = "ADDRESS", requires = "mail")]
+    from: Option<String>,
+    /// Log in to the mail server by this name, with the password in the file smtp-password
+    #[arg(long, value_name = "NAME", requires = "mail")]
+    smtp_user: Option<String>,
+    /// Tell this webhook
+    #[arg(long, value_name = "URL")]
+    webhook: Option<Url>,
+    /// Scrape the components' own metrics too, and ask for the rights
+    #[arg(long)]
+    scrape: bool,
+    /// Write a Lease and read it back, in a namespace of its own, and ask for the rights
+    #[arg(long)]
+    canary: bool,
+    /// Make the service account and its rights in each cluster, and a kubeconfig of them
+    #[arg(long)]
+    apply: bool,
+    /// Ask nothing
+    #[arg(long)]
+    non_interactive: bool,
+    /// Write files that are there already
+    #[arg(long)]
+    force: bool,
+}
+
+/// Looks, writes, and says what to do next.
+pub(super) async fn main(args: InitArgs) -> anyhow::Result<ExitCode> {
+    if args.kubeconfig.len() > 1 && !args.context.is_empty() {
+        return Ok(output::fail("--context is for one kubeconfig: with several, each gives its current-context"));
+    }
+    let mut draft = Draft {
+        mail: mail(&args),
+        webhook: args.webhook.clone(),
+        scrape: args.scrape,
+        canary: args.canary,
+        ..Draft::default()
+    };
+    let rights = manifest::text(args.scrape, args.canary);
+    let mut found = Vec::new();
+    for (file, context) in asked(&args) {
+        match examine(file, context, &found).await {
+            Ok(one) => found.push(one),
+            Err(why) => return Ok(output::fail(&why)),
+        }
+    }
+    if !args.non_interactive && draft.mail.is_none() && draft.webhook.is_none() && io::stdin().is_terminal() {
+        let answer = question("Which webhook is told of outages (Slack, Mattermost, your own; empty: nobody yet)?")?;
+        draft.webhook = Url::parse(&answer).ok().filter(|url| url.scheme().starts_with("http"));
+        if draft.webhook.is_none() && !answer.is_empty() {
+            output::note("this is no http:// or https:// URL: receivers are left to you");
+        }
+    }
+    let dir = args.to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut ok = write(&args.rbac, &rights, args.force, 0o644)?;
+    if args.apply {
+        for one in &mut found {
+            if let Err(why) = put_in(one, &rights, dir, &args).await {
+                return Ok(output::fail(&format!("cluster {}: {why}", one.guarded.name)));
+            }
+        }
+    }
+    draft.clusters = found.iter().map(|one| one.guarded.clone()).collect();
+    let written = draft.text();
+    // What we write can be read, or it is our mistake.
+    serde_saphyr::from_str::<Config>(&written)?;
+    ok &= write(&args.to, &written, args.force, 0o600)?;
+    next_steps(&args);
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Files and contexts that are looked at.
+fn asked(args: &InitArgs) -> Vec<(Option<PathBuf>, Option<String>)> {
+    let files: Vec<Option<PathBuf>> = match args.kubeconfig.as_slice() {
+        [] => vec![None],
+        files => files.iter().cloned().map(Some).collect(),
+    };
+    match args.context.as_slice() {
+        [] => files.into_iter().map(|file| (file, None)).collect(),
+        contexts => contexts.iter().map(|context| (files[0].clone(), Some(context.clone()))).collect(),
+    }
+}
+
+fn mail(args: &InitArgs) -> Option<Mail> {
+    let to = args.mail.clone()?;
+    let domain = to.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    Some(Mail {
+        from: args.from.clone().unwrap_or_else(|| format!("dogwatch@{domain}")),
+        smarthost: args.smarthost.clone().unwrap_or_default(),
+        user: args.smtp_user.clone(),
+        to,
+    })
+}
+
+/// A cluster as it was seen, and the way to it.
+struct Found {
+    guarded: Guarded,
+    dialer: Dialer,
+}
+
+async fn examine(file: Option<PathBuf>, context: Option<String>, before: &[Found]) -> Result<Found, String> {
+    let file = file.map(|file| fs::canonicalize(&file).map_err(|e| format!("{}: {e}", file.display()))).transpose()?;
+    let dial =
+        DialConfig { kubeconfig: file.clone(), context: context.clone(), person_waits: true, ..DialConfig::default() };
+    let chosen = dial::context(&dial).map_err(|e| format!("{e}\ngive --kubeconfig FILE, or set $KUBECONFIG"))?;
+    let mut name = output::cluster_name(&chosen);
+    let twice = |name: &str| before.iter().any(|one| one.guarded.name == name);
+    let mut number = 1;
+    while twice(&name) {
+        number += 1;
+        name = format!("{}-{number}", output::cluster_name(&chosen));
+    }
+    let cluster = ClusterConfig { kubeconfig: file.clone(), context: context.clone(), ..ClusterConfig::named(&name) };
+    let config = Config { clusters: vec![cluster.clone()], ..Config::default() };
+    output::say(&format!("looking at {name} …"));
+    let Look { seen, unseen, lacks_etcd, error } = look(&cluster, &config, &ProbeArgs::all()).await?;
+    if let Some(error) = error {
+        return Err(format!("cluster {name}: {error}"));
+    }
+    let dialer = Dialer::load(dial, Clock::system()).await.map_err(|e| e.to_string())?;
+    let (version, nodes) = apply::facts(&dialer).await?;
+    let platform = crate::init::platform::recognise(dialer.server().host_str().unwrap_or_default(), &version, &nodes);
+    let (green, yellow) = (output::style(AnsiColor::Green), output::style(AnsiColor::Yellow));
+    output::say(&format!("  {}{}, {version}", platform.name, if platform.managed { ", managed" } else { "" }));
+    seen.iter().for_each(|line| output::say_coloured(&format!("  {green}seen{green:#}      {}", text::readable(line))));
+    unseen
+        .iter()
+        .for_each(|line| output::say_coloured(&format!("  {yellow}not seen{yellow:#}  {}", text::readable(line))));
+    let kubeconfig = match file {
+        Some(file) => file.display().to_string(),
+        None => default_kubeconfig(),
+    };
+    Ok(Found { guarded: Guarded { name, kubeconfig, context, platform, version, seen, unseen, lacks_etcd }, dialer })
+}
+
+/// Where the kubeconfig is that counts without one: of a list in $KUBECONFIG the first, which the user may have to change.
+fn default_kubeconfig() -> String {
+    let listed =
+        std::env::var("KUBECONFIG").ok().and_then(|list| list.split(':').find(|f| !f.is_empty()).map(str::to_owned));
+    listed.unwrap_or_else(|| format!("{}/.kube/config", std::env::var("HOME").unwrap_or_default()))
+}
+
+/// Makes the objects in one cluster, after they were shown, and writes the kubeconfig of them.
+async fn put_in(one: &mut Found, rights: &str, dir: &Path, args: &InitArgs) -> Result<(), String> {
+    let objects = manifest::objects(rights)?;
+    let name = one.guarded.name.clone();
+    output::say(&format!("{} objects of {} go into {name}", objects.len(), args.rbac.display()));
+    let asks = !args.non_interactive && io::stdin().is_terminal();
+    if asks && !matches!(question("Apply them? [y/N]").map_err(|e| e.to_string())?.as_str(), "y" | "Y" | "yes") {
+        return Err("nothing was applied".into());
+    }
+    for object in &objects {
+        let became = apply::object(&one.dialer, object).await?;
+        let word = match became {
+            apply::Became::Made => "made",
+            apply::Became::Changed => "changed",
+            apply::Became::Same => "is there",
+        };
+        let at = object["metadata"]["namespace"].as_str().map_or_else(String::new, |ns| format!(" in {ns}"));
+        let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
+        output::say(&format!("  {word:<9} {} {}{at}", kind.as_str().unwrap_or(""), name.as_str().unwrap_or("")));
+    }
+    let kubeconfig = apply::kubeconfig(&one.dialer, &name).await?;
+    let file = format!("{name}.kubeconfig");
+    // Its token is as it is: whatever was in the file before is worth nothing.
+    write(&dir.join(&file), &kubeconfig, true, 0o600).map_err(|e| e.to_string())?;
+    (one.guarded.kubeconfig, one.guarded.context) = (file, None);
+    Ok(())
+}
+
+/// Writes a file, or shows what would be different in one that is there; false: it was left as it is, and differs.
+fn write(path: &Path, text: &str, force: bool, mode: u32) -> anyhow::Result<bool> {
+    match fs::read_to_string(path) {
+        Ok(there) if there == text => {
+            output::say(&format!("{} is as it should be", path.display()));
+            return Ok(true);
+        }
+        Ok(there) if !force => {
+            output::note(&format!("{} is there and was left alone; --force would change it so:", path.display()));
+            output::say(&difference(&there, text));
+            return Ok(false);
+        }
+        _ => {}
+    }
+    let fresh = path.with_extension("new");
+    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+    fs::rename(&fresh, path)?;
+    output::say(&format!("{} was written", path.display()));
+    Ok(true)
+}
+
+/// Lines that go and lines that come, as `diff -u` shows them.
+fn difference(before: &str, after: &str) -> String {
+    similar::TextDiff::from_lines(before, after).unified_diff().context_radius(1).to_string().trim_end().to_owned()
+}
+
+fn question(text: &str) -> io::Result<String> {
+    output::ask(text)?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}
+
+fn next_steps(args: &InitArgs) {
+    let config = args.to.display();
+    let rights = match args.apply {
+        true => String::new(),
+        false => format!(
+            "  kubectl apply -f {}                 the watchdog's own account and rights; or `init --apply`\n",
+            args.rbac.display()
+        ),
+    };
+    output::say(&format!(
+        "\nnext:\n{rights}  dogwatch doctor -c {config} --without-service\n  dogwatch drill -c {config} --dry-run\n  dogwatch run -c {config}"
+    ));
+}
