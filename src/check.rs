@@ -10,6 +10,7 @@ mod azure;
 pub mod condition;
 pub mod config;
 mod datagram;
+mod depends;
 mod dns;
 mod domain;
 mod each;
@@ -22,6 +23,7 @@ mod helm;
 mod http;
 mod icmp;
 mod ldap;
+mod nodes;
 mod ntp;
 mod object;
 mod objects;
@@ -32,6 +34,7 @@ mod prober;
 mod prometheus;
 mod redis;
 mod s3;
+pub mod sites;
 mod smtp;
 mod sql;
 mod ssh;
@@ -53,6 +56,7 @@ use std::{
 use tokio::time::timeout_at;
 use url::Url;
 
+pub use self::object::Kinds;
 use self::{config::CheckConfig, found::Found};
 use crate::{
     clock::Clock,
@@ -67,6 +71,8 @@ pub struct ToCluster {
     pub dialer: Dialer,
     /// The API servers that are known to be up, then the one of the kubeconfig.
     pub servers: Vec<Url>,
+    /// What it has, as far as that is known.
+    pub kinds: Kinds,
 }
 
 /// The checks of the configuration in force, by group and name.
@@ -74,18 +80,35 @@ pub struct ToCluster {
 pub struct Checks(Arc<RwLock<InForce>>);
 
 /// By group and name.
-type InForce = HashMap<(Arc<str>, Job), Arc<CheckConfig>>;
+type ByName = HashMap<(Arc<str>, Job), Arc<CheckConfig>>;
+
+#[derive(Debug, Default)]
+struct InForce {
+    /// What is written in the configuration.
+    written: ByName,
+    /// What was found of clusters.
+    found: ByName,
+}
 
 impl Checks {
     /// Puts others in force.
     pub fn set(&self, checks: impl Iterator<Item = (TargetKey, Arc<CheckConfig>)>) {
         let checks = checks.map(|(key, check)| ((key.cluster, key.job), check)).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = checks;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).written = checks;
+    }
+
+    /// Puts those in force that were found of one cluster.
+    pub fn set_found(&self, cluster: &Arc<str>, checks: &[sites::Asked]) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        all.found.retain(|(group, _), _| group != cluster);
+        let keyed = |(target, check): &sites::Asked| ((target.key.cluster.clone(), target.key.job), check.clone());
+        all.found.extend(checks.iter().map(keyed));
     }
 
     /// Returns what a target asks; `None`: it is no check any more.
     pub fn get(&self, key: &TargetKey) -> Option<Arc<CheckConfig>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(key.cluster.clone(), key.job)).cloned()
+        let (all, key) = (self.0.read().unwrap_or_else(PoisonError::into_inner), (key.cluster.clone(), key.job));
+        all.written.get(&key).or_else(|| all.found.get(&key)).cloned()
     }
 }
 

@@ -4,6 +4,7 @@
 //! expands `${ENV}` in values, and checks what no part can check alone. Every error names file, line and column.
 //! Never reads a secret: `*_file`s are read where they are used, so that they can rotate.
 
+mod checks;
 mod error;
 mod listen;
 mod node;
@@ -23,7 +24,6 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -38,7 +38,7 @@ pub use self::{
 };
 use crate::{
     availability::SloConfig,
-    check::config::{self as check, CheckConfig},
+    check::config::CheckConfig,
     discover::config::ClusterConfig,
     dispatch::{
         Routing,
@@ -51,7 +51,7 @@ use crate::{
         restore::config::{self as restore, RestoreDrillConfig},
     },
     login::{AuthConfig, CorsConfig},
-    model::{CHECKS, Target, duration, null_as_default, text},
+    model::{duration, null_as_default, text},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -231,18 +231,6 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
-    /// The names under which targets are shown and diagnosed: the clusters, and what stands for checks without one.
-    pub fn groups(&self) -> impl Iterator<Item = &str> {
-        let of_none = self.checks.iter().any(|check| check.cluster().is_none()).then_some(CHECKS);
-        self.clusters.iter().map(|c| c.name.as_str()).chain(of_none)
-    }
-
-    /// The targets that its checks are, each with what it asks.
-    pub fn check_targets(&self) -> Vec<(Target, Arc<CheckConfig>)> {
-        let labels = self.clusters.iter().map(|c| (c.name.as_str(), &c.labels)).collect();
-        check::targets(&self.checks, &labels, (self.defaults.interval, self.defaults.timeout))
-    }
-
     /// As YAML for people, every secret hidden.
     pub fn shown(&self) -> String {
         serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))
@@ -421,6 +409,7 @@ fn resolve(config: &mut Config, base: &Path) {
         let etcd = &mut cluster.etcd;
         let files = [&mut cluster.kubeconfig, &mut etcd.ca_file, &mut etcd.cert_file, &mut etcd.key_file];
         files.into_iter().flatten().for_each(absolute);
+        cluster.discover.iter_mut().flat_map(|d| d.tls_config.files()).for_each(&absolute);
         cluster.canary.iter_mut().filter_map(|canary| canary.kubeconfig.as_mut()).for_each(absolute);
     }
     let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != BUILTIN);

@@ -10,11 +10,13 @@ pub mod coverage;
 mod endpoints;
 mod extras;
 pub mod hosts;
+mod ingress;
 pub mod kubernetes;
 mod nodes;
 mod objects;
+mod sites;
 pub mod targets;
 
 pub use hosts::LocalHosts;
-pub use kubernetes::{Scope, nodes_of_page, read};
+pub use kubernetes::{Asked, Scope, nodes_of_page, read};
 pub use targets::targets;

@@ -43,4 +43,4 @@ pub use nodes::is_heard;
 pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Outcome, Thresholds, VerdictTracker};
-pub use view::{ClusterView, TargetView};
+pub use view::{ClusterView, Elsewhere, TargetView};

@@ -5,6 +5,7 @@
 //! Decides nothing itself: verdicts and diagnoses are `health`'s.
 
 pub mod cluster;
+mod elsewhere;
 mod presence;
 mod roster;
 pub mod samples;
@@ -34,7 +35,6 @@ use crate::{
     clock::Clock,
     health::{
         Thresholds,
-        diagnosis::diagnose,
         own_faults::{self, OwnView},
     },
     model::{
@@ -275,15 +275,15 @@ impl Ingest {
         self.check_again();
         let Some(looked) = self.looked.as_ref().map(|l| l.at) else { return };
         let write_cluster_samples = mono.saturating_duration_since(self.cluster_samples_at) >= CLUSTER_SAMPLES;
+        let mut diagnoses = self.diagnoses(now, mono);
         for cluster in self.clusters.values_mut() {
-            let due = !(self.in_doubt && self.vantage.ok)
-                && cluster.judgeable(mono)
-                && (cluster.dirty || cluster.diagnosed_at.is_none_or(|at| mono.duration_since(at) >= REDIAGNOSE));
-            if due {
-                let mut diagnosis = diagnose(&cluster.view(now, self.vantage.ok));
+            let diagnosis = diagnoses.remove(&cluster.name);
+            let due = diagnosis.is_some();
+            if let Some(mut diagnosis) = diagnosis {
                 diagnosis.unsettled |= cluster.is_rising();
                 diagnosis.unsettled |= newest_silence(cluster).is_some_and(|since| since > looked);
                 (cluster.dirty, cluster.diagnosed_at) = (diagnosis.unsettled, Some(mono));
+                cluster.told_checks = elsewhere::told(&diagnosis);
                 if self.parts.diagnoses.try_send(diagnosis).is_err() {
                     self.parts.metrics.drop_at("diagnosis_queue");
                     cluster.dirty = true;

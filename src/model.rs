@@ -17,6 +17,7 @@ mod ended;
 pub mod etcd;
 pub mod finding;
 pub mod incident;
+mod ingress;
 pub mod lease;
 pub mod live;
 pub mod matcher;
@@ -45,7 +46,7 @@ pub use canary::{
     CanaryTime,
 };
 pub use cause::{AlertName, Cause, Family, Holds, Reach};
-pub use check::{CHECKS, CheckFacts, CheckName, CheckTraits, Measure, Quota};
+pub use check::{AtNodes, CHECKS, CheckFacts, CheckName, CheckTraits, Measure, Quota};
 pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests, ServerLease,
@@ -58,6 +59,7 @@ pub use incident::{
     Acknowledged, Document, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
     findings_of,
 };
+pub use ingress::{IngressPort, Site};
 pub use lease::ObservedLease;
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};

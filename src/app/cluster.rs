@@ -14,13 +14,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    check::{Checks, sites::SiteTerms},
     clock::Clock,
     dial::Dialer,
     discover::{
         LocalHosts,
         config::ClusterConfig,
         coverage::gaps,
-        kubernetes::{self, Scope},
+        kubernetes::{self, Asked, Scope},
         targets::{Timing, targets},
     },
     ingest::{ClusterNews, ClusterUpdate},
@@ -65,6 +66,10 @@ pub struct Setup {
     pub config: ClusterConfig,
     /// What counts where the entry says nothing.
     pub defaults: Defaults,
+    /// A check asks where its ingress controllers serve.
+    pub ingress_ports: bool,
+    /// How the sites that it serves are asked, where they are.
+    pub sites: Option<SiteTerms>,
     /// A dialer that was made of it already; `None`: the one in use serves on, and the first is made by the task.
     pub dialer: Option<Dialer>,
 }
@@ -93,6 +98,7 @@ pub struct ClusterTask {
     pub setup: Setup,
     pub name: Arc<str>,
     pub dialers: Dialers,
+    pub checks: Checks,
     pub store: Store,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
@@ -113,15 +119,16 @@ impl ClusterTask {
             };
             if change.is_err() {
                 self.dialers.remove(&self.name);
+                self.checks.set_found(&self.name, &[]);
                 self.metrics.discovery_failures.remove(&ClusterLabels { cluster: self.name.to_string() });
                 // Ingest ends only when everything does.
                 let _ = self.updates.send(ClusterNews::Unwatch(self.name.clone())).await;
                 return;
             }
             // What was under way is broken off; what is known of the cluster stays.
-            let Setup { config, defaults, dialer } = changed.borrow_and_update().clone();
-            let dialer = dialer.or(self.setup.dialer.take());
-            self.setup = Setup { config, defaults, dialer };
+            let setup = changed.borrow_and_update().clone();
+            let dialer = setup.dialer.clone().or(self.setup.dialer.take());
+            self.setup = Setup { dialer, ..setup };
         }
     }
 
@@ -185,7 +192,9 @@ impl ClusterTask {
         let before = self.snapshot.error.is_some();
         let config = &self.setup.config;
         let local = LocalHosts::of(&dialer.server(), config.allow_local_addresses);
-        let read = kubernetes::read(dialer, &self.snapshot, scope, &config.leads(), local, &self.clock).await;
+        let asked =
+            Asked { leads: &config.leads(), local, ingress_ports: self.setup.ingress_ports, sites: config.sites() };
+        let read = kubernetes::read(dialer, &self.snapshot, scope, asked, &self.clock).await;
         self.snapshot = Arc::new(ClusterSnapshot { cluster: self.name.to_string(), ..read });
         match &self.snapshot.error {
             Some(error) => {
@@ -200,13 +209,17 @@ impl ClusterTask {
     }
 
     async fn tell(&self, dialer: &Dialer, problem: Option<String>) {
-        let targets = targets(
+        let mut targets = targets(
             &self.setup.config,
             &dialer.server(),
             &self.snapshot,
             dialer.has_etcd_certificate(),
             Timing { interval: self.setup.defaults.interval, timeout: self.setup.defaults.timeout },
         );
+        let found = self.setup.sites.as_ref().map(|terms| terms.targets(&self.snapshot)).unwrap_or_default();
+        // Before anybody is told to ask them.
+        self.checks.set_found(&self.name, &found);
+        targets.extend(found.into_iter().map(|(target, _)| target));
         self.send(targets, dialer.own_certificates(), problem).await;
     }
 

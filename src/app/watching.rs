@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     canary,
-    check::{self, Checks, ToCluster},
+    check::{self, Checks, Kinds, ToCluster},
     config::Config,
     dial::Dialer,
     discover::config::{CanaryConfig, ClusterConfig},
@@ -24,7 +24,7 @@ use crate::{
         Target,
     },
     probe,
-    schedule::{Command, Defaults, Prober, Schedule, ScheduleConfig},
+    schedule::{Command, Prober, Schedule, ScheduleConfig},
     scrape,
     store::Restored,
     vantage::{VantageConfig, Watcher},
@@ -112,7 +112,7 @@ impl Watching {
             let Ends { cluster, doubt, members } = Ends::new(&name);
             clusters.push(cluster);
             let snapshot = restored.snapshots.iter().find(|s| s.cluster == *name).cloned().unwrap_or_default();
-            let setup = Setup { config: entry.clone(), defaults: config.defaults, dialer: None };
+            let setup = setup(config, entry, None);
             watching.discover(name, setup, snapshot, (doubt, members), ground);
         }
         if watching.has_group {
@@ -156,7 +156,7 @@ impl Watching {
         self.clusters.retain(|name, _| is_wanted(name));
         for entry in &config.clusters {
             let (name, dialer): (Arc<str>, _) = (entry.name.as_str().into(), dialers.remove(&entry.name));
-            let setup = Setup { config: entry.clone(), defaults: config.defaults, dialer };
+            let setup = setup(config, entry, dialer);
             if let Some(known) = self.clusters.get(&name) {
                 known.setup.send_if_modified(|old| replace(old, setup));
                 continue;
@@ -218,6 +218,7 @@ impl Watching {
             setup,
             name: name.clone(),
             dialers: self.dialers.clone(),
+            checks: self.checks.clone(),
             store: ground.store.clone(),
             metrics: ground.shared.metrics.clone(),
             clock: ground.shared.clock.clone(),
@@ -296,9 +297,15 @@ impl Watching {
     }
 }
 
+/// What the configuration says of a cluster.
+fn setup(config: &Config, entry: &ClusterConfig, dialer: Option<Dialer>) -> Setup {
+    let (ingress_ports, sites) = (config.asks_ingress(entry), config.site_terms(entry));
+    Setup { config: entry.clone(), defaults: config.defaults, ingress_ports, sites, dialer }
+}
+
 /// Takes a setup over where it says something new.
 fn replace(old: &mut Setup, new: Setup) -> bool {
-    let says = |setup: &Setup| -> (ClusterConfig, Defaults) { (setup.config.clone(), setup.defaults) };
+    let says = |setup: &Setup| (setup.config.clone(), setup.defaults, setup.ingress_ports, setup.sites.clone());
     let news = new.dialer.is_some() || says(old) != says(&new);
     if news {
         *old = new;
@@ -317,8 +324,10 @@ fn replace_with<T: PartialEq + Clone>(old: &mut T, new: &T) -> bool {
 /// The probe of a target: with its cluster's dialer, and the API servers that are up for the node proxy.
 fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
     let (live, clock) = (ground.shared.live.clone(), ground.shared.clock.clone());
+    let kinds = Kinds::default();
     Arc::new(move |target: Arc<Target>| {
         let (dialers, checks, live, clock) = (dialers.clone(), checks.clone(), live.clone(), clock.clone());
+        let kinds = kinds.clone();
         Box::pin(async move {
             if target.key.job.is_check() {
                 return match checks.get(&target.key) {
@@ -326,7 +335,7 @@ fn prober(dialers: Dialers, checks: Checks, ground: &Ground) -> Prober {
                         let cluster = check.asks_cluster().and_then(|name| dialers.get(name)).map(|line| {
                             let mut servers = api_servers(&live, &target.key.cluster);
                             servers.push(line.dialer.server());
-                            ToCluster { dialer: line.dialer, servers }
+                            ToCluster { dialer: line.dialer, servers, kinds }
                         });
                         check::probe(&target, &check, cluster, &clock).await
                     }

@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     ad_hoc,
     condition::Condition,
+    depends,
     found::Found,
     is_free,
+    nodes::NodesConfig,
     prober::{Address, Prober, Problems, kinds},
 };
 pub use super::{
@@ -26,12 +28,13 @@ pub use super::{
 use crate::{
     dial::TlsFiles,
     model::{
-        CHECKS, CheckName, CheckTraits, Failure, Job, ProbeSpec, Quota, Severity, Target, TargetKey, duration, text,
+        AtNodes, CHECKS, CheckName, CheckTraits, Failure, Job, ProbeSpec, Quota, Severity, Target, TargetKey, duration,
+        text,
     },
 };
 
 /// Checks in one configuration: each has a socket of its own while it is made.
-const CHECKS_MAX: usize = 2_000;
+pub(super) const CHECKS_MAX: usize = 2_000;
 /// Labels that a check's series and alerts have of their own.
 const OWN_LABELS: [&str; 6] = ["cluster", "job", "instance", "node", "severity", "alertname"];
 
@@ -177,14 +180,6 @@ kinds! {
     azure: AzureConfig,
 }
 
-/// `nodes:` of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodesConfig {
-    /// The port at each node's address.
-    pub port: u16,
-}
-
 impl CheckConfig {
     /// Returns a check of one place, with every default: `https://…`, `tcp://host:port`, `ssh://host`, ….
     ///
@@ -268,7 +263,7 @@ impl CheckConfig {
             down: self.down.map_or_else(Quota::default, |down| down.0),
             depends_on: self.depends_on.iter().filter_map(|name| CheckName::new(name)).collect(),
             severity: self.severity,
-            nodes_port: self.nodes.map(|nodes| nodes.port),
+            nodes: self.at_nodes(),
             has_quiet_times: !self.quiet.is_empty(),
             place: u32::try_from(place).unwrap_or(u32::MAX),
         };
@@ -280,6 +275,26 @@ impl CheckConfig {
         let (interval, timeout) = self.pace(pace);
         let labels = labels.iter().chain(&self.labels).map(|(k, v)| (k.clone(), v.clone())).collect();
         Some(Target { key, node: None, spec: ProbeSpec::Check(traits), interval, timeout, guessed: false, labels })
+    }
+
+    fn entry(&self) -> depends::Entry<'_> {
+        depends::Entry { name: &self.name, cluster: self.cluster(), depends_on: &self.depends_on }
+    }
+
+    /// Returns its name, and the host that it asks by http from outside: what is found of a cluster leaves both to it.
+    pub fn takes(&self) -> impl Iterator<Item = String> {
+        let http = self.http.as_ref().filter(|_| self.nodes.is_none());
+        let host = http.and_then(|http| http.url.host_str()).map(str::to_owned);
+        [self.name.clone()].into_iter().chain(host)
+    }
+
+    /// Returns whether it is made where its cluster's ingress controllers serve.
+    pub fn is_at_ingress(&self) -> bool {
+        matches!(self.at_nodes(), Some(AtNodes::Ingress { .. }))
+    }
+
+    fn at_nodes(&self) -> Option<AtNodes> {
+        self.nodes.as_ref()?.at(self.kind()?.1)
     }
 
     fn pace(&self, (interval, timeout): (Duration, Duration)) -> (Duration, Duration) {
@@ -330,8 +345,8 @@ impl CheckConfig {
         if self.nodes.is_some() && self.cluster.is_none() {
             say(".nodes", "of which cluster? Give `cluster`, too");
         }
-        if self.nodes.is_some_and(|nodes| nodes.port == 0) {
-            say(".nodes.port", "must be from 1 to 65535");
+        if let Some((key, why)) = self.nodes.as_ref().and_then(|nodes| nodes.problem(self.kind()?.1)) {
+            say(key, why);
         }
         if let Some(object) = &self.object {
             match (&object.cluster, &self.cluster) {
@@ -358,7 +373,7 @@ impl CheckConfig {
         let mut all = Vec::new();
         let mut say = |key: String, why: &str| all.push((key, why.to_owned()));
         if let Some(Address { key, text, place, .. }) = kind.address() {
-            match (text.is_empty(), self.nodes, place) {
+            match (text.is_empty(), &self.nodes, place) {
                 (false, Some(_), _) => say(key.to_owned(), "it is asked at every node's address: leave this out"),
                 (true, None, _) => say(key.to_owned(), "is missing: where is it to be asked?"),
                 (false, None, Err(why)) => say(key.to_owned(), &why),
@@ -409,6 +424,7 @@ pub fn problems(checks: &[CheckConfig], clusters: &[&str]) -> Vec<(String, Strin
         let why = format!("a cluster is called {CHECKS:?}, as the checks that belong to none are: call it otherwise");
         all.push(("checks".to_owned(), why));
     }
+    let entries: Vec<depends::Entry<'_>> = checks.iter().map(CheckConfig::entry).collect();
     for (i, check) in checks.iter().enumerate() {
         let at = format!("checks[{i}]");
         all.extend(check.problems().into_iter().map(|(key, why)| (format!("{at}{key}"), why)));
@@ -423,15 +439,7 @@ pub fn problems(checks: &[CheckConfig], clusters: &[&str]) -> Vec<(String, Strin
             all.push((format!("{at}{key}"), format!("there is no cluster {cluster:?}; {remedy}")));
         }
         for (j, name) in check.depends_on.iter().enumerate() {
-            let why = match checks.iter().find(|other| other.name == *name) {
-                _ if *name == check.name => "a check can't depend on itself".to_owned(),
-                None => format!("there is no check {name:?}"),
-                Some(other) if other.group() != check.group() => format!(
-                    "{name:?} belongs to {}: a check can depend on those of the same cluster, or of none as it does",
-                    other.cluster().map_or_else(|| "no cluster".to_owned(), |c| format!("cluster {c:?}"))
-                ),
-                Some(_) => continue,
-            };
+            let Some(why) = depends::problem(&entries, check.entry(), name) else { continue };
             all.push((format!("{at}.depends_on[{j}]"), why));
         }
     }

@@ -84,6 +84,10 @@ impl Prober for GrpcConfig {
         Some(Address { key: ".address", text: &self.address, place: self.place(), at_nodes: true })
     }
 
+    fn ingress_tls(&self) -> Option<bool> {
+        Some(self.tls)
+    }
+
     fn expect(&self) -> &[Condition] {
         &self.expect
     }

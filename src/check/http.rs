@@ -261,6 +261,10 @@ impl Prober for HttpConfig {
         true
     }
 
+    fn ingress_tls(&self) -> Option<bool> {
+        Some(self.url.scheme() == "https")
+    }
+
     fn move_to(&mut self, instance: &str) {
         self.connect_to = Some(instance.to_owned());
     }

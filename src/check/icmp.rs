@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     dial::{Line, Place, spoken},
-    model::{Failure, Measure, Reason},
+    model::{Failure, Measure, Ours, Reason},
 };
 
 /// More are a load, and tell no more within one probe.
@@ -199,8 +199,8 @@ impl Pinger {
 }
 
 fn forbidden() -> Failure {
-    Failure::new(
-        Reason::Unreachable,
+    Failure::ours(
+        Ours::Ping,
         "the watchdog's own user may not ping: let the kernel (sysctl net.ipv4.ping_group_range=\"0 2147483647\"), or give \
          the service AmbientCapabilities=CAP_NET_RAW",
     )

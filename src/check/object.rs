@@ -1,10 +1,11 @@
 //! Objects of a watched cluster, as its API server has them: what stands at a JSONPath, which conditions they are in.
 //!
-//! Asked with the cluster's own credentials; only ever reads. Which resource a kind is, the API server is asked each time: an
-//! operator that was installed or taken away since then is seen as it is now. A refusal names the rule that is missing.
+//! Asked with the cluster's own credentials; only ever reads. Which resource a kind is, the API server is asked every few minutes
+//! (`kinds`), and at once where it is not known or not there any more. A refusal names the rule that is missing.
 
 mod ask;
 mod judge;
+mod kinds;
 mod preset;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json_path::JsonPath;
 
+pub use self::kinds::Kinds;
 use self::{
     ask::Api,
     judge::{Query, Rule, Which},

@@ -93,6 +93,11 @@ pub(super) trait Prober: Send + Sync {
         self.address().is_some_and(|address| address.at_nodes)
     }
 
+    /// Returns whether it asks with TLS, where it can be made at the NodePort of an ingress controller; `None`: it can't.
+    fn ingress_tls(&self) -> Option<bool> {
+        None
+    }
+
     /// Asks once; what conditions say of the answer is judged later.
     fn probe<'a>(&'a self, found: &'a mut Found) -> Asking<'a>;
 }

@@ -59,6 +59,10 @@ impl Prober for TlsConfig {
         Some(Address { key: ".address", text: &self.address, place: self.place(), at_nodes: true })
     }
 
+    fn ingress_tls(&self) -> Option<bool> {
+        Some(self.starttls.is_none())
+    }
+
     fn expect(&self) -> &[Condition] {
         &self.expect
     }

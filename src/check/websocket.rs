@@ -124,6 +124,10 @@ impl Prober for WebsocketConfig {
         true
     }
 
+    fn ingress_tls(&self) -> Option<bool> {
+        Some(self.url.scheme() == "wss")
+    }
+
     fn move_to(&mut self, instance: &str) {
         self.connect_to = Some(instance.to_owned());
     }

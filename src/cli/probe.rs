@@ -26,7 +26,7 @@ use crate::{
         LocalHosts,
         config::ClusterConfig,
         coverage::gaps,
-        kubernetes::{self, Scope},
+        kubernetes::{self, Asked, Scope},
         targets::{Timing, targets},
     },
     health::is_heard,
@@ -145,13 +145,17 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
     let mut problems = Vec::new();
     let mut gaps = Vec::new();
     let checked = checks::wanted(&config, &args);
-    let mut called = checked.others;
+    let (mut called, mut wanted) = (checked.others, checked.wanted);
     let mut snapshots = HashMap::new();
     let clusters = if checked.is_all { &[] } else { &config.clusters[..] };
     for cluster in clusters {
         match probe_cluster(cluster, &config, &args).await {
             Ok(found) => {
                 called.extend(found.others);
+                let sites = checks::of_sites(&config, cluster, &found.snapshot);
+                let (of_it, others): (Vec<_>, Vec<_>) = sites.into_iter().partition(|(t, _)| is_asked(t, &args));
+                wanted.extend(of_it);
+                called.extend(others.iter().map(|(t, _)| t.key.to_string()));
                 seen.extend(found.probed);
                 snapshots.insert(cluster.name.as_str(), found.snapshot);
                 unread.extend(found.unread.map(|why| format!("cluster {}: {why}", cluster.name)));
@@ -160,7 +164,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
-    seen.extend(checks::run(checks::at_nodes(checked.wanted, &snapshots), &config.clusters).await);
+    seen.extend(checks::run(checks::at_nodes(wanted, &snapshots), &config.clusters).await);
     seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
@@ -184,6 +188,11 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(status))
+}
+
+/// Whether a target is among those that are to be asked.
+fn is_asked(target: &Target, args: &ProbeArgs) -> bool {
+    args.all || args.targets.iter().any(|wanted| is_called(target, wanted))
 }
 
 /// Asks what no configuration names, with every step.
@@ -243,7 +252,9 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     }
     let local = LocalHosts::of(&dialer.server(), cluster.allow_local_addresses);
     let nothing = ClusterSnapshot::default();
-    let snapshot = kubernetes::read(&dialer, &nothing, Scope::Full, &cluster.leads(), local, &clock).await;
+    let (leads, ingress_ports) = (cluster.leads(), config.asks_ingress(cluster));
+    let asked = Asked { leads: &leads, local, ingress_ports, sites: cluster.sites() };
+    let snapshot = kubernetes::read(&dialer, &nothing, Scope::Full, asked, &clock).await;
     if let Some(error) = &snapshot.error {
         output::fail(&format!("cluster {}: discovery: {error}", cluster.name));
     }
@@ -256,8 +267,7 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     let timing = Timing { interval: config.defaults.interval, timeout: config.defaults.timeout };
     let all = targets(cluster, &dialer.server(), &snapshot, dialer.has_etcd_certificate(), timing);
     let mut gaps = gaps(cluster, &snapshot, &all);
-    let (wanted, others): (Vec<Target>, Vec<Target>) =
-        all.into_iter().partition(|t| args.all || args.targets.iter().any(|w| is_called(t, w)));
+    let (wanted, others): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|t| is_asked(t, args));
     let proxies: Arc<[Url]> = [dialer.server()]
         .into_iter()
         .chain(snapshot.apiserver_endpoints.iter().filter_map(|e| Url::parse(&format!("https://{e}")).ok()))

@@ -6,7 +6,7 @@ use super::Config;
 use crate::{
     availability::OBJECTIVES_MAX,
     check::config as checks,
-    discover::config::ClusterConfig,
+    discover::config::{ClusterConfig, DiscoverConfig},
     heartbeat,
     model::text,
     query::{self, QueryConfig},
@@ -138,6 +138,9 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     if let Some((key, why)) = cluster.scrape.as_ref().and_then(scrape::problem) {
         say(&format!("{at}.scrape.{key}"), why);
     }
+    for (key, why) in cluster.discover.iter().flat_map(DiscoverConfig::problems) {
+        say(&format!("{at}.discover{key}"), why);
+    }
     if let Some(canary) = &cluster.canary {
         if let Some(Err(error)) = canary.kubeconfig.as_deref().map(readable) {
             say(&format!("{at}.canary.kubeconfig"), error);
@@ -152,6 +155,11 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
         ("scheduler", cluster.scheduler.interval, cluster.scheduler.timeout),
         ("controller_manager", cluster.controller_manager.interval, cluster.controller_manager.timeout),
         ("kube_proxy", cluster.kube_proxy.interval, cluster.kube_proxy.timeout),
+        (
+            "discover",
+            cluster.discover.as_ref().and_then(|d| d.interval),
+            cluster.discover.as_ref().and_then(|d| d.timeout),
+        ),
     ];
     let endpoints = [
         ("apiserver", &cluster.apiserver.endpoints),

@@ -118,8 +118,14 @@ impl FakeCluster {
             labels: Default::default(),
             monitoring: None,
             scrape: None,
+            discover: None,
             canary: None,
         }
+    }
+
+    /// Has its API servers list these objects at a path, as `/api/v1/services`, whatever selector they are asked with.
+    pub fn serve_list(&self, path: &str, items: Vec<serde_json::Value>) {
+        self.world.set_list(path, items);
     }
 
     fn urls(&self, role: fn(usize) -> Role, path: &str) -> Vec<Url> {

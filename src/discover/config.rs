@@ -1,13 +1,17 @@
 //! What the configuration says of a cluster.
 
 mod canary;
+mod found;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::canary::{CanaryConfig, Each, LeaseCanary, PodCanary, PullPolicy};
+pub use self::{
+    canary::{CanaryConfig, Each, LeaseCanary, PodCanary, PullPolicy},
+    found::DiscoverConfig,
+};
 use crate::{
     dial::DialConfig,
     model::{Job, KubeletVia, duration},
@@ -56,6 +60,9 @@ pub struct ClusterConfig {
     /// Scrape the components' own metrics; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrape: Option<ScrapeConfig>,
+    /// What of the cluster becomes checks by itself; nothing where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discover: Option<DiscoverConfig>,
     /// Do in the cluster what a user would do; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryConfig>,
@@ -147,6 +154,11 @@ impl ClusterConfig {
         components.into_iter().filter(|(_, config)| config.enabled).map(|(job, _)| job.as_str()).collect()
     }
 
+    /// Returns how the sites that it serves are found, where they are asked for.
+    pub fn sites(&self) -> Option<&DiscoverConfig> {
+        self.discover.as_ref().filter(|discover| discover.ingress)
+    }
+
     /// With every default.
     pub fn named(name: &str) -> Self {
         Self {
@@ -163,6 +175,7 @@ impl ClusterConfig {
             labels: BTreeMap::new(),
             monitoring: None,
             scrape: None,
+            discover: None,
             canary: None,
         }
     }

@@ -13,15 +13,17 @@ use url::Url;
 
 use super::{
     api::{Listed, ReadError, Reader},
+    config::DiscoverConfig,
     counts, endpoints, extras,
     hosts::LocalHosts,
-    nodes,
+    ingress, nodes,
     objects::{Endpoints, Lease, Node, Slice},
+    sites,
 };
 use crate::{
     clock::Clock,
     dial::Dialer,
-    model::{ClusterSnapshot, LeaseFact, LeftOuts, NodeFact, Part, ServerLease},
+    model::{ClusterSnapshot, LeaseFact, LeftOuts, NodeFact, Part, ServerLease, Site},
 };
 
 /// The most API servers asked in one read: the advertised one and a few endpoints, so that one dead of several blinds
@@ -42,6 +44,19 @@ pub enum Scope {
     Leases,
 }
 
+/// Says what else is asked of a cluster, beside what each is.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The leases by which leaders are known, of those components that are watched.
+    pub leads: &'a [&'a str],
+    /// Which addresses of this machine and its links are taken.
+    pub local: LocalHosts,
+    /// Where ingress controllers serve on nodes.
+    pub ingress_ports: bool,
+    /// The hosts that it serves, as this has them; `None`: they are not asked for.
+    pub sites: Option<&'a DiscoverConfig>,
+}
+
 /// Reads one page of a list of nodes, as [`read`] does: what is kept of each, and how many could not be understood.
 ///
 /// # Errors
@@ -52,26 +67,23 @@ pub fn nodes_of_page(body: &[u8], local: LocalHosts) -> serde_json::Result<(Vec<
 }
 
 /// Reads the cluster. Never fails: what could not be read stays as it was in `previous`, with the reason in `problems`.
-/// `leads` are the leases by which leaders are known, of those components that are watched; `local` says which addresses of
-/// this machine and its links are taken.
 pub async fn read(
     dialer: &Dialer,
     previous: &ClusterSnapshot,
     scope: Scope,
-    leads: &[&str],
-    local: LocalHosts,
+    asked: Asked<'_>,
     clock: &Clock,
 ) -> ClusterSnapshot {
     let known = previous.apiserver_endpoints.iter().chain(previous.missing_endpoints.iter().map(|m| &m.address));
     let reader = Reader::new(dialer, servers(dialer.server(), known));
-    let mut reading = Reading { reader, next: previous.clone(), local, clock, sick: false };
+    let mut reading = Reading { reader, next: previous.clone(), asked, clock, sick: false };
     reading.next.asked_since.get_or_insert(clock.wall());
     if scope == Scope::Full {
         reading.full().await;
     }
     // A cluster that can't tell its nodes is not asked for more: each question would cost its limit.
     if !reading.sick {
-        reading.leases(leads).await;
+        reading.leases(asked.leads).await;
     }
     if scope == Scope::Leases && !reading.sick && reading.is_worth_a_full_read().await {
         reading.full().await;
@@ -102,7 +114,7 @@ fn servers<'a>(advertised: Url, endpoints: impl Iterator<Item = &'a String>) -> 
 struct Reading<'a> {
     reader: Reader<'a>,
     next: ClusterSnapshot,
-    local: LocalHosts,
+    asked: Asked<'a>,
     clock: &'a Clock,
     /// No API server works: there is no use in asking on.
     sick: bool,
@@ -154,7 +166,7 @@ impl Reading<'_> {
         if !are_nodes_read && self.sick {
             return;
         }
-        match listed_endpoints(&mut self.reader, self.local).await {
+        match listed_endpoints(&mut self.reader, self.asked.local).await {
             Ok(listed) => {
                 let endpoints: Vec<String> =
                     listed.items.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -178,7 +190,7 @@ impl Reading<'_> {
 
     /// Whether the nodes were read.
     async fn nodes(&mut self, before: &[NodeFact], now: Timestamp) -> bool {
-        let local = self.local;
+        let local = self.asked.local;
         let read = self.reader.list("/api/v1/nodes", "", |node: Node| nodes::fact(node, local)).await;
         let Some((read, _)) = self.take(Part::Nodes, read) else { return false };
         let nodes = with_what_was_known(read, before, self.next.left_out.get(&Part::Nodes), now);
@@ -294,6 +306,68 @@ impl Reading<'_> {
             let pending = extras::pending_requests(&mut self.reader, now).await;
             let pending = self.take(Part::CertificateRequests, pending);
             self.next.pending_requests = pending.map(|(items, _)| items).unwrap_or_default();
+        }
+        self.ingress_ports().await;
+        self.sites().await;
+    }
+
+    /// Of two lists, that which can't be read stays as it was.
+    async fn sites(&mut self) {
+        const PARTS: [Part; 2] = [Part::Ingresses, Part::HttpRoutes];
+        let Some(config) = self.asked.sites else {
+            self.next.sites.clear();
+            PARTS.iter().for_each(|part| {
+                self.next.problems.remove(part);
+                self.next.left_out.remove(part);
+            });
+            return;
+        };
+        let before = std::mem::take(&mut self.next.sites);
+        let mut all: Vec<Site> = Vec::new();
+        for part in PARTS {
+            let is_its =
+                |site: &&Site| site.of.starts_with(if part == Part::Ingresses { "Ingress " } else { "HTTPRoute " });
+            let known = before.iter().filter(is_its).cloned();
+            let read = match part {
+                _ if self.sick => Err(None),
+                Part::Ingresses => sites::of_ingresses(&mut self.reader).await.map_err(Some),
+                _ => sites::of_routes(&mut self.reader).await.map_err(Some),
+            };
+            let read = match read {
+                Ok(read) => Ok(sites::chosen(read, config, self.asked.local)),
+                // A cluster without the Gateway API has no routes.
+                Err(Some(ReadError::NotFound)) => Ok(Listed::of(Vec::new())),
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(read) => all.extend(self.take(part, Ok(read)).into_iter().flat_map(|(sites, _)| sites)),
+                Err(error) => {
+                    all.extend(known);
+                    error.into_iter().for_each(|error| self.fail(part, error));
+                }
+            }
+        }
+        all.sort_by(|a, b| a.host.cmp(&b.host));
+        all.dedup_by(|later, first| later.host == first.host);
+        all.truncate(sites::HOSTS_MAX);
+        self.next.sites = all;
+    }
+
+    /// What could not be read stays as it was; that there is none is said, since checks are made nowhere then.
+    async fn ingress_ports(&mut self) {
+        if !self.asked.ingress_ports {
+            self.next.ingress_ports.clear();
+            self.next.problems.remove(&Part::IngressPorts);
+            self.next.left_out.remove(&Part::IngressPorts);
+        } else if !self.sick {
+            let read = ingress::ports(&mut self.reader).await;
+            let Some((ports, _)) = self.take(Part::IngressPorts, read) else { return };
+            if ports.is_empty() {
+                let words = "no Service of an ingress controller that is known has a NodePort: checks with `nodes: {ingress: \
+                             true}` are made nowhere; name the port (`nodes: {port: 30443}`)";
+                self.next.problems.insert(Part::IngressPorts, words.to_owned());
+            }
+            self.next.ingress_ports = ports;
         }
     }
 }

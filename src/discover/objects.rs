@@ -135,6 +135,8 @@ impl Table {
 pub(super) struct Meta {
     #[serde(deserialize_with = "name")]
     pub(super) name: String,
+    #[serde(deserialize_with = "name")]
+    pub(super) namespace: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]

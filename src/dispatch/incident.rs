@@ -170,7 +170,7 @@ impl Open {
         }
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
-        self.part_ways(picture.cluster, &mut touched, now, patience);
+        self.part_ways(&picture, &mut touched, now, patience);
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
         ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, policy)).collect()
     }
@@ -241,11 +241,21 @@ impl Open {
         }
     }
 
-    /// What was told is over, and all that fires there are young warnings that came by themselves: they go on as a record
-    /// of their own, so that they delay no end.
-    fn part_ways(&mut self, cluster: &str, touched: &mut BTreeSet<i64>, now: Timestamp, patience: Duration) {
+    /// What was told is over, and all that fires there are young warnings that came by themselves, or what another group
+    /// tells of: they go on as a record of their own, so that they delay no end.
+    fn part_ways(
+        &mut self,
+        picture: &DiagnosisView<'_>,
+        touched: &mut BTreeSet<i64>,
+        now: Timestamp,
+        patience: Duration,
+    ) {
+        let cluster = picture.cluster;
+        let elsewhere =
+            |a: &IncidentAlert| picture.findings.get(&a.finding.key).is_some_and(|f| admit::is_told_elsewhere(f));
         let apart = |i: &Incident, a: &IncidentAlert| {
-            a.held && admit::is_young(&a.finding, now, patience) && !self.is_way_back(i, &a.finding, now)
+            let young = admit::is_young(&a.finding, now, patience) && !self.is_way_back(i, &a.finding, now);
+            a.held && (young || elsewhere(a))
         };
         let parts = |i: &&Incident| {
             *i.cluster == *cluster

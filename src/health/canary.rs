@@ -82,7 +82,7 @@ fn explains(f: &Finding, standing: &CanaryStanding, failure: &CanaryFailure, vie
         }
     };
     match f.key.alert {
-        AlertName::CheckFailing | AlertName::ChecksFailing => {
+        AlertName::CheckFailing | AlertName::ChecksFailing | AlertName::LoadBalancerFailing => {
             is(&[CanaryLayer::Registry, CanaryLayer::Dns]) && at_place()
         }
         AlertName::CanaryFailing => standing.form == CanaryForm::Pod && is_of_api(failure) && is_told_of_lease(f),

@@ -4,6 +4,9 @@
 //! Only what says something of the address itself is taken so: silence, refusals, broken handshakes, errors of the server
 //! (5xx). Where one check of that address is well, each of the others stands for itself. A check with quiet times does, too:
 //! nothing else may tell of it.
+//!
+//! Where the ingress answers meanwhile at every node, asked past that address, it is the load balancer that fails
+//! (`LoadBalancerFailing`). Whether it does is waited for, where it has not been asked since.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -80,17 +83,16 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
             t.verdict.state == State::Suspect || t.is_up() && t.last.is_some_and(|o| o.started < since)
         };
         let is_all = down.len() == members.len();
-        if !is_all && !later(view.now, since, AWAITED) && members.iter().all(|(_, t)| t.is_down() || is_open(t)) {
+        let mut at_nodes = all.values().filter(|c| is_http_at_nodes(c)).flat_map(|c| &c.all);
+        let waits_for_nodes = is_all && at_nodes.any(|t| t.is_up() && is_open(t));
+        let is_undecided = waits_for_nodes || !is_all && members.iter().all(|(_, t)| t.is_down() || is_open(t));
+        if is_undecided && !later(view.now, since, AWAITED) {
             waits = true;
             found.retain(|f| !is_root(f));
         } else if is_all && down.len() >= CHECKS_MIN {
             let checks: Vec<&Check<'_>> = down.iter().map(|(c, _)| *c).collect();
             let mut finding = finding(view, *peer, shape, &checks, &targets);
-            let behind: Vec<String> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
-            if let Some(first) = behind.first() {
-                finding.headline = format!("{}; {first}", finding.headline);
-                finding.evidence.extend(behind.iter().map(|words| format!("{words}: what is behind {peer} is well")));
-            }
+            tell_what_is_behind(view, *peer, all, &mut finding);
             found.iter_mut().filter(|f| is_root(f)).for_each(|f| f.caused_by = Some(finding.key.clone()));
             shared.push(finding);
         }
@@ -99,12 +101,41 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
     waits
 }
 
+/// Says so where the ingress answers at the nodes, past the address: then what fails is what stands at it.
+fn tell_what_is_behind(
+    view: &ClusterView<'_>,
+    peer: SocketAddr,
+    all: &BTreeMap<CheckName, Check<'_>>,
+    finding: &mut Finding,
+) {
+    let behind: Vec<String> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
+    let Some(first) = behind.first() else { return };
+    finding.headline = format!("{}; {first}", finding.headline);
+    finding.evidence.extend(behind.iter().map(|words| format!("{words}: what is behind {peer} is well")));
+    let ip = peer.ip().to_string();
+    // An address of a node is no load balancer.
+    if !view.snapshot.nodes.iter().any(|node| node.addresses.contains(&ip)) {
+        finding.key.alert = AlertName::LoadBalancerFailing;
+        finding.headline = format!("load balancer {}", finding.headline);
+        finding.still_works.push("the sites, asked past it at the nodes' own addresses".to_owned());
+        finding.first_step = format!(
+            "look at the load balancer at {peer}: its backends and their health checks, its certificate, the way from it to the nodes"
+        );
+    }
+}
+
+/// A check of a site, made at nodes.
+fn is_http_at_nodes(check: &Check<'_>) -> bool {
+    check.is_at_nodes() && check.traits.kind == "http"
+}
+
 /// A check by HTTP that every node answers since then: what an ingress serves past whatever stands before the nodes.
 fn answers_at_nodes(check: &Check<'_>, since: Timestamp) -> Option<String> {
-    let port = check.traits.nodes_port.filter(|_| check.traits.kind == "http")?;
+    is_http_at_nodes(check).then_some(())?;
     let answers = |t: &&TargetView<'_>| t.is_up() && t.last.is_some_and(|o| o.started >= since);
     let is_well = !check.all.is_empty() && check.all.iter().all(answers);
-    is_well.then(|| format!("{} on NodePort {port} answers on every node", check.name))
+    let answers = || if check.all.len() == 1 { "answers on its node" } else { "answers on every node" };
+    is_well.then(|| format!("{} on {} {}", check.name, Check::node_ports(&check.all), answers()))
 }
 
 fn finding(

@@ -6,14 +6,17 @@
 //! What is not known explains nothing, and neither does what began clearly later. While what may explain it is in doubt, a
 //! check that has just failed is not told yet.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::{
     phrases,
     time::{follows, later},
-    view::{ClusterView, How, TargetView, earliest, labels, same_how},
+    view::{ClusterView, Elsewhere, How, TargetView, earliest, labels, same_how},
 };
 use crate::model::{
     AlertName, CheckName, CheckTraits, Finding, FindingKey, Job, Reach, Reason, Severity, State, Topic, text,
@@ -40,7 +43,16 @@ pub(super) struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub(super) fn is_at_nodes(&self) -> bool {
-        self.traits.nodes_port.is_some()
+        self.traits.nodes.is_some()
+    }
+
+    /// `NodePort 30443`, as these of its targets have it.
+    pub(super) fn node_ports(targets: &[&TargetView<'_>]) -> String {
+        let port = |t: &&TargetView<'_>| t.instance().rsplit_once(':').map(|(_, port)| port.to_owned());
+        let ports: BTreeSet<String> = targets.iter().filter_map(port).collect();
+        let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
+        let several = if ports.len() == 1 { "" } else { "s" };
+        format!("NodePort{several} {}", phrases::list(&ports, NODES_NAMED))
     }
 
     /// The host that it asks, where it is one: a file and a program have none.
@@ -112,7 +124,15 @@ pub(super) fn findings(
             continue;
         }
         let alone = all.values().filter(|c| c.host().is_some() && c.host() == check.host()).count() == 1;
-        found.push(Finding { caused_by: cause, ..finding(check, &told, view, alone) });
+        let mut finding = finding(check, &told, view, alone);
+        if let Some(foreign) = cause.as_ref().filter(|key| key.cluster != *view.cluster) {
+            let (alert, subject, group) = (foreign.alert, &foreign.subject, &foreign.cluster);
+            finding
+                .evidence
+                .push(format!("it depends on what fails elsewhere, and is told there: {alert} {subject} of {group}"));
+        }
+        finding.caused_by = cause;
+        found.push(finding);
     }
     (found, waits)
 }
@@ -155,7 +175,23 @@ fn of_dependency(
         let other = all.get(*name).filter(|other| !other.down.is_empty());
         other.is_some_and(|other| follows(since, other.since(view.now)))
     };
-    check.traits.depends_on.iter().find(fails).map(|name| key(view, *name))
+    let own = check.traits.depends_on.iter().find(fails).map(|name| key(view, *name));
+    own.or_else(|| of_elsewhere(check, view).find_map(|(_, told)| told.cloned()))
+}
+
+/// The checks of other groups that it depends on and that fail as long as it does, each with what is told of them.
+fn of_elsewhere<'a>(
+    check: &Check<'_>,
+    view: &'a ClusterView<'_>,
+) -> impl Iterator<Item = (&'a Elsewhere<'a>, Option<&'a FindingKey>)> {
+    let (since, now) = (check.since(view.now), view.now);
+    let fails = move |other: &Elsewhere<'_>| {
+        let down: Vec<&TargetView<'_>> = other.targets.iter().filter(|t| t.is_down()).collect();
+        !down.is_empty() && follows(since, earliest(&down, now))
+    };
+    let wanted = check.traits.depends_on.clone();
+    let all = view.elsewhere.iter().filter(move |other| wanted.contains(&other.name) && fails(other));
+    all.map(|other| (other, other.told.as_ref()))
 }
 
 /// Another check of the same host that asks less of it, where neither gets through: of several that are as plain, the first
@@ -182,6 +218,10 @@ fn is_awaited(
     view: &ClusterView<'_>,
 ) -> bool {
     let since = earliest(told, view.now);
+    // After a start, however long both fail: its group is judged within seconds.
+    if of_elsewhere(check, view).any(|(other, _)| !other.is_judged) {
+        return true;
+    }
     if later(view.now, since, AWAITED) {
         return false;
     }
@@ -193,6 +233,7 @@ fn is_awaited(
         |t: &TargetView<'_>| told.iter().any(|c| c.target.node.is_some() && c.target.node.as_deref() == t.node());
     let mut kubelets = view.targets.iter().filter(|t| t.job() == Job::Kubelet && of_node(t));
     let dependencies = check.traits.depends_on.iter().filter_map(|name| all.get(name));
+    let mut elsewhere = view.elsewhere.iter().filter(|other| check.traits.depends_on.contains(&other.name));
     let plainer = |c: &&Check<'_>| {
         c.host().is_some() && c.host() == check.host() && c.traits.layer < check.traits.layer && c.name != check.name
     };
@@ -202,6 +243,8 @@ fn is_awaited(
         || control.any(|t| is_open(t) || is_news(t))
         || kubelets.any(|t| t.is_open() || is_news(t))
         || dependencies.flat_map(|c| c.all.iter().copied()).any(is_open)
+        || elsewhere.any(|other| other.targets.iter().any(is_open))
+        || of_elsewhere(check, view).any(|(_, told)| told.is_none())
         || all.values().filter(plainer).any(|c| c.all.iter().any(is_suspect))
 }
 
@@ -216,20 +259,23 @@ fn steady(reason: Option<Reason>, message: &str) -> String {
 }
 
 /// `NodePort 30443 (shop) is silent on 3 of 40 nodes: n1, n2 and n3`
-fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>], port: u16) -> String {
+fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>]) -> String {
     let how = same_how(told).map_or("fails", |how: How| how.says(1));
-    let (n, total) = (told.len(), check.all.len());
-    if n == total {
-        return format!("NodePort {port} ({}) {how} on every node", check.name);
+    let ports = Check::node_ports(told);
+    if told.len() == check.all.len() {
+        return format!("{ports} ({}) {how} on every node", check.name);
     }
-    let nodes: Vec<&str> = told.iter().filter_map(|t| t.target.node.as_deref()).collect();
-    format!("NodePort {port} ({}) {how} on {n} of {total} nodes: {}", check.name, phrases::list(&nodes, NODES_NAMED))
+    // With several ports, a node has several targets.
+    let nodes = |all: &[&TargetView<'_>]| all.iter().filter_map(|t| t.target.node.clone()).collect::<BTreeSet<_>>();
+    let (failing, total) = (nodes(told), nodes(&check.all).len());
+    let (n, named) = (failing.len(), failing.iter().map(|name| &**name).collect::<Vec<_>>());
+    format!("{ports} ({}) {how} on {n} of {total} nodes: {}", check.name, phrases::list(&named, NODES_NAMED))
 }
 
 fn finding(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>, is_alone: bool) -> Finding {
     let Check { name, traits, .. } = check;
-    let headline = match (traits.nodes_port, told.first()) {
-        (Some(port), _) => at_nodes(check, told, port),
+    let headline = match (&traits.nodes, told.first()) {
+        (Some(_), _) => at_nodes(check, told),
         (None, Some(target)) => {
             let is_name = target.host().parse::<std::net::IpAddr>().is_err();
             let who =
@@ -245,7 +291,7 @@ fn finding(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>, 
     finding.evidence.extend((more > 0).then(|| format!("and {more} more")));
     finding.first_step = format!(
         "ask it as dogwatch does, on the watchdog's machine: `dogwatch probe {name} --verbose`; then look at what serves {}",
-        if traits.nodes_port.is_some() { "it on the nodes that are named" } else { &traits.at }
+        if traits.nodes.is_some() { "it on the nodes that are named" } else { &traits.at }
     );
     finding.labels = check.all.first().map(|t| t.target.labels.clone()).unwrap_or_default();
     finding.labels.extend(labels(told));

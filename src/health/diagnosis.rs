@@ -69,7 +69,13 @@ fn trace_to_roots(findings: &mut [Finding]) {
         let mut root = None;
         let mut next = finding.caused_by.as_ref();
         while let Some(key) = next {
-            let Some(cause) = causes.get(key) else { break };
+            let Some(cause) = causes.get(key) else {
+                // What another group tells of is no finding here: its own cause is known there.
+                if key.cluster != finding.key.cluster {
+                    root = Some(key.clone());
+                }
+                break;
+            };
             if !seen.insert(key) {
                 root = None;
                 break;

@@ -138,6 +138,13 @@ fn told(ours: &Ours) -> (AlertName, &str, String, &'static str) {
             "ask it from the watchdog's machine (`getent hosts NAME`; `resolvectl status`; /etc/resolv.conf); addresses in \
              place of names in the kubeconfig make it needless",
         ),
+        Ours::Ping => (
+            AlertName::WatchdogMayNotPing,
+            "",
+            "the watchdog's user may not ping".into(),
+            "let the kernel (`sysctl net.ipv4.ping_group_range=\"0 2147483647\"`), or give the service \
+             `AmbientCapabilities=CAP_NET_RAW`; in a container, the capability NET_RAW",
+        ),
         Ours::Tls(what) => (
             AlertName::WatchdogTlsLimit,
             what,
@@ -164,7 +171,7 @@ fn unseen(fault: &OwnFault) -> Finding {
     if let Ours::Proxy(place) = &fault.ours {
         finding.labels.insert("proxy".into(), place.clone());
     }
-    if matches!(fault.ours, Ours::Tls(_)) {
+    if matches!(fault.ours, Ours::Tls(_) | Ours::Ping) {
         finding.severity = Severity::Warning;
     }
     finding

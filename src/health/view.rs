@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::phrases;
 use crate::model::{
-    ApiServerFacts, CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, Facts, Job, KubeletVia, Observation,
-    ProbeSpec, Reason, State, Target, Verdict, text,
+    ApiServerFacts, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, Facts, FindingKey, Job,
+    KubeletVia, Observation, ProbeSpec, Reason, State, Target, Verdict, text,
 };
 
 /// A target as it stands.
@@ -36,6 +36,8 @@ pub struct ClusterView<'a> {
     pub targets: Vec<TargetView<'a>>,
     /// The checks that belong to it, in any order.
     pub checks: Vec<TargetView<'a>>,
+    /// Checks of other groups that one of these depends on.
+    pub elsewhere: Vec<Elsewhere<'a>>,
     /// How the canary stands; none where it is off.
     pub canaries: &'a [CanaryStanding],
     /// What an API server last told.
@@ -44,6 +46,19 @@ pub struct ClusterView<'a> {
     pub own_certificates: &'a [CertificateFact],
     /// False while the watchdog is cut off.
     pub vantage_ok: bool,
+}
+
+/// A check of another group, as far as it explains one of this.
+#[derive(Clone, Debug)]
+pub struct Elsewhere<'a> {
+    /// Its name.
+    pub name: CheckName,
+    /// Its targets: one, or one at each node.
+    pub targets: Vec<TargetView<'a>>,
+    /// Its group has been diagnosed since the start.
+    pub is_judged: bool,
+    /// What is told of its failure there: itself, or what explains it; `None`: nothing, so far.
+    pub told: Option<FindingKey>,
 }
 
 /// Says how a target fails, as far as it can be seen from outside.

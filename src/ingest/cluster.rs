@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -17,8 +17,9 @@ use super::samples;
 use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
-        CHECKS, CanaryStanding, CertificateFact, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe, Gap, Job,
-        LiveCluster, LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict, VerdictChange, at_nodes,
+        CHECKS, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe,
+        FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict,
+        VerdictChange, at_nodes,
     },
 };
 
@@ -89,7 +90,7 @@ impl Watched {
     }
 
     /// As the diagnosis looks at it.
-    fn view(&self) -> TargetView<'_> {
+    pub fn view(&self) -> TargetView<'_> {
         let Self { target, tracker, seen, last_success, .. } = self;
         TargetView { target, verdict: tracker.believed(), last: seen.as_deref(), last_success: *last_success }
     }
@@ -144,6 +145,8 @@ pub struct Cluster {
     pub checks: Vec<Target>,
     /// Guesses that have answered once, now or in an earlier run.
     pub adopted: HashSet<TargetKey>,
+    /// What the last diagnosis tells of each check that fails: itself, or what explains it.
+    pub told_checks: HashMap<CheckName, FindingKey>,
     /// Something has changed since the last diagnosis.
     pub dirty: bool,
     /// What the schedule was last told to probe; nothing where it could not be told.
@@ -176,6 +179,7 @@ impl Cluster {
             discovered: Vec::new(),
             checks: Vec::new(),
             adopted: HashSet::new(),
+            told_checks: HashMap::new(),
             dirty: true,
             scheduled: Vec::new(),
             written: Arc::default(),
@@ -319,6 +323,7 @@ impl Cluster {
             now,
             targets,
             checks,
+            elsewhere: Vec::new(),
             canaries: &self.canaries,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
@@ -341,7 +346,7 @@ impl Cluster {
 
     /// Returns the targets that its checks are, each at every node where it is made at nodes.
     pub fn checks_now(&self) -> Cow<'_, [Target]> {
-        let is_at_nodes = |t: &Target| t.spec.check().is_some_and(|check| check.nodes_port.is_some());
+        let is_at_nodes = |t: &Target| t.spec.check().is_some_and(|check| check.nodes.is_some());
         if !self.checks.iter().any(is_at_nodes) {
             return Cow::Borrowed(&self.checks);
         }

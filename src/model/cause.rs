@@ -185,6 +185,8 @@ table! {
     ComponentDown: ROOT;
     /// An API that another server provides (metrics.k8s.io, say) is not available.
     AggregatedApiDown: ROOT;
+    /// All checks that ask one address fail in the same way, while the ingress answers at every node past it.
+    LoadBalancerFailing: Cause { apart: true, ..ROOT };
     /// All checks that ask one address fail in the same way.
     ChecksFailing: Cause { apart: true, ..ROOT };
     /// A check of the configuration fails.
@@ -203,6 +205,8 @@ table! {
     TargetFlapping: ROOT;
     /// The watchdog's TLS library lacks what a server uses.
     WatchdogTlsLimit: ALONE;
+    /// The kernel lets the watchdog's user send no echo requests.
+    WatchdogMayNotPing: ALONE;
     /// The watchdog's own store fails.
     StoreFailing: ALONE;
     /// Many new workers within minutes.
@@ -262,7 +266,10 @@ impl AlertName {
             Holds::Itself => false,
             Holds::These(names) => names.contains(&consequence),
             // What users feel of it is no part of the cluster.
-            Holds::Everything => !matches!(consequence, Self::CheckFailing | Self::ChecksFailing | Self::CanaryFailing),
+            Holds::Everything => !matches!(
+                consequence,
+                Self::CheckFailing | Self::ChecksFailing | Self::LoadBalancerFailing | Self::CanaryFailing
+            ),
         };
         held || (self == consequence && !self.cause().apart) || !consequence.cause().told_with_cause
     }

@@ -16,7 +16,8 @@ use super::Severity;
 pub const CHECKS: &str = "checks";
 
 /// The name of a check: the label `job` of its series. Small and `Copy` as the components' names are: each name is kept
-/// once, for as long as the program runs. There are as many as configurations ever named, [`CheckName::MAX`] bytes each.
+/// once, for as long as the program runs. There are as many as configurations ever named and discovery ever found, some
+/// [`CheckName::MAX`] bytes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CheckName(&'static str);
 
@@ -28,8 +29,7 @@ impl CheckName {
 
     /// Returns the name; `None` where it is none: letters, digits, `.`, `_` and `-`.
     pub fn new(name: &str) -> Option<Self> {
-        let fits = !name.is_empty() && name.len() <= Self::MAX;
-        if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b)) {
+        if !Self::fits(name) {
             return None;
         }
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,6 +39,12 @@ impl CheckName {
         let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
         names.insert(kept);
         Some(Self(kept))
+    }
+
+    /// Returns whether this could be a name, without keeping it.
+    pub fn fits(name: &str) -> bool {
+        let is_short = !name.is_empty() && name.len() <= Self::MAX;
+        is_short && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
     }
 
     /// Returns it as it is written.
@@ -82,6 +88,22 @@ impl Default for Quota {
     }
 }
 
+/// At which port of each node a check is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtNodes {
+    /// At this one.
+    Port(u16),
+    /// Where the cluster's ingress controllers serve.
+    Ingress {
+        /// With TLS, or without.
+        tls: bool,
+        /// Of this one alone: `namespace/name` of its Service.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<String>,
+    },
+}
+
 /// Says how a check is judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckTraits {
@@ -95,9 +117,9 @@ pub struct CheckTraits {
     pub down: Quota,
     /// The checks that it can't work without.
     pub depends_on: Vec<CheckName>,
-    /// Made at this port of every node, and judged together.
+    /// Made there at every node, and judged together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nodes_port: Option<u16>,
+    pub nodes: Option<AtNodes>,
     /// Of its finding.
     pub severity: Severity,
     /// There are times in which it is not told: then nothing else tells of it either.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeFact, ObservedLease};
+use super::{IngressPort, NodeFact, ObservedLease, Site};
 
 /// A leader lease in kube-system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +81,18 @@ pub enum Part {
     AggregatedApis,
     /// CertificateSigningRequests.
     CertificateRequests,
+    /// Services of ingress controllers.
+    IngressPorts,
+    /// Hosts of Ingresses.
+    Ingresses,
+    /// Hosts of HTTPRoutes of the Gateway API.
+    HttpRoutes,
 }
 
 impl Part {
     /// Returns whether without it, something is not watched. The others only tell more.
     pub fn is_needed(self) -> bool {
-        !matches!(self, Part::ServerLeases | Part::AggregatedApis | Part::CertificateRequests)
+        matches!(self, Part::Nodes | Part::Endpoints | Part::NodeLeases | Part::LeaderLeases)
     }
 
     /// By the name that people use.
@@ -99,6 +105,9 @@ impl Part {
             Part::ServerLeases => "API servers' leases",
             Part::AggregatedApis => "aggregated APIs",
             Part::CertificateRequests => "certificate requests",
+            Part::IngressPorts => "Services of ingress controllers",
+            Part::Ingresses => "hosts of Ingresses",
+            Part::HttpRoutes => "hosts of HTTPRoutes",
         }
     }
 }
@@ -198,6 +207,10 @@ pub struct ClusterSnapshot {
     pub away_apis: Vec<AwayApi>,
     /// Certificate requests that wait, by signer.
     pub pending_requests: Vec<PendingRequests>,
+    /// Where ingress controllers serve on nodes, where a check asks for it.
+    pub ingress_ports: Vec<IngressPort>,
+    /// Hosts that it serves, sorted, each once; where the configuration asks for them.
+    pub sites: Vec<Site>,
     /// What a short look at the nodes last showed: where the next one differs, they are read at once.
     #[serde(skip)]
     pub glance: Option<u64>,

@@ -118,6 +118,8 @@ pub enum Ours {
     Proxy(String),
     /// The resolver of this machine answers for no name.
     Resolver,
+    /// The kernel lets the watchdog's user send no echo requests.
+    Ping,
     /// Our TLS library lacks something that others have: what, in words.
     Tls(String),
 }

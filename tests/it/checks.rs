@@ -7,9 +7,9 @@ mod services;
 mod stores;
 mod web;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use dogwatch::{clock::Clock, config, demo::FakeCluster};
+use dogwatch::{clock::Clock, config, demo::FakeCluster, discover::config::DiscoverConfig};
 use serde_json::{Value, json};
 
 use crate::{alerting::watch::Watch, eventually::eventually, receivers::HookServer};
@@ -146,6 +146,107 @@ async fn a_port_of_every_node_is_judged_together() {
 }
 
 #[tokio::test]
+async fn the_ports_of_an_ingress_controller_are_found_by_its_service() {
+    let (sink, dir) = (HookServer::start().await, tempfile::tempdir().unwrap());
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let port = crate::alerting::watch::free_port();
+    let ports = json!([{"name": "http", "port": 80, "nodePort": port}, {"name": "https", "port": 443, "nodePort": 1}]);
+    let service = json!({"metadata": {"namespace": "ingress-nginx", "name": "controller"},
+        "spec": {"type": "LoadBalancer", "ports": ports}});
+    cluster.serve_list("/api/v1/services", vec![service]);
+    let mut served = Vec::new();
+    for node in 11..=13 {
+        let listener = tokio::net::TcpListener::bind((format!("127.0.0.{node}"), port)).await.unwrap();
+        served.push(tokio::spawn(
+            async move { axum::serve(listener, axum::Router::new().fallback(async || "ok")).await },
+        ));
+    }
+    let entry = cluster.config();
+    let check = json!([{"name": "c-ingress", "cluster": entry.name, "interval": "3s", "timeout": "3s",
+        "nodes": {"ingress": true}, "http": {"url": "http://shop.test/"}}]);
+    let watch = Watch::start(&format!("{}clusters: {}\nchecks: {check}\n", told_to(&sink), json!([entry]))).await;
+    eventually("it is up at every node", async || checks(&watch, "up").await == 3).await;
+    served.drain(..2).for_each(|server| server.abort());
+    eventually("it is told", async || !messages(&sink, "firing").is_empty()).await;
+    let told = messages(&sink, "firing")[0].to_string();
+    assert!(told.contains(&format!("NodePort {port} (c-ingress) refuses connections on ")), "{told}");
+}
+
+// What it runs asks servers of this process.
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_that_a_cluster_serves_become_checks() {
+    let (sink, site, dir) = (HookServer::start().await, HookServer::start().await, tempfile::tempdir().unwrap());
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let node_port = crate::alerting::watch::free_port();
+    for node in 11..=13 {
+        let listener = tokio::net::TcpListener::bind((format!("127.0.0.{node}"), node_port)).await.unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(async || "ok")).await });
+    }
+    let meta = |name: &str| json!({"namespace": "shop", "name": name});
+    let ports = json!([{"name": "http", "port": 80, "nodePort": node_port}]);
+    let service = json!({"metadata": meta("traefik"), "spec": {"type": "LoadBalancer", "ports": ports}});
+    cluster.serve_list("/api/v1/services", vec![service]);
+    let listener = json!({"name": "web", "protocol": "HTTP", "port": site.port});
+    let gateway = json!({"metadata": meta("public"), "spec": {"listeners": [listener]}});
+    cluster.serve_list("/apis/gateway.networking.k8s.io/v1/gateways", vec![gateway]);
+    let route = json!({"metadata": meta("front"),
+        "spec": {"hostnames": ["localhost", "*.test"], "parentRefs": [{"name": "public"}]}});
+    cluster.serve_list("/apis/gateway.networking.k8s.io/v1/httproutes", vec![route]);
+    let mut entry = cluster.config();
+    entry.discover =
+        Some(DiscoverConfig { ingress: true, interval: Some(Duration::from_secs(3)), ..Default::default() });
+    let watch = Watch::start(&format!("{}clusters: {}\n", told_to(&sink), json!([entry]))).await;
+    let up = async |job: &str| targets(&watch).await.iter().filter(|t| t["job"] == job && t["state"] == "up").count();
+    eventually("the site and its ingress are up", async || up("localhost").await == 1 && up("ingress").await == 3)
+        .await;
+    let state = reqwest::get(format!("{}/api/dogwatch/v1/state", watch.url)).await.unwrap().text().await.unwrap();
+    assert!(state.contains("of the hosts of HTTPRoutes, *.test was left out"), "{state}");
+    let shown = watch.cli_whatever(&["probe", "demo/localhost", "-c", "dogwatch.yml"]);
+    assert!(shown.contains("demo/localhost/localhost"), "{shown}");
+    site.answer(503, &[], "no backend");
+    eventually("it is told", async || !messages(&sink, "firing").is_empty()).await;
+    let told = messages(&sink, "firing")[0].to_string();
+    assert!(told.contains("localhost: was 503, should be 100..499"), "{told}");
+    entry.discover = None;
+    watch.configure(&format!("{}clusters: {}\n", told_to(&sink), json!([entry])));
+    assert_eq!(watch.reload().await.0, 200);
+    eventually("nobody asks it any more", async || targets(&watch).await.iter().all(|t| t["job"] != "localhost")).await;
+}
+
+#[tokio::test]
+async fn a_check_of_a_cluster_waits_for_one_without_and_is_told_when_only_that_is_over() {
+    let (sink, dir) = (HookServer::start().await, tempfile::tempdir().unwrap());
+    let (git, deploy) = (HookServer::start().await, HookServer::start().await);
+    let cluster = FakeCluster::start(dir.path(), Clock::system()).await.unwrap();
+    let entry = cluster.config();
+    let checks_of_it = json!([
+        {"name": "c-git", "interval": "1s", "timeout": "1s", "http": {"url": git.url("/")}},
+        {"name": "c-deploy", "cluster": entry.name, "interval": "1s", "timeout": "1s", "depends_on": ["c-git"],
+            "http": {"url": deploy.url("/")}},
+    ]);
+    let config = format!("{}clusters: {}\nchecks: {checks_of_it}\n", told_to(&sink), json!([entry]));
+    let watch = Watch::start(&config).await;
+    eventually("both are up", async || checks(&watch, "up").await == 2).await;
+    git.answer(503, &[], "down");
+    deploy.answer(502, &[], "no git");
+    eventually("both are down", async || checks(&watch, "down").await == 2).await;
+    eventually("one is told", async || !messages(&sink, "firing").is_empty()).await;
+    let recorded = async || {
+        let answer = reqwest::get(format!("{}/api/dogwatch/v1/incidents?state=open", watch.url)).await.unwrap();
+        answer.text().await.unwrap().contains("c-deploy")
+    };
+    eventually("the other is on record", recorded).await;
+    let told: Vec<String> = messages(&sink, "firing").iter().map(ToString::to_string).collect();
+    assert!(told.iter().all(|text| text.contains("c-git") && !text.contains("\"c-deploy\"")), "{told:?}");
+    git.answer(200, &[], "ok");
+    eventually("its end is told", async || !messages(&sink, "resolved").is_empty()).await;
+    let is_told = async || messages(&sink, "firing").iter().any(|m| m.to_string().contains("c-deploy"));
+    eventually("what still fails is told", is_told).await;
+    deploy.answer(200, &[], "ok");
+    eventually("both ends are told", async || messages(&sink, "resolved").len() == 2).await;
+}
+
+#[tokio::test]
 async fn a_check_is_not_told_in_its_quiet_times() {
     let (sink, site) = (HookServer::start().await, HookServer::start().await);
     let config = |quiet: &str| {
@@ -217,6 +318,10 @@ fn mistakes_are_told_with_their_place() {
     check("{name: etcd, http: {url: 'http://a'}}", &["a component of clusters is called so"]);
     check("{name: a, cluster: prod, http: {url: 'http://a'}}", &["there is no cluster …"]);
     check("{name: a, depends_on: [b], http: {url: 'http://a'}}", &["there is no check …"]);
+    check(
+        "{name: a, depends_on: [b], http: {url: 'http://a'}}\n  - {name: b, depends_on: [a], http: {url: 'http://a'}}",
+        &["depends on \"a\" itself"],
+    );
     check("{name: a, down: 5 of 3, http: {url: 'http://a'}}", &["like 3 of 5"]);
     check("{name: a, http: {url: 'http://u:p@a'}}", &["user and password go into basic_auth"]);
     check("{name: a, http: {url: 'http://a', expect: ['time < 800']}}", &["column 8 of the condition", "800ms"]);
@@ -225,6 +330,9 @@ fn mistakes_are_told_with_their_place() {
     check("{name: a, tcp: {address: 'a'}}", &["it has no port"]);
     check("{name: a, tcp: {expect: x}}", &["checks[0].tcp.address", "where is it to be asked?"]);
     check("{name: a, nodes: {port: 1}, tcp: {expect: x}}", &["of which cluster?"]);
+    check("{name: a, nodes: {port: 1, ingress: true}, tls: {}}", &["give port, or ingress: true"]);
+    check("{name: a, nodes: {ingress: true}, dns: {name: a}}", &["an ingress serves http, websocket, tls and grpc"]);
+    check("{name: a, nodes: {ingress: nginx}, tls: {}}", &["like ingress-nginx/controller"]);
     check("{name: a, dns: {server: 10.0.0.10, name: a, type: ABC}}", &["this is no type of record"]);
     check("{name: a, tcp: {address: 'a:1', expect: '('}}", &["this is no regular expression"]);
 }

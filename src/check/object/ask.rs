@@ -1,7 +1,5 @@
 //! Questions to an API server: which resource a kind is, and its objects, page by page.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -23,13 +21,11 @@ const PAGE_BYTES_MAX: usize = 16 << 20;
 /// A cluster's API, as one probe asks it.
 pub(super) struct Api {
     cluster: ToCluster,
-    /// What each group and version has.
-    known: BTreeMap<String, Vec<Resource>>,
     found: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Resource {
+pub(super) struct Resource {
     name: String,
     kind: String,
     #[serde(default)]
@@ -78,7 +74,7 @@ struct Wanted<'a> {
 
 impl Api {
     pub(super) fn new(cluster: ToCluster) -> Self {
-        Self { cluster, known: BTreeMap::new(), found: 0 }
+        Self { cluster, found: 0 }
     }
 
     /// How many kinds were there that were asked for.
@@ -105,6 +101,7 @@ impl Api {
             path.push(name.clone());
             let answer = self.get(&path, &[], found).await?;
             if answer.status == 404 {
+                self.cluster.kinds.forget(&self.server());
                 let whose = namespace.map(|n| format!("{n}/")).unwrap_or_default();
                 return Err(Failure::new(Reason::Answer, format!("there is no {} {whose}{name}", query.kind)));
             }
@@ -128,6 +125,10 @@ impl Api {
             parameters.extend(query.name.iter().map(|name| ("fieldSelector", format!("metadata.name={name}"))));
             parameters.extend((!next.is_empty()).then(|| ("continue", next.clone())));
             let answer = self.get(path, &parameters, found).await?;
+            if answer.status == 404 {
+                // It was there: the next probe asks what there is now.
+                self.cluster.kinds.forget(&self.server());
+            }
             let page: List = read(&answer, wanted)?;
             items.extend(page.items.unwrap_or_default());
             next = page.metadata.next.unwrap_or_default();
@@ -142,27 +143,41 @@ impl Api {
 
     /// The version of a group that its API server would take.
     async fn preferred(&self, group: &str, found: &mut Found) -> Result<String, Failure> {
+        let server = self.server();
+        if let Some(version) = self.cluster.kinds.preferred(&server, group) {
+            return Ok(version);
+        }
         let answer = self.get(&["apis".to_owned(), group.to_owned()], &[], found).await?;
         if answer.status == 404 {
             return Err(Failure::new(Reason::Foreign, format!("the cluster has no API {group}: is it installed?")));
         }
         let wanted = Wanted { group, plural: "*", namespace: None, verb: "list" };
-        Ok(read::<Group>(&answer, &wanted)?.preferred_version.group_version)
+        let version = read::<Group>(&answer, &wanted)?.preferred_version.group_version;
+        self.cluster.kinds.prefers(&server, group, &version);
+        Ok(version)
     }
 
-    async fn resource(&mut self, version: &str, kind: &str, found: &mut Found) -> Result<Resource, Failure> {
-        if !self.known.contains_key(version) {
-            let answer = self.get(&root(version), &[], found).await?;
-            if answer.status == 404 {
-                let words = format!("the cluster has no API {version}: is what brings it installed?");
-                return Err(Failure::new(Reason::Foreign, words));
-            }
-            let wanted = Wanted { group: version, plural: "*", namespace: None, verb: "list" };
-            self.known.insert(version.to_owned(), read::<Resources>(&answer, &wanted)?.resources);
-        }
+    /// By whom its cluster is known.
+    fn server(&self) -> String {
+        self.cluster.dialer.server().to_string()
+    }
+
+    async fn resource(&self, version: &str, kind: &str, found: &mut Found) -> Result<Resource, Failure> {
+        let server = self.server();
         // Below a resource are others of the same kind: deployments/status.
-        let mut resources = self.known.get(version).into_iter().flatten();
-        let one = resources.find(|r| r.kind == kind && !r.name.contains('/')).cloned();
+        let of_kind = |all: &[Resource]| all.iter().find(|r| r.kind == kind && !r.name.contains('/')).cloned();
+        if let Some(known) = self.cluster.kinds.resources(&server, version).and_then(|all| of_kind(&all)) {
+            return Ok(known);
+        }
+        let answer = self.get(&root(version), &[], found).await?;
+        if answer.status == 404 {
+            let words = format!("the cluster has no API {version}: is what brings it installed?");
+            return Err(Failure::new(Reason::Foreign, words));
+        }
+        let wanted = Wanted { group: version, plural: "*", namespace: None, verb: "list" };
+        let resources = read::<Resources>(&answer, &wanted)?.resources;
+        let one = of_kind(&resources);
+        self.cluster.kinds.has(&server, version, resources.into());
         one.ok_or_else(|| Failure::new(Reason::Foreign, format!("the cluster has no kind {kind} in {version}")))
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{judge::Query, preset::Preset};
 use crate::{
-    check::{ToCluster, config::CheckConfig, probe},
+    check::{Kinds, ToCluster, config::CheckConfig, probe},
     clock::Clock,
     dial::testing::{Seen, Server, ok, plain_dialer, status},
     model::{Observation, Reason},
@@ -58,6 +58,10 @@ fn answer(seen: &Seen) -> Response {
 
 async fn asked(object: Value) -> (Observation, Vec<Seen>) {
     let server = Server::start(None, answer).await;
+    (asked_of(&server, object, &Kinds::default()).await, server.seen())
+}
+
+async fn asked_of(server: &Server, object: Value, kinds: &Kinds) -> Observation {
     let dir = tempfile::tempdir().unwrap();
     let url = server.url("http", "/");
     let dialer = plain_dialer(dir.path(), &url).await;
@@ -65,8 +69,32 @@ async fn asked(object: Value) -> (Observation, Vec<Seen>) {
     let problems = crate::check::config::problems(std::slice::from_ref(&check), &["prod"]);
     assert!(problems.is_empty(), "{problems:?}");
     let target = check.target(0, &BTreeMap::new(), (Duration::from_secs(10), Duration::from_secs(5))).unwrap();
-    let way = ToCluster { dialer, servers: vec![url] };
-    (probe(&Arc::new(target), &check, Some(way), &Clock::system()).await, server.seen())
+    let way = ToCluster { dialer, servers: vec![url], kinds: kinds.clone() };
+    probe(&Arc::new(target), &check, Some(way), &Clock::system()).await
+}
+
+#[tokio::test]
+async fn what_a_server_has_is_asked_once_in_minutes_and_at_once_where_it_is_not_known() {
+    let (server, kinds) = (Server::start(None, answer).await, Kinds::default());
+    let one =
+        |kind: &str, name: &str| json!({"api_version": "apps/v1", "kind": kind, "namespace": "shop", "name": name});
+    let mut asked = 0;
+    let mut again = async |object: Value, expected: usize| {
+        let seen = asked_of(&server, object.clone(), &kinds).await;
+        let all =
+            server.seen().iter().filter(|s| matches!(s.path.as_str(), "/apis/apps/v1" | "/apis/ceph.rook.io")).count();
+        assert_eq!(all - asked, expected, "{object}: {:?}", seen.trace);
+        asked = all;
+    };
+    again(one("Deployment", "front"), 1).await;
+    again(one("Deployment", "front"), 0).await;
+    again(one("DaemonSet", "front"), 1).await;
+    again(one("DaemonSet", "front"), 1).await;
+    again(json!({"preset": "rook-ceph"}), 1).await;
+    again(json!({"preset": "rook-ceph"}), 0).await;
+    // One that is not there may be one that is not known any more.
+    again(one("Deployment", "gone"), 0).await;
+    again(one("Deployment", "gone"), 1).await;
 }
 
 async fn check(object: Value, expected: Option<&str>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    check::{self, ToCluster, config::CheckConfig},
+    check::{self, Kinds, ToCluster, config::CheckConfig},
     model,
 };
 
@@ -48,6 +48,13 @@ pub(super) fn wanted(config: &Config, args: &ProbeArgs) -> Checked {
     Checked { wanted, others, is_all }
 }
 
+/// The checks that follow from what a cluster serves. Those at nodes are left out: whether NodePorts are open towards this machine,
+/// only `run` finds out in time.
+pub(super) fn of_sites(config: &Config, cluster: &ClusterConfig, snapshot: &ClusterSnapshot) -> Vec<Asked> {
+    let all = config.site_terms(cluster).map(|terms| terms.targets(snapshot)).unwrap_or_default();
+    all.into_iter().filter(|(target, _)| !target.guessed).collect()
+}
+
 /// Each check at every node, where it is made at nodes.
 pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnapshot>) -> Vec<Asked> {
     let nothing = ClusterSnapshot::default();
@@ -69,7 +76,7 @@ async fn ways(wanted: &[Asked], clusters: &[ClusterConfig]) -> HashMap<String, T
         match told_while_waiting(&cluster.name, Dialer::load(dial, Clock::system())).await {
             Ok(dialer) => {
                 let servers = vec![dialer.server()];
-                ways.insert(cluster.name.clone(), ToCluster { dialer, servers });
+                ways.insert(cluster.name.clone(), ToCluster { dialer, servers, kinds: Kinds::default() });
             }
             Err(error) => {
                 output::fail(&format!("cluster {}: {error}", cluster.name));

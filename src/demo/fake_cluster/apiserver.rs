@@ -108,6 +108,9 @@ fn status(code: u16, reason: &str, message: &str) -> Reply {
 
 fn object(world: &World, path: &str, request: &Request) -> Reply {
     const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/";
+    if let Some(items) = world.list(path) {
+        return Reply::json(200, &list(world, "v1", "List", items, request));
+    }
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         ["api", "v1", "namespaces", "default"] => Reply::json(200, &namespace(world)),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::SIZE;
@@ -65,6 +66,8 @@ pub struct World {
     /// When quorum was last lost; nothing was renewed from then on until it came back.
     lost_at: Mutex<Option<Timestamp>>,
     leaders_exited: AtomicBool,
+    /// Lists that the API servers have beside their own, by path.
+    lists: Mutex<BTreeMap<String, Vec<Value>>>,
 }
 
 impl World {
@@ -77,7 +80,18 @@ impl World {
             etcd: watch::Sender::new([true; SIZE]),
             lost_at: Mutex::default(),
             leaders_exited: AtomicBool::new(false),
+            lists: Mutex::default(),
         }
+    }
+
+    /// Has the API servers list these at a path.
+    pub fn set_list(&self, path: &str, items: Vec<Value>) {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), items);
+    }
+
+    /// What they list there beside their own.
+    pub fn list(&self, path: &str) -> Option<Vec<Value>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
     /// Where a component listens.

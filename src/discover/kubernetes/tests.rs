@@ -1,3 +1,4 @@
+mod found;
 mod leases;
 
 use std::{
@@ -27,6 +28,10 @@ const SERVER_DATE: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 /// The servers of these tests are on this machine.
 fn local() -> LocalHosts {
     LocalHosts::of(&"https://127.0.0.1".parse().unwrap(), false)
+}
+
+fn asked<'a>(leads: &'a [&'a str]) -> Asked<'a> {
+    Asked { leads, local: local(), ingress_ports: true, sites: None }
 }
 
 const LEADS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
@@ -152,7 +157,7 @@ impl World {
     }
 
     async fn read(&mut self, scope: Scope) -> &ClusterSnapshot {
-        self.snapshot = read(&self.dialer, &self.snapshot, scope, &LEADS, local(), &Clock::system()).await;
+        self.snapshot = read(&self.dialer, &self.snapshot, scope, asked(&LEADS), &Clock::system()).await;
         &self.snapshot
     }
 
@@ -254,7 +259,7 @@ async fn leases_of_what_is_not_watched_are_not_read() {
     world.read(Scope::Full).await;
     assert_eq!(world.snapshot.leaders.len(), 1);
     let before = world.server.seen().len();
-    let snapshot = read(&world.dialer, &world.snapshot, Scope::Leases, &[], local(), &Clock::system()).await;
+    let snapshot = read(&world.dialer, &world.snapshot, Scope::Leases, asked(&[]), &Clock::system()).await;
     assert_eq!((snapshot.leaders, snapshot.error), (vec![], None));
     assert!(world.server.seen()[before..].iter().all(|s| !s.path.contains("/kube-system/leases/")));
 }
@@ -272,10 +277,10 @@ async fn another_api_server_is_asked_when_the_advertised_one_is_dead() {
     let config: DialConfig = kubeconfig(dir.path(), &advertised, "certificate-authority: ca.crt", "token: t");
     let dialer = Dialer::load(config, Clock::system()).await.unwrap();
 
-    let alone = read(&dialer, &ClusterSnapshot::default(), Scope::Full, &LEADS, local(), &Clock::system()).await;
+    let alone = read(&dialer, &ClusterSnapshot::default(), Scope::Full, asked(&LEADS), &Clock::system()).await;
     assert!(alone.error.unwrap().contains("connection refused"));
     let known = ClusterSnapshot { apiserver_endpoints: vec![alive.address.to_string()], ..ClusterSnapshot::default() };
-    let snapshot = read(&dialer, &known, Scope::Full, &LEADS, local(), &Clock::system()).await;
+    let snapshot = read(&dialer, &known, Scope::Full, asked(&LEADS), &Clock::system()).await;
     assert_eq!((snapshot.error, snapshot.nodes.len()), (None, 1));
     assert_eq!(alive.seen()[0].authorization.as_deref(), Some("Bearer t"));
 }

@@ -1,8 +1,9 @@
 //! What is new in a diagnosis, which incident it belongs to, and whether it is told at once. Pure.
 //!
-//! Two kinds of roots are recorded and held before they are told: what is no more than a warning, until it has lasted
-//! (`tell_warnings_after`), and what a greater trouble that has just ended leaves behind, until the way back is over.
-//! Neither keeps anything else waiting: a root that began by itself is told at once, whatever else is open.
+//! Three kinds of roots are recorded and held before they are told: what is no more than a warning, until it has lasted
+//! (`tell_warnings_after`); what a greater trouble that has just ended leaves behind, until the way back is over; and what
+//! another group's trouble explains, for as long as it does. None keeps anything else waiting: a root that began by itself
+//! is told at once, whatever else is open.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,6 +69,11 @@ enum Home {
     Nowhere,
 }
 
+/// Its cause belongs to another group, which tells of it: here it is on record only, until that is over.
+pub(super) fn is_told_elsewhere(finding: &Finding) -> bool {
+    finding.caused_by.as_ref().is_some_and(|cause| cause.cluster != finding.key.cluster)
+}
+
 /// `greater` was all of a machine, and `finding` is of that machine: whatever its weight, it is what is not back yet. That
 /// more than a part of the machine fails is another thing.
 fn is_part_of(finding: &Finding, greater: &Finding) -> bool {
@@ -80,7 +86,8 @@ impl Open {
     pub(super) fn news<'a>(&self, picture: &DiagnosisView<'a>, now: Timestamp, patience: Duration) -> Vec<&'a Finding> {
         let known = |f: &Finding| {
             self.firing_in(&f.key).is_some_and(|(id, alert)| {
-                let held = is_hold_in_time(alert, now, patience) && self.is_held(Some(id), f, now, patience);
+                let in_time = is_told_elsewhere(f) || is_hold_in_time(alert, now, patience);
+                let held = in_time && self.is_held(Some(id), f, now, patience);
                 alert.finding.severity >= f.severity && (!alert.held || held)
             })
         };
@@ -121,7 +128,8 @@ impl Open {
         for finding in news {
             let firing = self.firing_in(&finding.key);
             // What was explained until just now may be held as what is new.
-            let open = |a: &IncidentAlert| a.finding.caused_by.is_some() || a.held && is_hold_in_time(a, now, patience);
+            let in_time = |a: &IncidentAlert| is_told_elsewhere(finding) || is_hold_in_time(a, now, patience);
+            let open = |a: &IncidentAlert| a.finding.caused_by.is_some() || a.held && in_time(a);
             let firing = firing.map(|(id, a)| (id, open(a)));
             let home = firing.map_or_else(|| self.place(picture, finding, now), |(id, _)| Home::In(id));
             let known = if let Home::In(id) = home { Some(id) } else { None };
@@ -203,7 +211,9 @@ impl Open {
     /// Whether a root is recorded only, for now: see the module.
     fn is_held(&self, home: Option<i64>, finding: &Finding, now: Timestamp, patience: Duration) -> bool {
         let incident = home.and_then(|id| self.incidents.get(&id));
-        is_young(finding, now, patience) || incident.is_some_and(|i| self.is_way_back(i, finding, now))
+        is_told_elsewhere(finding)
+            || is_young(finding, now, patience)
+            || incident.is_some_and(|i| self.is_way_back(i, finding, now))
     }
 
     /// Returns whether a greater root of the incident has just ended, and this is what it leaves behind.

@@ -1,7 +1,11 @@
 //! Checks: told by themselves, or listed with what explains them.
 
 use super::*;
-use crate::model::{CheckFacts, CheckName, CheckTraits, Facts, Job, ProbeSpec, Quota, Reason, Severity, State};
+use crate::health::{Elsewhere, diagnose};
+use crate::model::{
+    AlertName, AtNodes, CheckFacts, CheckName, CheckTraits, Facts, FindingKey, Job, ProbeSpec, Quota, Reason, Severity,
+    State,
+};
 
 /// Adds a check; the later, the further down in the configuration.
 fn add(w: &mut World, name: &str, at: &str, layer: u8, depends_on: &[&str]) {
@@ -11,7 +15,7 @@ fn add(w: &mut World, name: &str, at: &str, layer: u8, depends_on: &[&str]) {
         layer,
         down: Quota::default(),
         depends_on: depends_on.iter().filter_map(|n| CheckName::new(n)).collect(),
-        nodes_port: None,
+        nodes: None,
         has_quiet_times: false,
         severity: Severity::Critical,
         place: 0,
@@ -123,7 +127,7 @@ fn a_check_at_every_node_is_judged_together_and_lost_nodes_are_left_out() {
         for (i, entry) in (1..).zip(w.pick("ingress")) {
             entry.target.node = Some(format!("n0{i}").into());
             let ProbeSpec::Check(traits) = &mut entry.target.spec else { continue };
-            traits.nodes_port = Some(30443);
+            traits.nodes = Some(AtNodes::Port(30443));
         }
         for (i, reason) in failing {
             w.pick(&format!("ingress 10.99.1.{i}")).for_each(|entry| entry.fail(State::Down, *reason, -60));
@@ -209,7 +213,7 @@ fn what_answers_at_the_nodes_is_not_what_fails_behind_a_load_balancer() {
         for (i, entry) in (1..).zip(w.pick("ingress")) {
             entry.target.node = Some(format!("n0{i}").into());
             let ProbeSpec::Check(traits) = &mut entry.target.spec else { continue };
-            traits.nodes_port = Some(30443);
+            traits.nodes = Some(AtNodes::Port(30443));
         }
         if fails_at_a_node {
             w.pick("ingress 10.99.1.2").for_each(|entry| entry.fail(State::Down, Reason::HttpStatus, -60));
@@ -220,7 +224,31 @@ fn what_answers_at_the_nodes_is_not_what_fails_behind_a_load_balancer() {
     let words = "192.0.2.5:443 answers with HTTP 503 for all 2 checks that ask it: search and shop; ingress on NodePort 30443 \
                  answers on every node";
     assert!(said.contains(words), "{said}");
-    assert!(!told(&sites(true)).contains("answers on every node"));
+    assert!(
+        said.starts_with("critical LoadBalancerFailing: load balancer 192.0.2.5:443 answers with HTTP 503"),
+        "{said}"
+    );
+    let said = told(&sites(true));
+    assert!(
+        said.contains("critical ChecksFailing: 192.0.2.5:443 answers") && !said.contains("answers on every node"),
+        "{said}"
+    );
+    // A node that has not been asked since is waited for, and not for ever.
+    let unasked = |since: i64| {
+        let mut w = sites(false);
+        for name in ["shop", "search"] {
+            fail(&mut w, name, Reason::HttpStatus, since);
+            w.pick(name).for_each(|entry| entry.last.http_status = Some(503));
+        }
+        w.pick("ingress 10.99.1.3").for_each(|entry| entry.last.started = super::world::at(since - 5));
+        told(&w)
+    };
+    assert_snapshot!(unasked(-10), @"(unsettled)");
+    assert!(unasked(-31).contains("critical ChecksFailing: "), "{}", unasked(-31));
+    // What is asked at a node's own address stands behind no load balancer.
+    let mut w = sites(false);
+    w.snapshot.nodes[0].addresses = vec!["192.0.2.5".into()];
+    assert!(told(&w).contains("critical ChecksFailing: 192.0.2.5:443 answers"), "{}", told(&w));
 }
 
 #[test]
@@ -241,4 +269,45 @@ fn a_plainer_check_of_the_same_host_explains_it() {
     // It answers, and wrongly: that is another matter.
     fail(&mut w, "git-web", Reason::HttpStatus, -60);
     assert_eq!(told(&w).matches("critical CheckFailing").count(), 2);
+}
+
+#[test]
+fn a_check_of_another_group_explains_what_depends_on_it_for_as_long_as_it_is_known_to_fail() {
+    let (mut git, mut w) = (World::new(0), World::new(0));
+    add(&mut git, "git", "git.example.org:443", 3, &[]);
+    add(&mut w, "deploy", "deploy.example.org:443", 3, &["git"]);
+    let key = |cluster: &str, subject: &str| FindingKey {
+        cluster: cluster.into(),
+        alert: AlertName::CheckFailing,
+        subject: subject.into(),
+    };
+    let say = |git: &World, w: &World, is_judged: bool, told: Option<FindingKey>| {
+        let targets = git.entries.iter().filter(|e| e.target.key.job.is_check()).map(|e| e.view()).collect();
+        let mut view = w.view();
+        view.elsewhere = vec![Elsewhere { name: CheckName::new("git").unwrap(), targets, is_judged, told }];
+        let diagnosis = diagnose(&view);
+        let of_check = diagnosis.findings.iter().find(|f| f.key.subject == "deploy");
+        (of_check.map(|f| f.caused_by.clone()), diagnosis.unsettled)
+    };
+    let alone = (Some(None), false);
+    fail(&mut w, "deploy", Reason::HttpStatus, -60);
+    assert_eq!(say(&git, &w, true, None), alone, "it is well");
+    fail(&mut git, "git", Reason::Timeout, -65);
+    let cause = key("checks", "git");
+    assert_eq!(say(&git, &w, true, Some(cause.clone())), (Some(Some(cause)), false));
+    // What explains that one there explains this, too; one step at a time, each where it is known.
+    let root = key("prod", "ingress");
+    assert_eq!(say(&git, &w, true, Some(root.clone())), (Some(Some(root)), false));
+    // Nobody tells of it: that is waited for, and not for ever. After a start its group is judged first.
+    assert_eq!(say(&git, &w, true, None), alone);
+    assert_eq!(say(&git, &w, false, None), (None, true));
+    fail(&mut w, "deploy", Reason::HttpStatus, -10);
+    fail(&mut git, "git", Reason::Timeout, -12);
+    assert_eq!(say(&git, &w, true, None), (None, true));
+    // What is not known, and what began clearly later, explains nothing.
+    fail(&mut w, "deploy", Reason::HttpStatus, -60);
+    git.pick("git").for_each(|entry| entry.fail(State::Unknown, Reason::Local, -65));
+    assert_eq!(say(&git, &w, true, Some(key("checks", "git"))), alone);
+    fail(&mut git, "git", Reason::Timeout, -20);
+    assert_eq!(say(&git, &w, true, Some(key("checks", "git"))), alone);
 }

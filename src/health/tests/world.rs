@@ -333,7 +333,7 @@ impl World {
         quorum(&self.view())
     }
 
-    fn view(&self) -> ClusterView<'_> {
+    pub(super) fn view(&self) -> ClusterView<'_> {
         let of = |checks: bool| {
             self.entries.iter().filter(|e| e.target.key.job.is_check() == checks).map(Entry::view).collect()
         };
@@ -342,6 +342,7 @@ impl World {
             now: at(0),
             targets: of(false),
             checks: of(true),
+            elsewhere: Vec::new(),
             canaries: &self.canaries,
             snapshot: &self.snapshot,
             own_certificates: &self.own,
@@ -367,7 +368,7 @@ impl Entry {
         };
     }
 
-    fn view(&self) -> TargetView<'_> {
+    pub(super) fn view(&self) -> TargetView<'_> {
         let before = (self.verdict.state == State::Down)
             .then(|| self.verdict.since.checked_sub(Duration::from_secs(10)).unwrap_or(Timestamp::MIN));
         let (last, last_success) = (Some(&self.last), self.again.or(before));

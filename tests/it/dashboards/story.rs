@@ -112,7 +112,7 @@ fn check(name: &str, at: &str) -> Arc<Target> {
         layer: 3,
         down: Quota::default(),
         depends_on: Vec::new(),
-        nodes_port: None,
+        nodes: None,
         has_quiet_times: false,
         severity: Severity::Critical,
         place: 0,
