@@ -1,7 +1,9 @@
 //! Restore drills: opened by people or by what begins them, reported step by step with a token as heartbeats are, kept for
-//! good, and overdue where none was done for too long. Pure: `judge` takes, decides and says; `restoring` keeps. Restores nothing.
+//! good, and overdue where none was done for too long. Pure: `judge` takes, decides and says, `failure` tells of one that did not go well;
+//! `restoring` keeps. Restores nothing.
 
 pub mod config;
+pub mod failure;
 pub mod judge;
 #[cfg(test)]
 mod tests;

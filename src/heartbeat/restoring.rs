@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::{
     Heartbeats, Look,
     memory::{Configured, Memory},
-    restore::{RestoreError, RestoreView, RunView, config::RestoreDrillConfig, judge, judge::RestoreSays, state_name},
+    restore::{
+        RestoreError, RestoreView, RunView, config::RestoreDrillConfig, failure, judge, judge::RestoreSays, state_name,
+    },
 };
 use crate::{model::RestoreDrill, store::Durability};
 
@@ -113,6 +115,7 @@ pub(super) fn look(memory: &Memory, configured: &Configured, now: Timestamp, loo
         let Some((since, runs)) = of(memory, &config.name) else { continue };
         let due = judge::due(config, since, runs, now);
         look.findings.extend(judge::finding(config, runs, &due));
+        look.findings.extend(failure::finding(config, runs, now));
         look.samples.extend(judge::series(config, runs, &due, now));
     }
 }

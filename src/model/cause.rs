@@ -223,6 +223,8 @@ table! {
     HeartbeatTooLong: ALONE;
     /// A restore drill has not been done for too long.
     RestoreDrillOverdue: ALONE;
+    /// The last restore drill failed, takes too long, or did not meet its objectives.
+    RestoreDrillFailed: ALONE;
     /// The monitoring inside a cluster no longer sends its always-firing alert.
     InClusterMonitoringSilent: ALONE;
     /// A rule can't be evaluated.

@@ -72,7 +72,7 @@ pub fn lines(
     let mut troubles: BTreeMap<(String, String), Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     for alert in incidents.iter().filter(|i| i.topic == Topic::Heartbeats).flat_map(|i| &i.alerts) {
         // Restore drills are told apart.
-        if alert.finding.key.alert == AlertName::RestoreDrillOverdue {
+        if matches!(alert.finding.key.alert, AlertName::RestoreDrillOverdue | AlertName::RestoreDrillFailed) {
             continue;
         }
         let key = (alert.finding.key.subject.clone(), alert.finding.key.cluster.to_string());

@@ -112,6 +112,7 @@ pub const GAUGES: &[(&str, &str)] = &[
     ("dogwatch_heartbeat_duration_seconds", "Duration of the last run from start to success"),
     ("dogwatch_restore_drill_overdue", "1 while no restore drill was done for too long"),
     ("dogwatch_restore_drill_due_timestamp_seconds", "When the next restore drill must be done, as Unix time"),
+    ("dogwatch_restore_drill_failed", "1 where the last restore drill failed or did not meet its objectives"),
     ("dogwatch_restore_drill_open", "1 while a restore drill is open"),
     ("dogwatch_restore_drill_rto_seconds", "Recovery time objective of the restore drill"),
     ("dogwatch_restore_drill_rpo_seconds", "Recovery point objective of the restore drill"),

@@ -160,6 +160,7 @@ pub fn series(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due, at:
     let last = last_done(runs);
     put("overdue", Some(yes(due.overdue)));
     put("due_timestamp_seconds", Some(unix(due.by)));
+    put("failed", super::failure::is_failed(runs).map(yes));
     put("open", Some(yes(runs.last().is_some_and(|run| run.ended_at.is_none()))));
     put("rto_seconds", config.rto.map(seconds));
     put("rpo_seconds", config.rpo.map(seconds));
