@@ -11,6 +11,7 @@ mod api_v2;
 mod asker;
 mod audit;
 mod availability;
+mod canary;
 mod connections;
 mod cors;
 mod csrf;

@@ -16,6 +16,7 @@ use super::{
     api_v1::Params,
     asker::Asker,
     audit::Did,
+    canary::CanaryView,
     durability,
     incidents::{self, Missing, Wanted},
     notes,
@@ -76,6 +77,8 @@ struct ClusterView {
     targets: Vec<TargetView>,
     /// Components of which nothing is watched: nothing is known of them.
     not_watched: Vec<Gap>,
+    /// How its canary stands, where it has one.
+    canaries: Vec<CanaryView>,
 }
 
 #[derive(Serialize)]
@@ -305,6 +308,7 @@ impl StateView {
                     discovery_notes: c.snapshot.notes(),
                     targets: c.targets.values().map(TargetView::new).collect(),
                     not_watched: c.unwatched().cloned().collect(),
+                    canaries: c.canaries.iter().map(CanaryView::new).collect(),
                 })
                 .collect(),
             incidents: state.incidents.clone(),

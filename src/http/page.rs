@@ -6,6 +6,7 @@
 
 mod alerts;
 mod audit;
+mod canary;
 mod heartbeats;
 mod home;
 mod incident;

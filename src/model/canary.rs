@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Severity;
+use super::{Severity, State};
 
 /// So many failed runs in a row are a finding: one alone may be a leader election, or an API server that restarts.
 pub const CANARY_FAILURES: u32 = 2;
@@ -265,6 +265,15 @@ impl CanaryStanding {
     /// Returns why it fails, where that is confirmed.
     pub fn failing(&self) -> Option<&CanaryFailure> {
         self.last.failure.as_ref().filter(|_| self.failures >= CANARY_FAILURES)
+    }
+
+    /// Returns how it stands: one failed run makes it suspect, as one failed probe does a target.
+    pub fn state(&self) -> State {
+        match (self.failing(), self.failures) {
+            (Some(_), _) => State::Down,
+            (None, 0) => State::Up,
+            (None, _) => State::Suspect,
+        }
     }
 
     /// Returns how bad a confirmed failure is: what only we are to blame for wakes nobody.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX,
+    canary::Canaries,
     heartbeats::Heartbeats,
     incident::Card,
     job_title,
@@ -49,6 +50,7 @@ struct Cluster {
     discovery_failed: bool,
     discovery_notes: Vec<String>,
     jobs: Vec<JobGroup>,
+    canaries: Option<Canaries>,
     not_watched: Vec<NotWatched>,
 }
 
@@ -270,6 +272,7 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
         discovery_failed: snapshot.error.is_some(),
         discovery_notes: snapshot.notes(),
         jobs: jobs.into_iter().map(|(job, targets)| group(name, job, targets, now)).collect(),
+        canaries: Canaries::new(&cluster.canaries, now),
         not_watched: cluster
             .unwatched()
             .map(|gap| NotWatched { name: gap.name(), why: gap.why.clone(), how: gap.how.clone() })

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use dogwatch::model::{
+    CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, CanaryTime, Severity,
+};
 use serde_json::{Value, json};
 
 use super::{Served, picture, start_at};
@@ -68,4 +71,30 @@ async fn every_address_of_the_api_is_in_the_document() {
     let routes = routes.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()));
     let routes: BTreeSet<String> = routes.filter(|route| route.starts_with("/api/dogwatch/")).collect();
     assert_eq!(known, routes);
+}
+
+#[tokio::test]
+async fn the_canary_is_told_to_programs_and_shown_to_people() {
+    let (mut state, at) = (picture::calm(), picture::now());
+    let time = |stage| CanaryTime { stage, instance: None, took: std::time::Duration::from_millis(250) };
+    let (why, evidence) = ("the registry can't be reached".to_owned(), vec!["connection refused".to_owned()]);
+    let (stage, layer, instance) = (CanaryStage::Pulled, CanaryLayer::Registry, None);
+    let failure = Some(CanaryFailure { stage, layer, why, evidence, instance });
+    let run = CanaryRun { started: at, ended: at, node: None, times: vec![time(CanaryStage::Scheduled)], failure };
+    let place = CanaryPlace::Zone("b".into());
+    let standing = CanaryStanding::after(None, CanaryForm::Pod, place, Severity::Critical, run);
+    state.clusters.values_mut().for_each(|cluster| cluster.canaries = [standing.clone()].into());
+    let served = start_at(state, "").await;
+    let document = document(&served).await;
+    let told: Value = serde_json::from_str(&served.get("/api/dogwatch/v1/state").await.body).unwrap();
+    is_as_said(&document, "get", "/api/dogwatch/v1/state", 200, &told);
+    let canary = &told["clusters"][0]["canaries"][0];
+    assert_eq!((&canary["state"], &canary["last"]["failure"]["layer"]), (&json!("suspect"), &json!("registry")));
+    assert_eq!(canary["last"]["stages"], json!([{"stage": "scheduled", "instance": null, "took_seconds": 0.25}]));
+    let page = served.get("/").await.body;
+    for words in
+        ["Canary", "pod (zone b)", "does not get its image: registry", "connection refused", "scheduled 250 ms"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
 }
