@@ -14,7 +14,8 @@ use serde_json::Value;
 use sources::{Ask, Dogwatch, Prometheus, Row, Source};
 
 /// Each dashboard's uid, by which links and people's bookmarks find it: never changes.
-const UIDS: [(&str, &str); 7] = [
+const UIDS: [(&str, &str); 8] = [
+    ("backups", "dogwatch-backups"),
     ("certificates", "dogwatch-certificates"),
     ("checks", "dogwatch-checks"),
     ("cluster", "dogwatch-cluster"),
@@ -265,6 +266,7 @@ impl Query {
             ("$node", node),
             ("$check", ".*"),
             ("$slo", ".*"),
+            ("$heartbeat", ".*"),
             ("$watchdog", ".*"),
         ]
         .iter()

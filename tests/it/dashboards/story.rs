@@ -39,6 +39,7 @@ pub fn tell(end: Timestamp) -> impl Iterator<Item = Vec<Sample>> {
             seen.extend_from_slice(&probe(check, now));
         }
         seen.extend(services(now));
+        seen.extend(backups(now));
         for targets in &clusters {
             for target in targets {
                 seen.extend_from_slice(&probe(target, now));
@@ -143,6 +144,41 @@ fn services(now: Now) -> Vec<Sample> {
     samples.extend(["1h", "6h", "3d"].map(|window| put("dogwatch_slo_burn_rate", &[("window", window)], spent * 50.0)));
     let labels = Labels::new("dogwatch_availability_ratio", [("cluster", "prod"), ("window", "24h")]);
     samples.push(Sample { labels, at: now.at, value: 1.0 - spent / 100.0 });
+    samples
+}
+
+/// A backup each hour that is late from minute 100 on, and a restore drill that took too long.
+fn backups(now: Now) -> Vec<Sample> {
+    let unix = |at: Timestamp| at.as_second() as f64;
+    let put = |name: &str, label: (&str, &str), value: f64| Sample {
+        labels: Labels::new(name, [label, ("cluster", "prod")]),
+        at: now.at,
+        value,
+    };
+    let run = now.second.min(95 * 60) / 3_600 * 3_600;
+    let success = now.at - Duration::from_secs(now.second - run);
+    let job = [
+        ("up", f64::from(u8::from(!now.within(100, MINUTES + 1)))),
+        ("last_success_timestamp_seconds", unix(success)),
+        ("expected_by_timestamp_seconds", unix(success + Duration::from_secs(40 * 60))),
+        ("size_bytes", 48e6 + now.second as f64),
+        ("duration_seconds", 240.0),
+    ];
+    let drill = [
+        ("overdue", 0.0),
+        ("failed", 1.0),
+        ("due_timestamp_seconds", unix(now.days(30))),
+        ("last_done_timestamp_seconds", unix(now.days(-60))),
+        ("duration_seconds", 18_000.0),
+        ("rto_seconds", 14_400.0),
+        ("data_age_seconds", 3_600.0),
+        ("rpo_seconds", 86_400.0),
+    ];
+    let of = |kind: &str, of: (&str, &str), all: &[(&str, f64)]| -> Vec<Sample> {
+        all.iter().map(|(name, value)| put(&format!("dogwatch_{kind}_{name}"), of, *value)).collect()
+    };
+    let mut samples = of("heartbeat", ("heartbeat", "etcd-backup"), &job);
+    samples.extend(of("restore_drill", ("restore_drill", "etcd"), &drill));
     samples
 }
 
