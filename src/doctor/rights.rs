@@ -96,6 +96,17 @@ pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
         all.push(path("/metrics", "API servers are not scraped"));
         all.push(resource("metrics of kubelets", ("get", "", "nodes/metrics"), ("", ""), "kubelets are not scraped"));
     }
+    if cluster.sites().is_some() {
+        let mut list =
+            |about, group, kind, without| all.push(resource(about, ("list", group, kind), ("", ""), without));
+        let at_nodes = "sites are not asked at the NodePorts of the ingress";
+        list("services", "", "services", at_nodes);
+        list("endpoints of services", "discovery.k8s.io", "endpointslices", at_nodes);
+        list("ingresses", "networking.k8s.io", "ingresses", "their hosts are not asked");
+        for kind in ["gateways", "httproutes"] {
+            list(kind, "gateway.networking.k8s.io", kind, "hosts of the Gateway API are not asked");
+        }
+    }
     // With a kubeconfig of its own the canary has rights of its own, which these credentials can't ask about.
     if let Some(canary) = cluster.canary.as_ref().filter(|canary| canary.kubeconfig.is_none()) {
         let mut own = |about, group, kind| {
@@ -147,7 +158,7 @@ mod tests {
     #[test]
     fn every_right_is_in_its_manifest() {
         let mut cluster: ClusterConfig = serde_json::from_value(json!({
-            "name": "prod", "scrape": {},
+            "name": "prod", "scrape": {}, "discover": {"ingress": true},
             "canary": {"lease": {}, "pod": {"image": "x", "service": true, "storage_class": "fast"}},
         }))
         .unwrap();

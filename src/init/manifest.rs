@@ -9,10 +9,13 @@ const CANARY: &str = include_str!("../../deploy/canary-rbac.yaml");
 const SEPARATOR: &str = "\n---\n";
 /// The role, with its binding, of what only `scrape:` asks for.
 const METRICS: &str = "dogwatch-metrics";
+/// The role of what only `discover:` and `nodes: {ingress: true}` ask for, which no first configuration has.
+const SITES: &str = "dogwatch-sites";
 
 /// Returns the text: all of `rbac.yaml` that is used, and the canary's.
 pub fn text(scrape: bool, canary: bool) -> String {
-    let used = |document: &&str| scrape || !document.lines().any(|line| line.trim() == format!("name: {METRICS}"));
+    let is_of = |document: &str, role: &str| document.lines().any(|line| line.trim() == format!("name: {role}"));
+    let used = |document: &&str| (scrape || !is_of(document, METRICS)) && !is_of(document, SITES);
     let mut documents: Vec<&str> = RBAC.split(SEPARATOR).filter(used).collect();
     if canary {
         documents.extend(CANARY.split(SEPARATOR));
@@ -45,7 +48,7 @@ mod tests {
         let (least, all) = (names(&text(false, false)), names(&text(true, true)));
         assert_eq!(least[0], ("Namespace".into(), "dogwatch".into()));
         assert!(least.iter().all(|(_, name)| name != METRICS) && !text(false, false).contains("nodes/metrics"));
-        assert!(all.contains(&("ClusterRole".into(), METRICS.into())));
+        assert!(all.contains(&("ClusterRole".into(), METRICS.into())) && !text(true, true).contains(SITES));
         assert!(all.contains(&("Role".into(), "dogwatch-canary".into())));
         assert!(least.len() + 4 < all.len(), "{least:?}");
     }
