@@ -20,6 +20,7 @@ mod report;
 mod rules;
 mod run;
 mod silence;
+mod state;
 mod status;
 mod token;
 
@@ -50,6 +51,7 @@ Examples:
   dogwatch rules backtest new.yml      when would these rules have fired?
   dogwatch import gatus.yaml           what other tools check, as checks of dogwatch
   dogwatch report --month 2026-10      how available it was, by intervals of verdicts
+  dogwatch state prod diff --since 1h  what has changed in the cluster; its API need not answer
   dogwatch drill                       prove that alarms reach you";
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +77,9 @@ enum Command {
     /// Incidents: the open ones and those that ended, or one with its timeline and deliveries.
     #[command(after_help = INCIDENTS_HELP)]
     Incidents(IncidentsArgs),
+    /// What runs, ran and has changed in a cluster, as last seen; works with the API gone and no watchdog running.
+    #[command(after_help = state::HELP)]
+    State(state::StateArgs),
     /// A month's availability, incidents, certificates, heartbeats and restore drills, for those who were not there.
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
@@ -120,8 +125,8 @@ struct HistoryArgs {
     /// The configuration that says where; default: ./dogwatch.yml where there is one
     #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The directory of the SQLite file; instead of `data_dir`
-    #[arg(long, value_name = "DIR")]
+    /// The directory of the SQLite file, or a copy of it (`dogwatch backup`); instead of `data_dir`
+    #[arg(long, value_name = "DIR", visible_alias = "db")]
     data_dir: Option<PathBuf>,
 }
 
@@ -429,6 +434,7 @@ pub fn main() -> ExitCode {
             Command::Query(args) => query::main(args).await,
             Command::Status(args) => status::main(args).await,
             Command::Incidents(args) => incidents::main(args).await,
+            Command::State(args) => state::main(args).await,
             Command::Report(args) => report::main(args).await,
             Command::Silence(command) => silence::main(command).await,
             Command::Heartbeat(command) => heartbeat::main(command).await,

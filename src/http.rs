@@ -27,6 +27,7 @@ mod notes;
 pub mod page;
 mod ping;
 mod post_mortem;
+pub mod recorded;
 mod restore;
 mod serve;
 mod sign_in;
@@ -177,6 +178,8 @@ pub fn router(web: Web) -> Router {
         .route("/-/reload", post(reload))
         .route("/api/dogwatch/v1/openapi.json", get(api::openapi))
         .route("/api/dogwatch/v1/state", get(api::state))
+        .route("/api/dogwatch/v1/state/{cluster}", get(recorded::summary))
+        .route("/api/dogwatch/v1/state/{cluster}/{what}", get(recorded::one))
         .route("/api/dogwatch/v1/incidents", get(api::incidents))
         .route("/api/dogwatch/v1/incidents/{id}", get(api::incident))
         .route("/api/dogwatch/v1/incidents/{id}/acknowledge", post(api::acknowledge).delete(api::withdraw))
@@ -394,7 +397,7 @@ async fn nothing_here(State(web): State<Web>, asker: Asker, uri: Uri) -> Respons
     let path = shown_path(uri.path());
     if path.starts_with("/api/") {
         return api::not_found(format!(
-            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats, /api/dogwatch/v1/restore-drills, /api/dogwatch/v1/availability and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
+            "There is nothing at {path}. What there is: /api/v1/… as in Prometheus, /api/v2/… as in Alertmanager, /api/dogwatch/v1/state, /api/dogwatch/v1/state/<cluster>, /api/dogwatch/v1/incidents, /api/dogwatch/v1/incidents/<id>, /api/dogwatch/v1/heartbeats, /api/dogwatch/v1/restore-drills, /api/dogwatch/v1/availability and /api/dogwatch/v1/audit; jobs report at /ping/<token>."
         ));
     }
     lost(&web, &asker, &format!("There is no page at {path}."))

@@ -28,6 +28,7 @@ pub mod on_calendar;
 pub mod one_or_many;
 pub mod re2;
 pub mod record;
+mod recorded;
 pub mod restore_drill;
 pub mod sample;
 pub mod secret;
@@ -69,6 +70,7 @@ pub use observation::{
     Reason, TlsFacts, TraceLine,
 };
 pub use record::{Record, TargetRecord};
+pub use recorded::{BlockKey, RecordedBlock, RecordedSeen};
 pub use restore_drill::{RestoreDrill, RestoreOutcome, RestoreStep};
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;

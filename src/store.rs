@@ -23,6 +23,7 @@ mod pending;
 mod place;
 mod problem;
 mod read;
+mod recorded;
 mod restore_drills;
 mod schema;
 mod shared;

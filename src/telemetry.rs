@@ -76,6 +76,15 @@ pub struct CanaryLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of `dogwatch_recorder_*`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RecorderLabels {
+    /// The cluster.
+    pub cluster: String,
+    /// The kind of its objects, `pods`.
+    pub resource: &'static str,
+}
+
 /// Labels of `dogwatch_rule_*`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RuleGroupLabels {
@@ -158,6 +167,14 @@ pub struct Metrics {
     pub logins_refused: Counter,
     /// Reads of a cluster's API that failed.
     pub discovery_failures: Family<ClusterLabels, Counter>,
+    /// Bytes of the flight recorder's blocks in the file.
+    pub recorder_bytes: Gauge,
+    /// Objects that the flight recorder holds.
+    pub recorder_objects: Family<RecorderLabels, Gauge>,
+    /// Changes that it kept.
+    pub recorder_changes: Family<RecorderLabels, Counter>,
+    /// When a kind was last seen, Unix seconds.
+    pub recorder_seen: Family<RecorderLabels, Gauge>,
     /// Runs of the canary.
     pub canary_runs: Family<CanaryLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
@@ -213,6 +230,10 @@ impl Metrics {
             http_connections: Gauge::default(),
             logins_refused: Counter::default(),
             discovery_failures: Family::default(),
+            recorder_bytes: Gauge::default(),
+            recorder_objects: Family::default(),
+            recorder_changes: Family::default(),
+            recorder_seen: Family::default(),
             canary_runs: Family::default(),
             clock_gaps: Counter::default(),
             reload_ok: Gauge::default(),
@@ -261,6 +282,7 @@ impl Metrics {
             self.store_damaged.clone(),
         );
         self.register_reload(r);
+        self.register_recorder(r);
         self.register_remote(r);
         self.register_rules(r);
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
@@ -289,6 +311,16 @@ impl Metrics {
         r.register("config_last_reload_successful", text, self.reload_ok.clone());
         let text = "When a configuration last came into force, as Unix time";
         r.register("config_last_reload_success_timestamp_seconds", text, self.reloaded_at.clone());
+    }
+
+    fn register_recorder(&self, r: &mut Registry) {
+        let text = "Size of what the flight recorder keeps in the SQLite file";
+        r.register("recorder_size_bytes", text, self.recorder_bytes.clone());
+        r.register("recorder_objects", "Objects that the flight recorder knows", self.recorder_objects.clone());
+        let text = "Changes of objects that the flight recorder kept";
+        r.register("recorder_changes", text, self.recorder_changes.clone());
+        let text = "When the cluster's API last told of this kind of object, as Unix time";
+        r.register("recorder_last_sync_timestamp_seconds", text, self.recorder_seen.clone());
     }
 
     fn register_rules(&self, r: &mut Registry) {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::DropGuard;
 
 use super::{
     cluster::{ClusterTask, Dialers, Line, Setup},
@@ -23,7 +24,7 @@ use crate::{
         CHECKS, ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State,
         Target,
     },
-    probe,
+    probe, recorder,
     schedule::{Command, Prober, Schedule, ScheduleConfig},
     scrape,
     store::Restored,
@@ -53,6 +54,7 @@ struct Watched {
     setup: watch::Sender<Setup>,
     scraping: Option<watch::Sender<scrape::Settings>>,
     canary: Option<watch::Sender<CanaryConfig>>,
+    recorder: Option<DropGuard>,
 }
 
 /// Where what is found goes.
@@ -122,6 +124,7 @@ impl Watching {
         clusters.iter_mut().for_each(|c| c.checks = checked.remove(&c.name).unwrap_or_default());
         watching.scrape(config, wanted, ground);
         watching.canary(config, ground);
+        watching.record(config, ground);
         let watcher = Watcher::new(vantage_in, shared.clock.clone());
         ground.tasks.spawn(watcher.run(looks, look.clone(), stop.clone()));
         let prober = prober(watching.dialers.clone(), watching.checks.clone(), ground);
@@ -169,6 +172,7 @@ impl Watching {
         self.change_checks(config).await;
         self.scrape(config, wanted, ground);
         self.canary(config, ground);
+        self.record(config, ground);
         self.vantage.send_if_modified(|old| replace_with(old, &config.vantage));
         if replace_with(&mut self.schedule, &config.schedule) {
             let _ = self.commands.send(Command::Configure(config.schedule)).await;
@@ -228,7 +232,7 @@ impl Watching {
             members,
         };
         ground.tasks.spawn(task.run(changed, ground.stop.clone()));
-        self.clusters.insert(name, Watched { setup: change, scraping: None, canary: None });
+        self.clusters.insert(name, Watched { setup: change, scraping: None, canary: None, recorder: None });
     }
 
     /// Flies a canary in those clusters that ask for it.
@@ -265,6 +269,33 @@ impl Watching {
                 }
             });
             watched.canary = Some(change);
+        }
+    }
+
+    /// Records those clusters that do not ask for the contrary.
+    fn record(&mut self, config: &Config, ground: &mut Ground) {
+        let is_on = |name: &str| config.clusters.iter().any(|c| c.name == name && c.recorder.enabled);
+        for (name, watched) in &mut self.clusters {
+            if !is_on(name) {
+                watched.recorder = None;
+                continue;
+            }
+            if watched.recorder.is_some() {
+                continue;
+            }
+            let (cluster, known) = (name.clone(), self.dialers.clone());
+            let (of, live) = (name.clone(), ground.shared.live.clone());
+            let parts = recorder::Parts {
+                cluster: name.clone(),
+                dialer: Box::new(move || known.get(&cluster).map(|line| line.dialer)),
+                servers: Box::new(move || api_servers(&live, &of)),
+                store: ground.store.clone(),
+                metrics: ground.shared.metrics.clone(),
+                clock: ground.shared.clock.clone(),
+            };
+            let stop = ground.stop.child_token();
+            ground.tasks.spawn(recorder::run(parts, stop.clone()));
+            watched.recorder = Some(stop.drop_guard());
         }
     }
 

@@ -32,7 +32,7 @@ use self::{
     world::{Role, World},
 };
 use crate::clock::Clock;
-use crate::discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig};
+use crate::discover::config::{ClusterConfig, ComponentConfig, EtcdConfig, KubeletConfig, RecorderConfig};
 
 /// How many there are of everything.
 pub const SIZE: usize = 3;
@@ -119,6 +119,8 @@ impl FakeCluster {
             monitoring: None,
             scrape: None,
             discover: None,
+            // It has no objects but nodes.
+            recorder: RecorderConfig { enabled: false },
             canary: None,
         }
     }

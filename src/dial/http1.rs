@@ -213,7 +213,14 @@ async fn read(
             Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if let Some(feed) = feed {
-                    feed.take(&mut line, &data);
+                    let is_read = feed.take(&mut line, &data).await;
+                    if feed.is_patient() {
+                        if is_read && line.len() <= max_bytes {
+                            continue;
+                        }
+                        cut = true;
+                        break;
+                    }
                 }
                 let room = max_bytes.saturating_sub(body.len());
                 body.extend_from_slice(&data[..data.len().min(room)]);

@@ -63,9 +63,26 @@ pub struct ClusterConfig {
     /// What of the cluster becomes checks by itself; nothing where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discover: Option<DiscoverConfig>,
+    /// The flight recorder; on where it is not given.
+    #[serde(default)]
+    pub recorder: RecorderConfig,
     /// Do in the cluster what a user would do; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryConfig>,
+}
+
+/// `recorder:`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecorderConfig {
+    /// `false` turns it off.
+    pub enabled: bool,
+}
+
+impl Default for RecorderConfig {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
 }
 
 /// `scrape:`.
@@ -176,6 +193,7 @@ impl ClusterConfig {
             monitoring: None,
             scrape: None,
             discover: None,
+            recorder: RecorderConfig::default(),
             canary: None,
         }
     }

@@ -73,6 +73,8 @@ const TABLE: &[Access] = &[
     see(GET, "/audit", Admin),
     see(GET, "/api/dogwatch/v1/openapi.json", Read),
     see(GET, "/api/dogwatch/v1/state", Read),
+    see(GET, "/api/dogwatch/v1/state/{cluster}", Read),
+    see(GET, "/api/dogwatch/v1/state/{cluster}/{what}", Read),
     see(GET, "/api/dogwatch/v1/incidents", Read),
     see(GET, "/api/dogwatch/v1/incidents/{id}", Read),
     does(POST, "/api/dogwatch/v1/incidents/{id}/acknowledge", Operate, "acknowledge"),

@@ -26,6 +26,9 @@ pub struct StorageConfig {
     /// Past this size of the file, the oldest samples are rolled up early. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
     #[serde(with = "super::size")]
     pub max_size: u64,
+    /// The flight recorder's share of it: full, it stops until something of it is old enough to go.
+    #[serde(with = "super::size")]
+    pub recorder_max_size: u64,
 }
 
 impl Default for StorageConfig {
@@ -37,6 +40,7 @@ impl Default for StorageConfig {
             retention_1h: days(730),
             retention_audit: days(365),
             max_size: 5_000_000_000,
+            recorder_max_size: 1_000_000_000,
         }
     }
 }

@@ -21,6 +21,7 @@ use super::{
     StorageConfig, audit,
     head::{Head, read_lock, write_lock},
     meta::{number, set_number},
+    recorded,
     spans::{Content, SAMPLES, SLOT_MS, Spans, windows},
 };
 
@@ -62,6 +63,8 @@ enum Job {
     EndedIncidents,
     /// Removes old lines of the audit log.
     Audit,
+    /// Removes what the flight recorder saw long ago.
+    Recorded,
     /// Rolls up and removes.
     Retain(Retain),
     /// Takes over samples as an older dogwatch kept them.
@@ -104,6 +107,7 @@ impl Housekeeping {
             Job::Join { level, from_ms, boundary_ms, after } => self.join(context, level, from_ms, boundary_ms, after),
             Job::EndedIncidents => self.remove_ended_incidents(context),
             Job::Audit => self.remove_audit(context),
+            Job::Recorded => self.remove_recorded(context),
             Job::Retain(round) => self.retain(context, round),
             Job::Legacy => self.take_over(context),
         };
@@ -259,7 +263,15 @@ impl Housekeeping {
         let (gone, beyond) = audit::forget(&t, context.now, context.config.retention_audit)?;
         t.commit()?;
         self.audit_forgotten += beyond;
-        self.job = if gone > 0 { Job::Audit } else { Job::Retain(Retain::begin(context, self.oldest_ms)?) };
+        self.job = if gone > 0 { Job::Audit } else { Job::Recorded };
+        Ok(true)
+    }
+
+    fn remove_recorded(&mut self, context: &mut HousekeepingContext<'_>) -> rusqlite::Result<bool> {
+        let t = context.db.transaction()?;
+        let gone = recorded::forget(&t, context.now, context.config.retention)?;
+        t.commit()?;
+        self.job = if gone > 0 { Job::Recorded } else { Job::Retain(Retain::begin(context, self.oldest_ms)?) };
         Ok(true)
     }
 

@@ -14,12 +14,12 @@ use rusqlite::{Transaction, params};
 use super::{
     Delivery, DeliveryOutcome, DeliveryRecord,
     column::{json, us},
-    watched,
+    recorded, watched,
 };
 use crate::{
     model::{
-        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, RestoreDrill, Silence, Target,
-        TargetKey, Verdict, VerdictChange,
+        Alert, AuditEntry, ClusterSnapshot, Incident, IncidentNote, OutboxEntry, RecordedBlock, RecordedSeen,
+        RestoreDrill, Silence, Target, TargetKey, Verdict, VerdictChange,
     },
     telemetry::Metrics,
 };
@@ -61,6 +61,8 @@ pub enum Op {
     Heartbeat(String, String),
     /// A restore drill as it stands.
     RestoreDrill(Box<RestoreDrill>),
+    /// What the flight recorder saw, and how it stands.
+    Recorded(Vec<RecordedBlock>, Vec<RecordedSeen>),
 }
 
 /// Holds what waits to be written; later changes of one thing replace earlier ones.
@@ -87,6 +89,7 @@ pub struct Pending {
     heartbeats: BTreeMap<String, String>,
     /// By name and opening.
     restore_drills: BTreeMap<(Timestamp, String), RestoreDrill>,
+    recorded: recorded::Waiting,
 }
 
 impl Pending {
@@ -109,6 +112,7 @@ impl Pending {
             && self.silences.is_empty()
             && self.heartbeats.is_empty()
             && self.restore_drills.is_empty()
+            && self.recorded.is_empty()
     }
 
     /// Adds one more thing.
@@ -162,6 +166,9 @@ impl Pending {
             Op::Heartbeat(name, state) => drop(self.heartbeats.insert(name, state)),
             Op::RestoreDrill(drill) => {
                 drop(self.restore_drills.insert((drill.opened_at, drill.name.clone()), *drill));
+            }
+            Op::Recorded(blocks, seen) => {
+                (0..self.recorded.add(blocks, seen)).for_each(|_| metrics.drop_at("store_recorded"));
             }
         }
         while self.lives.len() > LIVES_HELD_MAX {
@@ -243,6 +250,7 @@ impl Pending {
             t.prepare_cached("INSERT OR REPLACE INTO heartbeats VALUES (?1, ?2)")?.execute([name, state])?;
         }
         self.restore_drills.values().try_for_each(|drill| super::restore_drills::write(t, drill))?;
+        self.recorded.write(t)?;
         super::audit::write(t, &self.audit)?;
         for n in &self.notes {
             t.prepare_cached("INSERT OR REPLACE INTO incident_notes VALUES (?1, ?2, ?3, ?4)")?.execute(params![

@@ -16,7 +16,7 @@ use crate::model::text;
 /// Says where the database and its lock are.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The data directory.
+    /// The data directory; for who only reads, a copy of the database itself.
     pub dir: PathBuf,
 }
 
@@ -36,7 +36,7 @@ pub struct Identity([Option<(u64, u64)>; 3]);
 impl Place {
     /// Returns the database file.
     pub fn database(&self) -> PathBuf {
-        self.dir.join("dogwatch.db")
+        if self.dir.is_file() { self.dir.clone() } else { self.dir.join("dogwatch.db") }
     }
 
     /// Returns the database and the files beside it.

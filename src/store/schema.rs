@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "audit", include_str!("../../migrations/0008_audit.sql")),
     (9, "availability", include_str!("../../migrations/0009_availability.sql")),
     (10, "restore_drills", include_str!("../../migrations/0010_restore_drills.sql")),
+    (11, "recorder", include_str!("../../migrations/0011_recorder.sql")),
 ];
 
 /// "dogw": tells `file(1)` and us whose database it is.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 use tokio::sync::oneshot;
@@ -70,6 +70,8 @@ pub struct Shared {
     pub readers: Readers,
     /// How long history is kept, and how much of it; may change while it runs.
     pub config: RwLock<StorageConfig>,
+    /// Bytes of the flight recorder's blocks in the file, as last looked at.
+    pub recorded_bytes: AtomicU64,
 }
 
 /// Locks a mutex, a poisoned one too.
@@ -98,6 +100,7 @@ impl Shared {
             head: RwLock::default(),
             readers: Readers::new(place.database()),
             config: RwLock::default(),
+            recorded_bytes: AtomicU64::new(0),
         }
     }
 

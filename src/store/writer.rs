@@ -3,7 +3,7 @@
 mod rescue;
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use super::{
     pending::Pending,
     place::{DirectoryLock, Identity, Place},
     problem::{self, Problem},
+    recorded,
     shared::{BATCH_MAX, SAMPLES_MAX, Shared, lock},
 };
 use crate::{
@@ -361,6 +362,10 @@ impl Writer {
             let bytes: u64 = self.place.files().iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
             let metrics = &self.shared.metrics;
             metrics.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            if let Some(Ok(used)) = self.db.as_ref().map(recorded::used) {
+                metrics.recorder_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
+                self.shared.recorded_bytes.store(used, Ordering::Relaxed);
+            }
             if let Some((free, size)) = self.place.room() {
                 metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
                 metrics.disk_size.set(i64::try_from(size).unwrap_or(i64::MAX));

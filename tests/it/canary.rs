@@ -41,7 +41,7 @@ struct Nest {
     store: Store,
 }
 
-fn kubeconfig(dir: &Path, server: SocketAddr) -> PathBuf {
+pub fn kubeconfig(dir: &Path, server: SocketAddr) -> PathBuf {
     let path = dir.join("kubeconfig");
     let text = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",

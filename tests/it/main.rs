@@ -30,6 +30,7 @@ mod peers;
 mod promql;
 mod readable;
 mod receivers;
+mod recorder;
 mod reload;
 mod remote;
 mod report;

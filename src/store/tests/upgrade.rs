@@ -25,6 +25,7 @@ async fn full(dir: &TempDir) {
     let note = IncidentNote { incident: 7, at: now(), by: "ada".into(), text: "the switch".into() };
     assert_eq!(store.commit_note(note).await, Durability::Durable);
     assert_eq!(store.commit_audit(audited()).await, Durability::Durable);
+    store.save_recorded(vec![recorded()], vec![]);
     store.close(SOON).await;
 }
 
@@ -40,6 +41,12 @@ fn audited() -> AuditEntry {
         subject: "7".into(),
         detail: "as ada".into(),
     }
+}
+
+fn recorded() -> crate::model::RecordedBlock {
+    let key =
+        crate::model::BlockKey { cluster: "prod".into(), kind: "pods".into(), from_ms: 7, is_whole: false, part: 0 };
+    crate::model::RecordedBlock { key, to_ms: 8, body: vec![1] }
 }
 
 fn samples() -> Vec<Sample> {

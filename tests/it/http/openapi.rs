@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 use super::{Served, picture, start_at};
 
 /// What is asked, and under which path of the document that stands.
-const ASKED: [(&str, &str); 13] = [
+const ASKED: [(&str, &str); 15] = [
     ("/api/dogwatch/v1/openapi.json", "/api/dogwatch/v1/openapi.json"),
     ("/api/dogwatch/v1/state", "/api/dogwatch/v1/state"),
+    ("/api/dogwatch/v1/state/nowhere", "/api/dogwatch/v1/state/{cluster}"),
+    ("/api/dogwatch/v1/state/nowhere/pods?at=noon", "/api/dogwatch/v1/state/{cluster}/{what}"),
     ("/api/dogwatch/v1/incidents", "/api/dogwatch/v1/incidents"),
     ("/api/dogwatch/v1/incidents?state=half", "/api/dogwatch/v1/incidents"),
     ("/api/dogwatch/v1/incidents/7", "/api/dogwatch/v1/incidents/{id}"),

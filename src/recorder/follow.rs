@@ -1,0 +1,337 @@
+//! One kind of object, followed: listed once, then watched; listed again only where a watch can't go on from where it was.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+use super::{
+    Parts,
+    api::{Api, Refused},
+    desk::{Desk, Standing},
+    memory::{Memory, Taken},
+    page::{self, ListMeta, Told},
+};
+use crate::{
+    dial::{Dialer, Fed},
+    inventory::kinds::Kind,
+    telemetry::RecorderLabels,
+};
+
+/// Rests between attempts: the first, doubled up to the last, each with as much again by chance.
+const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// What is forbidden or absent is asked for again after this: an API server that has just begun knows neither rights nor
+/// custom resources …
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// … and each time after twice as long, up to this: rights and custom resources come later, too.
+const ASK_SELDOM: Duration = Duration::from_secs(600);
+/// Whether there is room again, or a dialer yet, is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// What has changed is packed this often.
+const PACK_EVERY: Duration = Duration::from_secs(2);
+/// API servers tell each minute that a watch lives; without a word for so long it is begun anew.
+const SILENT_FOR: Duration = Duration::from_secs(150);
+/// A list that expires while it is read is begun anew so often.
+const LISTS_MAX: usize = 3;
+/// The most pages of a list: what is held of one kind is bounded anyway.
+const PAGES_MAX: usize = 5_000;
+
+/// One kind's.
+pub(super) struct Follower {
+    pub(super) parts: Arc<Parts>,
+    pub(super) desk: Arc<Desk>,
+    /// One list at a time in a cluster.
+    pub(super) lists: Arc<Semaphore>,
+    pub(super) kind: &'static Kind,
+    pub(super) memory: Memory,
+    /// Which of its versions the cluster has.
+    version: usize,
+    /// From here on a watch goes on; empty: a list is needed.
+    from: String,
+    /// How often it was refused in a row.
+    refusals: u32,
+}
+
+impl Follower {
+    pub(super) fn new(parts: Arc<Parts>, desk: Arc<Desk>, lists: Arc<Semaphore>, kind: &'static Kind) -> Self {
+        Self { parts, desk, lists, kind, memory: Memory::default(), version: 0, from: String::new(), refusals: 0 }
+    }
+
+    /// Follows for good.
+    pub(super) async fn run(&mut self) {
+        self.remember().await;
+        let mut rest = REST.0;
+        loop {
+            let Some(dialer) = (self.parts.dialer)() else {
+                sleep(LOOK_AGAIN).await;
+                continue;
+            };
+            if self.parts.store.is_recorder_full() {
+                self.desk.stands(self.kind.name, Standing::Full);
+                self.parts.metrics.drop_at("recorder_full");
+                // What changes meanwhile is found by a list, when there is room again.
+                self.from.clear();
+                sleep(LOOK_AGAIN * 5).await;
+                continue;
+            }
+            let begun = Instant::now();
+            let done = match self.from.is_empty() {
+                true => self.list(&dialer).await,
+                false => self.watch(&dialer).await,
+            };
+            match done {
+                Ok(()) => (rest, self.refusals) = (REST.0, 0),
+                Err(Refused::TooOld) => self.from.clear(),
+                Err(Refused::Forbidden(why)) => {
+                    // Said when it is refused again.
+                    if self.refusals > 0 {
+                        self.desk.stands(self.kind.name, Standing::Forbidden(why));
+                    }
+                    self.rest_refused().await;
+                }
+                Err(Refused::Absent) => self.other_version().await,
+                Err(Refused::Sick(why)) => {
+                    let (cluster, resource) = (&self.parts.cluster, self.kind.name);
+                    tracing::debug!(%cluster, resource, why, "the recorder will ask again");
+                    // A watch that lasted was no failure.
+                    rest = if begun.elapsed() > REST.1 { REST.0 } else { rest };
+                    sleep(rest.mul_f64(1.0 + fastrand::f64())).await;
+                    rest = (rest * 2).min(REST.1);
+                }
+            }
+        }
+    }
+
+    /// Begins with what the history tells.
+    async fn remember(&mut self) {
+        let (parts, kind) = (self.parts.clone(), self.kind);
+        let now = parts.clock.wall();
+        let blocks = match kind.is_event() {
+            // What the API still has of a log is of the last hours.
+            true => {
+                let from = now - Duration::from_secs(3 * 3_600);
+                parts.store.recorded_changes(&parts.cluster, kind.name, (from, jiff::Timestamp::MAX)).await
+            }
+            false => parts.store.recorded(&parts.cluster, kind.name, jiff::Timestamp::MAX).await,
+        };
+        // Where the file can't be read, all is new.
+        let blocks = blocks.unwrap_or_default();
+        let made = tokio::task::spawn_blocking(move || Memory::new(&parts.cluster, kind, &blocks)).await;
+        self.memory = made.unwrap_or_default();
+    }
+
+    /// The next of its versions; after the last one it rests.
+    async fn other_version(&mut self) {
+        self.version += 1;
+        if self.version >= self.kind.versions.len() {
+            self.version = 0;
+            self.desk.stands(self.kind.name, Standing::Absent);
+            self.rest_refused().await;
+        }
+    }
+
+    /// Rests, the longer the more often it was refused.
+    async fn rest_refused(&mut self) {
+        self.from.clear();
+        let rest = ASK_AGAIN.saturating_mul(1 << self.refusals.min(10)).min(ASK_SELDOM);
+        self.refusals += 1;
+        sleep(rest.mul_f64(1.0 + fastrand::f64())).await;
+    }
+
+    fn server(&self, dialer: &Dialer) -> url::Url {
+        let up = (self.parts.servers)();
+        let chosen = up.get(fastrand::usize(..up.len().max(1))).cloned();
+        chosen.unwrap_or_else(|| dialer.server())
+    }
+
+    /// Reads all of them.
+    async fn list(&mut self, dialer: &Dialer) -> Result<(), Refused> {
+        // Closed never.
+        let lists = self.lists.clone();
+        let _turn = lists.acquire().await;
+        let server = self.server(dialer);
+        let version = self.kind.versions.get(self.version).copied().unwrap_or("v1");
+        let api = Api { dialer, server: &server, kind: self.kind, version };
+        for _ in 0..LISTS_MAX {
+            match self.pages(&api).await {
+                Err(Refused::TooOld) => {}
+                other => return other,
+            }
+        }
+        Err(Refused::Sick(format!("the list of {} expires while it is read", self.kind.name)))
+    }
+
+    async fn pages(&mut self, api: &Api<'_>) -> Result<(), Refused> {
+        let (mut there, mut token) = (HashSet::new(), String::new());
+        for _ in 0..PAGES_MAX {
+            let body = api.page(&token).await?;
+            let meta = self.page(body, &mut there).await?;
+            self.pack().await;
+            if !meta.next.is_empty() {
+                token = meta.next;
+                continue;
+            }
+            let gone = self.memory.only(&there, self.now_ms());
+            self.count(gone);
+            self.memory.begun();
+            self.pack().await;
+            self.from = meta.version;
+            self.is_seen();
+            return match self.from.is_empty() {
+                true => Err(Refused::Sick("the list has no resourceVersion".into())),
+                false => Ok(()),
+            };
+        }
+        Err(Refused::Sick(format!("the list of {} has no end", self.kind.name)))
+    }
+
+    /// Takes a page in, on a thread that nobody waits for.
+    async fn page(&mut self, body: Bytes, there: &mut HashSet<String>) -> Result<ListMeta, Refused> {
+        let (mut memory, mut keys) = (std::mem::take(&mut self.memory), std::mem::take(there));
+        let (kind, now_ms) = (self.kind, self.now_ms());
+        let reading = tokio::task::spawn_blocking(move || {
+            let (mut changed, mut no_room, mut cut) = (0, 0, 0);
+            let meta = page::read(kind, &body, &mut |kept| {
+                keys.insert(kept.key.clone());
+                cut += kept.cut;
+                match memory.take(kept, now_ms) {
+                    Taken::Same => {}
+                    Taken::Changed => changed += 1,
+                    Taken::NoRoom => no_room += 1,
+                }
+            });
+            (memory, keys, meta, (changed, no_room, cut))
+        });
+        let read = reading.await.map_err(|_| Refused::Sick("reading a page broke off".into()))?;
+        let meta;
+        let counts;
+        (self.memory, *there, meta, counts) = read;
+        let (changed, no_room, cut) = counts;
+        self.count(changed);
+        self.dropped(no_room, cut);
+        // serde_json's own words may quote what was sent.
+        meta.map_err(|e| Refused::Sick(format!("a page can't be understood (line {})", e.line())))
+    }
+
+    /// Takes in what happens, until the watch ends.
+    async fn watch(&mut self, dialer: &Dialer) -> Result<(), Refused> {
+        let server = self.server(dialer);
+        let version = self.kind.versions.get(self.version).copied().unwrap_or("v1");
+        let (done, mut lines) = Api { dialer, server: &server, kind: self.kind, version }.watch(&self.from);
+        tokio::pin!(done);
+        let mut tick = interval(PACK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut heard, mut outcome) = (Instant::now(), None);
+        loop {
+            tokio::select! {
+                fed = lines.recv() => {
+                    heard = Instant::now();
+                    match fed {
+                        Some(Fed::Open) => self.is_seen(),
+                        Some(Fed::Line(_, line)) => self.told(&line)?,
+                        None => break,
+                    }
+                }
+                ended = &mut done, if outcome.is_none() => outcome = Some(ended),
+                _ = tick.tick() => {
+                    self.pack().await;
+                    if heard.elapsed() > SILENT_FOR || self.parts.store.is_recorder_full() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.pack().await;
+        match outcome {
+            Some(outcome) => outcome,
+            None => done.await,
+        }
+    }
+
+    /// Takes in a line.
+    fn told(&mut self, line: &[u8]) -> Result<(), Refused> {
+        let told = page::line(self.kind, line);
+        let told = told.map_err(|_| Refused::Sick("a line of a watch can't be understood".into()))?;
+        let now_ms = self.now_ms();
+        let version = match told {
+            Some(Told::Is(kept, version)) => {
+                let cut = kept.cut;
+                let taken = self.memory.take(*kept, now_ms);
+                self.count(u64::from(taken == Taken::Changed));
+                self.dropped(u64::from(taken == Taken::NoRoom), cut);
+                version
+            }
+            Some(Told::Gone(key, version)) => {
+                let was_known = self.memory.gone(&key, now_ms);
+                self.count(u64::from(was_known));
+                version
+            }
+            Some(Told::Bookmark(version)) => version,
+            Some(Told::Ended(410, _)) => return Err(Refused::TooOld),
+            Some(Told::Ended(code, why)) => return Err(Refused::Sick(format!("the watch ended: {code} {why}"))),
+            None => return Ok(()),
+        };
+        if !version.is_empty() {
+            self.from = version;
+        }
+        if self.memory.is_block_full() {
+            self.flush();
+        }
+        self.is_seen();
+        Ok(())
+    }
+
+    /// Leaves what has changed to be written.
+    async fn pack(&mut self) {
+        match self.memory.is_whole_due() {
+            true => {
+                // A picture of 30,000 pods is packed for a second or two.
+                let mut memory = std::mem::take(&mut self.memory);
+                let packing = tokio::task::spawn_blocking(move || {
+                    let blocks = memory.whole();
+                    (memory, blocks)
+                });
+                let Ok((memory, blocks)) = packing.await else { return };
+                self.memory = memory;
+                self.desk.put(blocks.into_iter().flatten());
+            }
+            false => self.flush(),
+        }
+        let objects = i64::try_from(self.memory.len()).unwrap_or(i64::MAX);
+        self.parts.metrics.recorder_objects.get_or_create(&self.labels()).set(objects);
+    }
+
+    /// The same, at once.
+    pub(super) fn flush(&mut self) {
+        self.desk.put(self.memory.flush().into_iter().flatten());
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.parts.clock.wall().as_millisecond()
+    }
+
+    fn labels(&self) -> RecorderLabels {
+        RecorderLabels { cluster: self.parts.cluster.to_string(), resource: self.kind.name }
+    }
+
+    fn is_seen(&self) {
+        let now = self.parts.clock.wall();
+        self.desk.stands(self.kind.name, Standing::Recorded);
+        self.desk.seen(self.kind.name, now);
+        self.parts.metrics.recorder_seen.get_or_create(&self.labels()).set(now.as_second());
+    }
+
+    fn count(&self, changes: u64) {
+        if changes > 0 {
+            self.parts.metrics.recorder_changes.get_or_create(&self.labels()).inc_by(changes);
+        }
+    }
+
+    fn dropped(&self, no_room: u64, cut: u64) {
+        (0..no_room).for_each(|_| self.parts.metrics.drop_at("recorder_objects"));
+        (0..cut).for_each(|_| self.parts.metrics.drop_at("recorder_values"));
+    }
+}
