@@ -178,6 +178,7 @@ pub fn router(web: Web) -> Router {
         .route("/-/reload", post(reload))
         .route("/api/dogwatch/v1/openapi.json", get(api::openapi))
         .route("/api/dogwatch/v1/state", get(api::state))
+        .route("/recorded/{cluster}", get(recorded::page))
         .route("/api/dogwatch/v1/state/{cluster}", get(recorded::summary))
         .route("/api/dogwatch/v1/state/{cluster}/{what}", get(recorded::one))
         .route("/api/dogwatch/v1/incidents", get(api::incidents))

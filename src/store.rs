@@ -12,6 +12,7 @@ mod cache;
 mod column;
 mod config;
 mod drill_log;
+mod flight_log;
 mod head;
 mod history;
 mod housekeeping;

@@ -71,6 +71,7 @@ const TABLE: &[Access] = &[
     does(POST, "/heartbeats/{name}/pause", Operate, "pause heartbeat"),
     does(POST, "/heartbeats/{name}/resume", Operate, "resume heartbeat"),
     see(GET, "/audit", Admin),
+    see(GET, "/recorded/{cluster}", Read),
     see(GET, "/api/dogwatch/v1/openapi.json", Read),
     see(GET, "/api/dogwatch/v1/state", Read),
     see(GET, "/api/dogwatch/v1/state/{cluster}", Read),

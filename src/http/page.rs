@@ -13,6 +13,7 @@ mod incident;
 mod incidents;
 mod own;
 mod past;
+mod recorded;
 mod restore;
 mod silence;
 mod silences;
@@ -31,6 +32,7 @@ pub use heartbeats::HeartbeatsPage;
 pub use home::Home;
 pub use incident::{AcknowledgeForm, CARD_LINES_MAX, IncidentPage, NoteForm};
 pub use incidents::IncidentsPage;
+pub use recorded::{AskedRecord, RecordedPage};
 pub use silence::{SilenceForm, Wrong};
 pub use silences::SilencesPage;
 pub use target::TargetPage;
@@ -96,6 +98,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             "note.html" => Some(include_str!("templates/note.html").to_owned()),
             "login.html" => Some(include_str!("templates/login.html").to_owned()),
             "audit.html" => Some(include_str!("templates/audit.html").to_owned()),
+            "recorded.html" => Some(include_str!("templates/recorded.html").to_owned()),
             "lost.html" => Some(include_str!("templates/lost.html").to_owned()),
             _ => None,
         })

@@ -9,7 +9,14 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Web, api, api_v1::Params, incidents};
+use super::{
+    Web, api,
+    api_v1::Params,
+    asker::Asker,
+    incidents,
+    page::{AskedRecord, RecordedPage},
+    page_answer,
+};
 use crate::{
     inventory::object::Selector,
     recorder::answer::{self, Question, Unanswered},
@@ -22,6 +29,38 @@ use crate::{
 pub fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let text = text.trim();
     incidents::moment(name, text.strip_suffix("ago").map_or(text, |t| t.trim_end_matches(['-', ' '])), now)
+}
+
+/// Answers `GET /recorded/{cluster}?what=&search=&namespace=&at=`: the same as a page.
+pub async fn page(State(web): State<Web>, asker: Asker, Path(cluster): Path<String>, params: Params) -> Response {
+    let now = web.clock.wall();
+    let given = |name: &str| params.text(name).trim().to_owned();
+    let what = given("what");
+    let asked = AskedRecord {
+        cluster: cluster.clone(),
+        // What is no table has no page.
+        what: if matches!(what.as_str(), "diff" | "where" | "export") { String::new() } else { what },
+        search: given("search"),
+        at: given("at"),
+        namespace: given("namespace"),
+    };
+    let what = Some(asked.what.clone()).filter(|what| !what.is_empty());
+    let question = question(cluster, what, &params, now).map(|q| Question { word: None, ..q });
+    let answer = match question {
+        Ok(question) => answer::answer(&web.store, question).await.map_err(|e| (status(&e), e.to_string())),
+        Err(why) => Err((StatusCode::BAD_REQUEST, why)),
+    };
+    let status = answer.as_ref().err().map_or(StatusCode::OK, |(status, _)| *status);
+    let view = RecordedPage::new(asked, answer.map_err(|(_, why)| why), now);
+    (status, page_answer(view.render(web.frame(&asker)))).into_response()
+}
+
+fn status(why: &Unanswered) -> StatusCode {
+    match why {
+        Unanswered::Unknown(_) => StatusCode::NOT_FOUND,
+        Unanswered::Wrong(_) => StatusCode::BAD_REQUEST,
+        Unanswered::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 /// Answers `GET /api/dogwatch/v1/state/{cluster}`: how much of everything.
@@ -58,8 +97,6 @@ async fn answered(web: Web, question: Result<Question, String>) -> Response {
     };
     match answer::answer(&web.store, question).await {
         Ok(answer) => api::shown(StatusCode::OK, &answer.document()),
-        Err(Unanswered::Unknown(why)) => refused(StatusCode::NOT_FOUND, why),
-        Err(Unanswered::Wrong(why)) => refused(StatusCode::BAD_REQUEST, why),
-        Err(error @ Unanswered::Store(_)) => refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(why) => refused(status(&why), why.to_string()),
     }
 }

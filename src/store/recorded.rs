@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Store, StoreError, pending::Op, read};
 use crate::model::{BlockKey, RecordedBlock, RecordedSeen};
 
 /// Blocks removed in one go.
@@ -70,12 +69,32 @@ impl Waiting {
 }
 
 /// The blocks that tell what was at a moment, in order: the newest whole picture before it, and all changes since.
-fn blocks(db: &Connection, cluster: &str, kind: &str, until_ms: i64) -> rusqlite::Result<Vec<RecordedBlock>> {
+pub(super) fn blocks(
+    db: &Connection,
+    cluster: &str,
+    kind: &str,
+    until_ms: i64,
+) -> rusqlite::Result<Vec<RecordedBlock>> {
     let newest = "SELECT max(from_ms) FROM recorded WHERE cluster = ?1 AND kind = ?2 AND whole = 1 AND from_ms <= ?3";
     let from: Option<i64> = db.query_row(newest, params![cluster, kind, until_ms], |r| r.get(0)).optional()?.flatten();
     let mut found = between(db, cluster, kind, (from.unwrap_or(i64::MIN), until_ms))?;
     // Pictures beside that one repeat what it has.
     found.retain(|b| !b.key.is_whole || Some(b.key.from_ms) == from);
+    Ok(found)
+}
+
+/// The blocks with changes in a time, in order.
+pub(super) fn changes(
+    db: &Connection,
+    cluster: &str,
+    kind: &str,
+    (from_ms, until_ms): (i64, i64),
+) -> rusqlite::Result<Vec<RecordedBlock>> {
+    // A block that began earlier may reach into the time.
+    let sql = "SELECT max(from_ms) FROM recorded WHERE cluster = ?1 AND kind = ?2 AND whole = 0 AND from_ms <= ?3";
+    let first: Option<i64> = db.query_row(sql, params![cluster, kind, from_ms], |r| r.get(0))?;
+    let mut found = between(db, cluster, kind, (first.unwrap_or(from_ms), until_ms))?;
+    found.retain(|b| !b.key.is_whole);
     Ok(found)
 }
 
@@ -103,7 +122,7 @@ fn between(
     rows.collect()
 }
 
-fn seen(db: &Connection, cluster: Option<&str>) -> rusqlite::Result<Vec<RecordedSeen>> {
+pub(super) fn seen(db: &Connection, cluster: Option<&str>) -> rusqlite::Result<Vec<RecordedSeen>> {
     let mut statement = db.prepare_cached(
         "SELECT cluster, kind, at_ms, why_not FROM recorded_seen WHERE ?1 IS NULL OR cluster = ?1
          ORDER BY cluster, kind",
@@ -156,68 +175,6 @@ fn remove(t: &Transaction<'_>, cluster: &str, kind: &str, (which, ms): (&str, i6
          (SELECT rowid FROM recorded WHERE cluster = ?1 AND kind = ?2 AND {which} ORDER BY from_ms LIMIT ?4)"
     );
     Ok(t.prepare_cached(&sql)?.execute(params![cluster, kind, ms, AT_ONCE])? as u64)
-}
-
-impl Store {
-    /// Keeps blocks, and how kinds stand; in order with later operations, durable within a second.
-    pub fn save_recorded(&self, blocks: Vec<RecordedBlock>, seen: Vec<RecordedSeen>) {
-        if !blocks.is_empty() || !seen.is_empty() {
-            self.0.shared.push(Op::Recorded(blocks, seen), None);
-        }
-    }
-
-    /// Returns whether the recorder's share of the file is used up.
-    pub fn is_recorder_full(&self) -> bool {
-        let used = self.0.shared.recorded_bytes.load(std::sync::atomic::Ordering::Relaxed);
-        used >= self.0.shared.config().recorder_max_size
-    }
-
-    /// Returns the blocks that tell what the objects of a kind were at a moment, in order.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn recorded(
-        &self,
-        cluster: &str,
-        kind: &str,
-        until: Timestamp,
-    ) -> Result<Vec<RecordedBlock>, StoreError> {
-        let (cluster, kind) = (cluster.to_owned(), kind.to_owned());
-        let until = until.as_millisecond();
-        read::with(&self.0.place.database(), move |db| blocks(db, &cluster, &kind, until)).await
-    }
-
-    /// Returns the blocks with changes of a kind in a time, pictures left out, in order.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn recorded_changes(
-        &self,
-        cluster: &str,
-        kind: &str,
-        (from, until): (Timestamp, Timestamp),
-    ) -> Result<Vec<RecordedBlock>, StoreError> {
-        let (cluster, kind) = (cluster.to_owned(), kind.to_owned());
-        let (from, until) = (from.as_millisecond(), until.as_millisecond());
-        let path = self.0.place.database();
-        let found = read::with(&path, move |db| {
-            // A block that began earlier may reach into the time.
-            let sql = "SELECT max(from_ms) FROM recorded
-                       WHERE cluster = ?1 AND kind = ?2 AND whole = 0 AND from_ms <= ?3";
-            let first: Option<i64> = db.query_row(sql, params![cluster, kind, from], |r| r.get(0))?;
-            between(db, &cluster, &kind, (first.unwrap_or(from), until))
-        });
-        Ok(found.await?.into_iter().filter(|b| !b.key.is_whole).collect())
-    }
-
-    /// Returns how the recording of a cluster stands, of all without a name.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn recorded_seen(&self, cluster: Option<&str>) -> Result<Vec<RecordedSeen>, StoreError> {
-        let cluster = cluster.map(str::to_owned);
-        read::with(&self.0.place.database(), move |db| seen(db, cluster.as_deref())).await
-    }
 }
 
 #[cfg(test)]

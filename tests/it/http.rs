@@ -8,6 +8,7 @@ mod incidents;
 mod notes;
 mod openapi;
 pub mod picture;
+mod recorded;
 mod watched;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -45,6 +45,8 @@ struct Line {
 #[derive(Clone, Debug, Serialize)]
 struct Cluster {
     name: String,
+    /// Where it is shown as last seen; checks without a cluster have no such page.
+    recorded: Option<String>,
     summary: String,
     discovery: String,
     discovery_failed: bool,
@@ -267,6 +269,7 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
     };
     Cluster {
         name: name.to_owned(),
+        recorded: (name != CHECKS).then(|| path(&["recorded", name])),
         summary: summary(&counts(cluster.targets.values())),
         discovery,
         discovery_failed: snapshot.error.is_some(),
