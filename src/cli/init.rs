@@ -266,7 +266,7 @@ fn next_steps(args: &InitArgs) {
     let rights = match args.apply {
         true => String::new(),
         false => format!(
-            "  kubectl apply -f {}                 the watchdog's own account and rights; or `init --apply`\n",
+            "  kubectl apply -f {}    # the watchdog's own account and rights; or `init --apply`\n",
             args.rbac.display()
         ),
     };

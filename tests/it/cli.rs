@@ -55,6 +55,22 @@ fn help_names_every_subcommand() {
 }
 
 #[test]
+fn init_writes_nothing_of_a_cluster_that_does_not_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let kubeconfig = dir.path().join("kubeconfig");
+    fs::write(&kubeconfig, KUBECONFIG).unwrap();
+    let to = dir.path().join("dogwatch.yml");
+    let rbac = dir.path().join("rbac.yaml");
+    let files = ["--to", to.to_str().unwrap(), "--rbac", rbac.to_str().unwrap(), "--non-interactive"];
+    let made = dogwatch(&[&["init", "--kubeconfig", kubeconfig.to_str().unwrap()], &files[..]].concat());
+    assert_eq!(made.status.code(), Some(1));
+    assert!(err(&made).contains("cluster here:"), "{}", err(&made));
+    let lost = dogwatch(&[&["init", "--kubeconfig", "/nonexistent"], &files[..]].concat());
+    assert!(lost.status.code() == Some(1) && err(&lost).contains("/nonexistent"), "{}", err(&lost));
+    assert!(!to.exists() && !rbac.exists());
+}
+
+#[test]
 fn check_tells_file_line_column_and_the_nearest_key() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("dogwatch.yml");

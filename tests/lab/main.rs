@@ -16,6 +16,7 @@ mod cluster;
 mod credentials;
 mod etcd;
 mod exposition;
+mod first_hour;
 mod nodes;
 mod outage;
 mod own;

@@ -222,10 +222,15 @@ impl Drop for Watch<'_> {
 }
 
 impl Watch<'_> {
+    /// Where its data is.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// The series that a query finds in the history.
     pub fn query(&self, promql: &str) -> usize {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
-        command.args(["query", "--data-dir"]).arg(self.dir.path().join("data")).args(["--output", "json", promql]);
+        command.args(["query", "--data-dir"]).arg(self.data()).args(["--output", "json", promql]);
         let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
         let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         answer["result"].as_array().map_or(0, Vec::len)

@@ -1,0 +1,80 @@
+//! From an administrator's kubeconfig to a watchdog: `init`, `doctor`, and what `state` still knows when the cluster is gone.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    cluster::{Lab, output},
+    watch::{Watch, eventually},
+};
+
+/// A list and a look at what came after it.
+const RECORDED_WITHIN: Duration = Duration::from_secs(40);
+
+fn dogwatch(lab: &Lab, dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = lab.on("wd");
+    command.arg(env!("CARGO_BIN_EXE_dogwatch")).args(arguments).current_dir(dir).env("HOME", dir).env("NO_COLOR", "1");
+    let done = command.env_remove("KUBECONFIG").env_remove("DOGWATCH_CONFIG").output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    (done.status.code(), said)
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn init_makes_what_watching_needs_and_doctor_finds_nothing_missing() {
+    let lab = Lab::take();
+    let dir = tempfile::tempdir().unwrap();
+    let admin = lab.pki("admin.kubeconfig").display().to_string();
+    let init = ["init", "--kubeconfig", &admin, "--non-interactive", "--apply", "--scrape"];
+    let (code, said) = dogwatch(&lab, dir.path(), &init);
+    assert_eq!(code, Some(0), "{said}");
+    for words in ["3 kube-apiserver", "2 kubelet", "lab.kubeconfig was written", "dogwatch.yml was written"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let (code, said) = dogwatch(&lab, dir.path(), &init);
+    assert!(code == Some(0) && said.contains("dogwatch.yml is as it should be") && !said.contains(" made "), "{said}");
+
+    // By the account that was made, not the administrator's.
+    let doctor = ["doctor", "-c", "dogwatch.yml", "--without-service", "-o", "json"];
+    let (_, said) = dogwatch(&lab, dir.path(), &doctor);
+    let answer: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let of_cluster: Vec<&Value> =
+        answer["remarks"].as_array().unwrap().iter().filter(|r| r["area"] == "cluster lab").collect();
+    assert!(of_cluster.len() >= 3 && of_cluster.iter().all(|r| r["level"] == "ok"), "{of_cluster:#?}");
+    let (code, said) = dogwatch(&lab, dir.path(), &["probe", "--all", "-c", "dogwatch.yml"]);
+    assert!(code == Some(0) && said.contains("16 up of 16 targets"), "{said}");
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn what_ran_is_told_when_all_api_servers_are_gone_and_the_watchdog_was_killed() {
+    let lab = Lab::take();
+    let mut watch = Watch::seeing_all(&lab);
+    let admin = lab.pki("admin.kubeconfig");
+    lab.kubectl(&admin, &["create", "deployment", "shop", "--image=registry.invalid/shop:1.2", "--replicas=2"]);
+    let data = watch.data().display().to_string();
+    let state = |what: &[&str]| {
+        let (_, said) = dogwatch(&lab, Path::new("/"), &[&["state", "lab"], what, &["--data-dir", &data]].concat());
+        said
+    };
+    eventually(RECORDED_WITHIN, "the deployment and its pods are on record", || {
+        (state(&["pods"]).matches("shop-").count() >= 2 && state(&["workloads"]).contains("shop")).then_some(())
+    });
+    for n in 1..=3 {
+        watch.act(&["kill", &format!("apiserver-{n}")]);
+    }
+    watch.crash_and_restart();
+    let (nodes, pods) = (state(&["nodes"]), state(&["pods"]));
+    assert!(nodes.contains("n1") && nodes.contains("n2"), "{nodes}");
+    assert!(pods.matches("shop-").count() >= 2, "{pods}");
+    let changed = state(&["diff", "--since", "10m"]);
+    assert!(changed.contains("shop"), "{changed}");
+    let export = state(&["export"]);
+    assert!(export.contains("registry.invalid/shop:1.2"), "{export}");
+    watch.act(&["mend"]);
+    watch.wait_until_all_up();
+    output(lab.kubectl_as(&admin).args(["delete", "deployment", "shop"]));
+    eventually(RECORDED_WITHIN, "its end is on record", || (!state(&["workloads"]).contains("shop")).then_some(()));
+    watch.stop();
+}
