@@ -53,7 +53,7 @@ pub(super) async fn main(args: DoctorArgs) -> anyhow::Result<ExitCode> {
             let configuration = configuration(&examined, args.without_service);
             remarks.extend([machine, configuration, service].into_iter().chain(clusters).chain([receivers]).flatten());
         }
-        Err(errors) => remarks.extend(errors.lines().map(|line| wrong(line))),
+        Err(errors) => remarks.extend(errors.lines().map(wrong)),
     }
     let worst = doctor::worst(&remarks);
     match args.ask.output {
@@ -75,7 +75,7 @@ fn wrong(line: &str) -> Remark {
 
 /// A port that is taken is the running watchdog's, where one is asked.
 fn configuration(examined: &check::Examined, is_alone: bool) -> Vec<Remark> {
-    let mut remarks: Vec<Remark> = examined.errors.iter().map(|line| wrong(line)).collect();
+    let mut remarks: Vec<Remark> = examined.errors.iter().map(|line| wrong(line.as_str())).collect();
     let busy = examined.busy.iter().filter(|_| is_alone);
     let doubts = examined.warnings.iter().chain(&examined.concerns).chain(busy);
     remarks.extend(doubts.map(|line| Remark::warning(CONFIGURATION, "file", line, "")));

@@ -1,6 +1,5 @@
 //! The text of a first dogwatch.yml: what was found, what is asked for, and as comments what could be added. Pure.
 
-use serde_json::Value;
 use url::Url;
 
 use super::platform::Platform;
@@ -62,8 +61,14 @@ fn quoted(text: &str) -> String {
     let reserved = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     match is_word && !reserved.contains(&text.to_ascii_lowercase().as_str()) && text != "." {
         true => text.to_owned(),
-        // JSON's strings are YAML's.
-        false => Value::from(text).to_string(),
+        false => {
+            let escaped = text.chars().map(|c| match c {
+                ' '..='~' if !"\"\\".contains(c) => c.to_string(),
+                c if c.is_alphanumeric() => c.to_string(),
+                c => format!("\\U{:08X}", u32::from(c)),
+            });
+            format!("\"{}\"", escaped.collect::<String>())
+        }
     }
 }
 
