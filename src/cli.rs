@@ -108,7 +108,7 @@ enum Command {
     /// See an outage detected and told, on a fake cluster in this process.
     Demo(DemoArgs),
     /// Print a completion script for your shell.
-    Completions(CompletionsArgs),
+    Completions(completions::CompletionsArgs),
     /// Write the manual pages to a directory.
     Man(man::ManArgs),
 }
@@ -407,12 +407,6 @@ struct DemoArgs {
     /// Keep the pages up when the outage is over, to look around, until Ctrl-C
     #[arg(long)]
     stay: bool,
-}
-
-#[derive(Args, Clone, Debug)]
-struct CompletionsArgs {
-    /// Which shell
-    shell: clap_complete::Shell,
 }
 
 /// Runs the program.

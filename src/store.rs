@@ -45,7 +45,6 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
 use tokio::sync::oneshot;
 
 pub use self::{

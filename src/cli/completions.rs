@@ -2,12 +2,19 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 
-use super::{Cli, CompletionsArgs};
+use super::Cli;
+
+/// For whom.
+#[derive(Args, Clone, Debug)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    shell: clap_complete::Shell,
+}
 
 /// Writes the script to standard output.
-pub fn main(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn main(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     clap_complete::generate(args.shell, &mut Cli::command(), "dogwatch", &mut std::io::stdout());
     Ok(ExitCode::SUCCESS)
 }

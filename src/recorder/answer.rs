@@ -219,7 +219,7 @@ impl Asking<'_> {
         self.remark(&kinds);
         let mut objects = self.objects(&kinds).await?;
         for (kind, all) in objects.iter_mut().filter(|(kind, _)| is_shown(view, kind)) {
-            let has_namespace = kind != &"nodes" && all.iter().any(|o| !o.namespace.is_empty());
+            let has_namespace = *kind != "nodes" && all.iter().any(|o| !o.namespace.is_empty());
             all.retain(|o| (!has_namespace || self.is_wanted(&o.namespace)) && self.question.selector.admits(o));
         }
         Ok(Found::Objects(view, objects))

@@ -206,10 +206,8 @@ impl Follower {
             (memory, keys, meta, (changed, no_room, cut))
         });
         let read = reading.await.map_err(|_| Refused::Sick("reading a page broke off".into()))?;
-        let meta;
-        let counts;
-        (self.memory, *there, meta, counts) = read;
-        let (changed, no_room, cut) = counts;
+        let (memory, keys, meta, (changed, no_room, cut)) = read;
+        (self.memory, *there) = (memory, keys);
         self.count(changed);
         self.dropped(no_room, cut);
         // serde_json's own words may quote what was sent.

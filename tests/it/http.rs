@@ -66,7 +66,6 @@ async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Serve
     let live = Live::default();
     *live.write() = state;
     let (reload, reloads) = mpsc::channel(1);
-    let engine = Engine::new(store.clone(), QueryConfig::default(), metrics.clone());
     let heartbeats = dogwatch::heartbeat::Heartbeats::new(
         Vec::new(),
         Default::default(),
@@ -75,9 +74,9 @@ async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Serve
     );
     let web = Web {
         live: live.clone(),
-        metrics,
+        metrics: metrics.clone(),
         store: store.clone(),
-        engine,
+        engine: Engine::new(store.clone(), QueryConfig::default(), metrics),
         external_labels: Arc::default(),
         config: "clusters: []\n".into(),
         retention: "90d".into(),

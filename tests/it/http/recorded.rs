@@ -59,7 +59,7 @@ async fn what_ran_is_answered_from_the_file() {
     let page = served.get("/recorded/staging").await;
     assert_eq!(page.status, 404);
     assert!(page.body.contains("nothing is recorded of"), "{}", page.body);
-    assert!(served.get("/").await.body.contains("/recorded/prod"));
+    assert!(served.get("/").await.body.contains("&#x2f;recorded&#x2f;prod"));
     for (path, status) in [("/prod/secrets", 404), ("/staging", 404), ("/prod/where", 400), ("/prod/pods?at=noon", 400)]
     {
         let got = served.get(&format!("/api/dogwatch/v1/state{path}")).await;
