@@ -39,7 +39,7 @@ pub fn of(objects: &Objects) -> Value {
     insert(&mut list, "deployed_by", deployers.map(|o| json!({"kind": o.kind, "name": o.key()})).collect());
     let mut namespaces: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut put = |namespace, name: &str, value: Vec<Value>| {
-        let namespace = namespaces.entry(namespace).or_insert_with(Map::new);
+        let namespace = namespaces.entry(namespace).or_default();
         match namespace.entry(name).or_insert_with(|| json!([])) {
             Value::Array(known) => known.extend(value),
             other => *other = Value::Array(value),

@@ -29,12 +29,12 @@ static NOTHING: Value = Value::Null;
 impl Object {
     /// Returns what a picture has of a kind, in the order of namespace and name.
     pub fn all(kind: &'static Kind, picture: &Picture) -> Vec<Self> {
-        let of = |(key, text): (&String, &Box<str>)| {
+        let of = |key: &str, text: &str| {
             let (namespace, name) = key.split_once('/').unwrap_or(("", key));
             let fields = Value::Object(Picture::fields(text));
             Self { resource: kind.name, kind: kind.kind, namespace: namespace.into(), name: name.into(), fields }
         };
-        picture.objects.iter().map(of).collect()
+        picture.objects.iter().map(|(key, text)| of(key, text)).collect()
     }
 
     /// Returns `namespace/name`, or the name alone.
