@@ -26,6 +26,10 @@ enum What {
 const RBAC: &str = "deploy/rbac.yaml";
 const CANARY: &str = "deploy/canary-rbac.yaml";
 
+fn path(path: &'static str, without: &'static str) -> Right {
+    Right { about: path, without, manifest: RBAC, what: What::Path(path) }
+}
+
 fn resource(
     about: &'static str,
     (verb, group, resource): (&'static str, &'static str, &'static str),
@@ -38,7 +42,6 @@ fn resource(
 
 /// What a configuration asks of its cluster.
 pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
-    let path = |path, without| Right { about: path, without, manifest: RBAC, what: What::Path(path) };
     let mut all = vec![
         path("/livez", "only whether an API server's port is open is known"),
         path("/readyz", "which part of an API server fails is not known"),
@@ -92,9 +95,26 @@ pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
             "kubelets are known to live, and not whether they are well (before Kubernetes 1.33 it is nodes/proxy)",
         ));
     }
+    all.extend(optional(cluster));
+    all.extend(of_canary(cluster));
+    all
+}
+
+/// What the parts ask for that can be turned on and off.
+fn optional(cluster: &ClusterConfig) -> Vec<Right> {
+    let mut all = Vec::new();
     if cluster.scrape.is_some() {
         all.push(path("/metrics", "API servers are not scraped"));
         all.push(resource("metrics of kubelets", ("get", "", "nodes/metrics"), ("", ""), "kubelets are not scraped"));
+    }
+    if cluster.recorder.enabled {
+        let mut watch = |about, group, kind| {
+            let without = "`dogwatch state` does not know of them when the cluster is gone";
+            all.push(resource(about, ("watch", group, kind), ("", ""), without));
+        };
+        watch("pods on record", "", "pods");
+        watch("workloads on record", "apps", "deployments");
+        watch("events on record", "events.k8s.io", "events");
     }
     if cluster.sites().is_some() {
         let mut list =
@@ -107,6 +127,11 @@ pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
             list(kind, "gateway.networking.k8s.io", kind, "hosts of the Gateway API are not asked");
         }
     }
+    all
+}
+
+fn of_canary(cluster: &ClusterConfig) -> Vec<Right> {
+    let mut all = Vec::new();
     // With a kubeconfig of its own the canary has rights of its own, which these credentials can't ask about.
     if let Some(canary) = cluster.canary.as_ref().filter(|canary| canary.kubeconfig.is_none()) {
         let mut own = |about, group, kind| {

@@ -186,7 +186,7 @@ fn watch(
                 told = happens.recv() => told.ok()?,
                 () = cut.cancelled() => return None,
             };
-            if at == path && version > from || at == path && line.contains("BOOKMARK") {
+            if at == path && (version > from || line.contains("BOOKMARK")) {
                 return Some((Ok(format!("{line}\n")), (missed, happens, cut, path)));
             }
         }
