@@ -57,7 +57,7 @@ fn one_lost_member_leaves_no_margin() {
 #[test]
 #[ignore = "needs the lab: tests/run lab"]
 fn lost_quorum_is_one_incident_with_all_that_comes_of_it() {
-    QUORUM_LOST.play(&Lab::take());
+    QUORUM_LOST.play(&Lab::take_to_burn());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_full_database_is_one_incident_with_all_that_comes_of_it() {
 #[test]
 #[ignore = "needs the lab: tests/run lab"]
 fn a_watchdog_restarted_in_the_outage_goes_on_where_it_was() {
-    let lab = Lab::take();
+    let lab = Lab::take_to_burn();
     let mut watch = Watch::seeing_all(&lab);
     QUORUM_LOST.begin(&mut watch);
     watch.crash_and_restart();

@@ -43,7 +43,7 @@ fn mixin() -> PathBuf {
 #[test]
 #[ignore = "needs the lab: tests/run lab"]
 fn published_rules_of_etcd_fire_on_what_is_scraped() {
-    let lab = Lab::take();
+    let lab = Lab::take_to_burn();
     let mut watch = Watch::start(&lab, Setup::Ruled(&lab.pki("watchdog.kubeconfig"), &mixin()));
     watch.wait_until_all_up();
     watch.act(&["kill", "etcd-2"]);
