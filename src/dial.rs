@@ -239,6 +239,27 @@ impl Dialer {
         plugin.or_else(|| access.anonymous().map(|why| Missing { why: why.to_owned(), said: Vec::new() }))
     }
 
+    /// Asks the kubeconfig's API server with the cluster's credentials, on a connection that may be kept: `path` may have a
+    /// query, `body` is sent as JSON.
+    ///
+    /// # Errors
+    /// Why there is no answer, in words.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        deadline: Instant,
+    ) -> Result<Answer, String> {
+        let mut url = self.server();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(path);
+        url.set_query(query);
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let ask = Ask { method, body, reuse: true, ..Ask::get(url, Trust::Cluster, Auth::Cluster) };
+        self.exchange(ask, deadline).await.outcome.map_err(|failure| failure.message)
+    }
+
     /// Makes one exchange; all that goes wrong is in `Exchange::outcome`.
     pub async fn exchange(&self, ask: Ask, deadline: Instant) -> Exchange {
         // In a place of its own: else each probe that waits is as large as all that any exchange may need.

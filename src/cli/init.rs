@@ -18,7 +18,6 @@ use super::{
     probe::{Look, look},
 };
 use crate::{
-    clock::Clock,
     config::Config,
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
@@ -159,24 +158,23 @@ struct Found {
 
 async fn examine(file: Option<PathBuf>, context: Option<String>, before: &[Found]) -> Result<Found, String> {
     let file = file.map(|file| fs::canonicalize(&file).map_err(|e| format!("{}: {e}", file.display()))).transpose()?;
-    let dial =
-        DialConfig { kubeconfig: file.clone(), context: context.clone(), person_waits: true, ..DialConfig::default() };
+    let dial = DialConfig { kubeconfig: file.clone(), context: context.clone(), ..DialConfig::default() };
     let chosen = dial::context(&dial).map_err(|e| format!("{e}\ngive --kubeconfig FILE, or set $KUBECONFIG"))?;
-    let mut name = output::cluster_name(&chosen);
+    let plain = output::cluster_name(&chosen);
+    let mut name = plain.clone();
     let twice = |name: &str| before.iter().any(|one| one.guarded.name == name);
     let mut number = 1;
     while twice(&name) {
         number += 1;
-        name = format!("{}-{number}", output::cluster_name(&chosen));
+        name = format!("{plain}-{number}");
     }
     let cluster = ClusterConfig { kubeconfig: file.clone(), context: context.clone(), ..ClusterConfig::named(&name) };
     let config = Config { clusters: vec![cluster.clone()], ..Config::default() };
     output::say(&format!("looking at {name} …"));
-    let Look { seen, unseen, lacks_etcd, error } = look(&cluster, &config, &ProbeArgs::all()).await?;
+    let Look { dialer, seen, unseen, lacks_etcd, error } = look(&cluster, &config, &ProbeArgs::all()).await?;
     if let Some(error) = error {
         return Err(format!("cluster {name}: {error}"));
     }
-    let dialer = Dialer::load(dial, Clock::system()).await.map_err(|e| e.to_string())?;
     let (version, nodes) = apply::facts(&dialer).await?;
     let platform = crate::init::platform::recognise(dialer.server().host_str().unwrap_or_default(), &version, &nodes);
     let (green, yellow) = (output::style(AnsiColor::Green), output::style(AnsiColor::Yellow));
@@ -242,7 +240,9 @@ fn write(path: &Path, text: &str, force: bool, mode: u32) -> anyhow::Result<bool
         _ => {}
     }
     let fresh = path.with_extension("new");
-    let mut file = fs::File::options().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    // One that is left of another run may be open to others.
+    let _ = fs::remove_file(&fresh);
+    let mut file = fs::File::options().write(true).create_new(true).mode(mode).open(&fresh)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
     fs::rename(&fresh, path)?;
     output::say(&format!("{} was written", path.display()));

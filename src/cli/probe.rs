@@ -232,6 +232,8 @@ fn why_no_target(config: &Config, args: &ProbeArgs, called: &[String], failed: b
 
 /// What was seen of a cluster.
 struct Seen {
+    /// The way to it.
+    dialer: Dialer,
     probed: Vec<Probed>,
     snapshot: ClusterSnapshot,
     /// Why nodes or API servers that it may have are not among them.
@@ -293,11 +295,13 @@ async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArg
     gaps.retain(|gap| gap.is_open(observations.iter().map(|o| o.target.key.job)));
     let probed = observations.into_iter().map(|o| Probed::new(o, &snapshot)).collect();
     let others = others.iter().map(|t| t.key.to_string()).collect();
-    Ok(Seen { probed, snapshot, unread, gaps, others })
+    Ok(Seen { dialer, probed, snapshot, unread, gaps, others })
 }
 
 /// What `init` is told of a cluster.
 pub(super) struct Look {
+    /// The way to it.
+    pub(super) dialer: Dialer,
     /// What answers, a line a component: `3 of 3 etcd`.
     pub(super) seen: Vec<String>,
     /// What is not watched, why, and how to change that.
@@ -327,6 +331,7 @@ pub(super) async fn look(cluster: &ClusterConfig, config: &Config, args: &ProbeA
     let open = found.gaps.iter().filter(|gap| !gap.turned_off);
     let unread = found.snapshot.problems.values().cloned();
     Ok(Look {
+        dialer: found.dialer,
         seen: seen.collect(),
         lacks_etcd: found.gaps.iter().any(|gap| gap.job == Job::Etcd),
         unseen: open

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{Method, header::DATE};
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    dial::{Answer, Ask, Auth, DialConfig, Dialer, Trust},
+    dial::{Answer, DialConfig, Dialer},
     discover::config::ClusterConfig,
     model::text,
 };
@@ -49,7 +48,7 @@ pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
         remarks.push(Remark::bad(&area, "credentials", missing.why, remedy));
     }
     let begun = clock.wall();
-    let version = match ask(&dialer, "/version", None).await {
+    let version = match dialer.ask(Method::GET, "/version", None, Instant::now() + WITHIN).await {
         Ok(answer) => answer,
         Err(why) => {
             let remedy = format!("see that this machine reaches it: dogwatch probe {} shows every step", cluster.name);
@@ -63,17 +62,6 @@ pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
         remarks.extend(judge_rights(&area, granted(&dialer, cluster).await));
     }
     remarks
-}
-
-async fn ask(dialer: &Dialer, path: &str, body: Option<&Value>) -> Result<Answer, String> {
-    let mut url = dialer.server();
-    url.set_path(path);
-    let mut ask = Ask::get(url, Trust::Cluster, Auth::Cluster);
-    if let Some(body) = body {
-        ask = Ask { method: Method::POST, body: Bytes::from(body.to_string()), ..ask };
-    }
-    let exchange = dialer.exchange(Ask { reuse: true, ..ask }, Instant::now() + WITHIN).await;
-    exchange.outcome.map_err(|failure| failure.message)
 }
 
 /// What answers there, and whether it knows us.
@@ -133,7 +121,7 @@ fn judge_clock(area: &str, apart: jiff::SignedDuration) -> Remark {
 /// What the API server says of each right; `Err`: why it does not say.
 async fn granted(dialer: &Dialer, cluster: &ClusterConfig) -> Vec<(Right, Result<bool, String>)> {
     let ask_one = async |right: Right| {
-        let said = match ask(dialer, REVIEWS, Some(&right.review())).await {
+        let said = match dialer.ask(Method::POST, REVIEWS, Some(&right.review()), Instant::now() + WITHIN).await {
             Ok(answer) if matches!(answer.status, 200 | 201) => {
                 rights::allowed(&answer.body).ok_or_else(|| "the answer is no review".to_owned())
             }
@@ -175,6 +163,7 @@ fn judge_rights(area: &str, granted: Vec<(Right, Result<bool, String>)>) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use http::HeaderMap;
 
     use super::*;

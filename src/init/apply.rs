@@ -5,15 +5,11 @@
 use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{
-    dial::{Ask, Auth, Dialer, Trust},
-    model::text,
-};
+use crate::{dial::Dialer, model::text};
 
 /// Of one question.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -70,13 +66,7 @@ fn changed(there: &Value, ours: &Value) -> Option<Value> {
 }
 
 async fn ask(dialer: &Dialer, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {
-    let mut url = dialer.server();
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    url.set_path(path);
-    url.set_query(query);
-    let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-    let ask = Ask { method, body, reuse: true, ..Ask::get(url, Trust::Cluster, Auth::Cluster) };
-    let answer = dialer.exchange(ask, Instant::now() + WITHIN).await.outcome.map_err(|failure| failure.message)?;
+    let answer = dialer.ask(method, path, body, Instant::now() + WITHIN).await?;
     Ok((answer.status, serde_json::from_slice(&answer.body).unwrap_or_default()))
 }
 
