@@ -162,6 +162,7 @@ impl Ingest {
                     ClusterNews::Told(update) => self.update(update),
                     ClusterNews::Checks(name, checks) => self.check(&name, checks),
                     ClusterNews::Canary(name, canaries) => self.canary(&name, canaries),
+                    ClusterNews::Situation(name, situation) => self.situation(&name, situation),
                     ClusterNews::Unwatch(name) => self.unwatch(&name),
                 },
                 Some(look) = looks.recv() => self.looked(look),

@@ -9,6 +9,7 @@ pub mod kinds;
 pub mod object;
 pub mod places;
 mod prose;
+pub mod situation;
 pub mod tables;
 pub mod tape;
 mod tree;

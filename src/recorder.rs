@@ -13,10 +13,13 @@ mod memory;
 mod page;
 pub mod past;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -24,12 +27,22 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::{desk::Desk, follow::Follower};
-use crate::{clock::Clock, dial::Dialer, inventory::kinds::KINDS, store::Store, telemetry::Metrics};
+use crate::{
+    clock::Clock,
+    dial::Dialer,
+    inventory::{kinds::KINDS, situation::Summary},
+    model::Situation,
+    store::Store,
+    telemetry::Metrics,
+};
 
 /// What has changed is written this often: the most that `kill -9` may lose. A start finds it again by its lists.
 const WRITE_EVERY: Duration = Duration::from_secs(3);
 /// When each kind was last seen is written this often, where nothing else is.
 const SEEN_EVERY: Duration = Duration::from_secs(15);
+
+/// What all objects amount to is told this often: 30,000 pods are looked through in some milliseconds.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Holds what a cluster's recorder works with.
 pub struct Parts {
@@ -45,15 +58,18 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Clock,
+    /// Takes what all objects amount to, each time that this is something else.
+    pub told: watch::Sender<Arc<Situation>>,
 }
 
 /// Records until told to stop.
 pub async fn run(parts: Parts, stop: CancellationToken) {
     let (parts, desk) = (Arc::new(parts), Arc::new(Desk::default()));
+    let summary = Arc::new(Mutex::new(Summary::default()));
     let lists = Arc::new(Semaphore::new(1));
     let mut followers = JoinSet::new();
     for kind in KINDS.iter() {
-        let mut follower = Follower::new(parts.clone(), desk.clone(), lists.clone(), kind);
+        let mut follower = Follower::new(parts.clone(), (desk.clone(), summary.clone()), lists.clone(), kind);
         let stop = stop.clone();
         followers.spawn(async move {
             tokio::select! {
@@ -65,10 +81,24 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     }
     let mut tick = interval(WRITE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tell = interval(TELL_EVERY);
+    tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            _ = tell.tick() => {
+                let now = parts.clock.wall();
+                let situation = summary.lock().unwrap_or_else(PoisonError::into_inner).situation(now);
+                parts.told.send_if_modified(|told| {
+                    let is_news = **told != situation;
+                    if is_news {
+                        *told = Arc::new(situation);
+                    }
+                    is_news
+                });
+                continue;
+            }
             _ = tick.tick() => {}
         }
         let is_time = seen_at.elapsed() >= SEEN_EVERY;

@@ -285,6 +285,7 @@ impl Watching {
             }
             let (cluster, known) = (name.clone(), self.dialers.clone());
             let (of, live) = (name.clone(), ground.shared.live.clone());
+            let (told, mut situation) = watch::channel(Arc::default());
             let parts = recorder::Parts {
                 cluster: name.clone(),
                 dialer: Box::new(move || known.get(&cluster).map(|line| line.dialer)),
@@ -292,9 +293,19 @@ impl Watching {
                 store: ground.store.clone(),
                 metrics: ground.shared.metrics.clone(),
                 clock: ground.shared.clock.clone(),
+                told,
             };
             let stop = ground.stop.child_token();
             ground.tasks.spawn(recorder::run(parts, stop.clone()));
+            let (cluster, updates) = (name.clone(), self.updates.clone());
+            ground.tasks.spawn(async move {
+                while situation.changed().await.is_ok() {
+                    let now = situation.borrow_and_update().clone();
+                    let _ = updates.send(ClusterNews::Situation(cluster.clone(), Some(now))).await;
+                }
+                // Nothing is known any more once it is turned off.
+                let _ = updates.send(ClusterNews::Situation(cluster, None)).await;
+            });
             watched.recorder = Some(stop.drop_guard());
         }
     }

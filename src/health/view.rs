@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::phrases;
 use crate::model::{
     ApiServerFacts, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, Facts, FindingKey, Job,
-    KubeletVia, Observation, ProbeSpec, Reason, State, Target, Verdict, text,
+    KubeletVia, Observation, ProbeSpec, Reason, Situation, State, Target, Verdict, text,
 };
 
 /// A target as it stands.
@@ -40,6 +40,8 @@ pub struct ClusterView<'a> {
     pub elsewhere: Vec<Elsewhere<'a>>,
     /// How the canary stands; none where it is off.
     pub canaries: &'a [CanaryStanding],
+    /// What its recorded objects amount to; `None`: nothing is recorded.
+    pub situation: Option<&'a Situation>,
     /// What an API server last told.
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.

@@ -18,8 +18,8 @@ use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
         CHECKS, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe,
-        FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Sample, State, Target, TargetKey, Verdict,
-        VerdictChange, at_nodes,
+        FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Sample, Situation, State, Target, TargetKey,
+        Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -53,6 +53,8 @@ pub enum ClusterNews {
     Checks(Arc<str>, Vec<Target>),
     /// How the canary of one stands, in all of its forms and places; none: it is off.
     Canary(Arc<str>, Arc<[CanaryStanding]>),
+    /// What the recorded objects of one amount to; `None`: nothing is recorded.
+    Situation(Arc<str>, Option<Arc<Situation>>),
     /// One that is not watched any more.
     Unwatch(Arc<str>),
 }
@@ -137,6 +139,8 @@ pub struct Cluster {
     pub problem: Option<String>,
     /// How its canary stands.
     pub canaries: Arc<[CanaryStanding]>,
+    /// What its recorded objects amount to; `None`: nothing is recorded.
+    pub situation: Option<Arc<Situation>>,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// What discovery last told of them, and the checks of the configuration: together the targets.
@@ -175,6 +179,7 @@ impl Cluster {
             gaps: Arc::default(),
             problem: None,
             canaries: Arc::default(),
+            situation: None,
             watched: BTreeMap::new(),
             discovered: Vec::new(),
             checks: Vec::new(),
@@ -325,6 +330,7 @@ impl Cluster {
             checks,
             elsewhere: Vec::new(),
             canaries: &self.canaries,
+            situation: self.situation.as_deref(),
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
             vantage_ok: vantage_ok && !self.is_hidden(),

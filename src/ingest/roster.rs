@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Cluster, ClusterUpdate, Ingest, Watched, remember, samples};
 use crate::{
     health::VerdictTracker,
-    model::{CanaryStanding, Target, TargetKey},
+    model::{CanaryStanding, Situation, Target, TargetKey},
     schedule::Command,
 };
 
@@ -75,6 +75,17 @@ impl Ingest {
             cluster.told_at.get_or_insert(mono);
         }
         self.follow(name, now);
+    }
+
+    /// Takes what the recorded objects of a cluster amount to.
+    pub(super) fn situation(&mut self, name: &Arc<str>, situation: Option<Arc<Situation>>) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let is_same = match (&cluster.situation, &situation) {
+            (Some(old), Some(new)) => old.says_the_same(new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        cluster.situation = situation;
+        cluster.dirty |= !is_same;
     }
 
     /// Takes how the canary of a cluster stands.

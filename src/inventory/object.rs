@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{kinds::Kind, tape::Picture};
 
@@ -27,14 +27,16 @@ pub struct Object {
 static NOTHING: Value = Value::Null;
 
 impl Object {
+    /// Returns the object of a key (`namespace/name`, or the name alone) with its kept fields.
+    pub fn new(kind: &'static Kind, key: &str, fields: Map<String, Value>) -> Self {
+        let (namespace, name) = key.split_once('/').unwrap_or(("", key));
+        let fields = Value::Object(fields);
+        Self { resource: kind.name, kind: kind.kind, namespace: namespace.into(), name: name.into(), fields }
+    }
+
     /// Returns what a picture has of a kind, in the order of namespace and name.
     pub fn all(kind: &'static Kind, picture: &Picture) -> Vec<Self> {
-        let of = |key: &str, text: &str| {
-            let (namespace, name) = key.split_once('/').unwrap_or(("", key));
-            let fields = Value::Object(Picture::fields(text));
-            Self { resource: kind.name, kind: kind.kind, namespace: namespace.into(), name: name.into(), fields }
-        };
-        picture.objects.iter().map(|(key, text)| of(key, text)).collect()
+        picture.objects.iter().map(|(key, text)| Self::new(kind, key, Picture::fields(text))).collect()
     }
 
     /// Returns `namespace/name`, or the name alone.

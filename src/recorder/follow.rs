@@ -1,6 +1,10 @@
 //! One kind of object, followed: listed once, then watched; listed again only where a watch can't go on from where it was.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
@@ -17,7 +21,7 @@ use super::{
 };
 use crate::{
     dial::{Dialer, Fed},
-    inventory::kinds::Kind,
+    inventory::{kinds::Kind, situation::Summary},
     telemetry::RecorderLabels,
 };
 
@@ -43,6 +47,8 @@ const PAGES_MAX: usize = 5_000;
 pub(super) struct Follower {
     pub(super) parts: Arc<Parts>,
     pub(super) desk: Arc<Desk>,
+    /// What all kinds amount to.
+    pub(super) summary: Arc<Mutex<Summary>>,
     /// One list at a time in a cluster.
     pub(super) lists: Arc<Semaphore>,
     pub(super) kind: &'static Kind,
@@ -56,8 +62,14 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(parts: Arc<Parts>, desk: Arc<Desk>, lists: Arc<Semaphore>, kind: &'static Kind) -> Self {
-        Self { parts, desk, lists, kind, memory: Memory::default(), version: 0, from: String::new(), refusals: 0 }
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        (desk, summary): (Arc<Desk>, Arc<Mutex<Summary>>),
+        lists: Arc<Semaphore>,
+        kind: &'static Kind,
+    ) -> Self {
+        let (memory, from) = (Memory::default(), String::new());
+        Self { parts, desk, summary, lists, kind, memory, version: 0, from, refusals: 0 }
     }
 
     /// Follows for good.
@@ -119,7 +131,9 @@ impl Follower {
         };
         // Where the file can't be read, all is new.
         let blocks = blocks.unwrap_or_default();
-        let made = tokio::task::spawn_blocking(move || Memory::new(&parts.cluster, kind, &blocks)).await;
+        let summary = self.summary.clone();
+        let make = move || Memory::new(&parts.cluster, kind, &blocks).telling(kind, &summary, &blocks);
+        let made = tokio::task::spawn_blocking(make).await;
         self.memory = made.unwrap_or_default();
     }
 
@@ -319,6 +333,7 @@ impl Follower {
         let now = self.parts.clock.wall();
         self.desk.stands(self.kind.name, Standing::Recorded);
         self.desk.seen(self.kind.name, now);
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner).seen(now);
         self.parts.metrics.recorder_seen.get_or_create(&self.labels()).set(now.as_second());
     }
 

@@ -5,8 +5,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     io,
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,6 +16,8 @@ use crate::{
         change,
         keep::Kept,
         kinds::Kind,
+        object::Object,
+        situation::{News, Source, Summary},
         tape::{self, Picture},
     },
     model::{BlockKey, RecordedBlock},
@@ -40,6 +44,28 @@ struct Open {
     is_dirty: bool,
 }
 
+/// Whom the changes of one kind are told, besides the history.
+#[derive(Debug)]
+struct Listener {
+    kind: &'static Kind,
+    summary: Arc<Mutex<Summary>>,
+    /// Nothing was known of it, and it has not been listed to its end yet.
+    is_first: bool,
+}
+
+impl Listener {
+    fn object(&self, key: &str, fields: Map<String, Value>) -> Object {
+        Object::new(self.kind, key, fields)
+    }
+
+    fn tell(&self, object: &Object, before: Option<&Object>, is_gone: bool, now_ms: i64) {
+        let source = if self.is_first { Source::FirstList } else { Source::Seen };
+        let at = Timestamp::from_millisecond(now_ms).unwrap_or_default();
+        let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        summary.take(&News { object, before, is_gone, source, at });
+    }
+}
+
 /// One kind's.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -53,6 +79,7 @@ pub(super) struct Memory {
     last_from_ms: i64,
     whole_bytes: u64,
     log_bytes: u64,
+    listener: Option<Listener>,
 }
 
 /// What became of what was told.
@@ -94,47 +121,86 @@ impl Memory {
         self.objects.len()
     }
 
+    /// Tells a summary what is known and what changes from now on.
+    pub(super) fn telling(
+        mut self,
+        kind: &'static Kind,
+        summary: &Arc<Mutex<Summary>>,
+        blocks: &[RecordedBlock],
+    ) -> Self {
+        let is_first = blocks.is_empty();
+        let listener = Listener { kind, summary: summary.clone(), is_first };
+        let at = Timestamp::from_millisecond(self.last_ms).unwrap_or_default();
+        let tell = |key: &str, fields: Map<String, Value>| {
+            let object = listener.object(key, fields);
+            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.take(&News { object: &object, before: None, is_gone: false, source: Source::History, at });
+        };
+        match self.is_log {
+            // Of events only their number is kept here.
+            true => {
+                let mut picture = Picture::default();
+                blocks.iter().for_each(|block| picture.add(&block.body, i64::MAX));
+                picture.objects.iter().for_each(|(key, text)| tell(key, Picture::fields(text)));
+            }
+            false => self.objects.iter().for_each(|(key, text)| tell(key, Picture::fields(text))),
+        }
+        self.listener = Some(listener);
+        self
+    }
+
     /// Takes an object as it is now.
     pub(super) fn take(&mut self, kept: Kept, now_ms: i64) -> Taken {
         let known = self.objects.get(&kept.key);
         if known.is_none() && self.objects.len() >= OBJECTS_MAX {
             return Taken::NoRoom;
         }
-        let (held, said) = match (self.is_log, known) {
+        let Kept { key, fields, .. } = kept;
+        let mut before = None;
+        let said = match (self.is_log, known) {
             (true, known) => {
                 // An event that goes on is told when it has happened twice as often.
-                let (now, told) = (count(&kept.fields), known.and_then(|text| text.parse::<u64>().ok()));
+                let (now, told) = (count(&fields), known.and_then(|text| text.parse::<u64>().ok()));
                 if told.is_some_and(|told| now < told.saturating_mul(2)) {
                     return Taken::Same;
                 }
-                (now.to_string(), Value::Object(kept.fields).to_string())
+                None
             }
-            (false, None) => {
-                let text = Value::Object(kept.fields).to_string();
-                (text.clone(), text)
-            }
+            (false, None) => None,
             (false, Some(known)) => {
-                let patch = change::between(&Picture::fields(known), &kept.fields);
+                let was = Picture::fields(known);
+                let patch = change::between(&was, &fields);
                 if patch.is_empty() {
                     return Taken::Same;
                 }
-                (Value::Object(kept.fields).to_string(), Value::Object(patch).to_string())
+                before = Some(was);
+                Some(Value::Object(patch).to_string())
             }
         };
-        self.note(&kept.key, Some(&said), now_ms);
-        self.objects.insert(kept.key, held.into());
+        let count = count(&fields);
+        let fields = Value::Object(fields);
+        let whole = fields.to_string();
+        self.note(&key, Some(said.as_deref().unwrap_or(&whole)), now_ms);
+        if let (Some(listener), Value::Object(fields)) = (&self.listener, fields) {
+            let before = before.map(|fields| listener.object(&key, fields));
+            listener.tell(&listener.object(&key, fields), before.as_ref(), false, now_ms);
+        }
+        self.objects.insert(key, if self.is_log { count.to_string() } else { whole }.into());
         Taken::Changed
     }
 
     /// Takes that an object is gone. True: it was known.
     pub(super) fn gone(&mut self, key: &str, now_ms: i64) -> bool {
-        let was_known = self.objects.remove(key).is_some();
+        let Some(was) = self.objects.remove(key) else { return false };
         // The API forgets events after an hour; here they stay.
-        let is_told = was_known && !self.is_log;
-        if is_told {
-            self.note(key, None, now_ms);
+        if self.is_log {
+            return false;
         }
-        is_told
+        self.note(key, None, now_ms);
+        if let Some(listener) = &self.listener {
+            listener.tell(&listener.object(key, Picture::fields(&was)), None, true, now_ms);
+        }
+        true
     }
 
     /// Takes that there are no others than these. How many have gone.
@@ -181,6 +247,9 @@ impl Memory {
     pub(super) fn begun(&mut self) {
         if self.whole_bytes == 0 {
             self.whole_bytes = std::mem::take(&mut self.log_bytes);
+        }
+        if let Some(listener) = &mut self.listener {
+            listener.is_first = false;
         }
     }
 

@@ -48,6 +48,7 @@ async fn record(dir: &Path, server: SocketAddr, config: StorageConfig) -> Record
         store: store.clone(),
         metrics: metrics.clone(),
         clock,
+        told: tokio::sync::watch::channel(Arc::default()).0,
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(recorder::run(parts, stop.clone()));

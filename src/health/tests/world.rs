@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) entries: Vec<Entry>,
     pub(super) snapshot: ClusterSnapshot,
     pub(super) canaries: Vec<CanaryStanding>,
+    pub(super) situation: Option<Situation>,
     pub(super) own: Vec<CertificateFact>,
     pub(super) vantage_ok: bool,
 }
@@ -67,6 +68,7 @@ impl World {
             entries: Vec::new(),
             snapshot: ClusterSnapshot::default(),
             canaries: Vec::new(),
+            situation: None,
             own: vec![certificate("kubeconfig", "CN=watchdog", -days(300), days(300))],
             vantage_ok: true,
         };
@@ -344,6 +346,7 @@ impl World {
             checks: of(true),
             elsewhere: Vec::new(),
             canaries: &self.canaries,
+            situation: self.situation.as_ref(),
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,
