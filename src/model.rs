@@ -76,6 +76,10 @@ pub use restore_drill::{RestoreDrill, RestoreOutcome, RestoreStep};
 pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};
-pub use situation::Situation;
+pub use situation::{
+    AddonFact, AddonRole, BackupFact, CordonedNode, DeadWebhook, DeletedNode, Evictions, FailedPulls, FailedStarts,
+    Grown, NodeProblem, Several, Situation, StartFailure, StuckRollout, TerminatingNamespace, Vanished, WaitingClaims,
+    WaitingPods,
+};
 pub use target::{Job, KubeletVia, ProbeSpec, Target, TargetKey};
 pub use verdict::{State, Verdict, VerdictChange};

@@ -11,6 +11,7 @@ mod hosts;
 mod leaders;
 mod network;
 mod nodes;
+mod objects;
 mod registry;
 mod still_works;
 
@@ -30,6 +31,7 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(leaders::findings(p));
     all.extend(nodes::findings(p));
     all.extend(registry::findings(p));
+    all.extend(objects::findings(p));
     all.extend(components::findings(p));
     all.extend(credentials::findings(p));
     all.extend(certificates::findings(p));

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use crate::model::Job;
+use crate::model::{Job, text};
 
 /// Returns a component by the name that people use.
 pub(super) fn job(job: Job, n: usize) -> &'static str {
@@ -50,6 +50,17 @@ pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     if head.is_empty() { tail } else { format!("{head} and {tail}") }
 }
 
+/// Returns a number as people say it of what changes by the minute: exact below ten, then the step that it has passed
+/// (`more than 200`), so that a headline stays the same while it grows a little.
+pub(super) fn some(n: usize, one: &str, many: &str) -> String {
+    const STEPS: [usize; 10] = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+    match STEPS.iter().rev().find(|step| n >= **step) {
+        Some(step) if n == *step => format!("{step} {many}"),
+        Some(step) => format!("more than {step} {many}"),
+        None => text::plural(n, one, many),
+    }
+}
+
 /// Returns `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.
 pub(super) fn host(instance: &str) -> &str {
     let host = instance.rsplit_once(':').map_or(instance, |(host, _)| host);
@@ -77,6 +88,15 @@ mod tests {
         check(4, 3, "a, b, c and 1 more");
         check(4, 2, "a, b and 2 more");
         check(2, 0, "2 more");
+    }
+
+    #[test]
+    fn numbers_that_move_are_told_in_steps() {
+        for (n, expected) in
+            [(1, "1 pod"), (9, "9 pods"), (10, "10 pods"), (14, "more than 10 pods"), (201, "more than 200 pods")]
+        {
+            assert_eq!(some(n, "pod", "pods"), expected);
+        }
     }
 
     #[test]

@@ -1,11 +1,30 @@
 //! What a cluster's objects amount to now, kept up object by object: of thirty thousand pods none is read again because one has
 //! changed. Pure; the recorder tells every change once.
 //!
-//! Each subject has its file. Invariants: nothing here grows without bound but by the number of objects that the recorder holds,
-//! and what an object needs here is small beside its kept fields.
+//! Each subject has its file. Invariants: what an object needs here is small beside its kept fields, and what happened is kept
+//! for minutes, so many at the most; of kinds that were not listed to their end in this run nothing is said.
 
-use jiff::Timestamp;
+mod addons;
+mod backups;
+mod bursts;
+mod claims;
+mod counts;
+mod endpoints;
+mod namespaces;
+mod nodes;
+mod pods;
+mod starts;
+mod webhooks;
+mod workloads;
 
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::{
+    addons::Addons, backups::Backups, bursts::Bursts, claims::Claims, counts::Counts, endpoints::Endpoints,
+    namespaces::Namespaces, nodes::Nodes, pods::Pods, starts::Starts, webhooks::Webhooks, workloads::Workloads,
+};
 use super::object::Object;
 use crate::model::Situation;
 
@@ -35,16 +54,79 @@ pub struct News<'a> {
     pub at: Timestamp,
 }
 
+impl News<'_> {
+    fn is(&self, resource: &str) -> bool {
+        self.object.resource == resource
+    }
+
+    /// Whether it is new, as far as is known here.
+    fn is_new(&self) -> bool {
+        self.before.is_none() && !self.is_gone
+    }
+
+    fn key(&self) -> String {
+        self.object.key()
+    }
+}
+
+/// Which kinds are known whole, and when it is.
+#[derive(Clone, Copy, Debug)]
+struct Moment<'a> {
+    now: Timestamp,
+    listed: &'a BTreeSet<&'static str>,
+}
+
+impl Moment<'_> {
+    /// Whether these were listed to their end in this run.
+    fn knows(&self, kinds: &[&str]) -> bool {
+        kinds.iter().all(|kind| self.listed.contains(kind))
+    }
+
+    /// Whether something was at least so long ago.
+    fn is_past(&self, at: Timestamp, by: SignedDuration) -> bool {
+        self.now.duration_since(at) >= by
+    }
+}
+
 /// What is kept of all objects of one cluster.
 #[derive(Debug, Default)]
 pub struct Summary {
     as_of: Option<Timestamp>,
+    listed: BTreeSet<&'static str>,
+    endpoints: Endpoints,
+    webhooks: Webhooks,
+    pods: Pods,
+    workloads: Workloads,
+    addons: Addons,
+    bursts: Bursts,
+    nodes: Nodes,
+    namespaces: Namespaces,
+    claims: Claims,
+    starts: Starts,
+    counts: Counts,
+    backups: Backups,
 }
 
 impl Summary {
     /// Takes news of an object.
     pub fn take(&mut self, news: &News<'_>) {
-        let _ = news;
+        self.endpoints.take(news);
+        self.webhooks.take(news);
+        self.pods.take(news);
+        self.workloads.take(news);
+        self.addons.take(news);
+        self.bursts.take(news);
+        self.nodes.take(news);
+        self.namespaces.take(news);
+        self.claims.take(news);
+        self.starts.take(news);
+        self.counts.take(news);
+        self.backups.take(news);
+    }
+
+    /// Takes that all objects of a kind were listed.
+    pub fn listed(&mut self, resource: &'static str) {
+        self.listed.insert(resource);
     }
 
     /// Takes that the API has told something, be it that nothing has changed.
@@ -53,7 +135,45 @@ impl Summary {
     }
 
     /// Returns what it all amounts to.
-    pub fn situation(&mut self, _now: Timestamp) -> Situation {
-        Situation { as_of: self.as_of }
+    pub fn situation(&mut self, now: Timestamp) -> Situation {
+        let mut situation = Situation { as_of: self.as_of, ..Situation::default() };
+        // Nothing passes here while the API tells nothing.
+        let Some(as_of) = self.as_of else { return situation };
+        let moment = Moment { now: now.min(as_of), listed: &self.listed };
+        self.webhooks.fill(&moment, &self.endpoints, &mut situation);
+        self.pods.fill(&moment, &self.workloads, &mut situation);
+        self.workloads.fill(&moment, &mut situation);
+        self.bursts.fill(&moment, &self.nodes, &mut situation);
+        self.addons.fill(&moment, &self.endpoints, &self.bursts, &mut situation);
+        self.nodes.fill(&moment, &self.pods, &mut situation);
+        self.namespaces.fill(&moment, &mut situation);
+        self.claims.fill(&moment, &mut situation);
+        self.starts.fill(&moment, &mut situation);
+        self.counts.fill(&moment, &mut situation);
+        self.backups.fill(&moment, &mut situation);
+        situation
     }
 }
+
+/// The names of two things joined, once each.
+fn pair(a: &str, b: &str) -> String {
+    format!("{a}/{b}")
+}
+
+/// The workload of a pod: its controller, or that one's by the name that Deployments give to their ReplicaSets. `None`: a pod of
+/// its own, or a node's.
+fn workload_of(pod: &Object) -> Option<(String, String)> {
+    let (kind, name) = pod.owner()?;
+    match kind {
+        "Node" => None,
+        "ReplicaSet" => {
+            // `api-5d8f7b9c6`: Deployment, a dash, a hash.
+            let name = name.rsplit_once('-').map_or(name, |(deployment, _)| deployment);
+            Some(("Deployment".to_owned(), pair(&pod.namespace, name)))
+        }
+        kind => Some((kind.to_owned(), pair(&pod.namespace, name))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

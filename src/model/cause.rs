@@ -177,6 +177,22 @@ table! {
     ApiServerUnhealthy: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// Something else answers in front of API servers: nothing is known of what is behind it.
     ApiServerHidden: Cause { family: Some(Family::ApiServer), ..ROOT };
+    /// Nothing answers for names inside the cluster.
+    ClusterDnsDown: ROOT;
+    /// A webhook that must be asked does not answer: what it is asked about is refused.
+    WebhookFailing: Cause { apart: true, ..ROOT };
+    /// The scheduler looks at no pod, whatever its lease says.
+    SchedulerStuck: Cause { apart: true, ..ROOT };
+    /// What was changed is not looked at by any controller, whatever their lease says.
+    ControllersStuck: ROOT;
+    /// The pods' network, the service proxy or the ingress has no ready pod.
+    AddonDown: Cause { apart: true, ..ROOT };
+    /// Node objects were deleted though the nodes were well and nobody had drained them.
+    NodeDeleted: ROOT;
+    /// Many namespaces or workloads were deleted within minutes.
+    ObjectsDeleted: ROOT;
+    /// Images of several workloads can't be pulled from one registry.
+    RegistryFailing: Cause { apart: true, ..ROOT };
     /// The kubelet is down while its node presumably still runs containers.
     KubeletDown: Cause { of_nodes: true, ..ROOT };
     /// The kubelet answers, the API server calls the node NotReady.
@@ -195,6 +211,28 @@ table! {
     CanaryFailing: Cause { apart: true, ..ROOT };
     /// The kubelet can't be reached from here, yet its lease is fresh.
     KubeletUnreachable: Cause { of_nodes: true, ..ROOT };
+    /// Many pods were driven from their nodes within minutes.
+    PodsEvicted: Cause { apart: true, ..ROOT };
+    /// Many containers were killed for want of memory within minutes.
+    MemoryKills: ROOT;
+    /// A program on the node reports a lasting fault of it.
+    NodeProblem: Cause { apart: true, ..ROOT };
+    /// Part of the DNS, the pods' network, the service proxy or the ingress is not ready.
+    AddonDegraded: Cause { apart: true, ..ROOT };
+    /// Pods that have a node can't be started: no addresses, no sandbox, no volume, no quota.
+    PodsNotStarting: Cause { apart: true, ..ROOT };
+    /// Claims get no volume.
+    VolumesWaiting: Cause { apart: true, ..ROOT };
+    /// New pods of a workload don't start.
+    RolloutFailing: Cause { apart: true, ..ROOT };
+    /// A node has been cordoned for long.
+    NodeCordoned: Cause { apart: true, ..ROOT };
+    /// Pods wait for a node.
+    PodsUnschedulable: ROOT;
+    /// CronJobs are not started when their time has come.
+    CronJobsLate: ROOT;
+    /// Namespaces are being deleted and don't go.
+    NamespacesTerminating: ROOT;
     /// Our credentials are refused.
     CredentialsRefused: ROOT;
     /// A certificate can't be trusted (wrong CA or name).
@@ -211,6 +249,10 @@ table! {
     StoreFailing: ALONE;
     /// Many new workers within minutes.
     WorkersAdded: ALONE;
+    /// Far more objects of a kind than an hour ago.
+    ObjectsGrowing: ALONE;
+    /// A backup was not made in time, failed, or shrank.
+    BackupFailing: ALONE;
     /// Certificate requests on which nobody decides.
     CertificateRequestsPending: ALONE;
     /// A configured cluster can't be watched at all: its kubeconfig can't be used.

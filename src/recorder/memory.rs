@@ -250,6 +250,7 @@ impl Memory {
         }
         if let Some(listener) = &mut self.listener {
             listener.is_first = false;
+            listener.summary.lock().unwrap_or_else(PoisonError::into_inner).listed(listener.kind.name);
         }
     }
 

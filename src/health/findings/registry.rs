@@ -97,7 +97,7 @@ fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
 }
 
 /// What explains that a service inside has no pods that answer: etcd or the API servers, or nodes that were lost before.
-fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
+pub(super) fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
     let lost = |kind| matches!(kind, Kind::Lost | Kind::Mute | Kind::NoRuntime | Kind::NoNetwork);
     let node = p.troubles.iter().find(|(_, t)| lost(t.kind) && follows(since, t.since));
     let alert =

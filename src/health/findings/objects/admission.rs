@@ -1,0 +1,53 @@
+//! Webhooks that must be asked and can't be.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Objects;
+use crate::model::{AlertName, DeadWebhook, Finding, Severity, text};
+
+/// One that is replaced has nothing ready behind it for a moment.
+const MOMENT: Duration = Duration::from_secs(15);
+/// One whose only pod is moved to another node is away for as long.
+const MOVED_WITHIN: Duration = Duration::from_secs(60);
+/// So many webhooks of one service are told of.
+const NAMED: usize = 5;
+
+pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
+    let mut by_service: BTreeMap<&str, Vec<&DeadWebhook>> = BTreeMap::new();
+    for hook in o.situation.webhooks.iter().filter(|hook| o.lasts(hook.since, MOMENT)) {
+        by_service.entry(&hook.service).or_default().push(hook);
+    }
+    by_service.into_iter().filter_map(|(service, hooks)| finding(o, service, &hooks)).collect()
+}
+
+fn finding(o: &Objects<'_>, service: &str, hooks: &[&DeadWebhook]) -> Option<Finding> {
+    let first = hooks.iter().find(|hook| hook.is_broad).or(hooks.first())?;
+    let headline = format!(
+        "{} fails: webhook {} does not answer, since nothing is ready behind {service}; reads and running pods are well",
+        first.asked, first.name
+    );
+    let severity =
+        if first.is_broad && o.lasts(first.since, MOVED_WITHIN) { Severity::Critical } else { Severity::Warning };
+    let mut finding = o.finding((AlertName::WebhookFailing, service), severity, headline, first.since);
+    finding.caused_by = o.lost_before(first.since);
+    finding.labels.insert("service".into(), service.to_owned());
+    finding.labels.insert("webhook".into(), first.name.clone());
+    let line = |hook: &&&DeadWebhook| {
+        let DeadWebhook { kind, configuration, name, asked, .. } = hook;
+        format!("{kind} {configuration}: {name} must be asked about {asked} (failurePolicy Fail)")
+    };
+    finding.evidence = hooks.iter().take(NAMED).map(|hook| line(&hook)).collect();
+    finding.evidence.push(format!("no endpoint of {service} has been ready since {}", text::moment(first.since)));
+    finding.consequences.push(match first.is_broad {
+        true => "no pod is created, so that nothing that ends or is moved comes back".into(),
+        false => "controllers and people can't change what it is asked about".into(),
+    });
+    let (namespace, _) = service.split_once('/').unwrap_or(("", service));
+    let resource = first.kind.to_lowercase();
+    finding.first_step = format!(
+        "`kubectl -n {namespace} get pods`: bring them back. If the webhook keeps its own pods from starting: \
+         `kubectl delete {resource} {}` (its controller makes it anew)",
+        first.configuration
+    );
+    Some(finding)
+}

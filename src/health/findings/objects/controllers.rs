@@ -1,0 +1,108 @@
+//! Schedulers and controllers that work no more, though their leases may be fresh.
+
+use std::time::Duration;
+
+use super::{Objects, named};
+use crate::{
+    health::phrases,
+    model::{AlertName, Finding, Job, Severity, WaitingPods, text},
+};
+
+/// A scheduler looks at a pod within a second; after an election it takes half a minute.
+const UNSEEN_FOR: Duration = Duration::from_secs(30);
+/// Longer than any election.
+const SURELY: Duration = Duration::from_secs(60);
+/// The scheduler of pods that name none.
+const DEFAULT: &str = "default-scheduler";
+
+pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
+    let mut all: Vec<Finding> = o.situation.unseen_pods.iter().filter_map(|pods| scheduler(o, pods)).collect();
+    let controllers = controllers(o);
+    all.extend(cron_jobs(o, controllers.is_some()));
+    all.extend(controllers);
+    all
+}
+
+fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
+    let WaitingPods { why: name, pods } = waiting;
+    if !o.lasts(pods.since, UNSEEN_FOR) {
+        return None;
+    }
+    let (severity, whose, subject) = match name == DEFAULT {
+        true if o.lasts(pods.since, SURELY) => (Severity::Critical, "the scheduler", ""),
+        true => (Severity::Warning, "the scheduler", ""),
+        // It may not be there yet.
+        false => (Severity::Warning, name.as_str(), name.as_str()),
+    };
+    let headline = format!(
+        "{whose} has placed nothing since {}: {} wait that it has not looked at",
+        text::moment(pods.since),
+        phrases::some(pods.count, "pod", "pods")
+    );
+    let mut finding = o.finding((AlertName::SchedulerStuck, subject), severity, headline, pods.since);
+    let leaderless = o.without_leader(Job::KubeScheduler).filter(|_| name == DEFAULT);
+    finding.caused_by = leaderless.or(finding.caused_by);
+    finding.labels.insert("job".into(), Job::KubeScheduler.to_string());
+    finding.evidence.push(format!("without a word of {name}: {}", named(pods)));
+    if let Some(lead) = o.p.leads.iter().find(|lead| lead.job == Job::KubeScheduler && lead.surely_leads) {
+        let holder = lead.holder().unwrap_or("somebody");
+        finding.evidence.push(format!("its lease is renewed by {holder} all the same"));
+    }
+    finding.consequences.push("what is new, moved or restarted elsewhere does not run; what runs goes on".into());
+    finding.first_step = match name == DEFAULT {
+        true => "on the leader's host: `crictl logs $(crictl ps -q --name kube-scheduler)`; restart it there: \
+                 `crictl stop $(crictl ps -q --name kube-scheduler)`, and another one takes over"
+            .into(),
+        false => format!("`kubectl get pods -A | grep {name}`: is the scheduler {name} there at all?"),
+    };
+    Some(finding)
+}
+
+fn controllers(o: &Objects<'_>) -> Option<Finding> {
+    let unread = o.situation.unreconciled.as_ref()?;
+    let severity = if o.lasts(unread.since, SURELY * 2) { Severity::Critical } else { Severity::Warning };
+    let headline = format!(
+        "nothing is reconciled since {}: {} changed, and no controller has looked",
+        text::moment(unread.since),
+        match unread.count {
+            1 => format!("{} was", named(unread)),
+            n => format!("{} were", phrases::some(n, "workload", "workloads")),
+        }
+    );
+    let mut finding = o.finding((AlertName::ControllersStuck, ""), severity, headline, unread.since);
+    finding.caused_by = o.without_leader(Job::KubeControllerManager).or(finding.caused_by);
+    finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
+    finding.evidence.push(format!("observedGeneration is behind: {}", named(unread)));
+    if let Some(late) = &o.situation.late_cron_jobs {
+        finding.evidence.push(format!("CronJobs that were not started: {}", named(late)));
+    }
+    finding
+        .consequences
+        .push("rollouts stand still, pods that end are not replaced, lost nodes are not emptied".into());
+    finding.first_step = "on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart \
+                          it there, and another one takes over"
+        .into();
+    Some(finding)
+}
+
+fn cron_jobs(o: &Objects<'_>, is_explained: bool) -> Option<Finding> {
+    let late = o.situation.late_cron_jobs.as_ref()?;
+    let headline = format!(
+        "{} not started when the time had come: {}",
+        match late.count {
+            1 => "a CronJob was".to_owned(),
+            n => format!("{} were", phrases::some(n, "CronJob", "CronJobs")),
+        },
+        named(late)
+    );
+    let mut finding = o.finding((AlertName::CronJobsLate, ""), Severity::Warning, headline, late.since);
+    finding.caused_by = match is_explained {
+        true => Some(o.key(AlertName::ControllersStuck, "")),
+        false => o.without_leader(Job::KubeControllerManager).or(finding.caused_by),
+    };
+    finding.evidence.push(format!("the first was due at {}", text::moment(late.since)));
+    finding.first_step = "`kubectl describe cronjob NAME`: its events tell why (too many missed starts, a quota, a \
+                          webhook); and the controller-manager's log"
+        .into();
+    Some(finding)
+}

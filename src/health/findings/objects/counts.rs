@@ -1,0 +1,60 @@
+//! Many objects that were deleted at once, and kinds that grow without end.
+
+use super::{Objects, named};
+use crate::{
+    health::phrases,
+    model::{AlertName, Finding, Grown, Severity, Vanished, text},
+};
+
+/// So many namespaces that are deleted at once …
+const NAMESPACES_MIN: usize = 5;
+/// … or objects of another kind …
+const OBJECTS_MIN: usize = 10;
+/// … and so many in a hundred of all are no daily work.
+const SHARE: usize = 25;
+/// A kind has grown when there are so many times as many …
+const TIMES: usize = 2;
+/// … and so many more than in the hour before: a big deployment is none.
+const MORE: usize = 3_000;
+
+pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
+    let is_many = |v: &&Vanished| {
+        let least = if v.resource == "namespaces" { NAMESPACES_MIN } else { OBJECTS_MIN };
+        v.gone.count >= least && v.gone.count * 100 >= v.of * SHARE
+    };
+    let vanished: Vec<&Vanished> = o.situation.vanished.iter().filter(is_many).collect();
+    let has_grown = |g: &&Grown| g.to >= g.from * TIMES && g.to - g.from >= MORE;
+    let grown = o.situation.grown.iter().filter(has_grown).map(|g| growing(o, g));
+    deleted(o, &vanished).into_iter().chain(grown).collect()
+}
+
+fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
+    let since = all.iter().map(|v| v.gone.since).min()?;
+    let parts: Vec<String> = all.iter().map(|v| format!("{} of {} {}", v.gone.count, v.of, v.resource)).collect();
+    let headline = format!("{} were deleted within minutes", phrases::list(&parts, parts.len()));
+    let mut finding = o.finding((AlertName::ObjectsDeleted, ""), Severity::Critical, headline, since);
+    finding.evidence = all
+        .iter()
+        .map(|v| format!("{}: {} (the last at {})", v.resource, named(&v.gone), text::moment(v.until)))
+        .collect();
+    finding.consequences.push("what they ran is stopped; volumes whose claims are gone may be deleted, too".into());
+    finding.first_step =
+        "stop whoever deletes: a pipeline, a GitOps tool with an empty source, a script; the audit log names it. \
+                          What was there: `dogwatch state CLUSTER export --at 30m-ago`"
+            .into();
+    Some(finding)
+}
+
+fn growing(o: &Objects<'_>, g: &Grown) -> Finding {
+    let Grown { resource, from, to, since, namespace } = g;
+    let place = if namespace.is_empty() { String::new() } else { format!(", most in namespace {namespace}") };
+    let headline = format!("the number of {resource} runs away{place}: there were {from} an hour ago");
+    let mut finding = o.finding((AlertName::ObjectsGrowing, resource), Severity::Warning, headline, *since);
+    finding.labels.insert("resource".into(), (*resource).to_owned());
+    finding.evidence.push(format!("{from} at {}, {to} now", text::moment(*since)));
+    finding.consequences.push("etcd fills, and API servers and controllers slow down".into());
+    finding.first_step = format!(
+        "`kubectl -n {namespace} get {resource} --sort-by=.metadata.creationTimestamp | tail`: who makes them?"
+    );
+    finding
+}

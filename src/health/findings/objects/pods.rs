@@ -1,0 +1,229 @@
+//! Pods that find no node, whose images can't be pulled, that don't start, or that were driven away.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Objects, named};
+use crate::{
+    health::{phrases, time::follows},
+    model::{AlertName, Evictions, FailedPulls, Finding, Severity, StuckRollout, WaitingPods, text},
+};
+
+/// An autoscaler brings a new node within this.
+const UNPLACED_FOR: Duration = Duration::from_secs(600);
+/// A registry that hiccups is asked again by then.
+const UNPULLED_FOR: Duration = Duration::from_secs(30);
+/// A container that waits for another one ends and begins again for a while.
+const CRASHING_FOR: Duration = Duration::from_secs(180);
+/// So many workloads without an image accuse the registry.
+const OF_A_REGISTRY: usize = 2;
+/// So many workloads are told one by one.
+const APART_MAX: usize = 3;
+/// So many evictions are a burst …
+const BURST: usize = 10;
+/// … and so many wake somebody.
+const GREAT_BURST: usize = 50;
+/// So many are named.
+const NAMED: usize = 3;
+
+/// Adds them to those that may explain them.
+pub(super) fn findings(o: &Objects<'_>, all: &mut Vec<Finding>) {
+    let s = o.situation;
+    all.extend(s.evictions.iter().filter(|e| e.pods.count >= BURST).map(|e| evicted(o, e)));
+    all.extend(s.memory_kills.iter().filter(|e| e.pods.count >= BURST).map(|e| killed(o, e)));
+    all.extend(s.pulls.iter().filter_map(|pulls| registry(o, pulls)));
+    rollouts(o, all);
+    let unplaced = unplaced(o, all);
+    all.extend(unplaced);
+}
+
+/// `most on w3 (120) and w4 (80)`.
+fn most(of: &[(String, usize)]) -> String {
+    phrases::list(&of.iter().take(NAMED).map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>(), NAMED)
+}
+
+fn where_most(e: &Evictions) -> String {
+    match e.nodes.as_slice() {
+        [] => String::new(),
+        [(node, _)] => format!(" on {node}"),
+        [(node, _), ..] => format!(", most on {node}"),
+    }
+}
+
+fn evicted(o: &Objects<'_>, e: &Evictions) -> Finding {
+    let count = phrases::some(e.pods.count, "pod", "pods");
+    let headline = format!("{count} were evicted within minutes{}: {}", where_most(e), e.why);
+    let severity = if e.pods.count >= GREAT_BURST { Severity::Critical } else { Severity::Warning };
+    let mut finding = o.finding((AlertName::PodsEvicted, &e.why), severity, headline, e.pods.since);
+    finding.caused_by = o.lost_before(e.pods.since);
+    if let [(node, _)] = e.nodes.as_slice() {
+        finding.labels.insert("node".into(), node.clone());
+    }
+    finding.evidence = burst(e);
+    finding
+        .consequences
+        .push("what was evicted is started elsewhere, as far as there is room; its local data is gone".into());
+    finding.first_step = match e.nodes.first() {
+        Some((node, _)) => {
+            format!("`kubectl describe node {node}`: pressure, and what uses it; ssh {node}: `df -h`, `free -m`")
+        }
+        None => "`kubectl get events -A --field-selector reason=Evicted`".into(),
+    };
+    finding
+}
+
+fn killed(o: &Objects<'_>, e: &Evictions) -> Finding {
+    let count = phrases::some(e.pods.count, "container", "containers");
+    let whose = match e.workloads.first() {
+        Some((workload, n)) if *n * 2 > e.pods.count => format!(", most of {workload}"),
+        _ => where_most(e),
+    };
+    let headline = format!("{count} were killed for want of memory within minutes{whose}");
+    let mut finding = o.finding((AlertName::MemoryKills, ""), Severity::Warning, headline, e.pods.since);
+    finding.evidence = burst(e);
+    finding.first_step =
+        "what grew: its limit, or what it is asked to do? `kubectl top pods -A --sort-by=memory`".into();
+    finding
+}
+
+fn burst(e: &Evictions) -> Vec<String> {
+    let mut lines =
+        vec![format!("{} between {} and {}", e.pods.count, text::moment(e.pods.since), text::moment(e.until))];
+    if !e.nodes.is_empty() {
+        lines.push(format!("by node: {}", most(&e.nodes)));
+    }
+    if !e.workloads.is_empty() {
+        lines.push(format!("by workload: {}", most(&e.workloads)));
+    }
+    lines.push(format!("among them: {}", named(&e.pods)));
+    lines
+}
+
+fn registry(o: &Objects<'_>, pulls: &FailedPulls) -> Option<Finding> {
+    let FailedPulls { registry, pods, nodes, workloads } = pulls;
+    if *workloads < OF_A_REGISTRY || !o.lasts(pods.since, UNPULLED_FOR) {
+        return None;
+    }
+    let headline = format!("images can't be pulled from {registry}: what restarts now does not come back");
+    let mut finding = o.finding((AlertName::RegistryFailing, registry), Severity::Critical, headline, pods.since);
+    finding.labels.insert("registry".into(), registry.clone());
+    let (workloads, nodes) = (text::plural(*workloads, "workload", "workloads"), text::plural(*nodes, "node", "nodes"));
+    finding.evidence.push(format!(
+        "{} of {workloads} on {nodes} wait: {}",
+        text::plural(pods.count, "pod", "pods"),
+        named(pods)
+    ));
+    finding.consequences.push("what runs goes on; what is new, moved or restarted waits for its image".into());
+    finding.first_step = format!(
+        "does {registry} answer, and does it take the pull secret? On a node: `crictl pull IMAGE`; don't drain or restart \
+         anything meanwhile"
+    );
+    Some(finding)
+}
+
+fn rollouts(o: &Objects<'_>, all: &mut Vec<Finding>) {
+    let lasts = |r: &&StuckRollout| {
+        let is_pull = is_pull(r);
+        o.lasts(r.since, if is_pull { UNPULLED_FOR } else { CRASHING_FOR })
+    };
+    let stuck: Vec<&StuckRollout> = o.situation.rollouts.iter().filter(lasts).collect();
+    // Those that nothing explains yet are one, where they are many.
+    let explained = |r: &StuckRollout| {
+        let by = all.iter().find(|f| match f.key.alert {
+            AlertName::RegistryFailing => is_pull(r) && f.key.subject == r.registry,
+            AlertName::ClusterDnsDown | AlertName::AddonDown | AlertName::AddonDegraded => {
+                f.labels.get("workload") == Some(&r.key)
+                    || follows(r.since, f.since) && f.key.alert != AlertName::AddonDegraded
+            }
+            _ => false,
+        });
+        by.map(|f| f.key.clone())
+    };
+    let mut found: Vec<Finding> = Vec::new();
+    let mut open = 0;
+    for rollout in &stuck {
+        let mut finding = rollout_finding(o, rollout);
+        finding.caused_by = explained(rollout).or_else(|| o.lost_before(rollout.since));
+        open += usize::from(finding.caused_by.is_none());
+        found.push(finding);
+    }
+    if open > APART_MAX {
+        let whole = together(o, &stuck);
+        for f in found.iter_mut().filter(|f| f.caused_by.is_none()) {
+            f.caused_by = Some(whole.key.clone());
+        }
+        all.push(whole);
+    }
+    all.extend(found);
+}
+
+fn is_pull(r: &StuckRollout) -> bool {
+    r.reason.contains("Image")
+}
+
+fn rollout_finding(o: &Objects<'_>, r: &StuckRollout) -> Finding {
+    let why = match is_pull(r) {
+        true => format!("image {} can't be pulled", r.image),
+        false => format!("{} ends or fails again and again ({})", r.image, r.reason),
+    };
+    let rest = match (r.ready, r.wanted) {
+        (_, 0) => String::new(),
+        (0, _) => "; none is ready".into(),
+        (ready, wanted) => format!("; {ready} of {wanted} are ready"),
+    };
+    let headline = format!("new pods of {} {} don't start: {why}{rest}", r.kind, r.key);
+    let mut finding = o.finding((AlertName::RolloutFailing, &r.key), Severity::Warning, headline, r.since);
+    let (namespace, name) = r.key.split_once('/').unwrap_or(("", &r.key));
+    finding.labels.insert("namespace".into(), namespace.to_owned());
+    finding.labels.insert("workload".into(), r.key.clone());
+    finding.evidence.push(format!(
+        "{} since {}: {}",
+        text::plural(r.waiting, "pod waits", "pods wait"),
+        text::moment(r.since),
+        r.reason
+    ));
+    if r.ready > 0 {
+        finding.consequences.push("what ran before goes on; the new form does not arrive".into());
+    }
+    let lower = r.kind.to_lowercase();
+    finding.first_step = format!(
+        "`kubectl -n {namespace} describe {lower} {name}` and its pods; back to what ran: `kubectl -n {namespace} rollout undo {lower}/{name}`"
+    );
+    finding
+}
+
+fn together(o: &Objects<'_>, stuck: &[&StuckRollout]) -> Finding {
+    let names: Vec<String> = stuck.iter().map(|r| r.key.clone()).collect();
+    let reasons: BTreeSet<&str> = stuck.iter().map(|r| r.reason.as_str()).collect();
+    let reasons: Vec<&str> = reasons.into_iter().collect();
+    let count = phrases::some(stuck.len(), "workload", "workloads");
+    let headline = format!("new pods of {count} don't start: {}", phrases::list(&names, NAMED));
+    let since = stuck.iter().map(|r| r.since).min().unwrap_or(o.at);
+    let mut finding = o.finding((AlertName::RolloutFailing, ""), Severity::Warning, headline, since);
+    finding.evidence.push(format!("their containers wait for: {}", phrases::list(&reasons, reasons.len())));
+    finding.first_step =
+        "what do they share: an image, a node, a registry, a secret? `kubectl get pods -A | grep -v Running`".into();
+    finding
+}
+
+fn unplaced(o: &Objects<'_>, all: &[Finding]) -> Option<Finding> {
+    let waiting: Vec<&WaitingPods> =
+        o.situation.unplaced_pods.iter().filter(|w| o.lasts(w.pods.since, UNPLACED_FOR)).collect();
+    let most = waiting.first()?;
+    let (count, since) = waiting.iter().fold((0, o.at), |(n, at), w| (n + w.pods.count, at.min(w.pods.since)));
+    let verb = if count == 1 { "waits" } else { "wait" };
+    let headline = format!("{} {verb} for a node: {}", phrases::some(count, "pod", "pods"), most.why);
+    let mut finding = o.finding((AlertName::PodsUnschedulable, ""), Severity::Warning, headline, since);
+    let explains = |f: &&Finding| {
+        matches!(f.key.alert, AlertName::PodsEvicted | AlertName::NodeCordoned | AlertName::NodeDeleted)
+            && follows(since, f.since)
+    };
+    let by = all.iter().find(explains).map(|f| f.key.clone());
+    finding.caused_by = o.lost_before(since).or(by);
+    finding.evidence =
+        waiting.iter().map(|w| format!("{} since {}: {}", w.why, text::moment(w.pods.since), named(&w.pods))).collect();
+    finding.first_step =
+        "`kubectl describe pod NAME` (its last event); room on nodes: `kubectl describe nodes | grep -A8 Allocated`; \
+                          does the autoscaler add one?"
+            .into();
+    Some(finding)
+}
