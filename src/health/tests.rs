@@ -15,6 +15,7 @@ mod etcd;
 mod explained;
 mod lists;
 mod nodes;
+mod objects;
 mod own;
 mod returns;
 mod witness;
