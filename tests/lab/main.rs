@@ -18,6 +18,7 @@ mod etcd;
 mod exposition;
 mod first_hour;
 mod nodes;
+mod objects;
 mod outage;
 mod own;
 mod paths;

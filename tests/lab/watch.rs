@@ -56,6 +56,8 @@ pub enum Setup<'a> {
     Delivered(&'a Path),
     /// The same, with this kubeconfig and this rule file instead of the built-in rules.
     Ruled(&'a Path, &'a Path),
+    /// As the first, with the flight recorder.
+    Recording(&'a Path),
     /// As the first, with this `canary:`.
     Canary(&'a Path, &'a str),
     /// By `$KUBECONFIG` and nothing else.
@@ -94,12 +96,13 @@ impl<'a> Watch<'a> {
         let sink = Sink::start(lab, dir.path());
         let kubeconfig = match &setup {
             Setup::Configured(kubeconfig)
+            | Setup::Recording(kubeconfig)
             | Setup::Delivered(kubeconfig)
             | Setup::Ruled(kubeconfig, _)
             | Setup::Canary(kubeconfig, _) => {
                 let mut text = configuration(lab, kubeconfig, &sink);
                 // Two clusters and two unoptimised watchdogs on two processors: who needs no recorder leaves it out.
-                if !matches!(setup, Setup::Delivered(_)) {
+                if !matches!(setup, Setup::Delivered(_) | Setup::Recording(_)) {
                     text = text.replace("    scrape:", "    recorder: {enabled: false}\n    scrape:");
                 }
                 match &setup {
@@ -108,7 +111,7 @@ impl<'a> Watch<'a> {
                         text = text.replace("    scrape:", &format!("    canary: {canary}\n    scrape:"));
                         text += "tell_warnings_after: 0s\n";
                     }
-                    Setup::Configured(_) => text += "tell_warnings_after: 0s\n",
+                    Setup::Configured(_) | Setup::Recording(_) => text += "tell_warnings_after: 0s\n",
                     Setup::Delivered(_) | Setup::Zero(_) => {}
                 }
                 fs::write(dir.path().join("dogwatch.yml"), text).unwrap();
