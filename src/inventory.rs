@@ -10,6 +10,7 @@ pub mod object;
 pub mod places;
 mod prose;
 pub mod situation;
+pub mod state_metrics;
 pub mod tables;
 pub mod tape;
 mod tree;

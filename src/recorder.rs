@@ -30,7 +30,7 @@ use self::{desk::Desk, follow::Follower};
 use crate::{
     clock::Clock,
     dial::Dialer,
-    inventory::{kinds::KINDS, situation::Summary},
+    inventory::{kinds::KINDS, situation::Summary, state_metrics::StateMetrics},
     model::Situation,
     store::Store,
     telemetry::Metrics,
@@ -41,6 +41,8 @@ const WRITE_EVERY: Duration = Duration::from_secs(3);
 /// When each kind was last seen is written this often, where nothing else is.
 const SEEN_EVERY: Duration = Duration::from_secs(15);
 
+/// The series of objects are written this often: kube-state-metrics is scraped as often.
+const SERIES_EVERY: Duration = Duration::from_secs(30);
 /// What all objects amount to is told this often: 30,000 pods are looked through in some milliseconds.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -58,14 +60,16 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Clock,
+    /// Series of objects, as kube-state-metrics has them, where they are wanted.
+    pub state_metrics: Option<StateMetrics>,
     /// Takes what all objects amount to, each time that this is something else.
     pub told: watch::Sender<Arc<Situation>>,
 }
 
 /// Records until told to stop.
-pub async fn run(parts: Parts, stop: CancellationToken) {
+pub async fn run(mut parts: Parts, stop: CancellationToken) {
+    let summary = Arc::new(Mutex::new(Summary::default().with_metrics(parts.state_metrics.take())));
     let (parts, desk) = (Arc::new(parts), Arc::new(Desk::default()));
-    let summary = Arc::new(Mutex::new(Summary::default()));
     let lists = Arc::new(Semaphore::new(1));
     let mut followers = JoinSet::new();
     for kind in KINDS.iter() {
@@ -83,6 +87,8 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tell = interval(TELL_EVERY);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut series = interval(SERIES_EVERY);
+    series.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen_at = Instant::now();
     loop {
         tokio::select! {
@@ -99,6 +105,10 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
                 });
                 continue;
             }
+            _ = series.tick() => {
+                append_series(&parts, &summary);
+                continue;
+            }
             _ = tick.tick() => {}
         }
         let is_time = seen_at.elapsed() >= SEEN_EVERY;
@@ -110,6 +120,21 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     }
     while followers.join_next().await.is_some() {}
     write(&parts, &desk, true);
+    let now = parts.clock.wall();
+    if let Some(metrics) = summary.lock().unwrap_or_else(PoisonError::into_inner).metrics(now) {
+        parts.store.append(&metrics.end(now));
+    }
+}
+
+/// Writes the series of objects, where they are wanted.
+fn append_series(parts: &Parts, summary: &Mutex<Summary>) {
+    let now = parts.clock.wall();
+    let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(metrics) = summary.metrics(now) else { return };
+    (0..metrics.left_out()).for_each(|_| parts.metrics.drop_at("state_metrics"));
+    let samples = metrics.samples(now);
+    drop(summary);
+    parts.store.append(&samples);
 }
 
 fn write(parts: &Parts, desk: &Desk, all: bool) {

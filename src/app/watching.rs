@@ -20,6 +20,7 @@ use crate::{
     dial::Dialer,
     discover::config::{CanaryConfig, ClusterConfig},
     ingest::{self, ClusterNews, Ingest, cluster::Cluster},
+    inventory::state_metrics::StateMetrics,
     model::{
         CHECKS, ClusterSnapshot, Diagnosis, EtcdMember, Failure, Job, Live, Observation, ProbeSpec, Reason, State,
         Target,
@@ -54,7 +55,8 @@ struct Watched {
     setup: watch::Sender<Setup>,
     scraping: Option<watch::Sender<scrape::Settings>>,
     canary: Option<watch::Sender<CanaryConfig>>,
-    recorder: Option<DropGuard>,
+    /// With whether it makes series of the objects.
+    recorder: Option<(DropGuard, bool)>,
 }
 
 /// Where what is found goes.
@@ -274,13 +276,13 @@ impl Watching {
 
     /// Records those clusters that do not ask for the contrary.
     fn record(&mut self, config: &Config, ground: &mut Ground) {
-        let is_on = |name: &str| config.clusters.iter().any(|c| c.name == name && c.recorder.enabled);
+        let of = |name: &str| config.clusters.iter().find(|c| c.name == name && c.recorder.enabled);
         for (name, watched) in &mut self.clusters {
-            if !is_on(name) {
+            let Some(config) = of(name) else {
                 watched.recorder = None;
                 continue;
-            }
-            if watched.recorder.is_some() {
+            };
+            if watched.recorder.as_ref().is_some_and(|(_, with_series)| *with_series == config.state_metrics) {
                 continue;
             }
             let (cluster, known) = (name.clone(), self.dialers.clone());
@@ -293,6 +295,7 @@ impl Watching {
                 store: ground.store.clone(),
                 metrics: ground.shared.metrics.clone(),
                 clock: ground.shared.clock.clone(),
+                state_metrics: config.state_metrics.then(|| StateMetrics::new(name, &config.labels)),
                 told,
             };
             let stop = ground.stop.child_token();
@@ -306,7 +309,7 @@ impl Watching {
                 // Nothing is known any more once it is turned off.
                 let _ = updates.send(ClusterNews::Situation(cluster, None)).await;
             });
-            watched.recorder = Some(stop.drop_guard());
+            watched.recorder = Some((stop.drop_guard(), config.state_metrics));
         }
     }
 

@@ -141,6 +141,12 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
     for (key, why) in cluster.discover.iter().flat_map(DiscoverConfig::problems) {
         say(&format!("{at}.discover{key}"), why);
     }
+    if cluster.state_metrics && !cluster.recorder.enabled {
+        say(
+            &format!("{at}.state_metrics"),
+            "needs the recorder, which is turned off here (`recorder: {enabled: false}`)".into(),
+        );
+    }
     if let Some(canary) = &cluster.canary {
         if let Some(Err(error)) = canary.kubeconfig.as_deref().map(readable) {
             say(&format!("{at}.canary.kubeconfig"), error);

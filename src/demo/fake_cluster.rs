@@ -121,6 +121,7 @@ impl FakeCluster {
             discover: None,
             // It has no objects but nodes.
             recorder: RecorderConfig { enabled: false },
+            state_metrics: false,
             canary: None,
         }
     }

@@ -66,6 +66,9 @@ pub struct ClusterConfig {
     /// The flight recorder; on where it is not given.
     #[serde(default)]
     pub recorder: RecorderConfig,
+    /// Series of the recorded objects under kube-state-metrics' names.
+    #[serde(default)]
+    pub state_metrics: bool,
     /// Do in the cluster what a user would do; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryConfig>,
@@ -194,6 +197,7 @@ impl ClusterConfig {
             scrape: None,
             discover: None,
             recorder: RecorderConfig::default(),
+            state_metrics: false,
             canary: None,
         }
     }

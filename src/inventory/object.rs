@@ -174,7 +174,7 @@ pub type Objects = BTreeMap<&'static str, Vec<Object>>;
 
 /// For tests: an object of a kind.
 #[cfg(test)]
-pub(super) fn made(resource: &str, key: &str, fields: Value) -> Object {
+pub(crate) fn made(resource: &str, key: &str, fields: Value) -> Object {
     let kind = super::kinds::find(resource).unwrap();
     let (namespace, name) = key.split_once('/').unwrap_or(("", key));
     Object { resource: kind.name, kind: kind.kind, namespace: namespace.into(), name: name.into(), fields }

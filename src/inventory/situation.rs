@@ -25,8 +25,11 @@ use self::{
     addons::Addons, backups::Backups, bursts::Bursts, claims::Claims, counts::Counts, endpoints::Endpoints,
     namespaces::Namespaces, nodes::Nodes, pods::Pods, starts::Starts, webhooks::Webhooks, workloads::Workloads,
 };
-use super::object::Object;
+use super::{object::Object, state_metrics::StateMetrics};
 use crate::model::Situation;
+
+/// Series of objects go on so long after the API has last told something; then they end, as a scrape's would.
+const TOLD_LATELY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Where news of an object comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +108,23 @@ pub struct Summary {
     starts: Starts,
     counts: Counts,
     backups: Backups,
+    /// Where they are wanted.
+    metrics: Option<StateMetrics>,
 }
 
 impl Summary {
+    /// Makes series of what is told, too.
+    pub fn with_metrics(mut self, metrics: Option<StateMetrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Returns the series that are made of what was told, where they are wanted and the API tells something.
+    pub fn metrics(&mut self, now: Timestamp) -> Option<&mut StateMetrics> {
+        let is_told = self.as_of.is_some_and(|at| now.duration_since(at) <= TOLD_LATELY);
+        self.metrics.as_mut().filter(|_| is_told)
+    }
+
     /// Takes news of an object.
     pub fn take(&mut self, news: &News<'_>) {
         self.endpoints.take(news);
@@ -122,6 +139,9 @@ impl Summary {
         self.starts.take(news);
         self.counts.take(news);
         self.backups.take(news);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.take(news);
+        }
     }
 
     /// Takes that all objects of a kind were listed.

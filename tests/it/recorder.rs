@@ -2,12 +2,12 @@
 
 mod fake;
 
-use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command, sync::Arc};
 
 use dogwatch::{
     clock::Clock,
     dial::{DialConfig, Dialer},
-    inventory::{kinds, object::Object, tape},
+    inventory::{kinds, object::Object, state_metrics::StateMetrics, tape},
     recorder::{self, Parts, past},
     store::{StorageConfig, Store},
     telemetry::Metrics,
@@ -48,6 +48,7 @@ async fn record(dir: &Path, server: SocketAddr, config: StorageConfig) -> Record
         store: store.clone(),
         metrics: metrics.clone(),
         clock,
+        state_metrics: Some(StateMetrics::new("prod", &BTreeMap::new())),
         told: tokio::sync::watch::channel(Arc::default()).0,
     };
     let stop = CancellationToken::new();

@@ -83,6 +83,13 @@ fn what_only_objects_tell_is_named_one_by_one() {
     let namespace = Made::new(&lab, "{apiVersion: v1, kind: Namespace, metadata: {name: objects-test}}");
     recorded(&watch, "web");
 
+    // What is recorded is there under kube-state-metrics' names, too.
+    for series in
+        ["kube_daemonset_status_number_ready{daemonset=\"web\"} > 0", "kube_pod_status_phase{phase=\"Running\"} == 1"]
+    {
+        eventually(RECORDED_WITHIN * 2, series, || (watch.query(series) > 0).then_some(()));
+    }
+
     // A webhook that must be asked, with nothing behind it.
     let begun = Timestamp::now();
     let webhook = Made::new(

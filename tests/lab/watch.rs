@@ -105,6 +105,9 @@ impl<'a> Watch<'a> {
                 if !matches!(setup, Setup::Delivered(_) | Setup::Recording(_)) {
                     text = text.replace("    scrape:", "    recorder: {enabled: false}\n    scrape:");
                 }
+                if matches!(setup, Setup::Recording(_)) {
+                    text = text.replace("    scrape:", "    state_metrics: true\n    scrape:");
+                }
                 match &setup {
                     Setup::Ruled(_, rules) => text += &format!("rule_files: [{}]\n", rules.display()),
                     Setup::Canary(_, canary) => {
