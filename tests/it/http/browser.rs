@@ -10,7 +10,7 @@ use dogwatch::{
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{Served, history, picture, start_at, start_behind};
+use super::{Served, history, picture, recorded, start_at, start_behind};
 
 /// Runs a script of tests/pages, which tests/run installs.
 async fn run(script: &str, served: &Served, args: &[&str]) -> Vec<Value> {
@@ -43,6 +43,7 @@ async fn no_page_shuts_anybody_out() {
     fold_alerts(&mut state);
     let served = start_at(state, "").await;
     history::remember(&served, "10.99.0.1:2379");
+    recorded::record(&served).await;
     let did = AuditEntry {
         at: super::now(),
         who: "ada".into(),
@@ -69,13 +70,17 @@ async fn no_page_shuts_anybody_out() {
         "/silences/new?preview=1&matchers=cluster%3D%22prod%22%0Afoo&duration=soon",
         "/silences/6f2f3c5e-0000-4000-8000-000000000001/edit",
         "/audit",
+        "/recorded/prod",
+        "/recorded/prod?what=pods&search=api",
+        "/recorded/nowhere",
         "/runbooks/",
         "/runbooks/EtcdQuorumLost",
         "/nope",
     ];
     let wrong = run("look.js", &served, &pages).await;
     // A page that is not there is said to be so by the browser, too.
-    let known = |w: &&Value| w["address"] == "/nope" && w["what"].as_str().is_some_and(|t| t.contains("404"));
+    let is_none = |w: &Value| ["/nope", "/recorded/nowhere"].iter().any(|none| w["address"] == *none);
+    let known = |w: &&Value| is_none(w) && w["what"].as_str().is_some_and(|t| t.contains("404"));
     let wrong: Vec<&Value> = wrong.iter().filter(|w| !known(w)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

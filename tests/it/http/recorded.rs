@@ -17,9 +17,8 @@ fn block(kind: &str, at: Timestamp, lines: &[(&str, &str)]) -> RecordedBlock {
     RecordedBlock { key, to_ms: from_ms, body: tape::pack(&text).unwrap() }
 }
 
-#[tokio::test]
-async fn what_ran_is_answered_from_the_file() {
-    let served = start_at(picture::calm(), "").await;
+/// Puts some nodes and pods on record, as of a minute ago.
+pub(super) async fn record(served: &Served) {
     let at = now() - Duration::from_secs(60);
     let pod =
         r#"{"metadata":{"labels":{"app":"api"}},"spec":{"nodeName":"w1","containers":{"c":{"image":"r/api:2"}}}}"#;
@@ -35,6 +34,12 @@ async fn what_ran_is_answered_from_the_file() {
     });
     served.store.save_recorded(blocks, seen.to_vec());
     eventually("it is in the file", async || served.get("/api/dogwatch/v1/state/prod").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn what_ran_is_answered_from_the_file() {
+    let served = start_at(picture::calm(), "").await;
+    record(&served).await;
     let get = async |path: &str| -> Value {
         let got = served.get(&format!("/api/dogwatch/v1/state/prod{path}")).await;
         assert_eq!(got.status, 200, "{path}: {}", got.body);
