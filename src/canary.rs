@@ -6,6 +6,7 @@
 //! pure); what is said of it and what explains it is `health::canary`'s. It waits for no probe, and no probe for it.
 
 mod api;
+mod dry_run;
 mod layer;
 mod lease;
 mod manifest;
@@ -31,7 +32,7 @@ use self::{
 use crate::{
     clock::Clock,
     dial::Dialer,
-    discover::config::{CanaryConfig, PodCanary},
+    discover::config::{CanaryConfig, DryRunConfig, PodCanary},
     model::{
         CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, Job, Live, ProbeSpec, State,
     },
@@ -103,7 +104,13 @@ fn is_on(config: &CanaryConfig, form: CanaryForm) -> bool {
     match form {
         CanaryForm::Lease => config.lease.is_some(),
         CanaryForm::Pod => config.pod().is_some(),
+        CanaryForm::DryRun => config.dry_run.is_some(),
     }
+}
+
+/// Whether something of ours may be in the cluster.
+fn makes_objects(config: &CanaryConfig) -> bool {
+    is_on(config, CanaryForm::Lease) || is_on(config, CanaryForm::Pod)
 }
 
 /// By which name this watchdog's objects are known, made once for its data directory.
@@ -157,12 +164,9 @@ impl Canary<'_> {
     /// Runs its forms one after the other, each when it is due.
     async fn fly(&mut self, standings: &mut Standings) {
         let began = Instant::now() + FIRST_AFTER;
-        let mut due: BTreeMap<CanaryForm, Instant> = [CanaryForm::Lease, CanaryForm::Pod]
-            .into_iter()
-            .filter(|form| is_on(self.config, *form))
-            .map(|form| (form, began))
-            .collect();
-        let mut is_swept = false;
+        let mut due: BTreeMap<CanaryForm, Instant> =
+            CanaryForm::ALL.into_iter().filter(|form| is_on(self.config, *form)).map(|form| (form, began)).collect();
+        let mut is_swept = !makes_objects(self.config);
         loop {
             let Some((form, at)) = due.iter().min_by_key(|(_, at)| **at).map(|(form, at)| (*form, *at)) else {
                 return std::future::pending().await;
@@ -203,6 +207,10 @@ impl Canary<'_> {
                 let run = self.pod(&pod, &place).await?;
                 (pod.interval, place, run)
             }
+            CanaryForm::DryRun => {
+                let dry_run = self.config.dry_run.clone()?;
+                (dry_run.interval, CanaryPlace::Anywhere, self.dry_run(&dry_run).await?)
+            }
         };
         let failures = self.note(form, place, run, standings);
         // Of several places, those that are well are not visited less often since another one fails.
@@ -225,7 +233,8 @@ impl Canary<'_> {
         if let Some(failure) = &run.failure {
             tracing::info!(%cluster, canary = form.as_str(), stage = %failure.stage, layer = %failure.layer, why = %failure.why, "canary");
         }
-        let standing = CanaryStanding::after(before, form, place.clone(), self.config.severity, run);
+        let own = self.config.dry_run.as_ref().filter(|_| form == CanaryForm::DryRun).map(|d| d.severity);
+        let standing = CanaryStanding::after(before, form, place.clone(), own.unwrap_or(self.config.severity), run);
         let failures = standing.failures;
         standings.insert((form, place), standing);
         tell(self.parts, standings);
@@ -271,6 +280,15 @@ impl Canary<'_> {
         self.turn = self.turn.wrapping_add(1);
         let run = lease::run(&api, &self.servers(&api), limit, self.parts.clock.wall()).await;
         // Cut off meanwhile, it says nothing of the cluster.
+        (run.failure.is_none() || self.sees()).then_some(run)
+    }
+
+    async fn dry_run(&mut self, config: &DryRunConfig) -> Option<CanaryRun> {
+        // By the cluster's own credentials, whatever the canary's are.
+        let (dialer, namespace) = ((self.parts.dialer)()?, config.namespace.clone());
+        let api = Api { dialer, namespace, id: self.id.to_owned() };
+        self.turn = self.turn.wrapping_add(1);
+        let run = dry_run::run(&api, &self.servers(&api), config.timeout, self.parts.clock.wall()).await;
         (run.failure.is_none() || self.sees()).then_some(run)
     }
 

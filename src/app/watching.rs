@@ -239,7 +239,7 @@ impl Watching {
 
     /// Flies a canary in those clusters that ask for it.
     fn canary(&mut self, config: &Config, ground: &mut Ground) {
-        let of = |name: &str| config.clusters.iter().find(|c| c.name == name).and_then(|c| c.canary.clone());
+        let of = |name: &str| config.clusters.iter().find(|c| c.name == name).and_then(ClusterConfig::flights);
         for (name, watched) in &mut self.clusters {
             let Some(config) = of(name) else {
                 watched.canary = None;

@@ -176,6 +176,18 @@ impl Api {
         self.call(servers, ask, within).await
     }
 
+    /// Has an object made as far as nothing is stored.
+    pub(super) async fn try_to_create(
+        &self,
+        servers: &[Url],
+        kind: Kind,
+        object: &Value,
+        within: Duration,
+    ) -> Result<Value, Refused> {
+        let ask = |server: &Url| self.ask(self.url(server, kind, "", &[("dryRun", "All")]), Method::POST, Some(object));
+        self.call(servers, ask, within).await
+    }
+
     /// Deletes an object of this name, in so many seconds of grace where it has any; one that is gone is deleted.
     pub(super) async fn delete(
         &self,

@@ -6,7 +6,7 @@ use super::Config;
 use crate::{
     availability::OBJECTIVES_MAX,
     check::config as checks,
-    discover::config::{ClusterConfig, DiscoverConfig},
+    discover::config::{ClusterConfig, DiscoverConfig, DryRunConfig},
     heartbeat,
     model::text,
     query::{self, QueryConfig},
@@ -146,6 +146,9 @@ fn check_cluster(cluster: &ClusterConfig, at: &str, say: &mut impl FnMut(&str, S
             &format!("{at}.state_metrics"),
             "needs the recorder, which is turned off here (`recorder: {enabled: false}`)".into(),
         );
+    }
+    for (key, why) in cluster.dry_run.iter().flat_map(DryRunConfig::problems) {
+        say(&format!("{at}.dry_run{key}"), why);
     }
     if let Some(canary) = &cluster.canary {
         if let Some(Err(error)) = canary.kubeconfig.as_deref().map(readable) {

@@ -122,6 +122,7 @@ impl FakeCluster {
             // It has no objects but nodes.
             recorder: RecorderConfig { enabled: false },
             state_metrics: false,
+            dry_run: None,
             canary: None,
         }
     }

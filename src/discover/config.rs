@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::{
-    canary::{CanaryConfig, Each, LeaseCanary, PodCanary, PullPolicy},
+    canary::{CanaryConfig, DryRunConfig, Each, LeaseCanary, PodCanary, PullPolicy},
     found::DiscoverConfig,
 };
 use crate::{
@@ -69,6 +69,9 @@ pub struct ClusterConfig {
     /// Series of the recorded objects under kube-state-metrics' names.
     #[serde(default)]
     pub state_metrics: bool,
+    /// A server-side dry run of a write; off where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRunConfig>,
     /// Do in the cluster what a user would do; off where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryConfig>,
@@ -149,6 +152,13 @@ fn silent_after() -> Duration {
 }
 
 impl ClusterConfig {
+    /// Returns what is to be done in the cluster: the canary and the dry run, each where it is asked for.
+    pub fn flights(&self) -> Option<CanaryConfig> {
+        let dry_run = self.dry_run.clone();
+        let is_asked_for = self.canary.is_some() || dry_run.is_some();
+        is_asked_for.then(|| CanaryConfig { dry_run, ..self.canary.clone().unwrap_or_default() })
+    }
+
     /// Returns what its dialer is made from.
     pub fn dial(&self) -> DialConfig {
         DialConfig {
@@ -198,6 +208,7 @@ impl ClusterConfig {
             discover: None,
             recorder: RecorderConfig::default(),
             state_metrics: false,
+            dry_run: None,
             canary: None,
         }
     }

@@ -25,6 +25,7 @@ enum What {
 
 const RBAC: &str = "deploy/rbac.yaml";
 const CANARY: &str = "deploy/canary-rbac.yaml";
+const DRY_RUN: &str = "deploy/dry-run-rbac.yaml";
 
 fn path(path: &'static str, without: &'static str) -> Right {
     Right { about: path, without, manifest: RBAC, what: What::Path(path) }
@@ -132,6 +133,11 @@ fn optional(cluster: &ClusterConfig) -> Vec<Right> {
 
 fn of_canary(cluster: &ClusterConfig) -> Vec<Right> {
     let mut all = Vec::new();
+    if let Some(dry_run) = &cluster.dry_run {
+        let lease = ("create", "coordination.k8s.io", "leases");
+        let right = resource("the dry run", lease, (&dry_run.namespace, ""), "the dry run fails");
+        all.push(Right { manifest: DRY_RUN, ..right });
+    }
     // With a kubeconfig of its own the canary has rights of its own, which these credentials can't ask about.
     if let Some(canary) = cluster.canary.as_ref().filter(|canary| canary.kubeconfig.is_none()) {
         let mut own = |about, group, kind| {

@@ -34,7 +34,7 @@ struct Failing<'a> {
 /// and its checks.
 pub(super) fn findings(view: &ClusterView<'_>, others: &[Finding]) -> (Vec<Finding>, bool) {
     let (mut found, mut waits) = (Vec::new(), false);
-    for form in [CanaryForm::Lease, CanaryForm::Pod] {
+    for form in CanaryForm::ALL {
         let explained = |s: &CanaryStanding, failure: &CanaryFailure| {
             let causes = others.iter().chain(&found).filter(|f| explains(f, s, failure, view));
             causes.max_by_key(|f| f.key.alert.rank()).map(|f| f.key.clone())
@@ -85,7 +85,7 @@ fn explains(f: &Finding, standing: &CanaryStanding, failure: &CanaryFailure, vie
         AlertName::CheckFailing | AlertName::ChecksFailing | AlertName::LoadBalancerFailing => {
             is(&[CanaryLayer::Registry, CanaryLayer::Dns]) && at_place()
         }
-        AlertName::CanaryFailing => standing.form == CanaryForm::Pod && is_of_api(failure) && is_told_of_lease(f),
+        AlertName::CanaryFailing => is_of_api(failure) && is_told_of_lighter(f, standing.form),
         AlertName::CredentialsRefused => is(&[CanaryLayer::Authorization]),
         AlertName::SchedulerNoLeader => is(&[CanaryLayer::Scheduler]),
         // It is what binds volumes and makes service accounts.
@@ -119,8 +119,9 @@ fn is_of_api(failure: &CanaryFailure) -> bool {
         && matches!(failure.stage, Swept | Written | Watched | Read | Admitted | Deleted)
 }
 
-fn is_told_of_lease(f: &Finding) -> bool {
-    f.key.subject == CanaryForm::Lease.as_str()
+/// Whether a finding is about a lighter form: what fails it, fails this one, too.
+fn is_told_of_lighter(f: &Finding, form: CanaryForm) -> bool {
+    CanaryForm::ALL.iter().take_while(|lighter| **lighter != form).any(|lighter| f.key.subject == lighter.as_str())
 }
 
 /// Whether it is about an API server or an etcd member.
@@ -153,6 +154,7 @@ fn headline(told: &[Failing<'_>], total: usize) -> String {
     let who = match standing.form {
         CanaryForm::Lease => "the canary's Lease".to_owned(),
         CanaryForm::Pod => format!("a canary pod{}", places(told, total)),
+        CanaryForm::DryRun => "a write (a dry run of a Lease)".to_owned(),
     };
     format!("{who} {} ({}): {}", failure.stage.says(), failure.layer.says(), failure.why)
 }

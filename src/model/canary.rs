@@ -12,20 +12,26 @@ pub const CANARY_FAILURES: u32 = 2;
 
 /// What is made in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum CanaryForm {
     /// A Lease: written, watched and read back on every API server, deleted.
     Lease,
     /// A pod, with what belongs to it.
     Pod,
+    /// A write that goes all the way and is not stored.
+    DryRun,
 }
 
 impl CanaryForm {
+    /// All of them, the lightest explains the others.
+    pub const ALL: [CanaryForm; 3] = [CanaryForm::DryRun, CanaryForm::Lease, CanaryForm::Pod];
+
     /// As label `form` has it.
     pub const fn as_str(self) -> &'static str {
         match self {
             CanaryForm::Lease => "lease",
             CanaryForm::Pod => "pod",
+            CanaryForm::DryRun => "dry_run",
         }
     }
 }

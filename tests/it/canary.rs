@@ -76,6 +76,10 @@ fn api_server(at: SocketAddr) -> LiveTarget {
 }
 
 async fn fly(dir: &Path, servers: &[SocketAddr], config: Value) -> Nest {
+    fly_as(dir, servers, serde_json::from_value(config).unwrap()).await
+}
+
+async fn fly_as(dir: &Path, servers: &[SocketAddr], config: CanaryConfig) -> Nest {
     let clock = Clock::system();
     let dial = DialConfig { kubeconfig: Some(kubeconfig(dir, servers[0])), ..DialConfig::default() };
     let dialer = Dialer::load(dial, clock.clone()).await.unwrap();
@@ -89,7 +93,7 @@ async fn fly(dir: &Path, servers: &[SocketAddr], config: Value) -> Nest {
     let metrics = Arc::new(Metrics::new());
     let (store, _) = Store::open(dir.join("data"), StorageConfig::default(), metrics.clone(), clock.clone());
     let (told, standing) = watch::channel(Arc::default());
-    let (settings, changed) = watch::channel(serde_json::from_value(config).unwrap());
+    let (settings, changed) = watch::channel(config);
     let stop = CancellationToken::new();
     let dialer = Box::new(move || Some(dialer.clone()));
     let parts = Parts { cluster: "prod".into(), dialer, live, store: store.clone(), metrics, clock, told };
@@ -136,6 +140,28 @@ async fn a_lease_is_seen_at_every_server_and_nothing_is_left_but_what_is_others(
     let instances = standing.last.times.iter().filter_map(|t| t.instance.clone()).count();
     assert_eq!(instances, 4, "each server is measured");
     assert_eq!(fake.paths(), [other], "another watchdog's is not touched");
+    nest.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_goes_the_whole_way_of_a_write_and_stores_nothing() {
+    let (dir, fake) = (tempfile::tempdir().unwrap(), Fake::new(Script::Well));
+    let dry_run = Some(serde_json::from_value(json!({"interval": "5s", "timeout": "4s"})).unwrap());
+    let config = || CanaryConfig { dry_run: dry_run.clone(), ..CanaryConfig::default() };
+    let server = fake.serve(false).await;
+    let nest = fly_as(dir.path(), &[server], config()).await;
+    let standing = nest.first(CanaryForm::DryRun).await;
+    assert_eq!((standing.last.failure.clone(), stages(&standing)), (None, vec!["admitted"]));
+    nest.end().await;
+    assert_eq!((fake.paths(), fake.history()), (vec![], vec![]), "nothing was ever there");
+
+    let message = "admission webhook \"validate.kyverno.svc\" denied the request: no";
+    fake.refuse("/namespaces/dogwatch-dry-run/leases", 400, message);
+    let again = tempfile::tempdir().unwrap();
+    let nest = fly_as(again.path(), &[server], config()).await;
+    let (stage, layer, said) = why(&nest.first(CanaryForm::DryRun).await);
+    assert_eq!((stage, layer), (CanaryStage::Admitted, CanaryLayer::Admission));
+    assert!(said.contains("validate.kyverno.svc"), "{said}");
     nest.end().await;
 }
 

@@ -134,3 +134,27 @@ fn an_image_that_nobody_has_names_the_registry() {
     watch.stop();
     assert_eq!(objects(&lab).trim(), "");
 }
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn a_write_that_a_webhook_refuses_is_told_though_reads_are_green() {
+    let lab = Lab::take();
+    let dry_run = "{lease: {interval: 60s}}\n    dry_run: {interval: 5s, timeout: 3s, namespace: dogwatch-canary}";
+    let watch = flying(&lab, dry_run);
+    wait_for(&watch, "dogwatch_canary_success{canary=\"dry_run\"} == 1", 1);
+    {
+        let hook = "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: canary-test}, \
+                    webhooks: [{name: leases.example.org, failurePolicy: Fail, sideEffects: None, admissionReviewVersions: [v1], timeoutSeconds: 1, \
+                    clientConfig: {url: \"https://127.0.0.1:1/\"}, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: dogwatch-canary}}, \
+                    rules: [{apiGroups: [coordination.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [leases]}]}]}";
+        let _hook = Broken::new(&lab, "validatingwebhookconfiguration", hook);
+        let told = watch.wait_told(1, WITHIN);
+        assert!(
+            told.iter().all(|m| m.says.contains("a dry run of a Lease") && m.text.contains("leases.example.org")),
+            "{told:#?}"
+        );
+    }
+    wait_for(&watch, "dogwatch_canary_success{canary=\"dry_run\"} == 1", 1);
+    watch.stop();
+    assert_eq!(objects(&lab).trim(), "");
+}

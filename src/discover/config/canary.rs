@@ -20,6 +20,9 @@ const SUBDOMAIN_MAX: usize = 253;
 /// The longest name of a namespace (RFC 1123 label).
 const LABEL_MAX: usize = 63;
 
+/// A write that is not stored costs an API server what any write does, but for etcd.
+const DRY_RUN_EVERY_MIN: Duration = Duration::from_secs(5);
+
 /// `canary:` of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,6 +49,53 @@ pub struct CanaryConfig {
     /// The pod: scheduled, its image pulled, running, ready, reachable, deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodCanary>,
+    /// The dry run of the cluster's `dry_run:`, which flies with it.
+    #[serde(skip)]
+    pub dry_run: Option<DryRunConfig>,
+}
+
+/// `dry_run:` of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DryRunConfig {
+    /// In which namespace the Lease would be; it must be there already.
+    pub namespace: String,
+    /// How often.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// How long it may take.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// How bad it is when it fails: `critical` or `warning`.
+    pub severity: Severity,
+}
+
+impl Default for DryRunConfig {
+    fn default() -> Self {
+        let (interval, timeout) = (Duration::from_secs(30), Duration::from_secs(10));
+        Self { namespace: "dogwatch-dry-run".into(), interval, timeout, severity: Severity::Critical }
+    }
+}
+
+impl DryRunConfig {
+    /// Returns what is wrong with it: a key below `dry_run`, and why.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        if !is_label(&self.namespace) {
+            let why = "is no name of a namespace: use small letters, digits and '-', 63 at the most";
+            problems.push((".namespace".to_owned(), why.to_owned()));
+        }
+        if self.interval < DRY_RUN_EVERY_MIN {
+            problems.push((".interval".to_owned(), format!("must be at least {}s", DRY_RUN_EVERY_MIN.as_secs())));
+        }
+        if self.timeout.is_zero() || self.timeout > self.interval {
+            problems.push((".timeout".to_owned(), "must be more than 0 and at most the interval".to_owned()));
+        }
+        if self.severity == Severity::Info {
+            problems.push((".severity".to_owned(), "must be critical or warning".to_owned()));
+        }
+        problems
+    }
 }
 
 impl Default for CanaryConfig {
@@ -59,6 +109,7 @@ impl Default for CanaryConfig {
             every: None,
             lease: None,
             pod: None,
+            dry_run: None,
         }
     }
 }

@@ -140,6 +140,7 @@ async fn answer(State(server): State<Server>, method: Method, uri: Uri, body: By
         return status(code, message);
     }
     match method {
+        Method::POST if query.get("dryRun").is_some_and(|all| all == "All") => body.into_response(),
         Method::POST => create(&server, &mut objects, &path, &body),
         Method::DELETE => match objects.all.remove(&path) {
             Some(object) => object.to_string().into_response(),
