@@ -176,7 +176,11 @@ pub struct Dispatch {
 }
 
 /// Why the loop woke.
-enum Action {
+#[derive(Debug)]
+pub struct Action(Woken);
+
+#[derive(Debug)]
+enum Woken {
     Diagnosed(Diagnosis),
     Evaluated(Firing),
     Submitted(Request),
@@ -220,22 +224,11 @@ impl Dispatch {
     /// Runs until `stop`, or until nobody can diagnose any more. Attempts in flight may end; what does not, and all that
     /// waits, is in the store's outbox for the next run.
     pub async fn run(mut self, mut inputs: Inputs, stop: CancellationToken) {
-        self.findings = std::mem::take(&mut inputs.findings);
-        self.reload().await;
+        self.begin(&mut inputs).await;
         loop {
-            self.start_attempts().await;
-            self.publish();
-            match self.select(&mut inputs, &stop).await {
-                Action::Diagnosed(diagnosis) => self.diagnosed(diagnosis),
-                Action::Evaluated(firing) => self.evaluated(firing),
-                Action::Submitted(request) => self.accept(request).await,
-                Action::Attempted(delivery) => self.attempted(&delivery),
-                Action::Reloaded => self.reload().await,
-                Action::Tick => {}
-                Action::Stop => break,
-            }
-            if self.decide_at.is_some_and(|at| at <= self.deps.clock.mono()) {
-                self.decide().await;
+            let action = self.next(&mut inputs, &stop).await;
+            if !self.apply(action).await {
+                break;
             }
         }
         let deadline = Instant::now() + STOP_GRACE;
@@ -245,30 +238,65 @@ impl Dispatch {
         self.publish();
     }
 
-    async fn select(&mut self, inputs: &mut Inputs, stop: &CancellationToken) -> Action {
+    /// Takes up its work: the configuration, and what an earlier run left. With [`Dispatch::next`] and [`Dispatch::apply`]
+    /// it is the loop in steps, for those who own time.
+    pub async fn begin(&mut self, inputs: &mut Inputs) {
+        self.findings = std::mem::take(&mut inputs.findings);
+        self.reload().await;
+        self.start_attempts().await;
+        self.publish();
+    }
+
+    /// Does what it woke for. Returns false where that is to end.
+    pub async fn apply(&mut self, Action(woken): Action) -> bool {
+        match woken {
+            Woken::Diagnosed(diagnosis) => self.diagnosed(diagnosis),
+            Woken::Evaluated(firing) => self.evaluated(firing),
+            Woken::Submitted(request) => self.accept(request).await,
+            Woken::Attempted(delivery) => self.attempted(&delivery),
+            Woken::Reloaded => self.reload().await,
+            Woken::Tick => {}
+            Woken::Stop => return false,
+        }
+        if self.decide_at.is_some_and(|at| at <= self.deps.clock.mono()) {
+            self.decide().await;
+        }
+        self.start_attempts().await;
+        self.publish();
+        true
+    }
+
+    /// Returns whether messages are on their way.
+    pub fn is_sending(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// Waits for what there is to do next.
+    pub async fn next(&mut self, inputs: &mut Inputs, stop: &CancellationToken) -> Action {
         let wake = self.wake_at();
-        tokio::select! {
+        let woken = tokio::select! {
             biased;
-            () = stop.cancelled() => Action::Stop,
+            () = stop.cancelled() => Woken::Stop,
             // First, and rare: neither a storm of alerts nor receivers that answer all the time hold up an outage.
-            diagnosis = inputs.diagnoses.recv() => diagnosis.map_or(Action::Stop, Action::Diagnosed),
+            diagnosis = inputs.diagnoses.recv() => diagnosis.map_or(Woken::Stop, Woken::Diagnosed),
             Some(done) = self.attempts.join_next() => match done {
-                Ok(delivery) => Action::Attempted(Box::new(delivery)),
+                Ok(delivery) => Woken::Attempted(Box::new(delivery)),
                 Err(e) => {
                     // Only a panic in a receiver's code: its queue stays busy until a restart, the others go on.
                     warn!("a delivery attempt broke off: {e}");
-                    Action::Tick
+                    Woken::Tick
                 }
             },
-            Ok(()) = self.deps.settings.changed() => Action::Reloaded,
+            Ok(()) = self.deps.settings.changed() => Woken::Reloaded,
             // Evaluations before what is posted: they come no oftener than their intervals, posts as often as somebody likes.
-            Some(firing) = inputs.firing.recv() => Action::Evaluated(firing),
-            Some(request) = inputs.requests.recv() => Action::Submitted(request),
+            Some(firing) = inputs.firing.recv() => Woken::Evaluated(firing),
+            Some(request) = inputs.requests.recv() => Woken::Submitted(request),
             () = sleep_until(wake) => {
                 self.decide_soon();
-                Action::Tick
+                Woken::Tick
             }
-        }
+        };
+        Action(woken)
     }
 
     /// When to look again without being asked.

@@ -171,9 +171,7 @@ impl Reading<'_> {
                 let endpoints: Vec<String> =
                     listed.items.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
                 self.take(Part::Endpoints, Ok(listed));
-                self.next.missing_endpoints =
-                    endpoints::missing(&self.next, &before, &endpoints, &self.next.nodes, now);
-                self.next.apiserver_endpoints = endpoints;
+                take_endpoints(&mut self.next, &before, endpoints, now);
                 if are_nodes_read {
                     self.next.read_at = Some(now);
                 }
@@ -193,9 +191,7 @@ impl Reading<'_> {
         let local = self.asked.local;
         let read = self.reader.list("/api/v1/nodes", "", |node: Node| nodes::fact(node, local)).await;
         let Some((read, _)) = self.take(Part::Nodes, read) else { return false };
-        let nodes = with_what_was_known(read, before, self.next.left_out.get(&Part::Nodes), now);
-        self.next.counts = counts::counted(std::mem::take(&mut self.next.counts), before, &nodes, now);
-        self.next.nodes = nodes;
+        take_nodes(&mut self.next, before, read, now);
         true
     }
 
@@ -370,6 +366,19 @@ impl Reading<'_> {
             self.next.ingress_ports = ports;
         }
     }
+}
+
+/// Takes the nodes that were read at `now` into what is known; `before` are those of the reading before. Pure.
+pub fn take_nodes(known: &mut ClusterSnapshot, before: &[NodeFact], read: Vec<NodeFact>, now: Timestamp) {
+    let nodes = with_what_was_known(read, before, known.left_out.get(&Part::Nodes), now);
+    known.counts = counts::counted(std::mem::take(&mut known.counts), before, &nodes, now);
+    known.nodes = nodes;
+}
+
+/// Takes the API servers' endpoints that were read at `now`, after the nodes, into what is known; `before` are the nodes of the reading before. Pure.
+pub fn take_endpoints(known: &mut ClusterSnapshot, before: &[NodeFact], read: Vec<String>, now: Timestamp) {
+    known.missing_endpoints = endpoints::missing(known, before, &read, &known.nodes, now);
+    known.apiserver_endpoints = read;
 }
 
 /// Sorted by name, with the leases that were known: they are read afterwards. A node that could not be understood now

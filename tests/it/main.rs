@@ -41,6 +41,7 @@ mod rules_shipped;
 mod services;
 mod slow_clients;
 mod store;
+mod stories;
 mod strangers;
 mod templates;
 mod tidy;
