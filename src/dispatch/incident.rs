@@ -46,6 +46,13 @@ pub const YOUNG: Duration = Duration::from_secs(60);
 /// While targets are still being re-probed the end waits longer, at most so long.
 pub const RESOLVE_UNSETTLED_MAX: Duration = Duration::from_secs(30);
 
+/// An update waits until what changed has stood for so long: everything has been probed twice since. One that comes seconds before
+/// the end tells nobody anything.
+pub const UPDATE_SETTLES: Duration = Duration::from_secs(20);
+
+/// What goes on changing delays an update no longer than this.
+pub const UPDATE_WAITS_MAX: Duration = Duration::from_secs(60);
+
 /// What began before a greater trouble was over has so long to end with it: the way back is not something worse.
 pub const WAY_BACK: Duration = Duration::from_secs(60);
 
@@ -97,6 +104,8 @@ pub struct Open {
     told_headline: HashMap<i64, String>,
     /// Since when a cluster has roots that were not told yet.
     held: HashMap<Arc<str>, Timestamp>,
+    /// When an incident first and last changed in substance since it was told.
+    changed: HashMap<i64, (Timestamp, Timestamp)>,
     /// Since when a firing alert is missing from the diagnosis.
     missing: HashMap<FindingKey, Timestamp>,
 }
@@ -171,6 +180,9 @@ impl Open {
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
         self.part_ways(&picture, &mut touched, now, patience);
+        for id in &touched {
+            self.changed.entry(*id).or_insert((now, now)).1 = now;
+        }
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
         ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, policy)).collect()
     }
@@ -303,6 +315,9 @@ impl Open {
         let over = incident.firing().next().is_none();
         let quiet_for = incident.told_at.map(|at| elapsed(at, now));
         let ending = incident.firing().any(|a| self.missing.contains_key(&a.finding.key));
+        let changing = self.changed.get(&id).is_some_and(|(first, last)| {
+            elapsed(*last, now) < UPDATE_SETTLES && elapsed(*first, now) < UPDATE_WAITS_MAX
+        });
         let ripe = incident.firing().any(|a| !a.held && a.finding.caused_by.is_none());
         let told = match quiet_for {
             // What was never told ends without a word; what was told is told to its end, silenced or not.
@@ -311,7 +326,7 @@ impl Open {
             _ if quiet.is_some() => None,
             None => ripe.then_some(NotificationKind::Opened),
             Some(_) if verdict.is_some() => verdict,
-            Some(_) if ending => None,
+            Some(_) if ending || changing => None,
             Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
                 Some(NotificationKind::Update)
             }
@@ -328,7 +343,7 @@ impl Open {
     /// An incident that nobody was told of is over: a record.
     fn close(&mut self, id: i64, now: Timestamp, why: &str) -> Option<Change> {
         let mut incident = Arc::unwrap_or_clone(self.incidents.remove(&id)?);
-        self.told_headline.remove(&id);
+        self.forget(id);
         end(&mut incident, now);
         note(&mut incident, now, why.to_owned());
         Some(Change { incident, told: None })
@@ -338,14 +353,21 @@ impl Open {
     fn tell(&mut self, id: i64, told: NotificationKind, now: Timestamp, why: &str) -> Option<Change> {
         let incident = self.incidents.get_mut(&id).map(Arc::make_mut)?;
         incident_record::tell(incident, told, now, why);
+        self.changed.remove(&id);
         let incident = incident.clone();
         if told == NotificationKind::Resolved {
             self.incidents.remove(&id);
-            self.told_headline.remove(&id);
+            self.forget(id);
         } else {
             self.told_headline.insert(id, incident.headline.clone());
         }
         Some(Change { incident, told: Some(told) })
+    }
+
+    /// Nothing more is held for an incident that has left the open ones.
+    fn forget(&mut self, id: i64) {
+        self.told_headline.remove(&id);
+        self.changed.remove(&id);
     }
 
     /// Returns the id of the next incident, whoever opens it.

@@ -37,10 +37,10 @@ pub(super) struct Apart<'a> {
 /// Says how it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// Their revisions, of one and of the other, can't both come of the entries that they have applied.
-    Revisions(u64, u64),
-    /// Their keys up to this revision hash differently.
-    Keys(u64),
+    /// Their revisions can't both come of the entries that they have applied.
+    Revisions,
+    /// Their keys up to one revision hash differently.
+    Keys,
 }
 
 /// Who answers, and what it tells.
@@ -69,12 +69,11 @@ fn difference(a: &EtcdFacts, b: &EtcdFacts) -> Option<Difference> {
         && x.compacted == y.compacted
         && x.hash != y.hash
     {
-        return Some(Difference::Keys(x.revision));
+        return Some(Difference::Keys);
     }
     // A member that pauses between two of its figures shows a difference once, and not in the next answer again.
     let now = (a.log()?, b.log()?);
-    (are_apart(a.before?, b.before?) && are_apart(now.0, now.1))
-        .then_some(Difference::Revisions(now.0.revision, now.1.revision))
+    (are_apart(a.before?, b.before?) && are_apart(now.0, now.1)).then_some(Difference::Revisions)
 }
 
 /// Both have caught up, and their revisions can't come of one log.

@@ -83,7 +83,8 @@ fn explains(f: &Finding, standing: &CanaryStanding, failure: &CanaryFailure, vie
     };
     match f.key.alert {
         AlertName::CheckFailing | AlertName::ChecksFailing | AlertName::LoadBalancerFailing => {
-            is(&[CanaryLayer::Registry, CanaryLayer::Dns]) && at_place()
+            (is(&[CanaryLayer::Registry, CanaryLayer::Dns]) && at_place())
+                || (is(&[CanaryLayer::Dns]) && is_of_dns(f, view))
         }
         AlertName::CanaryFailing => is_of_api(failure) && is_told_of_lighter(f, standing.form),
         AlertName::CredentialsRefused => is(&[CanaryLayer::Authorization]),
@@ -122,6 +123,13 @@ fn is_of_api(failure: &CanaryFailure) -> bool {
 /// Whether a finding is about a lighter form: what fails it, fails this one, too.
 fn is_told_of_lighter(f: &Finding, form: CanaryForm) -> bool {
     CanaryForm::ALL.iter().take_while(|lighter| **lighter != form).any(|lighter| f.key.subject == lighter.as_str())
+}
+
+/// Whether it is about a check that asks the DNS that the cluster serves.
+fn is_of_dns(f: &Finding, view: &ClusterView<'_>) -> bool {
+    let asks_dns = |t: &super::TargetView<'_>| t.target.spec.check().is_some_and(|check| check.kind == "dns");
+    let job = f.labels.get("job");
+    view.checks.iter().any(|t| asks_dns(t) && job.is_some_and(|job| job == t.job().as_str()))
 }
 
 /// Whether it is about an API server or an etcd member.

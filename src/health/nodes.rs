@@ -326,7 +326,10 @@ fn not_ready<'a>(
     if (is_fresh && !at_once) || (!was_ready && is_new(fact, indexed.now)) {
         return None;
     }
-    let answers = kubelet.is_some_and(|t| t.is_up() || t.how() == How::Credentials || t.how() == How::Sick);
+    // NotReady long before its kubelet came into doubt: that one is late, and what is known stands until more is.
+    let stands = |t: &TargetView<'_>| t.is_open() && later(t.verdict.since, since, NOT_READY_FOR);
+    let answers =
+        kubelet.is_some_and(|t| t.is_up() || t.how() == How::Credentials || t.how() == How::Sick || stands(t));
     let though = if answers { ", though its kubelet answers" } else { "" };
     let (kind, headline) = match names {
         _ if kubelet.is_some_and(TargetView::is_open) && !answers => return None,

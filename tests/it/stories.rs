@@ -7,6 +7,7 @@ mod how;
 mod judge;
 mod nodes;
 mod player;
+mod recorded;
 mod story;
 mod world;
 
@@ -18,7 +19,7 @@ use std::{
 
 use self::{
     judge::{Tally, judge},
-    story::{Story, Today},
+    story::Story,
 };
 
 /// Stories played at once.
@@ -63,4 +64,16 @@ fn every_story_is_told_as_it_says() {
     println!("{}", Tally::of(told.values().map(|(today, _)| *today)));
     let wrong: Vec<String> = told.into_values().flat_map(|(_, wrong)| wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The numbers of the public record that are kept as stories; others of the same kinds are not known here.
+const RECORD: [u32; 30] =
+    [1, 2, 3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29, 30, 31, 32, 34, 35, 37, 38, 40];
+
+#[test]
+fn all_of_the_record_is_there() {
+    let stories = all();
+    let is_there = |n: &u32| stories.iter().any(|s| s.of == format!("record {n}"));
+    let lacking: Vec<u32> = RECORD.into_iter().filter(|n| !is_there(n)).collect();
+    assert!(lacking.is_empty() || std::env::var("STORY").is_ok(), "no story of the record's {lacking:?}");
 }

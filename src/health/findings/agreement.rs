@@ -17,13 +17,11 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 
 fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
     let place = s.target.instance();
-    let at = s.facts.revision.map_or_else(String::new, |own| format!(" (revision {own}, the others {})", s.others_at));
+    // Revisions are evidence: in the headline they would make it another one with every probe.
     let headline = if s.is_new() {
-        format!("etcd at {place} is a new, empty cluster{at}: do not write; stop the API servers that use it")
+        format!("etcd at {place} is a new, empty cluster: do not write; stop the API servers that use it")
     } else {
-        format!(
-            "etcd at {place} belongs to another cluster than the other members{at}: stop the API servers that use it"
-        )
+        format!("etcd at {place} belongs to another cluster than the other members: stop the API servers that use it")
     };
     let mut finding = p.indexed.finding(AlertName::EtcdInconsistent, place, Severity::Critical, headline);
     finding.since = s.target.last.map_or(p.indexed.now, |o| o.started);
@@ -43,12 +41,12 @@ fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
 fn apart(p: &Picture<'_>, a: &Apart<'_>) -> Finding {
     let (one, other) = (a.one.instance(), a.other.instance());
     let headline = match a.how {
-        Difference::Revisions(x, y) => format!(
-            "etcd's members hold different data: {one} is at revision {x} and {other} at {y}, which the same log can't give"
+        Difference::Revisions => format!(
+            "etcd's members hold different data: {one} and {other} are at different revisions, which the same log can't give"
         ),
-        Difference::Keys(revision) => {
+        Difference::Keys => {
             format!(
-                "etcd's members hold different data: the keys up to revision {revision} differ between {one} and {other}"
+                "etcd's members hold different data: the keys up to the same revision differ between {one} and {other}"
             )
         }
     };

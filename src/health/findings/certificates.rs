@@ -13,7 +13,7 @@ use crate::{
         time::{SaturatingAge, expires_soon, expiry_windows},
         view::{How, NAMED, TargetView, earliest, labels},
     },
-    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Severity, State, Topic, text},
+    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Reason, Severity, State, Topic, text},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -78,6 +78,14 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
         _ => false,
     };
     if expired && identity.0 == "kubeconfig" && p.indexed.job(Job::KubeApiserver).iter().any(unheard) {
+        return None;
+    }
+    // So does a server's: while it is judged, nothing is said of it.
+    let judged_now = |t: &TargetView<'_>| {
+        let serves = matches!(t.job(), Job::KubeApiserver | Job::Etcd);
+        serves && t.verdict.state == State::Suspect && t.verdict.reason == Some(Reason::Tls)
+    };
+    if expired && seen.iter().filter_map(|(_, t)| *t).any(judged_now) {
         return None;
     }
     let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };

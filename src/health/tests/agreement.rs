@@ -22,7 +22,7 @@ fn a_member_started_on_an_empty_directory() {
             f.members = vec![EtcdMember { id: 42, ..world::member(2) }];
         });
     }), @r#"
-    critical EtcdInconsistent: etcd at 10.99.0.2:2379 is a new, empty cluster (revision 5, the others 120034): do not write; stop the API servers that use it
+    critical EtcdInconsistent: etcd at 10.99.0.2:2379 is a new, empty cluster: do not write; stop the API servers that use it
       + all 3 API servers answer
       + etcd keeps quorum (2 of 3)
       + all 5 kubelets answer: running containers go on
@@ -114,7 +114,7 @@ fn keys_that_hash_differently_at_one_revision() {
         change(w, "etcd", |f| f.hash = Some(hash(7)));
         change(w, "etcd 10.99.0.2", |f| f.hash = Some(hash(8)));
     }), @r#"
-    critical EtcdInconsistent: etcd's members hold different data: the keys up to revision 400 differ between 10.99.0.1:2379 and 10.99.0.2:2379
+    critical EtcdInconsistent: etcd's members hold different data: the keys up to the same revision differ between 10.99.0.1:2379 and 10.99.0.2:2379
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on

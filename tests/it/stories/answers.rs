@@ -157,6 +157,11 @@ fn facts(world: &World, target: &Target, how: &How, place: &str, now: Timestamp)
         }
         Job::Kubelet => Facts::Kubelet(KubeletFacts { via: KubeletVia::Direct, direct_status: Some(200) }),
         Job::Etcd => Facts::Etcd(Box::new(etcd(world, how, place, now))),
+        // All that a cluster serves is behind one address.
+        Job::Check(_) if target.node.is_none() => {
+            let peer = (!matches!(how, How::NoSuchName)).then(|| ([203, 0, 113, 10], 443).into());
+            Facts::Check(CheckFacts { peer, ..CheckFacts::default() })
+        }
         Job::Check(_) => Facts::Check(CheckFacts::default()),
         _ => Facts::None,
     }

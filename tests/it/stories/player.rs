@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{answers, discovery::Discovery, story::Story, world::World};
+use super::{answers, discovery::Discovery, recorded, story::Story, world::World};
 use crate::receivers::HookServer;
 
 /// So long everything works before a story begins: each lease has been read twice, each target probed.
@@ -230,6 +230,7 @@ impl Player {
             }
         });
         tokio::spawn(watch_oneself(looks, look, world.clone(), clock.clone(), stop));
+        tokio::spawn(recorded::record(updates.clone(), world.clone(), clock.clone()));
         tokio::spawn(fly(updates, world, clock, starts));
     }
 }

@@ -153,7 +153,7 @@ impl Story {
     }
 
     /// Everything that happens, in its order. An entry with `each` and `every` is one event for each name of the list, one
-    /// after the other; `{}` stands for the name.
+    /// after the other; `$` stands for the name.
     pub fn events(&self) -> Vec<Event> {
         let mut all = Vec::new();
         for entry in &self.timeline {
@@ -166,8 +166,8 @@ impl Story {
                 let at = at + every * u32::try_from(i).unwrap();
                 let whats = entry.iter().filter(|(key, _)| !["at", "what", "each", "every"].contains(&key.as_str()));
                 for (who, how) in whats {
-                    let how: Value = serde_json::from_str(&how.to_string().replace("{}", name)).unwrap();
-                    all.push(Event { at, who: who.replace("{}", name), how });
+                    let how: Value = serde_json::from_str(&how.to_string().replace('$', name)).unwrap();
+                    all.push(Event { at, who: who.replace('$', name), how });
                 }
             }
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     how::How,
     nodes::Node,
+    recorded::Objects,
     story::{ClusterSpec, names},
 };
 
@@ -57,6 +58,8 @@ pub struct World {
     pub ends: BTreeMap<String, Timestamp>,
     /// What the canary says of its runs, by form.
     pub canary: BTreeMap<String, Value>,
+    /// Its objects, but nodes.
+    pub objects: Objects,
     /// By component and place.
     how: BTreeMap<(String, String), (How, Timestamp)>,
     /// Since when etcd has no quorum.
@@ -79,6 +82,8 @@ impl World {
         let leader = Leader { host: 0, renewed: now };
         let mut nodes: BTreeMap<String, Node> = Node::all(&spec.nodes, now).into_iter().collect();
         nodes.extend((0..hosts).map(|i| (host_name(i), Node::of_host(&host_name(i), host_address(i), now))));
+        let mut objects = Objects::default();
+        objects.set(&spec.objects, now);
         Self {
             begun,
             hosts,
@@ -91,6 +96,7 @@ impl World {
             requests: Vec::new(),
             ends: BTreeMap::new(),
             canary: BTreeMap::new(),
+            objects,
             how: BTreeMap::new(),
             lost: None,
             spec,
@@ -226,6 +232,9 @@ impl World {
         self.settle(now);
         let text = || how.as_str().unwrap_or_else(|| panic!("{who}: how it does is text, not {how}"));
         match who.split_once(' ').unwrap_or((who, "")) {
+            ("objects", "") => self.objects.set(how.as_array().unwrap(), now),
+            ("change", which) => self.objects.change(which, how, now),
+            ("delete", of) => names(text()).iter().for_each(|name| self.objects.delete(&format!("{of} {name}"))),
             ("watchdog", "") => self.cut_off = (text() == "cut off").then_some(now),
             ("host", places) => self.set(&ON_HOST, places, &How::of(text()), now),
             ("machine", places) => self.set(&["kubelet", "kube-proxy"], places, &How::of(text()), now),
