@@ -104,7 +104,7 @@ pub struct Open {
     told_headline: HashMap<i64, String>,
     /// Since when a cluster has roots that were not told yet.
     held: HashMap<Arc<str>, Timestamp>,
-    /// When an incident first and last changed in substance since it was told.
+    /// When an incident began to change in substance, and when it last did: pauses are shorter than an update waits.
     changed: HashMap<i64, (Timestamp, Timestamp)>,
     /// Since when a firing alert is missing from the diagnosis.
     missing: HashMap<FindingKey, Timestamp>,
@@ -181,7 +181,11 @@ impl Open {
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
         self.part_ways(&picture, &mut touched, now, patience);
         for id in &touched {
-            self.changed.entry(*id).or_insert((now, now)).1 = now;
+            let (first, last) = self.changed.entry(*id).or_insert((now, now));
+            if elapsed(*last, now) >= UPDATE_SETTLES {
+                *first = now;
+            }
+            *last = now;
         }
         let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
         ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, policy)).collect()

@@ -278,5 +278,8 @@ fn read(
             known.insert(key, object);
         }
     }
+    if is_first {
+        kinds::KINDS.iter().for_each(|kind| summary.listed(kind.name));
+    }
     summary.seen(at);
 }

@@ -166,8 +166,10 @@ impl Story {
                 let at = at + every * u32::try_from(i).unwrap();
                 let whats = entry.iter().filter(|(key, _)| !["at", "what", "each", "every"].contains(&key.as_str()));
                 for (who, how) in whats {
-                    let how: Value = serde_json::from_str(&how.to_string().replace('$', name)).unwrap();
-                    all.push(Event { at, who: who.replace('$', name), how });
+                    // Without a list of its own, `$` belongs to a list of objects.
+                    let named = |text: &str| if name.is_empty() { text.to_owned() } else { text.replace('$', name) };
+                    let how: Value = serde_json::from_str(&named(&how.to_string())).unwrap();
+                    all.push(Event { at, who: named(who), how });
                 }
             }
         }

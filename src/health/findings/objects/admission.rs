@@ -7,8 +7,9 @@ use crate::model::{AlertName, DeadWebhook, Finding, Severity, text};
 
 /// One that is replaced has nothing ready behind it for a moment.
 const MOMENT: Duration = Duration::from_secs(15);
-/// One whose only pod is moved to another node is away for as long.
-const MOVED_WITHIN: Duration = Duration::from_secs(60);
+/// One whose only pod is moved to another node is away for as long. Less than a warning waits to be told (60 s): else it would be
+/// told, and told as worse in the next moment.
+const MOVED_WITHIN: Duration = Duration::from_secs(50);
 /// So many webhooks of one service are told of.
 const NAMED: usize = 5;
 

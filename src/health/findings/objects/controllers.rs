@@ -10,8 +10,8 @@ use crate::{
 
 /// A scheduler looks at a pod within a second; after an election it takes half a minute.
 const UNSEEN_FOR: Duration = Duration::from_secs(30);
-/// Longer than any election.
-const SURELY: Duration = Duration::from_secs(60);
+/// Longer than any election, and less than a warning waits to be told (60 s): else it would be told, and told as worse right after.
+const SURELY: Duration = Duration::from_secs(50);
 /// The scheduler of pods that name none.
 const DEFAULT: &str = "default-scheduler";
 
@@ -60,7 +60,7 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
 
 fn controllers(o: &Objects<'_>) -> Option<Finding> {
     let unread = o.situation.unreconciled.as_ref()?;
-    let severity = if o.lasts(unread.since, SURELY * 2) { Severity::Critical } else { Severity::Warning };
+    let severity = if o.lasts(unread.since, SURELY) { Severity::Critical } else { Severity::Warning };
     let headline = format!(
         "nothing is reconciled since {}: {} changed, and no controller has looked",
         text::moment(unread.since),

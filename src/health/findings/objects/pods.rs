@@ -134,6 +134,8 @@ fn rollouts(o: &Objects<'_>, all: &mut Vec<Finding>) {
                 f.labels.get("workload") == Some(&r.key)
                     || follows(r.since, f.since) && f.key.alert != AlertName::AddonDegraded
             }
+            // What is not ready behind a webhook is why that one fails, and told with it.
+            AlertName::WebhookFailing => namespace(&f.key.subject) == namespace(&r.key),
             _ => false,
         });
         by.map(|f| f.key.clone())
@@ -154,6 +156,11 @@ fn rollouts(o: &Objects<'_>, all: &mut Vec<Finding>) {
         all.push(whole);
     }
     all.extend(found);
+}
+
+/// Of `namespace/name`.
+fn namespace(key: &str) -> &str {
+    key.split_once('/').map_or("", |(namespace, _)| namespace)
 }
 
 fn is_pull(r: &StuckRollout) -> bool {
