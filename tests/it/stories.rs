@@ -3,6 +3,7 @@
 
 mod answers;
 mod discovery;
+mod document;
 mod how;
 mod judge;
 mod nodes;
@@ -61,9 +62,13 @@ fn every_story_is_told_as_it_says() {
         }
     });
     let told = told.into_inner().unwrap();
-    println!("{}", Tally::of(told.values().map(|(today, _)| *today)));
+    let tally = Tally::of(told.values().map(|(today, _)| *today)).to_string();
+    println!("{tally}");
     let wrong: Vec<String> = told.into_values().flat_map(|(_, wrong)| wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if std::env::var("STORY").is_err() {
+        document::assert_tells(&tally);
+    }
 }
 
 /// The numbers of the public record that are kept as stories; others of the same kinds are not known here.
