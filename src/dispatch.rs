@@ -19,6 +19,7 @@ pub mod group;
 pub mod incident;
 mod incident_record;
 pub mod inhibit;
+mod likely_causes;
 pub mod matchers;
 pub mod outbox;
 mod overflow;
@@ -31,6 +32,7 @@ pub mod silence;
 pub mod submissions;
 mod suppression;
 pub mod times;
+mod what_changed;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -169,6 +171,9 @@ pub struct Dispatch {
     attempts: JoinSet<Delivery>,
     failing: Failing,
     memory: decide::Memory,
+    /// When this run began.
+    began: Timestamp,
+    acts: what_changed::Acts,
     dropped_messages: overflow::DroppedMessages,
     decide_at: Option<Instant>,
     /// Incidents have changed since they were last shown.
@@ -215,6 +220,8 @@ impl Dispatch {
             findings: Vec::new(),
             attempts: JoinSet::new(),
             memory: decide::Memory::restore(&restored.incidents, now),
+            began: now,
+            acts: what_changed::Acts::default(),
             dropped_messages: overflow::DroppedMessages::default(),
             decide_at: None,
             changed: true,
@@ -254,7 +261,10 @@ impl Dispatch {
             Woken::Evaluated(firing) => self.evaluated(firing),
             Woken::Submitted(request) => self.accept(request).await,
             Woken::Attempted(delivery) => self.attempted(&delivery),
-            Woken::Reloaded => self.reload().await,
+            Woken::Reloaded => {
+                self.acts.note(self.deps.clock.wall(), "dogwatch's configuration was reloaded".into());
+                self.reload().await;
+            }
             Woken::Tick => {}
             Woken::Stop => return false,
         }

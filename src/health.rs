@@ -25,6 +25,7 @@ mod findings;
 mod hosts;
 mod indexed_view;
 mod leaders;
+mod lost;
 mod members;
 mod network;
 mod nodes;

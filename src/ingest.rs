@@ -9,6 +9,7 @@ mod elsewhere;
 mod presence;
 mod roster;
 pub mod samples;
+mod seen_changes;
 #[cfg(test)]
 mod tests;
 mod visibility;

@@ -10,6 +10,7 @@ pub mod canary;
 pub mod cause;
 pub mod check;
 pub mod cluster;
+mod concern;
 pub mod coverage;
 pub mod cron;
 pub mod duration;
@@ -26,7 +27,9 @@ pub mod null_as_default;
 pub mod observation;
 pub mod on_calendar;
 pub mod one_or_many;
+mod placement;
 pub mod re2;
+mod recent_change;
 pub mod record;
 mod recorded;
 pub mod restore_drill;
@@ -53,6 +56,7 @@ pub use cluster::{
     AwayApi, ClusterSnapshot, EtcdMember, LeaseFact, LeftOut, LeftOuts, MissingEndpoint, NodeCount, Part,
     PendingRequests, ServerLease,
 };
+pub use concern::Concern;
 pub use coverage::Gap;
 pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
@@ -70,6 +74,8 @@ pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, Facts, Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough,
     Reason, TlsFacts, TraceLine,
 };
+pub use placement::{AlarmPart, Loss, Lost, NodeLoad, Placement, Share, Workload};
+pub use recent_change::{ChangeKind, ChangeScope, IncidentChange, RecentChange};
 pub use record::{Record, TargetRecord};
 pub use recorded::{BlockKey, RecordedBlock, RecordedSeen};
 pub use restore_drill::{RestoreDrill, RestoreOutcome, RestoreStep};

@@ -95,7 +95,11 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             () = stop.cancelled() => break,
             _ = tell.tick() => {
                 let now = parts.clock.wall();
-                let situation = summary.lock().unwrap_or_else(PoisonError::into_inner).situation(now);
+                let (situation, dropped) = {
+                    let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+                    (summary.situation(now), summary.dropped_changes())
+                };
+                (0..dropped).for_each(|_| parts.metrics.drop_at("recent_changes"));
                 parts.told.send_if_modified(|told| {
                     let is_news = **told != situation;
                     if is_news {

@@ -17,7 +17,7 @@ use crate::{
         incidents::{self, Picked, Wanted},
         markdown,
     },
-    model::text,
+    model::{IncidentChange, text},
     store::{IncidentFilter, IncidentState, Store},
     telemetry::Metrics,
 };
@@ -266,6 +266,12 @@ fn whole(found: &Value) -> String {
         if !lines.is_empty() {
             out.push(format!("\n{title}\n{}", lines.join("\n")));
         }
+    }
+    let began = i["started_at"].as_str().and_then(|t| t.parse().ok()).unwrap_or_default();
+    let changes: Vec<IncidentChange> = serde_json::from_value(i["changes"].clone()).unwrap_or_default();
+    if !changes.is_empty() {
+        let lines: Vec<String> = changes.iter().map(|change| format!("  - {}", change.line(began))).collect();
+        out.push(format!("\nWhat changed before\n{}", lines.join("\n")));
     }
     out.push(format!("\nTimeline (UTC)\n{}", timeline(found).join("\n")));
     let told = found["deliveries"].as_array().map_or(&[] as &[Value], Vec::as_slice).iter().map(|d| {

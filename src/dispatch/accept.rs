@@ -10,11 +10,11 @@ use super::{
     alerts::Refused,
     apply::Batch,
     incident_record::{acknowledge, withdraw},
-    silence,
+    matchers, silence,
     submissions::Request,
 };
 use crate::{
-    model::{Firing, Incident, Silence},
+    model::{Firing, Incident, Silence, text},
     store::Durability,
 };
 
@@ -57,6 +57,7 @@ impl Dispatch {
                 let set = self.silences.set(silence, silence::new_id(), now);
                 let done = match set {
                     Ok(changed) => {
+                        changed.last().into_iter().for_each(|s| self.acts.note(now, silenced(s)));
                         let id = changed.last().map(|s| s.id.clone()).unwrap_or_default();
                         Ok((id, self.keep_silences(changed, Vec::new()).await))
                     }
@@ -66,7 +67,11 @@ impl Dispatch {
             }
             Request::Expire(id, answer) => {
                 let done = match self.silences.expire(&id, now) {
-                    Ok(changed) => Ok(self.keep_silences(changed, Vec::new()).await),
+                    Ok(changed) => {
+                        let said = |s: &Silence| format!("the silence for {} was ended", conditions(s));
+                        changed.iter().for_each(|s| self.acts.note(now, said(s)));
+                        Ok(self.keep_silences(changed, Vec::new()).await)
+                    }
                     Err(error) => Err(error),
                 };
                 let _ = answer.send(done);
@@ -105,6 +110,16 @@ impl Dispatch {
         self.publish();
         Some(kept)
     }
+}
+
+/// What somebody silenced, in words.
+fn silenced(silence: &Silence) -> String {
+    let (what, until) = (conditions(silence), text::moment(silence.ends_at));
+    format!("{} silenced {what} until {until}: {}", silence.created_by, silence.comment)
+}
+
+fn conditions(silence: &Silence) -> String {
+    silence.matchers.iter().map(matchers::written).collect::<Vec<_>>().join(" ")
 }
 
 /// Waits for the store. A disk that hangs is not waited for long: what it was given stays queued.

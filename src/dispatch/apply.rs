@@ -27,6 +27,7 @@ impl Dispatch {
     pub(super) fn prepare(&mut self, changes: Vec<Change>, now: Timestamp) -> Batch {
         let mut batch = Batch::default();
         for Change { mut incident, told } in changes {
+            self.tell_changes(&mut incident, now);
             if let Some(told) = told {
                 log(&incident, told);
                 let receivers = self.receivers(&incident, told, now);

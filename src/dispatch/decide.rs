@@ -105,6 +105,7 @@ impl Dispatch {
         let changes = self.step(&diagnoses, &sorted, now);
         let mut batch = self.prepare(changes, now);
         self.call_others(&mut batch, now);
+        self.learn_changes(&mut batch, now);
         self.memory.took = self.deps.clock.mono().saturating_duration_since(began);
         self.changed = true;
         for _ in 0..self.groups.overflow.end(now) {
@@ -135,8 +136,14 @@ impl Dispatch {
         let elsewhere = self.findings.iter().flat_map(|f| f.borrow().to_vec()).chain(own);
         for finding in elsewhere {
             let cluster = finding.key.cluster.clone();
-            let none =
-                || Diagnosis { cluster: Arc::default(), at: now, findings: Vec::new(), unsettled: false, blind: false };
+            let none = || Diagnosis {
+                cluster: Arc::default(),
+                at: now,
+                findings: Vec::new(),
+                unsettled: false,
+                blind: false,
+                changes: Arc::default(),
+            };
             if cluster.is_empty() {
                 all.entry(cluster.clone()).or_insert_with(|| Arc::new(none()));
             }

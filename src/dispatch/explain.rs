@@ -203,8 +203,14 @@ mod tests {
     }
 
     fn check(findings: Vec<Finding>, alert: &Alert, ours: bool, expected: Option<&str>) {
-        let diagnosis =
-            Diagnosis { cluster: "prod".into(), at: Timestamp::UNIX_EPOCH, findings, unsettled: false, blind: false };
+        let diagnosis = Diagnosis {
+            cluster: "prod".into(),
+            at: Timestamp::UNIX_EPOCH,
+            findings,
+            unsettled: false,
+            blind: false,
+            changes: Default::default(),
+        };
         let said = explain(alert, ours, &DiagnosisView::new(&diagnosis)).map(|e| match e {
             Explained::Same(key) => format!("same {}", key.alert),
             Explained::By(key) => format!("by {}", key.alert),

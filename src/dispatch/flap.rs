@@ -226,7 +226,14 @@ mod tests {
         for at in 0..until {
             let findings = there.iter().filter(|(from, to, _)| (*from..*to).contains(&at)).map(|(.., f)| f.clone());
             let findings = findings.collect();
-            let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
+            let diagnosis = Diagnosis {
+                cluster: "prod".into(),
+                at: t(at),
+                findings,
+                unsettled: false,
+                blind: false,
+                changes: Arc::default(),
+            };
             let mut all = BTreeMap::from([(Arc::from("prod"), Arc::new(diagnosis))]);
             assert_eq!(flaps.see(&mut all, PATIENCE, t(at)), 0);
             let is_ours = |f: &&Finding| {
@@ -283,7 +290,14 @@ mod tests {
         incident.alerts[0].finding = told.clone();
         let mut flaps = Flaps::restore(&[incident], t(100));
         let mut look = |at: u64, findings: Vec<Finding>| {
-            let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
+            let diagnosis = Diagnosis {
+                cluster: "prod".into(),
+                at: t(at),
+                findings,
+                unsettled: false,
+                blind: false,
+                changes: Arc::default(),
+            };
             let mut all = BTreeMap::from([(Arc::from("prod"), Arc::new(diagnosis))]);
             let beyond = flaps.see(&mut all, PATIENCE, t(at));
             (all["prod"].findings.iter().filter(|f| f.key.alert == AlertName::TargetFlapping).count(), beyond)

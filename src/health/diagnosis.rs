@@ -27,6 +27,7 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
         findings: Vec::new(),
         unsettled: false,
         blind: !view.vantage_ok,
+        changes: view.situation.map(|situation| situation.changes.clone()).unwrap_or_default(),
     };
     if diagnosis.blind {
         return diagnosis;

@@ -75,7 +75,7 @@ pub fn diagnose(view: &OwnView<'_>) -> Diagnosis {
     findings.extend(store(view));
     findings.extend(view.problems.iter().map(|(cluster, why)| not_watched(cluster, why, view.now)));
     let unsettled = view.faults.iter().any(|f| view.now.duration_since(f.latest) < SPREADS);
-    Diagnosis { cluster: Arc::default(), at: view.now, findings, unsettled, blind: false }
+    Diagnosis { cluster: Arc::default(), at: view.now, findings, unsettled, blind: false, changes: Arc::default() }
 }
 
 fn finding(alert: AlertName, subject: &str, severity: Severity, topic: Topic, since: Timestamp) -> Finding {

@@ -14,6 +14,7 @@ mod control_plane;
 mod etcd;
 mod explained;
 mod lists;
+mod lost;
 mod nodes;
 mod objects;
 mod own;

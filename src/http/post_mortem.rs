@@ -37,6 +37,8 @@ pub fn markdown(view: &IncidentView) -> String {
     ] {
         section(&mut out, title, lines.into_iter().flatten().map(|line| said(line)));
     }
+    let changes = incident.changes.iter().map(|change| said(&change.line(incident.started_at)));
+    section(&mut out, "What changed before", changes);
     section(&mut out, "Findings", incident.alerts.iter().map(finding));
     section(&mut out, "What happened (UTC)", happened(view));
     let told = view.deliveries.iter().map(|d| {

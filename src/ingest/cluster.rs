@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::samples;
+use super::{samples, seen_changes::SeenChanges};
 use crate::{
     health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
     model::{
@@ -141,6 +141,8 @@ pub struct Cluster {
     pub canaries: Arc<[CanaryStanding]>,
     /// What its recorded objects amount to; `None`: nothing is recorded.
     pub situation: Option<Arc<Situation>>,
+    /// What has changed of its components, as probes see it.
+    pub(super) seen: SeenChanges,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// What discovery last told of them, and the checks of the configuration: together the targets.
@@ -180,6 +182,7 @@ impl Cluster {
             problem: None,
             canaries: Arc::default(),
             situation: None,
+            seen: SeenChanges::default(),
             watched: BTreeMap::new(),
             discovered: Vec::new(),
             checks: Vec::new(),
@@ -206,6 +209,7 @@ impl Cluster {
     pub fn observe(&mut self, o: Arc<Observation>, now: Timestamp, t: &Thresholds) -> Option<Observed<'_>> {
         self.learn_members(&o);
         let watched = self.watched.get_mut(&o.target.key)?;
+        self.seen.take(&watched.target, &o);
         let outcome = match &o.failure {
             None => Outcome::Success,
             Some(failure) => Outcome::Failed(failure),

@@ -36,7 +36,9 @@ impl Ingest {
         let one = |cluster: &Cluster| {
             let mut view = cluster.view(now, self.vantage.ok);
             view.elsewhere = self.elsewhere(cluster);
-            (cluster.name.clone(), diagnose(&view))
+            let mut diagnosis = diagnose(&view);
+            diagnosis.changes = cluster.seen.beside(diagnosis.changes, now);
+            (cluster.name.clone(), diagnosis)
         };
         self.clusters.values().filter(is_due).map(one).collect()
     }

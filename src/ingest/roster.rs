@@ -147,6 +147,7 @@ impl Ingest {
         let gone: Vec<TargetKey> = cluster.watched.keys().filter(|k| !keep.contains(*k)).cloned().collect();
         for key in &gone {
             tracing::info!(probe_target = %key, "no longer a target");
+            cluster.seen.forget(key);
             if let Some(watched) = cluster.watched.remove(key) {
                 remember(&self.parts.store, &watched.samples, Arc::default(), now);
             }

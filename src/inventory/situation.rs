@@ -5,13 +5,16 @@
 //! for minutes, so many at the most; of kinds that were not listed to their end in this run nothing is said.
 
 mod addons;
+mod alarm_path;
 mod backups;
 mod bursts;
+mod changes;
 mod claims;
 mod counts;
 mod endpoints;
 mod namespaces;
 mod nodes;
+mod placement;
 mod pods;
 mod starts;
 mod webhooks;
@@ -22,8 +25,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
-    addons::Addons, backups::Backups, bursts::Bursts, claims::Claims, counts::Counts, endpoints::Endpoints,
-    namespaces::Namespaces, nodes::Nodes, pods::Pods, starts::Starts, webhooks::Webhooks, workloads::Workloads,
+    addons::Addons, backups::Backups, bursts::Bursts, changes::Changes, claims::Claims, counts::Counts,
+    endpoints::Endpoints, namespaces::Namespaces, nodes::Nodes, placement::Placements, pods::Pods, starts::Starts,
+    webhooks::Webhooks, workloads::Workloads,
 };
 use super::{object::Object, state_metrics::StateMetrics};
 use crate::model::Situation;
@@ -108,6 +112,8 @@ pub struct Summary {
     starts: Starts,
     counts: Counts,
     backups: Backups,
+    placement: Placements,
+    changes: Changes,
     /// Where they are wanted.
     metrics: Option<StateMetrics>,
 }
@@ -139,6 +145,8 @@ impl Summary {
         self.starts.take(news);
         self.counts.take(news);
         self.backups.take(news);
+        self.placement.take(news);
+        self.changes.take(news);
         if let Some(metrics) = &mut self.metrics {
             metrics.take(news);
         }
@@ -147,6 +155,7 @@ impl Summary {
     /// Takes that all objects of a kind were listed.
     pub fn listed(&mut self, resource: &'static str) {
         self.listed.insert(resource);
+        self.changes.looked(resource);
     }
 
     /// Takes that the API has told something, be it that nothing has changed.
@@ -154,9 +163,20 @@ impl Summary {
         self.as_of = self.as_of.max(Some(at));
     }
 
+    /// Takes that objects of a kind were last seen by an earlier run, and that what changed until now is about to be found.
+    pub fn looked_away(&mut self, resource: &'static str, since: Timestamp) {
+        self.changes.looked_away(resource, since);
+    }
+
+    /// Returns how many changes found no room since it was last asked.
+    pub fn dropped_changes(&mut self) -> u64 {
+        self.changes.dropped()
+    }
+
     /// Returns what it all amounts to.
     pub fn situation(&mut self, now: Timestamp) -> Situation {
-        let mut situation = Situation { as_of: self.as_of, ..Situation::default() };
+        let (placement, changes) = (self.placement.now(now), self.changes.now(now));
+        let mut situation = Situation { as_of: self.as_of, placement, changes, ..Situation::default() };
         // Nothing passes here while the API tells nothing.
         let Some(as_of) = self.as_of else { return situation };
         let moment = Moment { now: now.min(as_of), listed: &self.listed };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::AlertName;
+use super::{AlertName, RecentChange};
 
 /// Says how bad, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,4 +149,6 @@ pub struct Diagnosis {
     pub unsettled: bool,
     /// Nothing could be judged (the watchdog is cut off): open findings stay as they are, none is resolved.
     pub blind: bool,
+    /// What has changed in the cluster in the last hour, oldest first.
+    pub changes: Arc<[Arc<RecentChange>]>,
 }

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertName, Finding, FindingKey, Severity, Topic};
+use super::{AlertName, Finding, FindingKey, IncidentChange, Severity, Topic};
 
 /// A finding in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub struct Incident {
     /// Why nobody is told of it for now (a silence, an inhibition, a muted time), in words; `None`: nothing keeps it quiet.
     #[serde(default)]
     pub quiet: Option<String>,
+    /// What changed before it, the likeliest cause first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<IncidentChange>,
 }
 
 /// A group of alerts that one route put together. Each route has its own groups, whatever its siblings match.
@@ -170,6 +173,7 @@ impl Incident {
             heard: BTreeMap::new(),
             unheard: BTreeSet::new(),
             quiet: None,
+            changes: Vec::new(),
         }
     }
 

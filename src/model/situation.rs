@@ -1,6 +1,10 @@
 //! What the recorded objects of a cluster amount to now, as the diagnosis needs it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+
+use super::{Placement, RecentChange};
 
 /// What the recorded objects of a cluster amount to, from the flight recorder's knowledge. It stays as it was while the API
 /// tells nothing, so that it is judged as of `as_of`, not as of now. Lists name a few of what they count
@@ -47,12 +51,18 @@ pub struct Situation {
     pub grown: Vec<Grown>,
     /// Backups by schedule.
     pub backups: Vec<BackupFact>,
+    /// What runs where.
+    pub placement: Arc<Placement>,
+    /// What has changed in the last hour, oldest first.
+    pub changes: Arc<[Arc<RecentChange>]>,
 }
 
 impl Situation {
     /// Returns whether both say the same, however fresh.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        Self { as_of: other.as_of, ..self.clone() } == *other
+        // What runs where and what has changed is only asked where something else is found.
+        let (placement, changes) = (other.placement.clone(), other.changes.clone());
+        Self { as_of: other.as_of, placement, changes, ..self.clone() } == *other
     }
 }
 

@@ -101,6 +101,7 @@ fn incident(n: &Notification) -> Value {
         ("Evidence", lines(&page.evidence)),
         ("StillWorks", lines(&page.still_works)),
         ("Consequences", lines(&page.consequences)),
+        ("Changes", lines(&page.changes)),
         ("FirstStep", string(&page.first_step)),
         ("Runbook", string(&page.runbook)),
         ("Link", string(&page.link)),

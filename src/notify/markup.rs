@@ -46,6 +46,7 @@ pub(super) fn sections(page: &Page) -> Vec<Section> {
         ("What to do first", first_step),
         ("What still works", page.still_works.clone()),
         ("What was seen", page.evidence.clone()),
+        ("What changed before", page.changes.clone()),
         ("Because of it", page.consequences.clone()),
         ("Also in this incident", others),
     ];
@@ -234,7 +235,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::notify::{example, summary};
+    use crate::{
+        model::{ChangeKind, IncidentChange},
+        notify::{example, summary},
+    };
 
     #[test]
     fn texts_lose_whole_lines() {
@@ -249,6 +253,22 @@ mod tests {
             assert_eq!(cut.matches("<b>").count(), cut.matches("</b>").count());
         }
         assert_eq!(text(&page, &PLAIN, whole.len()), whole);
+    }
+
+    #[test]
+    fn the_likeliest_changes_are_told_and_the_rest_is_counted() {
+        let mut n = example::opened();
+        let began = n.incident.started_at;
+        let change = |i: i64| IncidentChange {
+            at: began - jiff::SignedDuration::from_secs(i),
+            since: None,
+            kind: ChangeKind::Rollout,
+            what: format!("rollout of shop/api{i}: image a → b"),
+        };
+        n.incident.changes = (1..=7).map(change).collect();
+        let told = text(&summary::page(&n), &PLAIN, 10_000);
+        let first = "\n\nWhat changed before\n- rollout of shop/api1: image a → b (1 s before, at 14:02:10 UTC)\n- ";
+        assert!(told.contains(first) && told.contains("\n- and 2 more\n") && !told.contains("api6"), "{told}");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    model::{DRILL_NOTICE, Finding, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic, text},
+    model::{
+        DRILL_NOTICE, Finding, Incident, IncidentAlert, IncidentChange, Notification, NotificationKind, Severity,
+        Topic, text,
+    },
     runbook,
 };
 
@@ -20,6 +23,9 @@ const SUBJECT_MAX: usize = 200;
 
 /// The most other problems that one text lists; the rest is counted.
 const OTHERS_MAX: usize = 20;
+
+/// The most changes before an incident that one text lists: the likeliest.
+const CHANGES_MAX: usize = 5;
 
 /// The most lines of one section; the rest is counted.
 const LINES_MAX: usize = 30;
@@ -99,6 +105,8 @@ pub struct Page {
     pub evidence: Vec<String>,
     /// What is broken because of it.
     pub consequences: Vec<String>,
+    /// What changed before it, the likeliest cause first.
+    pub changes: Vec<String>,
     /// What to do first; empty once it is over.
     pub first_step: String,
     /// Where it is written what to do; empty once it is over, or where nobody wrote it.
@@ -128,6 +136,7 @@ pub fn page(n: &Notification) -> Page {
         still_works: if resolved { Vec::new() } else { lines(|f| &f.still_works) },
         evidence: lines(|f| &f.evidence),
         consequences: lines(|f| &f.consequences),
+        changes: changes(incident),
         first_step: root.filter(|_| !resolved).map(|f| text::readable(&f.first_step).into_owned()).unwrap_or_default(),
         runbook: root.filter(|_| !resolved).and_then(|f| runbook(f, n)).unwrap_or_default(),
         others: others(n),
@@ -172,6 +181,15 @@ fn when(n: &Notification) -> String {
         Some(end) => format!("From {began} to {}: {lasted}.", text::moment(end)),
         None => format!("Since {began}, for {lasted} when this was written."),
     }
+}
+
+/// What changed before it; the page has the rest.
+fn changes(incident: &Incident) -> Vec<String> {
+    let line = |change: &IncidentChange| text::one_line(&change.line(incident.started_at)).into_owned();
+    let mut lines: Vec<String> = incident.changes.iter().take(CHANGES_MAX).map(line).collect();
+    let more = incident.changes.len().saturating_sub(CHANGES_MAX);
+    lines.extend((more > 0).then(|| format!("and {more} more")));
+    lines
 }
 
 fn capped(lines: &[String]) -> Vec<String> {

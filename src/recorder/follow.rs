@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -131,6 +131,12 @@ impl Follower {
         };
         // Where the file can't be read, all is new.
         let blocks = blocks.unwrap_or_default();
+        let seen = parts.store.recorded_seen(Some(&parts.cluster)).await.unwrap_or_default();
+        let seen = seen.into_iter().find(|seen| seen.kind == kind.name).and_then(|seen| seen.at);
+        let changed = blocks.iter().map(|block| block.to_ms).max().map(jiff::Timestamp::from_millisecond);
+        if let Some(since) = seen.max(changed.and_then(Result::ok)) {
+            self.summarized().looked_away(kind.name, since);
+        }
         let summary = self.summary.clone();
         let make = move || Memory::new(&parts.cluster, kind, &blocks).telling(kind, &summary, &blocks);
         let made = tokio::task::spawn_blocking(make).await;
@@ -325,6 +331,10 @@ impl Follower {
         self.parts.clock.wall().as_millisecond()
     }
 
+    fn summarized(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn labels(&self) -> RecorderLabels {
         RecorderLabels { cluster: self.parts.cluster.to_string(), resource: self.kind.name }
     }
@@ -333,7 +343,7 @@ impl Follower {
         let now = self.parts.clock.wall();
         self.desk.stands(self.kind.name, Standing::Recorded);
         self.desk.seen(self.kind.name, now);
-        self.summary.lock().unwrap_or_else(PoisonError::into_inner).seen(now);
+        self.summarized().seen(now);
         self.parts.metrics.recorder_seen.get_or_create(&self.labels()).set(now.as_second());
     }
 

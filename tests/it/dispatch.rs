@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A dispatch that runs on a database.
-struct Run {
+pub struct Run {
     diagnoses: mpsc::Sender<Diagnosis>,
     rules: mpsc::Sender<Firing>,
     settings: watch::Sender<Arc<Settings>>,
@@ -57,7 +57,7 @@ fn settings(receiver: &str) -> Settings {
     }
 }
 
-fn start(data_dir: &Path, receiver: &str) -> Run {
+pub fn start(data_dir: &Path, receiver: &str) -> Run {
     start_with(data_dir, settings(receiver))
 }
 
@@ -83,7 +83,18 @@ impl Run {
 
     async fn diagnose_of(&self, cluster: &str, findings: &[Finding]) {
         let (cluster, at) = (cluster.into(), Timestamp::now());
-        let diagnosis = Diagnosis { cluster, at, findings: findings.to_vec(), unsettled: false, blind: false };
+        let diagnosis = Diagnosis {
+            cluster,
+            at,
+            findings: findings.to_vec(),
+            unsettled: false,
+            blind: false,
+            changes: Arc::default(),
+        };
+        self.tell(diagnosis).await;
+    }
+
+    pub async fn tell(&self, diagnosis: Diagnosis) {
         self.diagnoses.send(diagnosis).await.unwrap();
     }
 
@@ -91,18 +102,18 @@ impl Run {
         eventually(&format!("{count} messages wait"), async || self.live.read().outbox_pending == count).await;
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
         self.store.close(Duration::from_secs(5)).await;
     }
 }
 
-fn hook(server: &HookServer) -> String {
+pub fn hook(server: &HookServer) -> String {
     format!("webhook_configs: [{{url: '{}'}}]", server.url("/hook"))
 }
 
-fn finding(alert: AlertName, headline: &str) -> Finding {
+pub fn finding(alert: AlertName, headline: &str) -> Finding {
     Finding::new(
         FindingKey { cluster: "prod".into(), alert, subject: String::new() },
         Severity::Critical,

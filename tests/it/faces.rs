@@ -204,7 +204,10 @@ impl Rig {
             From::Diagnosis(finding) => {
                 let (cluster, findings) = (finding.key.cluster.clone(), vec![(**finding).clone()]);
                 let at = Timestamp::now();
-                self.diagnoses.send(Diagnosis { cluster, at, findings, unsettled: false, blind: false }).await.unwrap();
+                self.diagnoses
+                    .send(Diagnosis { cluster, at, findings, unsettled: false, blind: false, changes: Arc::default() })
+                    .await
+                    .unwrap();
             }
             From::Rule(labels) => {
                 let at = Timestamp::now();

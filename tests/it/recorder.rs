@@ -1,6 +1,7 @@
 //! The flight recorder against a fake API: what it keeps, what it never does, and what is told when nothing answers.
 
 mod fake;
+mod lately;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command, sync::Arc};
 
@@ -8,13 +9,14 @@ use dogwatch::{
     clock::Clock,
     dial::{DialConfig, Dialer},
     inventory::{kinds, object::Object, state_metrics::StateMetrics, tape},
+    model::Situation,
     recorder::{self, Parts, past},
     store::{StorageConfig, Store},
     telemetry::Metrics,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::fake::Fake;
@@ -33,6 +35,8 @@ struct Recording {
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// What all objects amount to.
+    situation: watch::Receiver<Arc<Situation>>,
 }
 
 async fn record(dir: &Path, server: SocketAddr, config: StorageConfig) -> Recording {
@@ -41,6 +45,7 @@ async fn record(dir: &Path, server: SocketAddr, config: StorageConfig) -> Record
     let dialer = Dialer::load(dial, clock.clone()).await.unwrap();
     let metrics = Arc::new(Metrics::new());
     let (store, _) = Store::open(dir.join("data"), config, metrics.clone(), clock.clone());
+    let (told, situation) = watch::channel(Arc::default());
     let parts = Parts {
         cluster: "prod".into(),
         dialer: Box::new(move || Some(dialer.clone())),
@@ -49,11 +54,11 @@ async fn record(dir: &Path, server: SocketAddr, config: StorageConfig) -> Record
         metrics: metrics.clone(),
         clock,
         state_metrics: Some(StateMetrics::new("prod", &BTreeMap::new())),
-        told: tokio::sync::watch::channel(Arc::default()).0,
+        told,
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(recorder::run(parts, stop.clone()));
-    Recording { store, metrics, stop, task }
+    Recording { store, metrics, stop, task, situation }
 }
 
 impl Recording {

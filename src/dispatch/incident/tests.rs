@@ -34,7 +34,8 @@ struct Story {
 impl Story {
     fn diagnose(&mut self, at: f64, unsettled: bool, blind: bool, findings: &[Finding]) -> Vec<String> {
         let findings = findings.to_vec();
-        let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind };
+        let diagnosis =
+            Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind, changes: Arc::default() };
         self.last = self.open.step(&diagnosis, t(at), &POLICY);
         told(&self.last)
     }

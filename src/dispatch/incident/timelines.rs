@@ -55,7 +55,8 @@ fn play(lines: &[Line<'_>]) -> Vec<Incident> {
         let mut told = Vec::new();
         for at in *from..lines.get(i + 1).map_or(from + 1, |next| next.0) {
             let (cluster, findings) = ("prod".into(), findings.clone());
-            let diagnosis = Diagnosis { cluster, at: t(at), findings, unsettled: false, blind: false };
+            let diagnosis =
+                Diagnosis { cluster, at: t(at), findings, unsettled: false, blind: false, changes: Arc::default() };
             for change in open.step(&diagnosis, t(at), &POLICY) {
                 let message = |told| format!("{at} {told:?} {}", change.incident.headline);
                 told.extend(change.told.map(message));
@@ -278,7 +279,14 @@ fn what_a_greater_trouble_takes_in_has_not_ended() {
 fn a_record_keeps_its_words_and_its_beginning() {
     let mut open = Open::default();
     let mut step = |at: u64, findings: Vec<Finding>| {
-        let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
+        let diagnosis = Diagnosis {
+            cluster: "prod".into(),
+            at: t(at),
+            findings,
+            unsettled: false,
+            blind: false,
+            changes: Arc::default(),
+        };
         open.step(&diagnosis, t(at), &POLICY).pop().map(|c| c.incident)
     };
     let quorum = find("!EtcdQuorumLost", 5);
@@ -320,7 +328,14 @@ fn what_keeps_an_incident_quiet_is_part_of_its_story() {
         let why = |_: &Incident| quiet.map(str::to_owned);
         let policy = NotificationPolicy { quiet: &why, ..POLICY };
         let findings = vec![find("!EtcdQuorumLost", 0)];
-        let diagnosis = Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled: false, blind: false };
+        let diagnosis = Diagnosis {
+            cluster: "prod".into(),
+            at: t(at),
+            findings,
+            unsettled: false,
+            blind: false,
+            changes: Arc::default(),
+        };
         open.step(&diagnosis, t(at), &policy).pop()
     };
     look(0, Some("silenced by ada until noon: upgrade"));

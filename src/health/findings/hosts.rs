@@ -5,7 +5,7 @@ use crate::{
     health::{
         etcd::Etcd,
         hosts::{Fate, Host},
-        phrases,
+        lost, phrases,
         picture::Picture,
         view::{NAMED, TargetView, earliest},
     },
@@ -13,10 +13,10 @@ use crate::{
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
-    p.hosts.lost().map(|host| lost(p, host)).chain(out_of_reach(p)).collect()
+    p.hosts.lost().map(|host| down(p, host)).chain(out_of_reach(p)).collect()
 }
 
-fn lost(p: &Picture<'_>, host: &Host<'_>) -> Finding {
+fn down(p: &Picture<'_>, host: &Host<'_>) -> Finding {
     let what: Vec<_> = host.targets.iter().map(|t| part(&p.etcd, t)).collect();
     let verb = if what.len() == 1 { "is silent" } else { "are silent" };
     let stake = host.targets.iter().any(|t| t.job() == Job::Etcd) && p.etcd.lost.is_none() && p.etcd.proof.is_none();
@@ -28,9 +28,12 @@ fn lost(p: &Picture<'_>, host: &Host<'_>) -> Finding {
     );
     let cordoned = p.indexed.node(host.id).is_some_and(|n| n.unschedulable);
     let severity = if cordoned { Severity::Warning } else { Severity::Critical };
+    let there = lost::with(p.indexed.view, &[host.id], true);
+    let headline = format!("{headline}{}", there.headline);
     let mut finding = p.indexed.finding(AlertName::ControlPlaneHostDown, host.id, severity, headline);
     finding.since = earliest(&host.targets, p.indexed.now);
     finding.evidence = host.targets.iter().map(|t| t.line()).collect();
+    finding.consequences = there.consequences;
     if cordoned {
         finding.evidence.push(format!("node {} is cordoned: perhaps this is maintenance", host.id));
     }

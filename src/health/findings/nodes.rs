@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     health::{
+        lost,
         nodes::{Kind, Trouble, commons},
         phrases,
         picture::Picture,
@@ -59,7 +60,12 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
         Kind::Unreachable | Kind::OutOfReach => AlertName::KubeletUnreachable,
         Kind::NotReady | Kind::NoNetwork | Kind::NoRuntime => AlertName::NodeNotReady,
     };
-    let mut finding = p.indexed.finding(alert, name, trouble.severity, trouble.headline.clone());
+    let there = match may_be_gone(trouble.kind) {
+        true => lost::with(p.indexed.view, &[name], trouble.kind == Kind::Lost),
+        false => lost::There::default(),
+    };
+    let headline = format!("{}{}", trouble.headline, there.headline);
+    let mut finding = p.indexed.finding(alert, name, trouble.severity, headline);
     finding.since = trouble.since;
     finding.evidence.clone_from(&trouble.evidence);
     finding.labels = labels(trouble.target.as_slice());
@@ -102,7 +108,7 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
             format!("`kubectl describe node {name}`; ssh {name}: `journalctl -u kubelet -n 50`, `crictl info`"),
         ),
     };
-    finding.consequences.extend(consequence);
+    finding.consequences.extend(consequence.into_iter().chain(there.consequences));
     finding.first_step = step;
     finding
 }
@@ -157,6 +163,10 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
         }
     };
     let severity = troubles.iter().map(|(_, t)| severity_among_many(t)).max().unwrap_or(Severity::Warning);
+    let silent: Vec<&str> = troubles.iter().filter(|(_, t)| may_be_gone(t.kind)).map(|(name, _)| **name).collect();
+    let sure = troubles.iter().all(|(_, t)| t.kind == Kind::Lost || !may_be_gone(t.kind));
+    let there = lost::with(p.indexed.view, &silent, sure);
+    let headline = format!("{headline}{}", there.headline);
     let mut finding = p.indexed.finding(AlertName::NodesDown, "", severity, headline);
     finding.since = troubles.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
@@ -166,8 +176,14 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
     if n > EVIDENCE_NAMES {
         finding.evidence.push(format!("and {} more", n - EVIDENCE_NAMES));
     }
+    finding.consequences.extend(there.consequences);
     finding.first_step = first_step_for_many(worst, shared.first());
     finding
+}
+
+/// Whether what ran there may be gone: of the others only the kubelet or the way to it is in trouble.
+fn may_be_gone(kind: Kind) -> bool {
+    matches!(kind, Kind::Lost | Kind::Mute | Kind::Silent)
 }
 
 /// Many kubelets that stay down are worse than one.

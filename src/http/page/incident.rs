@@ -34,6 +34,7 @@ pub struct Card {
     evidence: Lines,
     still_works: Lines,
     consequences: Lines,
+    changes: Lines,
     also: Lines,
     first_step: String,
     /// A path of ours, or somebody's link.
@@ -89,6 +90,7 @@ impl Card {
             evidence: lines(root.map(|f| &f.evidence)),
             still_works: lines(root.map(|f| &f.still_works)),
             consequences: Lines::cut(consequences, limit),
+            changes: Lines::cut(incident.changes.iter().map(|c| c.line(incident.started_at)), limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
             first_step: root.map(|f| f.first_step.clone()).unwrap_or_default(),
             runbook: root.and_then(|f| runbook::link(&f.name(), &f.annotations, "")),
@@ -300,6 +302,7 @@ fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ChangeKind, IncidentChange};
 
     #[test]
     fn what_became_part_of_something_greater_has_not_ended() {
@@ -307,11 +310,21 @@ mod tests {
         let quorum = incident.alerts[0].finding.key.clone();
         incident.alerts[1].ended_at = Some(incident.started_at);
         incident.alerts[1].part_of = Some(quorum);
+        incident.changes.push(IncidentChange {
+            at: incident.started_at,
+            since: None,
+            kind: ChangeKind::NodeRebooted,
+            what: "node w1 rebooted".into(),
+        });
         let page = IncidentPage::new(&incident, Ok(Vec::new()), incident.started_at);
         let shown = page.render(Frame::new("", incident.started_at)).unwrap();
         let words = shown.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("now part of <em>etcd has lost quorum: 2 of 3 members down</em>"), "{words}");
         assert!(!words.contains("badge resolved"), "{words}");
         assert!(words.contains("Nobody has been told yet"), "{words}");
+        assert!(
+            words.contains("What changed before") && words.contains("node w1 rebooted (less than 1 s before"),
+            "{words}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    model::{Notification, NotificationKind, Pairs, text},
+    model::{IncidentChange, Notification, NotificationKind, Pairs, text},
     notify::{
         summary,
         view::{AlertView, View},
@@ -60,6 +60,8 @@ struct Ours {
     resolved_at: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     drill: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<IncidentChange>,
 }
 
 impl Body {
@@ -96,8 +98,13 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             started_at: incident.started_at.to_string(),
             resolved_at: incident.resolved_at.map(|at| at.to_string()),
             drill: summary::is_drill(incident),
+            changes: incident.changes.iter().map(readable).collect(),
         },
     }
+}
+
+fn readable(change: &IncidentChange) -> IncidentChange {
+    IncidentChange { what: text::readable(&change.what).into_owned(), ..change.clone() }
 }
 
 fn alert(view: AlertView) -> AlertBody {
