@@ -28,7 +28,11 @@ use tokio::{
 };
 
 use self::reload::Reloads;
-pub use self::{engine::Engine, reload::Reload, serving::Serving};
+pub use self::{
+    engine::Engine,
+    reload::{Loaded, Reload},
+    serving::Serving,
+};
 use crate::{clock::Clock, config::Config, http::ReloadAnswer, model::Live, telemetry::Metrics};
 
 /// Holds what outlives an engine.

@@ -19,6 +19,7 @@ mod query;
 mod report;
 mod rules;
 mod run;
+mod schema;
 mod silence;
 mod state;
 mod status;
@@ -61,8 +62,11 @@ enum Command {
     /// Look at clusters, and write the configuration and the rights that watching them needs.
     #[command(after_help = init::HELP)]
     Init(init::InitArgs),
-    /// Check the configuration and what it refers to.
-    Check(CheckArgs),
+    /// Check the configuration and what it refers to; say what it does, and what it would change.
+    #[command(after_help = check::HELP)]
+    Check(check::CheckArgs),
+    /// Print the JSON Schema of dogwatch.yml, for editors and pipelines.
+    Schema,
     /// Look at all that the watchdog stands on, and say what to do where something is missing.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorArgs),
@@ -362,12 +366,6 @@ enum LogStyle {
 }
 
 #[derive(Args, Clone, Debug)]
-struct CheckArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-}
-
-#[derive(Args, Clone, Debug)]
 struct ProbeArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -423,6 +421,7 @@ pub fn main() -> ExitCode {
             Command::Run(args) => run::main(args).await,
             Command::Init(args) => init::main(args).await,
             Command::Check(args) => check::main(args).await,
+            Command::Schema => schema::main(),
             Command::Doctor(args) => doctor::main(args).await,
             Command::Probe(args) => probe::main(args).await,
             Command::Query(args) => query::main(args).await,

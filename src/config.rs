@@ -6,10 +6,13 @@
 
 mod checks;
 mod error;
+mod files;
 mod listen;
+mod merge;
 mod node;
 mod places;
 mod plain_errors;
+pub mod schema;
 mod templates;
 mod tree;
 mod validate;
@@ -32,6 +35,7 @@ use url::Url;
 
 pub use self::{
     error::ConfigError,
+    files::pieces,
     listen::listen,
     places::Places,
     web::{door, secret_files, speaks_tls},
@@ -51,7 +55,7 @@ use crate::{
         restore::config::{self as restore, RestoreDrillConfig},
     },
     login::{AuthConfig, CorsConfig},
-    model::{duration, null_as_default, text},
+    model::{duration, null_as_default},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -62,25 +66,28 @@ use crate::{
     vantage::VantageConfig,
 };
 
-/// Larger than this is no configuration: hundreds of clusters fit.
-const FILE_MAX: u64 = 1 << 20;
 /// Mistakes that are told at once: nobody mends more of them before looking again.
 const ERRORS_MAX: usize = 20;
 /// In `rule_files`: the rules that are part of the program.
 const BUILTIN: &str = "builtin";
+/// The variable by which systemd says where it put the credentials of a unit (`LoadCredential=`).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Where that is for deploy/dogwatch.service.
+const CREDENTIALS_OF_SERVICE: &str = "/run/credentials/dogwatch.service";
 /// By then a process, a kubelet or a small machine that was restarted is back.
 const TELL_WARNINGS_AFTER: Duration = Duration::from_secs(60);
 /// The port that dogwatch listens on by default.
 pub const PORT: u16 = 9559;
 
 /// Everything that the file says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the SQLite file lives.
     pub data_dir: PathBuf,
     /// Address of pages, API and /metrics.
     #[serde(deserialize_with = "listen::deserialize")]
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// TLS and passwords of what is listened on, in a file of the exporter-toolkit's format.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +125,7 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// Findings of severity warning that mend themselves sooner are not told; critical ones are told at once.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub tell_warnings_after: Duration,
     /// Delivery.
     pub notifications: NotificationsConfig,
@@ -279,22 +287,19 @@ impl Config {
     }
 }
 
-/// Reads and checks a file.
+/// Reads and checks a file, with those of `conf.d` beside it.
 ///
 /// # Errors
 /// All that could be found wrong, each with its place.
 pub fn load(path: &Path) -> Result<Config, Vec<ConfigError>> {
-    let text = source(path).map_err(|why| vec![ConfigError::of_file(path, why)])?;
-    parse(path, &text, &|name| std::env::var(name).ok())
+    made(files::gather(path, &environment)?, path)
 }
 
-/// What stands in a file, or why it can't be had.
-fn source(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|e| text::unreadable(&e))?.len();
-    if size > FILE_MAX {
-        return Err(format!("this is larger than {} MiB, and no configuration", FILE_MAX >> 20));
-    }
-    std::fs::read_to_string(path).map_err(|e| text::unreadable(&e))
+/// What stands for `${NAME}`. Systemd tells a service alone where its credentials are; `dogwatch check` by hand means the same.
+fn environment(name: &str) -> Option<String> {
+    let of_the_service =
+        || (name == CREDENTIALS && Path::new(CREDENTIALS_OF_SERVICE).is_dir()).then_some(CREDENTIALS_OF_SERVICE);
+    std::env::var(name).ok().or_else(|| of_the_service().map(str::to_owned))
 }
 
 /// Something that is wrong with the rules.
@@ -325,6 +330,7 @@ impl std::error::Error for RulesErrors {}
 pub fn rules(config: &Config) -> Result<Vec<rule::Group>, RulesErrors> {
     let default = [BUILTIN.to_owned()];
     let (mut groups, mut errors) = (Vec::new(), Vec::new());
+    let mut has_builtin = false;
     for (i, pattern) in config.rule_files.as_deref().unwrap_or(&default).iter().enumerate() {
         let at = format!("rule_files[{i}]");
         let mut take = |read: Result<Vec<rule::Group>, Vec<rule::FileError>>| match read {
@@ -335,7 +341,10 @@ pub fn rules(config: &Config) -> Result<Vec<rule::Group>, RulesErrors> {
             })),
         };
         if pattern == BUILTIN {
-            take(rule::shipped::groups());
+            // Several files may each ask for them.
+            if !std::mem::replace(&mut has_builtin, true) {
+                take(rule::shipped::groups());
+            }
             continue;
         }
         match rule::file::expand(Path::new(""), pattern) {
@@ -351,9 +360,12 @@ pub fn rules(config: &Config) -> Result<Vec<rule::Group>, RulesErrors> {
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<ConfigError>> {
-    let source = error::Source { path, text };
-    let mut document = tree::read(&source, env)?;
-    let mut config = read(&mut document, &source)?;
+    made(tree::read(&error::Source { path, text }, env)?, path)
+}
+
+/// The configuration that a document is; relative paths lead from the folder of its file.
+fn made(mut document: tree::Document, path: &Path) -> Result<Config, Vec<ConfigError>> {
+    let mut config = read(&mut document)?;
     let base = path.parent().map(|p| std::path::absolute(p).unwrap_or_else(|_| p.to_path_buf())).unwrap_or_default();
     resolve(&mut config, &base);
     if config.route.is_none()
@@ -365,11 +377,11 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     if problems.is_empty() {
         return Ok(config);
     }
-    Err(problems.iter().map(|(place, message)| document.located(&source, &tree::Wrong::new(place, message))).collect())
+    Err(problems.iter().map(|(place, message)| document.located(&tree::Wrong::new(place, message))).collect())
 }
 
 /// Reads what the document says. What is wrong is left out and the rest read again, so that all is told at once.
-fn read<T: DeserializeOwned>(document: &mut tree::Document, source: &error::Source<'_>) -> Result<T, Vec<ConfigError>> {
+fn read<T: DeserializeOwned>(document: &mut tree::Document) -> Result<T, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut left_out = BTreeSet::new();
     loop {
@@ -381,18 +393,18 @@ fn read<T: DeserializeOwned>(document: &mut tree::Document, source: &error::Sour
         let wrong = tree::Wrong::new(&error.path().to_string(), &error.inner().to_string());
         // What is missing only since it was left out as wrong is told already.
         if wrong.missing().is_none_or(|path| !left_out.contains(&path)) {
-            errors.push(document.located(source, &wrong));
+            errors.push(document.located(&wrong));
         }
         if errors.len() == ERRORS_MAX {
             let message = format!("there may be more: these are the first {ERRORS_MAX} mistakes");
-            errors.sort_by_key(|e| e.place);
-            errors.push(ConfigError::of_file(source.path, message));
+            document.sort(&mut errors);
+            errors.push(document.error(None, message));
             return Err(errors);
         }
         let Some(path) = document.leave_out(&wrong.path) else { break };
         left_out.insert(path);
     }
-    errors.sort_by_key(|e| e.place);
+    document.sort(&mut errors);
     Err(errors)
 }
 

@@ -177,6 +177,7 @@ pub fn router(web: Web) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
         .route("/api/dogwatch/v1/openapi.json", get(api::openapi))
+        .route("/api/dogwatch/v1/config-schema.json", get(api::config_schema))
         .route("/api/dogwatch/v1/state", get(api::state))
         .route("/recorded/{cluster}", get(recorded::page))
         .route("/api/dogwatch/v1/state/{cluster}", get(recorded::summary))

@@ -42,6 +42,7 @@ pub mod target;
 pub mod text;
 pub mod verdict;
 mod wall_times;
+pub(crate) mod written;
 
 pub use alert::{ALERTNAME, Alert, Firing, Pairs, RUNBOOK_URL, RuleAlert, Silence, SilenceMatcher, fingerprint};
 pub use at_nodes::at_nodes;

@@ -25,21 +25,24 @@ use crate::{
 };
 
 /// `query:` of the configuration; the defaults are Prometheus' own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueryConfig {
     /// Samples that one query may hold at once.
     pub max_samples: usize,
     /// Bytes that all queries may hold at once; one may hold half of them. The rules have as much for themselves.
     #[serde(with = "store::size")]
+    #[schemars(with = "crate::store::size::Written")]
     pub max_memory: u64,
     /// A query that takes longer is broken off.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
     /// Queries that run at once; others wait, within their timeout.
     pub max_concurrency: usize,
     /// A sample older than this is not the current one.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub lookback_delta: Duration,
 }
 

@@ -26,14 +26,16 @@ use crate::{
 };
 
 /// Holds `defaults:` of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
     /// Time between two probes of one target.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub interval: Duration,
     /// Deadline of one probe, from DNS to the last byte.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
 }
 
@@ -44,7 +46,7 @@ impl Default for Defaults {
 }
 
 /// Holds `schedule:` of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
     /// Probes of one cluster's nodes that may run at once; its control plane has as many of its own, and so have its checks, so that a rack of

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{clock::Clock, health::vantage::ReferenceState};
 
 /// `vantage:` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VantageConfig {
     /// `host`, `host:port` or an IP: something that answers whenever the watchdog's network is fine, and that is not

@@ -6,13 +6,25 @@ use tokio::task::JoinHandle;
 
 use super::{
     Engine, Shared,
-    plan::{Plan, Running, words},
+    plan::{Plan, Running},
+    preflight::Problem,
     systemd,
 };
-use crate::{config::Config, http::ReloadAnswer};
+use crate::{
+    config::{Config, Places},
+    http::ReloadAnswer,
+};
 
 /// Reads the configuration anew; the error is ready to be shown.
-pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config, String>> + Send>> + Send + Sync>;
+pub type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Loaded, String>> + Send>> + Send + Sync>;
+
+/// A configuration, read.
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// Where it says so; `None` without a file.
+    pub places: Option<Places>,
+}
 
 /// The reload that is under way, and who waits for it.
 pub struct Reloads {
@@ -79,6 +91,15 @@ impl Reloads {
 }
 
 async fn build(load: Reload, running: Running) -> Result<Plan, String> {
-    let config = load().await?;
-    Plan::beside(config, &running).await.map_err(|problems| words(&problems))
+    let Loaded { config, places } = load().await?;
+    Plan::beside(config, &running).await.map_err(|problems| told(&problems, places.as_ref()))
+}
+
+/// A line each, with file, line and column where it is of an entry.
+fn told(problems: &[Problem], places: Option<&Places>) -> String {
+    let line = |problem: &Problem| match places {
+        Some(places) if !problem.at.is_empty() => places.error(&problem.at, &problem.message).to_string(),
+        _ => problem.to_string(),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::timeline::{Standing, Timeline};
 
 /// Says how many of several must be up, for all of them together to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// One: each of them does the same, as API servers do.

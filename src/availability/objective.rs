@@ -20,7 +20,7 @@ const MEMBERS_MAX: usize = 100;
 pub const OBJECTIVES_MAX: usize = 200;
 
 /// One entry of `slos:`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SloConfig {
     /// Its name: the label `slo`.
@@ -41,6 +41,7 @@ pub struct SloConfig {
     pub objective: f64,
     /// Of which time: so long until now.
     #[serde(default = "month", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub window: Duration,
     /// How many targets of each component must be up; default: as its kind wants it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

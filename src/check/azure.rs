@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// `azure:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AzureConfig {
     /// The container: `https://ACCOUNT.blob.core.windows.net/CONTAINER`, without what is signed.

@@ -145,6 +145,8 @@ impl fmt::Display for Condition {
     }
 }
 
+crate::model::written::written!(Condition, "Condition", {"type": "string"});
+
 impl Serialize for Condition {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(&self.text)

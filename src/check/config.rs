@@ -39,7 +39,7 @@ pub(super) const CHECKS_MAX: usize = 2_000;
 const OWN_LABELS: [&str; 6] = ["cluster", "job", "instance", "node", "severity", "alertname"];
 
 /// One entry of `checks:`. Exactly one kind of check stands in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckConfig {
     /// Its name: the label `job`.
@@ -127,9 +127,11 @@ pub struct CheckConfig {
     pub nodes: Option<NodesConfig>,
     /// Time between two probes; without it `defaults.interval`.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub interval: Option<Duration>,
     /// Deadline of one probe; without it `defaults.timeout`.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// So many failures of so many probes are an outage.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,7 +37,7 @@ const DNS_MESSAGE: &str = "application/dns-message";
 const ANSWERS_MAX: usize = 256;
 
 /// `dns:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DnsConfig {
     /// The server: an address or a name, with a port where it is not the usual one (53, with TLS 853, with
@@ -80,7 +80,7 @@ fn yes() -> bool {
 }
 
 /// What carries a question.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// UDP, and TCP where the answer does not fit.

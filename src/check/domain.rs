@@ -33,7 +33,7 @@ const LOST: [&str; 6] =
     ["client hold", "server hold", "redemption period", "pending delete", "inactive", "pending restore"];
 
 /// `domain:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainConfig {
     /// The domain, or a name below it.

@@ -33,7 +33,7 @@ const BODY_MAX: usize = 4 << 20;
 const BODY_SENT_MAX: usize = 64 << 10;
 
 /// `http:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
     /// Where.
@@ -88,7 +88,7 @@ fn yes() -> bool {
 }
 
 /// `basic_auth:`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuth {
     /// The user.
@@ -102,7 +102,7 @@ pub struct BasicAuth {
 }
 
 /// `authorization:`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
     /// The scheme.
@@ -121,7 +121,7 @@ fn bearer() -> String {
 }
 
 /// A version of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum HttpVersion {
     /// HTTP/1.1
     #[serde(rename = "1.1")]

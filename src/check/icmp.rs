@@ -40,7 +40,7 @@ const TOKEN: usize = 16;
 const HEADER: usize = 8;
 
 /// `icmp:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IcmpConfig {
     /// A name or an address.
@@ -69,7 +69,7 @@ fn usual() -> u16 {
 }
 
 /// A version of IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IpProtocol {
     /// IPv4

@@ -35,7 +35,7 @@ const SEARCH_DONE: u8 = 0x65;
 const REFERENCE: u8 = 0x73;
 
 /// `ldap:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LdapConfig {
     /// `host:port`, or a host where it is port 389, with TLS 636; empty at nodes.
@@ -78,7 +78,7 @@ fn anything() -> String {
 }
 
 /// How deep a search goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// The entry itself.

@@ -6,7 +6,7 @@ use super::prober::Prober;
 use crate::model::AtNodes;
 
 /// `nodes:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodesConfig {
     /// The port at each node's address, …
@@ -18,7 +18,7 @@ pub struct NodesConfig {
 }
 
 /// `ingress:` of `nodes:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum IngressConfig {
     /// All controllers that the cluster has.

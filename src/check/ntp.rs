@@ -29,7 +29,7 @@ const ERA: f64 = 4_294_967_296.0;
 const UNSYNCHRONIZED: u8 = 16;
 
 /// `ntp:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NtpConfig {
     /// The server: an address or a name, with a port where it is not 123. Empty at nodes.

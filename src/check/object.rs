@@ -27,7 +27,7 @@ use super::{
 use crate::model::{Failure, Reason};
 
 /// `object:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectConfig {
     /// Of which cluster; without it, of the check's.

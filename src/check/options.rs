@@ -19,6 +19,11 @@ const QUOTA_MAX: u32 = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Down(pub Quota);
 
+crate::model::written::written!(Down, "Down", {
+    "type": ["string", "integer"],
+    "pattern": r"^\s*([0-9]+(\s+of\s+[0-9]+)?\s*|.*\$\{.*)$",
+});
+
 impl Serialize for Down {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(&format_args!("{} of {}", self.0.failures, self.0.of))
@@ -47,6 +52,13 @@ impl<'de> Deserialize<'de> for Down {
 /// `status: [200, 401]`, `status: 204` or `status: 200..299`, as the condition that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusSet(pub Condition);
+
+crate::model::written::written!(StatusSet, "StatusSet", {
+    "anyOf": [
+        {"type": ["string", "integer"]},
+        {"type": "array", "items": {"type": ["string", "integer"]}},
+    ],
+});
 
 impl Serialize for StatusSet {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
@@ -120,6 +132,10 @@ impl<'de> Deserialize<'de> for Item {
 /// `expect:` of a check that reads what is said to it: a regular expression that has to match it, or conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect(pub Vec<Condition>);
+
+crate::model::written::written!(Expect, "Expect", {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+});
 
 impl Serialize for Expect {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

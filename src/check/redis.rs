@@ -25,7 +25,7 @@ const LINE_MAX: usize = 4096;
 const VALUE_MAX: usize = 256 << 10;
 
 /// `redis:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedisConfig {
     /// `host:port`, or a host where it is port 6379; empty at nodes.

@@ -21,7 +21,7 @@ use crate::{
 const USUAL: u16 = 25;
 
 /// `smtp:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmtpConfig {
     /// `host:port`, or a host where it is port 25; empty at nodes.

@@ -28,7 +28,7 @@ const MESSAGE_MAX: usize = 256 << 10;
 const QUERY_MAX: usize = 16 << 10;
 
 /// `sql:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlConfig {
     /// Which database it is.
@@ -66,7 +66,7 @@ fn one() -> String {
 }
 
 /// A kind of database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Driver {
     /// PostgreSQL, and what speaks as it does.

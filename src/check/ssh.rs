@@ -44,7 +44,7 @@ const KEX_ECDH_INIT: u8 = 30;
 const KEX_ECDH_REPLY: u8 = 31;
 
 /// `ssh:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SshConfig {
     /// `host:port`, or a host where it is port 22; empty at nodes.
@@ -62,7 +62,7 @@ pub struct SshConfig {
 }
 
 /// A kind of host key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyType {
     /// Ed25519

@@ -27,7 +27,7 @@ const READ_MAX: usize = 64 << 10;
 const SENT_MAX: usize = 64 << 10;
 
 /// `tcp:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TcpConfig {
     /// `host:port`; empty at nodes.

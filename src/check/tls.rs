@@ -20,7 +20,7 @@ use crate::{
 const USUAL: u16 = 443;
 
 /// `tls:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// `host:port`; empty at nodes.

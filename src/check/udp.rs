@@ -22,7 +22,7 @@ const SENT_MAX: usize = 1_232;
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// `udp:` of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UdpConfig {
     /// `host:port`; empty at nodes.

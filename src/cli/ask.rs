@@ -28,6 +28,17 @@ pub(super) struct AskArgs {
     /// The configuration that says where it listens; default: ./dogwatch.yml where there is one
     #[arg(short, long, env = "DOGWATCH_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reach: ReachArgs,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(super) output: Output,
+}
+
+/// By which address, and as whom.
+#[derive(Args, Clone, Debug, Default)]
+#[group(skip)]
+pub(super) struct ReachArgs {
     /// Its address; default: `listen` of the configuration
     #[arg(long, env = "DOGWATCH_URL", value_name = "URL")]
     pub(super) url: Option<url::Url>,
@@ -43,9 +54,6 @@ pub(super) struct AskArgs {
     /// Trust its certificate by the CAs in this file too
     #[arg(long, env = "DOGWATCH_CA_FILE", value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub(super) output: Output,
 }
 
 /// Where the watchdog answers.
@@ -65,7 +73,7 @@ enum Login {
 impl Watchdog {
     /// The one that the arguments name: the address, or that of the configuration.
     pub async fn new(args: &AskArgs) -> anyhow::Result<Self> {
-        let base = match &args.url {
+        let base = match &args.reach.url {
             Some(url) => {
                 let mut url = url.clone();
                 // Told in no error. An address that can have neither has none.
@@ -85,13 +93,13 @@ impl Watchdog {
         };
         crate::notify::init();
         let mut client = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
-        if let Some(file) = &args.ca_file {
+        if let Some(file) = &args.reach.ca_file {
             let pem = read(file)?;
             let cas = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
             let cas = cas.map_err(|_| anyhow!("{}: there is no PEM certificate in it", file.display()))?;
             client = client.tls_certs_merge(cas);
         }
-        Ok(Self { base, client: client.build()?, login: login(args)? })
+        Ok(Self { base, client: client.build()?, login: login(&args.reach)? })
     }
 
     /// A GET.
@@ -165,7 +173,7 @@ impl Watchdog {
 }
 
 /// The token; or name and password, of the arguments or of the URL.
-fn login(args: &AskArgs) -> anyhow::Result<Login> {
+fn login(args: &ReachArgs) -> anyhow::Result<Login> {
     if let Some(file) = &args.token_file {
         return Ok(Login::Token(Secret::new(read(file)?.trim())));
     }

@@ -1,6 +1,10 @@
 //! `dogwatch check`: the configuration, and what it refers to, as a start or a reload would try it: files are read, exec
 //! plugins are run, the port is taken for a moment, no server is asked.
 
+mod diff;
+mod explain;
+mod routes;
+
 use std::{
     io::ErrorKind,
     os::unix::fs::PermissionsExt,
@@ -12,7 +16,7 @@ use anstyle::AnsiColor;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{CheckArgs, ConfigArgs, output};
+use super::{ConfigArgs, Output, ask::ReachArgs, output};
 use crate::{
     app::{links, preflight},
     clock::Clock,
@@ -24,26 +28,64 @@ use crate::{
     rule,
 };
 
+pub(super) const HELP: &str = "\
+Files of conf.d/ beside the configuration belong to it: conf.d/*.yml, in the order of their names.
+
+Examples:
+  dogwatch check -c dogwatch.yml             errors with file, line and column
+  dogwatch check -c dogwatch.yml --explain   what is watched, how often, and who is told of which alert
+  dogwatch check -c dogwatch.yml --diff      what a reload of the running dogwatch would change";
+
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Say what will be watched, how often, and who is told of which alert
+    #[arg(long)]
+    explain: bool,
+    /// Say what a reload of the running dogwatch to this configuration would change; it is asked as an admin
+    #[arg(long, conflicts_with_all = ["explain", "kubeconfig"])]
+    diff: bool,
+    #[command(flatten)]
+    reach: ReachArgs,
+    /// How to print what --explain and --diff say
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
 /// Says that all is fine, or all that is not; exit status 1 where something can't be used, 0 where there are only warnings:
 /// credentials that are missing or have ended may be back by the time they are needed, and the watchdog tells of them.
 pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let file = output::config_file(&args.config);
     let shown = file.as_ref().map_or_else(|| "the kubeconfig".to_string(), |p| p.display().to_string());
-    let Examined { config, errors, warnings, busy, concerns, by_tls } = match examine(&args.config).await {
+    let Examined { config, groups, errors, warnings, busy, concerns, by_tls } = match examine(&args.config).await {
         Ok(examined) => examined,
         Err(errors) => return Ok(output::fail(&errors)),
     };
     let yellow = output::style(AnsiColor::Yellow);
-    for warning in warnings.iter().chain(&busy).chain(&concerns) {
+    // What --explain and --diff say is the answer; anything else would stand in the way of it.
+    let is_plain = !args.explain && !args.diff;
+    for warning in warnings.iter().chain(&busy).chain(&concerns).filter(|_| is_plain) {
         output::say_coloured(&format!("{yellow}warning:{yellow:#} {}", text::readable(warning)));
     }
     if !errors.is_empty() {
         return Ok(output::fail(&errors.join("\n")));
     }
-    if !config.receivers.is_empty() {
+    if !config.receivers.is_empty() && is_plain {
         output::say(&format!("links in messages lead to {}/", links::base(&config, config.listen, by_tls).await));
     }
+    if args.explain {
+        return explain::print(&config, &groups, args.output);
+    }
+    if args.diff {
+        return diff::print(&config, &groups, &args).await;
+    }
     let green = output::style(AnsiColor::Green);
+    let pieces = file.as_deref().and_then(|file| config::pieces(file).ok()).unwrap_or_default();
+    let shown = match pieces.len() {
+        0 => shown,
+        n => format!("{shown} with {} of conf.d", count(n, "file")),
+    };
     let parts = parts(&config);
     match concerns.len() {
         0 => output::say_coloured(&format!("{green}{shown} is fine:{green:#} {parts}")),
@@ -52,9 +94,13 @@ pub async fn main(args: CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// So many, in words.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// How many there are of what.
 fn parts(config: &Config) -> String {
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let mut parts = vec![count(config.clusters.len(), "cluster"), count(config.receivers.len(), "receiver")];
     if !config.checks.is_empty() {
         parts.push(count(config.checks.len(), "check"));
@@ -68,6 +114,8 @@ fn parts(config: &Config) -> String {
 /// A configuration that could be read, and all that is to be said of it.
 pub(super) struct Examined {
     pub(super) config: Config,
+    /// Its rules.
+    groups: Vec<rule::Group>,
     /// What can't be used.
     pub(super) errors: Vec<String>,
     /// What is unwise.
@@ -127,7 +175,7 @@ pub(super) async fn examine(args: &ConfigArgs) -> Result<Examined, String> {
         errors.push(told("listen", why));
         None
     });
-    Ok(Examined { errors, warnings: warnings(&config), busy, concerns, by_tls, config })
+    Ok(Examined { errors, warnings: warnings(&config), busy, concerns, by_tls, config, groups })
 }
 
 /// Whether the kubeconfig would do, had the cluster no `context`.
@@ -208,8 +256,11 @@ fn warnings(config: &Config) -> Vec<String> {
         .chain(of_login)
         .filter(|file| others_may_read(file))
     {
-        warnings
-            .push(format!("{} holds a secret and everybody on this machine may read it: chmod 600", file.display()));
+        // What Kubernetes mounts is a link through `..data`, and not for anybody here to change.
+        let is_mounted = std::fs::read_link(file).is_ok_and(|to| to.starts_with("..data"));
+        let remedy = if is_mounted { "give its volume defaultMode: 0440" } else { "chmod 600" };
+        let file = file.display();
+        warnings.push(format!("{file} holds a secret and everybody on this machine may read it: {remedy}"));
     }
     warnings.extend(links::warning(config));
     if !config.listen.ip().to_canonical().is_loopback() && config.allow_unauthenticated {

@@ -5,6 +5,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use super::{LogStyle, RunArgs, output};
 use crate::{
     app,
+    config::Places,
     telemetry::log::{self, LogFormat},
 };
 
@@ -30,7 +31,10 @@ pub async fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
     let again = args.clone();
     let reload: app::Reload = std::sync::Arc::new(move || {
         let args = again.clone();
-        Box::pin(async move { Ok(over(output::configuration(&args.config).await?, &args)) })
+        Box::pin(async move {
+            let config = over(output::configuration(&args.config).await?, &args);
+            Ok(app::Loaded { config, places: output::config_file(&args.config).as_deref().and_then(Places::read) })
+        })
     });
     app::run(config, reload).await?;
     Ok(ExitCode::SUCCESS)

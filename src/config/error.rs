@@ -39,8 +39,8 @@ impl ConfigError {
         Self { path: path.to_path_buf(), place: None, message }
     }
 
-    pub(super) fn at(source: &Source<'_>, place: Option<(usize, usize)>, message: String) -> Self {
-        Self { path: source.path.to_path_buf(), place, message }
+    pub(super) fn at(path: &Path, place: Option<(usize, usize)>, message: String) -> Self {
+        Self { path: path.to_path_buf(), place, message }
     }
 }
 

@@ -4,6 +4,12 @@
 //! A scalar keeps how it was written: where a text is wanted, `0123` is "0123" and `yes` is "yes". A key with nothing after
 //! it leaves the default that was there.
 
+use std::{
+    any::type_name,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use serde::{
     Deserializer,
     de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor},
@@ -28,6 +34,8 @@ pub(super) enum Node {
         text: String,
         /// Without quotes: it may be a number or a truth value.
         plain: bool,
+        /// Where a relative path leads from; `None`: from the folder of the configuration itself, which its parts know.
+        base: Option<Arc<Path>>,
     },
     /// A list.
     List(Vec<Node>),
@@ -82,6 +90,16 @@ impl Node {
         })
     }
 
+    /// Has all relative paths in it lead from a folder.
+    pub(super) fn set_base(&mut self, folder: &Arc<Path>) {
+        match self {
+            Self::Null => {}
+            Self::Scalar { base, .. } => *base = Some(folder.clone()),
+            Self::List(items) => items.iter_mut().for_each(|item| item.set_base(folder)),
+            Self::Map(entries) => entries.iter_mut().for_each(|(_, below)| below.set_base(folder)),
+        }
+    }
+
     /// As JSON has it.
     fn to_value(&self) -> Value {
         match self {
@@ -98,7 +116,7 @@ macro_rules! numbers {
     ($($read:ident, $visit:ident: $number:ty;)*) => {$(
         fn $read<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             match self {
-                Node::Scalar { value: Value::String(_), text, plain: true } => match text.parse::<$number>() {
+                Node::Scalar { value: Value::String(_), text, plain: true, .. } => match text.parse::<$number>() {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => self.deserialize_any(visitor),
                 },
@@ -156,7 +174,15 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_str(visitor)
+        match self {
+            // serde asks for a text where a path is wanted: what is made of it tells the two apart.
+            Node::Scalar { text, base: Some(base), .. }
+                if !text.is_empty() && type_name::<V::Value>() == type_name::<PathBuf>() =>
+            {
+                visitor.visit_string(base.join(text).to_string_lossy().into_owned())
+            }
+            _ => self.deserialize_str(visitor),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -1,34 +1,24 @@
-//! Where things stand in a file, for what turns out to be wrong only once it is used.
+//! Where things stand in a configuration's files, for what turns out to be wrong only once it is used.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
-    ConfigError,
-    error::Source,
-    source,
-    tree::{self, Document, Wrong},
+    ConfigError, environment, files,
+    tree::{Document, Wrong},
 };
 
-/// A configuration's text and the places in it.
-pub struct Places {
-    path: PathBuf,
-    text: String,
-    document: Document,
-}
+/// The places in a configuration.
+pub struct Places(Document);
 
 impl Places {
-    /// Reads a file; `None` where it can't be read as YAML (any more).
+    /// Reads a file, and those of `conf.d` beside it; `None` where they can't be read as YAML (any more).
     pub fn read(path: &Path) -> Option<Self> {
-        let text = source(path).ok()?;
-        let source = Source { path, text: &text };
-        let document = tree::read(&source, &|name| Some(std::env::var(name).unwrap_or_default())).ok()?;
-        Some(Self { path: path.to_path_buf(), document, text })
+        files::gather(path, &|name| Some(environment(name).unwrap_or_default())).ok().map(Self)
     }
 
     /// An error at a path like `clusters[0].context`, with file, line and column; where nothing stands there, at what it
     /// would belong to.
     pub fn error(&self, at: &str, message: &str) -> ConfigError {
-        let source = Source { path: &self.path, text: &self.text };
-        self.document.placed(&source, &Wrong::new(at, message), &[])
+        self.0.placed(&Wrong::new(at, message), &[])
     }
 }

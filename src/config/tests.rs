@@ -9,6 +9,8 @@ use super::*;
 
 mod example;
 mod messages;
+mod pieces;
+mod schema;
 
 fn env(name: &str) -> Option<String> {
     match name {

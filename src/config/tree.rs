@@ -3,7 +3,11 @@
 //! Expansion works on parsed scalars, so that a value from the environment can't change the structure. In the sections that
 //! are Alertmanager's own it leaves alone what Alertmanager would read: `$$`, `${1}`, and all that stands in a template.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -32,9 +36,9 @@ const OF_ALERTMANAGER: [&str; 9] = [
     "event_recorder",
 ];
 
-/// Keys and values in one file: a thousand routes and receivers have some ten thousand. Each takes some hundred bytes while
+/// Keys and values in all files: a thousand routes and receivers have some ten thousand. Each takes some hundred bytes while
 /// it is read.
-const NODES_MAX: usize = 100_000;
+pub(super) const NODES_MAX: usize = 100_000;
 
 /// Keys that name files end so; and the one whose messages show addresses, and quote none of the file's.
 const SAFE: [&str; 7] = ["_file", "kubeconfig", "web_config", "data_dir", "rule_files", "templates", "listen"];
@@ -45,8 +49,12 @@ type Place = (usize, usize);
 /// The document as a value, with the place of every path (`clusters[0].name`) and of every key.
 pub(super) struct Document {
     pub value: Node,
-    values: BTreeMap<String, Place>,
-    keys: BTreeMap<String, Place>,
+    /// The files that it was read from, in their order; the first is the configuration itself.
+    pub files: Vec<PathBuf>,
+    /// The index of the file, and the place in it.
+    pub values: BTreeMap<String, (usize, Place)>,
+    /// The same of keys.
+    pub keys: BTreeMap<String, (usize, Place)>,
 }
 
 enum Tree {
@@ -124,7 +132,12 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     let mut walk = Walk {
         env,
         source,
-        document: Document { value: Node::Null, values: BTreeMap::new(), keys: BTreeMap::new() },
+        document: Document {
+            value: Node::Null,
+            files: vec![source.path.to_path_buf()],
+            values: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        },
         errors: Vec::new(),
     };
     if source.text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
@@ -134,10 +147,14 @@ pub(super) fn read(source: &Source<'_>, env: &dyn Fn(&str) -> Option<String>) ->
     let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_nodes: NODES_MAX } };
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(source.text, options).map_err(|error| {
         let place = error.location().map(|l| (l.line() as usize, l.column() as usize));
-        vec![ConfigError::at(source, place, plain_errors::of_yaml(&error))]
+        vec![ConfigError::at(source.path, place, plain_errors::of_yaml(&error))]
     })?;
     if !matches!(tree.value, Tree::Map(_)) {
-        return Err(vec![ConfigError::at(source, Some((1, 1)), "the file must be a mapping: `clusters: …`".into())]);
+        return Err(vec![ConfigError::at(
+            source.path,
+            Some((1, 1)),
+            "the file must be a mapping: `clusters: …`".into(),
+        )]);
     }
     let value = walk.value(tree, String::new());
     walk.document.value = value;
@@ -154,7 +171,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn value(&mut self, tree: Spanned<Tree>, path: String) -> Node {
         let place = (tree.referenced.line() as usize, tree.referenced.column() as usize);
-        self.document.values.insert(path.clone(), place);
+        self.document.values.insert(path.clone(), (0, place));
         match tree.value {
             Tree::Leaf(Value::Null) => Node::Null,
             Tree::Leaf(value) => self.scalar(value, &tree.defined, place, &path),
@@ -166,7 +183,7 @@ impl Walk<'_> {
                 for (key, value) in entries {
                     let below = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
                     let at = (key.referenced.line() as usize, key.referenced.column() as usize);
-                    self.document.keys.insert(below.clone(), at);
+                    self.document.keys.insert(below.clone(), (0, at));
                     map.push((key.value, self.value(value, below)));
                 }
                 Node::Map(map)
@@ -182,11 +199,11 @@ impl Walk<'_> {
                 let section = path.split(['.', '[']).next().unwrap_or_default();
                 let expanded = self.expand(&text, place, OF_ALERTMANAGER.contains(&section));
                 let plain = plain || expanded != text;
-                Node::Scalar { value: Value::String(expanded.clone()), text: expanded, plain }
+                Node::Scalar { value: Value::String(expanded.clone()), text: expanded, plain, base: None }
             }
             value => {
                 let text = written.map_or_else(|| value.to_string(), str::to_owned);
-                Node::Scalar { value, text, plain }
+                Node::Scalar { value, text, plain, base: None }
             }
         }
     }
@@ -214,7 +231,7 @@ impl Walk<'_> {
             } else if let Some((name, after)) = variable(rest, pasted) {
                 match (self.env)(name) {
                     Some(value) => out.push_str(&value),
-                    None => self.errors.push(ConfigError::at(self.source, Some(place), unset(name, pasted))),
+                    None => self.errors.push(ConfigError::at(self.source.path, Some(place), unset(name, pasted))),
                 }
                 rest = after;
             } else {
@@ -272,24 +289,35 @@ impl Wrong {
 impl Document {
     /// An error with its place; the libraries' words become ours, and quote no value of the file. Names of files are none:
     /// who reads that one is missing has to know which.
-    pub fn located(&self, source: &Source<'_>, wrong: &Wrong) -> ConfigError {
+    pub fn located(&self, wrong: &Wrong) -> ConfigError {
         let key = wrong.path.trim_end_matches(|c: char| c == ']' || c.is_ascii_digit()).trim_end_matches('[');
         let is_safe = wrong.missing().is_some() || SAFE.iter().any(|end| key.ends_with(end));
         let values = if is_safe { Vec::new() } else { self.value.texts(&wrong.path) };
-        self.placed(source, wrong, &values)
+        self.placed(wrong, &values)
     }
 
     /// The same for what turns out to be wrong once it is used: its words are ours, and name addresses and files.
-    pub fn placed(&self, source: &Source<'_>, wrong: &Wrong, values: &[&str]) -> ConfigError {
+    pub fn placed(&self, wrong: &Wrong, values: &[&str]) -> ConfigError {
         if let Some((key, known)) = &wrong.unknown {
             let place = self.keys.get(&wrong.path).or_else(|| self.nearest(&wrong.path)).copied();
             let above = wrong.path.rsplit_once('.').map(|(above, _)| format!(" in {above}")).unwrap_or_default();
-            return ConfigError::at(source, place, format!("unknown key `{key}`{above}; {}", suggestion(key, known)));
+            return self.error(place, format!("unknown key `{key}`{above}; {}", suggestion(key, known)));
         }
         let place = self.nearest(&wrong.path).copied();
         let at = if wrong.path.is_empty() { String::new() } else { format!("{}: ", wrong.path) };
         let message = plain_errors::of_value(&wrong.message);
-        ConfigError::at(source, place, format!("{at}{}", error::without_values(&message, values)))
+        self.error(place, format!("{at}{}", error::without_values(&message, values)))
+    }
+
+    /// An error at a place in one of its files; without a place, about the first of them.
+    pub fn error(&self, place: Option<(usize, Place)>, message: String) -> ConfigError {
+        let (file, place) = place.map_or((0, None), |(file, place)| (file, Some(place)));
+        ConfigError::at(self.files.get(file).map_or(Path::new(""), PathBuf::as_path), place, message)
+    }
+
+    /// Puts errors in the order in which a reader comes across them.
+    pub fn sort(&self, errors: &mut [ConfigError]) {
+        errors.sort_by_key(|e| (self.files.iter().position(|file| *file == e.path), e.place));
     }
 
     /// Leaves out the key at a path, or the nearest above it that can be: without an item of a list, others would stand
@@ -303,7 +331,7 @@ impl Document {
     }
 
     /// The place of a path, or of the deepest part of it that is there.
-    fn nearest(&self, path: &str) -> Option<&Place> {
+    fn nearest(&self, path: &str) -> Option<&(usize, Place)> {
         let mut path = path;
         loop {
             if let Some(place) = self.values.get(path).or_else(|| self.keys.get(path)) {

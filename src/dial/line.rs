@@ -82,7 +82,7 @@ pub fn spoken(d: Duration) -> impl fmt::Display {
 }
 
 /// `tls_config:` of a check, by the names that Prometheus has for them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsFiles {
     /// Who must have signed the server's certificate, in PEM; without it those that this machine trusts.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One entry of `clusters:`. Paths are absolute by the time this is used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterConfig {
     /// Its name, the `cluster` label.
@@ -78,7 +78,7 @@ pub struct ClusterConfig {
 }
 
 /// `recorder:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecorderConfig {
     /// `false` turns it off.
@@ -92,14 +92,16 @@ impl Default for RecorderConfig {
 }
 
 /// `scrape:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScrapeConfig {
     /// How often.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub interval: Duration,
     /// Of one scrape.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
     /// Names or expressions of the metrics that are kept, instead of the default list and what the loaded rules use.
     pub keep: Vec<String>,
@@ -130,7 +132,7 @@ impl Default for ScrapeConfig {
 }
 
 /// `monitoring:`: the Prometheus or Alertmanager inside a cluster sends its alerts here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitoringConfig {
     /// The file with the bearer token by which it is known.
@@ -140,6 +142,7 @@ pub struct MonitoringConfig {
     pub alert: String,
     /// Without it for so long, the monitoring inside is silent. Prometheus says it again every minute or so.
     #[serde(default = "silent_after", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub silent_after: Duration,
 }
 
@@ -215,7 +218,7 @@ impl ClusterConfig {
 }
 
 /// A component whose endpoints default to what discovery finds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComponentConfig {
     /// `false` turns it off.
@@ -224,9 +227,11 @@ pub struct ComponentConfig {
     pub endpoints: Vec<Url>,
     /// Instead of `defaults.interval`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub interval: Option<Duration>,
     /// Instead of `defaults.timeout`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
 }
 
@@ -237,7 +242,7 @@ impl Default for ComponentConfig {
 }
 
 /// Etcd: certificates besides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EtcdConfig {
     /// `false` turns it off.
@@ -246,9 +251,11 @@ pub struct EtcdConfig {
     pub endpoints: Vec<Url>,
     /// Instead of `defaults.interval`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub interval: Option<Duration>,
     /// Instead of `defaults.timeout`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// CA of etcd's serving certificates.
     pub ca_file: Option<PathBuf>,
@@ -273,7 +280,7 @@ impl Default for EtcdConfig {
 }
 
 /// Kubelets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeletConfig {
     /// `false` turns them off.
@@ -284,9 +291,11 @@ pub struct KubeletConfig {
     pub keep_alive: bool,
     /// Instead of `defaults.interval`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub interval: Option<Duration>,
     /// Instead of `defaults.timeout`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
 }
 
@@ -297,7 +306,7 @@ impl Default for KubeletConfig {
 }
 
 /// Says how kubelets are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum KubeletWay {
     /// On their own port only.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{duration, null_as_default};
 
 /// One node of the route tree; what it does not say it takes from its parent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteConfig {
     /// Who is told.
@@ -39,12 +39,15 @@ pub struct RouteConfig {
     pub group_by: Option<Vec<String>>,
     /// A new group waits so long for more of its alerts.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub group_wait: Option<Duration>,
     /// The least time between two messages that bring new facts but nothing worse.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub group_interval: Option<Duration>,
     /// Reminder of what lasts.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub repeat_interval: Option<Duration>,
     /// Nothing is told in these.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_as_default::deserialize")]
@@ -75,11 +78,12 @@ impl RouteConfig {
 }
 
 /// One step of `escalation:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EscalationConfig {
     /// Counted from the first message.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub after: Duration,
     /// What must not have happened by then.
     #[serde(default, rename = "if")]
@@ -89,7 +93,7 @@ pub struct EscalationConfig {
 }
 
 /// Says when an escalation goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EscalateIf {
     /// Nobody has acknowledged the incident.
@@ -100,7 +104,7 @@ pub enum EscalateIf {
 }
 
 /// One entry of `inhibit_rules:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InhibitConfig {
     /// What it is called, for those who read the file.
@@ -130,7 +134,7 @@ pub struct InhibitConfig {
 }
 
 /// One entry of `time_intervals:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedIntervals {
     /// What routes call it.
@@ -141,7 +145,7 @@ pub struct NamedIntervals {
 }
 
 /// When: all that is given must hold, each by one of its ranges.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IntervalConfig {
     /// Times of day.
@@ -165,7 +169,7 @@ pub struct IntervalConfig {
 }
 
 /// `times:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimesConfig {
     /// `09:00`

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::cron::{self, Cron};
 
 /// `drill:` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrillConfig {
     /// When: five fields of cron.

@@ -33,28 +33,33 @@ const SCHEDULES_MAX: usize = 20;
 pub const OWN_LABELS: [&str; 5] = ["heartbeat", "cluster", "state", "severity", "alertname"];
 
 /// One entry of `heartbeats:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeartbeatConfig {
     /// Its name: the label `heartbeat`.
     pub name: String,
     /// A success is due this long after the last one …
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub every: Option<Duration>,
     /// … or at these times: five fields of cron, one or several …
     #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "crate::model::one_or_many::Written")]
     pub schedule: Vec<String>,
     /// … or as timers of systemd have them, one or several; with `schedule` both count.
     #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "crate::model::one_or_many::Written")]
     pub on_calendar: Vec<String>,
     /// The IANA time zone of both; default UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// So much later than due is still in time.
     #[serde(default = "grace", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub grace: Duration,
     /// From start to end at most; default: until the next success is late.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub max_duration: Option<Duration>,
     /// The file with its token, 16 characters or more.
     pub token_file: PathBuf,
@@ -84,7 +89,7 @@ fn critical() -> Severity {
 }
 
 /// One entry of `dead_mans_switch:`: somebody who raises the alarm when dogwatch no longer pings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchConfig {
     /// Where; a secret.
@@ -95,6 +100,7 @@ pub struct SwitchConfig {
     pub url_file: Option<PathBuf>,
     /// How often.
     #[serde(default = "minute", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub every: Duration,
     /// Where dogwatch knows why it does not watch, say so at once at `<url>/fail`, instead of only falling silent.
     #[serde(default)]

@@ -52,7 +52,7 @@ const UNITS: [(&str, f64); 19] = [
 ];
 
 /// `expect:` of a heartbeat.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectConfig {
     /// Conditions on the body: `body ~ "saved"`, `body !~ "(?i)error"`, `json $.status == "ok"`.
@@ -70,7 +70,7 @@ pub struct ExpectConfig {
 }
 
 /// Where the size stands in a body.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SizeConfig {
     /// A regular expression, whose first group is a number with its unit (of none: bytes); its last match counts.
@@ -82,9 +82,13 @@ pub struct SizeConfig {
 }
 
 /// Bytes, as a configuration has them: `500MB`, `2GiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct Size(#[serde(with = "crate::store::size")] pub u64);
+pub struct Size(
+    #[serde(with = "crate::store::size")]
+    #[schemars(with = "crate::store::size::Written")]
+    pub u64,
+);
 
 /// A share in percent, as a configuration has it: `50%`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,11 @@ pub struct Share(pub u8);
 
 /// A backup that is half as large as usual has lost something.
 const MAX_SHRINK: Share = Share(50);
+
+crate::model::written::written!(Share, "Share", {
+    "type": "string",
+    "pattern": r"^([0-9]+\s*%|.*\$\{.*)$",
+});
 
 impl Serialize for Share {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

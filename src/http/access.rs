@@ -73,6 +73,7 @@ const TABLE: &[Access] = &[
     see(GET, "/audit", Admin),
     see(GET, "/recorded/{cluster}", Read),
     see(GET, "/api/dogwatch/v1/openapi.json", Read),
+    see(GET, "/api/dogwatch/v1/config-schema.json", Read),
     see(GET, "/api/dogwatch/v1/state", Read),
     see(GET, "/api/dogwatch/v1/state/{cluster}", Read),
     see(GET, "/api/dogwatch/v1/state/{cluster}/{what}", Read),

@@ -141,6 +141,12 @@ pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
+/// Answers `GET /api/dogwatch/v1/config-schema.json`: the JSON Schema of dogwatch.yml, for editors.
+pub async fn config_schema() -> Response {
+    let text = include_str!("../../docs/dogwatch.schema.json");
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
 /// Answers `GET /api/dogwatch/v1/state`
 pub async fn state(State(web): State<Web>) -> Response {
     let view = StateView::new(&web.live.read(), web.clock.wall());

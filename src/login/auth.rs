@@ -15,7 +15,7 @@ use super::{
 };
 
 /// What stands under `auth`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
     /// Of whom neither `users` nor `roles` tell. Without it: admin while both are empty, else read.

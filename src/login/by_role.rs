@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::caller::Role;
 
 /// Names, or groups, by the role that they have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs)]
 pub struct ByRole {

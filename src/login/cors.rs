@@ -6,7 +6,7 @@ use url::Url;
 use super::Wrong;
 
 /// What stands under `cors`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorsConfig {
     /// `https://grafana.example.org`: each by itself.

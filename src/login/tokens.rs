@@ -26,7 +26,7 @@ const TOKENS_MAX: usize = 1_000;
 const FILE_MAX: u64 = 64 << 10;
 
 /// A token of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// What it is called in the audit log.

@@ -22,6 +22,14 @@ fn written(text: &str) -> Result<Duration, humantime::DurationError> {
     prometheus(text).or_else(|_| humantime::parse_duration(text))
 }
 
+/// How a duration is written, for the schema.
+pub struct Written;
+
+super::written::written!(Written, "Duration", {
+    "type": "string",
+    "pattern": r"^\s*(0|([0-9]+(\.[0-9]+)?\s*[a-zA-Zµ]+\s*)+|.*\$\{.*)$",
+});
+
 /// The same for `Option<Duration>`: `#[serde(default, with = "crate::model::duration::option")]`.
 pub mod option {
     use super::*;

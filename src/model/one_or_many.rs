@@ -9,6 +9,13 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
+/// How they are written, for the schema.
+pub struct Written;
+
+super::written::written!(Written, "OneOrMany", {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+});
+
 /// Writes one alone, several as a list.
 pub fn serialize<S: Serializer>(texts: &[String], s: S) -> Result<S::Ok, S::Error> {
     match texts {

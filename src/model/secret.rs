@@ -11,6 +11,8 @@ use super::text;
 #[serde(transparent)]
 pub struct Secret(String);
 
+super::written::written!(Secret, "Secret", {"type": "string"});
+
 impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {

@@ -42,7 +42,7 @@ pub use self::{
 use crate::model::{Secret, duration};
 
 /// `global:`, what receivers fall back on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GlobalConfig {
     /// Sender's address.
@@ -138,6 +138,7 @@ pub struct GlobalConfig {
     pub mattermost_webhook_url_file: Option<PathBuf>,
     /// A posted alert without an end ends after this.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub resolve_timeout: Duration,
 }
 
@@ -191,7 +192,7 @@ impl Default for GlobalConfig {
 }
 
 /// One entry of `receivers:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiverConfig {
     /// Its name, which `route.receiver` says.
@@ -265,22 +266,24 @@ pub struct ReceiverConfig {
 }
 
 /// Says how many messages a receiver takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// So many …
     pub messages: u32,
     /// … in so long.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub per: Duration,
 }
 
 /// `notifications:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotificationsConfig {
     /// A message that its receiver has not taken for so long is given up. Three days: a weekend with its Monday.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub give_up_after: Duration,
 }
 

@@ -36,7 +36,7 @@ const OWN_HEADERS: [&str; 8] = [
 ];
 
 /// One entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteWriteConfig {
     /// Where to; without credentials, which have their own keys.
@@ -46,6 +46,7 @@ pub struct RemoteWriteConfig {
     pub name: Option<String>,
     /// Of one request.
     #[serde(default = "remote_timeout", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub remote_timeout: Duration,
     /// Further headers.
     #[serde(default)]
@@ -68,7 +69,7 @@ pub struct RemoteWriteConfig {
 }
 
 /// `queue_config:`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueConfig {
     /// Requests in flight at once, each for its share of the series.
@@ -77,9 +78,11 @@ pub struct QueueConfig {
     pub max_samples_per_send: usize,
     /// The first pause after a failure; it doubles.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub min_backoff: Duration,
     /// The longest pause.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub max_backoff: Duration,
 }
 

@@ -8,26 +8,32 @@ use super::Store;
 use crate::model::duration;
 
 /// Holds `storage:` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
     /// Samples older than this are rolled up to 5 minutes.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub retention: Duration,
     /// 5-minute rollups older than this are rolled up to an hour.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub retention_5m: Duration,
     /// 1-hour rollups older than this are removed.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub retention_1h: Duration,
     /// Lines of the audit log older than this are removed; there are 100,000 at the most.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub retention_audit: Duration,
     /// Past this size of the file, the oldest samples are rolled up early. `5GB`, `500MB`, … (powers of 1000; `GiB` of 1024).
     #[serde(with = "super::size")]
+    #[schemars(with = "crate::store::size::Written")]
     pub max_size: u64,
     /// The flight recorder's share of it: full, it stops until something of it is old enough to go.
     #[serde(with = "super::size")]
+    #[schemars(with = "crate::store::size::Written")]
     pub recorder_max_size: u64,
 }
 

@@ -14,6 +14,14 @@ const UNITS: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
+/// How a size is written, for the schema.
+pub struct Written;
+
+crate::model::written::written!(Written, "Size", {
+    "type": "string",
+    "pattern": r"^([0-9]+\s*(KiB|MiB|GiB|kB|KB|MB|GB|TB|B)|.*\$\{.*)$",
+});
+
 /// Writes bytes.
 pub fn serialize<S: Serializer>(bytes: &u64, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(&format_args!("{bytes}B"))

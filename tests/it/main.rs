@@ -43,5 +43,6 @@ mod slow_clients;
 mod store;
 mod stories;
 mod strangers;
+mod teams;
 mod templates;
 mod tidy;

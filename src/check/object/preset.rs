@@ -11,7 +11,7 @@ use crate::check::condition::Condition;
 const UNDER_WAY: Duration = Duration::from_secs(600);
 
 /// A product, by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// CephClusters are `HEALTH_OK`.

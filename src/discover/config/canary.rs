@@ -24,7 +24,7 @@ const LABEL_MAX: usize = 63;
 const DRY_RUN_EVERY_MIN: Duration = Duration::from_secs(5);
 
 /// `canary:` of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CanaryConfig {
     /// The namespace in which all of it happens; it must be there already.
@@ -42,6 +42,7 @@ pub struct CanaryConfig {
     pub image: Option<String>,
     /// How often: short for `pod: {interval: …}`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub every: Option<Duration>,
     /// The light form: a Lease written, watched, read back on every API server, deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,14 +116,16 @@ impl Default for CanaryConfig {
 }
 
 /// `canary.lease:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeaseCanary {
     /// How often.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub interval: Duration,
     /// Of each stage.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
 }
 
@@ -133,14 +136,16 @@ impl Default for LeaseCanary {
 }
 
 /// `canary.pod:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PodCanary {
     /// How often.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub interval: Duration,
     /// Of each stage.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
     /// The image; with `storage_class`, `dns` or `service` one that has a shell, as busybox.
     pub image: String,
@@ -200,7 +205,7 @@ impl Default for PodCanary {
 }
 
 /// When the kubelet asks the registry, in Kubernetes' own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum PullPolicy {
     /// For each pod: what the canary is for.
     Always,
@@ -211,7 +216,7 @@ pub enum PullPolicy {
 }
 
 /// What a pod is made in, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Each {
     /// Zones, by `topology.kubernetes.io/zone`.

@@ -13,7 +13,7 @@ use crate::{
 const EXCLUDE_MAX: usize = 100;
 
 /// `discover:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscoverConfig {
     /// Each host of an Ingress, and of an HTTPRoute of the Gateway API, is asked by HTTP.
@@ -23,9 +23,11 @@ pub struct DiscoverConfig {
     pub exclude: Vec<String>,
     /// Instead of `defaults.interval`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub interval: Option<Duration>,
     /// Instead of `defaults.timeout`.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Of their alarms.
     pub severity: Severity,

@@ -14,19 +14,22 @@ use crate::model::{RestoreDrill, duration};
 const EVERY_MIN: Duration = Duration::from_secs(60);
 
 /// One entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreDrillConfig {
     /// Its name: the label `restore_drill`.
     pub name: String,
     /// A drill that is done is due this long after the last one.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub every: Duration,
     /// The recovery time objective: so long it may take.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub rto: Option<Duration>,
     /// The recovery point objective: so old the restored data may be when a drill begins.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub rpo: Option<Duration>,
     /// The steps in their order; what is reported beside them is kept too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

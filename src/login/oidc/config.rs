@@ -18,7 +18,7 @@ use crate::{
 const SESSION_MAX: Duration = Duration::from_secs(31 * 86_400);
 
 /// What stands under `auth.oidc`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OidcConfig {
     /// Its URL, as it calls itself in `/.well-known/openid-configuration`.
@@ -45,6 +45,7 @@ pub struct OidcConfig {
     pub default_role: Role,
     /// How long somebody stays logged in.
     #[serde(default = "session", with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub session: Duration,
     /// How the issuer is asked: its CA, a proxy.
     #[serde(default)]

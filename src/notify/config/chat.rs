@@ -10,13 +10,14 @@ use super::HttpConfig;
 use crate::model::{Secret, duration};
 
 /// One entry of `slack_configs:`, an incoming webhook or `chat.postMessage`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlackConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -78,7 +79,7 @@ pub struct SlackConfig {
 }
 
 /// One of `fields:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackField {
     /// Its name.
@@ -91,7 +92,7 @@ pub struct SlackField {
 }
 
 /// One of `actions:`: a button that opens a page, or one that a Slack app answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackAction {
     /// `button`.
@@ -117,7 +118,7 @@ pub struct SlackAction {
 }
 
 /// `confirm:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackConfirm {
     /// The question.
@@ -135,13 +136,14 @@ pub struct SlackConfirm {
 
 /// One entry of `msteams_configs:` or `msteamsv2_configs:`. Both send an Adaptive Card, which connectors and Power
 /// Automate's workflows take.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TeamsConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -158,13 +160,14 @@ pub struct TeamsConfig {
 }
 
 /// One entry of `discord_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscordConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -185,13 +188,14 @@ pub struct DiscordConfig {
 }
 
 /// One entry of `telegram_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelegramConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,

@@ -8,7 +8,7 @@ use super::{HttpConfig, TlsConfig, yes};
 use crate::model::{Secret, duration};
 
 /// One entry of `email_configs:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmailConfig {
     /// Recipients, separated by commas: a template.
@@ -68,7 +68,7 @@ pub struct EmailConfig {
 
 /// `threading:`. The messages of one incident are a thread in any case; with this, those of later incidents of the same
 /// group belong to it too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ThreadingConfig {
     /// Whether so.
@@ -78,7 +78,7 @@ pub struct ThreadingConfig {
 }
 
 /// `thread_by_date:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ThreadByDate {
     /// For ever.
@@ -88,7 +88,7 @@ pub enum ThreadByDate {
 }
 
 /// One entry of `webhook_configs:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Where to POST: a template. A secret, since many services put their token there.
@@ -105,6 +105,7 @@ pub struct WebhookConfig {
     pub max_alerts: usize,
     /// Of one attempt; an attempt never takes longer than dispatch allows.
     #[serde(default, with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Credentials, headers, TLS, proxy; instead of `global.http_config`.
     #[serde(default)]
@@ -118,7 +119,7 @@ pub struct WebhookConfig {
 }
 
 /// Signature of the body, as GitHub makes it: `sha256=<hex of HMAC-SHA256>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HmacConfig {
     /// File with the key; white space at its end is no part of the key.

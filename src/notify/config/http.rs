@@ -12,7 +12,7 @@ use super::{TlsConfig, resolve};
 use crate::model::Secret;
 
 /// `http_config:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// `Authorization: <type> <credentials>`.
@@ -64,7 +64,7 @@ impl Default for HttpConfig {
 }
 
 /// `authorization:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizationConfig {
     /// The scheme.
@@ -79,7 +79,7 @@ pub struct AuthorizationConfig {
 }
 
 /// `basic_auth:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BasicAuthConfig {
     /// User.
@@ -93,7 +93,7 @@ pub struct BasicAuthConfig {
 }
 
 /// One entry of `http_headers:`; every value is sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderConfig {
     /// Values.
@@ -105,7 +105,7 @@ pub struct HeaderConfig {
 }
 
 /// `oauth2:`, the client credentials grant or a signed assertion (RFC 7523).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OAuth2Config {
     /// Who asks.

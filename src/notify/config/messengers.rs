@@ -10,13 +10,14 @@ use super::{HttpConfig, SlackField};
 use crate::model::{Secret, duration};
 
 /// One entry of `webex_configs:`. The bot's token is `http_config.authorization`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebexConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -30,13 +31,14 @@ pub struct WebexConfig {
 }
 
 /// One entry of `wechat_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WechatConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -64,13 +66,14 @@ pub struct WechatConfig {
 }
 
 /// One entry of `rocketchat_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RocketchatConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -116,7 +119,7 @@ pub struct RocketchatConfig {
 }
 
 /// One of `fields:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RocketchatField {
     /// Its name.
@@ -128,7 +131,7 @@ pub struct RocketchatField {
 }
 
 /// One of `actions:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RocketchatAction {
     /// `button`, which is all that there is.
@@ -143,13 +146,14 @@ pub struct RocketchatAction {
 }
 
 /// One entry of `mattermost_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MattermostConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -205,7 +209,7 @@ pub struct MattermostConfig {
 }
 
 /// One of `attachments:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MattermostAttachment {
     /// For notifications on small screens.
@@ -239,7 +243,7 @@ pub struct MattermostAttachment {
 }
 
 /// `props:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MattermostProps {
     /// Markdown in the side bar.
@@ -247,7 +251,7 @@ pub struct MattermostProps {
 }
 
 /// `priority:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MattermostPriority {
     /// `standard`, `important`, `urgent`; any other is `standard`.

@@ -10,13 +10,14 @@ use super::HttpConfig;
 use crate::model::{Secret, duration};
 
 /// One entry of `pagerduty_configs:`, by the Events API v2.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PagerDutyConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -56,7 +57,7 @@ pub struct PagerDutyConfig {
 }
 
 /// One of `images:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PagerDutyImage {
     /// Where it is.
@@ -68,7 +69,7 @@ pub struct PagerDutyImage {
 }
 
 /// One of `links:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PagerDutyLink {
     /// Where it leads.
@@ -78,13 +79,14 @@ pub struct PagerDutyLink {
 }
 
 /// One entry of `opsgenie_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpsgenieConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -120,7 +122,7 @@ pub struct OpsgenieConfig {
 }
 
 /// One of `responders:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpsgenieResponder {
     /// Its id, or …
@@ -135,13 +137,14 @@ pub struct OpsgenieResponder {
 }
 
 /// One entry of `pushover_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PushoverConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -172,12 +175,15 @@ pub struct PushoverConfig {
     pub priority: Option<String>,
     /// Of priority 2: said again after this, until somebody acknowledges; default: 1m.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub retry: Option<Duration>,
     /// Of priority 2: said again for so long; default: 1h.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub expire: Option<Duration>,
     /// Deleted after this; default: never.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub ttl: Option<Duration>,
     /// `message` is HTML.
     pub html: bool,
@@ -186,13 +192,14 @@ pub struct PushoverConfig {
 }
 
 /// One entry of `ntfy_configs:` (ours, not in Alertmanager).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NtfyConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`; `basic_auth` for a server with users.
     pub http_config: Option<HttpConfig>,
@@ -220,13 +227,14 @@ pub struct NtfyConfig {
 }
 
 /// One entry of `alertmanager_configs:` (ours): hand the alerts on to one or several Alertmanagers of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertmanagerConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -235,5 +243,6 @@ pub struct AlertmanagerConfig {
     /// The alerts end by themselves so long after the last message about them: longer than the route's
     /// `repeat_interval`, whose reminders renew them; default: 25h.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub ends_after: Option<Duration>,
 }

@@ -13,13 +13,14 @@ use super::HttpConfig;
 use crate::model::{Secret, duration};
 
 /// One entry of `victorops_configs:` (Splunk On-Call).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VictorOpsConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -45,13 +46,14 @@ pub struct VictorOpsConfig {
 }
 
 /// One entry of `sns_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SnsConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -76,7 +78,7 @@ pub struct SnsConfig {
 }
 
 /// `sigv4:`. Without `access_key` the environment's (`AWS_ACCESS_KEY_ID`, …) counts, or else the shared credentials file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SigV4Config {
     /// Default: `AWS_REGION`, or else the one in the ARN.
@@ -102,13 +104,14 @@ pub struct SigV4Config {
 }
 
 /// One entry of `jira_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JiraConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,
@@ -137,6 +140,7 @@ pub struct JiraConfig {
     pub wont_fix_resolution: Option<String>,
     /// Issues that were closed so recently are opened again.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub reopen_duration: Option<Duration>,
     /// Further fields: any structure, whose texts are templates.
     pub fields: BTreeMap<String, serde_json::Value>,
@@ -150,6 +154,17 @@ pub struct JiraField {
     /// Whether later messages change it; default: true.
     pub enable_update: Option<bool>,
 }
+
+crate::model::written::written!(JiraField, "JiraField", {
+    "anyOf": [
+        {"type": ["string", "boolean", "number"]},
+        {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {"template": {"type": "string"}, "enable_update": {"type": "boolean"}},
+        },
+    ],
+});
 
 impl<'de> Deserialize<'de> for JiraField {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -199,13 +214,14 @@ impl<'de> Visitor<'de> for JiraFieldVisitor {
 }
 
 /// One entry of `incidentio_configs:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IncidentIoConfig {
     /// Tell the end as well; default: true.
     pub send_resolved: Option<bool>,
     /// Of one attempt.
     #[serde(with = "duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::model::duration::Written>")]
     pub timeout: Option<Duration>,
     /// Instead of `global.http_config`.
     pub http_config: Option<HttpConfig>,

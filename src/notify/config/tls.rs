@@ -8,7 +8,7 @@ use super::resolve;
 use crate::model::Secret;
 
 /// `tls_config:`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
     /// Trusted besides the machine's own CAs: PEM.
@@ -34,7 +34,7 @@ pub struct TlsConfig {
 }
 
 /// `min_version:`, `max_version:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum TlsVersion {
     /// 1.0
     #[serde(rename = "TLS10")]

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{Served, picture, start_at};
 
 /// What is asked, and under which path of the document that stands.
-const ASKED: [(&str, &str); 15] = [
+const ASKED: [(&str, &str); 16] = [
     ("/api/dogwatch/v1/openapi.json", "/api/dogwatch/v1/openapi.json"),
+    ("/api/dogwatch/v1/config-schema.json", "/api/dogwatch/v1/config-schema.json"),
     ("/api/dogwatch/v1/state", "/api/dogwatch/v1/state"),
     ("/api/dogwatch/v1/state/nowhere", "/api/dogwatch/v1/state/{cluster}"),
     ("/api/dogwatch/v1/state/nowhere/pods?at=noon", "/api/dogwatch/v1/state/{cluster}/{what}"),
