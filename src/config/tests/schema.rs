@@ -12,11 +12,11 @@ const RIGHT: &[&str] = &[
     "clusters: [{name: prod}]\nchecks: [{name: a, http: {url: 'https://a.example/', status: [200, '400..499'], expect: ['time < 1s']}, down: 3 of 5}, \
      {name: b, cluster: prod, tcp: {expect: SSH-2.0}, down: 3, severity: warning, nodes: {port: 80}}, \
      {name: c, cluster: prod, http: {url: 'https://c.example/', status: 204}, nodes: {ingress: true}}]",
-    "heartbeats: [{name: a, every: 24h, token_file: t, expect: {min_size: 5GB, max_shrink: 50%}}, \
+    "heartbeats: [{name: a, every: 24h, token_file: t, expect: {size: {json: $.bytes}, min_size: 5GB, max_shrink: 50%}}, \
      {name: b, schedule: '0 3 * * *', token_file: t}, {name: c, on_calendar: [daily, weekly], token_file: t}]",
     "query: {max_concurrency: '${N}', timeout: '${T}'}\nallow_exec: '${YES}'\nexternal_url: '${URL}'",
     "receivers: [{name: o, webhook_configs: [{url: 'http://x/', send_resolved: false, max_alerts: 3}], \
-     email_configs: [{to: a@b.example, from: c@d.example, smarthost: 'l:25', headers: {X: 1}}], jira_configs: [{project: x, issue_type: y, summary: z}]}]\n\
+     email_configs: [{to: a@b.example, from: c@d.example, smarthost: 'l:25', headers: {X: 1}}], jira_configs: [{api_url: 'https://jira.example/', project: x, issue_type: y, summary: z}]}]\n\
      route: {receiver: o, group_by: ['...'], group_wait: 0s, routes: [{matchers: [a=b], match: {a: 1}, continue: true}]}\n\
      time_intervals: [{name: a, time_intervals: [{days_of_month: [1, '-3:-1'], years: [2026]}]}]\n\
      inhibit_rules: [{source_matchers: [a=b], target_matchers: [c=d], equal: [cluster]}]\n\
