@@ -56,16 +56,18 @@ pub struct CanaryConfig {
 }
 
 /// `dry_run:` of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DryRunConfig {
     /// In which namespace the Lease would be; it must be there already.
     pub namespace: String,
     /// How often.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub interval: Duration,
     /// How long it may take.
     #[serde(with = "duration")]
+    #[schemars(with = "crate::model::duration::Written")]
     pub timeout: Duration,
     /// How bad it is when it fails: `critical` or `warning`.
     pub severity: Severity,
