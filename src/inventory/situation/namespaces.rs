@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{Moment, News};
 use crate::model::{Situation, TerminatingNamespace};
 
@@ -37,7 +35,7 @@ impl Namespaces {
         let holds = REPORTS.into_iter().filter(|name| condition(name)["status"] == "True");
         let why = holds.clone().filter_map(|name| condition(name)["message"].as_str()).filter(|m| !m.is_empty());
         let why: Vec<String> = why.map(str::to_owned).collect();
-        let lacks_api = condition("NamespaceDeletionDiscoveryFailure")["status"] == Value::from("True");
+        let lacks_api = condition("NamespaceDeletionDiscoveryFailure")["status"] == "True";
         self.0.insert(name.clone(), TerminatingNamespace { name, since, why, lacks_api });
     }
 
