@@ -163,6 +163,10 @@ fn of_cluster(cluster: &ClusterConfig, config: &Config) -> Vec<Watched> {
             rows.push(row("canary: a pod".into(), at, duration::to_prometheus(pod.interval)));
         }
     }
+    if let Some(dry) = &cluster.dry_run {
+        let at = format!("a Lease in the namespace {}, which is not stored", dry.namespace);
+        rows.push(row("dry run".into(), at, pace(dry.interval, dry.timeout)));
+    }
     if let Some(inside) = &cluster.monitoring {
         let at =
             format!("{} arrives, or it is silent after {}", inside.alert, duration::to_prometheus(inside.silent_after));

@@ -46,6 +46,9 @@ pub(super) struct Routes {
 /// Where an alert comes from, as far as routes can tell: cluster and severity.
 type Cell = (String, String);
 
+/// Who is told, by where an alert comes from.
+type People = BTreeMap<Cell, Vec<String>>;
+
 /// The routes, asked.
 struct Asked<'a> {
     routing: &'a Routing,
@@ -125,7 +128,7 @@ impl Asked<'_> {
         scopes: &[String],
         alerts: impl IntoIterator<Item = (String, Pairs, Vec<String>)>,
     ) -> Vec<Told> {
-        let mut alike: Vec<(BTreeMap<Cell, Vec<String>>, Vec<String>)> = Vec::new();
+        let mut alike: Vec<(People, Vec<String>)> = Vec::new();
         for (name, labels, severities) in alerts {
             let mut who = BTreeMap::new();
             for (cluster, severity) in scopes.iter().flat_map(|c| severities.iter().map(move |s| (c, s))) {
@@ -181,7 +184,7 @@ impl Asked<'_> {
 }
 
 /// One row for each set of people.
-fn rows(of: &str, who: &BTreeMap<Cell, Vec<String>>, alerts: &[String]) -> Vec<Told> {
+fn rows(of: &str, who: &People, alerts: &[String]) -> Vec<Told> {
     let mut by_people: Vec<(&Vec<String>, Vec<&Cell>)> = Vec::new();
     for (cell, people) in who {
         match by_people.iter_mut().find(|(known, _)| *known == people) {
