@@ -6,6 +6,7 @@ pub mod checklist;
 pub mod compare;
 pub mod keep;
 pub mod kinds;
+pub mod news;
 pub mod object;
 pub mod places;
 mod prose;

@@ -29,52 +29,15 @@ use self::{
     endpoints::Endpoints, namespaces::Namespaces, nodes::Nodes, placement::Placements, pods::Pods, starts::Starts,
     webhooks::Webhooks, workloads::Workloads,
 };
-use super::{object::Object, state_metrics::StateMetrics};
+use super::{
+    news::{News, Source},
+    object::Object,
+    state_metrics::StateMetrics,
+};
 use crate::model::Situation;
 
 /// Series of objects go on so long after the API has last told something; then they end, as a scrape's would.
 const TOLD_LATELY: SignedDuration = SignedDuration::from_secs(60);
-
-/// Where news of an object comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// What an earlier run wrote down.
-    History,
-    /// The first list of a cluster of which nothing was written down: all is new to us, and nothing has changed.
-    FirstList,
-    /// It was seen to change.
-    Seen,
-}
-
-/// News of one object.
-#[derive(Clone, Copy, Debug)]
-pub struct News<'a> {
-    /// As it is, or as it was last where it has gone.
-    pub object: &'a Object,
-    /// As it was before, where that is known. Events have no before.
-    pub before: Option<&'a Object>,
-    /// It has gone.
-    pub is_gone: bool,
-    /// Where this comes from.
-    pub source: Source,
-    /// When it was seen, by our own clock.
-    pub at: Timestamp,
-}
-
-impl News<'_> {
-    fn is(&self, resource: &str) -> bool {
-        self.object.resource == resource
-    }
-
-    /// Whether it is new, as far as is known here.
-    fn is_new(&self) -> bool {
-        self.before.is_none() && !self.is_gone
-    }
-
-    fn key(&self) -> String {
-        self.object.key()
-    }
-}
 
 /// Which kinds are known whole, and when it is.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{object::Object, situation::News};
+use super::{news::News, object::Object};
 use crate::model::{Labels, Sample, stale};
 
 /// The most series of one cluster: some 6,000 pods with all that is around them, for 60 MB. Objects beyond are left out.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{nodes::quantity_of, *};
-use crate::inventory::{object::made, situation::Source};
+use crate::inventory::{news::Source, object::made};
 
 fn at() -> Timestamp {
     "2026-11-23T06:00:00Z".parse().unwrap()

@@ -12,8 +12,9 @@ use dogwatch::{
     inventory::{
         keep,
         kinds::{self, Kind},
+        news::{News, Source},
         object::Object,
-        situation::{News, Source, Summary},
+        situation::Summary,
     },
     model::{NodeFact, Situation, duration::prometheus},
 };

@@ -12,7 +12,7 @@ use super::What;
 use crate::{
     inventory::{
         kinds::EVENTS,
-        situation::{News, Source},
+        news::{News, Source},
     },
     model::{ChangeKind, ChangeScope, text},
 };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::What;
 use crate::{
-    inventory::{change, object::Object, situation::News},
+    inventory::{change, news::News, object::Object},
     model::{ChangeKind, ChangeScope},
 };
 

@@ -8,8 +8,8 @@ use super::What;
 use crate::{
     inventory::{
         kinds::EVENTS,
+        news::{News, Source},
         object::Object,
-        situation::{News, Source},
     },
     model::{ChangeKind, ChangeScope, text},
 };

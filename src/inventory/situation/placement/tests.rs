@@ -1,10 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::inventory::{
-    object::made,
-    situation::{Source, Summary},
-};
+use crate::inventory::{news::Source, object::made, situation::Summary};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_413_600 + seconds).unwrap()
