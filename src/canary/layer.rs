@@ -31,6 +31,9 @@ const SAID: [(&str, CanaryLayer, &str); 20] = [
     ("cannot ", CanaryLayer::Authorization, "a right to read is missing"),
 ];
 
+/// The longest name of a webhook: a DNS subdomain (RFC 1123).
+const NAME_MAX: usize = 253;
+
 /// Returns the layer to which a refusal points.
 pub(super) fn of_refusal(refused: &Refused) -> Told {
     let message = refused.message.to_lowercase();
@@ -55,9 +58,32 @@ pub(super) fn of_refusal(refused: &Refused) -> Told {
     }
 }
 
+/// Returns the webhook that a refusal names: `failed calling webhook "NAME": …`, `admission webhook "NAME" denied the request`
+/// (k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go).
+pub(super) fn webhook(refused: &Refused) -> Option<&str> {
+    let (_, rest) = refused.message.split_once("webhook \"")?;
+    let (name, _) = rest.split_once('"')?;
+    // A name of DNS, as the API wants it: nothing else gets into a headline by this way.
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    (!name.is_empty() && name.len() <= NAME_MAX && name.chars().all(is_of_name)).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_webhook_that_refuses_is_named() {
+        let of = |message: &str| {
+            let refused = Refused { message: message.into(), ..Refused::default() };
+            webhook(&refused).map(str::to_owned)
+        };
+        let named = Some("w.example.org".to_owned());
+        assert_eq!(of("Internal error occurred: failed calling webhook \"w.example.org\": Post: refused"), named);
+        assert_eq!(of("admission webhook \"w.example.org\" denied the request: no"), named);
+        assert_eq!(of("admission webhook \"<b>\" denied the request: no"), None);
+        assert_eq!(of("exceeded quota"), None);
+    }
 
     #[test]
     fn each_refusal_names_its_layer() {

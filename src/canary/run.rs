@@ -57,6 +57,9 @@ pub(super) fn failed(stage: CanaryStage, (layer, why): Told, evidence: Vec<Strin
 pub(super) fn refused(stage: CanaryStage, refused: &Refused) -> Failed {
     let evidence = vec![format!("{} says: {}", refused.instance, refused.message)];
     let mut failure = failed(stage, layer::of_refusal(refused), evidence);
+    if let Some(webhook) = layer::webhook(refused) {
+        failure.why = failure.why.replace("an admission webhook", &format!("the admission webhook {webhook}"));
+    }
     // Of what any server may be asked, the one that happened to be is no part of what is wrong.
     if matches!(stage, CanaryStage::Watched | CanaryStage::Read) {
         failure.instance = Some(refused.instance.clone());

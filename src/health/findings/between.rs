@@ -8,6 +8,7 @@ use crate::{
     health::{
         phrases,
         picture::Picture,
+        time::follows,
         view::{How, NAMED, TargetView, earliest, labels},
     },
     model::{AlertName, Finding, Job, Severity},
@@ -82,7 +83,11 @@ fn slow(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
          wants a longer `timeout`",
         target.host()
     );
-    unwell(p, target, headline, step)
+    let mut finding = unwell(p, target, headline, step);
+    // Without quorum an API server waits for etcd, and has time for little else.
+    let lost = p.etcd.lost.filter(|lost| follows(finding.since, *lost));
+    finding.caused_by = lost.map(|_| p.indexed.key(AlertName::EtcdQuorumLost, ""));
+    finding
 }
 
 /// How many are quoted.
