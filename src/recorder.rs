@@ -21,7 +21,7 @@ use std::{
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -83,12 +83,9 @@ pub async fn run(mut parts: Parts, stop: CancellationToken) {
             follower.flush();
         });
     }
-    let mut tick = interval(WRITE_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tell = interval(TELL_EVERY);
-    tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut series = interval(SERIES_EVERY);
-    series.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = ticks(WRITE_EVERY);
+    let mut tell = ticks(TELL_EVERY);
+    let mut series = ticks(SERIES_EVERY);
     let mut seen_at = Instant::now();
     loop {
         tokio::select! {
@@ -139,6 +136,13 @@ fn append_series(parts: &Parts, summary: &Mutex<Summary>) {
     let samples = metrics.samples(now);
     drop(summary);
     parts.store.append(&samples);
+}
+
+/// What was missed is not made up for.
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 fn write(parts: &Parts, desk: &Desk, all: bool) {

@@ -172,8 +172,7 @@ impl Api {
         object: &Value,
         within: Duration,
     ) -> Result<Value, Refused> {
-        let ask = |server: &Url| self.ask(self.url(server, kind, "", &[]), Method::POST, Some(object));
-        self.call(servers, ask, within).await
+        self.post(servers, kind, &[], object, within).await
     }
 
     /// Has an object made as far as nothing is stored.
@@ -184,7 +183,18 @@ impl Api {
         object: &Value,
         within: Duration,
     ) -> Result<Value, Refused> {
-        let ask = |server: &Url| self.ask(self.url(server, kind, "", &[("dryRun", "All")]), Method::POST, Some(object));
+        self.post(servers, kind, &[("dryRun", "All")], object, within).await
+    }
+
+    async fn post(
+        &self,
+        servers: &[Url],
+        kind: Kind,
+        query: &[(&str, &str)],
+        object: &Value,
+        within: Duration,
+    ) -> Result<Value, Refused> {
+        let ask = |server: &Url| self.ask(self.url(server, kind, "", query), Method::POST, Some(object));
         self.call(servers, ask, within).await
     }
 

@@ -158,9 +158,14 @@ impl Summary {
     }
 }
 
-/// The names of two things joined, once each.
+/// The key of an object: `namespace/name`.
 fn pair(a: &str, b: &str) -> String {
     format!("{a}/{b}")
+}
+
+/// The key of the object that an event is about.
+fn regarding(event: &Object) -> String {
+    pair(event.text(&["regarding", "namespace"]), event.text(&["regarding", "name"]))
 }
 
 /// The workload of a pod: its controller, or that one's by the name that Deployments give to their ReplicaSets. `None`: a pod of

@@ -90,7 +90,7 @@ impl Bursts {
         if event.text(&["regarding", "kind"]) != "Pod" {
             return;
         }
-        let key = super::pair(event.text(&["regarding", "namespace"]), event.text(&["regarding", "name"]));
+        let key = super::regarding(event);
         if let Some(known) = self.evicted.get_mut(&key) {
             known.why = why;
         } else if self.evicted.len() < HITS_MAX {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Moment, News, pair};
+use super::{Moment, News, regarding};
 use crate::model::{Situation, WaitingClaims, text};
 
 /// So many classes are told of.
@@ -55,8 +55,7 @@ impl Claims {
                 self.waiting.insert(key, Claim { class, since });
             }
             "events" if object.text(&["reason"]) == "ProvisioningFailed" => {
-                let regarding = |field: &str| object.text(&["regarding", field]);
-                let key = pair(regarding("namespace"), regarding("name"));
+                let key = regarding(object);
                 if self.words.len() < WORDS_MAX || self.words.contains_key(&key) {
                     self.words.insert(key, text::clip(object.text(&["note"]), SAID_MAX).to_owned());
                 }

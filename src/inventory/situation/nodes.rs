@@ -1,6 +1,6 @@
 //! Nodes that somebody cordoned, of which a program says that something is wrong, or whose object was deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -13,6 +13,8 @@ use crate::{
 
 /// Nodes that are told of, each way.
 const TOLD_MAX: usize = 50;
+/// Budgets that are named.
+const BUDGETS_NAMED: usize = 5;
 /// A deleted Node object is told of for so long, where it does not come back.
 const DELETED_FOR: SignedDuration = SignedDuration::from_mins(30);
 /// Taints of those who take a node away in good order: cluster-autoscaler, Karpenter, cloud providers, node termination handlers.
@@ -47,8 +49,8 @@ pub(super) struct Nodes {
     all: BTreeMap<String, Node>,
     /// With whether the number of its pods is known.
     deleted: BTreeMap<String, (DeletedNode, bool)>,
-    /// Budgets that allow no eviction: with their selectors.
-    budgets: BTreeMap<String, ()>,
+    /// Budgets that allow no eviction now.
+    budgets: BTreeSet<String>,
 }
 
 impl Nodes {
@@ -62,7 +64,7 @@ impl Nodes {
         let (object, name) = (news.object, news.object.name.clone());
         let before = self.all.remove(&name);
         if news.is_gone {
-            let was_well = is_ready(object) && !is_cordoned(object) && !is_leaving(object);
+            let was_well = object.is_ready() && !is_cordoned(object) && !is_leaving(object);
             if was_well && news.source == Source::Seen && self.deleted.len() < TOLD_MAX {
                 let deleted = DeletedNode { node: name.clone(), at: news.at, pods: 0 };
                 self.deleted.insert(name, (deleted, false));
@@ -74,7 +76,7 @@ impl Nodes {
         let node = Node {
             cordoned_since: is_cordoned(object).then_some(since),
             pods_before: before.as_ref().map_or(0, |b| b.pods_before),
-            is_ready: is_ready(object),
+            is_ready: object.is_ready(),
             is_leaving: is_leaving(object),
             problems: problems(object, news.at),
         };
@@ -85,7 +87,7 @@ impl Nodes {
         let allows = |field: &str| news.object.number(&["status", field]);
         let is_tight = !news.is_gone && allows("expectedPods") > 0 && allows("disruptionsAllowed") == 0;
         match is_tight {
-            true => drop(self.budgets.insert(news.key(), ())),
+            true => drop(self.budgets.insert(news.key())),
             false => drop(self.budgets.remove(&news.key())),
         }
     }
@@ -115,17 +117,13 @@ impl Nodes {
             };
             if !node.is_leaving && into.cordoned.len() < TOLD_MAX {
                 let budgets =
-                    if now > 0 { self.budgets.keys().take(TOLD_MAX / 10).cloned().collect() } else { Vec::new() };
+                    if now > 0 { self.budgets.iter().take(BUDGETS_NAMED).cloned().collect() } else { Vec::new() };
                 let pods_before = node.pods_before.max(now);
                 into.cordoned.push(CordonedNode { node: name.clone(), since, pods: now, pods_before, budgets });
             }
         }
         into.node_problems = self.all.values().flat_map(|n| n.problems.iter().cloned()).take(TOLD_MAX).collect();
     }
-}
-
-fn is_ready(node: &Object) -> bool {
-    node.is_ready()
 }
 
 fn is_cordoned(node: &Object) -> bool {

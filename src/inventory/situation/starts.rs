@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Moment, News, Source, pair};
+use super::{Moment, News, Source, regarding};
 use crate::{
     inventory::tables,
     model::{FailedStarts, Several, Situation, StartFailure, text},
@@ -80,10 +80,9 @@ impl Starts {
             Source::Seen => news.at,
             _ => tables::last_seen(event).unwrap_or(news.at).min(news.at),
         };
-        let regarding = |field: &str| event.text(&["regarding", field]);
-        let key = match regarding("kind") {
-            "Pod" => pair(regarding("namespace"), regarding("name")),
-            kind => format!("{kind} {}", pair(regarding("namespace"), regarding("name"))),
+        let key = match event.text(&["regarding", "kind"]) {
+            "Pod" => regarding(event),
+            kind => format!("{kind} {}", regarding(event)),
         };
         let pods = self.by_reason.entry(why).or_default();
         if pods.len() >= PODS_MAX && !pods.contains_key(&key) {
