@@ -25,4 +25,5 @@ mod paths;
 mod scrape;
 mod shadow;
 mod sink;
+mod strain;
 mod watch;
