@@ -179,10 +179,10 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(folder, count):
-    """The API server; gives its port."""
+def serve(folder, count, handler=ApiServer):
+    """The API server."""
     ApiServer.cluster, ApiServer.pages = Cluster(count), {}
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ApiServer)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/server.crt", f"{folder}/server.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
