@@ -1,10 +1,10 @@
 //! Judging: what a target's probes amount to, whether the watchdog itself can see, and what is wrong with a cluster.
 //!
-//! Pure: no IO, no clock, no state besides [`VerdictTracker`]'s; time is an argument and the same input gives the same words.
+//! Pure: no IO, no clock, no state besides [`VerdictTracker`]'s and [`Recent`]'s; time is an argument and the same input gives the same words.
 //! Invariants: one lost probe never makes a target `Down`; what can't be known is `Unknown` and accuses nobody; a
 //! consequence names its cause, and every cause named is among the findings; nothing here panics on odd input.
 //!
-//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `phrases`), the indexed view, `members` and `witness`
+//! Built in layers, and nothing looks up: vocabulary (`view`, `time`, `phrases`), what was lately (`recent`), the indexed view, `members` and `witness`
 //! (who is who, and what others say of the silent), the subjects (`network`, `hosts`, `agreement`, `etcd`, `apiserver`, `leaders`, `nodes`:
 //! judged once), the picture (who explains whom), the findings (what is said), the
 //! diagnosis (what is told, in which order).
@@ -31,6 +31,7 @@ mod network;
 mod nodes;
 mod phrases;
 mod picture;
+mod recent;
 mod time;
 mod witness;
 
@@ -41,6 +42,7 @@ pub use diagnosis::diagnose;
 pub use etcd::{Quorum, quorum};
 pub use members::cluster_of_most;
 pub use nodes::is_heard;
+pub use recent::Recent;
 pub use time::expires_soon;
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Outcome, Thresholds, VerdictTracker};

@@ -67,7 +67,7 @@ pub use incident::{
     findings_of,
 };
 pub use ingress::{IngressPort, Site};
-pub use lease::ObservedLease;
+pub use lease::{CLOCK_OFF_SECONDS, HolderClock, ObservedLease};
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};
 pub use matcher::{MatchOp, Matcher};
 pub use node::{NodeCondition, NodeFact, Passage, Taint};

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    etcd::Etcd,
     hosts::Hosts,
     indexed_view::IndexedView,
     view::{How, TargetView},
@@ -18,6 +19,8 @@ pub(super) struct Servers<'a> {
     pub(super) down: Vec<&'a TargetView<'a>>,
     /// Answering, and not healthy.
     pub(super) sick: Vec<&'a TargetView<'a>>,
+    /// They live, and have no time for us, by their own word.
+    pub(super) strained: Vec<&'a TargetView<'a>>,
     /// Out of our reach, and alive by the word of others. Those of a silent host are not among them.
     pub(super) beyond: Vec<&'a TargetView<'a>>,
     /// The advertised address works, whatever the endpoints do.
@@ -36,11 +39,20 @@ impl<'a> Servers<'a> {
         Self {
             total: indexed.api.len(),
             up: indexed.api.iter().filter(|t| t.is_up()).count(),
+            strained: indexed.api.iter().copied().filter(|t| t.is_confirmed(How::Throttles)).collect(),
             down,
             sick,
             beyond,
             address_up: indexed.advertised.is_some_and(TargetView::is_up),
         }
+    }
+
+    /// Returns those that have too much to do: some hang, others throttle, and none fails in another way. That all throttle
+    /// us, or none hangs, may be a limit before them. Without quorum they wait for etcd.
+    pub(super) fn overloaded(&self, etcd: &Etcd<'_>) -> Option<Vec<&'a TargetView<'a>>> {
+        let hang = !self.down.is_empty() && self.down.iter().all(|t| t.how() == How::Hangs) && self.sick.is_empty();
+        let is_so = hang && etcd.lost.is_none() && !self.strained.is_empty();
+        is_so.then(|| self.strained.iter().chain(&self.down).copied().collect())
     }
 
     /// Returns since when no API server can be used by anybody; `None`: that is not so.

@@ -41,6 +41,11 @@ impl Shape {
         }
     }
 
+    /// What a gateway says of those behind it (RFC 9110, 15.6.3 to 15.6.5).
+    fn is_of_gateway(self) -> bool {
+        matches!(self, Self::Status(502..=504))
+    }
+
     fn says(self) -> String {
         match self {
             Self::Status(status) => format!("answers with HTTP {status}"),
@@ -92,7 +97,9 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
         } else if is_all && down.len() >= CHECKS_MIN {
             let checks: Vec<&Check<'_>> = down.iter().map(|(c, _)| *c).collect();
             let mut finding = finding(view, *peer, shape, &checks, &targets);
-            tell_what_is_behind(view, *peer, all, &mut finding);
+            if !tell_what_is_behind(view, *peer, all, &mut finding) && shape.is_of_gateway() {
+                finding.headline += "; it lives, and reaches no service behind it (ingress, gateway or service mesh)";
+            }
             found.iter_mut().filter(|f| is_root(f)).for_each(|f| f.caused_by = Some(finding.key.clone()));
             shared.push(finding);
         }
@@ -101,15 +108,16 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
     waits
 }
 
-/// Says so where the ingress answers at the nodes, past the address: then what fails is what stands at it.
+/// Says so where the ingress answers at the nodes, past the address: then what fails is what stands at it. Returns whether it
+/// does.
 fn tell_what_is_behind(
     view: &ClusterView<'_>,
     peer: SocketAddr,
     all: &BTreeMap<CheckName, Check<'_>>,
     finding: &mut Finding,
-) {
+) -> bool {
     let behind: Vec<String> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
-    let Some(first) = behind.first() else { return };
+    let Some(first) = behind.first() else { return false };
     finding.headline = format!("{}; {first}", finding.headline);
     finding.evidence.extend(behind.iter().map(|words| format!("{words}: what is behind {peer} is well")));
     let ip = peer.ip().to_string();
@@ -122,6 +130,7 @@ fn tell_what_is_behind(
             "look at the load balancer at {peer}: its backends and their health checks, its certificate, the way from it to the nodes"
         );
     }
+    true
 }
 
 /// A check of a site, made at nodes.

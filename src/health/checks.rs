@@ -259,11 +259,11 @@ fn steady(reason: Option<Reason>, message: &str) -> String {
 }
 
 /// `NodePort 30443 (shop) is silent on 3 of 40 nodes: n1, n2 and n3`
-fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>]) -> String {
+fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>) -> String {
     let how = same_how(told).map_or("fails", |how: How| how.says(1));
     let ports = Check::node_ports(told);
     if told.len() == check.all.len() {
-        return format!("{ports} ({}) {how} on every node", check.name);
+        return format!("{ports} ({}) {how} on every node{}", check.name, way_to_pods(told, view));
     }
     // With several ports, a node has several targets.
     let nodes = |all: &[&TargetView<'_>]| all.iter().filter_map(|t| t.target.node.clone()).collect::<BTreeSet<_>>();
@@ -272,10 +272,20 @@ fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>]) -> String {
     format!("{ports} ({}) {how} on {n} of {total} nodes: {}", check.name, phrases::list(&named, NODES_NAMED))
 }
 
+/// Where a port that was served is silent on every node while the nodes live: a port without a pod behind it is refused (by
+/// kube-proxy's own rule), so that silence is packets that are lost on the way to pods.
+fn way_to_pods(told: &[&TargetView<'_>], view: &ClusterView<'_>) -> &'static str {
+    let is_lost = |t: &&TargetView<'_>| t.how().is_silence() && t.verdict.reached;
+    let mut kubelets = view.targets.iter().filter(|t| t.job() == Job::Kubelet).peekable();
+    let nodes_live = kubelets.peek().is_some() && kubelets.all(TargetView::is_up);
+    let is_so = told.len() > 1 && told.iter().all(is_lost) && nodes_live;
+    if is_so { ", though the nodes are well: the pods' network does not carry what is sent to pods" } else { "" }
+}
+
 fn finding(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>, is_alone: bool) -> Finding {
     let Check { name, traits, .. } = check;
     let headline = match (&traits.nodes, told.first()) {
-        (Some(_), _) => at_nodes(check, told),
+        (Some(_), _) => at_nodes(check, told, view),
         (None, Some(target)) => {
             let is_name = target.host().parse::<std::net::IpAddr>().is_err();
             let who =

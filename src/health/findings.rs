@@ -1,5 +1,6 @@
 //! What is said: one file a subject, each from the same picture. Nothing is judged here; who is told first is decided above.
 
+mod again;
 mod agreement;
 mod apiserver;
 mod between;
@@ -12,8 +13,10 @@ mod leaders;
 mod network;
 mod nodes;
 mod objects;
+mod pressure;
 mod registry;
 mod still_works;
+mod unnoticed;
 
 pub(super) use still_works::tell as tell_what_works;
 
@@ -30,9 +33,12 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(between::findings(p));
     all.extend(leaders::findings(p));
     all.extend(nodes::findings(p));
+    all.extend(pressure::findings(p));
+    all.extend(unnoticed::findings(p));
     all.extend(registry::findings(p));
     all.extend(objects::findings(p));
     all.extend(components::findings(p));
+    all.extend(again::findings(p));
     all.extend(credentials::findings(p));
     all.extend(certificates::findings(p));
     all

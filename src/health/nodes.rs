@@ -21,6 +21,9 @@ use crate::model::{Job, NodeCondition, NodeFact, ObservedLease, Severity, text};
 pub(super) mod commons;
 mod condition;
 pub(super) mod counts;
+mod pressure;
+
+pub(super) use pressure::Pressure;
 
 /// What the node controller allows (`--node-monitor-grace-period`).
 const LEASE_STALE: Duration = Duration::from_secs(40);
@@ -134,7 +137,7 @@ fn is_new(fact: &NodeFact, now: Timestamp) -> bool {
 
 /// Conditions speak of now, or of the moment when the API servers fell silent; fresh from an outage of theirs they only
 /// say that nobody could report.
-fn conditions_count(indexed: &IndexedView<'_>, api: &Servers<'_>) -> bool {
+pub(super) fn conditions_count(indexed: &IndexedView<'_>, api: &Servers<'_>) -> bool {
     let Some(read) = indexed.view.snapshot.read_at else { return false };
     match api.all_failing() {
         Some(since) => since.duration_since(read).unsigned_abs() <= CONDITIONS_RECENT,
@@ -210,6 +213,7 @@ fn failing_kubelet<'a>(
     let mut evidence = vec![target.line()];
     evidence.extend(seen.lease.map(|l| renewal(name, l)));
     evidence.extend(fact.and_then(condition::ready).map(|c| ready(indexed, name, c)));
+    let headline = format!("{headline}{}", pressure::words(fact));
     let undecided = kind == Kind::Silent && waited < UNDECIDED_FOR;
     Some(Trouble { kind, severity, gone: seen.gone, undecided, since: began, headline, evidence, target: Some(target) })
 }
@@ -347,6 +351,7 @@ fn not_ready<'a>(
         }
         _ => (Kind::NotReady, format!("node {name} is NotReady ({}){though}", condition::quoted(condition))),
     };
+    let headline = format!("{headline}{}", pressure::words(Some(fact)));
     let severity = if kind == Kind::Lost { Severity::Critical } else { Severity::Warning };
     let began = since.checked_sub(names.before()).unwrap_or(since);
     let since = fact.settled_at.map_or(began, |at| at.max(began));

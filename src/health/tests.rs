@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 
 use crate::model::{Diagnosis, Finding, FindingKey};
 
+mod again;
 mod agreement;
 mod arbitrary;
 mod between;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::phrases;
+use super::{phrases, recent::Recent};
 use crate::model::{
     ApiServerFacts, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, Facts, FindingKey, Job,
     KubeletVia, Observation, ProbeSpec, Reason, Situation, State, Target, Verdict, text,
@@ -42,6 +42,8 @@ pub struct ClusterView<'a> {
     pub canaries: &'a [CanaryStanding],
     /// What its recorded objects amount to; `None`: nothing is recorded.
     pub situation: Option<&'a Situation>,
+    /// What no single look shows.
+    pub recent: &'a Recent,
     /// What an API server last told.
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.

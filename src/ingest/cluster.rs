@@ -15,11 +15,11 @@ use tokio::{
 
 use super::{samples, seen_changes::SeenChanges};
 use crate::{
-    health::{self, ClusterView, Outcome, TargetView, Thresholds, VerdictTracker},
+    health::{self, ClusterView, Outcome, Recent, TargetView, Thresholds, VerdictTracker},
     model::{
         CHECKS, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe,
-        FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Sample, Situation, State, Target, TargetKey,
-        Verdict, VerdictChange, at_nodes,
+        FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Reason, Sample, Situation, State, Target,
+        TargetKey, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -143,6 +143,8 @@ pub struct Cluster {
     pub situation: Option<Arc<Situation>>,
     /// What has changed of its components, as probes see it.
     pub(super) seen: SeenChanges,
+    /// What comes again and again.
+    recent: Recent,
     /// Its targets; guesses that never answered are not among them.
     pub watched: BTreeMap<TargetKey, Watched>,
     /// What discovery last told of them, and the checks of the configuration: together the targets.
@@ -183,6 +185,7 @@ impl Cluster {
             canaries: Arc::default(),
             situation: None,
             seen: SeenChanges::default(),
+            recent: Recent::default(),
             watched: BTreeMap::new(),
             discovered: Vec::new(),
             checks: Vec::new(),
@@ -210,11 +213,13 @@ impl Cluster {
         self.learn_members(&o);
         let watched = self.watched.get_mut(&o.target.key)?;
         self.seen.take(&watched.target, &o);
+        self.recent.take(&o);
         let outcome = match &o.failure {
             None => Outcome::Success,
             Some(failure) => Outcome::Failed(failure),
         };
         let t = &thresholds(&watched.target, t);
+        let failed_by = watched.tracker.verdict().reason;
         let from = watched.tracker.observe(outcome, o.started, now, t);
         match &o.failure {
             None => watched.last_success = Some(o.started),
@@ -226,6 +231,10 @@ impl Cluster {
             }
         }
         let state = watched.tracker.verdict().state;
+        let was_away = failed_by.is_some_and(|reason| reason.is_silence() || reason == Reason::Refused);
+        if was_away && (from, state) == (Some(State::Down), State::Up) {
+            self.recent.returned(&watched.target.key, now);
+        }
         let before = std::mem::take(&mut watched.samples);
         watched.samples = match &o.failure {
             // Only what is shown of it: the probe says nothing of its target.
@@ -335,6 +344,7 @@ impl Cluster {
             elsewhere: Vec::new(),
             canaries: &self.canaries,
             situation: self.situation.as_deref(),
+            recent: &self.recent,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
             vantage_ok: vantage_ok && !self.is_hidden(),

@@ -173,6 +173,8 @@ table! {
     ControlPlaneHostUnreachable: Cause { holds: Holds::Everything, reach: Reach::ControlPlane, ..ROOT };
     /// A member that answers, but is not well (no leader seen, health false).
     EtcdMemberUnhealthy: Cause { family: Some(Family::Etcd), ..ROOT };
+    /// etcd elects a new leader again and again.
+    EtcdLeaderChanges: Cause { family: Some(Family::Etcd), ..ROOT };
     /// An API server answers and says that it is not healthy or not ready.
     ApiServerUnhealthy: Cause { family: Some(Family::ApiServer), ..ROOT };
     /// Something else answers in front of API servers: nothing is known of what is behind it.
@@ -241,6 +243,8 @@ table! {
     CertificateExpiring: Cause { told_with_cause: false, ..ROOT };
     /// A target changes too often.
     TargetFlapping: ROOT;
+    /// New connections to one host lose their first packet at times.
+    ConnectionsDelayed: ALONE;
     /// The watchdog's TLS library lacks what a server uses.
     WatchdogTlsLimit: ALONE;
     /// The kernel lets the watchdog's user send no echo requests.

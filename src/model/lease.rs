@@ -24,6 +24,31 @@ pub struct ObservedLease {
     pub read_at: Timestamp,
     /// Its age at the last reading by the API server's clock (`Date` minus `renewTime`), where both could be read.
     pub told_age: Option<Duration>,
+    /// How its holder's clock goes.
+    #[serde(default)]
+    pub clock: HolderClock,
+}
+
+/// How the clock of a lease's holder goes against ours, by the renewal that it wrote. Judges no renewal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderClock {
+    /// It is surely off by so many seconds: ahead of ours, or (negative) behind.
+    pub off_seconds: i64,
+    /// Since when it has been off by [`CLOCK_OFF_SECONDS`] or more.
+    pub since: Option<Timestamp>,
+}
+
+/// A clock that is off by less is no news: what renews, reads and writes leases takes its time.
+pub const CLOCK_OFF_SECONDS: i64 = 5;
+
+impl HolderClock {
+    /// A renewal that was written after one moment and read at another, and what its holder's clock said.
+    fn seen(before: Self, written: Timestamp, after: Timestamp, seen_at: Timestamp) -> Self {
+        let (ahead, behind) = (written.duration_since(seen_at).as_secs(), written.duration_since(after).as_secs());
+        let off_seconds = if ahead > 0 { ahead } else { behind.min(0) };
+        let is_off = off_seconds.abs() >= CLOCK_OFF_SECONDS;
+        Self { off_seconds, since: is_off.then(|| before.since.unwrap_or(seen_at)) }
+    }
 }
 
 impl ObservedLease {
@@ -35,7 +60,13 @@ impl ObservedLease {
             Some(b) => (b.seen_at.min(now), b.after.map(|at| at.min(now))),
             None => (now, before.map(|b| b.read_at.min(now))),
         };
-        Self { mark: mark.to_owned(), seen_at, after, read_at: now, told_age }
+        let known = before.map(|b| b.clock).unwrap_or_default();
+        let written = || mark.split_whitespace().next()?.parse::<Timestamp>().ok();
+        let clock = match (same, after) {
+            (None, Some(after)) => written().map_or(known, |written| HolderClock::seen(known, written, after, seen_at)),
+            _ => known,
+        };
+        Self { mark: mark.to_owned(), seen_at, after, read_at: now, told_age, clock }
     }
 
     /// Returns whether it has changed while we looked: somebody renews it, or did.
@@ -105,6 +136,26 @@ mod tests {
         check(&[(0, "a", None), (10, "b", None), (13, "b", None)], true, 3);
         // Clocks that agree add what lies between two readings.
         check(&[(0, "a", Some(1)), (10, "b", Some(4)), (20, "b", Some(14))], true, 14);
+    }
+
+    #[test]
+    fn a_clock_that_is_off_shows_in_what_its_holder_writes() {
+        let play = |readings: &[(i64, i64)]| {
+            let mut sight = None;
+            for (second, written) in readings {
+                sight = Some(ObservedLease::read(sight.as_ref(), &at(*written).to_string(), None, at(*second)));
+            }
+            sight.map(|s| (s.clock.off_seconds, s.clock.since)).unwrap()
+        };
+        assert_eq!(play(&[(0, -3)]), (0, None), "when it was written is not known");
+        assert_eq!(play(&[(0, -3), (10, 7), (20, 17)]), (0, None));
+        assert_eq!(play(&[(0, 40), (10, 50), (20, 60)]), (40, Some(at(10))), "ahead");
+        assert_eq!(
+            play(&[(0, -60), (10, -50), (20, -50), (30, -40)]),
+            (-60, Some(at(10))),
+            "behind, and once not renewed"
+        );
+        assert_eq!(play(&[(0, 40), (10, 50), (20, 18)]), (0, None), "set right");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::etcd;
+use super::{again, etcd};
 use crate::{
     health::{
         etcd::{Health, Member},
@@ -25,7 +25,9 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     match servers.all_failing() {
         Some(_) => all.push(all_down(p)),
         None => {
-            if !servers.down.is_empty() {
+            if let Some(strained) = servers.overloaded(&p.etcd) {
+                all.push(overloaded(p, &strained));
+            } else if !servers.down.is_empty() {
                 all.push(some_down(p));
             } else if !servers.beyond.is_empty() {
                 all.push(out_of_reach(p));
@@ -53,6 +55,9 @@ fn all_down(p: &Picture<'_>) -> Finding {
     };
     let etcd = match (p.etcd.is_well(), how) {
         (false, _) => "",
+        (true, Some(How::EtcdFails)) if failing.len() > 1 => {
+            ", though etcd itself is well: suspect the certificate by which they log in to it, then their way there"
+        }
         (true, Some(How::EtcdFails)) => ", though etcd itself is well",
         (true, _) => "; etcd is fine",
     };
@@ -98,8 +103,36 @@ fn some_down(p: &Picture<'_>) -> Finding {
         finding.consequences.push("one more lost API server stops the cluster's control".into());
     }
     finding.first_step = first_step(p, &servers.down, same_how(&servers.down));
-    finding.caused_by = cause(p, &servers.down);
+    finding.caused_by = cause(p, &servers.down).or_else(|| again::of_server(p));
     finding
+}
+
+/// Several have no time: it is what they are asked, and none of them by itself.
+fn overloaded(p: &Picture<'_>, strained: &[&TargetView<'_>]) -> Finding {
+    let servers = &p.api;
+    let who = match strained.len() {
+        n if n == servers.total => phrases::all(n, Job::KubeApiserver),
+        n => phrases::of(n, servers.total, Job::KubeApiserver),
+    };
+    let headline = format!("{who} are overloaded: {}", by_how(strained));
+    let few = servers.total >= 3 && servers.up <= 1;
+    let severity = if few { Severity::Critical } else { Severity::Warning };
+    let mut finding = p.indexed.finding(AlertName::ApiServerDown, "", severity, headline);
+    finding.since = earliest(strained, p.indexed.now);
+    finding.labels = labels(strained);
+    finding.evidence = strained.iter().flat_map(|t| evidence(t)).collect();
+    finding.consequences.push("kubectl, controllers and kubelets wait or are turned away; leases may run out".into());
+    finding.first_step = "who asks so much? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels` and \
+                          `dump_requests` beside it, `apiserver_request_total` by user agent; what was rolled out to every node \
+                          lately; a FlowSchema for it with few shares brings the others back"
+        .into();
+    finding
+}
+
+/// Returns the finding that an API server which has no time for us is part of.
+pub(super) fn of_overload(p: &Picture<'_>) -> Option<FindingKey> {
+    let is_told = p.api.all_failing().is_none() && p.api.overloaded(&p.etcd).is_some();
+    is_told.then(|| p.indexed.key(AlertName::ApiServerDown, ""))
 }
 
 /// Silent towards us, while they renew their leases, or the others still list them.

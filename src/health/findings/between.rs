@@ -4,6 +4,7 @@
 //! None of it is an outage. What something else answers proves nothing of what is behind it, neither that it lives nor that
 //! it is gone; an outage there is told by whatever else is seen.
 
+use super::apiserver;
 use crate::{
     health::{
         phrases,
@@ -72,7 +73,9 @@ fn throttles(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let headline = format!("API server {} lives and throttles us (HTTP 429)", target.instance());
     let step = "who floods it? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, and \
                 `apiserver_flowcontrol_rejected_requests_total` in its /metrics; a proxy in front may limit us too";
-    unwell(p, target, headline, step.into())
+    let mut finding = unwell(p, target, headline, step.into());
+    finding.caused_by = apiserver::of_overload(p);
+    finding
 }
 
 fn slow(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {

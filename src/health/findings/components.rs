@@ -1,5 +1,6 @@
 //! What runs beside: kube-proxies, etcd processes outside the member list, and targets that flap.
 
+use super::again;
 use crate::{
     health::{
         leaders, nodes, phrases,
@@ -94,6 +95,9 @@ fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     // What restarts again and again for want of etcd or of an API server does not flap by itself.
     let electing = leaders::ELECTING.contains(&target.job()) || target.job() == Job::KubeApiserver;
     finding.caused_by = p.cause_of_components(&[target], target.verdict.since).filter(|_| electing);
+    if target.job() == Job::KubeApiserver {
+        finding.caused_by = finding.caused_by.or_else(|| again::of_server(p));
+    }
     finding
 }
 

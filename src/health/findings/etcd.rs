@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::again;
 use crate::{
     health::{
         etcd::{Etcd, Health, Member},
@@ -29,6 +30,7 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     let since = etcd.lost?;
     let mut finding = indexed.finding(AlertName::EtcdQuorumLost, "", Severity::Critical, quorum_headline(p));
     finding.since = since;
+    finding.caused_by = again::of_no_leader(p, since);
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = if etcd.inferred {
         indexed.api.iter().map(|t| t.line()).collect()

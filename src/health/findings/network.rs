@@ -46,6 +46,13 @@ fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
         let verb = if names.len() == 1 { "does" } else { "do" };
         return format!("nothing of the cluster can be reached: {} {verb} not resolve", phrases::list(&names, 2));
     }
+    if let Some(name) = silent.iter().find(|t| t.how() == How::Dns && t.is_down()).filter(|_| hosts.len() > GONE_MIN) {
+        let others = text::plural(hosts.len() - 1, "host", "hosts");
+        return format!(
+            "the cluster seems to be gone: its name {} does not resolve any more, and its other {others} are silent",
+            name.host()
+        );
+    }
     let guess = "the network between the watchdog and the cluster is broken, or the cluster has no power";
     match silent {
         [one] => format!(
@@ -62,5 +69,7 @@ fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
     }
 }
 
+/// With so few hosts beside it, a name that does not resolve says nothing of the cluster.
+const GONE_MIN: usize = 2;
 /// How many silent targets are named: the rest is as silent.
 const EVIDENCE_MAX: usize = 10;

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use super::pressure;
 use crate::{
     health::{
         lost,
@@ -47,7 +48,9 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     singles.truncate(SINGLES_MAX);
     all.extend(singles.into_iter().map(|(name, trouble)| {
         let mut finding = single(p, name, trouble);
-        finding.caused_by = host(trouble).or_else(|| many.then(|| p.indexed.key(AlertName::NodesDown, "")));
+        let starved = || pressure::of_node(p, name, trouble.since).filter(|_| trouble.kind == Kind::NotReady);
+        finding.caused_by =
+            host(trouble).or_else(|| many.then(|| p.indexed.key(AlertName::NodesDown, ""))).or_else(starved);
         finding
     }));
     all

@@ -165,7 +165,7 @@ fn what_fails_at_one_address_for_all_is_told_of_the_address() {
     };
     let all = ["shop", "search", "blog"];
     assert_snapshot!(told(&sites(&all, Reason::HttpStatus)), @r"
-    critical ChecksFailing: 192.0.2.5:443 answers with HTTP 503 for all 3 checks that ask it: blog, search and shop
+    critical ChecksFailing: 192.0.2.5:443 answers with HTTP 503 for all 3 checks that ask it: blog, search and shop; it lives, and reaches no service behind it (ingress, gateway or service mesh)
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + scheduler and controller-manager lead

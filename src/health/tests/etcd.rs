@@ -182,7 +182,7 @@ fn etcd_invisible_and_failing() {
 #[test]
 fn api_servers_fail_on_an_etcd_that_is_well() {
     assert_snapshot!(break_it(|w| { w.etcd_only("kube-apiserver", -9); }), @r#"
-    critical ApiServersDown: all 3 API servers fail on etcd, though etcd itself is well
+    critical ApiServersDown: all 3 API servers fail on etcd, though etcd itself is well: suspect the certificate by which they log in to it, then their way there
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
       - nothing can be created, changed or scheduled; kubectl fails

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use url::Url;
 
-use super::super::{ClusterView, Quorum, TargetView, diagnose, quorum};
+use super::super::{ClusterView, Quorum, Recent, TargetView, diagnose, quorum};
 use crate::model::*;
 
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct World {
     pub(super) snapshot: ClusterSnapshot,
     pub(super) canaries: Vec<CanaryStanding>,
     pub(super) situation: Option<Situation>,
+    pub(super) recent: Recent,
     pub(super) own: Vec<CertificateFact>,
     pub(super) vantage_ok: bool,
 }
@@ -57,6 +58,7 @@ pub(super) fn sight(age: u64) -> ObservedLease {
         after: Some(back(age.saturating_add(Duration::from_secs(3)))),
         read_at: at(-2),
         told_age: Some(age),
+        clock: HolderClock::default(),
     }
 }
 
@@ -69,6 +71,7 @@ impl World {
             snapshot: ClusterSnapshot::default(),
             canaries: Vec::new(),
             situation: None,
+            recent: Recent::default(),
             own: vec![certificate("kubeconfig", "CN=watchdog", -days(300), days(300))],
             vantage_ok: true,
         };
@@ -347,6 +350,7 @@ impl World {
             elsewhere: Vec::new(),
             canaries: &self.canaries,
             situation: self.situation.as_ref(),
+            recent: &self.recent,
             snapshot: &self.snapshot,
             own_certificates: &self.own,
             vantage_ok: self.vantage_ok,

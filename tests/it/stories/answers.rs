@@ -36,7 +36,10 @@ pub fn answer(world: &mut World, target: &Arc<Target>, now: Timestamp) -> (Durat
     (o.duration, o.failure) = (took, failure(target, &how, took));
     let answers = !how.is_dead() && !matches!(how, How::SilentToUs | How::NoSuchName | How::Expired | How::Untrusted);
     o.answered = answers && !matches!(how, How::Status(_));
-    if answers || how == How::Hangs {
+    if let (How::Slow(latency), Some("tcp")) = (&how, target.spec.check().map(|check| check.kind.as_str())) {
+        // All that a TCP check waits for.
+        o.phases = Phases { connect: Some(*latency), ..Phases::default() };
+    } else if answers || how == How::Hangs {
         o.phases = Phases { connect: Some(Duration::from_millis(1)), ..Phases::default() };
     }
     if !how.is_dead() && !matches!(how, How::SilentToUs | How::NoSuchName) {
@@ -195,7 +198,7 @@ fn etcd(world: &World, how: &How, place: &str, now: Timestamp) -> EtcdFacts {
         db_size: Some(400 << 20),
         db_size_in_use: Some(200 << 20),
         db_quota: Some(8 << 30),
-        raft_term: Some(7),
+        raft_term: Some(world.term),
         raft_index: Some(seconds * 20),
         raft_applied_index: Some(seconds * 20),
         revision: Some(seconds * 10),

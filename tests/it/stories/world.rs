@@ -31,6 +31,9 @@ pub const LEADERS: [&str; 2] = ["kube-scheduler", "kube-controller-manager"];
 const ON_HOST: [&str; 6] =
     ["kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager", "kubelet", "kube-proxy"];
 
+/// Raft's term when a story begins.
+const FIRST_TERM: u64 = 7;
+
 /// Who leads, and since when it has not renewed that.
 #[derive(Clone, Debug)]
 pub struct Leader {
@@ -64,6 +67,9 @@ pub struct World {
     how: BTreeMap<(String, String), (How, Timestamp)>,
     /// Since when etcd has no quorum.
     lost: Option<Timestamp>,
+    /// Raft's term, and who was elected in it.
+    pub term: u64,
+    elected: Option<usize>,
 }
 
 /// `cp1` and so on.
@@ -99,6 +105,8 @@ impl World {
             objects,
             how: BTreeMap::new(),
             lost: None,
+            term: FIRST_TERM,
+            elected: None,
             spec,
         }
     }
@@ -185,6 +193,11 @@ impl World {
 
     /// Lets everything that goes on by itself come to `now`.
     pub fn settle(&mut self, now: Timestamp) {
+        let leader = self.etcd_leader();
+        if leader != self.elected {
+            self.term += u64::from(leader.is_some() && now > self.begun);
+            self.elected = leader;
+        }
         let writable = self.is_writable(now);
         for i in 0..self.hosts {
             if writable && self.server_works(i, now) {

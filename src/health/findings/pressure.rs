@@ -1,0 +1,74 @@
+//! Nodes that are starved, by their kubelet's own word.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    health::{
+        nodes::{self, Pressure},
+        phrases,
+        picture::Picture,
+        time::later,
+    },
+    model::{AlertName, Finding, FindingKey, Job, NodeFact, Severity},
+};
+
+/// Evictions relieve a node within this, where they do.
+const LASTS: Duration = Duration::from_secs(60);
+/// So many nodes are named.
+const NAMED: usize = 3;
+/// So many are told in the evidence.
+const EVIDENCE: usize = 10;
+
+/// One finding for each kind of pressure.
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    if !nodes::conditions_count(&p.indexed, &p.api) {
+        return Vec::new();
+    }
+    Pressure::ALL.into_iter().filter_map(|pressure| of_kind(p, pressure)).collect()
+}
+
+/// Returns the finding that explains why a node is NotReady: it was starved before.
+pub(super) fn of_node(p: &Picture<'_>, name: &str, since: Timestamp) -> Option<FindingKey> {
+    let fact = p.indexed.node(name).filter(|fact| !nodes::in_maintenance(fact))?;
+    let before = |pressure: &Pressure| {
+        pressure.of(fact).and_then(|c| c.since).is_some_and(|at| later(p.indexed.now, at, LASTS) && at <= since)
+    };
+    let pressure = Pressure::ALL.into_iter().find(before)?;
+    Some(p.indexed.key(AlertName::NodeProblem, pressure.condition()))
+}
+
+fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
+    let now = p.indexed.now;
+    let lasts = |fact: &&NodeFact| {
+        !nodes::in_maintenance(fact)
+            && pressure.of(fact).and_then(|c| c.since).is_some_and(|since| later(now, since, LASTS))
+    };
+    let all: Vec<&NodeFact> = p.indexed.view.snapshot.nodes.iter().filter(lasts).collect();
+    let names: Vec<&str> = all.iter().map(|fact| &*fact.name).collect();
+    let since = all.iter().filter_map(|fact| pressure.of(fact)?.since).min()?;
+    let subject = if names.len() == 1 { "node" } else { "nodes" };
+    let headline = format!(
+        "{subject} {} {} starved of {} ({})",
+        phrases::list(&names, NAMED),
+        phrases::is(names.len()),
+        pressure.what(),
+        pressure.condition()
+    );
+    let mut finding = p.indexed.finding(AlertName::NodeProblem, pressure.condition(), Severity::Warning, headline);
+    finding.since = since;
+    finding.labels.insert("job".into(), Job::Kubelet.to_string());
+    if let [only] = names.as_slice() {
+        finding.labels.insert("node".into(), (*only).to_owned());
+    }
+    let line = |fact: &&NodeFact| {
+        let condition = pressure.of(fact)?;
+        Some(format!("{}: {} ({})", fact.name, condition.reason, condition.message))
+    };
+    finding.evidence = all.iter().take(EVIDENCE).filter_map(line).collect();
+    finding.consequences.push("pods are evicted there, and none that asks for nothing is placed there".into());
+    let node = names.first().copied().unwrap_or("NODE");
+    finding.first_step = pressure.first_step(node);
+    Some(finding)
+}

@@ -1,0 +1,108 @@
+//! What leases of nodes tell besides: clocks that are off, and nodes that nobody calls lost though they renew nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    health::{nodes, phrases, picture::Picture, time::later},
+    model::{AlertName, CLOCK_OFF_SECONDS, Finding, Job, NodeFact, Severity, text},
+};
+
+/// A clock that was set right at once is no news.
+const OFF_FOR: Duration = Duration::from_secs(60);
+/// The controller-manager calls a node Unknown after 40 s, since 1.32 after 50 s (`--node-monitor-grace-period`), and looks every
+/// 5 s: it has had twice that time by then.
+const NOTICED_BY: Duration = Duration::from_secs(120);
+/// So many nodes are named.
+const NAMED: usize = 3;
+/// So many are told in the evidence.
+const EVIDENCE: usize = 10;
+/// The subject of clocks, beside conditions of nodes.
+const CLOCK: &str = "Clock";
+
+pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
+    clocks(p).into_iter().chain(unnoticed(p)).collect()
+}
+
+/// Clocks of nodes against those of all others, by the renewals that they write. That most are off alike is our own clock.
+fn clocks(p: &Picture<'_>) -> Option<Finding> {
+    if !p.indexed.leases_recent {
+        return None;
+    }
+    let mut offs: Vec<i64> =
+        p.indexed.view.snapshot.nodes.iter().filter_map(|n| Some(n.lease.as_ref()?.clock.off_seconds)).collect();
+    offs.sort_unstable();
+    let middle = *offs.get(offs.len() / 2)?;
+    let off = |fact: &NodeFact| -> Option<(i64, Timestamp)> {
+        let clock = fact.lease.as_ref()?.clock;
+        let since = clock.since.filter(|since| later(p.indexed.now, *since, OFF_FOR))?;
+        let by = clock.off_seconds - middle;
+        (by.abs() >= CLOCK_OFF_SECONDS).then_some((by, since))
+    };
+    let all: Vec<(&NodeFact, i64, Timestamp)> =
+        p.indexed.view.snapshot.nodes.iter().filter_map(|n| off(n).map(|(by, since)| (n, by, since))).collect();
+    let names: Vec<&str> = all.iter().map(|(fact, ..)| &*fact.name).collect();
+    let since = all.iter().map(|(.., since)| *since).min()?;
+    let (whose, verb) = if names.len() == 1 { ("clock of node", "is") } else { ("clocks of nodes", "are") };
+    let headline = format!("the {whose} {} {verb} off against those of the others", phrases::list(&names, NAMED));
+    let mut finding = p.indexed.finding(AlertName::NodeProblem, CLOCK, Severity::Warning, headline);
+    finding.since = since;
+    finding.labels.insert("job".into(), Job::Kubelet.to_string());
+    if let [only] = names.as_slice() {
+        finding.labels.insert("node".into(), (*only).to_owned());
+    }
+    let line = |(fact, by, _): &(&NodeFact, i64, Timestamp)| {
+        let way = if *by > 0 { "ahead" } else { "behind" };
+        format!("{}: {} {way}, at least", fact.name, text::duration(Duration::from_secs(by.unsigned_abs())))
+    };
+    finding.evidence = all.iter().take(EVIDENCE).map(line).collect();
+    finding
+        .consequences
+        .push("certificates and tokens may not be valid there yet, or not any more; logs can't be compared".into());
+    let node = names.first().copied().unwrap_or("NODE");
+    finding.first_step = format!("ssh {node}: `chronyc tracking` (or `timedatectl`): is a source of time reached?");
+    Some(finding)
+}
+
+/// Nodes that renew nothing for long and are called Ready all the same: nobody looks at them.
+fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
+    let told_otherwise = p.indexed.view.situation.is_some_and(|situation| situation.unreconciled.is_some());
+    if !p.indexed.leases_recent || !nodes::conditions_count(&p.indexed, &p.api) || told_otherwise {
+        return None;
+    }
+    let read = p.indexed.view.snapshot.read_at?;
+    let since = |fact: &NodeFact| {
+        let lease = fact.lease.as_ref().filter(|lease| lease.has_moved() && fact.is_ready())?;
+        let renewed = lease.renewed_at();
+        (later(read, renewed, NOTICED_BY) && !nodes::in_maintenance(fact)).then_some(renewed)
+    };
+    let all: Vec<(&NodeFact, Timestamp)> =
+        p.indexed.view.snapshot.nodes.iter().filter_map(|n| since(n).map(|at| (n, at))).collect();
+    let names: Vec<&str> = all.iter().map(|(fact, _)| &*fact.name).collect();
+    let first = all.iter().map(|(_, at)| *at).min()?;
+    let (node, has, is) = if names.len() == 1 { ("node", "renews", "is") } else { ("nodes", "renew", "are") };
+    let headline = format!(
+        "{node} {} {has} no lease and {is} called Ready all the same: no controller looks at nodes",
+        phrases::list(&names, NAMED)
+    );
+    let mut finding = p.indexed.finding(AlertName::ControllersStuck, NODES, Severity::Critical, headline);
+    finding.since = first.checked_add(NOTICED_BY).unwrap_or(first);
+    let leaderless = p.leads.iter().any(|lead| lead.job == Job::KubeControllerManager && lead.missing);
+    let nobody = leaderless.then(|| p.indexed.key(AlertName::ControllerManagerNoLeader, ""));
+    finding.caused_by = nobody.or_else(|| p.cause_of_components(&[], finding.since));
+    finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
+    finding.evidence = all
+        .iter()
+        .take(EVIDENCE)
+        .map(|(fact, at)| format!("{}: Ready, last renewed about {}", fact.name, text::moment(*at)))
+        .collect();
+    finding.consequences.push("pods of lost nodes are not moved, and still get requests".into());
+    finding.first_step = "on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart \
+                          it there, and another one takes over"
+        .into();
+    Some(finding)
+}
+
+/// The subject of controllers that look at nodes.
+const NODES: &str = "nodes";
