@@ -14,6 +14,7 @@ mod clients;
 mod dashboards;
 mod demo;
 mod dispatch;
+mod docs;
 mod doctor;
 mod eventually;
 mod faces;

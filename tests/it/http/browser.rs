@@ -99,6 +99,26 @@ async fn nor_does_the_page_to_log_in() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// README's picture is what the page looks like; UPDATE_DOCS=1 takes it anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_an_outage_has_its_picture_taken() {
+    // What a README that is read over a slow line may bring along.
+    const BYTES_MAX: usize = 150 << 10;
+    let served = start_at(picture::outage(), "").await;
+    let dir = tempfile::tempdir().unwrap();
+    let taken = dir.path().join("outage.png");
+    let wrong = run("picture.js", &served, &["/", taken.to_str().unwrap()]).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let in_docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/outage.png");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::copy(&taken, in_docs).unwrap();
+    }
+    for file in [&taken, std::path::Path::new(in_docs)] {
+        let png = std::fs::read(file).unwrap();
+        assert!(png.starts_with(b"\x89PNG") && png.len() <= BYTES_MAX, "{}: {} bytes", file.display(), png.len());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_made_fresh_under_a_readers_eyes_and_says_when_it_is_old() {
     let mut state = picture::outage();
