@@ -187,6 +187,8 @@ table! {
     SchedulerStuck: Cause { apart: true, ..ROOT };
     /// What was changed is not looked at by any controller, whatever their lease says.
     ControllersStuck: ROOT;
+    /// Nodes renew no lease and are called Ready all the same: no controller looks at them.
+    NodeLeaseStale: ROOT;
     /// The pods' network, the service proxy or the ingress has no ready pod.
     AddonDown: Cause { apart: true, ..ROOT };
     /// Node objects were deleted though the nodes were well and nobody had drained them.
@@ -219,6 +221,8 @@ table! {
     MemoryKills: ROOT;
     /// A program on the node reports a lasting fault of it.
     NodeProblem: Cause { apart: true, ..ROOT };
+    /// A node has too little memory, disk space or process IDs, by its kubelet's word.
+    NodePressure: Cause { apart: true, ..ROOT };
     /// Part of the DNS, the pods' network, the service proxy or the ingress is not ready.
     AddonDegraded: Cause { apart: true, ..ROOT };
     /// Pods that have a node can't be started: no addresses, no sandbox, no volume, no quota.

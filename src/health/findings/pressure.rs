@@ -36,7 +36,7 @@ pub(super) fn of_node(p: &Picture<'_>, name: &str, since: Timestamp) -> Option<F
         pressure.of(fact).and_then(|c| c.since).is_some_and(|at| later(p.indexed.now, at, LASTS) && at <= since)
     };
     let pressure = Pressure::ALL.into_iter().find(before)?;
-    Some(p.indexed.key(AlertName::NodeProblem, pressure.condition()))
+    Some(p.indexed.key(AlertName::NodePressure, pressure.condition()))
 }
 
 fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
@@ -56,9 +56,10 @@ fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
         pressure.what(),
         pressure.condition()
     );
-    let mut finding = p.indexed.finding(AlertName::NodeProblem, pressure.condition(), Severity::Warning, headline);
+    let mut finding = p.indexed.finding(AlertName::NodePressure, pressure.condition(), Severity::Warning, headline);
     finding.since = since;
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
+    finding.labels.insert("condition".into(), pressure.condition().to_owned());
     if let [only] = names.as_slice() {
         finding.labels.insert("node".into(), (*only).to_owned());
     }

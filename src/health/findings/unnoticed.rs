@@ -86,7 +86,7 @@ fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
         "{node} {} {has} no lease and {is} called Ready all the same: no controller looks at nodes",
         phrases::list(&names, NAMED)
     );
-    let mut finding = p.indexed.finding(AlertName::ControllersStuck, NODES, Severity::Critical, headline);
+    let mut finding = p.indexed.finding(AlertName::NodeLeaseStale, "", Severity::Critical, headline);
     finding.since = first.checked_add(NOTICED_BY).unwrap_or(first);
     let leaderless = p.leads.iter().any(|lead| lead.job == Job::KubeControllerManager && lead.missing);
     let nobody = leaderless.then(|| p.indexed.key(AlertName::ControllerManagerNoLeader, ""));
@@ -103,6 +103,3 @@ fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
         .into();
     Some(finding)
 }
-
-/// The subject of controllers that look at nodes.
-const NODES: &str = "nodes";

@@ -143,13 +143,13 @@ fn a_node_that_nobody_calls_lost() {
         w.fact("n02").lease = Some(world::sight(200));
     });
     assert!(told.contains("critical NodeDown: node n02 is lost"), "{told}");
-    let words = "critical ControllersStuck: node n02 renews no lease and is called Ready all the same: no controller looks at nodes";
+    let words = "critical NodeLeaseStale: node n02 renews no lease and is called Ready all the same: no controller looks at nodes";
     assert!(told.contains(words), "{told}");
     let soon = break_it(|w| {
         w.down("kubelet 10.99.1.2", Reason::Timeout, -60);
         w.fact("n02").lease = Some(world::sight(60));
     });
-    assert!(!soon.contains("ControllersStuck"), "{soon}");
+    assert!(!soon.contains("NodeLeaseStale"), "{soon}");
 }
 
 #[test]
@@ -170,13 +170,13 @@ fn starved_nodes() {
         starved(w, 2, "DiskPressure");
         starved(w, 3, "DiskPressure");
     }), @r#"
-    warning NodeProblem: nodes n03 and n04 are starved of disk space (DiskPressure)
+    warning NodePressure: nodes n03 and n04 are starved of disk space (DiskPressure)
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
       + scheduler and controller-manager lead
       - pods are evicted there, and none that asks for nothing is placed there
-    warning NodeProblem: node n02 is starved of memory (MemoryPressure)
+    warning NodePressure: node n02 is starved of memory (MemoryPressure)
       + all 3 API servers answer
       + etcd is healthy (3 of 3)
       + all 5 kubelets answer: running containers go on
