@@ -21,6 +21,7 @@ mod canary;
 mod check_addresses;
 mod checks;
 mod etcd;
+mod facts;
 mod findings;
 mod hosts;
 mod indexed_view;

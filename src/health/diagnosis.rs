@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{canary, check_addresses, checks, findings, picture::Picture, view::ClusterView};
+use super::{canary, check_addresses, checks, facts, findings, picture::Picture, view::ClusterView};
 use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Job, Severity, State, Topic};
 
 /// Neighbours of a target that went down are probed at once: so long their answers are waited for, and no longer.
@@ -49,6 +49,7 @@ pub fn diagnose(view: &ClusterView<'_>) -> Diagnosis {
     findings.extend(of_canary);
     trace_to_roots(&mut findings);
     tell_consequences(&mut findings);
+    facts::tell(&mut findings);
     findings::tell_what_works(&picture, &mut findings);
     findings.sort_by(|a, b| place(a).cmp(&place(b)));
     diagnosis.unsettled = waits || unsettled(&picture, &findings);
