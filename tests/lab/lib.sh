@@ -43,6 +43,22 @@ apt_of() {
   "${apt[@]}" update
 }
 
+# clean_debian DIR: a new minimal Debian 12 in DIR, which is made; debootstrap makes it once, and says in debootstrap.log beside
+# what is kept why it can't.
+clean_debian() {
+  local kept=${XDG_CACHE_HOME:-$HOME/.cache}/dogwatch-tests
+  if [ ! -s "$kept/bookworm.tar" ]; then
+    rm -rf "$kept/debootstrap"
+    debootstrap --variant=minbase --include=adduser,init-system-helpers,ca-certificates bookworm "$kept/debootstrap" \
+      http://deb.debian.org/debian >"$kept/debootstrap.log" 2>&1 || return
+    tar cf "$kept/bookworm.tar.new" -C "$kept/debootstrap" .
+    rm -rf "$kept/debootstrap"
+    mv "$kept/bookworm.tar.new" "$kept/bookworm.tar"
+  fi
+  mkdir -p "$1"
+  tar xf "$kept/bookworm.tar" -C "$1"
+}
+
 # in_net HOST COMMAND...: runs it on a host of the lab.
 in_net() { nsenter --net="/run/netns/$LAB-$1" "${@:2}"; }
 
