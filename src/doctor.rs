@@ -5,9 +5,12 @@
 //! answers and does not keep; a mail server is logged in to, and left.
 
 pub mod clusters;
+pub mod history;
 pub mod machine;
+pub mod names;
 pub mod receivers;
 pub mod rights;
+pub mod service;
 
 use serde::Serialize;
 

@@ -6,15 +6,16 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use clap::Args;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::{AskArgs, ConfigArgs, Output, ask::Watchdog, check, output};
 use crate::{
     clock::Clock,
     config::Config,
-    doctor::{self, Level, Remark, clusters, machine, receivers},
+    doctor::{self, Level, Remark, clusters, history, machine, names, receivers, service},
     model::text,
+    store::Store,
     vantage::Watcher,
 };
 
@@ -44,14 +45,14 @@ pub(super) async fn main(args: DoctorArgs) -> anyhow::Result<ExitCode> {
             let clock = Clock::system();
             let integrations = examined.config.integrations().unwrap_or_default();
             let clusters = join_all(examined.config.clusters.iter().map(|cluster| clusters::look(cluster, &clock)));
-            let (machine, service, clusters, receivers) = tokio::join!(
+            let (machine, running, clusters, receivers) = tokio::join!(
                 machine(&examined.config, &clock),
-                async { if args.without_service { Vec::new() } else { service(&args.ask).await } },
+                async { if args.without_service { Vec::new() } else { running(&args.ask).await } },
                 clusters,
                 receivers::look(&integrations)
             );
             let configuration = configuration(&examined, args.without_service);
-            remarks.extend([machine, configuration, service].into_iter().chain(clusters).chain([receivers]).flatten());
+            remarks.extend([machine, configuration, running].into_iter().chain(clusters).chain([receivers]).flatten());
         }
         Err(errors) => remarks.extend(errors.lines().map(wrong)),
     }
@@ -86,67 +87,28 @@ fn configuration(examined: &check::Examined, is_alone: bool) -> Vec<Remark> {
 }
 
 async fn machine(config: &Config, clock: &Clock) -> Vec<Remark> {
-    let view = Watcher::new(watch::channel(config.vantage.clone()).1, clock.clone()).look().await;
+    let mut watcher = Watcher::new(watch::channel(config.vantage.clone()).1, clock.clone());
+    let (view, names) = tokio::join!(watcher.look(), names::look());
     let (dir, max_size) = (config.data_dir.clone(), config.storage.max_size);
-    let read = tokio::task::spawn_blocking(move || machine::read(&dir, Some(view))).await;
-    read.map(|machine| machine::judge(&machine, max_size)).unwrap_or_default()
+    let read = tokio::task::spawn_blocking(move || {
+        let schema = Store::schema(dir.clone()).map_err(|e| e.to_string());
+        (history::judge(schema, &dir), machine::read(&dir, Some(view)))
+    });
+    let Ok((upgrade, machine)) = read.await else { return vec![names] };
+    machine::judge(&machine, max_size).into_iter().chain([names, upgrade]).collect()
 }
 
 /// What the running watchdog says of itself.
-async fn service(ask: &AskArgs) -> Vec<Remark> {
+async fn running(ask: &AskArgs) -> Vec<Remark> {
     let state = async { Watchdog::new(ask).await?.get("/api/dogwatch/v1/state").await };
     match state.await {
-        Ok(state) => judge_service(&state),
+        Ok(state) => service::judge(&state, env!("CARGO_PKG_VERSION")),
         Err(why) => {
             let remedy =
                 "start it (systemctl start dogwatch; journalctl -u dogwatch), or leave it out: --without-service";
-            vec![Remark::bad(SERVICE, "running", why.to_string(), remedy)]
+            vec![Remark::bad(service::AREA, "running", why.to_string(), remedy)]
         }
     }
-}
-
-const SERVICE: &str = "service";
-
-fn judge_service(state: &Value) -> Vec<Remark> {
-    let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (version, own) = (said(&state["version"]), env!("CARGO_PKG_VERSION"));
-    let mut remarks = vec![match version == own {
-        true => Remark::ok(SERVICE, "running", format!("dogwatch {version}, since {}", said(&state["started_at"]))),
-        false => {
-            let found = format!("dogwatch {version} runs, and this program is {own}");
-            Remark::warning(SERVICE, "running", found, "restart it: systemctl restart dogwatch")
-        }
-    }];
-    for (about, key, remedy) in [
-        (
-            "view",
-            "vantage",
-            "see this machine's network: until it sees again, nobody is accused and nothing is noticed",
-        ),
-        ("history", "store", "see the disk: samples wait in memory, and alerts go on"),
-    ] {
-        remarks.push(match state[key]["ok"].as_bool() {
-            Some(false) => Remark::bad(SERVICE, about, said(&state[key]["message"]), remedy),
-            _ => Remark::ok(SERVICE, about, "in order"),
-        });
-    }
-    for cluster in state["clusters"].as_array().into_iter().flatten() {
-        let name = format!("cluster {}", said(&cluster["name"]));
-        if !cluster["discovery_error"].is_null() {
-            let found = format!("can't be read: {}", said(&cluster["discovery_error"]));
-            remarks.push(Remark::bad(SERVICE, &name, found, "see the remarks on this cluster"));
-        }
-        for gap in cluster["not_watched"].as_array().into_iter().flatten() {
-            let found = format!("{} not watched: {}", said(&gap["job"]), said(&gap["why"]));
-            remarks.push(Remark::warning(SERVICE, &name, found, said(&gap["how"])));
-        }
-    }
-    for receiver in state["notifications"]["failing_receivers"].as_array().into_iter().flatten() {
-        let found = format!("fails: {}", said(&receiver["why"]));
-        let remedy = "see the remarks on receivers; what it missed waits for it";
-        remarks.push(Remark::bad(SERVICE, &format!("receiver {}", said(&receiver["receiver"])), found, remedy));
-    }
-    remarks
 }
 
 /// Area by area, a line a remark and one for its remedy.
@@ -191,16 +153,17 @@ mod tests {
     fn what_the_watchdog_says_of_itself_is_told_with_what_to_do() {
         let state = json!({
             "version": "0.0.9", "started_at": "2026-11-01T00:00:00Z",
+            "process": {"resident_bytes": 950_000_000, "memory_limit_bytes": 1_000_000_000},
             "vantage": {"ok": true}, "store": {"ok": false, "message": "the disk is full"},
             "clusters": [{"name": "prod", "discovery_error": "403",
                 "not_watched": [{"job": "etcd", "why": "no certificate", "how": "give etcd.cert_file"}]}],
             "notifications": {"failing_receivers": [{"receiver": "ops/email[0]", "why": "535"}]},
         });
-        let remarks = judge_service(&state);
+        let remarks = service::judge(&state, env!("CARGO_PKG_VERSION"));
         assert_eq!(doctor::worst(&remarks), Level::Bad);
         let shown = anstream::adapter::strip_str(&shown(&remarks)).to_string();
         insta::assert_snapshot!(shown.replace(env!("CARGO_PKG_VERSION"), "1.2.3"));
         let fine = json!({"version": env!("CARGO_PKG_VERSION"), "vantage": {"ok": true}, "store": {"ok": true}});
-        assert_eq!(doctor::worst(&judge_service(&fine)), Level::Ok);
+        assert_eq!(doctor::worst(&service::judge(&fine, env!("CARGO_PKG_VERSION"))), Level::Ok);
     }
 }

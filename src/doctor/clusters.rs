@@ -29,6 +29,8 @@ const CLOCK_APART: Duration = Duration::from_secs(3);
 const CLOCK_FAR_APART: Duration = Duration::from_secs(60);
 /// The oldest minor version of Kubernetes 1 that the lab has seen.
 const OLDEST: u32 = 20;
+/// A question of a dozen full packets, bytes; an annotation may have 256 KiB.
+const LARGE: usize = 16 << 10;
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// Looks at one.
@@ -58,6 +60,7 @@ pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
     };
     remarks.push(served(&area, &dialer, &version));
     remarks.extend(apart(&version, begun, clock.wall()).map(|apart| judge_clock(&area, apart)));
+    remarks.push(judge_large(&area, large(&dialer, WITHIN).await));
     if version.status != 401 {
         remarks.extend(judge_rights(&area, granted(&dialer, cluster).await));
     }
@@ -115,6 +118,45 @@ fn judge_clock(area: &str, apart: jiff::SignedDuration) -> Remark {
         Remark::warning(area, ABOUT, found, remedy)
     } else {
         Remark::ok(area, ABOUT, "its clock and ours agree to some seconds")
+    }
+}
+
+/// A question of many packets, after a small one was answered; where nothing comes, a small one again. `Ok(false)`: small ones
+/// come through and the large one does not. `Err`: neither does, this time.
+async fn large(dialer: &Dialer, within: Duration) -> Result<bool, String> {
+    // What is asked does not matter: any answer says that all of it has arrived. Nothing of it is kept.
+    let padding = serde_json::json!({"dogwatch/padding": "x".repeat(LARGE)});
+    let review = serde_json::json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {"annotations": padding},
+        "spec": {"nonResourceAttributes": {"path": "/version", "verb": "get"}},
+    });
+    let Err(why) = dialer.ask(Method::POST, REVIEWS, Some(&review), Instant::now() + within).await else {
+        return Ok(true);
+    };
+    match dialer.ask(Method::GET, "/version", None, Instant::now() + within).await {
+        Ok(_) => Ok(false),
+        Err(_) => Err(why),
+    }
+}
+
+/// Whether packets of full size come through: where one on the way takes smaller ones only (a tunnel, a VPN) and its word of
+/// that is filtered, connections open and then hang.
+fn judge_large(area: &str, said: Result<bool, String>) -> Remark {
+    const ABOUT: &str = "packets";
+    match said {
+        Ok(true) => Remark::ok(area, ABOUT, "of full size come through"),
+        Ok(false) => {
+            let found = format!("small questions are answered, and one of {} is not", text::size(LARGE as u64));
+            let remedy = "something on the way takes smaller packets only: let ICMP \"fragmentation needed\" through, or lower the MTU \
+                          of this machine's interface (ip link set dev eth0 mtu 1400), and see tracepath to the API server";
+            Remark::bad(area, ABOUT, found, remedy)
+        }
+        Err(why) => {
+            let remedy = "run this again: it answered before and does not now";
+            Remark::warning(area, ABOUT, format!("not known: {why}"), remedy)
+        }
     }
 }
 
@@ -205,5 +247,47 @@ mod tests {
         assert_eq!(remarks[0].found, format!("we have {} rights that the configuration needs", count - 2));
         assert!(remarks[1].about == "right: nodes" && remarks[1].found.contains("no kubelet is watched"));
         assert!(remarks[2].found.contains("1 of them (API servers: HTTP 403)"), "{remarks:?}");
+    }
+    /// An API server behind a tunnel: of what is longer than a packet it gets only the beginning.
+    async fn behind_a_tunnel(listener: tokio::net::TcpListener) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut packet = [0; 1_400];
+                while let Ok(length) = stream.read(&mut packet).await
+                    && (1..packet.len()).contains(&length)
+                {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_that_are_too_large_for_the_way_are_told_from_a_server_that_is_silent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kubeconfig");
+        let at = listener.local_addr().unwrap();
+        std::fs::write(
+            &file,
+            format!(
+                "{{apiVersion: v1, kind: Config, clusters: [{{name: c, cluster: {{server: 'http://{at}'}}}}], users: [{{name: u, \
+                 user: {{token: t}}}}], contexts: [{{name: a, context: {{cluster: c, user: u}}}}], current-context: a}}"
+            ),
+        )
+        .unwrap();
+        let dial = DialConfig { kubeconfig: Some(file), ..DialConfig::default() };
+        let dialer = Dialer::load(dial, Clock::system()).await.unwrap();
+        let server = tokio::spawn(behind_a_tunnel(listener));
+        let said = large(&dialer, Duration::from_millis(500)).await;
+        assert_eq!(said, Ok(false));
+        assert_eq!(judge_large("cluster a", said).level, Level::Bad);
+        server.abort();
+        let _ = server.await;
+        let said = large(&dialer, Duration::from_millis(500)).await;
+        assert_eq!(judge_large("cluster a", said).level, Level::Warning);
+        assert_eq!(judge_large("cluster a", Ok(true)).level, Level::Ok);
     }
 }

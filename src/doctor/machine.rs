@@ -21,9 +21,9 @@ const AREA: &str = "machine";
 /// Less than this is not enough to go on for a day: 10,000 series in doubt, a WAL and a backup's copy.
 const FREE_MIN: u64 = 200_000_000;
 /// What dogwatch takes at some 2,000 targets (docs/benchmarks.md), with room for queries.
-const MEMORY_MIN: u64 = 256 << 20;
+pub const MEMORY_MIN: u64 = 256 << 20;
 /// A probe holds one descriptor, and so does each connection of a page: 5,000 nodes at once.
-const FILES_MIN: u64 = 8_192;
+pub const FILES_MIN: u64 = 8_192;
 /// Writes of the size of a batch that are tried.
 const WRITES: usize = 9;
 const WRITE_BYTES: usize = 16 << 10;

@@ -26,6 +26,7 @@ use crate::{
     model::{self, Gap, Incident, IncidentNote, LiveState, LiveTarget, Reason, References, text},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord, Durability, Store},
+    telemetry::process::Process,
 };
 
 #[derive(Serialize)]
@@ -33,6 +34,7 @@ struct StateView {
     at: Timestamp,
     version: &'static str,
     started_at: Option<Timestamp>,
+    process: ProcessView,
     vantage: Sight,
     store: Judged,
     notifications: Notifications,
@@ -45,6 +47,28 @@ struct Judged {
     ok: bool,
     since: Option<Timestamp>,
     message: String,
+}
+
+/// What the operating system gives it; null: it does not say, or there is no limit.
+#[derive(Serialize)]
+struct ProcessView {
+    resident_bytes: Option<u64>,
+    memory_limit_bytes: Option<u64>,
+    open_files: Option<u64>,
+    open_files_limit: Option<u64>,
+}
+
+impl ProcessView {
+    fn read() -> Self {
+        let process = Process::read();
+        let whole = |value: Option<f64>| value.map(|value| value as u64);
+        Self {
+            resident_bytes: whole(process.resident_bytes),
+            memory_limit_bytes: whole(process.memory_limit_bytes),
+            open_files: whole(process.open_fds),
+            open_files_limit: whole(process.max_fds),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -291,6 +315,7 @@ impl StateView {
             at,
             version: env!("CARGO_PKG_VERSION"),
             started_at: state.started_at,
+            process: ProcessView::read(),
             vantage: Sight {
                 judged: Judged { ok: vantage.ok, since: vantage.since, message: vantage.message.clone() },
                 references: vantage.references,

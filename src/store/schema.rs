@@ -81,6 +81,18 @@ pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
     Ok(db)
 }
 
+/// The newest migration that this program knows.
+pub const KNOWN: u32 = MIGRATIONS.len() as u32;
+
+/// The newest migration that was applied to a file; `None`: there is none, or not yet a table in it.
+pub fn applied(db: &Connection) -> rusqlite::Result<Option<u32>> {
+    let ours = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
+    match db.query_row(ours, [], |r| r.get::<_, i64>(0))? {
+        0 => Ok(None),
+        _ => db.query_row("SELECT max(version) FROM schema_migrations", [], |r| r.get(0)),
+    }
+}
+
 /// For those that only read: the file is of this version.
 pub fn check_version(db: &Connection) -> rusqlite::Result<()> {
     let ours = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";

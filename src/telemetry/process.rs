@@ -3,7 +3,7 @@
 //! Read from `/proc/self` at the moment of asking. What can't be read (another system, a hardened container) is left
 //! out, never guessed.
 
-use std::fs;
+use std::{fs, path::Path};
 
 /// The unit of CPU times in `/proc/*/stat`: `USER_HZ`, fixed at 100 in the interface of every architecture that we build for.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -23,6 +23,8 @@ pub struct Process {
     pub open_fds: Option<f64>,
     /// The most that may be open.
     pub max_fds: Option<f64>,
+    /// Memory that its control group, or one that this is part of, lets it have, in bytes.
+    pub memory_limit_bytes: Option<f64>,
 }
 
 /// One metric of the process.
@@ -45,10 +47,12 @@ impl Process {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let system = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         Self {
             // The listing itself holds one descriptor open.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|d| d.count().saturating_sub(1) as f64),
             max_fds: max_fds(&limits),
+            memory_limit_bytes: memory_limit(Path::new("/sys/fs/cgroup"), &groups),
             resident_bytes: kilobytes(&status, "VmRSS:"),
             virtual_bytes: kilobytes(&status, "VmSize:"),
             cpu_seconds: field(&stat, 14).zip(field(&stat, 15)).map(|(user, sys)| (user + sys) / TICKS_PER_SECOND),
@@ -95,6 +99,13 @@ fn boot_time(system: &str) -> Option<f64> {
     system.lines().find_map(|l| l.strip_prefix("btime "))?.trim().parse().ok()
 }
 
+/// The least of what the control groups from ours upwards allow (`memory.max` of cgroup v2); `None`: no limit that we can see.
+fn memory_limit(root: &Path, groups: &str) -> Option<f64> {
+    let own = groups.lines().find_map(|l| l.strip_prefix("0::/"))?;
+    let limit = |group: &Path| fs::read_to_string(root.join(group).join("memory.max")).ok()?.trim().parse::<f64>().ok();
+    Path::new(own).ancestors().filter_map(limit).reduce(f64::min)
+}
+
 fn max_fds(limits: &str) -> Option<f64> {
     let line = limits.lines().find_map(|l| l.strip_prefix("Max open files"))?;
     line.split_ascii_whitespace().next()?.parse().ok()
@@ -122,6 +133,21 @@ mod tests {
         assert_eq!(kilobytes("", "VmRSS:"), None);
         assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000.0));
         assert_eq!(Process::default().metrics().count(), 0);
+    }
+
+    #[test]
+    fn the_least_limit_of_the_groups_above_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("system.slice/dogwatch.service");
+        fs::create_dir_all(&service).unwrap();
+        let groups = "1:name=x:/y\n0::/system.slice/dogwatch.service\n";
+        assert_eq!(memory_limit(root.path(), groups), None);
+        fs::write(service.join("memory.max"), "max\n").unwrap();
+        fs::write(root.path().join("system.slice/memory.max"), "2048\n").unwrap();
+        assert_eq!(memory_limit(root.path(), groups), Some(2048.0));
+        fs::write(service.join("memory.max"), "1024\n").unwrap();
+        assert_eq!(memory_limit(root.path(), groups), Some(1024.0));
+        assert_eq!((memory_limit(root.path(), "0::/\n"), memory_limit(root.path(), "")), (None, None));
     }
 
     #[cfg(target_os = "linux")]
