@@ -21,7 +21,8 @@ use crate::{
 
 pub(super) const HELP: &str = "\
 Nothing is changed and nobody is told anything: mail servers are logged in to and left, other services' hosts are asked
-for `HEAD /`, rights are asked for by SelfSubjectAccessReview. `dogwatch drill` proves that messages arrive.
+for `HEAD /`, nameservers who serves the root, rights are asked for by SelfSubjectAccessReview. `dogwatch drill` proves that
+messages arrive.
 
 Run it as the user that dogwatch runs as: sudo -u dogwatch dogwatch doctor -c /etc/dogwatch/dogwatch.yml
 

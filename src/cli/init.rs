@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,8 +21,9 @@ use crate::{
     config::Config,
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
-    init::{Draft, Guarded, Mail, apply, manifest},
-    model::text,
+    init::{Draft, Guarded, Mail, Report, apply, manifest},
+    login,
+    model::{Secret, text},
 };
 
 pub(super) const HELP: &str = "\
@@ -33,6 +34,8 @@ Examples:
   dogwatch init                                              the current context of your kubeconfig
   dogwatch init --kubeconfig a.yml --kubeconfig b.yml        two clusters
   dogwatch init --mail oncall@example.org --smarthost smtp.example.org:587
+  dogwatch init --external-url https://watch.example.org --reports reports
+                                                             and what makes backups and the Prometheus inside report
   dogwatch init --webhook https://chat.example.org/hooks/1 --apply
                                                              and make the service account, its rights and its kubeconfig";
 
@@ -71,6 +74,13 @@ pub(super) struct InitArgs {
     /// Write a Lease and read it back, in a namespace of its own, and ask for the rights
     #[arg(long)]
     canary: bool,
+    /// Where people and jobs reach this watchdog, as https://watch.example.org
+    #[arg(long, value_name = "URL")]
+    external_url: Option<Url>,
+    /// Write what makes clusters report to it into this folder: their Prometheus' alerts and a scrape job, CronJobs of
+    /// snapshots of etcd and of Velero; with tokens, which --to expects
+    #[arg(long, value_name = "DIR", requires = "external_url")]
+    reports: Option<PathBuf>,
     /// Make the service account and its rights in each cluster, and a kubeconfig of them
     #[arg(long)]
     apply: bool,
@@ -92,6 +102,8 @@ pub(super) async fn main(args: InitArgs) -> anyhow::Result<ExitCode> {
         webhook: args.webhook.clone(),
         scrape: args.scrape,
         canary: args.canary,
+        external_url: args.external_url.clone(),
+        reports: args.reports.is_some(),
         ..Draft::default()
     };
     let rights = manifest::text(args.scrape, args.canary);
@@ -116,6 +128,11 @@ pub(super) async fn main(args: InitArgs) -> anyhow::Result<ExitCode> {
             if let Err(why) = put_in(one, &rights, dir, &args).await {
                 return Ok(output::fail(&format!("cluster {}: {why}", one.guarded.name)));
             }
+        }
+    }
+    if let (Some(reports), Some(url)) = (&args.reports, &args.external_url) {
+        for one in &found {
+            ok &= write_reports(&one.guarded, url, dir, reports, args.force)?;
         }
     }
     draft.clusters = found.iter().map(|one| one.guarded.clone()).collect();
@@ -175,7 +192,7 @@ async fn examine(file: Option<PathBuf>, context: Option<String>, before: &[Found
     if let Some(error) = error {
         return Err(format!("cluster {name}: {error}"));
     }
-    let (version, nodes) = apply::facts(&dialer).await?;
+    let apply::Facts { version, nodes, velero } = apply::facts(&dialer).await?;
     let platform = crate::init::platform::recognise(dialer.server().host_str().unwrap_or_default(), &version, &nodes);
     let (green, yellow) = (output::style(AnsiColor::Green), output::style(AnsiColor::Yellow));
     output::say(&format!("  {}{}, {version}", platform.name, if platform.managed { ", managed" } else { "" }));
@@ -187,7 +204,8 @@ async fn examine(file: Option<PathBuf>, context: Option<String>, before: &[Found
         Some(file) => file.display().to_string(),
         None => default_kubeconfig(),
     };
-    Ok(Found { guarded: Guarded { name, kubeconfig, context, platform, version, seen, unseen, lacks_etcd }, dialer })
+    let guarded = Guarded { name, kubeconfig, context, platform, version, seen, unseen, lacks_etcd, velero };
+    Ok(Found { guarded, dialer })
 }
 
 /// Where the kubeconfig is that counts without one: of a list in $KUBECONFIG the first, which the user may have to change.
@@ -223,6 +241,36 @@ async fn put_in(one: &mut Found, rights: &str, dir: &Path, args: &InitArgs) -> R
     write(&dir.join(&file), &kubeconfig, true, 0o600).map_err(|e| e.to_string())?;
     (one.guarded.kubeconfig, one.guarded.context) = (file, None);
     Ok(())
+}
+
+/// Writes what makes one cluster report, and the tokens where there are none yet; false: something there differs.
+fn write_reports(one: &Guarded, url: &Url, config: &Path, to: &Path, force: bool) -> anyhow::Result<bool> {
+    let to = to.join(&one.name);
+    let private = |dir: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    private(&to)?;
+    let mut ok = true;
+    for report in Report::of(&one.platform, one.velero) {
+        let file = config.join(report.token_file(&one.name));
+        if let Some(dir) = file.parent() {
+            private(dir)?;
+        }
+        let token = match fs::read_to_string(&file) {
+            Ok(there) => Secret::new(there.trim()),
+            Err(_) => {
+                let (token, _) = login::create_token().map_err(anyhow::Error::msg)?;
+                ok &= write(&file, token.reveal(), force, 0o600)?;
+                token
+            }
+        };
+        // It becomes part of an address and of YAML.
+        if !token.reveal().chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            anyhow::bail!("{}: a token has letters and digits alone", file.display());
+        }
+        for (name, text) in report.files(&one.platform, url, token.reveal()) {
+            ok &= write(&to.join(name), &text, force, 0o600)?;
+        }
+    }
+    Ok(ok)
 }
 
 /// Writes a file, or shows what would be different in one that is there; false: it was left as it is, and differs.
@@ -270,7 +318,13 @@ fn next_steps(args: &InitArgs) {
             args.rbac.display()
         ),
     };
+    let reports = args.reports.as_ref().map_or_else(String::new, |dir| {
+        let dir = dir.display();
+        format!(
+            "  kubectl apply -f {dir}/CLUSTER/etcd-snapshot.yaml    # and velero.yaml; prometheus.yml is for the Prometheus inside\n"
+        )
+    });
     output::say(&format!(
-        "\nnext:\n{rights}  dogwatch doctor -c {config} --without-service\n  dogwatch drill -c {config} --dry-run\n  dogwatch run -c {config}"
+        "\nnext:\n{rights}  dogwatch doctor -c {config} --without-service\n  dogwatch drill -c {config} --dry-run\n  dogwatch run -c {config}\n{reports}"
     ));
 }

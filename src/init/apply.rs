@@ -19,7 +19,8 @@ const TOKEN_WITHIN: Duration = Duration::from_secs(30);
 const TOKEN_EVERY: Duration = Duration::from_millis(500);
 /// The ServiceAccount's Secret of deploy/rbac.yaml.
 const SECRET: &str = "/api/v1/namespaces/dogwatch/secrets/dogwatch";
-
+/// Whether it is installed: everybody may ask what an API group has.
+const VELERO: &str = "/apis/velero.io/v1";
 /// Enough to recognise who made them.
 const NODES: &str = "/api/v1/nodes?limit=20";
 
@@ -70,18 +71,31 @@ async fn ask(dialer: &Dialer, method: Method, path: &str, body: Option<&Value>) 
     Ok((answer.status, serde_json::from_slice(&answer.body).unwrap_or_default()))
 }
 
-/// What a cluster says of itself: its version, and a few of its nodes, where we may see them.
+/// What a cluster says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Its version, on one line.
+    pub version: String,
+    /// A few of its nodes, where we may see them.
+    pub nodes: Vec<Value>,
+    /// Velero is installed there.
+    pub velero: bool,
+}
+
+/// Asks a cluster for it.
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn facts(dialer: &Dialer) -> Result<(String, Vec<Value>), String> {
+pub async fn facts(dialer: &Dialer) -> Result<Facts, String> {
     let (_, version) = ask(dialer, Method::GET, "/version", None).await?;
     let (_, mut list) = ask(dialer, Method::GET, NODES, None).await?;
-    let nodes = list["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
-    Ok((
-        text::one_line(version["gitVersion"].as_str().unwrap_or("of a version that it does not tell")).into_owned(),
-        nodes,
-    ))
+    let (velero, _) = ask(dialer, Method::GET, VELERO, None).await?;
+    let version = version["gitVersion"].as_str().unwrap_or("of a version that it does not tell");
+    Ok(Facts {
+        version: text::one_line(version).into_owned(),
+        nodes: list["items"].as_array_mut().map(std::mem::take).unwrap_or_default(),
+        velero: velero == 200,
+    })
 }
 
 /// Makes or changes one object.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::platform::Platform;
+use super::{platform::Platform, reports::Report};
 
 /// What is written of.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,10 @@ pub struct Draft {
     pub scrape: bool,
     /// The light canary is on.
     pub canary: bool,
+    /// Where people and jobs reach this watchdog.
+    pub external_url: Option<Url>,
+    /// What is in the clusters reports to it, by tokens in files beside the configuration.
+    pub reports: bool,
 }
 
 /// A cluster that was looked at.
@@ -38,6 +42,8 @@ pub struct Guarded {
     pub unseen: Vec<String>,
     /// etcd is not among what answers.
     pub lacks_etcd: bool,
+    /// Velero is installed there.
+    pub velero: bool,
 }
 
 /// How mail is sent.
@@ -77,16 +83,22 @@ impl Draft {
     pub fn text(&self) -> String {
         let mut out = String::from(
             "# dogwatch's configuration, begun by `dogwatch init`. Paths are relative to this file; `dogwatch check` looks at it,\n\
-             # `dogwatch doctor` at all that it needs. deploy/dogwatch.example.yml has every key.\n\n\
-             # external_url: https://watch.example.org   # where people reach this watchdog: the links in messages\n\n\
-             clusters:\n",
+             # `dogwatch doctor` at all that it needs. deploy/dogwatch.example.yml has every key.\n\n",
         );
+        match &self.external_url {
+            Some(url) => out.push_str(&format!(
+                "external_url: {}   # where people and jobs reach this watchdog: a proxy with TLS, or docs/login.md\n\nclusters:\n",
+                quoted(url.as_str())
+            )),
+            None => out.push_str(
+                "# external_url: https://watch.example.org   # where people reach this watchdog: the links in messages\n\nclusters:\n",
+            ),
+        }
         self.clusters.iter().for_each(|cluster| self.cluster(cluster, &mut out));
         self.receivers(&mut out);
+        self.heartbeats(&mut out);
         out.push_str(
-            "\n# Jobs that report in, and are missed where they are late: docs/heartbeats.md.\n\
-             # heartbeats:\n#   - {name: etcd-snapshot, every: 6h, grace: 30m, token_file: tokens/etcd-snapshot}\n\n\
-             # What the clusters serve and what their rebuild needs: docs/checks.md.\n\
+            "\n# What the clusters serve and what their rebuild needs: docs/checks.md.\n\
              # checks:\n#   - {name: registry, http: {url: \"https://registry.example.org/v2/\", status: [200, 401]}}\n\n\
              # Somebody outside who raises the alarm when dogwatch itself is silent.\n\
              # dead_mans_switch:\n#   - {url_file: healthchecks-url, every: 1m}\n",
@@ -124,7 +136,34 @@ impl Draft {
             out.push_str("    canary: {lease: {}}\n");
         }
         comment(out, "The Prometheus inside posts its alerts here, so that its silence is noticed (docs/alerting.md):");
-        comment(out, &format!("monitoring: {{token_file: {}}}", quoted(&format!("tokens/{}", c.name))));
+        let monitoring = format!("monitoring: {{token_file: {}}}", quoted(&Report::Monitoring.token_file(&c.name)));
+        match self.reports {
+            true => out.push_str(&format!("    {monitoring}\n")),
+            false => comment(out, &monitoring),
+        }
+    }
+
+    fn heartbeats(&self, out: &mut String) {
+        out.push_str("\n# Jobs that report in, and are missed where they are late: docs/heartbeats.md.\n");
+        let mut lines = Vec::new();
+        for (cluster, report) in
+            self.clusters.iter().flat_map(|c| Report::of(&c.platform, c.velero).into_iter().map(move |r| (c, r)))
+        {
+            if let Some((every, grace)) = report.rhythm().filter(|_| self.reports) {
+                let file = report.token_file(&cluster.name);
+                let (name, file) = (quoted(file.trim_start_matches("tokens/")), quoted(&file));
+                lines.push(format!(
+                    "  - {{name: {name}, every: {every}, grace: {grace}, token_file: {file}, cluster: {}}}\n",
+                    quoted(&cluster.name)
+                ));
+            }
+        }
+        match lines.is_empty() {
+            true => out.push_str(
+                "# heartbeats:\n#   - {name: etcd-snapshot, every: 6h, grace: 30m, token_file: tokens/etcd-snapshot}\n",
+            ),
+            false => out.push_str(&format!("heartbeats:\n{}", lines.concat())),
+        }
     }
 
     fn receivers(&self, out: &mut String) {
@@ -172,6 +211,7 @@ mod tests {
             seen: vec!["3 API servers".into(), "5 kubelets".into()],
             unseen: vec!["etcd: none answers; give a certificate".into()],
             lacks_etcd: true,
+            velero: true,
         }
     }
 
@@ -194,6 +234,7 @@ mod tests {
             webhook: Some("https://chat.example.org/hooks/1?a=b".parse().unwrap()),
             scrape: true,
             canary: true,
+            ..Draft::default()
         };
         let config = read(&draft);
         assert_eq!(config.clusters[1].name, "7: \"odd\"\n");
@@ -201,6 +242,22 @@ mod tests {
         assert!(config.clusters[0].scrape.is_some() && config.clusters[0].canary.is_some());
         assert_eq!(config.receivers[0].webhook_configs.len() + config.receivers[0].email_configs.len(), 2);
         insta::assert_snapshot!(Draft { clusters: vec![guarded("prod")], ..draft }.text());
+    }
+
+    #[test]
+    fn what_reports_has_its_token_and_its_rhythm() {
+        let url = "https://watch.test/dog".parse().ok();
+        let draft = Draft {
+            clusters: vec![guarded("prod"), guarded("test")],
+            external_url: url,
+            reports: true,
+            ..Draft::default()
+        };
+        let config = read(&draft);
+        assert_eq!(config.external_url.as_ref().map(|url| url.as_str()), Some("https://watch.test/dog"));
+        assert!(config.clusters.iter().all(|c| c.monitoring.is_some()));
+        let names: Vec<&str> = config.heartbeats.iter().map(|h| h.name.as_str()).collect();
+        assert_eq!(names, ["prod-etcd-snapshot", "prod-velero", "test-etcd-snapshot", "test-velero"]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod heartbeats;
 mod hostile_mail;
 mod http;
 mod import;
+mod init;
 mod login;
 mod metrics;
 mod notify;
