@@ -55,7 +55,7 @@ use crate::{
         restore::config::{self as restore, RestoreDrillConfig},
     },
     login::{AuthConfig, CorsConfig},
-    model::{duration, null_as_default},
+    model::{cron, duration, null_as_default},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -64,6 +64,7 @@ use crate::{
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
+    words::{Language, Voice},
 };
 
 /// Mistakes that are told at once: nobody mends more of them before looking again.
@@ -102,6 +103,12 @@ pub struct Config {
     pub cors: CorsConfig,
     /// Where people find dogwatch: the links in messages.
     pub external_url: Option<Url>,
+    /// In which language messages, pages and the report are; default: English, and for pages what the browser asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// In which time zone they show times, by its IANA name; default: UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Added to every alert; tells vantages apart.
     pub external_labels: BTreeMap<String, String>,
     /// Interval and timeout.
@@ -191,6 +198,8 @@ impl Default for Config {
             allowed_hosts: Vec::new(),
             cors: CorsConfig::default(),
             external_url: None,
+            language: None,
+            timezone: None,
             external_labels: BTreeMap::new(),
             defaults: Defaults::default(),
             clusters: Vec::new(),
@@ -239,6 +248,14 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
+    /// In which language and time zone people are told where nothing else is said.
+    ///
+    /// # Errors
+    /// For a time zone that there is not.
+    pub fn voice(&self) -> Result<Voice, String> {
+        Ok(Voice::new(self.language.unwrap_or_default(), cron::zone(self.timezone.as_deref())?))
+    }
+
     /// As YAML for people, every secret hidden.
     pub fn shown(&self) -> String {
         serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))
@@ -262,7 +279,9 @@ impl Config {
     /// `(path, what is wrong)` for the first thing that can't work.
     pub fn integrations(&self) -> Result<Vec<Integration>, (String, String)> {
         let library = self.library()?;
-        notify::integrations(&self.global, &self.receivers, &library).map_err(|e| (e.at, e.message))
+        let told_in = |r: &ReceiverConfig| r.clone().or_told_in(self.language, self.timezone.as_deref());
+        let receivers: Vec<ReceiverConfig> = self.receivers.iter().map(told_in).collect();
+        notify::integrations(&self.global, &receivers, &library).map_err(|e| (e.at, e.message))
     }
 
     /// The part that Alertmanager's own tools read (`amtool config routes`): routes, receivers by name, inhibition, times.

@@ -46,3 +46,4 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod vantage;
+pub mod words;

@@ -51,6 +51,7 @@ use crate::{
     model::{AlertContext, Notification, NotificationKind, Pairs, text},
     runbook,
     template::Library,
+    words::Voice,
 };
 
 /// Returns what a configuration adds to every alert: the same for routes, silences, both APIs and every receiver.
@@ -289,7 +290,8 @@ pub fn integrations(
             let message = format!("the label name is the receiver's name, {:?}: leave it out", receiver.name);
             return Err(NotifyConfigError::new(format!("{at}.labels.name"), message));
         }
-        Flatten { global, receiver, at, library, all: &mut all }.flatten()?;
+        let voice = receiver.voice().map_err(|why| NotifyConfigError::new(format!("{at}.timezone"), why))?;
+        Flatten { global, receiver, at, library, voice, all: &mut all }.flatten()?;
     }
     Ok(all)
 }
@@ -300,6 +302,7 @@ struct Flatten<'a> {
     receiver: &'a ReceiverConfig,
     at: String,
     library: &'a Library,
+    voice: Voice,
     all: &'a mut Vec<Integration>,
 }
 
@@ -309,7 +312,8 @@ impl Flatten<'_> {
         for (i, config) in receiver.email_configs.iter().enumerate() {
             let at = format!("{}.email_configs[{i}]", self.at);
             let check = Check { at: &at, library: self.library };
-            let way = Way::Email(Box::new(email::Email::new(global, config, &receiver.name, check)?));
+            let email = email::Email::new(global, config, &receiver.name, check)?.told_in(self.voice.clone());
+            let way = Way::Email(Box::new(email));
             self.push("email", i, config.send_resolved, way);
         }
         self.http("webhook", &receiver.webhook_configs, webhook::Webhook::new)?;
@@ -354,7 +358,7 @@ impl Flatten<'_> {
             };
             let http = http_client(http, from)?;
             let (receiver, library) = (self.receiver.name.clone(), self.library.clone());
-            let post = Post { service, http, timeout: config.timeout(), receiver, library };
+            let post = Post { service, http, timeout: config.timeout(), receiver, library, voice: self.voice.clone() };
             self.push(kind, i, config.send_resolved(), Way::Http(Box::new(post)));
         }
         Ok(())

@@ -55,6 +55,9 @@ pub(super) fn check(config: &Config) -> Problems {
         }
         check_cluster(cluster, &at, &mut say);
     }
+    if let Err(why) = config.voice() {
+        say("timezone", why);
+    }
     check_pace(config.defaults.interval, config.defaults.timeout, "defaults", &mut say);
     check_checks(config, &mut say);
     for name in config.external_labels.keys().filter(|n| !is_label(n)) {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertName, RecentChange};
+use super::{AlertName, RecentChange, Said};
 
 /// Says how bad, worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -105,6 +105,9 @@ pub struct Finding {
     /// Where a rule's or somebody else's alert comes from; empty for ours.
     #[serde(default)]
     pub generator_url: String,
+    /// What sentences above were said with: by it they are said in another language. One that has none stays English.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
 }
 
 impl Finding {
@@ -124,6 +127,7 @@ impl Finding {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             generator_url: String::new(),
+            said: Vec::new(),
         }
     }
 

@@ -39,7 +39,10 @@ pub use self::{
     tickets::{IncidentIoConfig, JiraConfig, JiraField, SigV4Config, SnsConfig, VictorOpsConfig},
     tls::{TlsConfig, TlsVersion},
 };
-use crate::model::{Secret, duration};
+use crate::{
+    model::{Secret, cron, duration},
+    words::{Language, Voice},
+};
 
 /// `global:`, what receivers fall back on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -260,6 +263,12 @@ pub struct ReceiverConfig {
     /// Other Alertmanagers (ours).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alertmanager_configs: Vec<AlertmanagerConfig>,
+    /// In which language it is told; default: that of the whole configuration (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// In which time zone, by its IANA name; default: that of the whole configuration (ours).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Updates and reminders beyond this are not sent; what begins, gets worse or ends always is (ours).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
@@ -339,6 +348,20 @@ impl GlobalConfig {
 }
 
 impl ReceiverConfig {
+    /// Returns the same, told in these where it does not say otherwise.
+    pub fn or_told_in(self, language: Option<Language>, timezone: Option<&str>) -> Self {
+        let timezone = self.timezone.or_else(|| timezone.map(str::to_owned));
+        Self { language: self.language.or(language), timezone, ..self }
+    }
+
+    /// Returns how it is told.
+    ///
+    /// # Errors
+    /// For a time zone that there is not.
+    pub fn voice(&self) -> Result<Voice, String> {
+        Ok(Voice::new(self.language.unwrap_or_default(), cron::zone(self.timezone.as_deref())?))
+    }
+
     /// Makes relative paths absolute.
     pub fn resolve_paths(&mut self, base: &Path) {
         for email in &mut self.email_configs {

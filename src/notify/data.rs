@@ -11,6 +11,7 @@ use super::{
 use crate::{
     model::{Notification, NotificationKind, Pairs},
     template::{Library, NoHistory, Template, TemplateError, Value},
+    words::Voice,
 };
 
 /// Longer than any service takes.
@@ -32,8 +33,8 @@ pub fn default_library() -> Result<Library, TemplateError> {
 }
 
 /// Returns `.` of a message's template.
-pub(super) fn of(n: &Notification, receiver: &str, library: &Library) -> Value {
-    let mut data = without_route(n, receiver);
+pub(super) fn of(n: &Notification, receiver: &str, library: &Library, voice: &Voice) -> Value {
+    let mut data = without_route(n, receiver, voice);
     let labels = route_labels(n, &data, library);
     if let Value::Map(fields) = &mut data {
         fields.insert("RouteLabels".to_owned(), pairs(&labels));
@@ -47,7 +48,7 @@ fn route_labels(n: &Notification, data: &Value, library: &Library) -> Pairs {
     n.route_labels.iter().map(|(name, text)| (name.clone(), written(text).unwrap_or_default())).collect()
 }
 
-fn without_route(n: &Notification, receiver: &str) -> Value {
+fn without_route(n: &Notification, receiver: &str, voice: &Voice) -> Value {
     let view = View::of(n).readable();
     map([
         ("NotificationReason", string(reason(n.told))),
@@ -59,7 +60,7 @@ fn without_route(n: &Notification, receiver: &str) -> Value {
         ("CommonAnnotations", pairs(&view.common_annotations)),
         ("ExternalURL", string(&n.external_url)),
         ("Alerts", Value::List(view.alerts.iter().map(alert).collect())),
-        ("Incident", incident(n)),
+        ("Incident", incident(n, voice)),
     ])
 }
 
@@ -86,14 +87,14 @@ fn alert(alert: &AlertView) -> Value {
 }
 
 /// What Alertmanager has no place for.
-fn incident(n: &Notification) -> Value {
-    let page = summary::page(n);
+fn incident(n: &Notification, voice: &Voice) -> Value {
+    let page = summary::page(n, voice);
     let lines = |lines: &[String]| Value::List(lines.iter().map(|l| string(l)).collect());
     map([
         ("Id", Value::Int(n.incident.id)),
         ("Cluster", string(summary::place(&n.incident))),
-        ("Subject", string(&summary::subject(n))),
-        ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX))),
+        ("Subject", string(&summary::subject(n, voice))),
+        ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX, voice))),
         ("Headline", string(&page.headline)),
         ("Severity", string(&n.incident.severity.to_string())),
         ("Since", Value::Time(n.incident.started_at)),
@@ -148,7 +149,7 @@ mod tests {
     fn render(text: &str, n: &Notification) -> String {
         let library = default_library().unwrap();
         let template = Template::of_message(text, &library).unwrap();
-        template.render(&of(n, "ops", &library), &mut NoHistory).unwrap()
+        template.render(&of(n, "ops", &library, &Voice::default()), &mut NoHistory).unwrap()
     }
 
     #[test]
@@ -247,6 +248,6 @@ mod tests {
         let mut ours = default_library().unwrap();
         ours.add("{{ define \"slack.default.title\" }}mine{{ end }}").unwrap();
         let template = Template::of_message("{{ template \"slack.default.title\" . }}", &ours).unwrap();
-        assert_eq!(template.render(&of(&example::opened(), "ops", &ours), &mut NoHistory).unwrap(), "mine");
+        assert_eq!(template.render(&of(&example::opened(), "ops", &ours, &Voice::default()), &mut NoHistory).unwrap(), "mine");
     }
 }

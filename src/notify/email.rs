@@ -43,6 +43,7 @@ use super::{
 use crate::{
     model::{Notification, text},
     template::Library,
+    words::{self, Voice},
 };
 
 /// Headers that say how the message is built, in lower case: no configured value can be true.
@@ -79,6 +80,7 @@ pub(super) struct Email {
     text: Option<String>,
     receiver: String,
     library: Library,
+    voice: Voice,
 }
 
 impl Email {
@@ -139,7 +141,13 @@ impl Email {
             text: config.text.clone(),
             receiver: receiver.to_owned(),
             library: check.library.clone(),
+            voice: Voice::default(),
         })
+    }
+
+    /// Returns the same, told in other words.
+    pub(super) fn told_in(self, voice: Voice) -> Self {
+        Self { voice, ..self }
     }
 
     /// Reads every file that an attempt needs.
@@ -163,7 +171,9 @@ impl Email {
 
     /// Returns the mail as it would be sent, without its HTML part where it has a text, and which templates failed.
     pub(super) fn preview(&self, n: &Notification) -> String {
-        match (self.message(n), self.parts(&message::Message::new(n, &self.receiver, &self.library))) {
+        let told = self.voice.notification(n);
+        let m = message::Message::new(&told, &self.receiver, &self.library, &self.voice);
+        match (self.message(n), self.parts(&m)) {
             (Ok((mail, problems)), Ok((text, html))) => {
                 let problems: String = problems.iter().map(|p| format!("{p}\n")).collect();
                 format!("{problems}{}\n{}", mail.headers(), text.or(html).unwrap_or_default())
@@ -221,7 +231,8 @@ impl Email {
 
     /// Writes the message (headers, text part, HTML part), and tells which templates failed.
     fn message(&self, n: &Notification) -> Result<(Message, Vec<String>), String> {
-        let m = message::Message::new(n, &self.receiver, &self.library);
+        let told = self.voice.notification(n);
+        let m = message::Message::new(&told, &self.receiver, &self.library, &self.voice);
         let from = mailbox(&m.text("from", Some(&self.from), String::new)).map_err(|e| format!("from: {e}"))?;
         let to = mailboxes(&m.text("to", Some(&self.to), String::new)).map_err(|e| format!("to: {e}"))?;
         let domain = from.email.domain().to_owned();
@@ -293,7 +304,7 @@ impl Email {
         if let Some(document) = &m.n.document {
             return Ok((Some(document.text.clone()), Some(document.html.clone())));
         }
-        let (text, html) = parts(m.n).map_err(|e| with_causes(&e))?;
+        let (text, html) = parts(m.n, m.voice).map_err(|e| with_causes(&e))?;
         let wanted = |part: &Option<String>| part.as_deref() != Some("");
         let noticed = |part: String| m.noticed(&part, &PLAIN);
         let own_text =
@@ -305,13 +316,14 @@ impl Email {
 }
 
 /// Returns the text and the HTML part.
-pub(super) fn parts(n: &Notification) -> Result<(String, String), minijinja::Error> {
+pub(super) fn parts(n: &Notification, voice: &Voice) -> Result<(String, String), minijinja::Error> {
     let mut env = Environment::new();
     env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     env.add_template("email.txt.j2", include_str!("email.txt.j2"))?;
     env.add_filter("code", |text: &str| minijinja::Value::from_safe_string(text::html_with_code(text)));
     env.add_template("email.html.j2", include_str!("email.html.j2"))?;
-    let page = minijinja::Value::from(Serde(summary::page(n)));
+    words::install(&mut env, voice.language);
+    let page = minijinja::Value::from(Serde(summary::page(n, voice)));
     let text = env.get_template("email.txt.j2")?.render(&page)?;
     let html = env.get_template("email.html.j2")?.render(&page)?;
     Ok((text, html.trim_start().to_owned()))

@@ -72,7 +72,7 @@ impl Service for IncidentIo {
             .map(|(name, text)| (name.clone(), m.text(&format!("metadata.{name}"), Some(text), String::new)));
         let metadata: crate::model::Pairs = metadata.collect();
         let call = |max| {
-            let body = body::of(m.n, m.receiver, max).for_incident_io(metadata.clone());
+            let body = body::of(m.n, m.receiver, max, m.voice).for_incident_io(metadata.clone());
             Call::json(vault.get(&self.url), &body)
         };
         let mut whole = call(self.config.max_alerts)?;

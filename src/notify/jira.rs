@@ -264,7 +264,8 @@ mod tests {
         let config: JiraConfig = serde_saphyr::from_str(yaml).unwrap();
         let jira = Jira::new(&GlobalConfig::default(), &config, Check { at: "here", library: &library }).unwrap();
         let n = if over { example::resolved() } else { example::opened() };
-        let message = Message::new(&n, "ops", &library);
+        let voice = crate::words::Voice::default();
+        let message = Message::new(&n, "ops", &library, &voice);
         let (replies, vault): (Vec<Reply>, Vault) = (replies.iter().map(Reply::of).collect(), Vault::default());
         let calls =
             if replies.is_empty() { jira.calls(&message, &vault) } else { jira.then(&message, &vault, &replies) };

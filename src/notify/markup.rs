@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::summary::Page;
+use crate::words::Voice;
 
 /// What a cut text ends with.
 const ELLIPSIS: char = '…';
@@ -31,40 +32,41 @@ pub(super) const HTML: Style = Style { escape: escape_html, bold: ("<b>", "</b>"
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Section {
     /// What it tells.
-    pub title: &'static str,
+    pub title: String,
     /// At least one.
     pub lines: Vec<String>,
 }
 
 /// Returns the parts of a page, what helps first at the beginning.
-pub(super) fn sections(page: &Page) -> Vec<Section> {
-    let runbook = (!page.runbook.is_empty()).then(|| format!("Runbook: {}", page.runbook));
+pub(super) fn sections(page: &Page, voice: &Voice) -> Vec<Section> {
+    let url = || page.runbook.as_str().into();
+    let runbook = (!page.runbook.is_empty()).then(|| voice.say("runbook-at", &[("url", url())]));
     let first_step =
         (!page.first_step.is_empty()).then(|| page.first_step.clone()).into_iter().chain(runbook).collect();
     let others = page.others.iter().map(|(headline, when)| format!("{headline} ({when})")).collect();
     let all = [
-        ("What to do first", first_step),
-        ("What still works", page.still_works.clone()),
-        ("What was seen", page.evidence.clone()),
-        ("What changed before", page.changes.clone()),
-        ("Because of it", page.consequences.clone()),
-        ("Also in this incident", others),
+        ("first-step", first_step),
+        ("still-works", page.still_works.clone()),
+        ("what-was-seen", page.evidence.clone()),
+        ("what-changed", page.changes.clone()),
+        ("because-of-it", page.consequences.clone()),
+        ("also-in-it", others),
     ];
     let all = all.into_iter().filter(|(_, lines): &(_, Vec<String>)| !lines.is_empty());
-    all.map(|(title, lines)| Section { title, lines }).collect()
+    all.map(|(title, lines)| Section { title: voice.word(title), lines }).collect()
 }
 
 /// Returns the whole text under the title, at most `max` bytes (no service's limit is reached before): lines that do
 /// not fit are counted, none is cut.
-pub(super) fn text(page: &Page, style: &Style, max: usize) -> String {
+pub(super) fn text(page: &Page, style: &Style, max: usize, voice: &Voice) -> String {
     let mut blocks = Vec::new();
     if !page.notice.is_empty() {
-        blocks.push(bold(style, page.notice));
+        blocks.push(bold(style, &page.notice));
     }
     blocks.push((style.escape)(&page.when).into_owned());
-    for section in sections(page) {
+    for section in sections(page, voice) {
         let lines = section.lines.iter().map(|l| format!("\n{}{}", style.bullet, (style.escape)(l)));
-        blocks.push(format!("\n{}", bold(style, section.title)));
+        blocks.push(format!("\n{}", bold(style, &section.title)));
         blocks.extend(lines.map(|l| l.trim_start_matches('\n').to_owned()));
     }
     // Room for the line that says how much is left out.
@@ -75,7 +77,7 @@ pub(super) fn text(page: &Page, style: &Style, max: usize) -> String {
     let mut left = blocks.len();
     for block in &blocks {
         if out.len() + block.len() + 1 > budget {
-            out.push_str(&format!("\n{left} more lines"));
+            out.push_str(&format!("\n{}", voice.say("n-more-lines", &[("n", left.into())])));
             break;
         }
         if !out.is_empty() {
@@ -242,17 +244,18 @@ mod tests {
 
     #[test]
     fn texts_lose_whole_lines() {
-        let page = summary::page(&example::opened());
-        let whole = text(&page, &PLAIN, 10_000);
+        let page = summary::page(&example::opened(), &Voice::default());
+        let said = |style, max| text(&page, style, max, &Voice::default());
+        let whole = said(&PLAIN, 10_000);
         assert!(
             whole.starts_with("Since 2026-11-23 14:02:11 UTC") && whole.contains("\n\nWhat to do first\n- Start etcd")
         );
         for max in 60..whole.len() {
-            let cut = text(&page, &HTML, max);
+            let cut = said(&HTML, max);
             assert!(cut.len() <= max, "{max}: {}", cut.len());
             assert_eq!(cut.matches("<b>").count(), cut.matches("</b>").count());
         }
-        assert_eq!(text(&page, &PLAIN, whole.len()), whole);
+        assert_eq!(said(&PLAIN, whole.len()), whole);
     }
 
     #[test]
@@ -266,7 +269,7 @@ mod tests {
             what: format!("rollout of shop/api{i}: image a → b"),
         };
         n.incident.changes = (1..=7).map(change).collect();
-        let told = text(&summary::page(&n), &PLAIN, 10_000);
+        let told = text(&summary::page(&n, &Voice::default()), &PLAIN, 10_000, &Voice::default());
         let first = "\n\nWhat changed before\n- rollout of shop/api1: image a → b (1 s before, at 14:02:10 UTC)\n- ";
         assert!(told.contains(first) && told.contains("\n- and 2 more\n") && !told.contains("api6"), "{told}");
     }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     model::{Notification, NotificationKind, Secret, text},
     template::{Library, NoHistory, Template, Value},
+    words::Voice,
 };
 
 /// Checks templates where they stand in the configuration.
@@ -99,15 +100,17 @@ pub(super) struct Message<'a> {
     /// To whom.
     pub receiver: &'a str,
     library: &'a Library,
+    /// In which words it is told.
+    pub voice: &'a Voice,
     data: Value,
     problems: RefCell<Vec<String>>,
 }
 
 impl<'a> Message<'a> {
-    /// Prepares one.
-    pub fn new(n: &'a Notification, receiver: &'a str, library: &'a Library) -> Self {
-        let data = data::of(n, receiver, library);
-        Self { n, page: summary::page(n), receiver, library, data, problems: RefCell::default() }
+    /// Prepares one; what the diagnosis said is in this language already ([`Voice::notification`]).
+    pub fn new(n: &'a Notification, receiver: &'a str, library: &'a Library, voice: &'a Voice) -> Self {
+        let data = data::of(n, receiver, library, voice);
+        Self { n, page: summary::page(n, voice), voice, receiver, library, data, problems: RefCell::default() }
     }
 
     /// Returns which templates failed, and how.
@@ -187,9 +190,10 @@ impl<'a> Message<'a> {
         let title = self.text(key, template, String::new);
         let title = text::one_line(title.trim()).into_owned();
         // None was configured, it failed, or it says nothing: services refuse a message without.
-        let title = if title.is_empty() { summary::subject(self.n) } else { title };
-        if summary::is_drill(&self.n.incident) && !title.starts_with(summary::DRILL) {
-            return format!("{}{title}", summary::DRILL);
+        let title = if title.is_empty() { summary::subject(self.n, self.voice) } else { title };
+        let mark = summary::drill_mark(self.voice);
+        if summary::is_drill(&self.n.incident) && !title.starts_with(&mark) {
+            return format!("{mark}{title}");
         }
         title
     }
@@ -213,16 +217,16 @@ impl<'a> Message<'a> {
     fn body_of(&self, configured: Option<String>, style: &Style, max: usize) -> String {
         match configured {
             Some(text) => self.noticed(text.trim(), style),
-            None => markup::text(&self.page, style, max),
+            None => markup::text(&self.page, style, max, self.voice),
         }
     }
 
     /// Returns a text that says of a drill that it is one.
     pub fn noticed(&self, text: &str, style: &Style) -> String {
-        if self.page.notice.is_empty() || text.contains(self.page.notice) {
+        if self.page.notice.is_empty() || text.contains(&self.page.notice) {
             return text.to_owned();
         }
-        format!("{}\n{text}", markup::bold(style, self.page.notice))
+        format!("{}\n{text}", markup::bold(style, &self.page.notice))
     }
 
     fn render(&self, key: &str, text: &str, data: &Value) -> Option<String> {

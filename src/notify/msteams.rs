@@ -50,7 +50,7 @@ impl Teams {
             None => blocks.extend(own_blocks(m)),
         }
         let actions = (!m.page.link.is_empty())
-            .then(|| json!({"type": "Action.OpenUrl", "title": "Open dogwatch", "url": m.page.link}));
+            .then(|| json!({"type": "Action.OpenUrl", "title": m.voice.word("open-dogwatch"), "url": m.page.link}));
         let card = given(json!({
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
@@ -104,11 +104,11 @@ impl Service for Teams {
 fn own_blocks(m: &Message<'_>) -> Vec<Value> {
     let mut blocks = Vec::new();
     if !m.page.notice.is_empty() {
-        blocks.push(block(&markup::bold(&markup::MARKDOWN, m.page.notice)));
+        blocks.push(block(&markup::bold(&markup::MARKDOWN, &m.page.notice)));
     }
     blocks.push(block(&markup::escape_markdown(&m.page.when)));
     let mut left = OWN_TEXT_MAX;
-    for section in markup::sections(&m.page) {
+    for section in markup::sections(&m.page, m.voice) {
         let mut text = String::new();
         for line in &section.lines {
             let line = format!("- {}\n", markup::escape_markdown(line));

@@ -107,9 +107,9 @@ impl PagerDuty {
 
     /// What we have to say, and what was configured; a configured name wins.
     fn details(&self, m: &Message<'_>) -> BTreeMap<String, Value> {
-        let mut details: BTreeMap<String, Value> = markup::sections(&m.page)
+        let mut details: BTreeMap<String, Value> = markup::sections(&m.page, m.voice)
             .into_iter()
-            .map(|section| (section.title.to_owned(), json!(section.lines.join("\n"))))
+            .map(|section| (section.title, json!(section.lines.join("\n"))))
             .chain([("When".to_owned(), json!(m.page.when)), ("Message".to_owned(), json!(m.page.footer))])
             .collect();
         if !m.page.notice.is_empty() {

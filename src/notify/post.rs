@@ -25,6 +25,7 @@ use super::{
 use crate::{
     model::{Notification, Secret, sigv4::Signer, text},
     template::Library,
+    words::Voice,
 };
 
 /// Requests for one message; no service asks for more than five.
@@ -225,6 +226,8 @@ pub(super) struct Post {
     pub receiver: String,
     /// What templates may name.
     pub library: Library,
+    /// In which words it is told.
+    pub voice: Voice,
 }
 
 impl Post {
@@ -265,7 +268,8 @@ impl Post {
     }
 
     fn written<T>(&self, n: &Notification, write: impl FnOnce(&Message<'_>) -> T) -> (T, Vec<String>) {
-        let message = Message::new(n, &self.receiver, &self.library);
+        let n = self.voice.notification(n);
+        let message = Message::new(&n, &self.receiver, &self.library, &self.voice);
         let written = write(&message);
         (written, message.problems())
     }

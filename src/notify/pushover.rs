@@ -103,7 +103,7 @@ impl Service for Pushover {
     fn calls(&self, m: &Message<'_>, vault: &Vault) -> Result<Vec<Call>, String> {
         let c = &self.config;
         let url = m.text("url", c.url.as_ref(), || m.page.link.clone());
-        let url_title = m.text("url_title", c.url_title.as_ref(), || "Open dogwatch".into());
+        let url_title = m.text("url_title", c.url_title.as_ref(), || m.voice.word("open-dogwatch"));
         let priority = self.priority(m);
         let seconds = |d: Option<Duration>, default| d.map_or(default, |d| d.as_secs()).to_string();
         let urgent = priority == "2";

@@ -6,17 +6,14 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        DRILL_NOTICE, Finding, Incident, IncidentAlert, IncidentChange, Notification, NotificationKind, Severity,
-        Topic, text,
+        Finding, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic, text,
     },
     runbook,
+    words::Voice,
 };
 
 /// The last line in the timeline of an incident whose cluster left the configuration.
 pub const NO_LONGER_WATCHED: &str = "no longer watched";
-
-/// In front of the subject of a drill.
-pub const DRILL: &str = "[DRILL] ";
 
 /// The longest subject; mail programs show far less.
 const SUBJECT_MAX: usize = 200;
@@ -31,20 +28,27 @@ const CHANGES_MAX: usize = 5;
 const LINES_MAX: usize = 30;
 
 /// Returns `[prod] etcd has lost quorum: 2 of 3 members down`, with what has become of it in front where it is not new.
-pub fn subject(n: &Notification) -> String {
-    let headline = &n.incident.headline;
-    let lasted = || text::duration(lasted(n));
+pub fn subject(n: &Notification, voice: &Voice) -> String {
+    let headline = || n.incident.headline.as_str();
+    let what = || and_more(&n.incident, voice);
+    let lasted = || voice.duration(lasted(n));
+    let say = |id: &str, what: &str| voice.say(id, &[("what", what.into()), ("time", lasted().into())]);
     let sentence = match n.told {
-        NotificationKind::Opened => format!("{headline}{}", and_more(&n.incident)),
-        NotificationKind::Worse => format!("Worse: {headline}{}", and_more(&n.incident)),
-        NotificationKind::Update => format!("Update: {headline}{}", and_more(&n.incident)),
-        NotificationKind::Reminder => format!("Still after {}: {headline}{}", lasted(), and_more(&n.incident)),
-        NotificationKind::Resolved if unwatched(&n.incident) => format!("No longer watched: {headline}"),
-        NotificationKind::Resolved => format!("Resolved after {}: {headline}", lasted()),
+        NotificationKind::Opened => what(),
+        NotificationKind::Worse => say("subject-worse", &what()),
+        NotificationKind::Update => say("subject-update", &what()),
+        NotificationKind::Reminder => say("subject-still", &what()),
+        NotificationKind::Resolved if unwatched(&n.incident) => say("subject-unwatched", headline()),
+        NotificationKind::Resolved => say("subject-resolved", headline()),
     };
-    let mark = if is_drill(&n.incident) { DRILL } else { "" };
+    let mark = if is_drill(&n.incident) { drill_mark(voice) } else { String::new() };
     let line = text::one_line(&format!("{mark}[{}] {sentence}", place(&n.incident))).into_owned();
     text::clip(&line, SUBJECT_MAX).to_owned()
+}
+
+/// Returns what stands in front of the subject of a drill.
+pub fn drill_mark(voice: &Voice) -> String {
+    format!("{} ", voice.word("drill-mark"))
 }
 
 /// Returns whether nothing is broken.
@@ -61,11 +65,11 @@ pub fn place(incident: &Incident) -> &str {
     }
 }
 
-fn and_more(incident: &Incident) -> String {
+/// The headline, and how many other problems there are.
+fn and_more(incident: &Incident, voice: &Voice) -> String {
     match firing_roots(incident).count() {
-        0 | 1 => String::new(),
-        2 => " (and 1 more problem)".into(),
-        n => format!(" (and {} more problems)", n - 1),
+        0 | 1 => incident.headline.clone(),
+        n => voice.say("and-more-problems", &[("what", incident.headline.as_str().into()), ("n", (n - 1).into())]),
     }
 }
 
@@ -88,9 +92,9 @@ fn lasted(n: &Notification) -> Duration {
 #[derive(Debug, Serialize)]
 pub struct Page {
     /// That it is a drill; empty where it is none.
-    pub notice: &'static str,
+    pub notice: String,
     /// `PROBLEM`, `WORSE`, `STILL`, `UPDATE`, `RESOLVED`.
-    pub status: &'static str,
+    pub status: String,
     /// Colour of the status bar.
     pub colour: &'static str,
     /// The cluster.
@@ -120,28 +124,28 @@ pub struct Page {
 }
 
 /// Prepares the text.
-pub fn page(n: &Notification) -> Page {
+pub fn page(n: &Notification, voice: &Voice) -> Page {
     let incident = &n.incident;
     let resolved = n.told == NotificationKind::Resolved;
     let root = incident.alerts.first().map(|a| &a.finding);
-    let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f))).unwrap_or_default();
+    let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f), voice)).unwrap_or_default();
     let (status, colour) = status(n);
     Page {
-        notice: if is_drill(incident) { DRILL_NOTICE } else { "" },
-        status,
+        notice: if is_drill(incident) { voice.word("drill-notice") } else { String::new() },
+        status: voice.word(status),
         colour,
         place: place(incident).to_owned(),
         headline: text::one_line(&incident.headline).into_owned(),
-        when: when(n),
+        when: when(n, voice),
         still_works: if resolved { Vec::new() } else { lines(|f| &f.still_works) },
         evidence: lines(|f| &f.evidence),
         consequences: lines(|f| &f.consequences),
-        changes: changes(incident),
+        changes: changes(incident, voice),
         first_step: root.filter(|_| !resolved).map(|f| text::readable(&f.first_step).into_owned()).unwrap_or_default(),
         runbook: root.filter(|_| !resolved).and_then(|f| runbook(f, n)).unwrap_or_default(),
-        others: others(n),
+        others: others(n, voice),
         link: link(n),
-        footer: footer(n),
+        footer: footer(n, voice),
     }
 }
 
@@ -158,6 +162,7 @@ pub fn link(n: &Notification) -> String {
     format!("{}/incidents/{}", n.external_url, n.incident.id)
 }
 
+/// The message that says what has become of it, and a colour.
 fn status(n: &Notification) -> (&'static str, &'static str) {
     let colour = match n.incident.severity {
         Severity::Critical => "#c62828",
@@ -165,64 +170,66 @@ fn status(n: &Notification) -> (&'static str, &'static str) {
         Severity::Info => "#1565c0",
     };
     match n.told {
-        NotificationKind::Opened => ("PROBLEM", colour),
-        NotificationKind::Worse => ("WORSE", colour),
-        NotificationKind::Update => ("UPDATE", colour),
-        NotificationKind::Reminder => ("STILL", colour),
-        NotificationKind::Resolved if unwatched(&n.incident) => ("NO LONGER WATCHED", "#546e7a"),
-        NotificationKind::Resolved => ("RESOLVED", "#2e7d32"),
+        NotificationKind::Opened => ("status-problem", colour),
+        NotificationKind::Worse => ("status-worse", colour),
+        NotificationKind::Update => ("status-update", colour),
+        NotificationKind::Reminder => ("status-still", colour),
+        NotificationKind::Resolved if unwatched(&n.incident) => ("status-unwatched", "#546e7a"),
+        NotificationKind::Resolved => ("status-resolved", "#2e7d32"),
     }
 }
 
-fn when(n: &Notification) -> String {
-    let began = text::moment(n.incident.started_at);
-    let lasted = text::duration(lasted(n));
+fn when(n: &Notification, voice: &Voice) -> String {
+    let began = ("began", voice.moment(n.incident.started_at).into());
+    let lasted = ("lasted", voice.duration(lasted(n)).into());
     match n.incident.resolved_at {
-        Some(end) => format!("From {began} to {}: {lasted}.", text::moment(end)),
-        None => format!("Since {began}, for {lasted} when this was written."),
+        Some(end) => voice.say("when-over", &[began, lasted, ("end", voice.moment(end).into())]),
+        None => voice.say("when-open", &[began, lasted]),
     }
 }
 
 /// What changed before it; the page has the rest.
-fn changes(incident: &Incident) -> Vec<String> {
-    let line = |change: &IncidentChange| text::one_line(&change.line(incident.started_at)).into_owned();
-    let mut lines: Vec<String> = incident.changes.iter().take(CHANGES_MAX).map(line).collect();
-    let more = incident.changes.len().saturating_sub(CHANGES_MAX);
-    lines.extend((more > 0).then(|| format!("and {more} more")));
-    lines
+fn changes(incident: &Incident, voice: &Voice) -> Vec<String> {
+    let all: Vec<String> = incident.changes.iter().map(|c| voice.change(c, incident.started_at)).collect();
+    cut(&all, CHANGES_MAX, voice)
 }
 
-fn capped(lines: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = lines.iter().take(LINES_MAX).map(|l| text::one_line(l).into_owned()).collect();
-    if let Some(rest) = lines.len().checked_sub(LINES_MAX).filter(|n| *n > 0) {
-        out.push(format!("and {rest} more"));
+fn capped(lines: &[String], voice: &Voice) -> Vec<String> {
+    cut(lines, LINES_MAX, voice)
+}
+
+/// So many lines; the rest is counted.
+fn cut(lines: &[String], max: usize, voice: &Voice) -> Vec<String> {
+    let mut out: Vec<String> = lines.iter().take(max).map(|l| text::one_line(l).into_owned()).collect();
+    if let Some(rest) = lines.len().checked_sub(max).filter(|n| *n > 0) {
+        out.push(voice.say("and-n-more", &[("n", rest.into())]));
     }
     out
 }
 
 /// The incident's other alerts. Those that the root explains are left to its own `consequences`, and what became part of
 /// another to that one. What came and went in an outage belongs to its story and stays; in a group each end is told once.
-fn others(n: &Notification) -> Vec<(String, String)> {
+fn others(n: &Notification, voice: &Voice) -> Vec<(String, String)> {
     let told = |a: &IncidentAlert| n.incident.group.is_some() && n.was_told_of_end(a);
     let alone = |a: &&IncidentAlert| a.finding.caused_by.is_none() && a.part_of.is_none() && !told(a);
     let rest = || n.incident.alerts.iter().skip(1).filter(alone);
     let mut out: Vec<(String, String)> = rest()
         .take(OTHERS_MAX)
         .map(|a| {
-            let since = text::moment(a.finding.since);
-            let when =
-                a.ended_at.map_or_else(|| format!("since {since}"), |end| format!("over since {}", text::moment(end)));
+            let (id, at) = a.ended_at.map_or(("since", a.finding.since), |end| ("over-since", end));
+            let when = voice.say(id, &[("at", voice.moment(at).into())]);
             (text::one_line(&a.finding.headline).into_owned(), when)
         })
         .collect();
     if let Some(more) = rest().count().checked_sub(OTHERS_MAX).filter(|n| *n > 0) {
-        out.push((format!("{more} more problems"), "see the page".into()));
+        out.push((voice.say("n-more-problems", &[("n", more.into())]), voice.word("see-the-page")));
     }
     out
 }
 
-fn footer(n: &Notification) -> String {
-    let mut parts = vec![format!("incident {}", n.incident.id), format!("message {}", n.sequence + 1)];
+fn footer(n: &Notification, voice: &Voice) -> String {
+    let (id, message) = (n.incident.id.to_string(), (n.sequence + 1).to_string());
+    let mut parts = vec![voice.say("footer", &[("incident", id.into()), ("message", message.into())])];
     parts.extend(n.external_labels.iter().map(|(k, v)| format!("{k}={v}")));
     text::one_line(&parts.join(", ")).into_owned()
 }

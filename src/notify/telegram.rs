@@ -75,7 +75,7 @@ impl Telegram {
         };
         let Some(text) = configured.filter(|text| !text.trim().is_empty()) else {
             let title = markup::bold(&HTML, &m.title("", None));
-            let mut text = format!("{title}\n{}", markup::text(&m.page, &HTML, OWN_TEXT_MAX));
+            let mut text = format!("{title}\n{}", markup::text(&m.page, &HTML, OWN_TEXT_MAX, m.voice));
             if !m.page.link.is_empty() {
                 text.push_str(&format!("\n\n{}", markup::escape_html(&m.page.link)));
             }

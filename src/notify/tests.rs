@@ -3,7 +3,7 @@ mod services;
 use std::time::Duration;
 
 use super::{config::*, *};
-use crate::model::Severity;
+use crate::{model::Severity, words::Voice};
 
 fn parse<T: serde::de::DeserializeOwned>(yaml: &str) -> Result<T, String> {
     serde_saphyr::from_str(yaml).map_err(|e| e.to_string())
@@ -147,7 +147,7 @@ fn subjects_say_it_all() {
         n.told = told;
         n.sequence = sequence;
         n.at = example::at("18:02:15");
-        assert_eq!(summary::subject(&n), expected);
+        assert_eq!(summary::subject(&n, &Voice::default()), expected);
     };
     check(NotificationKind::Opened, 0, "[prod] etcd has lost quorum: 2 of 3 members down");
     check(NotificationKind::Worse, 1, "[prod] Worse: etcd has lost quorum: 2 of 3 members down");
@@ -156,15 +156,15 @@ fn subjects_say_it_all() {
 
     let mut n = example::opened();
     n.incident.alerts[1].finding.caused_by = None;
-    assert!(summary::subject(&n).ends_with("members down (and 1 more problem)"));
+    assert!(summary::subject(&n, &Voice::default()).ends_with("members down (and 1 more problem)"));
     n = example::resolved();
     n.incident.timeline.push((n.at, summary::NO_LONGER_WATCHED.into()));
-    assert_eq!(summary::subject(&n), "[prod] No longer watched: etcd has lost quorum: 2 of 3 members down");
+    assert_eq!(summary::subject(&n, &Voice::default()), "[prod] No longer watched: etcd has lost quorum: 2 of 3 members down");
     n = example::opened();
     n.incident.cluster = "".into();
     n.incident.severity = Severity::Warning;
     n.incident.headline = "cut off\r\nBcc: everyone@example.org\u{2028}\0".into();
-    assert_eq!(summary::subject(&n), "[dogwatch] cut off Bcc: everyone@example.org");
+    assert_eq!(summary::subject(&n, &Voice::default()), "[dogwatch] cut off Bcc: everyone@example.org");
     n.incident.headline = "ä".repeat(5_000);
-    assert!(summary::subject(&n).len() <= 200);
+    assert!(summary::subject(&n, &Voice::default()).len() <= 200);
 }

@@ -51,7 +51,7 @@ impl Webex {
             return m.noticed(&text, &MARKDOWN);
         }
         let mut text = format!("{}\n\n", markup::bold(&MARKDOWN, &m.title("", None)));
-        text.push_str(&markup::text(&m.page, &MARKDOWN, OWN_TEXT_MAX));
+        text.push_str(&markup::text(&m.page, &MARKDOWN, OWN_TEXT_MAX, m.voice));
         if !m.page.link.is_empty() {
             text.push_str(&format!("\n\n{}", m.page.link));
         }

@@ -56,7 +56,7 @@ impl Service for Webhook {
         let url = m.url("url", vault.get(&self.url))?;
         let call = match &self.payload {
             Some(payload) => Call::json(&url, &m.structure("payload", payload)),
-            None => Call::json(&url, &body::of(m.n, m.receiver, self.max_alerts)),
+            None => Call::json(&url, &body::of(m.n, m.receiver, self.max_alerts, m.voice)),
         };
         let call = call?.hiding(Secret::new(url));
         let Some((header, key)) = &self.signature else { return Ok(vec![call]) };

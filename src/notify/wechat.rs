@@ -72,7 +72,7 @@ impl Wechat {
         let text = configured.map_or_else(
             || {
                 let title = markup::bold(style, &m.title("", None));
-                let text = format!("{title}\n{}", markup::text(&m.page, style, OWN_TEXT_MAX));
+                let text = format!("{title}\n{}", markup::text(&m.page, style, OWN_TEXT_MAX, m.voice));
                 if m.page.link.is_empty() { text } else { format!("{text}\n\n{}", m.page.link) }
             },
             |text| m.noticed(text.trim(), style),

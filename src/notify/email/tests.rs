@@ -52,20 +52,20 @@ fn nothing_from_outside_adds_a_header() {
     n.external_labels.insert("a".into(), evil.into());
     let message = formatted(&n);
     assert!(header(&message, "Bcc").is_empty() && header(&message, "X-Evil").is_empty(), "{message}");
-    let (_, html) = parts(&n).unwrap();
+    let (_, html) = parts(&n, &Voice::default()).unwrap();
     assert!(!html.contains("<script>"), "{html}");
 }
 
 #[test]
 fn text_of_opened_and_resolved() {
-    insta::assert_snapshot!(parts(&example::opened()).unwrap().0);
-    insta::assert_snapshot!(parts(&example::resolved()).unwrap().0);
+    insta::assert_snapshot!(parts(&example::opened(), &Voice::default()).unwrap().0);
+    insta::assert_snapshot!(parts(&example::resolved(), &Voice::default()).unwrap().0);
 }
 
 #[test]
 fn html_of_opened_and_resolved() {
-    insta::assert_snapshot!(parts(&example::opened()).unwrap().1);
-    insta::assert_snapshot!(parts(&example::resolved()).unwrap().1);
+    insta::assert_snapshot!(parts(&example::opened(), &Voice::default()).unwrap().1);
+    insta::assert_snapshot!(parts(&example::resolved(), &Voice::default()).unwrap().1);
 }
 
 #[test]

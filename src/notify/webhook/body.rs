@@ -8,6 +8,7 @@ use crate::{
         summary,
         view::{AlertView, View},
     },
+    words::Voice,
 };
 
 /// What Alertmanager says for "not over".
@@ -72,7 +73,7 @@ impl Body {
 }
 
 /// Builds the message; of more than `max_alerts` alerts (0: no limit) the rest is only counted.
-pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
+pub fn of(n: &Notification, receiver: &str, max_alerts: usize, voice: &Voice) -> Body {
     let incident = &n.incident;
     let view = View::of(n);
     let shown = if max_alerts == 0 { view.alerts.len() } else { max_alerts.min(view.alerts.len()) };
@@ -92,7 +93,7 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize) -> Body {
             incident: incident.id,
             sequence: n.sequence,
             told: n.told,
-            subject: summary::subject(n),
+            subject: summary::subject(n, voice),
             headline: text::readable(&incident.headline).into_owned(),
             severity: incident.severity.to_string(),
             started_at: incident.started_at.to_string(),

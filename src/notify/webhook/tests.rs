@@ -2,7 +2,7 @@ use super::*;
 use crate::{model::Notification, notify::example};
 
 fn json(n: &Notification, max: usize) -> serde_json::Value {
-    serde_json::to_value(body::of(n, "ops", max)).unwrap()
+    serde_json::to_value(body::of(n, "ops", max, &crate::words::Voice::default())).unwrap()
 }
 
 #[test]
