@@ -13,6 +13,7 @@ mod node;
 mod places;
 mod plain_errors;
 pub mod schema;
+mod telling;
 mod templates;
 mod tree;
 mod validate;
@@ -55,7 +56,7 @@ use crate::{
         restore::config::{self as restore, RestoreDrillConfig},
     },
     login::{AuthConfig, CorsConfig},
-    model::{cron, duration, null_as_default},
+    model::{duration, null_as_default},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
     query::QueryConfig,
@@ -64,7 +65,6 @@ use crate::{
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
-    words::{Language, Voice},
 };
 
 /// Mistakes that are told at once: nobody mends more of them before looking again.
@@ -105,7 +105,7 @@ pub struct Config {
     pub external_url: Option<Url>,
     /// In which language messages, pages and the report are; default: English, and for pages what the browser asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<Language>,
+    pub language: Option<crate::words::Language>,
     /// In which time zone they show times, by its IANA name; default: UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
@@ -248,14 +248,6 @@ fn default_data_dir() -> PathBuf {
 }
 
 impl Config {
-    /// In which language and time zone people are told where nothing else is said.
-    ///
-    /// # Errors
-    /// For a time zone that there is not.
-    pub fn voice(&self) -> Result<Voice, String> {
-        Ok(Voice::new(self.language.unwrap_or_default(), cron::zone(self.timezone.as_deref())?))
-    }
-
     /// As YAML for people, every secret hidden.
     pub fn shown(&self) -> String {
         serde_saphyr::to_string(self).unwrap_or_else(|error| format!("# can't be shown: {error}\n"))
@@ -278,10 +270,7 @@ impl Config {
     /// # Errors
     /// `(path, what is wrong)` for the first thing that can't work.
     pub fn integrations(&self) -> Result<Vec<Integration>, (String, String)> {
-        let library = self.library()?;
-        let told_in = |r: &ReceiverConfig| r.clone().or_told_in(self.language, self.timezone.as_deref());
-        let receivers: Vec<ReceiverConfig> = self.receivers.iter().map(told_in).collect();
-        notify::integrations(&self.global, &receivers, &library).map_err(|e| (e.at, e.message))
+        notify::integrations(&self.global, &self.told_receivers(), &self.library()?).map_err(|e| (e.at, e.message))
     }
 
     /// The part that Alertmanager's own tools read (`amtool config routes`): routes, receivers by name, inhibition, times.

@@ -33,6 +33,7 @@ mod nodes;
 mod phrases;
 mod picture;
 mod recent;
+mod say;
 mod time;
 mod witness;
 

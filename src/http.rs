@@ -43,6 +43,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot, watch};
 use tower::{ServiceExt as _, service_fn};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
@@ -75,6 +76,7 @@ use crate::{
     runbook::{self, Runbook},
     store::Store,
     telemetry::{Metrics, process::Process},
+    words::{Language, Voice},
 };
 
 /// Answers smaller than this gain nothing by compression.
@@ -118,6 +120,10 @@ pub struct Web {
     pub rules: GroupStates,
     /// Heartbeats, and who may post for which cluster.
     pub heartbeats: Heartbeats,
+    /// In which language pages are, where one is configured.
+    pub language: Option<Language>,
+    /// In which time zone they show times.
+    pub zone: TimeZone,
     /// What services are held to.
     pub slos: Arc<[SloConfig]>,
     /// Routes as Alertmanager's tools read them.
@@ -144,8 +150,16 @@ impl Web {
         incidents::find(&self.store, live, id).await
     }
 
+    /// When a page is made, and in whose words: what the address asks for, else what is configured, else what the browser
+    /// likes.
+    fn now(&self, asker: &Asker) -> page::Now {
+        let wished = self.language.or(asker.liked);
+        let language = asker.asked.or(wished).unwrap_or_default();
+        page::Now { at: self.clock.wall(), voice: Voice::new(language, self.zone.clone()) }
+    }
+
     fn frame(&self, asker: &Asker) -> page::Frame {
-        page::Frame::new(&self.external_url, self.clock.wall()).of(&asker.caller)
+        page::Frame::new(&self.external_url, &self.now(asker)).of(&asker.caller)
     }
 
     /// Of pages on which something is handed in: they say where that is not kept.
@@ -231,7 +245,7 @@ fn page_answer(rendered: Result<String, minijinja::Error>) -> Response {
 
 async fn home(State(web): State<Web>, asker: Asker) -> Response {
     let frame = web.frame(&asker);
-    let now = web.clock.wall();
+    let now = &web.now(&asker);
     let view = page::Home::new(&web.live.read(), &web.metrics, now).with_heartbeats(&web.heartbeats.views(), now);
     page_answer(view.render(&frame))
 }
@@ -242,7 +256,7 @@ async fn target(
     Path((cluster, job, instance)): Path<(String, String, String)>,
     params: Params,
 ) -> Response {
-    let now = web.clock.wall();
+    let now = &web.now(&asker);
     let found = {
         let state = web.live.read();
         state.clusters.get(cluster.as_str()).and_then(|c| {
@@ -262,13 +276,13 @@ async fn target(
         );
     };
     let range = ChartRange::read(params.text("range")).unwrap_or_default();
-    let history = history::read(&web.engine, &web.store, &key, interval, range, now).await;
+    let history = history::read(&web.engine, &web.store, &key, interval, range, now.at).await;
     page_answer(view.with_history(&history, now).render(&web.frame(&asker)))
 }
 
 async fn all_incidents(State(web): State<Web>, asker: Asker, params: Params) -> Response {
-    let now = web.clock.wall();
-    let listed = match Wanted::read(params.pairs(), incidents::PAGE, now) {
+    let now = &web.now(&asker);
+    let listed = match Wanted::read(params.pairs(), incidents::PAGE, now.at) {
         Ok(wanted) => Ok(web.incidents(&wanted).await),
         Err(error) => Err(error),
     };
@@ -289,7 +303,7 @@ async fn incident(State(web): State<Web>, asker: Asker, Path(id): Path<String>) 
         let state = web.live.read();
         (state.alerts.clone(), state.silences.clone())
     };
-    let now = web.clock.wall();
+    let now = &web.now(&asker);
     let view =
         page::IncidentPage::new(&incident, deliveries, now).with_notes(notes, now).silenced_by(&alerts, &silences, now);
     page_answer(view.render(web.desk_frame(&asker)))

@@ -20,7 +20,10 @@ mod words;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use crate::availability::{SloConfig, Span, Tally};
+use crate::{
+    availability::{SloConfig, Span, Tally},
+    words::{Language, Voice},
+};
 
 pub use self::{csv::csv, gather::gather, html::html, markdown::markdown};
 
@@ -31,8 +34,10 @@ pub struct Asked {
     pub title: String,
     /// Which time.
     pub span: Span,
-    /// In which times are shown.
+    /// In which times are shown, and months begin.
     pub zone: TimeZone,
+    /// In which language it is for people.
+    pub language: Language,
     /// What is held against it.
     pub slos: Vec<SloConfig>,
     /// Restore drills that are asked for: those without any record are told too.
@@ -75,7 +80,7 @@ pub struct Report {
     /// Restore drills: the last of each until the end of the span.
     pub restore_drills: Vec<RestoreLine>,
     #[serde(skip)]
-    zone: TimeZone,
+    voice: Voice,
 }
 
 /// How available one thing was.

@@ -83,6 +83,7 @@ impl Voice {
             SaidPart::Number(n) => (*n).into(),
             SaidPart::Seconds(n) => self.duration(std::time::Duration::from_secs(*n)).into(),
             SaidPart::Moment(at) => self.moment(*at).into(),
+            SaidPart::Date(at) => self.date(*at).into(),
             SaidPart::Names(names, more) => {
                 let names: Vec<String> = names.iter().map(|name| self.text(name)).collect();
                 self.list(&names, *more).into()

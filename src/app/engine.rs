@@ -265,6 +265,8 @@ impl Engine {
             submissions: self.submissions.clone(),
             rules: self.rule_parts.states.clone(),
             heartbeats: self.heartbeats.clone(),
+            language: config.language,
+            zone: config.voice().unwrap_or_default().zone,
             slos: config.slos.as_slice().into(),
             routes: config.routes_shown().into(),
             receivers: config.receivers.iter().map(|r| r.name.clone()).collect(),

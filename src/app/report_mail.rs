@@ -18,6 +18,7 @@ use crate::{
     model::Document,
     report::{self, Asked},
     store::{Durability, Store},
+    words::{Voice, month_title},
 };
 
 /// Whether one is due is looked at this often.
@@ -41,7 +42,8 @@ pub async fn run(mut configs: watch::Receiver<Arc<Config>>, deps: Deps, stop: Ca
     loop {
         let config = configs.borrow_and_update().clone();
         if let Some(mail) = &config.report {
-            let Some(done) = stop.run_until_cancelled(look(&config, mail, &deps)).await else { return };
+            let mail = mail.clone().or_in(config.timezone.as_deref());
+            let Some(done) = stop.run_until_cancelled(look(&config, &mail, &deps)).await else { return };
             if let Err(why) = done {
                 tracing::error!("the report of the month can't be made, and is tried again: {why}");
             }
@@ -88,10 +90,12 @@ async fn remember(deps: &Deps, month: Date) {
 }
 
 async fn made(config: &Config, mail: &ReportConfig, month: Date, deps: &Deps) -> Result<Document, String> {
-    let zone = mail.zone()?;
+    let voice = Voice::new(config.language.unwrap_or_default(), mail.zone()?);
+    let zone = voice.zone.clone();
     let (day, span) = months(month, 1, &zone).pop().ok_or("the month is too far away")?;
     let asked = Asked {
-        title: day.strftime("%B %Y").to_string(),
+        title: month_title(&voice, day),
+        language: voice.language,
         span,
         zone,
         slos: config.slos.clone(),
@@ -100,7 +104,7 @@ async fn made(config: &Config, mail: &ReportConfig, month: Date, deps: &Deps) ->
     };
     let report = report::gather(&deps.store, &asked).await.map_err(|e| e.to_string())?;
     Ok(Document {
-        subject: format!("Report of {}", asked.title),
+        subject: voice.say("report-subject", &[("what", asked.title.as_str().into())]),
         text: report::markdown(&report),
         html: report::html(&report, None).map_err(|e| e.to_string())?,
     })

@@ -14,6 +14,7 @@ use crate::{
     report::{self, Asked},
     store::Store,
     telemetry::Metrics,
+    words::{Language, Voice, month_title},
 };
 
 pub const HELP: &str = "\
@@ -35,9 +36,12 @@ pub struct ReportArgs {
     /// So long until now instead: 24h, 7d, 30d
     #[arg(long, value_name = "DURATION", conflicts_with = "month")]
     last: Option<String>,
-    /// In which time zone months begin and times are shown: an IANA name
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    time_zone: String,
+    /// In which time zone months begin and times are shown: an IANA name; default: the configuration's, else UTC
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// In which language: en, fr; default: the configuration's
+    #[arg(long, value_name = "CODE", value_parser = Language::of)]
+    language: Option<Language>,
     /// As what
     #[arg(short, long, value_name = "FORMAT", default_value = "md")]
     format: Format,
@@ -58,16 +62,21 @@ enum Format {
 
 /// Reads and prints.
 pub async fn main(args: ReportArgs) -> anyhow::Result<ExitCode> {
-    let zone = TimeZone::get(&args.time_zone)
-        .map_err(|_| anyhow!("{:?} is no time zone: write its IANA name, like Europe/Paris", args.time_zone))?;
-    let now = Clock::system().wall();
-    let (title, span) = asked(&args, &zone, now).map_err(anyhow::Error::msg)?;
     let config = output::configuration_or_default(&args.history).await.map_err(anyhow::Error::msg)?;
+    let zone = match args.time_zone.as_ref().or(config.timezone.as_ref()) {
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(name)
+            .map_err(|_| anyhow!("{name:?} is no time zone: write its IANA name, like Europe/Paris"))?,
+    };
+    let voice = Voice::new(args.language.or(config.language).unwrap_or_default(), zone);
+    let now = Clock::system().wall();
+    let (title, span) = asked(&args, &voice, now).map_err(anyhow::Error::msg)?;
+    let (zone, language) = (voice.zone, voice.language);
     let data_dir = config.data_dir;
     let open = move || Store::read_only(data_dir, Arc::new(Metrics::new()), Clock::system());
     let store = tokio::task::spawn_blocking(open).await?.context("is this dogwatch's data directory? (--data-dir)")?;
     let restore_drills = config.restore_drills.iter().map(|drill| drill.name.clone()).collect();
-    let asked = Asked { title, span, zone, slos: config.slos, restore_drills, now };
+    let asked = Asked { title, span, zone, language, slos: config.slos, restore_drills, now };
     let report = report::gather(&store, &asked).await?;
     let text = match args.format {
         Format::Md => report::markdown(&report),
@@ -80,18 +89,18 @@ pub async fn main(args: ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What it is called, and which time.
-fn asked(args: &ReportArgs, zone: &TimeZone, now: Timestamp) -> Result<(String, Span), String> {
+fn asked(args: &ReportArgs, voice: &Voice, now: Timestamp) -> Result<(String, Span), String> {
     if let Some(last) = &args.last {
         let length = duration::prometheus(last)?;
         let from = now.checked_sub(length).map_err(|_| format!("--last {last} is longer than time goes back"))?;
-        return Ok((format!("the last {last}"), Span::between(from, now)));
+        return Ok((voice.say("report-last", &[("time", last.as_str().into())]), Span::between(from, now)));
     }
     let first = match &args.month {
         Some(month) => parse_month(month)?,
-        None => before(now.to_zoned(zone.clone()).date()),
+        None => before(now.to_zoned(voice.zone.clone()).date()),
     };
-    let (day, span) = months(first, 1, zone).pop().ok_or_else(|| format!("{first} is too far away"))?;
-    Ok((day.strftime("%B %Y").to_string(), span))
+    let (day, span) = months(first, 1, &voice.zone).pop().ok_or_else(|| format!("{first} is too far away"))?;
+    Ok((month_title(voice, day), span))
 }
 
 /// The month before a day's.
@@ -111,12 +120,13 @@ mod tests {
             history: HistoryArgs { config: None, data_dir: None },
             month: month.map(Into::into),
             last: last.map(Into::into),
-            time_zone: "UTC".into(),
+            time_zone: None,
+            language: None,
             format: Format::Md,
         };
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        let title = |args: &ReportArgs, zone: &TimeZone| asked(args, zone, now).map(|(title, _)| title);
-        assert_eq!(title(&args(None, None), &TimeZone::UTC).as_deref(), Ok("December 2025"));
+        let berlin = Voice { zone: TimeZone::get("Europe/Berlin").unwrap(), ..Voice::default() };
+        let title = |args: &ReportArgs, voice: &Voice| asked(args, voice, now).map(|(title, _)| title);
+        assert_eq!(title(&args(None, None), &Voice::default()).as_deref(), Ok("December 2025"));
         // There it is February already.
         assert_eq!(title(&args(None, None), &berlin).as_deref(), Ok("January 2026"));
         assert_eq!(title(&args(Some("2026-10"), None), &berlin).as_deref(), Ok("October 2026"));

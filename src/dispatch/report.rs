@@ -23,7 +23,7 @@ pub struct ReportConfig {
     /// When in the month after: five fields of cron; the first time of each month counts.
     #[serde(default = "first_morning")]
     pub schedule: String,
-    /// IANA time zone of the schedule, of the month and of the times shown; default UTC.
+    /// IANA time zone of the schedule, of the month and of the times shown; default: that of the whole configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
 }
@@ -75,6 +75,11 @@ impl ReportConfig {
             Some((_, true)) => None,
         })?;
         Some(("receivers", wrong))
+    }
+
+    /// Returns the same, in this time zone where it has none of its own.
+    pub fn or_in(self, timezone: Option<&str>) -> Self {
+        Self { timezone: self.timezone.or_else(|| timezone.map(str::to_owned)), ..self }
     }
 
     /// The time zone.

@@ -15,11 +15,12 @@ use jiff::Timestamp;
 
 use super::{
     phrases,
+    say::{self, Sentence},
     time::{follows, later},
     view::{ClusterView, Elsewhere, How, TargetView, earliest, labels, same_how},
 };
 use crate::model::{
-    AlertName, CheckName, CheckTraits, Finding, FindingKey, Job, Reach, Reason, Severity, State, Topic, text,
+    AlertName, CheckName, CheckTraits, Finding, FindingKey, Job, Reach, Reason, Said, Severity, State, Topic, text,
 };
 
 /// So long a check that fails waits for what may explain it: a silent API server is confirmed within timeout + 3 s, and its
@@ -259,43 +260,47 @@ fn steady(reason: Option<Reason>, message: &str) -> String {
 }
 
 /// `NodePort 30443 (shop) is silent on 3 of 40 nodes: n1, n2 and n3`
-fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>) -> String {
-    let how = same_how(told).map_or("fails", |how: How| how.says(1));
-    let ports = Check::node_ports(told);
+fn at_nodes(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>) -> Said {
+    let how = same_how(told).map_or_else(|| Said::new("simply-fails"), |way: How| say::how(way, 1));
+    let fails =
+        Said::new("check-at-nodes").with("ports", Check::node_ports(told)).with("check", check.name.to_string());
+    let fails = fails.with("how", how);
     if told.len() == check.all.len() {
-        return format!("{ports} ({}) {how} on every node{}", check.name, way_to_pods(told, view));
+        let place = if loses_pods(told, view) { "on-every-node-to-pods" } else { "on-every-node" };
+        return fails.with("where", Said::new(place));
     }
     // With several ports, a node has several targets.
     let nodes = |all: &[&TargetView<'_>]| all.iter().filter_map(|t| t.target.node.clone()).collect::<BTreeSet<_>>();
     let (failing, total) = (nodes(told), nodes(&check.all).len());
     let (n, named) = (failing.len(), failing.iter().map(|name| &**name).collect::<Vec<_>>());
-    format!("{ports} ({}) {how} on {n} of {total} nodes: {}", check.name, phrases::list(&named, NODES_NAMED))
+    let some = Said::new("on-some-nodes").with("n", n).with("total", total).names("nodes", &named, NODES_NAMED);
+    fails.with("where", some)
 }
 
 /// Where a port that was served is silent on every node while the nodes live: a port without a pod behind it is refused (by
 /// kube-proxy's own rule), so that silence is packets that are lost on the way to pods.
-fn way_to_pods(told: &[&TargetView<'_>], view: &ClusterView<'_>) -> &'static str {
+fn loses_pods(told: &[&TargetView<'_>], view: &ClusterView<'_>) -> bool {
     let is_lost = |t: &&TargetView<'_>| t.how().is_silence() && t.verdict.reached;
     let mut kubelets = view.targets.iter().filter(|t| t.job() == Job::Kubelet).peekable();
     let nodes_live = kubelets.peek().is_some() && kubelets.all(TargetView::is_up);
-    let is_so = told.len() > 1 && told.iter().all(is_lost) && nodes_live;
-    if is_so { ", though the nodes are well: the pods' network does not carry what is sent to pods" } else { "" }
+    told.len() > 1 && told.iter().all(is_lost) && nodes_live
 }
 
 fn finding(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>, is_alone: bool) -> Finding {
     let Check { name, traits, .. } = check;
     let headline = match (&traits.nodes, told.first()) {
-        (Some(_), _) => at_nodes(check, told, view),
+        (Some(_), _) => Sentence::from(at_nodes(check, told, view)),
         (None, Some(target)) => {
             let is_name = target.host().parse::<std::net::IpAddr>().is_err();
             let who =
                 if is_alone && is_name { target.host().to_owned() } else { format!("{name} ({})", target.instance()) };
-            format!("{who}: {}", steady(target.verdict.reason, &target.verdict.message))
+            format!("{who}: {}", steady(target.verdict.reason, &target.verdict.message)).into()
         }
-        (None, None) => format!("{name} fails"),
+        (None, None) => format!("{name} fails").into(),
     };
     let since = earliest(told, view.now);
-    let mut finding = Finding::new(key(view, *name), traits.severity, Topic::Outage, headline, since);
+    let mut finding = Finding::new(key(view, *name), traits.severity, Topic::Outage, headline.text, since);
+    finding.said.extend(headline.said);
     finding.evidence = told.iter().take(EVIDENCE_MAX).map(|t| evidence(check, t)).collect();
     let more = told.len().saturating_sub(EVIDENCE_MAX);
     finding.evidence.extend((more > 0).then(|| format!("and {more} more")));

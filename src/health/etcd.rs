@@ -13,7 +13,7 @@ use super::{
     view::{ClusterView, How, TargetView},
     witness::{Word, is_certain, is_missed, of_member, of_quorum, of_reads, says_lost},
 };
-use crate::model::{AlertName, FindingKey, Job, Reason, State};
+use crate::model::{AlertName, FindingKey, Job, Reason, Said, State};
 
 /// Says how etcd's votes stand, as the series of the cluster tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,8 +168,9 @@ impl<'a> Etcd<'a> {
     }
 
     /// Returns `quorum is kept by 2 of 3, margin 0`.
-    pub(super) fn margin_words(&self) -> String {
-        format!("quorum is kept by {} of {}, margin {}", self.alive(), self.total, self.margin())
+    pub(super) fn margin_words(&self) -> Said {
+        let said = Said::new("quorum-margin").with("alive", self.alive()).with("total", self.total);
+        said.with("margin", self.margin())
     }
 
     /// Returns the member that a target is.

@@ -11,6 +11,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    say::Sentence,
     time::later,
     view::{ClusterView, TargetView},
 };
@@ -141,7 +142,15 @@ impl<'a> IndexedView<'a> {
     }
 
     /// Returns a finding to fill in.
-    pub(super) fn finding(&self, alert: AlertName, subject: &str, severity: Severity, headline: String) -> Finding {
-        Finding::new(self.key(alert, subject), severity, Topic::Outage, headline, self.now)
+    pub(super) fn finding(
+        &self,
+        alert: AlertName,
+        subject: &str,
+        severity: Severity,
+        headline: impl Into<Sentence>,
+    ) -> Finding {
+        let Sentence { text, said } = headline.into();
+        let finding = Finding::new(self.key(alert, subject), severity, Topic::Outage, text, self.now);
+        Finding { said: Vec::from_iter(said), ..finding }
     }
 }

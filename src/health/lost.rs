@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{phrases, time::later, view::ClusterView};
-use crate::model::{Loss, text};
+use super::{phrases, say::Sentence, time::later, view::ClusterView};
+use crate::model::{Loss, Said, SaidPart, text};
 
 /// How many workloads a headline names.
 const HEADLINE_NAMES: usize = 3;
@@ -15,10 +15,23 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 /// What ran on nodes, in words; empty where nothing is known.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct There {
-    /// `; with it all 3 replicas of api`: to be added to a headline. Empty where nothing is gone entirely.
-    pub(super) headline: String,
+    /// What is gone entirely: `all 3 replicas of api`.
+    gone: Vec<SaidPart>,
+    /// How it is said.
+    how: &'static str,
     /// Lines.
     pub(super) consequences: Vec<String>,
+}
+
+impl There {
+    /// Returns a headline to which it is added, where anything is gone entirely: `…; with it all 3 replicas of api`.
+    pub(super) fn added_to(&self, headline: Sentence) -> Sentence {
+        if self.gone.is_empty() {
+            return headline;
+        }
+        let added = Said::new("with-lost").with("what", headline).with("how", self.how);
+        added.list("lost", self.gone.clone(), HEADLINE_NAMES).into()
+    }
 }
 
 /// Returns what is lost with these nodes; `sure`: they are known to be lost.
@@ -28,22 +41,20 @@ pub(super) fn with(view: &ClusterView<'_>, nodes: &[&str], sure: bool) -> There 
     let (gone, shared): (Vec<&Loss>, Vec<&Loss>) = lost.workloads.iter().partition(|loss| loss.is_gone());
     // What ends by itself is missed later, if at all.
     let missed: Vec<&Loss> = gone.iter().copied().filter(|loss| !loss.workload.is_passing()).collect();
-    let names: Vec<String> = missed.iter().map(|loss| replicas(loss, &name(loss, &missed))).collect();
     let how = match (sure, nodes.len()) {
-        (true, 1) => "with it",
-        (true, _) => "with them",
-        (false, _) => "there ran",
+        (true, 1) => "it",
+        (true, _) => "them",
+        (false, _) => "perhaps",
     };
-    let headline = match names.is_empty() {
-        true => String::new(),
-        false => format!("; {how} {}", phrases::list(&names, HEADLINE_NAMES)),
-    };
+    let gone_entirely = missed.iter().map(|loss| said_replicas(loss, &name(loss, &missed)).into()).collect();
     let told = match situation.as_of {
         None => " (as last recorded, by an earlier run)".to_owned(),
         Some(at) if later(view.now, at, FRESH_FOR) => format!(" (as the API last told, at {})", text::moment(at)),
         Some(_) => String::new(),
     };
-    let full = |loss: &&Loss| replicas(loss, &format!("{} {}", loss.workload.kind, loss.workload.path()));
+    let full = |loss: &&Loss| {
+        Sentence::from(said_replicas(loss, &format!("{} {}", loss.workload.kind, loss.workload.path()))).text
+    };
     let share = |loss: &&Loss| format!("{} of {} of {}", loss.lost, loss.all, loss.workload.path());
     let parts = lost.workloads.iter().filter_map(|loss| Some((loss.workload.part?, loss)));
     let parts: Vec<String> = parts
@@ -58,7 +69,7 @@ pub(super) fn with(view: &ClusterView<'_>, nodes: &[&str], sure: bool) -> There 
     ];
     let lines = lines.into_iter().filter(|(_, items): &(_, Vec<String>)| !items.is_empty());
     let consequences = lines.map(|(what, items)| format!("{what}: {}{told}", phrases::list(&items, LINE_NAMES)));
-    There { headline, consequences: consequences.collect() }
+    There { gone: gone_entirely, how, consequences: consequences.collect() }
 }
 
 /// `api`, or `shop/api` where another one that is named is called alike.
@@ -72,10 +83,9 @@ fn name(loss: &Loss, among: &[&Loss]) -> String {
 }
 
 /// `all 3 replicas of api`, `the only replica of api`, `pod job-x`.
-fn replicas(loss: &Loss, name: &str) -> String {
-    match loss.all {
-        _ if &*loss.workload.kind == "Pod" => format!("pod {}", name.trim_start_matches("Pod ")),
-        1 => format!("the only replica of {name}"),
-        n => format!("all {n} replicas of {name}"),
+fn said_replicas(loss: &Loss, name: &str) -> Said {
+    if &*loss.workload.kind == "Pod" {
+        return Said::new("lost-pod").with("name", name.trim_start_matches("Pod "));
     }
+    Said::new("lost-replicas").with("n", loss.all).with("name", name)
 }

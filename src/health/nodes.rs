@@ -12,11 +12,11 @@ use self::condition::Names;
 use super::{
     apiserver::Servers,
     indexed_view::IndexedView,
-    phrases,
+    say::{self, Sentence},
     time::{later, past},
     view::{How, TargetView},
 };
-use crate::model::{Job, NodeCondition, NodeFact, ObservedLease, Severity, text};
+use crate::model::{Job, NodeCondition, NodeFact, ObservedLease, Said, SaidPart, Severity, text};
 
 pub(super) mod commons;
 mod condition;
@@ -72,7 +72,7 @@ pub(super) struct Trouble<'a> {
     /// The lease will soon tell more.
     pub(super) undecided: bool,
     pub(super) since: Timestamp,
-    pub(super) headline: String,
+    pub(super) headline: Sentence,
     pub(super) evidence: Vec<String>,
     pub(super) target: Option<&'a TargetView<'a>>,
 }
@@ -213,8 +213,9 @@ fn failing_kubelet<'a>(
     let mut evidence = vec![target.line()];
     evidence.extend(seen.lease.map(|l| renewal(name, l)));
     evidence.extend(fact.and_then(condition::ready).map(|c| ready(indexed, name, c)));
-    let headline = format!("{headline}{}", pressure::words(fact));
+    let headline = pressure::added_to(headline, fact);
     let undecided = kind == Kind::Silent && waited < UNDECIDED_FOR;
+    let headline = headline.into();
     Some(Trouble { kind, severity, gone: seen.gone, undecided, since: began, headline, evidence, target: Some(target) })
 }
 
@@ -225,29 +226,29 @@ fn kind_of_known(
     seen: &Witnesses<'_>,
     silent: bool,
     api: &Servers<'_>,
-) -> (Kind, String) {
+) -> (Kind, Said) {
     let how = target.how();
-    let heard = if seen.lease.is_some() { "its lease is fresh" } else { "the API server hears from it" };
+    let kubelet = |id| Said::new(id).with("node", name);
+    let silent_node = |why| kubelet("node-silent").with("why", why);
     match how {
-        How::Sick => (Kind::KubeletDown, format!("kubelet on {name} says that it is not healthy{}", failing(target))),
+        How::Sick => match target.failed_checks().as_slice() {
+            [] => (Kind::KubeletDown, kubelet("kubelet-unwell").with("why", &target.verdict.message)),
+            checks => (Kind::KubeletDown, kubelet("kubelet-checks-fail").names("checks", checks, CHECKS_NAMED)),
+        },
         How::Wrong if !target.by_proxy() => {
-            (Kind::KubeletDown, format!("kubelet on {name} answers wrongly: {}", target.verdict.message))
+            (Kind::KubeletDown, kubelet("kubelet-wrong").with("why", &target.verdict.message))
         }
         _ if seen.lives => {
-            let says = if silent && how != How::Refused { "can't be reached from here" } else { how.says(1) };
-            (Kind::Unreachable, format!("kubelet on {name} {says}, yet {heard}: the node lives"))
+            let out_of_reach = silent && how != How::Refused;
+            let says = if out_of_reach { Said::new("beyond-us") } else { say::how(how, 1) };
+            let heard = if seen.lease.is_some() { "lease" } else { "api" };
+            (Kind::Unreachable, kubelet("kubelet-but-node-lives").with("how", says).with("heard", heard))
         }
         _ if !silent => dead(name, how),
         _ if seen.late || seen.unready => lost(name, seen),
-        _ if seen.lease.is_some() => {
-            let words = "its kubelet is silent; its lease will soon show whether it lives";
-            (Kind::Silent, format!("no answer from node {name}: {words}"))
-        }
-        _ if seen.ready && api.any_up() => {
-            let words = "its kubelet is silent; its lease can't be read, and the API server still calls it Ready";
-            (Kind::Silent, format!("no answer from node {name}: {words}"))
-        }
-        _ => (Kind::Mute, format!("no answer from node {name}: its kubelet is silent, and its lease can't be read")),
+        _ if seen.lease.is_some() => (Kind::Silent, silent_node("lease")),
+        _ if seen.ready && api.any_up() => (Kind::Silent, silent_node("ready")),
+        _ => (Kind::Mute, silent_node("mute")),
     }
 }
 
@@ -259,10 +260,10 @@ fn kind_of_stranger(
     silent: bool,
     patience: bool,
     api: &Servers<'_>,
-) -> Option<(Kind, String)> {
-    let words = "has never answered from here, though the API server hears from it";
+) -> Option<(Kind, Said)> {
+    let never = || Said::new("kubelet-never-answered").with("node", name);
     if seen.lives {
-        return Some((Kind::OutOfReach, format!("kubelet on {name} {words}")));
+        return Some((Kind::OutOfReach, never()));
     }
     if patience {
         return None;
@@ -271,19 +272,19 @@ fn kind_of_stranger(
         return Some(if silent { lost(name, seen) } else { dead(name, target.how()) });
     }
     if seen.ready && api.any_up() {
-        return Some((Kind::OutOfReach, format!("kubelet on {name} {words}")));
+        return Some((Kind::OutOfReach, never()));
     }
-    Some((Kind::Mute, format!("no answer from node {name}: its kubelet is silent, and its lease can't be read")))
+    Some((Kind::Mute, Said::new("node-silent").with("node", name).with("why", "mute")))
 }
 
-fn dead(name: &str, how: How) -> (Kind, String) {
-    let dead = if how == How::Refused { "is down (connection refused)" } else { how.says(1) };
-    (Kind::KubeletDown, format!("kubelet on {name} {dead}; containers there presumably still run"))
+fn dead(name: &str, how: How) -> (Kind, Said) {
+    let dead = if how == How::Refused { Said::new("down-refused") } else { say::how(how, 1) };
+    (Kind::KubeletDown, Said::new("kubelet-dead").with("node", name).with("how", dead))
 }
 
-fn lost(name: &str, seen: &Witnesses<'_>) -> (Kind, String) {
-    let why = if seen.late { "has stopped renewing its lease" } else { "the API server calls it NotReady" };
-    (Kind::Lost, format!("node {name} is lost: its kubelet is silent and {why}"))
+fn lost(name: &str, seen: &Witnesses<'_>) -> (Kind, Said) {
+    let why = if seen.late { "lease" } else { "api" };
+    (Kind::Lost, Said::new("node-lost").with("node", name).with("why", why))
 }
 
 /// `lease of n1 last renewed about …`.
@@ -292,13 +293,6 @@ fn renewal(name: &str, lease: &ObservedLease) -> String {
         format!("lease of {name} last renewed about {}", text::moment(lease.renewed_at()))
     } else {
         format!("lease of {name} not renewed since it was first read at {}", text::moment(lease.seen_at))
-    }
-}
-
-fn failing(target: &TargetView<'_>) -> String {
-    match target.failed_checks().as_slice() {
-        [] => format!(": {}", target.verdict.message),
-        checks => format!(": failing {}", phrases::list(checks, CHECKS_NAMED)),
     }
 }
 
@@ -334,29 +328,27 @@ fn not_ready<'a>(
     let stands = |t: &TargetView<'_>| t.is_open() && later(t.verdict.since, since, NOT_READY_FOR);
     let answers =
         kubelet.is_some_and(|t| t.is_up() || t.how() == How::Credentials || t.how() == How::Sick || stands(t));
-    let though = if answers { ", though its kubelet answers" } else { "" };
+    let though: SaidPart =
+        if answers { Said::new("though-kubelet-answers").into() } else { SaidPart::from(say::NOTHING) };
+    let node = |id| Said::new(id).with("node", &**name);
+    let trouble = |id| node(id).with("though", though.clone());
     let (kind, headline) = match names {
         _ if kubelet.is_some_and(TargetView::is_open) && !answers => return None,
-        _ if condition.status == "Unknown" && !answers => (
-            Kind::Lost,
-            format!("node {name} is lost: the API servers have not heard of its kubelet ({})", condition.reason),
-        ),
-        Names::Runtime => (Kind::NoRuntime, format!("node {name}: its container runtime does not answer{though}")),
-        Names::SlowRuntime => {
-            (Kind::NoRuntime, format!("node {name}: its container runtime hangs or is overloaded (PLEG){though}"))
+        _ if condition.status == "Unknown" && !answers => {
+            (Kind::Lost, node("node-not-heard").with("reason", &condition.reason))
         }
-        Names::Network => {
-            let words = condition::network(condition);
-            (Kind::NoNetwork, format!("node {name}: its pod network is not set up ({words}){though}"))
-        }
-        _ => (Kind::NotReady, format!("node {name} is NotReady ({}){though}", condition::quoted(condition))),
+        Names::Runtime => (Kind::NoRuntime, trouble("node-no-runtime")),
+        Names::SlowRuntime => (Kind::NoRuntime, trouble("node-slow-runtime")),
+        Names::Network => (Kind::NoNetwork, trouble("node-no-network").with("why", condition::network(condition))),
+        _ => (Kind::NotReady, trouble("node-not-ready").with("why", condition::quoted(condition))),
     };
-    let headline = format!("{headline}{}", pressure::words(Some(fact)));
+    let headline = pressure::added_to(headline, Some(fact));
     let severity = if kind == Kind::Lost { Severity::Critical } else { Severity::Warning };
     let began = since.checked_sub(names.before()).unwrap_or(since);
     let since = fact.settled_at.map_or(began, |at| at.max(began));
     let mut evidence = vec![ready(indexed, name, condition)];
     evidence.extend(kubelet.map(TargetView::line));
     let gone = kind == Kind::Lost;
+    let headline = headline.into();
     Some(Trouble { kind, severity, gone, undecided: false, since, headline, evidence, target: kubelet })
 }

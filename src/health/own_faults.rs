@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::phrases;
-use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Ours, Severity, StoreHealth, Topic, Vantage};
+use super::say::{self, Sentence};
+use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Ours, Said, Severity, StoreHealth, Topic, Vantage};
 
 /// How long a store that works again, but had to begin anew, is told of.
 const STORE_NEWS: SignedDuration = SignedDuration::from_mins(10);
@@ -78,77 +78,86 @@ pub fn diagnose(view: &OwnView<'_>) -> Diagnosis {
     Diagnosis { cluster: Arc::default(), at: view.now, findings, unsettled, blind: false, changes: Arc::default() }
 }
 
-fn finding(alert: AlertName, subject: &str, severity: Severity, topic: Topic, since: Timestamp) -> Finding {
+type Kind<'a> = (AlertName, &'a str, Severity, Topic);
+
+fn finding((alert, subject, severity, topic): Kind<'_>, headline: Said, since: Timestamp) -> Finding {
     let key = FindingKey { cluster: Arc::default(), alert, subject: subject.to_owned() };
-    Finding::new(key, severity, topic, String::new(), since)
+    let Sentence { text, said } = headline.into();
+    Finding { said: Vec::from_iter(said), ..Finding::new(key, severity, topic, text, since) }
+}
+
+/// What still works, and what follows.
+fn tell(mut finding: Finding, works: &'static str, follows: &'static str) -> Finding {
+    say::add(&mut finding, |f| &mut f.still_works, Said::new(works));
+    say::consequence(&mut finding, Said::new(follows));
+    finding
 }
 
 fn cut_off(view: &OwnView<'_>) -> Finding {
     let since = view.vantage.since.unwrap_or(view.now);
+    let kind = (AlertName::WatchdogCutOff, "", Severity::Critical, Topic::Vantage);
+    let found = finding(kind, Said::new("cut-off"), since);
     Finding {
-        headline: "the watchdog itself is cut off from the network: no cluster is judged until it sees again".into(),
         evidence: vec![view.vantage.message.clone()],
-        still_works: vec!["nothing is known against any cluster: their last verdicts are kept".into()],
-        consequences: vec!["an outage that begins now would be seen only when the watchdog is back".into()],
         first_step:
             "look at the watchdog's own machine: its link, its default route and its gateway (ip link; ip route)".into(),
-        ..finding(AlertName::WatchdogCutOff, "", Severity::Critical, Topic::Vantage, since)
+        ..tell(found, "nothing-known-against", "seen-when-back")
     }
 }
 
 /// A fault of our own in words: the alert, its subject, what it is, and what to do.
-fn told(ours: &Ours) -> (AlertName, &str, String, &'static str) {
+fn told(ours: &Ours) -> (AlertName, &str, Said, &'static str) {
     match ours {
         Ours::Files => (
             AlertName::WatchdogOutOfFiles,
             "",
-            "the watchdog has no file descriptors left".into(),
+            Said::new("fault-files"),
             "see who holds them (`ls -l /proc/$(pidof dogwatch)/fd`) and raise the limit (`LimitNOFILE=` in its unit, \
              fs.file-max of the machine)",
         ),
         Ours::Ports => (
             AlertName::WatchdogOutOfPorts,
             "",
-            "the watchdog's machine has no local address or port left to connect from".into(),
+            Said::new("fault-ports"),
             "see who holds them (`ss -s`; `ss -tan state time-wait | wc -l`), and widen net.ipv4.ip_local_port_range",
         ),
         Ours::Memory => (
             AlertName::WatchdogOutOfMemory,
             "",
-            "the watchdog's machine has no memory left for connections".into(),
+            Said::new("fault-memory"),
             "look at the machine's memory (`free -m`; `cat /proc/net/sockstat`; dmesg) and at the limits of dogwatch's cgroup",
         ),
         Ours::Firewall => (
             AlertName::WatchdogCutOff,
             "firewall",
-            "a firewall on the watchdog's own machine forbids its connections".into(),
+            Said::new("fault-firewall"),
             "look at the machine's own rules (`nft list ruleset`; `iptables -S OUTPUT`) and at who changed them",
         ),
         Ours::Proxy(place) => (
             AlertName::WatchdogProxyDown,
             place,
-            format!("the proxy {place} that we use is down, or opens no way"),
+            Said::new("fault-proxy").with("proxy", place),
             "try it from the watchdog's machine (`curl -v -x http://PROXY https://API-SERVER/livez`); it is the kubeconfig's \
              `proxy-url`, or HTTPS_PROXY of the watchdog's environment",
         ),
         Ours::Resolver => (
             AlertName::WatchdogResolverDown,
             "",
-            "the resolver of the watchdog's machine answers for no name".into(),
+            Said::new("fault-resolver"),
             "ask it from the watchdog's machine (`getent hosts NAME`; `resolvectl status`; /etc/resolv.conf); addresses in \
              place of names in the kubeconfig make it needless",
         ),
         Ours::Ping => (
             AlertName::WatchdogMayNotPing,
             "",
-            "the watchdog's user may not ping".into(),
+            Said::new("fault-ping"),
             "let the kernel (`sysctl net.ipv4.ping_group_range=\"0 2147483647\"`), or give the service \
              `AmbientCapabilities=CAP_NET_RAW`; in a container, the capability NET_RAW",
         ),
         Ours::Tls(what) => (
             AlertName::WatchdogTlsLimit,
             what,
-            format!("dogwatch's TLS library does not know {what}"),
+            Said::new("fault-tls").with("what", what),
             "serve a certificate of another kind (RSA of 2048 bits, P-256), or watch these targets by other means",
         ),
     }
@@ -157,16 +166,13 @@ fn told(ours: &Ours) -> (AlertName, &str, String, &'static str) {
 fn unseen(fault: &OwnFault) -> Finding {
     let (alert, subject, what, first_step) = told(&fault.ours);
     let clusters: Vec<&str> = fault.clusters.iter().map(|c| &**c).collect();
-    let who = if clusters.len() == 1 { "cluster" } else { "clusters" };
-    let targets = if fault.targets == 1 { "1 target".to_owned() } else { format!("{} targets", fault.targets) };
-    let named = phrases::list(&clusters, CLUSTERS_NAMED);
+    let headline = Said::new("fault-hides").with("what", what).with("targets", fault.targets);
+    let headline = headline.with("clusters", clusters.len()).names("names", &clusters, CLUSTERS_NAMED);
+    let found = finding((alert, subject, Severity::Critical, Topic::Vantage), headline, fault.since);
     let mut finding = Finding {
-        headline: format!("{what}: {targets} of {who} {named} can't be seen"),
         evidence: fault.messages.iter().cloned().collect(),
-        still_works: vec!["nothing is known against any cluster: what was last known of them is kept".into()],
-        consequences: vec!["an outage that begins there now would not be seen".into()],
         first_step: first_step.into(),
-        ..finding(alert, subject, Severity::Critical, Topic::Vantage, fault.since)
+        ..tell(found, "nothing-known-against-seen", "outage-unseen")
     };
     if let Ours::Proxy(place) = &fault.ours {
         finding.labels.insert("proxy".into(), place.clone());
@@ -184,11 +190,11 @@ fn store(view: &OwnView<'_>) -> Option<Finding> {
         return None;
     }
     let (headline, severity) = if view.store.ok && view.store.history_kept {
-        ("the watchdog's database was taken away while it ran", Severity::Warning)
+        ("store-taken-away", Severity::Warning)
     } else if view.store.ok {
-        ("the watchdog had to begin its history anew", Severity::Warning)
+        ("store-anew", Severity::Warning)
     } else {
-        ("the watchdog can't write its history; it goes on probing and notifying from memory", Severity::Critical)
+        ("store-failing", Severity::Critical)
     };
     let first_step = if view.store.ok && view.store.history_kept {
         "find out who touches its data directory: nothing was lost this time"
@@ -197,23 +203,18 @@ fn store(view: &OwnView<'_>) -> Option<Finding> {
     } else {
         "look at the disk of the watchdog's machine (df -h, mount, dmesg) and at the message above"
     };
-    Some(Finding {
-        headline: headline.into(),
-        evidence: vec![view.store.message.clone()],
-        still_works: vec!["probing, verdicts and notifications".into()],
-        consequences: if view.store.ok {
-            Vec::new()
-        } else {
-            vec!["what happens now is lost if the watchdog is restarted before it can write again".into()]
-        },
-        first_step: first_step.into(),
-        ..finding(AlertName::StoreFailing, "", severity, Topic::Watchdog, since)
-    })
+    let kind = (AlertName::StoreFailing, "", severity, Topic::Watchdog);
+    let mut finding = finding(kind, Said::new(headline), since);
+    say::add(&mut finding, |f| &mut f.still_works, Said::new("probing-goes-on"));
+    if !view.store.ok {
+        say::consequence(&mut finding, Said::new("lost-at-restart"));
+    }
+    Some(Finding { evidence: vec![view.store.message.clone()], first_step: first_step.into(), ..finding })
 }
 
 fn not_watched(cluster: &str, why: &str, now: Timestamp) -> Finding {
-    let mut f = finding(AlertName::ClusterNotWatched, cluster, Severity::Critical, Topic::Watchdog, now);
-    f.headline = format!("cluster {cluster} is not being watched");
+    let kind = (AlertName::ClusterNotWatched, cluster, Severity::Critical, Topic::Watchdog);
+    let mut f = finding(kind, Said::new("not-watched").with("cluster", cluster), now);
     f.evidence = vec![why.to_string()];
     f.first_step = "mend what the message names and run `dogwatch check`; the watchdog tries again by itself".into();
     f

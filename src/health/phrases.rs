@@ -24,20 +24,6 @@ pub(super) fn is(n: usize) -> &'static str {
     if n == 1 { "is" } else { "are" }
 }
 
-/// Returns `the scheduler`, `both schedulers`, `all 3 schedulers`.
-pub(super) fn all(n: usize, kind: Job) -> String {
-    match n {
-        1 => format!("the {}", job(kind, 1)),
-        2 => format!("both {}", job(kind, 2)),
-        n => format!("all {n} {}", job(kind, n)),
-    }
-}
-
-/// Returns `1 of 3 schedulers`.
-pub(super) fn of(n: usize, total: usize, kind: Job) -> String {
-    format!("{n} of {total} {}", job(kind, total))
-}
-
 /// Returns `a`, `a and b`, `a, b and c`, `a, b and 7 more`: at most `max` names.
 pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     let shown = if items.len() > max { max } else { items.len().saturating_sub(1) };

@@ -133,18 +133,13 @@ impl How {
         if n == 1 { one } else { many }
     }
 
-    /// As an adjective of one: `silent`.
-    pub(super) fn says_alone(self) -> &'static str {
-        self.says(1).trim_start_matches("is ")
-    }
-
     /// Returns whether the network gave no sign of life of the host.
     pub(super) fn is_silence(self) -> bool {
         matches!(self, How::Silent | How::Unreachable | How::Dns)
     }
 
     /// How sure it is that what fails so is down.
-    fn sureness(self) -> Sureness {
+    pub(super) fn sureness(self) -> Sureness {
         match self {
             How::Refused | How::Hangs | How::Expired | How::CaExpired | How::EtcdFails | How::Sick => Sureness::Certain,
             How::Silent | How::Unreachable | How::Dns => Sureness::Likely,
@@ -335,38 +330,15 @@ pub(super) fn earliest(targets: &[&TargetView<'_>], or: Timestamp) -> Timestamp 
     targets.iter().map(|t| t.verdict.since).min().unwrap_or(or)
 }
 
-/// Returns targets told as `10.0.0.1:6443 refuses connections; 10.0.0.2:6443 and 10.0.0.3:6443 are silent`.
-pub(super) fn by_how(targets: &[&TargetView<'_>]) -> String {
-    let mut groups: BTreeMap<How, Vec<&str>> = BTreeMap::new();
-    for target in targets {
-        groups.entry(target.how()).or_default().push(target.instance());
-    }
-    let said: Vec<_> =
-        groups.iter().map(|(how, who)| format!("{} {}", phrases::list(who, NAMED), how.says(who.len()))).collect();
-    said.join("; ")
-}
-
 /// How sure a word is, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Sureness {
+pub(super) enum Sureness {
     /// By its own word, or its host's.
     Certain,
     /// It gives no sign of life, which may be the way there.
     Likely,
     /// That it fails is a fact, and why it does is not known.
     Open,
-}
-
-/// That these are down, as sure as it is: `is down`, `are probably down`, `fails, the cause is not known`. One whose word is
-/// certain makes the sentence certain; how each of them fails is said behind it.
-pub(super) fn are_down(targets: &[&TargetView<'_>]) -> String {
-    let is = phrases::is(targets.len());
-    match targets.iter().map(|t| t.how().sureness()).min() {
-        Some(Sureness::Certain) | None => format!("{is} down"),
-        Some(Sureness::Likely) => format!("{is} probably down"),
-        Some(Sureness::Open) if targets.len() == 1 => "fails, the cause is not known".to_owned(),
-        Some(Sureness::Open) => "fail, the cause is not known".to_owned(),
-    }
 }
 
 /// Returns how they all fail, where they fail alike.

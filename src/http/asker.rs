@@ -5,9 +5,13 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use axum::{extract::FromRequestParts, http::request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+use url::form_urlencoded;
 
-use crate::login::Caller;
+use crate::{login::Caller, words::Language};
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
@@ -16,6 +20,17 @@ pub struct Asker {
     pub caller: Caller,
     /// From which address.
     pub address: IpAddr,
+    /// The language that the address asks for (`?lang=fr`).
+    pub asked: Option<Language>,
+    /// The one that the browser likes best.
+    pub liked: Option<Language>,
+}
+
+impl Asker {
+    /// Returns one whose languages are not known.
+    pub fn new(caller: Caller, address: IpAddr) -> Self {
+        Self { caller, address, asked: None, liked: None }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {
@@ -23,7 +38,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         // Every route is behind `ask`; without it nobody would have any right.
-        let nobody = || Self { caller: Caller::stranger(), address: Ipv4Addr::UNSPECIFIED.into() };
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(nobody))
+        let nobody = || Self::new(Caller::stranger(), Ipv4Addr::UNSPECIFIED.into());
+        let asker = parts.extensions.get::<Self>().cloned().unwrap_or_else(nobody);
+        let query = parts.uri.query().unwrap_or_default();
+        let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "lang");
+        let accept = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            asked: asked.and_then(|(_, code)| Language::of(&code).ok()),
+            liked: accept.and_then(Language::liked),
+            ..asker
+        })
     }
 }

@@ -185,6 +185,6 @@ async fn shown(State(web): State<Web>, asker: Asker, params: Params) -> Response
         Ok(found) => (StatusCode::OK, Ok(found)),
         Err((status, error)) => (status, Err(error)),
     };
-    let view = page::AuditPage::new(found, web.clock.wall());
+    let view = page::AuditPage::new(found, &web.now(&asker));
     (status, page_answer(view.render(web.frame(&asker)))).into_response()
 }

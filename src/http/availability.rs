@@ -8,12 +8,20 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{Web, api, api_v1::Params, incidents::moment, page::root, page_answer};
+use super::{
+    Web, api,
+    api_v1::Params,
+    asker::Asker,
+    incidents::moment,
+    page::{Now, root},
+    page_answer,
+};
 use crate::{
     availability::{Book, SloConfig, Span, Subject, Tally, Timeline, months, parse_month},
     model::TargetKey,
     report::{self, Asked},
     store::StoreError,
+    words::month_title,
 };
 
 /// Without a beginning, so long before the end.
@@ -135,9 +143,9 @@ async fn answer(web: &Web, question: Question, now: Timestamp) -> Result<Option<
 }
 
 /// Answers `GET /report?month=YYYY-MM&time_zone=`: the month that is asked for, else the one that lasts.
-pub async fn page(State(web): State<Web>, params: Params) -> Response {
-    let now = web.clock.wall();
-    let asked = match asked(params.pairs(), &web.slos, now) {
+pub async fn page(State(web): State<Web>, asker: Asker, params: Params) -> Response {
+    let now = web.now(&asker);
+    let asked = match asked(params.pairs(), &web.slos, &now) {
         Ok(asked) => asked,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
@@ -148,22 +156,24 @@ pub async fn page(State(web): State<Web>, params: Params) -> Response {
     }
 }
 
-fn asked(parameters: &[(String, String)], slos: &[SloConfig], now: Timestamp) -> Result<Asked, String> {
+fn asked(parameters: &[(String, String)], slos: &[SloConfig], now: &Now) -> Result<Asked, String> {
     let given = |name: &str| parameters.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, v)| &**v);
-    let zone = given("time_zone").unwrap_or("UTC");
-    let zone = TimeZone::get(zone).map_err(|_| format!("{zone:?} is no time zone: write its IANA name"))?;
+    let zone = given("time_zone").map_or(Ok(now.voice.zone.clone()), |zone| {
+        TimeZone::get(zone).map_err(|_| format!("{zone:?} is no time zone: write its IANA name"))
+    })?;
     let first = match given("month") {
         Some(month) => parse_month(month)?,
-        None => now.to_zoned(zone.clone()).date().first_of_month(),
+        None => now.at.to_zoned(zone.clone()).date().first_of_month(),
     };
     let (day, span) = months(first, 1, &zone).pop().ok_or_else(|| format!("{first} is too far away"))?;
     Ok(Asked {
-        title: day.strftime("%B %Y").to_string(),
+        title: month_title(&now.voice, day),
+        language: now.voice.language,
         span,
         zone,
         slos: slos.to_vec(),
         restore_drills: Vec::new(),
-        now,
+        now: now.at,
     })
 }
 
@@ -200,7 +210,7 @@ mod tests {
         let now: Timestamp = "2026-01-31T23:30:00Z".parse().unwrap();
         let title = |query: &str| {
             let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-            asked(&pairs, &[], now).map(|asked| asked.title)
+            asked(&pairs, &[], &now.into()).map(|asked| asked.title)
         };
         assert_eq!(title("").as_deref(), Ok("January 2026"));
         assert_eq!(title("time_zone=Europe/Berlin").as_deref(), Ok("February 2026"));

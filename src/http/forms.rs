@@ -49,12 +49,12 @@ async fn alerts(State(web): State<Web>, asker: Asker) -> Response {
         let state = web.live.read();
         (state.alerts.clone(), state.incidents.clone())
     };
-    page_answer(AlertsPage::new(&alerts, &incidents, web.clock.wall()).render(&web.frame(&asker)))
+    page_answer(AlertsPage::new(&alerts, &incidents, &web.now(&asker)).render(&web.frame(&asker)))
 }
 
 async fn silences(State(web): State<Web>, asker: Asker) -> Response {
     let all = web.live.read().silences.clone();
-    page_answer(SilencesPage::new(&all, web.clock.wall()).render(&web.desk_frame(&asker)))
+    page_answer(SilencesPage::new(&all, &web.now(&asker)).render(&web.desk_frame(&asker)))
 }
 
 async fn new_silence(State(web): State<Web>, asker: Asker, params: Params) -> Response {
@@ -134,7 +134,7 @@ async fn acknowledge_form(web: &Web, asker: &Asker, id: &str, error: &'static st
         Ok(incident) => incident,
         Err(missing) => return missing_incident(web, asker, &missing),
     };
-    let form = AcknowledgeForm::new(&incident, error, web.clock.wall());
+    let form = AcknowledgeForm::new(&incident, error, &web.now(asker));
     let status = if error.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     (status, page_answer(form.render(web.desk_frame(asker)))).into_response()
 }
@@ -156,7 +156,7 @@ async fn withdraw(State(web): State<Web>, asker: Asker, Path(id): Path<i64>) -> 
 async fn ask_note(State(web): State<Web>, asker: Asker, Path(id): Path<String>) -> Response {
     match web.incident(&id).await {
         Ok(incident) => {
-            let form = NoteForm::new(&incident, &asker.caller.name, "", String::new(), web.clock.wall());
+            let form = NoteForm::new(&incident, &asker.caller.name, "", String::new(), &web.now(&asker));
             page_answer(form.render(web.desk_frame(&asker)))
         }
         Err(missing) => missing_incident(&web, &asker, &missing),
@@ -172,7 +172,7 @@ async fn add_note(State(web): State<Web>, asker: Asker, Path(id): Path<String>, 
     };
     match web.incident(&id).await {
         Ok(incident) => {
-            let form = NoteForm::new(&incident, by, text, error.to_string(), web.clock.wall());
+            let form = NoteForm::new(&incident, by, text, error.to_string(), &web.now(&asker));
             (error.status(), page_answer(form.render(web.desk_frame(&asker)))).into_response()
         }
         Err(missing) => missing_incident(&web, &asker, &missing),

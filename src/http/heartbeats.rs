@@ -19,7 +19,8 @@ const SOMEBODY: &str = "somebody";
 
 /// Answers `GET /heartbeats`.
 pub async fn page(State(web): State<Web>, asker: Asker) -> Response {
-    let view = HeartbeatsPage::new(&web.heartbeats.views(), &web.heartbeats.restore_views(), web.clock.wall());
+    let now = web.now(&asker);
+    let view = HeartbeatsPage::new(&web.heartbeats.views(), &web.heartbeats.restore_views(), &now);
     page_answer(view.render(&web.desk_frame(&asker)))
 }
 

@@ -30,7 +30,7 @@ pub async fn ask(State(web): State<Web>, mut request: Request, next: Next) -> Re
     }
     let mut response = match identify(&web, request.headers(), need, vouched, peer, address).await {
         Known::As(caller) if caller.may(need) => {
-            request.extensions_mut().insert(Asker { caller, address });
+            request.extensions_mut().insert(Asker::new(caller, address));
             next.run(request).await
         }
         Known::As(caller) => {

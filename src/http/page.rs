@@ -19,10 +19,10 @@ mod silence;
 mod silences;
 mod target;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
-use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 use url::Url;
 
@@ -41,6 +41,7 @@ use crate::{
     login::{Caller, Need, Proof, csrf},
     model::{Job, TargetKey, text},
     runbook::Runbook,
+    words::{self, Language, Var, Voice},
 };
 
 /// Pages are made fresh this often: about the interval of the probes.
@@ -71,8 +72,13 @@ pub const SCRIPT: &str = include_str!("templates/refresh.js");
 /// The icon.
 pub const ICON: &str = include_str!("templates/favicon.svg");
 
-static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+/// The templates, once for each language.
+static TEMPLATES: LazyLock<BTreeMap<Language, Environment<'static>>> =
+    LazyLock::new(|| Language::all().map(|language| (language, templates(language))).collect());
+
+fn templates(language: Language) -> Environment<'static> {
     let mut env = Environment::new();
+    words::install(&mut env, language);
     // Only white space: without it the pages look the same and their source has gaps.
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
         env.set_syntax(syntax);
@@ -104,7 +110,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         })
     });
     env
-});
+}
 
 /// What every page carries.
 #[derive(Clone, Debug, Serialize)]
@@ -113,6 +119,9 @@ pub struct Frame {
     pub root: String,
     /// When the page was made.
     pub now: Moment,
+    /// In whose words.
+    #[serde(skip)]
+    pub voice: Voice,
     /// The program's version.
     pub version: &'static str,
     /// Seconds after which the page is made fresh; 0: never.
@@ -133,12 +142,12 @@ pub struct Frame {
 
 impl Frame {
     /// For a page made at `now`, reached through `external_url`.
-    pub fn new(external_url: &str, now: Timestamp) -> Self {
-        let now = Moment::new(now, now);
+    pub fn new(external_url: &str, now: &Now) -> Self {
         let (root, version) = (root(external_url), env!("CARGO_PKG_VERSION"));
         Self {
             root,
-            now,
+            now: Moment::new(now.at, now),
+            voice: now.voice.clone(),
             version,
             refresh: REFRESH.as_secs(),
             unsaved: false,
@@ -185,8 +194,37 @@ pub struct Moment {
 }
 
 impl Moment {
-    fn new(at: Timestamp, now: Timestamp) -> Self {
-        Self { iso: at.to_string(), text: text::moment_today(at, now), ago: text::between(at, now) }
+    fn new(at: Timestamp, now: &Now) -> Self {
+        let Now { at: page, voice } = now;
+        Self { iso: at.to_string(), text: voice.moment_today(at, *page), ago: voice.between(at, *page) }
+    }
+}
+
+/// When a page is made, and for whom.
+#[derive(Clone, Debug)]
+pub struct Now {
+    /// When.
+    pub at: Timestamp,
+    /// In which language and time zone.
+    pub voice: Voice,
+}
+
+impl Now {
+    /// Says a message with its variables.
+    fn say(&self, id: &str, vars: &[(&'static str, Var<'_>)]) -> String {
+        self.voice.say(id, vars)
+    }
+
+    /// Says a message without variables.
+    fn word(&self, id: &str) -> String {
+        self.voice.word(id)
+    }
+}
+
+/// In English and UTC.
+impl From<Timestamp> for Now {
+    fn from(at: Timestamp) -> Self {
+        Self { at, voice: Voice::default() }
     }
 }
 
@@ -213,7 +251,9 @@ impl Lines {
 /// # Errors
 /// When a template is wrong, which the tests rule out.
 fn render(template: &str, frame: &Frame, view: &impl Serialize) -> Result<String, minijinja::Error> {
-    let page = TEMPLATES.get_template(template)?.render(Serde(Context { frame, page: view }))?;
+    let env = TEMPLATES.get(&frame.voice.language).or_else(|| TEMPLATES.get(&Language::ENGLISH));
+    let env = env.ok_or_else(|| minijinja::Error::new(ErrorKind::TemplateNotFound, "no language has any"))?;
+    let page = env.get_template(template)?.render(Serde(Context { frame, page: view }))?;
     Ok(text::readable(&page).into_owned())
 }
 
@@ -285,16 +325,8 @@ fn path(segments: &[&str]) -> String {
 }
 
 /// A job's name as a heading.
-fn job_title(job: Job) -> &'static str {
-    match job {
-        Job::KubeApiserver => "API servers",
-        Job::Etcd => "etcd members",
-        Job::KubeScheduler => "Schedulers",
-        Job::KubeControllerManager => "Controller managers",
-        Job::Kubelet => "Kubelets",
-        Job::KubeProxy => "kube-proxies",
-        Job::Check(_) => "Checks",
-    }
+fn job_title(job: Job, now: &Now) -> String {
+    now.say("job-title", &[("kind", job.kind().into())])
 }
 
 #[cfg(test)]
@@ -315,7 +347,8 @@ mod tests {
 
     #[test]
     fn links_begin_with_the_path_of_the_external_url() {
-        let check = |url: &str, expected: &str| assert_eq!(Frame::new(url, Timestamp::UNIX_EPOCH).root, expected);
+        let check =
+            |url: &str, expected: &str| assert_eq!(Frame::new(url, &Timestamp::UNIX_EPOCH.into()).root, expected);
         check("https://watch.example.org", "");
         check("https://example.org/watch/", "/watch");
         check("", "");

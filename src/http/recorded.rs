@@ -51,7 +51,7 @@ pub async fn page(State(web): State<Web>, asker: Asker, Path(cluster): Path<Stri
         Err(why) => Err((StatusCode::BAD_REQUEST, why)),
     };
     let status = answer.as_ref().err().map_or(StatusCode::OK, |(status, _)| *status);
-    let view = RecordedPage::new(asked, answer.map_err(|(_, why)| why), now);
+    let view = RecordedPage::new(asked, answer.map_err(|(_, why)| why), &web.now(&asker));
     (status, page_answer(view.render(web.frame(&asker)))).into_response()
 }
 

@@ -4,6 +4,8 @@
 //! A session's name is in a cookie that no script reads and no page of another site has sent along with a post. Whoever is not
 //! logged in and asks for a page gets the page to log in; programs are told so in words.
 
+use std::net::Ipv4Addr;
+
 use axum::{
     Router,
     extract::{Request, State},
@@ -55,7 +57,7 @@ pub fn page_for(web: &Web, request: &Request) -> Option<Response> {
 }
 
 fn login_page(web: &Web, back: &str, trouble: &str) -> Response {
-    let frame = page::Frame::new(&web.external_url, web.clock.wall()).of(&Caller::stranger()).still();
+    let frame = web.frame(&Asker::new(Caller::stranger(), Ipv4Addr::UNSPECIFIED.into())).still();
     let host = web.door.auth.oidc.as_ref().map_or("", |oidc| oidc.host());
     let back = form_urlencoded::Serializer::new(String::new()).append_pair("to", back).finish();
     page_answer(page::login(&frame, host, &format!("/login/start?{back}"), web.door.users.are_asked(), trouble))

@@ -28,6 +28,8 @@ pub enum Part {
     Seconds(u64),
     /// When.
     Moment(Timestamp),
+    /// On which day.
+    Date(Timestamp),
     /// A list, of which so many are left out.
     Names(Vec<Part>, usize),
     /// Another sentence.

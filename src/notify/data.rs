@@ -248,6 +248,9 @@ mod tests {
         let mut ours = default_library().unwrap();
         ours.add("{{ define \"slack.default.title\" }}mine{{ end }}").unwrap();
         let template = Template::of_message("{{ template \"slack.default.title\" . }}", &ours).unwrap();
-        assert_eq!(template.render(&of(&example::opened(), "ops", &ours, &Voice::default()), &mut NoHistory).unwrap(), "mine");
+        assert_eq!(
+            template.render(&of(&example::opened(), "ops", &ours, &Voice::default()), &mut NoHistory).unwrap(),
+            "mine"
+        );
     }
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    model::{
-        Finding, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic, text,
-    },
+    model::{Finding, Incident, IncidentAlert, Notification, NotificationKind, Severity, Topic, text},
     runbook,
     words::Voice,
 };
@@ -128,7 +126,8 @@ pub fn page(n: &Notification, voice: &Voice) -> Page {
     let incident = &n.incident;
     let resolved = n.told == NotificationKind::Resolved;
     let root = incident.alerts.first().map(|a| &a.finding);
-    let lines = |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f), voice)).unwrap_or_default();
+    let lines =
+        |pick: fn(&crate::model::Finding) -> &Vec<String>| root.map(|f| capped(pick(f), voice)).unwrap_or_default();
     let (status, colour) = status(n);
     Page {
         notice: if is_drill(incident) { voice.word("drill-notice") } else { String::new() },

@@ -2,8 +2,13 @@ mod services;
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::{config::*, *};
-use crate::{model::Severity, words::Voice};
+use crate::{
+    model::{Said, Severity},
+    words::{Language, Voice},
+};
 
 fn parse<T: serde::de::DeserializeOwned>(yaml: &str) -> Result<T, String> {
     serde_saphyr::from_str(yaml).map_err(|e| e.to_string())
@@ -159,7 +164,10 @@ fn subjects_say_it_all() {
     assert!(summary::subject(&n, &Voice::default()).ends_with("members down (and 1 more problem)"));
     n = example::resolved();
     n.incident.timeline.push((n.at, summary::NO_LONGER_WATCHED.into()));
-    assert_eq!(summary::subject(&n, &Voice::default()), "[prod] No longer watched: etcd has lost quorum: 2 of 3 members down");
+    assert_eq!(
+        summary::subject(&n, &Voice::default()),
+        "[prod] No longer watched: etcd has lost quorum: 2 of 3 members down"
+    );
     n = example::opened();
     n.incident.cluster = "".into();
     n.incident.severity = Severity::Warning;
@@ -167,4 +175,29 @@ fn subjects_say_it_all() {
     assert_eq!(summary::subject(&n, &Voice::default()), "[dogwatch] cut off Bcc: everyone@example.org");
     n.incident.headline = "ä".repeat(5_000);
     assert!(summary::subject(&n, &Voice::default()).len() <= 200);
+}
+
+fn french() -> Voice {
+    Voice::new(Language::of("fr").unwrap(), TimeZone::get("Europe/Paris").unwrap())
+}
+
+#[test]
+fn a_sentence_is_told_anew_only_where_its_english_stands_there() {
+    let n = example::opened();
+    let mut known = n.clone();
+    let said = Said::new("etcd-quorum-lost")
+        .with("sure", "yes")
+        .with("how", Said::new("members-down").with("n", 2_usize).with("total", 3_usize));
+    known.incident.alerts[0].finding.said = vec![said];
+    let headline = |n: &Notification| french().notification(n).incident.headline.clone();
+    assert_eq!(headline(&n), n.incident.headline);
+    assert_eq!(headline(&known), "etcd a perdu le quorum\u{a0}: 2 membres sur 3 en panne");
+    assert_eq!(*Voice::default().notification(&known), known);
+    // Changed on its way: nobody says what is not there any more.
+    known.incident.headline.push_str(", and more");
+    assert_eq!(headline(&known), known.incident.headline);
+    // What was kept is read again, and what has none is read too.
+    let kept = serde_json::to_string(&known).unwrap();
+    assert_eq!(serde_json::from_str::<Notification>(&kept).unwrap(), known);
+    assert!(!serde_json::to_string(&n).unwrap().contains("\"said\""));
 }

@@ -9,6 +9,7 @@ use crate::{
     availability::{Book, Budget, SloConfig, Span, Subject, Timeline},
     model::{Record, TargetKey},
     store::{Store, StoreError},
+    words::Voice,
 };
 
 /// Makes the report.
@@ -32,6 +33,7 @@ pub async fn gather(store: &Store, asked: &Asked) -> Result<Report, StoreError> 
     };
     let (certificates, successes, drills) = series;
     let book = Book::new(&record, asked.now);
+    let voice = Voice::new(asked.language, asked.zone.clone());
     Ok(Report {
         title: asked.title.clone(),
         from,
@@ -45,10 +47,10 @@ pub async fn gather(store: &Store, asked: &Asked) -> Result<Report, StoreError> 
         times: incidents::times(&incidents),
         heartbeats: heartbeats::lines(successes, &incidents, (from, to.min(asked.now))),
         restore_drills: restore::lines(&drills, &asked.restore_drills, (from, to.min(asked.now))),
-        incidents: incidents.iter().map(incidents::line).collect(),
+        incidents: incidents.iter().map(|i| incidents::line(&voice.incident(i))).collect(),
         incidents_left_out,
         certificates,
-        zone: asked.zone.clone(),
+        voice,
     })
 }
 

@@ -5,9 +5,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, valu
 use super::{
     Report,
     tables::{Table, tables},
-    words::moment,
+    words::{span, title},
 };
-use crate::model::text;
+use crate::{model::text, words};
 
 /// Returns the report as a whole HTML document: as a page of dogwatch's own below `root`, or with a style of its own, so that the
 /// file needs nothing else.
@@ -18,19 +18,16 @@ pub fn html(report: &Report, root: Option<&str>) -> Result<String, minijinja::Er
     let mut env = Environment::new();
     env.set_auto_escape_callback(|_| AutoEscape::Html);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    words::install(&mut env, report.voice.language);
     env.add_template("report", include_str!("report.html.j2"))?;
-    let at = |at| moment(at, &report.zone);
     let mut all: Vec<Table> = tables(report);
     for cell in all.iter_mut().flat_map(|t| &mut t.rows).flatten() {
         *cell = text::readable(cell).into_owned();
     }
     env.get_template("report")?.render(context! {
         root,
-        title => report.title.as_str(),
-        from => at(report.from),
-        to => at(report.to),
-        made_at => at(report.made_at),
-        time_zone => report.time_zone.as_str(),
+        title => title(report, str::to_owned),
+        span => span(report, str::to_owned),
         tables => Value::from(Serde(all)),
     })
 }

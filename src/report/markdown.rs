@@ -1,23 +1,19 @@
 //! A report as Markdown.
 
-use super::{Report, tables::tables, words::moment};
+use super::{
+    Report,
+    tables::tables,
+    words::{span, title},
+};
 use crate::model::text;
 
 /// Returns the report as Markdown: tables as GitHub reads them.
 pub fn markdown(report: &Report) -> String {
-    let at = |at| moment(at, &report.zone);
-    let mut out = format!(
-        "# Availability: {}\n\nFrom {} to {}, made {}. Times are in {}. How it is counted: docs/availability.md.\n",
-        cell(&report.title),
-        at(report.from),
-        at(report.to),
-        at(report.made_at),
-        cell(&report.time_zone)
-    );
+    let mut out = format!("# {}\n\n{}\n", title(report, cell), span(report, cell));
     for table in tables(report) {
         out.push_str(&format!("\n## {}\n\n", table.title));
         if table.rows.is_empty() {
-            out.push_str("None.\n");
+            out.push_str(&format!("{}\n", report.voice.word("report-none")));
         } else {
             out.push_str(&format!("| {} |\n|{}\n", table.heads.join(" | "), "---|".repeat(table.heads.len())));
         }

@@ -1,6 +1,6 @@
 //! The four formats: what was said from outside stays text in each.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 use super::*;
 use crate::availability::Tally;
@@ -92,7 +92,7 @@ fn report() -> Report {
                 rpo_met: None,
             },
         ],
-        zone: TimeZone::UTC,
+        voice: Voice::default(),
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) struct Loaded {
 
 /// English first, which stands in for the others.
 pub(super) static LOADED: LazyLock<Vec<Loaded>> = LazyLock::new(|| {
-    let mut all: Vec<Loaded> = FILES.files().filter_map(|file| load(file.path().to_str()?, file.contents_utf8()?)).collect();
+    let mut all: Vec<Loaded> =
+        FILES.files().filter_map(|file| load(file.path().to_str()?, file.contents_utf8()?)).collect();
     all.sort_by_key(|l| (l.code != Language::ENGLISH.0, l.code));
     all
 });
@@ -46,7 +47,8 @@ fn load(name: &'static str, source: &str) -> Option<Loaded> {
     let separator = separator.map(|pattern| bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned());
     let separator = separator.unwrap_or_default();
     // It is the first of that name.
-    let _ = bundle.add_function("GROUP", move |args, _| args.first().map_or(FluentValue::None, |n| grouped(n, &separator)));
+    let _ =
+        bundle.add_function("GROUP", move |args, _| args.first().map_or(FluentValue::None, |n| grouped(n, &separator)));
     Some(Loaded { code, bundle })
 }
 

@@ -10,10 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use regex::Regex;
 
 use super::*;
-use crate::{
-    model::{ChangeKind, IncidentChange, Notification, text},
-    notify::example,
-};
+use crate::model::{ChangeKind, IncidentChange, text};
 
 const LANGUAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/words/languages");
 
@@ -95,7 +92,9 @@ fn english_in_utc_is_what_everything_else_says() {
     }
     let change = IncidentChange { at, since: None, kind: ChangeKind::Rollout, what: "rollout of shop/api".into() };
     let unseen = IncidentChange { since: Some(at), at: at + Duration::from_secs(60), ..change.clone() };
-    for (change, began) in [(&change, at + Duration::from_secs(9)), (&change, at - Duration::from_secs(9)), (&unseen, at)] {
+    for (change, began) in
+        [(&change, at + Duration::from_secs(9)), (&change, at - Duration::from_secs(9)), (&unseen, at)]
+    {
         assert_eq!(voice.change(change, began), change.line(began));
     }
 }
@@ -117,25 +116,6 @@ fn french_has_its_own_plurals_numbers_and_times() {
     assert_eq!(month_title(&voice, jiff::civil::date(2026, 8, 1)), "août 2026");
     assert_eq!(voice.list(&["a", "b", "c"], 0), "a, b et c");
     assert_eq!(Voice::default().list(&["a", "b"], 7), "a, b and 7 more");
-}
-
-#[test]
-fn a_sentence_is_told_anew_only_where_its_english_stands_there() {
-    let n = example::opened();
-    let mut known = n.clone();
-    let said = Said::new("etcd-quorum-lost").with("how", Said::new("members-down").with("n", 2_usize).with("of", 3_usize));
-    known.incident.alerts[0].finding.said = vec![said];
-    let headline = |n: &Notification| french().notification(n).incident.headline.clone();
-    assert_eq!(headline(&n), n.incident.headline);
-    assert_eq!(headline(&known), "etcd a perdu le quorum\u{a0}: 2 membres sur 3 en panne");
-    assert_eq!(*Voice::default().notification(&known), known);
-    // Changed on its way: nobody says what is not there any more.
-    known.incident.headline.push_str(", and more");
-    assert_eq!(headline(&known), known.incident.headline);
-    // What was kept is read again, and what has none is read too.
-    let kept = serde_json::to_string(&known).unwrap();
-    assert_eq!(serde_json::from_str::<Notification>(&kept).unwrap(), known);
-    assert!(!serde_json::to_string(&n).unwrap().contains("\"said\""));
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Voice {
         self.written(at, if day(at) == day(now) { "time-format" } else { "moment-format" })
     }
 
+    /// Says a date: `2026-11-23`.
+    pub fn date(&self, at: Timestamp) -> String {
+        self.written(at, "date-format")
+    }
+
     /// Says the time of day: `14:02:11 UTC`.
     pub fn time(&self, at: Timestamp) -> String {
         self.written(at, "time-format")

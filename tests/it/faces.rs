@@ -182,6 +182,8 @@ impl Rig {
             door: Default::default(),
             submissions,
             rules: dogwatch::rule::GroupStates::default(),
+            language: None,
+            zone: jiff::tz::TimeZone::UTC,
             slos: Arc::default(),
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),

@@ -89,6 +89,8 @@ async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Serve
         submissions: dogwatch::dispatch::Submissions::new().0,
         rules: dogwatch::rule::GroupStates::default(),
         heartbeats,
+        language: None,
+        zone: jiff::tz::TimeZone::UTC,
         slos: Arc::default(),
         routes: "".into(),
         receivers: Arc::new([]),
@@ -288,7 +290,7 @@ fn page(name: &str, html: Result<String, minijinja::Error>) -> String {
 }
 
 fn home(name: &str, state: &LiveState) -> String {
-    page(name, Home::new(state, &Metrics::new(), now()).render(&Frame::new("", now())))
+    page(name, Home::new(state, &Metrics::new(), &now().into()).render(&Frame::new("", &now().into())))
 }
 
 fn in_order(text: &str, parts: &[&str]) {
@@ -381,7 +383,7 @@ fn a_target_tells_why_its_last_probes_failed() {
     let prod = &state.clusters["prod"];
     let of = |job: Job, host: &str| {
         let t = prod.targets.values().find(|t| t.target.key.job == job && t.target.key.instance.starts_with(host));
-        TargetPage::new(t.unwrap(), now()).render(&Frame::new("", now()))
+        TargetPage::new(t.unwrap(), &now().into()).render(&Frame::new("", &now().into()))
     };
     in_order(
         &page("target", of(Job::KubeApiserver, "10.99.0.1")),
@@ -423,7 +425,7 @@ fn an_incident_has_its_timeline_and_its_deliveries() {
         delivery(0, DeliveryOutcome::Retried, "451 greylisted, try again"),
         delivery(0, DeliveryOutcome::Delivered, "250 2.0.0 Ok: queued as 4F2"),
     ];
-    let open = IncidentPage::new(&incident, Ok(deliveries), now()).render(Frame::new("", now()));
+    let open = IncidentPage::new(&incident, Ok(deliveries), &now().into()).render(Frame::new("", &now().into()));
     in_order(
         &page("incident", open),
         &[
@@ -440,7 +442,8 @@ fn an_incident_has_its_timeline_and_its_deliveries() {
         ],
     );
     incident.resolved_at = Some(now());
-    let ended = IncidentPage::new(&incident, Err("the disk is gone".to_owned()), now()).render(Frame::new("", now()));
+    let ended = IncidentPage::new(&incident, Err("the disk is gone".to_owned()), &now().into())
+        .render(Frame::new("", &now().into()));
     let ended = page("resolved", ended);
     in_order(&ended, &["resolved", "lasted <strong>3 min 10 s", "deliveries can't be read: the disk is gone"]);
     assert!(

@@ -23,6 +23,7 @@ mod hostile_mail;
 mod http;
 mod import;
 mod init;
+mod languages;
 mod login;
 mod metrics;
 mod notify;

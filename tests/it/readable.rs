@@ -27,7 +27,7 @@ fn is_clean(text: &str) -> bool {
 }
 
 /// The texts of a mail, decoded.
-fn texts(data: &str) -> String {
+pub fn texts(data: &str) -> String {
     let data = data.replace("\r\n", "\n");
     let mut out = String::new();
     let mut encoding = "";

@@ -6,7 +6,7 @@ use crate::{
         picture::Picture,
         view::{TargetView, labels},
     },
-    model::{AlertName, Finding, Job, Severity},
+    model::{AlertName, Finding, Job, Said, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -18,11 +18,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
     let place = s.target.instance();
     // Revisions are evidence: in the headline they would make it another one with every probe.
-    let headline = if s.is_new() {
-        format!("etcd at {place} is a new, empty cluster: do not write; stop the API servers that use it")
-    } else {
-        format!("etcd at {place} belongs to another cluster than the other members: stop the API servers that use it")
-    };
+    let headline = Said::new(if s.is_new() { "etcd-stranger-new" } else { "etcd-stranger" }).with("place", place);
     let mut finding = p.indexed.finding(AlertName::EtcdInconsistent, place, Severity::Critical, headline);
     finding.since = s.target.last.map_or(p.indexed.now, |o| o.started);
     finding.labels = labels(&[s.target]);
@@ -40,16 +36,11 @@ fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
 
 fn apart(p: &Picture<'_>, a: &Apart<'_>) -> Finding {
     let (one, other) = (a.one.instance(), a.other.instance());
-    let headline = match a.how {
-        Difference::Revisions => format!(
-            "etcd's members hold different data: {one} and {other} are at different revisions, which the same log can't give"
-        ),
-        Difference::Keys => {
-            format!(
-                "etcd's members hold different data: the keys up to the same revision differ between {one} and {other}"
-            )
-        }
+    let id = match a.how {
+        Difference::Revisions => "etcd-revisions-differ",
+        Difference::Keys => "etcd-keys-differ",
     };
+    let headline = Said::new(id).with("one", one).with("other", other);
     let mut finding = p.indexed.finding(AlertName::EtcdInconsistent, "", Severity::Critical, headline);
     let started = [a.one, a.other].into_iter().filter_map(|t| t.last.map(|o| o.started));
     finding.since = started.min().unwrap_or(p.indexed.now);

@@ -8,11 +8,12 @@ use crate::{
         etcd::{Health, Member},
         phrases,
         picture::Picture,
+        say,
         time::{follows, later},
-        view::{How, NAMED, TargetView, are_down, by_how, earliest, labels, same_how},
+        view::{How, NAMED, TargetView, earliest, labels, same_how},
         witness::{Word, of_server},
     },
-    model::{AlertName, Finding, FindingKey, Job, Severity},
+    model::{AlertName, Finding, FindingKey, Job, Said, SaidPart, Severity},
 };
 
 /// An API server that was connected to a member that fell silent notices within 40 s (its etcd client's keepalive of 30 s
@@ -42,32 +43,35 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 fn all_down(p: &Picture<'_>) -> Finding {
     let servers = &p.api;
     let failing: Vec<_> = servers.down.iter().chain(&servers.sick).copied().collect();
-    let all = phrases::all(servers.total, Job::KubeApiserver);
+    let all = say::all(servers.total, Job::KubeApiserver);
     let how = same_how(&failing);
+    let fails =
+        |how, though| Said::new("who-fails-though").with("who", all.clone()).with("how", how).with("though", though);
     let what = match how {
         Some(how) if failing.len() > 1 && (how.is_sickness() || how.is_silence()) => {
-            format!("{all} {}{}", how.says(failing.len()), host_words(p, &failing))
+            fails(say::how(how, failing.len()), host_words(p, &failing))
         }
-        Some(how) if failing.len() > 1 => format!("{all} {}: they {}", are_down(&failing), how.says(failing.len())),
-        Some(how) if how.is_sickness() => format!("{all} {}", by_how(&failing)),
-        _ if failing.len() > 1 => format!("{all} {}: {}", are_down(&failing), by_how(&failing)),
-        _ => format!("{all} {}: {}{}", are_down(&failing), by_how(&failing), host_words(p, &failing)),
-    };
-    let etcd = match (p.etcd.is_well(), how) {
-        (false, _) => "",
-        (true, Some(How::EtcdFails)) if failing.len() > 1 => {
-            ", though etcd itself is well: suspect the certificate by which they log in to it, then their way there"
+        Some(how) if failing.len() > 1 => {
+            let down = Said::new("who-is-down-alike").with("who", all).with("down", say::are_down(&failing));
+            down.with("how", say::how(how, failing.len()))
         }
-        (true, Some(How::EtcdFails)) => ", though etcd itself is well",
-        (true, _) => "; etcd is fine",
+        Some(how) if how.is_sickness() => fails(say::by_how(&failing), say::NOTHING.into()),
+        _ if failing.len() > 1 => say::who_is_down(all, &failing, say::NOTHING),
+        _ => say::who_is_down(all, &failing, host_words(p, &failing)),
     };
-    let mut finding = p.indexed.finding(AlertName::ApiServersDown, "", Severity::Critical, format!("{what}{etcd}"));
+    let headline = match (p.etcd.is_well(), how) {
+        (false, _) => what,
+        (true, Some(How::EtcdFails)) if failing.len() > 1 => Said::new("though-etcd-is-well-login").with("what", what),
+        (true, Some(How::EtcdFails)) => Said::new("though-etcd-is-well").with("what", what),
+        (true, _) => Said::new("and-etcd-is-fine").with("what", what),
+    };
+    let mut finding = p.indexed.finding(AlertName::ApiServersDown, "", Severity::Critical, headline);
     finding.since = earliest(&failing, p.indexed.now);
     finding.labels = labels(&failing);
     finding.evidence = failing.iter().flat_map(|t| evidence(t)).collect();
     finding.evidence.extend(p.indexed.advertised.map(TargetView::line));
     finding.evidence.extend(of_etcd(p, &failing));
-    finding.consequences.push("nothing can be created, changed or scheduled; kubectl fails".into());
+    say::consequence(&mut finding, Said::new("no-change-possible"));
     finding.first_step = first_step(p, &failing, how);
     finding.caused_by = cause(p, &failing);
     finding
@@ -79,19 +83,14 @@ fn some_down(p: &Picture<'_>) -> Finding {
     let remaining = servers.total.saturating_sub(n + servers.sick.len());
     let address = p.indexed.advertised.filter(|_| servers.address_up && remaining == 0);
     let headline = match address {
-        Some(url) => format!(
-            "{} can't be used from here, though the advertised address {} answers: {}",
-            phrases::of(n, servers.total, Job::KubeApiserver),
-            url.instance(),
-            by_how(&servers.down)
-        ),
-        None => format!(
-            "{} {}: {}{}",
-            phrases::of(n, servers.total, Job::KubeApiserver),
-            are_down(&servers.down),
-            by_how(&servers.down),
-            host_words(p, &servers.down)
-        ),
+        Some(url) => Said::new("servers-not-from-here")
+            .with("who", say::of(n, servers.total, Job::KubeApiserver))
+            .with("address", url.instance())
+            .with("by", say::by_how(&servers.down)),
+        None => {
+            let who = say::of(n, servers.total, Job::KubeApiserver);
+            say::who_is_down(who, &servers.down, host_words(p, &servers.down))
+        }
     };
     let critical = address.is_none() && servers.total >= 3 && remaining <= 1;
     let severity = if critical { Severity::Critical } else { Severity::Warning };
@@ -100,7 +99,7 @@ fn some_down(p: &Picture<'_>) -> Finding {
     finding.labels = labels(&servers.down);
     finding.evidence = servers.down.iter().flat_map(|t| evidence(t)).collect();
     if remaining == 1 && address.is_none() {
-        finding.consequences.push("one more lost API server stops the cluster's control".into());
+        say::consequence(&mut finding, Said::new("one-more-server"));
     }
     finding.first_step = first_step(p, &servers.down, same_how(&servers.down));
     finding.caused_by = cause(p, &servers.down).or_else(|| again::of_server(p));
@@ -111,17 +110,17 @@ fn some_down(p: &Picture<'_>) -> Finding {
 fn overloaded(p: &Picture<'_>, strained: &[&TargetView<'_>]) -> Finding {
     let servers = &p.api;
     let who = match strained.len() {
-        n if n == servers.total => phrases::all(n, Job::KubeApiserver),
-        n => phrases::of(n, servers.total, Job::KubeApiserver),
+        n if n == servers.total => say::all(n, Job::KubeApiserver),
+        n => say::of(n, servers.total, Job::KubeApiserver),
     };
-    let headline = format!("{who} are overloaded: {}", by_how(strained));
+    let headline = Said::new("servers-overloaded").with("who", who).with("by", say::by_how(strained));
     let few = servers.total >= 3 && servers.up <= 1;
     let severity = if few { Severity::Critical } else { Severity::Warning };
     let mut finding = p.indexed.finding(AlertName::ApiServerDown, "", severity, headline);
     finding.since = earliest(strained, p.indexed.now);
     finding.labels = labels(strained);
     finding.evidence = strained.iter().flat_map(|t| evidence(t)).collect();
-    finding.consequences.push("kubectl, controllers and kubelets wait or are turned away; leases may run out".into());
+    say::consequence(&mut finding, Said::new("all-wait"));
     finding.first_step = "who asks so much? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels` and \
                           `dump_requests` beside it, `apiserver_request_total` by user agent; what was rolled out to every node \
                           lately; a FlowSchema for it with few shares brings the others back"
@@ -138,12 +137,8 @@ pub(super) fn of_overload(p: &Picture<'_>) -> Option<FindingKey> {
 /// Silent towards us, while they renew their leases, or the others still list them.
 fn out_of_reach(p: &Picture<'_>) -> Finding {
     let beyond = &p.api.beyond;
-    let headline = format!(
-        "{} can't be reached from here, yet {}: {}",
-        phrases::of(beyond.len(), p.api.total, Job::KubeApiserver),
-        if beyond.len() == 1 { "it lives" } else { "they live" },
-        by_how(beyond)
-    );
+    let who = say::of(beyond.len(), p.api.total, Job::KubeApiserver);
+    let headline = Said::new("servers-beyond").with("who", who).with("n", beyond.len()).with("by", say::by_how(beyond));
     let mut finding = p.indexed.finding(AlertName::ApiServerDown, "", Severity::Warning, headline);
     finding.since = earliest(beyond, p.indexed.now);
     finding.labels = labels(beyond);
@@ -159,18 +154,14 @@ fn out_of_reach(p: &Picture<'_>) -> Finding {
 fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let instance = target.instance();
     let checks = target.failed_checks();
+    let server = |id| Said::new(id).with("server", instance);
     let headline = match target.how() {
         How::EtcdFails if p.etcd.is_well() => {
-            format!("API server {instance} fails on etcd, though etcd itself is well")
+            Said::new("though-etcd-is-well").with("what", server("server-fails-on-etcd"))
         }
-        How::EtcdFails => format!("API server {instance} fails on etcd"),
-        _ if checks.is_empty() => format!("API server {instance} is not healthy: {}", target.verdict.message),
-        _ => format!(
-            "API server {instance} is not healthy: {} {} {}",
-            if checks.len() == 1 { "check" } else { "checks" },
-            phrases::list(&checks, NAMED),
-            if checks.len() == 1 { "fails" } else { "fail" }
-        ),
+        How::EtcdFails => server("server-fails-on-etcd"),
+        _ if checks.is_empty() => server("server-unwell").with("why", &target.verdict.message),
+        _ => server("server-checks-fail").with("n", checks.len()).names("checks", &checks, NAMED),
     };
     let mut finding = p.indexed.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
     finding.since = target.verdict.since;
@@ -192,19 +183,16 @@ fn address(p: &Picture<'_>) -> Option<Finding> {
     }
     let address = target.instance();
     let behind = match servers.up {
-        up if up == servers.total => phrases::all(up, Job::KubeApiserver),
-        up => phrases::of(up, servers.total, Job::KubeApiserver),
+        up if up == servers.total => say::all(up, Job::KubeApiserver),
+        up => say::of(up, servers.total, Job::KubeApiserver),
     };
-    let verb = if servers.up == 1 { "answers" } else { "answer" };
-    let headline =
-        format!("the advertised address {address} {}, though {behind} behind it {verb}", target.how().says(1));
+    let headline = Said::new("advertised-down").with("address", address).with("how", say::how(target.how(), 1));
+    let headline = headline.with("behind", behind).with("n", servers.up);
     let mut finding = p.indexed.finding(AlertName::ApiServerAddressDown, address, Severity::Critical, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = vec![target.line()];
-    finding
-        .consequences
-        .push(format!("whoever uses {address} can't reach the cluster: users, and nodes that joined by it"));
+    say::consequence(&mut finding, Said::new("who-uses-address").with("address", address));
     finding.first_step = format!(
         "look at what stands in front of the API servers: load balancer, virtual IP, DNS of {}; its backends answer",
         target.host()
@@ -231,12 +219,11 @@ fn of_etcd(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> Vec<String> {
 }
 
 /// Silence of a host that lives: packets are dropped.
-fn host_words(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> &'static str {
-    match targets {
-        targets if !targets.iter().all(|t| t.how().is_silence() && p.indexed.host_lives(t)) => "",
-        [_] => ", though its host answers",
-        _ => ", though their hosts answer",
+fn host_words(p: &Picture<'_>, targets: &[&TargetView<'_>]) -> SaidPart {
+    if targets.iter().all(|t| t.how().is_silence() && p.indexed.host_lives(t)) {
+        return Said::new("though-host-answers").with("n", targets.len()).into();
     }
+    say::NOTHING.into()
 }
 
 /// What explains that all of these fail; `None` where at least one fails for no reason that is seen.

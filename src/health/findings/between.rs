@@ -9,10 +9,11 @@ use crate::{
     health::{
         phrases,
         picture::Picture,
+        say,
         time::follows,
         view::{How, NAMED, TargetView, earliest, labels},
     },
-    model::{AlertName, Finding, Job, Severity},
+    model::{AlertName, Finding, Job, Said, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -30,11 +31,13 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
     let first = hidden.first()?;
     let n = hidden.len();
     let who = match (p.indexed.advertised, n) {
-        (Some(address), 1) if std::ptr::eq(address, *first) => format!("the advertised address {}", address.instance()),
-        _ if n == all.len() => phrases::all(n, Job::KubeApiserver),
-        _ => phrases::of(n, all.len(), Job::KubeApiserver),
+        (Some(address), 1) if std::ptr::eq(address, *first) => {
+            Said::new("advertised-address").with("address", address.instance())
+        }
+        _ if n == all.len() => say::all(n, Job::KubeApiserver),
+        _ => say::of(n, all.len(), Job::KubeApiserver),
     };
-    let headline = format!("something else answers in front of {who}: what is behind it can't be seen from here");
+    let headline = Said::new("something-in-front").with("who", who);
     // Without any other API server the watchdog knows no more of this cluster than that.
     let blind =
         !p.api.any_up() && all.iter().all(|t| !t.is_confirmed(How::Throttles) && !t.is_confirmed(How::Credentials));
@@ -45,9 +48,7 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
     finding.evidence = hidden.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
     finding.evidence.push("this proves neither that the API server lives nor that it is down".into());
     if blind {
-        finding
-            .consequences
-            .push("nodes, leases and endpoints can't be read: what was last known is watched on".into());
+        say::consequence(&mut finding, Said::new("blind-to-cluster"));
     }
     let names: Vec<_> = hidden.iter().map(|t| t.instance()).collect();
     finding.first_step = format!(
@@ -59,7 +60,7 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: String, first_step: String) -> Finding {
+fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: Said, first_step: String) -> Finding {
     let instance = target.instance();
     let mut finding = p.indexed.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
     finding.since = target.verdict.since;
@@ -70,7 +71,7 @@ fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: String, first_step
 }
 
 fn throttles(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
-    let headline = format!("API server {} lives and throttles us (HTTP 429)", target.instance());
+    let headline = Said::new("server-throttles").with("server", target.instance());
     let step = "who floods it? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, and \
                 `apiserver_flowcontrol_rejected_requests_total` in its /metrics; a proxy in front may limit us too";
     let mut finding = unwell(p, target, headline, step.into());
@@ -79,8 +80,7 @@ fn throttles(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
 }
 
 fn slow(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
-    let headline =
-        format!("API server {} lives and is slow, all of it alike: {}", target.instance(), target.verdict.message);
+    let headline = Said::new("server-slow").with("server", target.instance()).with("why", &target.verdict.message);
     let step = format!(
         "the line first: `mtr {0}`, and the `connect` and `tls` phases of its probes; then the load of {0}; a far cluster \
          wants a longer `timeout`",

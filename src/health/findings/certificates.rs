@@ -10,10 +10,13 @@ use crate::{
         indexed_view::IndexedView,
         phrases,
         picture::Picture,
+        say,
         time::{SaturatingAge, expires_soon, expiry_windows},
         view::{How, NAMED, TargetView, earliest, labels},
     },
-    model::{AlertName, CertificateFact, Finding, FindingKey, Job, Reason, Severity, State, Topic, text},
+    model::{
+        AlertName, CertificateFact, Finding, FindingKey, Job, Reason, Said, SaidPart, Severity, State, Topic, text,
+    },
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -90,15 +93,17 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     }
     let severity = if expired || left.unsigned_abs() <= critical { Severity::Critical } else { Severity::Warning };
     let (whose, step) = whose(identity, first, &seen);
-    let headline = if expired {
-        format!("{whose} expired on {}", text::date(first.not_after))
+    let when = if expired {
+        "over"
     } else if left.unsigned_abs() <= DAY {
-        format!("{whose} expires within a day, at {}", text::moment(first.not_after))
+        "day"
     } else if left.unsigned_abs() <= 7 * DAY {
-        format!("{whose} expires within a week, on {}", text::date(first.not_after))
+        "week"
     } else {
-        format!("{whose} expires on {}", text::date(first.not_after))
+        "later"
     };
+    let headline = Said::new("expires").with("whose", whose).with("when", when).with("at", first.not_after);
+    let headline = headline.with("date", SaidPart::Date(first.not_after));
     let (source, job, subject, issuer) = identity;
     let key = job.map_or_else(|| format!("{source}: {subject} by {issuer}"), |job| format!("{source}: {job}"));
     let mut finding = indexed.finding(AlertName::CertificateExpiring, &key, severity, headline);
@@ -111,18 +116,12 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     finding.evidence = seen.iter().take(EVIDENCE_MAX).map(|(c, t)| evidence(c, *t)).collect();
     finding.evidence.extend((seen.len() > EVIDENCE_MAX).then(|| format!("and {} more", seen.len() - EVIDENCE_MAX)));
     let ours = matches!(source, "kubeconfig" | "etcd-client");
-    finding.consequences.push(match (ours, expired) {
-        (false, false) if source == CA => {
-            "whoever trusts this CA will refuse all that it signed: kubectl, kubelets, controllers".into()
-        }
-        (false, true) if source == CA => {
-            "whoever trusts this CA refuses all that it signed: kubectl, kubelets, controllers".into()
-        }
-        (false, false) => "clients that check certificates will refuse to connect there".into(),
-        (false, true) => "clients that check certificates refuse to connect there".into(),
-        (true, false) => "the cluster will refuse the watchdog, which then sees less of it".into(),
-        (true, true) => "the cluster refuses the watchdog, which sees less of it".into(),
-    });
+    let refused = match ours {
+        true => "watchdog-refused",
+        false if source == CA => "ca-refused",
+        false => "certificate-refused",
+    };
+    say::consequence(&mut finding, Said::new(refused).with("over", if expired { "yes" } else { "no" }));
     finding.first_step = step;
     finding.caused_by = if expired { told_by(p, source, &targets) } else { None };
     Some(finding)
@@ -160,42 +159,48 @@ fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
 }
 
 /// Whose certificate it is, and how it is renewed.
-fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>]) -> (String, String) {
+fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>]) -> (Said, String) {
     let targets: Vec<_> = seen.iter().filter_map(|(_, t)| *t).collect();
     let renew = "`kubeadm certs check-expiration` and `kubeadm certs renew all` on each control-plane host, then restart its \
                  components; elsewhere as your CA has it";
+    let of = |id| Said::new(id).with("subject", &first.subject);
     match (identity.0, targets.as_slice()) {
         ("kubeconfig", _) => (
-            format!("our client certificate in the kubeconfig ({})", first.subject),
+            of("cert-of-kubeconfig"),
             "make a new kubeconfig for dogwatch before then (`kubeadm kubeconfig user`) and put it in the old one's place".into(),
         ),
         ("etcd-client", _) => (
-            format!("our etcd client certificate ({})", first.subject),
+            of("cert-of-etcd-client"),
             "sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog".into(),
         ),
         (CA, many) => {
             let etcd = many.iter().all(|t| t.job() == Job::Etcd);
-            let whose = if etcd { "etcd's `ca_file`" } else { "the kubeconfig" };
             (
-                format!("the CA in {whose} ({})", first.subject),
+                of("cert-of-ca").with("of", if etcd { "etcd" } else { "kubeconfig" }),
                 "make a new CA and all that it signed anew (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/; \
                  k3s and RKE2: `k3s certificate rotate-ca`), then put it into every kubeconfig, this one too"
                     .into(),
             )
         }
         (_, [one]) if one.job() == Job::Kubelet => (
-            format!("the serving certificate of the kubelet on {}", one.node().unwrap_or(one.host())),
+            Said::new("cert-of-kubelet").with("node", one.node().unwrap_or(one.host())),
             kubelets_renew(),
         ),
         (_, many) if identity.1 == Some(Job::Kubelet) => {
             let node = many.first().map_or("", |t| t.node().unwrap_or(t.host()));
-            (format!("the serving certificates of {} kubelets are running out: the first, of {node},", many.len()), kubelets_renew())
+            (Said::new("cert-of-kubelets").with("n", many.len()).with("node", node), kubelets_renew())
         }
-        (_, [one]) => (format!("certificate {} of {} {}", first.subject, phrases::job(one.job(), 1), one.instance()), renew.into()),
+        (_, [one]) => {
+            let whose = of("cert-of-one").with("component", say::job(one.job(), 1)).with("instance", one.instance());
+            (whose, renew.into())
+        }
         (_, many) => {
             let job = many.first().map(|t| t.job()).filter(|job| many.iter().all(|t| t.job() == *job));
-            let who = job.map_or_else(|| format!("{} targets", many.len()), |job| format!("{} {}", many.len(), phrases::job(job, many.len())));
-            (format!("certificate {} of {who}", first.subject), renew.into())
+            let whose = match job {
+                Some(job) => of("cert-of-several").with("component", say::job(job, many.len())),
+                None => of("cert-of-targets"),
+            };
+            (whose.with("n", many.len()), renew.into())
         }
     }
 }
@@ -216,14 +221,11 @@ fn untrusted(indexed: &IndexedView<'_>, job: Job) -> Option<Finding> {
     let ca = if job == Job::Etcd { "etcd's `ca_file`" } else { "the CA in our kubeconfig" };
     let message = &first.verdict.message;
     let name = words_of_name(message);
-    let possessive = match n {
-        1 => format!("{}'s", phrases::job(job, 1)),
-        _ => format!("{}'", phrases::job(job, n)),
-    };
+    let whose = Said::new("component-possessive").with("n", n).with("component", say::job(job, n));
     let headline = if name {
-        format!("the {possessive} certificate does not carry the name by which we call: {message}")
+        Said::new("cert-wrong-name").with("whose", whose).with("why", message)
     } else {
-        format!("the {possessive} certificate is not signed by {ca}")
+        Said::new("cert-wrong-ca").with("whose", whose).with("ca", if job == Job::Etcd { "etcd" } else { "kubeconfig" })
     };
     let mut finding = indexed.finding(AlertName::CertificateUntrusted, job.as_str(), Severity::Critical, headline);
     finding.topic = Topic::Certificates;

@@ -5,9 +5,10 @@ use crate::{
     health::{
         leaders, nodes, phrases,
         picture::Picture,
-        view::{TargetView, are_down, by_how, earliest, labels},
+        say,
+        view::{TargetView, earliest, labels},
     },
-    model::{AlertName, Finding, Job, Severity, State},
+    model::{AlertName, Finding, Job, Said, Severity, State},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -31,12 +32,12 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
         return None;
     }
     let n = down.len();
-    let headline = format!("{} {}: {}", phrases::of(n, targets.len(), Job::KubeProxy), are_down(&down), by_how(&down));
+    let headline = say::who_is_down(say::of(n, targets.len(), Job::KubeProxy), &down, say::NOTHING);
     let mut finding = p.indexed.finding(AlertName::ComponentDown, Job::KubeProxy.as_str(), Severity::Warning, headline);
     finding.since = earliest(&down, p.indexed.now);
     finding.labels = labels(&down);
     finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
-    finding.consequences.push("changed Services and Endpoints don't take effect on these nodes".into());
+    say::consequence(&mut finding, Said::new("services-stale"));
     finding.first_step = "`crictl ps -a --name kube-proxy` on the node, and its log".into();
     Some(finding)
 }
@@ -57,7 +58,7 @@ fn strays(p: &Picture<'_>) -> Option<Finding> {
     if down.is_empty() {
         return None;
     }
-    let headline = format!("etcd outside the member list: {}", by_how(&down));
+    let headline = Said::new("etcd-strays").with("by", say::by_how(&down));
     let mut finding = p.indexed.finding(AlertName::ComponentDown, Job::Etcd.as_str(), Severity::Warning, headline);
     finding.since = earliest(&down, p.indexed.now);
     finding.labels = labels(&down);

@@ -10,9 +10,10 @@ use crate::{
         indexed_view::IndexedView,
         phrases,
         picture::Picture,
+        say::{self, Sentence},
         view::{NAMED, TargetView, earliest, labels},
     },
-    model::{AlertName, CertificateFact, Finding, Job, Severity, Topic, text},
+    model::{AlertName, CertificateFact, Finding, Job, Said, SaidPart, Severity, Topic},
 };
 
 /// Returns one finding for each kind of component that refuses us.
@@ -36,9 +37,8 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
     let refusing = refusing(p, job);
     let first = refusing.first()?;
     let n = refusing.len();
-    let who = if n == all.len() { phrases::all(n, job) } else { phrases::of(n, all.len(), job) };
+    let who = if n == all.len() { say::all(n, job) } else { say::of(n, all.len(), job) };
     let status = first.last.and_then(|o| o.http_status).filter(|s| matches!(s, 401 | 403));
-    let code = status.map(|s| format!(" ({s})")).unwrap_or_default();
     let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.is_up());
     let (why, step) = if accepted { its_own_fault(indexed, first, n) } else { why(indexed, job, status, first) };
     let severity = match job {
@@ -46,10 +46,16 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
         Job::Kubelet => Severity::Info,
         _ => Severity::Warning,
     };
-    let verb = if n == 1 { "refuses" } else { "refuse" };
+    let coded = |what: Said| match status {
+        Some(status) => Said::new("with-code").with("what", what).with("code", status.to_string()),
+        None => what,
+    };
     let headline = match job {
-        Job::Kubelet => format!("{who} {verb} our credentials{code}: they live, but their health is unknown"),
-        _ => format!("our credentials are refused by {who}{code}: {why}"),
+        Job::Kubelet => {
+            let refuse = coded(Said::new("refuse-our-credentials").with("who", who).with("n", n));
+            Said::new("they-live-unknown").with("what", refuse)
+        }
+        _ => Said::new("credentials-refused").with("who", coded(who)).with("why", why),
     };
     let mut finding = indexed.finding(AlertName::CredentialsRefused, job.as_str(), severity, headline);
     finding.topic = Topic::Credentials;
@@ -61,14 +67,10 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
         .map(|t| format!("{} {}: {}", phrases::job(job, 1), t.instance(), t.verdict.message))
         .collect();
     let names: Vec<_> = refusing.iter().map(|t| t.instance()).collect();
-    finding.still_works.push(match n {
-        1 => format!("{} answers: it lives", phrases::list(&names, NAMED)),
-        _ => format!("{} answer: they live", phrases::list(&names, NAMED)),
-    });
+    let lives = Said::new("answers-so-lives").names("names", &names, NAMED).with("n", n);
+    say::add(&mut finding, |f| &mut f.still_works, lives);
     if job == Job::KubeApiserver && n == all.len() {
-        finding
-            .consequences
-            .push("nodes, leases and endpoints can't be read: what was last known is watched on".into());
+        say::consequence(&mut finding, Said::new("blind-to-cluster"));
     }
     finding.first_step = step;
     Some(finding)
@@ -93,14 +95,13 @@ const STARTING: SignedDuration = SignedDuration::from_secs(60);
 const STARTING_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Others accept the same credentials: then it is not ours to mend.
-fn its_own_fault(indexed: &IndexedView<'_>, target: &TargetView<'_>, n: usize) -> (String, String) {
+fn its_own_fault(indexed: &IndexedView<'_>, target: &TargetView<'_>, n: usize) -> (Sentence, String) {
     let host = indexed.machine(target);
-    let whose = if n == 1 { "it is at fault" } else { "they are at fault" };
     let step = format!(
         "ssh {host}: the API server's log and its flags for authentication and authorization beside those of another one, its \
          clock, its way to etcd"
     );
-    (format!("the others accept them, so that {whose}"), step)
+    (Said::new("others-accept").with("n", n).into(), step)
 }
 
 /// Our own client certificates for these.
@@ -116,11 +117,8 @@ fn ended<'a>(indexed: &IndexedView<'a>, job: Job) -> Option<&'a CertificateFact>
 }
 
 /// The cause and what to do.
-fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (String, String) {
-    let ours = match job {
-        Job::Etcd => "our etcd client certificate",
-        _ => "the client certificate in the kubeconfig",
-    };
+fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (Sentence, String) {
+    let ours = |id| Said::new(id).with("of", if job == Job::Etcd { "etcd" } else { "kubeconfig" });
     let renew = match job {
         Job::Etcd => "put a new etcd client certificate (signed by etcd's CA) where `cert_file` and `key_file` point",
         _ => {
@@ -128,22 +126,21 @@ fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &Target
         }
     };
     if let Some(expired) = ended(indexed, job) {
-        return (format!("{ours} expired on {}", text::date(expired.not_after)), renew.into());
+        let date = SaidPart::Date(expired.not_after);
+        return (ours("certificate-expired-on").with("date", date).into(), renew.into());
     }
     if let Some(early) = own(indexed, job).find(|c| c.not_before > indexed.now) {
-        let why = format!("{ours} is not valid before {}", text::moment(early.not_before));
-        return (why, "compare the clocks of the watchdog and the cluster".into());
+        let why = ours("certificate-not-yet").with("at", early.not_before);
+        return (why.into(), "compare the clocks of the watchdog and the cluster".into());
     }
     match status {
         Some(403) => (
-            "they know us, but don't allow this (RBAC)".into(),
-            "apply dogwatch's RBAC manifest (deploy/rbac.yaml) and bind it to the user that the kubeconfig names".into(),
+            Said::new("not-allowed").into(),
+            "apply dogwatch's RBAC manifest (deploy/rbac.yaml) and bind it to the user that the kubeconfig names"
+                .into(),
         ),
-        Some(401) => (
-            "they don't know us: the token or certificate in the kubeconfig is not valid there (another CA, revoked, or expired)".into(),
-            renew.into(),
-        ),
-        _ => (target.verdict.message.clone(), renew.into()),
+        Some(401) => (Said::new("not-known").into(), renew.into()),
+        _ => (target.verdict.message.clone().into(), renew.into()),
     }
 }
 

@@ -8,11 +8,12 @@ use crate::{
         etcd::{Etcd, Health, Member},
         phrases,
         picture::Picture,
+        say,
         time::PROCESS_RESTART,
-        view::{NAMED, TargetView, are_down, labels},
+        view::{NAMED, TargetView, labels},
         witness::{Word, of_member},
     },
-    model::{AlertName, EtcdAlarm, EtcdFacts, EtcdReads, Finding, Job, Severity, text},
+    model::{AlertName, EtcdAlarm, EtcdFacts, EtcdReads, Finding, Job, Said, Severity, text},
 };
 
 /// Returns everything that is wrong with etcd.
@@ -41,13 +42,12 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     if !silent.is_empty() {
         finding.evidence.push(format!("everything on {} is silent", phrases::list(&silent, NAMED)));
     }
-    let majority =
-        if etcd.total > 1 { format!("{} of {} members answer", etcd.quorum, etcd.total) } else { "it answers".into() };
-    finding.consequences.push(if etcd.inferred {
-        "nothing can be created, changed or scheduled until etcd works again".into()
-    } else {
-        format!("nothing can be created, changed, scheduled or moved until {majority}")
-    });
+    let stands = match etcd.inferred {
+        true => Said::new("no-change-until-etcd"),
+        false if etcd.total == 1 => Said::new("no-change-until-it-answers"),
+        false => Said::new("no-change-until-quorum").with("needed", etcd.quorum).with("total", etcd.total),
+    };
+    say::consequence(&mut finding, stands);
     let place = etcd.members.iter().find(|m| m.health == Health::Dead).map(|m| m.seat.label());
     finding.first_step = match place {
         Some(place) => format!(
@@ -61,47 +61,49 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn quorum_headline(p: &Picture<'_>) -> String {
+fn quorum_headline(p: &Picture<'_>) -> Said {
     let etcd = &p.etcd;
     let Etcd { total, dead, sick, .. } = *etcd;
     if p.indexed.unreachable {
-        return format!("etcd's quorum is not known: {} silent", text::plural(dead, "member is", "members are"));
+        return Said::new("quorum-unknown").with("n", dead);
     }
     if etcd.inferred {
-        return "every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)"
-            .into();
+        return Said::new("quorum-presumably-lost");
     }
     let broken = |m: &&Member| m.seat.voter && m.health != Health::Well;
-    let how = |m: &Member| m.seat.target.map_or("has never started", |t| t.how().says(1));
+    let how = |m: &Member| m.seat.target.map_or_else(|| Said::new("never-started"), |t| say::how(t.how(), 1));
     if total == 1 {
         let only = etcd.members.iter().find(broken);
         let is_down = only.and_then(|m| m.seat.target).filter(|_| !etcd.sure);
-        let is_down = is_down.map_or("is down".into(), |t| are_down(&[t]));
-        return only.map_or("etcd is down".into(), |m| {
-            format!("etcd {is_down}: its only member {} {}", m.seat.label(), how(m))
-        });
+        let is_down = is_down.map_or_else(|| Said::new("is-down"), |t| say::are_down(&[t]));
+        return only.map_or_else(
+            || Said::new("etcd-down"),
+            |m| Said::new("etcd-only-member").with("down", is_down).with("member", m.seat.label()).with("how", how(m)),
+        );
     }
     if dead + etcd.quorum > total {
-        let probably = if etcd.sure { "" } else { "probably " };
-        return format!("etcd has {probably}lost quorum: {}", dead_words(etcd));
+        let sure = if etcd.sure { "yes" } else { "no" };
+        return Said::new("etcd-quorum-lost").with("sure", sure).with("how", dead_words(etcd));
     }
     let no_leader =
         |m: &&Member| m.seat.target.and_then(|t| t.etcd_facts()).is_some_and(|f| f.has_leader == Some(false));
-    let lacks = if etcd.members.iter().any(|m| no_leader(&m)) { "has no leader" } else { "does not work" };
-    match dead {
-        0 if sick == total => format!("etcd {lacks}: all {total} members answer, none of them is well"),
-        0 => format!("etcd {lacks}: {sick} of {total} members answer and are not well"),
-        _ => format!("etcd {lacks}: {}, {sick} more not well", dead_words(etcd)),
-    }
+    let lacks = if etcd.members.iter().any(|m| no_leader(&m)) { "leader" } else { "work" };
+    let how = match dead {
+        0 if sick == total => Said::new("members-none-well").with("total", total),
+        0 => Said::new("members-some-well").with("n", sick).with("total", total),
+        _ => Said::new("members-and-sick").with("gone", dead_words(etcd)).with("n", sick),
+    };
+    Said::new("etcd-lacks").with("what", lacks).with("how", how)
 }
 
 /// `2 of 3 members down`, `2 of 3 members silent`, `2 of 3 members gone (1 down, 1 silent)`: what is certain, and what is not.
-fn dead_words(etcd: &Etcd<'_>) -> String {
-    let (total, dead, silent) = (etcd.total, etcd.dead, etcd.silent());
+fn dead_words(etcd: &Etcd<'_>) -> Said {
+    let (dead, silent) = (etcd.dead, etcd.silent());
+    let members = |id| Said::new(id).with("n", dead).with("total", etcd.total);
     match dead.saturating_sub(silent) {
-        _ if silent == 0 => format!("{dead} of {total} members down"),
-        0 => format!("{dead} of {total} members silent"),
-        down => format!("{dead} of {total} members gone ({down} down, {silent} silent)"),
+        _ if silent == 0 => members("members-down"),
+        0 => members("members-silent"),
+        down => members("members-gone").with("down", down).with("silent", silent),
     }
 }
 
@@ -163,11 +165,7 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     if broken.is_empty() || etcd.lost.is_some() {
         return None;
     }
-    let headline = format!(
-        "{} of {} etcd members can't be reached from here, yet etcd keeps quorum",
-        broken.len(),
-        etcd.members.len()
-    );
+    let headline = Said::new("members-beyond").with("n", broken.len()).with("total", etcd.members.len());
     let mut finding = indexed.finding(AlertName::EtcdMemberDown, "", Severity::Warning, headline);
     finding.since = broken.iter().map(|m| m.since).min().unwrap_or(indexed.now);
     finding.labels = labels(&broken.iter().filter_map(|m| m.seat.target).collect::<Vec<_>>());
@@ -237,31 +235,30 @@ fn alarm_in_force<'a>(p: &Picture<'a>, m: &Member<'a>) -> Option<&'a str> {
     all.flat_map(|f| &f.alarms).map(|a| a.alarm.as_str()).next()
 }
 
-fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> String {
+fn member_headline(p: &Picture<'_>, m: &Member<'_>, sick: bool) -> Said {
     let etcd = &p.etcd;
-    let role = if m.seat.voter { "member" } else { "learner" };
-    let label = m.seat.label();
-    if etcd.proof.is_some() {
-        return format!("etcd {role} {label} can't be reached from here");
-    }
     let what = match m.seat.target {
-        Some(_) if m.seat.taken => "is of another cluster".into(),
-        Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => {
-            "answers but sees no leader".into()
-        }
+        _ if etcd.proof.is_some() => Said::new("beyond-us"),
+        Some(_) if m.seat.taken => Said::new("of-another-cluster"),
+        Some(t) if sick && t.etcd_facts().is_some_and(|f| f.has_leader == Some(false)) => Said::new("sees-no-leader"),
         Some(t) if sick && t.etcd_facts().and_then(EtcdFacts::reads) == Some(EtcdReads::Alone) => {
-            "answers but sees no quorum".into()
+            Said::new("sees-no-quorum")
         }
-        Some(t) if sick => format!("answers and is not well ({})", t.verdict.message),
-        Some(t) if t.how().is_silence() => format!("{} ({})", are_down(&[t]), t.how().says_alone()),
-        _ => String::from("is down"),
+        Some(t) if sick => Said::new("answers-unwell").with("why", &t.verdict.message),
+        Some(t) if t.how().is_silence() => {
+            Said::new("down-silent").with("down", say::are_down(&[t])).with("how", say::name_of(t.how()))
+        }
+        _ => Said::new("is-down"),
     };
-    let told = m.seat.voter && etcd.lost.is_none() && !p.indexed.unreachable;
-    match etcd.margin() {
-        _ if !told => format!("etcd {role} {label} {what}"),
-        0 => format!("etcd {role} {label} {what}: {}: one more loss stops the cluster", etcd.margin_words()),
-        _ => format!("etcd {role} {label} {what}: {}", etcd.margin_words()),
-    }
+    let role = if m.seat.voter { "member" } else { "learner" };
+    let what = Said::new("member-what").with("role", role).with("member", m.seat.label()).with("what", what);
+    let told = m.seat.voter && etcd.lost.is_none() && !p.indexed.unreachable && etcd.proof.is_none();
+    let id = match etcd.margin() {
+        _ if !told => return what,
+        0 => "member-last-margin",
+        _ => "member-what-margin",
+    };
+    Said::new(id).with("what", what).with("margin", etcd.margin_words())
 }
 
 /// One finding for each kind of alarm, however many members tell of it.
@@ -285,21 +282,22 @@ fn alarm(
     members: BTreeMap<u64, String>,
     told: &[(&TargetView<'_>, &EtcdFacts)],
 ) -> Finding {
-    let who = phrases::list(&members.into_values().collect::<Vec<_>>(), NAMED);
+    let who: Vec<String> = members.into_values().collect();
+    let of = |id| Said::new(id).names("who", &who, NAMED);
     let (headline, consequence, step) = match kind {
         "NOSPACE" => (
-            format!("etcd is out of space (alarm NOSPACE of {who}): it refuses every write"),
+            of("etcd-no-space"),
             "nothing can be created or changed; reading still works",
             "`etcdctl compact` to the current revision, `etcdctl defrag --cluster`, then `etcdctl alarm disarm`; raise \
              --quota-backend-bytes if that does not help for long",
         ),
         "CORRUPT" => (
-            format!("etcd's data is corrupt (alarm CORRUPT of {who})"),
+            of("etcd-corrupt"),
             "members may answer differently; what is written now may be lost",
             "take a snapshot of a healthy member; then stop the corrupt one, remove it, empty its data directory and add it again",
         ),
         _ => (
-            format!("etcd raised the alarm {kind} ({who})"),
+            of("etcd-other-alarm").with("alarm", kind),
             "see etcd's documentation of this alarm",
             "`etcdctl alarm list`, and etcd's log",
         ),

@@ -7,9 +7,10 @@ use crate::{
         hosts::{Fate, Host},
         lost, phrases,
         picture::Picture,
+        say,
         view::{NAMED, TargetView, earliest},
     },
-    model::{AlertName, Finding, Job, Severity},
+    model::{AlertName, Finding, Job, Said, SaidPart, Severity},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -17,20 +18,19 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 }
 
 fn down(p: &Picture<'_>, host: &Host<'_>) -> Finding {
-    let what: Vec<_> = host.targets.iter().map(|t| part(&p.etcd, t)).collect();
-    let verb = if what.len() == 1 { "is silent" } else { "are silent" };
+    let what: Vec<SaidPart> = host.targets.iter().map(|t| part(&p.etcd, t).into()).collect();
     let stake = host.targets.iter().any(|t| t.job() == Job::Etcd) && p.etcd.lost.is_none() && p.etcd.proof.is_none();
-    let margin = if stake { format!("; etcd: {}", p.etcd.margin_words()) } else { String::new() };
-    let headline = format!(
-        "control-plane host {} is down or cut off: {} {verb}{margin}",
-        host.label,
-        phrases::list(&what, what.len())
-    );
+    let margin = match stake {
+        true => Said::new("host-etcd-margin").with("margin", p.etcd.margin_words()).into(),
+        false => SaidPart::from(say::NOTHING),
+    };
+    let (n, headline) = (what.len(), Said::new("host-down").with("host", &host.label).with("margin", margin));
+    let headline = headline.with("n", n).list("parts", what, n);
     let cordoned = p.indexed.node(host.id).is_some_and(|n| n.unschedulable);
     let severity = if cordoned { Severity::Warning } else { Severity::Critical };
     let there = lost::with(p.indexed.view, &[host.id], true);
-    let headline = format!("{headline}{}", there.headline);
-    let mut finding = p.indexed.finding(AlertName::ControlPlaneHostDown, host.id, severity, headline);
+    let mut finding =
+        p.indexed.finding(AlertName::ControlPlaneHostDown, host.id, severity, there.added_to(headline.into()));
     finding.since = earliest(&host.targets, p.indexed.now);
     finding.evidence = host.targets.iter().map(|t| t.line()).collect();
     finding.consequences = there.consequences;
@@ -101,10 +101,12 @@ fn witness<'a>(host: &'a Host<'_>) -> Option<&'a String> {
 }
 
 /// `API server`, `etcd member m2`.
-fn part(etcd: &Etcd<'_>, target: &TargetView<'_>) -> String {
-    let job = phrases::job(target.job(), 1);
+fn part(etcd: &Etcd<'_>, target: &TargetView<'_>) -> Said {
+    let job = say::job(target.job(), 1);
     match etcd.member_of(target) {
-        Some(member) if member.seat.short() != target.instance() => format!("{job} {}", member.seat.short()),
-        _ => job.to_owned(),
+        Some(member) if member.seat.short() != target.instance() => {
+            Said::new("component-named").with("component", job).with("name", member.seat.short())
+        }
+        _ => job,
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::{
     health::{
         leaders::Lead,
-        phrases,
         picture::Picture,
+        say,
         time::later,
-        view::{are_down, by_how, earliest, labels},
+        view::{How, earliest, labels},
     },
-    model::{AlertName, Finding, FindingKey, Job, Severity, text},
+    model::{AlertName, Finding, FindingKey, Job, Said, Severity, text},
 };
 
 pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
@@ -19,16 +19,17 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 
 fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
     let (alert, means) = match lead.job {
-        Job::KubeScheduler => (AlertName::SchedulerNoLeader, "new pods are not placed"),
-        _ => (AlertName::ControllerManagerNoLeader, "nothing is repaired or replaced, lost nodes are not noticed"),
+        Job::KubeScheduler => (AlertName::SchedulerNoLeader, "means-not-placed"),
+        _ => (AlertName::ControllerManagerNoLeader, "means-not-repaired"),
     };
     let n = lead.down.len();
     let headline = if p.indexed.unreachable {
-        format!("{} {} silent", phrases::all(n, lead.job), phrases::is(n))
+        Said::new("who-fails-so").with("who", say::all(n, lead.job)).with("how", say::how(How::Silent, n))
     } else if lead.all_down {
-        format!("{} {}: {means}", phrases::all(n, lead.job), are_down(&lead.down))
+        let down = Said::new("nobody-leads").with("who", say::all(n, lead.job)).with("down", say::are_down(&lead.down));
+        down.with("means", Said::new(means))
     } else {
-        format!("no {} holds a fresh lease: {means}", phrases::job(lead.job, 1))
+        Said::new("no-fresh-lease").with("component", say::job(lead.job, 1)).with("means", Said::new(means))
     };
     let mut finding = p.indexed.finding(alert, "", Severity::Critical, headline);
     let expired = lead.renewed.zip(lead.lease).map(|(at, l)| at.checked_add(l.duration).unwrap_or(at));
@@ -73,9 +74,9 @@ fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
         return None;
     }
     let headline = if lead.all_down {
-        format!("{} can't be reached from here, yet their lease is renewed", phrases::all(n, lead.job))
+        Said::new("leaders-beyond").with("who", say::all(n, lead.job))
     } else {
-        format!("{} {}: {}", phrases::of(n, total, lead.job), are_down(&lead.down), by_how(&lead.down))
+        say::who_is_down(say::of(n, total, lead.job), &lead.down, say::NOTHING)
     };
     let mut finding = p.indexed.finding(AlertName::ComponentDown, lead.job.as_str(), Severity::Warning, headline);
     finding.since = earliest(&lead.down, p.indexed.now);

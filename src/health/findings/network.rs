@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::{
     health::{
         network::Silence,
-        phrases,
         picture::Picture,
+        say,
         view::{How, TargetView, earliest},
     },
-    model::{AlertName, Finding, Severity, text},
+    model::{AlertName, Finding, Said, Severity},
 };
 
 /// Returns one finding for a cluster of which no packet comes back.
@@ -27,7 +27,7 @@ fn finding(p: &Picture<'_>, Silence { silent, down }: &Silence<'_>) -> Finding {
         finding.evidence.push(format!("and {} more", down.len() - EVIDENCE_MAX));
     }
     finding.evidence.push("the watchdog's own network works".into());
-    finding.consequences.push("what runs there may be fine or not: it can't be seen from here".into());
+    say::consequence(&mut finding, Said::new("may-be-fine"));
     let host = hosts.first().copied().unwrap_or("HOST");
     finding.first_step = if down.iter().all(|t| t.how() == How::Dns) {
         format!("`dig {host}` on the watchdog's machine and elsewhere: is it the name server, or the record?")
@@ -40,32 +40,17 @@ fn finding(p: &Picture<'_>, Silence { silent, down }: &Silence<'_>) -> Finding {
     finding
 }
 
-fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> String {
+fn headline(silent: &[&TargetView<'_>], hosts: &BTreeSet<&str>) -> Said {
     let names: Vec<_> = hosts.iter().collect();
     if silent.iter().all(|t| t.how() == How::Dns) {
-        let verb = if names.len() == 1 { "does" } else { "do" };
-        return format!("nothing of the cluster can be reached: {} {verb} not resolve", phrases::list(&names, 2));
+        return Said::new("names-not-resolved").names("names", &names, 2).with("n", names.len());
     }
     if let Some(name) = silent.iter().find(|t| t.how() == How::Dns && t.is_down()).filter(|_| hosts.len() > GONE_MIN) {
-        let others = text::plural(hosts.len() - 1, "host", "hosts");
-        return format!(
-            "the cluster seems to be gone: its name {} does not resolve any more, and its other {others} are silent",
-            name.host()
-        );
+        return Said::new("cluster-gone").with("name", name.host()).with("n", hosts.len() - 1);
     }
-    let guess = "the network between the watchdog and the cluster is broken, or the cluster has no power";
     match silent {
-        [one] => format!(
-            "the cluster can't be reached from here: its only known address {} {}",
-            one.instance(),
-            one.how().says(1)
-        ),
-        _ => format!(
-            "nothing of the cluster can be reached from here: {} on {} {} silent; {guess}",
-            text::plural(silent.len(), "target", "targets"),
-            text::plural(hosts.len(), "host", "hosts"),
-            phrases::is(silent.len())
-        ),
+        [one] => Said::new("only-address-fails").with("address", one.instance()).with("how", say::how(one.how(), 1)),
+        _ => Said::new("cluster-unreachable").with("targets", silent.len()).with("hosts", hosts.len()),
     }
 }
 

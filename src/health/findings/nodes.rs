@@ -10,11 +10,11 @@ use crate::{
     health::{
         lost,
         nodes::{Kind, Trouble, commons},
-        phrases,
         picture::Picture,
+        say,
         view::labels,
     },
-    model::{AlertName, Finding, Job, Severity},
+    model::{AlertName, Finding, Job, Said, SaidPart, Severity},
 };
 
 /// As many nodes in trouble are told as one, if they are a fifth of all…
@@ -67,51 +67,49 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
         true => lost::with(p.indexed.view, &[name], trouble.kind == Kind::Lost),
         false => lost::There::default(),
     };
-    let headline = format!("{}{}", trouble.headline, there.headline);
+    let headline = there.added_to(trouble.headline.clone());
     let mut finding = p.indexed.finding(alert, name, trouble.severity, headline);
     finding.since = trouble.since;
     finding.evidence.clone_from(&trouble.evidence);
     finding.labels = labels(trouble.target.as_slice());
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
     finding.labels.insert("node".into(), name.to_owned());
+    let node = |id| Said::new(id).with("node", name);
     let (consequence, step) = match trouble.kind {
         Kind::Lost | Kind::Mute | Kind::Silent => {
-            let sure = if trouble.kind == Kind::Lost { "is" } else { "may be" };
-            let moved = if p.api.any_up() {
-                "its pods are moved about 5 minutes after the API server notices"
-            } else {
-                "its pods are not moved while no API server works"
-            };
+            let yes = |is| if is { "yes" } else { "no" };
+            let gone = node("node-pods-moved").with("sure", yes(trouble.kind == Kind::Lost));
             (
-                Some(format!("what ran on {name} {sure} gone or cut off; {moved}")),
+                Some(gone.with("moved", yes(p.api.any_up()))),
                 format!("look at {name} itself: power, console, network; `ping` and `ssh` it from another node"),
             )
         }
         Kind::KubeletDown => (
-            Some(format!("nothing is started, stopped or probed on {name}; its pods are moved if this lasts")),
+            Some(node("node-stands-still")),
             format!("ssh {name}: `systemctl status kubelet`, `journalctl -u kubelet -n 50`, `crictl ps`"),
         ),
         Kind::Unreachable | Kind::OutOfReach => {
             (None, format!("look at the firewall between the watchdog and port 10250 of {name}; `ssh {name} ss -lntp`"))
         }
         Kind::NoRuntime => (
-            Some(format!(
-                "nothing can be started or stopped on {name}, and probes in containers fail; what runs goes on"
-            )),
+            Some(node("node-runtime-stands")),
             format!(
                 "ssh {name}: `systemctl status containerd` (or crio), `journalctl -u containerd -n 50`, `crictl info`"
             ),
         ),
         Kind::NoNetwork => (
-            Some(format!("no new pods are placed on {name}")),
+            Some(node("node-no-new-pods")),
             format!("ssh {name}: `ls /etc/cni/net.d`, `crictl ps -a` for the network plugin's pod and its log"),
         ),
         Kind::NotReady => (
-            Some(format!("no new pods are placed on {name}")),
+            Some(node("node-no-new-pods")),
             format!("`kubectl describe node {name}`; ssh {name}: `journalctl -u kubelet -n 50`, `crictl info`"),
         ),
     };
-    finding.consequences.extend(consequence.into_iter().chain(there.consequences));
+    if let Some(line) = consequence {
+        say::consequence(&mut finding, line);
+    }
+    finding.consequences.extend(there.consequences);
     finding.first_step = step;
     finding
 }
@@ -123,10 +121,7 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     let (_, first) = strangers.first()?;
     let headline = match names.len() {
         1 => first.headline.clone(),
-        n => format!(
-            "{n} kubelets have never answered from here, though the API server hears from them: {}",
-            phrases::list(&names, HEADLINE_NAMES)
-        ),
+        n => Said::new("kubelets-never-answered").with("n", n).names("names", &names, HEADLINE_NAMES).into(),
     };
     let mut finding = p.indexed.finding(AlertName::KubeletUnreachable, "", Severity::Info, headline);
     finding.since = strangers.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
@@ -151,31 +146,41 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
     let n = troubles.len();
     let lost: BTreeSet<&str> = troubles.iter().map(|(name, _)| **name).collect();
     let shared = commons::shared(p.indexed.view.snapshot.nodes.iter(), |node| lost.contains(&*node.name));
-    let names = phrases::list(&troubles.iter().map(|(name, _)| **name).collect::<Vec<_>>(), HEADLINE_NAMES);
+    let names: Vec<SaidPart> = troubles.iter().map(|(name, _)| (**name).into()).collect();
+    let names = Said::new("names").list("names", names, HEADLINE_NAMES);
     let who = match shared.first() {
-        Some(shared) => format!("{} ({names})", shared.words()),
+        Some(shared) => Said::new("named-in-brackets").with("what", shared.words()).with("names", names),
         None => names,
     };
     let worst = kinds.keys().next().map_or(Kind::NotReady, |k| k.0);
     let headline = match kinds.len() {
-        1 => all_alike(worst, n, total, &who),
+        1 => {
+            let alike = Said::new("nodes-alike").with("kind", name_of(worst)).with("n", n).with("total", total);
+            alike.with("who", who)
+        }
         _ => {
-            let parts: Vec<_> = kinds.iter().map(|(kind, n)| part(kind.0, *n)).collect();
-            let which = shared.first().map(|s| format!("; {}", s.words())).unwrap_or_default();
-            format!("{n} of {total} nodes are in trouble: {}{which}", phrases::list(&parts, parts.len()))
+            let part = |(kind, n): (&Reverse<Kind>, &usize)| {
+                Said::new("nodes-part").with("kind", name_of(kind.0)).with("n", *n).into()
+            };
+            let which = shared.first().map(|s| Said::new("nodes-which").with("which", s.words()).into());
+            let said = Said::new("nodes-in-trouble").with("n", n).with("total", total);
+            let said = said.list("parts", kinds.iter().map(part).collect(), kinds.len());
+            said.with("which", which.unwrap_or(SaidPart::from(say::NOTHING)))
         }
     };
     let severity = troubles.iter().map(|(_, t)| severity_among_many(t)).max().unwrap_or(Severity::Warning);
     let silent: Vec<&str> = troubles.iter().filter(|(_, t)| may_be_gone(t.kind)).map(|(name, _)| **name).collect();
     let sure = troubles.iter().all(|(_, t)| t.kind == Kind::Lost || !may_be_gone(t.kind));
     let there = lost::with(p.indexed.view, &silent, sure);
-    let headline = format!("{headline}{}", there.headline);
-    let mut finding = p.indexed.finding(AlertName::NodesDown, "", severity, headline);
+    let mut finding = p.indexed.finding(AlertName::NodesDown, "", severity, there.added_to(headline.into()));
     finding.since = troubles.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
-    finding.evidence =
-        shared.iter().take(SHARED_MAX).map(|s| format!("what they have in common: {}", s.words())).collect();
-    finding.evidence.extend(troubles.iter().take(EVIDENCE_NAMES).map(|(_, t)| t.headline.clone()));
+    for shared in shared.iter().take(SHARED_MAX) {
+        say::add(&mut finding, |f| &mut f.evidence, Said::new("in-common").with("what", shared.words()));
+    }
+    for (_, trouble) in troubles.iter().take(EVIDENCE_NAMES) {
+        say::add(&mut finding, |f| &mut f.evidence, trouble.headline.clone());
+    }
     if n > EVIDENCE_NAMES {
         finding.evidence.push(format!("and {} more", n - EVIDENCE_NAMES));
     }
@@ -194,39 +199,25 @@ fn severity_among_many(trouble: &Trouble<'_>) -> Severity {
     if trouble.kind == Kind::KubeletDown && trouble.gone { Severity::Critical } else { trouble.severity }
 }
 
-/// The headline where all fail in one way.
-fn all_alike(kind: Kind, n: usize, total: usize, who: &str) -> String {
+/// The kind by its name in messages.
+fn name_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Lost => format!("{n} of {total} nodes are lost: {who}"),
-        Kind::Mute | Kind::Silent => format!("{n} of {total} nodes do not answer: {who}"),
-        Kind::KubeletDown => {
-            format!("{n} of {total} kubelets are down: {who}; containers there presumably still run")
-        }
-        Kind::Unreachable | Kind::OutOfReach => {
-            format!("{n} of {total} kubelets can't be reached from here, yet their nodes live: {who}")
-        }
-        Kind::NoRuntime => format!("the container runtime of {n} of {total} nodes does not answer: {who}"),
-        Kind::NoNetwork => format!("the pod network of {n} of {total} nodes is not set up: {who}"),
-        Kind::NotReady => format!("{n} of {total} nodes are NotReady: {who}"),
-    }
-}
-
-/// Some of many that fail in different ways.
-fn part(kind: Kind, n: usize) -> String {
-    match kind {
-        Kind::Lost => format!("{n} lost"),
-        Kind::Mute | Kind::Silent => format!("{n} without an answer"),
-        Kind::KubeletDown => format!("{n} with a dead kubelet"),
-        Kind::Unreachable | Kind::OutOfReach => format!("{n} out of our reach"),
-        Kind::NoRuntime => format!("{n} without a container runtime"),
-        Kind::NoNetwork => format!("{n} without a pod network"),
-        Kind::NotReady => format!("{n} NotReady"),
+        Kind::Lost => "lost",
+        Kind::Mute | Kind::Silent => "silent",
+        Kind::KubeletDown => "kubelet",
+        Kind::Unreachable | Kind::OutOfReach => "beyond",
+        Kind::NoRuntime => "runtime",
+        Kind::NoNetwork => "network",
+        Kind::NotReady => "not-ready",
     }
 }
 
 fn first_step_for_many(worst: Kind, shared: Option<&commons::Shared>) -> String {
     if let Some(shared) = shared.filter(|_| worst >= Kind::Silent) {
-        return format!("look at what {} share: power, switch, hypervisor, network segment, provider", shared.words());
+        return format!(
+            "look at what {} share: power, switch, hypervisor, network segment, provider",
+            say::Sentence::from(shared.words()).text
+        );
     }
     match worst {
         Kind::Lost | Kind::Mute | Kind::Silent => {

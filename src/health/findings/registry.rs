@@ -14,7 +14,7 @@ use crate::{
         picture::Picture,
         time::{follows, later, past},
     },
-    model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Severity, Topic, text},
+    model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Said, SaidPart, Severity, Topic, text},
 };
 
 /// What was read longer ago says nothing of now.
@@ -47,15 +47,15 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 fn workers(p: &Picture<'_>, change: Change) -> Finding {
     let (alert, severity, headline, since) = match change {
         Change::NoneLeft { of, since } => {
-            let headline = format!("no worker is left (0 of {of}), though the control plane answers");
+            let headline = Said::new("no-worker-left").with("of", of);
             (AlertName::WorkersGone, Severity::Critical, headline, since)
         }
         Change::Gone { count, of, since } => {
-            let headline = format!("{count} of {of} workers are gone within minutes, and were not drained before");
+            let headline = Said::new("workers-gone").with("n", count).with("of", of);
             (AlertName::WorkersGone, Severity::Warning, headline, since)
         }
         Change::New { from, to, since } => {
-            let headline = format!("the number of workers rose from {from} to {to} within minutes");
+            let headline = Said::new("workers-added").with("from", from).with("to", to);
             (AlertName::WorkersAdded, Severity::Info, headline, since)
         }
     };
@@ -79,8 +79,11 @@ fn workers(p: &Picture<'_>, change: Change) -> Finding {
 }
 
 fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
-    let reason = if api.reason.is_empty() { "no reason given" } else { &api.reason };
-    let headline = format!("the API {} is away: its service {} does not serve it ({reason})", api.name, api.service);
+    let reason = match api.reason.as_str() {
+        "" => Said::new("no-reason-given").into(),
+        reason => SaidPart::from(reason),
+    };
+    let headline = Said::new("api-away").with("api", &api.name).with("service", &api.service).with("reason", reason);
     let mut finding = p.indexed.finding(AlertName::AggregatedApiDown, &api.name, Severity::Warning, headline);
     finding.since = past(api.since, p.indexed.now).unwrap_or(p.indexed.now);
     if !api.message.is_empty() {
@@ -107,9 +110,7 @@ pub(super) fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
 
 fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
     let PendingRequests { signer, count, oldest } = requests;
-    let what = text::plural(*count, "certificate request", "certificate requests");
-    let verb = if *count == 1 { "waits" } else { "wait" };
-    let headline = format!("{what} for {signer} {verb} and nobody decides, the oldest since {}", text::moment(*oldest));
+    let headline = Said::new("requests-wait").with("n", *count).with("signer", signer).with("at", *oldest);
     let of_clients = OF_CLIENTS.contains(&signer.as_str());
     let severity = if of_clients { Severity::Warning } else { Severity::Info };
     let mut finding = p.indexed.finding(AlertName::CertificateRequestsPending, signer, severity, headline);

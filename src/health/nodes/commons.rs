@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::NodeFact;
+use crate::model::{NodeFact, Said};
 
 /// What comes first where several explain the same: where machines stand, then what they are, then what runs on them.
 const ORDER: [&str; 25] = [
@@ -52,14 +52,15 @@ pub(in crate::health) struct Shared {
 
 impl Shared {
     /// Returns `all of zone b`, `all with kernel 6.12.1`, `12 of the 13 of zone b`.
-    pub(in crate::health) fn words(&self) -> String {
-        let place = place(&self.word) < PLACES;
-        let which = format!("{} {} {}", if place { "of" } else { "with" }, self.word, self.value);
-        if self.all == self.lost {
-            format!("all {which}")
-        } else {
-            format!("{} of the {} {which}", self.lost, self.all)
-        }
+    pub(in crate::health) fn words(&self) -> Said {
+        let id = if place(&self.word) < PLACES { "nodes-of" } else { "nodes-with" };
+        let (exact, which) = (if self.is_exact() { "yes" } else { "no" }, Said::new(id));
+        let which = which.with("trait", self.word.to_string()).with("value", self.value.to_string());
+        Said::new("nodes-sharing")
+            .with("exact", exact)
+            .with("lost", self.lost)
+            .with("all", self.all)
+            .with("which", which)
     }
 
     fn is_exact(&self) -> bool {
@@ -122,7 +123,11 @@ mod tests {
         };
         let facts: Vec<_> = nodes.iter().map(read).collect();
         let found = shared(facts.iter(), |n| n.name.starts_with('!'));
-        assert_eq!(found.iter().map(Shared::words).collect::<Vec<_>>(), expected, "{nodes:?}");
+        assert_eq!(
+            found.iter().map(|s| crate::words::Voice::default().said(&s.words())).collect::<Vec<_>>(),
+            expected,
+            "{nodes:?}"
+        );
     }
 
     #[test]
@@ -168,6 +173,9 @@ mod tests {
         };
         let nodes = [node("!a", "10.0.1.4"), node("!b", "10.0.1.5"), node("c", "10.0.2.4"), node("d", "fd00::1")];
         let found = shared(nodes.iter(), |n| n.name.starts_with('!'));
-        assert_eq!(found.iter().map(Shared::words).collect::<Vec<_>>(), ["all of network 10.0.1.0/24"]);
+        assert_eq!(
+            found.iter().map(|s| crate::words::Voice::default().said(&s.words())).collect::<Vec<_>>(),
+            ["all of network 10.0.1.0/24"]
+        );
     }
 }

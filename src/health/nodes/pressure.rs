@@ -1,6 +1,6 @@
 //! What a node has too little of, by its kubelet's word (kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction).
 
-use crate::model::{NodeCondition, NodeFact};
+use crate::model::{NodeCondition, NodeFact, Said};
 
 /// What there is too little of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,11 @@ impl Pressure {
     }
 }
 
-/// `; it is starved of memory (MemoryPressure)`, for a headline about a node in trouble; nothing where it is not.
-pub(super) fn words(fact: Option<&NodeFact>) -> String {
+/// Returns a headline about a node in trouble, with what it is starved of: `…; it is starved of memory (MemoryPressure)`.
+pub(super) fn added_to(headline: Said, fact: Option<&NodeFact>) -> Said {
     let pressed = Pressure::ALL.into_iter().find(|pressure| fact.is_some_and(|fact| pressure.of(fact).is_some()));
-    pressed.map(|p| format!("; it is starved of {} ({})", p.what(), p.condition())).unwrap_or_default()
+    match pressed {
+        Some(pressure) => Said::new("node-starved").with("what", headline).with("pressure", pressure.condition()),
+        None => headline,
+    }
 }

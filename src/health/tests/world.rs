@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use url::Url;
 
 use super::super::{ClusterView, Quorum, Recent, TargetView, diagnose, quorum};
-use crate::model::*;
+use crate::{
+    model::*,
+    words::{Language, Voice},
+};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -331,7 +334,9 @@ impl World {
     }
 
     pub(super) fn diagnose(&self) -> Diagnosis {
-        diagnose(&self.view())
+        let diagnosis = diagnose(&self.view());
+        diagnosis.findings.iter().for_each(can_be_told_in_every_language);
+        diagnosis
     }
 
     pub(super) fn quorum(&self) -> Option<Quorum> {
@@ -410,5 +415,18 @@ pub(super) fn etcd_facts(id: u64) -> EtcdFacts {
         raft_applied_index: Some(480),
         revision: Some(410),
         ..EtcdFacts::new(EtcdVia::Client)
+    }
+}
+
+/// What a sentence was said with is of one that stands there, and makes a sentence in every language.
+fn can_be_told_in_every_language(f: &Finding) {
+    let lines: Vec<&String> = [&f.evidence, &f.still_works, &f.consequences].into_iter().flatten().collect();
+    for said in &f.said {
+        let english = Voice::default().said(said);
+        assert!(f.headline == english || lines.contains(&&english), "{english} is not said in {f:?}");
+        for language in Language::all().filter(|language| *language != Language::ENGLISH) {
+            let text = Voice::new(language, TimeZone::UTC).said(said);
+            assert!(text != english && !text.contains('{'), "{language}: {text}");
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Moment, path, render};
+use super::{Frame, Moment, Now, path, render};
 use crate::{
     model::{ALERTNAME, Alert, Incident, LiveAlert, Severity},
     runbook,
@@ -63,11 +62,11 @@ pub(super) struct Row {
 
 impl AlertsPage {
     /// The view of this moment.
-    pub fn new(alerts: &[LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) -> Self {
-        let firing = alerts.iter().filter(|a| !a.alert.is_over(now));
+    pub fn new(alerts: &[LiveAlert], incidents: &[Arc<Incident>], now: &Now) -> Self {
+        let firing = alerts.iter().filter(|a| !a.alert.is_over(now.at));
         let (explained, alone): (Vec<&LiveAlert>, Vec<&LiveAlert>) = firing.partition(|a| a.explained_by.is_some());
         let (rows, more) = rows(&alone, ROWS_MAX, now);
-        let told = alone.iter().filter(|a| !standing(a).0).count();
+        let told = alone.iter().filter(|a| !standing(a, now).0).count();
         let mut folds = folds(&explained, incidents, now);
         let more_folded = folds.iter().skip(FOLDS_MAX).map(|f| f.count).sum();
         folds.truncate(FOLDS_MAX);
@@ -84,7 +83,7 @@ impl AlertsPage {
 }
 
 /// Rows, what is told and what is worse first, and how many are left out.
-fn rows(alerts: &[&LiveAlert], limit: usize, now: Timestamp) -> (Vec<Row>, usize) {
+fn rows(alerts: &[&LiveAlert], limit: usize, now: &Now) -> (Vec<Row>, usize) {
     let mut rows: Vec<Row> = alerts.iter().map(|a| row(a, now)).collect();
     rows.sort_by(|a, b| (a.quiet, b.severity, &a.name).cmp(&(b.quiet, a.severity, &b.name)));
     let more = rows.len().saturating_sub(limit);
@@ -93,7 +92,7 @@ fn rows(alerts: &[&LiveAlert], limit: usize, now: Timestamp) -> (Vec<Row>, usize
 }
 
 /// By incident, in the order in which those are shown; last by the words for what is over.
-fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) -> Vec<Fold> {
+fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: &Now) -> Vec<Fold> {
     let place = |a: &LiveAlert| a.incident.and_then(|id| incidents.iter().position(|i| i.id == id));
     let mut by_cause: BTreeMap<(bool, usize, &str), Vec<&LiveAlert>> = BTreeMap::new();
     for alert in explained {
@@ -108,7 +107,7 @@ fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) 
         folds.push(Fold {
             id: incident.map_or_else(|| format!("past-{}", folds.len()), |i| format!("incident-{}", i.id)),
             href: incident.map(|i| path(&["incidents", &i.id.to_string()])),
-            headline: incident.map_or_else(|| cause.to_owned(), |i| i.headline.clone()),
+            headline: incident.map_or_else(|| cause.to_owned(), |i| now.voice.incident(i).headline.clone()),
             count: alerts.len(),
             rows,
             more,
@@ -118,24 +117,25 @@ fn folds(explained: &[&LiveAlert], incidents: &[Arc<Incident>], now: Timestamp) 
 }
 
 /// Whether it is quiet, and who is told or why nobody is.
-fn standing(a: &LiveAlert) -> (bool, String) {
+fn standing(a: &LiveAlert, now: &Now) -> (bool, String) {
+    let say = |id: &str, by: &str| now.say(id, &[("by", by.into())]);
     let mut receivers: Vec<&str> = a.groups.iter().map(|g| &*g.receiver).collect();
     receivers.sort_unstable();
     receivers.dedup();
     match (&a.explained_by, &a.inhibited_by) {
-        (Some(cause), _) => (true, format!("not told by itself: {cause}")),
-        _ if !a.silenced_by.is_empty() => (true, format!("silenced by {}", a.silenced_by.join(", "))),
-        (_, Some(by)) => (true, format!("inhibited by {by}")),
-        _ if !a.muted_by.is_empty() => (true, format!("muted by {}", a.muted_by.join(", "))),
-        _ if receivers.is_empty() => (true, "no route takes it".to_owned()),
-        _ => (false, format!("told to {}", receivers.join(", "))),
+        (Some(cause), _) => (true, say("not-told-by-itself", cause)),
+        _ if !a.silenced_by.is_empty() => (true, say("alert-silenced-by", &a.silenced_by.join(", "))),
+        (_, Some(by)) => (true, say("alert-inhibited-by", by)),
+        _ if !a.muted_by.is_empty() => (true, say("alert-muted-by", &a.muted_by.join(", "))),
+        _ if receivers.is_empty() => (true, now.word("no-route-takes-it")),
+        _ => (false, say("alert-told-to", &receivers.join(", "))),
     }
 }
 
 /// One alert.
-pub(super) fn row(a: &LiveAlert, now: Timestamp) -> Row {
+pub(super) fn row(a: &LiveAlert, now: &Now) -> Row {
     let why = |annotation: &str| a.alert.annotations.get(annotation).filter(|text| !text.is_empty()).cloned();
-    let (quiet, words) = standing(a);
+    let (quiet, words) = standing(a, now);
     Row {
         name: a.alert.name().to_owned(),
         severity: a.alert.severity(),
@@ -190,7 +190,7 @@ mod tests {
             live("Mine", None, None),
             LiveAlert { incident: Some(99), ..live("Gone", Some("API server b was down"), None) },
         ];
-        let page = AlertsPage::new(&alerts, std::slice::from_ref(&incident), now);
+        let page = AlertsPage::new(&alerts, std::slice::from_ref(&incident), &now.into());
         let names = |rows: &[Row]| rows.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&page.rows), ["EtcdQuorumLost", "Mine"]);
         let folds: Vec<_> =
@@ -203,7 +203,7 @@ mod tests {
                 ("API server b was down", 2, false, list(&["Gone", "SlowRequests"])),
             ]
         );
-        let shown = page.render(&Frame::new("", now)).unwrap();
+        let shown = page.render(&Frame::new("", &now.into())).unwrap();
         assert!(shown.contains("<details id=\"incident-") && shown.contains("2 alerts"), "{shown}");
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{Frame, Moment, path, render};
+use super::{Frame, Moment, Now, path, render};
 use crate::model::AuditEntry;
 
 /// The view of one page of it.
@@ -32,7 +32,7 @@ struct Row {
 
 impl AuditPage {
     /// Of what was found, with where the next page begins; or why nothing was.
-    pub fn new(found: Result<(Vec<AuditEntry>, Option<Timestamp>), String>, now: Timestamp) -> Self {
+    pub fn new(found: Result<(Vec<AuditEntry>, Option<Timestamp>), String>, now: &Now) -> Self {
         match found {
             Ok((entries, next)) => {
                 let query = |at: Timestamp| {
@@ -54,7 +54,7 @@ impl AuditPage {
     }
 }
 
-fn row(entry: AuditEntry, now: Timestamp) -> Row {
+fn row(entry: AuditEntry, now: &Now) -> Row {
     let AuditEntry { at, who, proof, address, action, subject, detail } = entry;
     let of_incident = matches!(&*action, "acknowledge" | "withdraw" | "note") && !subject.is_empty();
     let href = of_incident.then(|| path(&["incidents", &subject]));

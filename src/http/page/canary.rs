@@ -1,9 +1,8 @@
 //! The canary on the first page: how it stands, its last run with the stages, and the layer that a failure names.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Moment, own::Tone};
+use super::{Moment, Now, own::Tone};
 use crate::model::{
     CanaryFailure, CanaryStanding, CanaryTime, State,
     text::{latency, plural},
@@ -31,7 +30,7 @@ struct Row {
 
 impl Canaries {
     /// `None`: it is off, or has not flown yet.
-    pub fn new(standings: &[CanaryStanding], now: Timestamp) -> Option<Self> {
+    pub fn new(standings: &[CanaryStanding], now: &Now) -> Option<Self> {
         let states = || standings.iter().map(CanaryStanding::state);
         let well = states().filter(|state| *state == State::Up).count();
         let failing = states().filter(|state| *state == State::Down).count();
@@ -50,7 +49,7 @@ fn failed(failure: &CanaryFailure) -> String {
     format!("{}{at}: {} ({})", failure.stage.says(), failure.layer.says(), failure.why)
 }
 
-fn row(standing: &CanaryStanding, now: Timestamp) -> Row {
+fn row(standing: &CanaryStanding, now: &Now) -> Row {
     let run = &standing.last;
     let at = standing.place.label().map(|(kind, name)| format!(" ({kind} {name})")).unwrap_or_default();
     let stage = |time: &CanaryTime| {
@@ -66,7 +65,7 @@ fn row(standing: &CanaryStanding, now: Timestamp) -> Row {
         latency: latency(took),
         words: match &run.failure {
             Some(failure) => failed(failure),
-            None => format!("last run {} ago", Moment::new(run.ended, now).ago),
+            None => now.say("last-run-ago", &[("ago", Moment::new(run.ended, now).ago.into())]),
         },
         evidence: run.failure.iter().flat_map(|failure| failure.evidence.clone()).collect(),
         stages: run.times.iter().map(stage).collect::<Vec<_>>().join(", "),
@@ -76,6 +75,8 @@ fn row(standing: &CanaryStanding, now: Timestamp) -> Row {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use jiff::Timestamp;
 
     use super::*;
     use crate::model::{CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, Severity};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Moment, path, render, restore};
+use super::{Frame, Moment, Now, path, render, restore};
 use crate::{
     heartbeat::{self, Kind, Standing, View, restore::RestoreView},
     model::text,
@@ -50,7 +50,7 @@ struct Row {
 
 impl Heartbeats {
     /// As they stand.
-    pub fn new(views: &[View], now: Timestamp) -> Self {
+    pub fn new(views: &[View], now: &Now) -> Self {
         let mut sorted: Vec<&View> = views.iter().collect();
         sorted.sort_by_key(|v| (!v.state.is_bad(), v.state == Standing::Paused));
         let bad = views.iter().filter(|v| v.state.is_bad()).count();
@@ -119,7 +119,7 @@ pub struct HeartbeatsPage {
 
 impl HeartbeatsPage {
     /// As they stand.
-    pub fn new(views: &[View], drills: &[RestoreView], now: Timestamp) -> Self {
+    pub fn new(views: &[View], drills: &[RestoreView], now: &Now) -> Self {
         let drills = drills.iter().map(|view| restore::Drill::new(view, now)).collect();
         Self { heartbeats: Heartbeats::new(views, now), drills }
     }
@@ -133,7 +133,7 @@ impl HeartbeatsPage {
     }
 }
 
-fn row(v: &View, now: Timestamp) -> Row {
+fn row(v: &View, now: &Now) -> Row {
     let moment = |at: Timestamp| Moment::new(at, now).text;
     let due = format!("the next success is due by {}", moment(v.due_by));
     let (class, state, words) = match v.state {

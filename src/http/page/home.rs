@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, RESOLVED_MAX, ROWS_MAX,
+    FOLD_ABOVE, FOLDED_MAX, Frame, INCIDENTS_MAX, Moment, Now, RESOLVED_MAX, ROWS_MAX,
     canary::Canaries,
     heartbeats::Heartbeats,
     incident::Card,
@@ -16,10 +15,7 @@ use super::{
 };
 use crate::{
     heartbeat,
-    model::{
-        CHECKS, Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, State,
-        text::{latency, number, plural},
-    },
+    model::{CHECKS, Job, LiveCluster, LiveState, LiveTarget, ProbeSpec, State},
     telemetry::Metrics,
 };
 
@@ -66,7 +62,7 @@ struct NotWatched {
 
 #[derive(Clone, Debug, Serialize)]
 struct JobGroup {
-    title: &'static str,
+    title: String,
     summary: String,
     tone: Tone,
     wide: bool,
@@ -107,14 +103,15 @@ struct Resolved {
 
 impl Home {
     /// The view of this moment.
-    pub fn new(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Self {
+    pub fn new(state: &LiveState, metrics: &Metrics, now: &Now) -> Self {
         let open: Vec<_> = state.incidents.iter().filter(|i| i.resolved_at.is_none()).collect();
-        let line = line(state, open.len());
+        let line = line(state, open.len(), now);
         let title = match open.as_slice() {
             [] => line.as_ref().map_or_else(String::new, |l| l.text.trim_end_matches('.').to_owned()),
-            [one] => one.headline.clone(),
+            [one] => now.voice.incident(one).headline.clone(),
             [worst, others @ ..] => {
-                format!("{} (and {} more)", worst.headline, others.len())
+                let worst = now.voice.incident(worst);
+                now.say("and-n-others", &[("what", worst.headline.as_str().into()), ("n", others.len().into())])
             }
         };
         Self {
@@ -134,7 +131,7 @@ impl Home {
     }
 
     /// With the jobs that report in, where there are any.
-    pub fn with_heartbeats(mut self, views: &[heartbeat::View], now: Timestamp) -> Self {
+    pub fn with_heartbeats(mut self, views: &[heartbeat::View], now: &Now) -> Self {
         if views.is_empty() {
             return self;
         }
@@ -162,50 +159,48 @@ impl Home {
 }
 
 /// The line above everything: that all is well, or what keeps the page from saying so.
-fn line(state: &LiveState, open: usize) -> Option<Line> {
+fn line(state: &LiveState, open: usize, now: &Now) -> Option<Line> {
     let say = |tone, text| Some(Line { tone, text });
     if state.vantage.since.is_some() && !state.vantage.ok {
-        let why = &state.vantage.message;
-        return say(Tone::Bad, format!("The watchdog itself is cut off, so it accuses no cluster. {why}"));
+        let why = state.vantage.message.as_str();
+        return say(Tone::Bad, now.say("line-cut-off", &[("why", why.into())]));
     }
     if state.clusters.is_empty() {
-        return say(Tone::Doubt, "No cluster is configured.".to_owned());
+        return say(Tone::Doubt, now.word("line-no-cluster"));
     }
     let counts = counts(state.clusters.values().flat_map(|c| c.targets.values()));
     let total: usize = counts.values().sum();
     let up = counts.get(&State::Up).copied().unwrap_or(0);
     let of = match state.clusters.len() {
         1 => state.clusters.keys().map(|name| name.to_string()).collect(),
-        n => plural(n, "cluster", "clusters"),
+        n => now.say("n-clusters", &[("n", n.into())]),
+    };
+    let up_line = |id: &str| {
+        let text = now.say(id, &[("n", total.into()), ("of", of.as_str().into())]);
+        say(Tone::Good, text + &not_watched(state, now))
     };
     match total - up {
         _ if open > 0 => None,
-        _ if total == 0 => say(Tone::Doubt, "No target is known yet: no API server has told what there is.".to_owned()),
-        0 if total == 1 => say(Tone::Good, format!("The one target of {of} is up.{}", not_watched(state))),
-        0 => say(Tone::Good, format!("All {} targets of {of} are up.{}", number(total as u64), not_watched(state))),
+        _ if total == 0 => say(Tone::Doubt, now.word("line-no-target")),
+        0 if total == 1 => up_line("line-one-up"),
+        0 => up_line("line-all-up"),
         n => {
-            let verb = if n == 1 { "is" } else { "are" };
-            let total = number(total as u64);
-            let kinds = not_up(&counts);
-            say(
-                Tone::Doubt,
-                format!("No open incident, but {} of {total} targets {verb} not up: {kinds}.", number(n as u64)),
-            )
+            let vars = [("n", n.into()), ("total", total.into()), ("kinds", not_up(&counts, now).into())];
+            say(Tone::Doubt, now.say("line-not-up", &vars))
         }
     }
 }
 
 /// ` Not watched: etcd and scheduler.`: what is not watched is not up.
-fn not_watched(state: &LiveState) -> String {
+fn not_watched(state: &LiveState, now: &Now) -> String {
     let gaps = state.clusters.values().flat_map(LiveCluster::unwatched).filter(|gap| !gap.turned_off);
     let names: BTreeMap<Job, &str> = gaps.map(|gap| (gap.job, gap.name())).collect();
     let names: Vec<&str> = names.into_values().collect();
-    let everywhere = if state.clusters.len() > 1 { "Not watched everywhere" } else { "Not watched" };
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => format!(" {everywhere}: {one}."),
-        [head @ .., last] => format!(" {everywhere}: {} and {last}.", head.join(", ")),
+    if names.is_empty() {
+        return String::new();
     }
+    let id = if state.clusters.len() > 1 { "line-not-watched-everywhere" } else { "line-not-watched" };
+    format!(" {}", now.say(id, &[("names", now.voice.list(&names, 0).into())]))
 }
 
 fn counts<'a>(targets: impl Iterator<Item = &'a LiveTarget>) -> BTreeMap<State, usize> {
@@ -217,10 +212,11 @@ fn counts<'a>(targets: impl Iterator<Item = &'a LiveTarget>) -> BTreeMap<State, 
 }
 
 /// `2 down, 1 suspect`, worst first.
-fn not_up(counts: &BTreeMap<State, usize>) -> String {
+fn not_up(counts: &BTreeMap<State, usize>, now: &Now) -> String {
     let mut parts: Vec<_> = counts.iter().filter(|(s, _)| **s != State::Up).collect();
     parts.sort_by_key(|(s, _)| rank(**s));
-    let parts: Vec<_> = parts.into_iter().map(|(s, n)| format!("{} {s}", number(*n as u64))).collect();
+    let part = |(s, n): (&State, &usize)| now.say("n-in-state", &[("n", (*n).into()), ("state", s.as_str().into())]);
+    let parts: Vec<_> = parts.into_iter().map(part).collect();
     parts.join(", ")
 }
 
@@ -235,18 +231,18 @@ fn rank(state: State) -> u8 {
     }
 }
 
-fn summary(counts: &BTreeMap<State, usize>) -> String {
+fn summary(counts: &BTreeMap<State, usize>, now: &Now) -> String {
     let total: usize = counts.values().sum();
     match (counts.get(&State::Up).copied().unwrap_or(0), total) {
-        (_, 0) => "no targets yet".to_owned(),
-        (1, 1) => "up".to_owned(),
-        (up, total) if up == total => format!("all {} up", number(total as u64)),
-        (0, _) => not_up(counts),
-        (up, _) => format!("{} up, {}", number(up as u64), not_up(counts)),
+        (_, 0) => now.word("no-targets-yet"),
+        (1, 1) => now.say("state", &[("state", State::Up.as_str().into())]),
+        (up, total) if up == total => now.say("all-n-up", &[("n", total.into())]),
+        (0, _) => not_up(counts, now),
+        (up, _) => now.say("n-up-and", &[("n", up.into()), ("others", not_up(counts, now).into())]),
     }
 }
 
-fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
+fn cluster(name: &str, cluster: &LiveCluster, now: &Now) -> Cluster {
     // All checks stand in one list, in the place of the first of them.
     let mut jobs: BTreeMap<Job, Vec<&LiveTarget>> = BTreeMap::new();
     let checks = cluster.targets.keys().map(|key| key.job).find(|job| job.is_check());
@@ -258,19 +254,20 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
     let age = snapshot.read_at.map(|at| Moment::new(at, now));
     let discovery = match (&snapshot.error, age) {
         _ if name == CHECKS && snapshot.read_at.is_none() && snapshot.error.is_none() => {
-            "Checks of the configuration that belong to no cluster.".to_owned()
+            now.word("checks-of-no-cluster")
         }
-        (None, Some(at)) => format!("Its API was last read {} ago.", at.ago),
-        (None, None) => "Its API has not been read yet.".to_owned(),
+        (None, Some(at)) => now.say("api-last-read", &[("ago", at.ago.into())]),
+        (None, None) => now.word("api-not-read-yet"),
         (Some(why), Some(at)) => {
-            format!("Its API can't be read ({why}). The targets are those known at {}, {} ago.", at.text, at.ago)
+            let vars = [("why", why.to_string().into()), ("at", at.text.into()), ("ago", at.ago.into())];
+            now.say("api-unreadable", &vars)
         }
-        (Some(why), None) => format!("Its API has never been read: {why}"),
+        (Some(why), None) => now.say("api-never-read", &[("why", why.to_string().into())]),
     };
     Cluster {
         name: name.to_owned(),
         recorded: (name != CHECKS).then(|| path(&["recorded", name])),
-        summary: summary(&counts(cluster.targets.values())),
+        summary: summary(&counts(cluster.targets.values()), now),
         discovery,
         discovery_failed: snapshot.error.is_some(),
         discovery_notes: snapshot.notes(),
@@ -283,7 +280,7 @@ fn cluster(name: &str, cluster: &LiveCluster, now: Timestamp) -> Cluster {
     }
 }
 
-fn group(cluster: &str, job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp) -> JobGroup {
+fn group(cluster: &str, job: Job, mut targets: Vec<&LiveTarget>, now: &Now) -> JobGroup {
     targets.sort_by_cached_key(|t| (rank(t.verdict.state), natural(&t.target.key.instance)));
     let counts = counts(targets.iter().copied());
     let up = counts.get(&State::Up).copied().unwrap_or(0);
@@ -297,21 +294,21 @@ fn group(cluster: &str, job: Job, mut targets: Vec<&LiveTarget>, now: Timestamp)
     let fold = |what: &str, of: &[&LiveTarget], max: usize| {
         let more = match of.len().saturating_sub(max) {
             0 => String::new(),
-            n => format!("and {} more, listed in /api/dogwatch/v1/state", number(n as u64)),
+            n => now.say("and-more-listed", &[("n", n.into()), ("where", "/api/dogwatch/v1/state".into())]),
         };
-        let id = format!("{}-{cluster}-{}", what.replace(' ', "-"), job.kind());
-        let title = format!("{} {what}", number(of.len() as u64));
+        let id = format!("{what}-{cluster}-{}", job.kind());
+        let title = now.say(if what == "up" { "all-n-of-fold-up" } else { "n-more-not-up" }, &[("n", of.len().into())]);
         (many && !of.is_empty()).then(|| Fold { id, title, rows: rows(of, max), more })
     };
-    let folds = [fold("more not up", hidden, ROWS_MAX), fold("up", well, FOLDED_MAX)];
+    let folds = [fold("more-not-up", hidden, ROWS_MAX), fold("up", well, FOLDED_MAX)];
     let tone = match not_up {
         0 => Tone::Plain,
         _ if counts.contains_key(&State::Down) => Tone::Bad,
         _ => Tone::Doubt,
     };
     JobGroup {
-        title: job_title(job),
-        summary: summary(&counts),
+        title: job_title(job, now),
+        summary: summary(&counts, now),
         tone,
         wide: many,
         rows: rows(listed, listed.len()),
@@ -325,10 +322,13 @@ fn natural(instance: &str) -> (Result<IpAddr, ()>, String) {
     (host.parse().map_err(|_| ()), instance.to_owned())
 }
 
-fn row(t: &LiveTarget, now: Timestamp) -> Row {
+fn row(t: &LiveTarget, now: &Now) -> Row {
     let up = t.verdict.state == State::Up;
     let (words, past) = match (t.failures.first(), up) {
-        (Some(f), true) => (format!("last failed {} ago: {}", Moment::new(f.at, now).ago, f.failure.message), true),
+        (Some(f), true) => {
+            let vars = [("ago", Moment::new(f.at, now).ago.into()), ("why", f.failure.message.as_str().into())];
+            (now.say("last-failed-ago", &vars), true)
+        }
         (None, true) => (String::new(), true),
         (Some(f), false) if t.verdict.message.is_empty() => (f.failure.message.clone(), false),
         (_, false) => (t.verdict.message.clone(), false),
@@ -337,7 +337,9 @@ fn row(t: &LiveTarget, now: Timestamp) -> Row {
         state: t.verdict.state,
         href: target_path(&t.target.key),
         instance: match (t.target.spec.check(), &t.target.node) {
-            (Some(_), Some(node)) => format!("{} at {node}", t.target.key.job),
+            (Some(_), Some(node)) => {
+                now.say("check-at", &[("check", t.target.key.job.to_string().into()), ("node", (&**node).into())])
+            }
             (Some(_), None) => t.target.key.job.to_string(),
             (None, _) => t.target.key.instance.to_string(),
         },
@@ -349,32 +351,34 @@ fn row(t: &LiveTarget, now: Timestamp) -> Row {
         since: Moment::new(t.verdict.since, now),
         words,
         past,
-        latency: t.last.as_ref().map(|o| latency(o.duration)).unwrap_or_default(),
+        latency: t.last.as_ref().map(|o| now.voice.latency(o.duration)).unwrap_or_default(),
     }
 }
 
-fn resolved(state: &LiveState, now: Timestamp) -> Vec<Resolved> {
+fn resolved(state: &LiveState, now: &Now) -> Vec<Resolved> {
     let ended = state.incidents.iter().filter_map(|i| Some((i, i.resolved_at?)));
     ended
         .take(RESOLVED_MAX)
         .map(|(i, at)| Resolved {
             href: path(&["incidents", &i.id.to_string()]),
             cluster: i.cluster.to_string(),
-            headline: i.headline.clone(),
+            headline: now.voice.incident(i).headline.clone(),
             at: Moment::new(at, now),
-            lasted: Moment::new(i.started_at, at).ago,
+            lasted: now.voice.between(i.started_at, at),
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
     fn summaries_name_the_worst_first() {
         let check = |states: &[(State, usize)], expected: &str| {
-            assert_eq!(summary(&states.iter().copied().collect()), expected);
+            assert_eq!(summary(&states.iter().copied().collect(), &Timestamp::UNIX_EPOCH.into()), expected);
         };
         check(&[], "no targets yet");
         check(&[(State::Up, 1)], "up");

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Lines, Moment, path, render};
+use super::{Frame, Lines, Moment, Now, path, render};
 use crate::{
-    model::{FindingKey, Incident, IncidentAlert, IncidentNote, LiveAlert, Severity, Silence, text},
+    model::{FindingKey, Incident, IncidentAlert, IncidentNote, LiveAlert, Severity, Silence},
     runbook,
     store::{DeliveryOutcome, DeliveryRecord},
 };
@@ -49,12 +49,12 @@ pub struct Card {
 
 impl Card {
     /// For the first page.
-    pub fn new(incident: &Incident, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, now: &Now) -> Self {
         Self::with_limit(incident, now, CARD_LINES_MAX)
     }
 
     /// The same, with what the alerts say of silences.
-    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: Timestamp) -> Self {
+    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: &Now) -> Self {
         // What follows from something else is never told by itself.
         let of_it = |a: &&LiveAlert| a.incident == Some(self.id) && a.explained_by.is_none();
         let mine: Vec<&LiveAlert> = alerts.iter().filter(of_it).collect();
@@ -70,7 +70,8 @@ impl Card {
         Self { silenced: silences.iter().filter(holds).take(SILENCES_MAX).map(view).collect(), ..self }
     }
 
-    fn with_limit(incident: &Incident, now: Timestamp, limit: usize) -> Self {
+    fn with_limit(incident: &Incident, now: &Now, limit: usize) -> Self {
+        let incident = &*now.voice.incident(incident);
         let root = incident.firing().next().or_else(|| incident.alerts.first()).map(|a| &a.finding);
         let others = || incident.firing().map(|a| &a.finding).filter(|f| Some(*f) != root);
         let mut consequences: Vec<String> = root.map(|f| f.consequences.clone()).unwrap_or_default();
@@ -90,7 +91,7 @@ impl Card {
             evidence: lines(root.map(|f| &f.evidence)),
             still_works: lines(root.map(|f| &f.still_works)),
             consequences: Lines::cut(consequences, limit),
-            changes: Lines::cut(incident.changes.iter().map(|c| c.line(incident.started_at)), limit),
+            changes: Lines::cut(incident.changes.iter().map(|c| now.voice.change(c, incident.started_at)), limit),
             also: Lines::cut(others().filter(|f| f.caused_by.is_none()).map(|f| f.headline.clone()), limit),
             first_step: root.map(|f| f.first_step.clone()).unwrap_or_default(),
             runbook: root.and_then(|f| runbook::link(&f.name(), &f.annotations, "")),
@@ -164,16 +165,17 @@ struct DeliveryView {
 
 impl IncidentPage {
     /// The view of this moment; `deliveries` oldest first, or why they can't be read.
-    pub fn new(incident: &Incident, deliveries: Result<Vec<DeliveryRecord>, String>, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, deliveries: Result<Vec<DeliveryRecord>, String>, now: &Now) -> Self {
         let (deliveries, deliveries_error) = match deliveries {
             Ok(records) => (records, None),
             Err(why) => (Vec::new(), Some(why)),
         };
+        let incident = &*now.voice.incident(incident);
         let older_deliveries = deliveries.len().saturating_sub(DELIVERIES_MAX);
         Self {
             card: Card::with_limit(incident, now, LINES_MAX),
             resolved: incident.resolved_at.map(|at| Moment::new(at, now)),
-            lasted: text::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
+            lasted: now.voice.between(incident.started_at, incident.resolved_at.unwrap_or(now.at)),
             alerts: incident.alerts.iter().map(|a| alert(a, incident, now)).collect(),
             untold: incident.first_told_at.is_none(),
             timeline: incident.timeline.iter().map(|(at, what)| event(*at, what, None, now)).collect(),
@@ -185,7 +187,7 @@ impl IncidentPage {
     }
 
     /// The same, with what people wrote where it belongs in time, or why that can't be read.
-    pub fn with_notes(mut self, notes: Result<Vec<IncidentNote>, String>, now: Timestamp) -> Self {
+    pub fn with_notes(mut self, notes: Result<Vec<IncidentNote>, String>, now: &Now) -> Self {
         match notes {
             Ok(notes) => self.timeline.extend(notes.into_iter().map(|n| event(n.at, &n.text, Some(n.by), now))),
             Err(why) => self.notes_error = Some(why),
@@ -195,7 +197,7 @@ impl IncidentPage {
     }
 
     /// The same, with what the alerts say of silences.
-    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: Timestamp) -> Self {
+    pub fn silenced_by(self, alerts: &[LiveAlert], silences: &[Silence], now: &Now) -> Self {
         Self { card: self.card.silenced_by(alerts, silences, now), ..self }
     }
 
@@ -209,7 +211,7 @@ impl IncidentPage {
     }
 }
 
-fn event(at: Timestamp, what: &str, by: Option<String>, now: Timestamp) -> Event {
+fn event(at: Timestamp, what: &str, by: Option<String>, now: &Now) -> Event {
     Event { at: Moment::new(at, now), what: what.to_owned(), by, order: at }
 }
 
@@ -228,7 +230,7 @@ pub struct NoteForm {
 
 impl NoteForm {
     /// As it was filled in.
-    pub fn new(incident: &Incident, by: &str, text: &str, error: String, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, by: &str, text: &str, error: String, now: &Now) -> Self {
         let Card { id, href, headline, .. } = Card::new(incident, now);
         let (by, text) = (by.to_owned(), text.to_owned());
         Self { id, href, headline, by, text, text_max: IncidentNote::TEXT_MAX, error }
@@ -255,7 +257,7 @@ pub struct AcknowledgeForm {
 
 impl AcknowledgeForm {
     /// For an incident.
-    pub fn new(incident: &Incident, error: &'static str, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, error: &'static str, now: &Now) -> Self {
         let Card { id, href, headline, .. } = Card::new(incident, now);
         Self { id, href, headline, error }
     }
@@ -269,7 +271,7 @@ impl AcknowledgeForm {
     }
 }
 
-fn alert(alert: &IncidentAlert, incident: &Incident, now: Timestamp) -> AlertView {
+fn alert(alert: &IncidentAlert, incident: &Incident, now: &Now) -> AlertView {
     let finding = &alert.finding;
     let whole = |key: &FindingKey| {
         let whole = incident.alerts.iter().find(|a| a.finding.key == *key);
@@ -288,14 +290,14 @@ fn alert(alert: &IncidentAlert, incident: &Incident, now: Timestamp) -> AlertVie
     }
 }
 
-fn delivery(record: DeliveryRecord, now: Timestamp) -> DeliveryView {
+fn delivery(record: DeliveryRecord, now: &Now) -> DeliveryView {
     DeliveryView {
         at: Moment::new(record.at, now),
         sequence: record.sequence,
         receiver: record.receiver,
         outcome: record.outcome,
         answer: record.answer,
-        took: text::latency(record.took),
+        took: now.voice.latency(record.took),
     }
 }
 
@@ -316,8 +318,8 @@ mod tests {
             kind: ChangeKind::NodeRebooted,
             what: "node w1 rebooted".into(),
         });
-        let page = IncidentPage::new(&incident, Ok(Vec::new()), incident.started_at);
-        let shown = page.render(Frame::new("", incident.started_at)).unwrap();
+        let page = IncidentPage::new(&incident, Ok(Vec::new()), &incident.started_at.into());
+        let shown = page.render(Frame::new("", &incident.started_at.into())).unwrap();
         let words = shown.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("now part of <em>etcd has lost quorum: 2 of 3 members down</em>"), "{words}");
         assert!(!words.contains("badge resolved"), "{words}");

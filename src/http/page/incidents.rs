@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{Frame, Moment, path, render};
+use super::{Frame, Moment, Now, path, render};
 use crate::{
     http::incidents::{Listed, OWN},
-    model::{Incident, Severity, text},
+    model::{Incident, Severity},
 };
 
 /// What the form offers for `since`.
 const SINCE: [(&str, &str); 5] = [
-    ("", "any time"),
-    ("24h", "the last day"),
-    ("7d", "the last week"),
-    ("30d", "the last 30 days"),
-    ("90d", "the last 90 days"),
+    ("", "any-time"),
+    ("24h", "since-last-day"),
+    ("7d", "since-last-week"),
+    ("30d", "since-last-30-days"),
+    ("90d", "since-last-90-days"),
 ];
 
 /// The view of one page of the list.
@@ -40,7 +39,7 @@ pub struct IncidentsPage {
 #[derive(Clone, Debug, Serialize)]
 struct Field {
     name: &'static str,
-    label: &'static str,
+    label: String,
     /// `(value, words, chosen)`
     options: Vec<(String, String, bool)>,
 }
@@ -64,7 +63,7 @@ impl IncidentsPage {
         listed: Result<Listed, String>,
         parameters: &[(String, String)],
         clusters: &[String],
-        now: Timestamp,
+        now: &Now,
     ) -> Self {
         let (listed, error) = match listed {
             Ok(listed) => (listed, None),
@@ -72,16 +71,15 @@ impl IncidentsPage {
         };
         let later = parameters.iter().any(is_page);
         let summary = match (later, listed.open) {
-            (true, _) => "earlier ones".to_owned(),
-            (false, 0) => "none is open".to_owned(),
-            (false, 1) => "1 is open".to_owned(),
-            (false, n) => format!("{} are open", text::number(n as u64)),
+            (true, _) => now.word("earlier-ones"),
+            (false, 0) => now.word("none-is-open"),
+            (false, n) => now.say("n-are-open", &[("n", n.into())]),
         };
         Self {
             summary,
             error,
             history_error: listed.history_error,
-            fields: fields(parameters, clusters),
+            fields: fields(parameters, clusters, now),
             rows: listed.incidents.iter().map(|i| row(i, now)).collect(),
             older: listed.next.map(|id| link(parameters, Some(id))),
             newest: later.then(|| link(parameters, None)),
@@ -98,16 +96,16 @@ impl IncidentsPage {
     }
 }
 
-fn row(incident: &Incident, now: Timestamp) -> Row {
+fn row(incident: &Incident, now: &Now) -> Row {
     Row {
         href: path(&["incidents", &incident.id.to_string()]),
         id: incident.id,
         cluster: if incident.cluster.is_empty() { OWN.to_owned() } else { incident.cluster.to_string() },
         severity: incident.severity,
         open: incident.resolved_at.is_none(),
-        headline: incident.headline.clone(),
+        headline: now.voice.incident(incident).headline.clone(),
         since: Moment::new(incident.started_at, now),
-        lasted: text::between(incident.started_at, incident.resolved_at.unwrap_or(now)),
+        lasted: now.voice.between(incident.started_at, incident.resolved_at.unwrap_or(now.at)),
         acknowledged: incident.acknowledged.as_ref().map(|a| a.by.clone()),
     }
 }
@@ -128,7 +126,7 @@ fn link(parameters: &[(String, String)], before: Option<i64>) -> String {
     if query.is_empty() { "/incidents".to_owned() } else { format!("/incidents?{query}") }
 }
 
-fn fields(parameters: &[(String, String)], clusters: &[String]) -> Vec<Field> {
+fn fields(parameters: &[(String, String)], clusters: &[String], now: &Now) -> Vec<Field> {
     let chosen = |name: &str| {
         let value = parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
         value.unwrap_or_default()
@@ -138,19 +136,23 @@ fn fields(parameters: &[(String, String)], clusters: &[String]) -> Vec<Field> {
         // What the address asks for is a choice, too.
         let other = offered.iter().all(|(offer, _)| *offer != value).then(|| (value.clone(), value.clone()));
         let all = offered.into_iter().chain(other);
-        Field { name, label, options: all.map(|(offer, words)| (offer.clone(), words, offer == value)).collect() }
+        Field {
+            name,
+            label: now.word(label),
+            options: all.map(|(offer, words)| (offer.clone(), words, offer == value)).collect(),
+        }
     };
-    let same = |values: &[&str], all: &str| {
-        let mut offered = vec![(String::new(), all.to_owned())];
-        offered.extend(values.iter().map(|v| ((*v).to_owned(), (*v).to_owned())));
-        offered
+    let offered = |all: &str| vec![(String::new(), now.word(all))];
+    let of = |kind: &'static str, values: &[&'static str], all: &str| {
+        let words = |v: &&'static str| ((*v).to_owned(), now.say(kind, &[(kind, (*v).into())]));
+        offered(all).into_iter().chain(values.iter().map(words)).collect()
     };
     let watched: BTreeSet<&str> = clusters.iter().map(String::as_str).chain([OWN]).collect();
-    let watched: Vec<&str> = watched.into_iter().collect();
+    let watched = watched.into_iter().map(|name| (name.to_owned(), name.to_owned()));
     vec![
-        field("cluster", "Cluster", same(&watched, "all")),
-        field("severity", "Severity", same(&["critical", "warning", "info"], "any")),
-        field("state", "State", same(&["open", "resolved"], "open and resolved")),
-        field("since", "Since", SINCE.map(|(value, words)| (value.to_owned(), words.to_owned())).into()),
+        field("cluster", "filter-cluster", offered("filter-all").into_iter().chain(watched).collect()),
+        field("severity", "filter-severity", of("severity", &["critical", "warning", "info"], "filter-any")),
+        field("state", "filter-state", of("incident-state", &["open", "resolved"], "filter-open-and-resolved")),
+        field("since", "filter-since", SINCE.map(|(value, words)| (value.to_owned(), now.word(words))).into()),
     ]
 }

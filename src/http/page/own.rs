@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Moment;
+use super::{Moment, Now};
 use crate::{
     model::{
         Job, LiveState, Reason, References,
@@ -32,12 +32,16 @@ pub(super) struct Own {
 }
 
 /// The watchdog's own state, in the order in which it matters when something is wrong.
-pub(super) fn own(state: &LiveState, metrics: &Metrics, now: Timestamp) -> Vec<Own> {
+pub(super) fn own(state: &LiveState, metrics: &Metrics, now: &Now) -> Vec<Own> {
     let fact = |label, tone, text: String| Own { label, tone, text, details: Vec::new() };
     let judge = |label, ok: bool, since: Option<Timestamp>, fine: &str, message: &str| match since {
         None => fact(label, Tone::Doubt, "not judged yet".to_owned()),
         Some(_) if ok => fact(label, Tone::Good, fine.to_owned()),
-        Some(at) => fact(label, Tone::Bad, format!("for {}: {message}", Moment::new(at, now).ago)),
+        Some(at) => fact(
+            label,
+            Tone::Bad,
+            now.say("failing-for", &[("time", Moment::new(at, now).ago.into()), ("why", message.into())]),
+        ),
     };
     let failing = &state.failing_receivers;
     let waiting = plural(state.outbox_pending, "message waits", "messages wait");

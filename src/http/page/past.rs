@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Moment;
+use super::{Moment, Now};
 use crate::{
     http::history::{ChartRange, TargetHistory},
-    model::{State, VerdictChange, text},
+    model::{State, VerdictChange},
 };
 
 /// Earlier spells listed.
@@ -23,7 +22,7 @@ const REACH: f64 = 96.0;
 /// The past as it is shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct Past {
-    title: &'static str,
+    title: String,
     ranges: Vec<Choice>,
     chart: Option<Chart>,
     shares: Vec<(&'static str, String)>,
@@ -75,18 +74,18 @@ struct Shown {
 
 impl Past {
     /// The view of this moment.
-    pub fn new(history: &TargetHistory, now: Timestamp) -> Self {
+    pub fn new(history: &TargetHistory, now: &Now) -> Self {
         let result = |p: &crate::http::history::ProbeResult| Shown {
             at: Moment::new(p.at, now),
             succeeded: p.succeeded,
-            took: text::latency(p.took),
+            took: now.voice.latency(p.took),
             reason: p.reason.clone(),
-            phases: p.phases.iter().map(|(name, took)| (*name, text::latency(*took))).collect(),
+            phases: p.phases.iter().map(|(name, took)| (*name, now.voice.latency(*took))).collect(),
         };
         let choice =
             |range: ChartRange| Choice { name: range.name(), label: range.label(), current: range == history.range };
         Self {
-            title: title(history.range),
+            title: now.word(title(history.range)),
             ranges: ChartRange::ALL.map(choice).into(),
             chart: chart(history, now),
             shares: history.shares.iter().map(|(over, share)| (*over, percent(*share))).collect(),
@@ -99,11 +98,11 @@ impl Past {
 
 fn title(range: ChartRange) -> &'static str {
     match range {
-        ChartRange::Hour => "The last hour",
-        ChartRange::SixHours => "The last six hours",
-        ChartRange::Day => "The last 24 hours",
-        ChartRange::Week => "The last seven days",
-        ChartRange::Month => "The last 30 days",
+        ChartRange::Hour => "last-hour",
+        ChartRange::SixHours => "last-six-hours",
+        ChartRange::Day => "last-24-hours",
+        ChartRange::Week => "last-seven-days",
+        ChartRange::Month => "last-30-days",
     }
 }
 
@@ -114,17 +113,17 @@ fn percent(share: f64) -> String {
 }
 
 /// What came before the verdict that holds, newest first. What was only doubted before it was certain is part of that.
-fn spells(changes: &[VerdictChange], now: Timestamp) -> Vec<Spell> {
+fn spells(changes: &[VerdictChange], now: &Now) -> Vec<Spell> {
     let mut all = Vec::new();
     let mut newest = changes.iter();
-    let mut end = newest.next().map_or(now, |c| c.to.since.min(c.at));
+    let mut end = newest.next().map_or(now.at, |c| c.to.since.min(c.at));
     for change in newest {
         let began = change.to.since.min(change.at);
         if began < end {
             all.push(Spell {
                 state: change.to.state,
                 from: Moment::new(began, now),
-                lasted: text::between(began, end),
+                lasted: now.voice.between(began, end),
                 message: change.to.message.clone(),
             });
             end = began;
@@ -134,7 +133,7 @@ fn spells(changes: &[VerdictChange], now: Timestamp) -> Vec<Spell> {
     all
 }
 
-fn chart(history: &TargetHistory, now: Timestamp) -> Option<Chart> {
+fn chart(history: &TargetHistory, now: &Now) -> Option<Chart> {
     let longest = history.latency.iter().map(|(_, seconds)| *seconds).filter(|s| s.is_finite()).fold(0.0, f64::max);
     if history.latency.is_empty() {
         return None;
@@ -142,28 +141,20 @@ fn chart(history: &TargetHistory, now: Timestamp) -> Option<Chart> {
     let top = round_up(longest);
     let failed = stretches(&history.failed);
     let from = history.until.checked_sub(history.range.length()).unwrap_or(history.until);
-    let seconds = |s: f64| text::latency(std::time::Duration::try_from_secs_f64(s).unwrap_or_default());
+    let seconds = |s: f64| now.voice.latency(std::time::Duration::try_from_secs_f64(s).unwrap_or_default());
     let part = history.range.part();
-    let mut description = format!(
-        "From {} to {} the longest probe took {}.",
-        text::moment_today(from, now),
-        text::moment_today(now, now),
-        seconds(longest)
-    );
-    let _ = match history.failed.last() {
-        None => write!(description, " None failed."),
+    let time = |at| Moment::new(at, now).text;
+    let all = [("from", time(from).into()), ("to", time(now.at).into()), ("took", seconds(longest).into())];
+    let fate = match history.failed.last() {
+        None => now.word("chart-none-failed"),
         Some(last) => {
             let at = from.checked_add(part * u32::try_from(*last).unwrap_or(0)).unwrap_or(from);
-            write!(
-                description,
-                " Probes failed in {} of {} of {} each, the last from {} on.",
-                history.failed.len(),
-                text::plural(history.latency.len(), "part", "parts"),
-                text::duration(part),
-                text::moment_today(at, now)
-            )
+            let (n, parts) = (history.failed.len().into(), history.latency.len().into());
+            let each = now.voice.duration(part).into();
+            now.say("chart-failed", &[("n", n), ("parts", parts), ("each", each), ("at", time(at).into())])
         }
     };
+    let description = format!("{} {fate}", now.say("chart-longest", &all));
     Some(Chart {
         width: history.range.parts(),
         height: HEIGHT,
@@ -171,7 +162,7 @@ fn chart(history: &TargetHistory, now: Timestamp) -> Option<Chart> {
         failed,
         top: seconds(top),
         from: Moment::new(from, now),
-        until: Moment::new(history.until.min(now), now),
+        until: Moment::new(history.until.min(now.at), now),
         description,
     })
 }
@@ -214,6 +205,8 @@ fn stretches(parts: &[usize]) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::model::{Job, TargetKey, Verdict};
 
@@ -248,13 +241,13 @@ mod tests {
             failed: vec![179],
             ..Default::default()
         };
-        let chart = chart(&history, at(0)).unwrap();
+        let chart = chart(&history, &at(0).into()).unwrap();
         assert_eq!(chart.top, "5.00 s");
         let said = "the longest probe took 3.00 s. Probes failed in 1 of 2 parts of 2 min each, the last from";
         assert!(chart.description.contains(said), "{}", chart.description);
         let calm = TargetHistory { failed: Vec::new(), ..history };
-        assert!(super::chart(&calm, at(0)).unwrap().description.ends_with(" None failed."));
-        assert_eq!(super::chart(&TargetHistory::default(), at(0)), None);
+        assert!(super::chart(&calm, &at(0).into()).unwrap().description.ends_with(" None failed."));
+        assert_eq!(super::chart(&TargetHistory::default(), &at(0).into()), None);
     }
 
     #[test]
@@ -271,8 +264,8 @@ mod tests {
             change(50, 50, State::Suspect),
             change(0, 0, State::Up),
         ];
-        let shown: Vec<_> = spells(&changes, at(200)).into_iter().map(|s| (s.state, s.lasted)).collect();
+        let shown: Vec<_> = spells(&changes, &at(200).into()).into_iter().map(|s| (s.state, s.lasted)).collect();
         assert_eq!(shown, [(State::Down, "50 s".to_owned()), (State::Up, "50 s".to_owned())]);
-        assert!(spells(&[], at(0)).is_empty() && spells(&changes[..1], at(200)).is_empty());
+        assert!(spells(&[], &at(0).into()).is_empty() && spells(&changes[..1], &at(200).into()).is_empty());
     }
 }

@@ -1,13 +1,11 @@
 //! The cluster as last seen: what the flight recorder knows, as a table with a search.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::{Frame, path, render};
+use super::{Frame, Now, path, render};
 use crate::{
     inventory::tables::{self, Table, VIEWS},
-    model::text,
     recorder::answer::{Answer, Count, Found},
 };
 
@@ -47,7 +45,7 @@ pub struct RecordedPage {
 
 impl RecordedPage {
     /// Of an answer, or of why there is none.
-    pub fn new(asked: AskedRecord, answer: Result<Answer, String>, now: Timestamp) -> Self {
+    pub fn new(asked: AskedRecord, answer: Result<Answer, String>, now: &Now) -> Self {
         let href = path(&["recorded", &asked.cluster]);
         let views = std::iter::once("").chain(VIEWS.iter().map(|(view, _)| *view));
         let views = views.map(|view| {
@@ -74,8 +72,8 @@ impl RecordedPage {
         page
     }
 
-    fn fill(&mut self, answer: &Answer, now: Timestamp) {
-        self.headline = answer.headline(now, !self.asked.at.is_empty());
+    fn fill(&mut self, answer: &Answer, now: &Now) {
+        self.headline = answer.headline(now.at, !self.asked.at.is_empty());
         self.remarks.clone_from(&answer.remarks);
         let Table { header, rows } = match &answer.found {
             Found::Objects(view, objects) => tables::of(view, objects, answer.at),
@@ -100,9 +98,12 @@ impl RecordedPage {
     }
 }
 
-fn counted(counts: &[Count], now: Timestamp) -> Table {
+fn counted(counts: &[Count], now: &Now) -> Table {
     let row = |Count { kind, objects, seen }: &Count| {
-        let ago = seen.at.map(|at| format!("{} ago", text::between(at.min(now), now))).unwrap_or_default();
+        let ago = seen
+            .at
+            .map(|at| now.say("time-ago", &[("time", now.voice.between(at.min(now.at), now.at).into())]))
+            .unwrap_or_default();
         vec![(*kind).to_owned(), objects.to_string(), ago, seen.why_not.clone()]
     };
     Table { header: vec!["kind", "objects", "last seen", "not recorded"], rows: counts.iter().map(row).collect() }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Moment;
+use super::{Moment, Now};
 use crate::{
     heartbeat::restore::{RestoreView, RunView},
     model::{RestoreOutcome, text},
@@ -35,7 +35,7 @@ struct Run {
 
 impl Drill {
     /// As they stand.
-    pub fn new(view: &RestoreView, now: Timestamp) -> Self {
+    pub fn new(view: &RestoreView, now: &Now) -> Self {
         let open = view.drills.first().is_some_and(|run| run.drill.ended_at.is_none());
         let done = view.drills.iter().any(|run| run.drill.outcome == Some(RestoreOutcome::Done));
         let due = Moment::new(view.due_by, now).text;
@@ -59,7 +59,7 @@ impl Drill {
 }
 
 impl Run {
-    fn new(run: &RunView, configured: &[String], now: Timestamp) -> Self {
+    fn new(run: &RunView, configured: &[String], now: &Now) -> Self {
         let drill = &run.drill;
         let began = drill.began_at();
         let since = |at: Timestamp| text::between(began, at);

@@ -1,13 +1,9 @@
 //! Silences: what is in force, to come and lately ended.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Moment, path, render};
-use crate::{
-    dispatch::matchers,
-    model::{Silence, text},
-};
+use super::{Frame, Moment, Now, path, render};
+use crate::{dispatch::matchers, model::Silence};
 
 /// Silences listed: what holds comes first.
 const ROWS_MAX: usize = 200;
@@ -39,9 +35,9 @@ struct Row {
 
 impl SilencesPage {
     /// The view of this moment.
-    pub fn new(silences: &[Silence], now: Timestamp) -> Self {
+    pub fn new(silences: &[Silence], now: &Now) -> Self {
         let mut all: Vec<&Silence> = silences.iter().collect();
-        let over = |s: &Silence| now >= s.ends_at;
+        let over = |s: &Silence| now.at >= s.ends_at;
         // What holds and what is to come by its end, then what is over, the latest first.
         all.sort_by_key(|s| (over(s), if over(s) { -s.ends_at.as_second() } else { s.ends_at.as_second() }));
         Self {
@@ -59,11 +55,12 @@ impl SilencesPage {
     }
 }
 
-fn row(s: &Silence, now: Timestamp) -> Row {
-    let (class, state, time) = match (now < s.starts_at, now < s.ends_at) {
-        (true, _) => ("suspect", "to come", format!("begins in {}", text::between(now, s.starts_at))),
-        (false, true) => ("up", "in force", format!("ends in {}", text::between(now, s.ends_at))),
-        (false, false) => ("unknown", "ended", format!("ended {} ago", text::between(s.ends_at, now))),
+fn row(s: &Silence, now: &Now) -> Row {
+    let span = |id: &str, from, to| now.say(id, &[("time", now.voice.between(from, to).into())]);
+    let (class, state, time) = match (now.at < s.starts_at, now.at < s.ends_at) {
+        (true, _) => ("suspect", "to come", span("begins-in", now.at, s.starts_at)),
+        (false, true) => ("up", "in force", span("ends-in", now.at, s.ends_at)),
+        (false, false) => ("unknown", "ended", span("ended-ago", s.ends_at, now.at)),
     };
     Row {
         id: s.id.clone(),
@@ -77,6 +74,6 @@ fn row(s: &Silence, now: Timestamp) -> Row {
         from: Moment::new(s.starts_at, now),
         to: Moment::new(s.ends_at, now),
         time,
-        can_end: now < s.ends_at,
+        can_end: now.at < s.ends_at,
     }
 }

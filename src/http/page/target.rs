@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Frame, Moment, alerts, job_title, past::Past, path, render};
+use super::{Frame, Moment, Now, alerts, job_title, past::Past, path, render};
 use crate::{
     http::history::TargetHistory,
     model::{
@@ -22,7 +21,7 @@ const ALERTS_MAX: usize = 20;
 pub struct TargetPage {
     cluster: String,
     job: String,
-    title: &'static str,
+    title: String,
     instance: String,
     node: String,
     state: State,
@@ -81,12 +80,12 @@ struct Step {
 
 impl TargetPage {
     /// The view of this moment.
-    pub fn new(t: &LiveTarget, now: Timestamp) -> Self {
+    pub fn new(t: &LiveTarget, now: &Now) -> Self {
         let key = &t.target.key;
         Self {
             cluster: key.cluster.to_string(),
             job: key.job.to_string(),
-            title: job_title(key.job),
+            title: job_title(key.job, now),
             instance: key.instance.to_string(),
             node: t.target.node.as_deref().unwrap_or_default().to_owned(),
             state: t.verdict.state,
@@ -94,8 +93,8 @@ impl TargetPage {
             reason: t.verdict.reason.map(|r| r.to_string()).unwrap_or_default(),
             message: t.verdict.message.clone(),
             last_success: t.last_success.map(|at| Moment::new(at, now)),
-            interval: text::duration(t.target.interval),
-            timeout: text::duration(t.target.timeout),
+            interval: now.voice.duration(t.target.interval),
+            timeout: now.voice.duration(t.target.timeout),
             last: t.last.as_deref().map(|o| last(o, now)),
             failures: t
                 .failures
@@ -104,7 +103,7 @@ impl TargetPage {
                     at: Moment::new(f.at, now),
                     reason: f.failure.reason.as_str(),
                     message: f.failure.message.clone(),
-                    trace: steps(&f.trace),
+                    trace: steps(&f.trace, now),
                 })
                 .collect(),
             incidents: Vec::new(),
@@ -114,18 +113,13 @@ impl TargetPage {
     }
 
     /// The same, with what fires about it and the open incidents that this is part of.
-    pub fn with_alerts(
-        self,
-        target: &Target,
-        alerts: &[LiveAlert],
-        incidents: &[Arc<Incident>],
-        now: Timestamp,
-    ) -> Self {
-        let about = |a: &&LiveAlert| !a.alert.is_over(now) && is_about(&a.alert, target, self.state);
+    pub fn with_alerts(self, target: &Target, alerts: &[LiveAlert], incidents: &[Arc<Incident>], now: &Now) -> Self {
+        let about = |a: &&LiveAlert| !a.alert.is_over(now.at) && is_about(&a.alert, target, self.state);
         let mine: Vec<&LiveAlert> = alerts.iter().filter(about).collect();
         let open =
             incidents.iter().filter(|i| i.resolved_at.is_none() && mine.iter().any(|a| a.incident == Some(i.id)));
-        let link = |i: &Arc<Incident>| (path(&["incidents", &i.id.to_string()]), i.headline.clone());
+        let link =
+            |i: &Arc<Incident>| (path(&["incidents", &i.id.to_string()]), now.voice.incident(i).headline.clone());
         Self {
             incidents: open.take(ALERTS_MAX).map(link).collect(),
             alerts: mine.into_iter().take(ALERTS_MAX).map(|a| alerts::row(a, now)).collect(),
@@ -134,7 +128,7 @@ impl TargetPage {
     }
 
     /// The same, with its past.
-    pub fn with_history(self, history: &TargetHistory, now: Timestamp) -> Self {
+    pub fn with_history(self, history: &TargetHistory, now: &Now) -> Self {
         Self { past: Some(Past::new(history, now)), ..self }
     }
 
@@ -160,16 +154,16 @@ fn is_about(alert: &Alert, target: &Target, state: State) -> bool {
 }
 
 /// What is said several times in a row is said once, with how often.
-fn steps(trace: &[TraceLine]) -> Vec<Step> {
+fn steps(trace: &[TraceLine], now: &Now) -> Vec<Step> {
     let same = trace.chunk_by(|a, b| a.text == b.text);
     let step = |l: &[TraceLine]| {
         let first = l.first()?;
-        Some(Step { after: text::latency(first.after), text: first.text.clone(), times: l.len() })
+        Some(Step { after: now.voice.latency(first.after), text: first.text.clone(), times: l.len() })
     };
     same.filter_map(step).collect()
 }
 
-fn last(o: &Observation, now: Timestamp) -> Last {
+fn last(o: &Observation, now: &Now) -> Last {
     let mut facts = Vec::new();
     if let Some(status) = o.http_status {
         facts.push(("HTTP status", status.to_string()));
@@ -196,25 +190,25 @@ fn last(o: &Observation, now: Timestamp) -> Last {
     let (passing_checks, failing_checks) = o.checks.iter().cloned().partition(|c| c.ok);
     Last {
         at: Moment::new(o.started, now),
-        latency: text::latency(o.duration),
+        latency: now.voice.latency(o.duration),
         failed: o.failure.is_some(),
         facts,
-        phases: phases.into_iter().filter_map(|(name, d)| Some((name, text::latency(d?)))).collect(),
+        phases: phases.into_iter().filter_map(|(name, d)| Some((name, now.voice.latency(d?)))).collect(),
         certificates: o.tls.as_ref().map(|tls| certificates(tls, now)).unwrap_or_default(),
         failing_checks,
         passing_checks,
-        trace: steps(&o.trace),
+        trace: steps(&o.trace, now),
     }
 }
 
-fn certificates(tls: &TlsFacts, now: Timestamp) -> Vec<Certificate> {
+fn certificates(tls: &TlsFacts, now: &Now) -> Vec<Certificate> {
     let view = |c: &crate::model::CertificateFact| {
-        let expired = c.not_after < now;
+        let expired = c.not_after < now.at;
         Certificate {
             subject: c.subject.clone(),
             issuer: c.issuer.clone(),
-            until: text::date(c.not_after),
-            left: if expired { text::between(c.not_after, now) } else { text::between(now, c.not_after) },
+            until: now.voice.date(c.not_after),
+            left: now.voice.between(c.not_after.min(now.at), c.not_after.max(now.at)),
             expired,
         }
     };
@@ -287,6 +281,8 @@ fn etcd(f: &EtcdFacts, facts: &mut Vec<(&'static str, String)>) {
 mod tests {
     use std::time::Duration;
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::model::{Job, ProbeSpec, TargetKey};
 
@@ -327,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_said_in_a_row_is_said_once() {
         let line = |ms, text: &str| TraceLine { after: Duration::from_millis(ms), text: text.into() };
-        let shown = steps(&[line(1, "a"), line(2, "b"), line(3, "b"), line(4, "a")]);
+        let shown = steps(&[line(1, "a"), line(2, "b"), line(3, "b"), line(4, "a")], &Timestamp::UNIX_EPOCH.into());
         let shown: Vec<_> = shown.iter().map(|s| (&*s.after, &*s.text, s.times)).collect();
         assert_eq!(shown, [("1 ms", "a", 1), ("2 ms", "b", 2), ("4 ms", "a", 1)]);
     }

@@ -1,8 +1,6 @@
 ### English: every message that there is. What begins with "$" is put in by dogwatch; texts of templates keep their own markup
 ### around it. GROUP($n) sets the thousands of a number apart. How a language is added: docs/languages.md.
 
-language-name = English
-
 ## Numbers, durations and moments. A format of moments is strftime's.
 
 thousands-separator = ,
@@ -21,6 +19,7 @@ duration-days = { $n ->
 duration-two = { $large } { $small }
 moment-format = %Y-%m-%d %H:%M:%S %Z
 time-format = %H:%M:%S %Z
+date-format = %Y-%m-%d
 month-title = { $month ->
     [1] January
     [2] February
@@ -76,3 +75,906 @@ also-in-it = Also in this incident
 change-before = { $what } ({ $apart } before, at { $at })
 change-after = { $what } (seen { $apart } after, at { $at })
 change-unseen = { $what } (between { $from } and { $to }, while dogwatch did not look)
+
+## What the diagnosis says, and its parts. "$kind" is a component: in another language a sentence may be built by it.
+
+component = { $kind ->
+    [kube-apiserver] { $n ->
+        [one] API server
+       *[other] API servers
+    }
+    [etcd] { $n ->
+        [one] etcd member
+       *[other] etcd members
+    }
+    [kube-scheduler] { $n ->
+        [one] scheduler
+       *[other] schedulers
+    }
+    [kube-controller-manager] { $n ->
+        [one] controller-manager
+       *[other] controller-managers
+    }
+    [kubelet] { $n ->
+        [one] kubelet
+       *[other] kubelets
+    }
+    [kube-proxy] { $n ->
+        [one] kube-proxy
+       *[other] kube-proxies
+    }
+   *[check] { $n ->
+        [one] check
+       *[other] checks
+    }
+}
+all-components = { $kind ->
+    [kube-apiserver] { $n ->
+        [1] the API server
+        [2] both API servers
+       *[other] all { $n } API servers
+    }
+    [etcd] { $n ->
+        [1] the etcd member
+        [2] both etcd members
+       *[other] all { $n } etcd members
+    }
+    [kube-scheduler] { $n ->
+        [1] the scheduler
+        [2] both schedulers
+       *[other] all { $n } schedulers
+    }
+    [kube-controller-manager] { $n ->
+        [1] the controller-manager
+        [2] both controller-managers
+       *[other] all { $n } controller-managers
+    }
+    [kubelet] { $n ->
+        [1] the kubelet
+        [2] both kubelets
+       *[other] all { $n } kubelets
+    }
+    [kube-proxy] { $n ->
+        [1] the kube-proxy
+        [2] both kube-proxies
+       *[other] all { $n } kube-proxies
+    }
+   *[check] { $n ->
+        [1] the check
+        [2] both checks
+       *[other] all { $n } checks
+    }
+}
+some-components = { $n } of { $total } { $kind ->
+    [kube-apiserver] { $total ->
+        [one] API server
+       *[other] API servers
+    }
+    [etcd] { $total ->
+        [one] etcd member
+       *[other] etcd members
+    }
+    [kube-scheduler] { $total ->
+        [one] scheduler
+       *[other] schedulers
+    }
+    [kube-controller-manager] { $total ->
+        [one] controller-manager
+       *[other] controller-managers
+    }
+    [kubelet] { $total ->
+        [one] kubelet
+       *[other] kubelets
+    }
+    [kube-proxy] { $total ->
+        [one] kube-proxy
+       *[other] kube-proxies
+    }
+   *[check] { $total ->
+        [one] check
+       *[other] checks
+    }
+}
+fails-so = { $how ->
+    [refused] { $n ->
+        [one] refuses connections
+       *[other] refuse connections
+    }
+    [silent] { $n ->
+        [one] is silent
+       *[other] are silent
+    }
+    [unreachable] can't be reached
+    [dns] { $n ->
+        [one] has a name that does not resolve
+       *[other] have names that do not resolve
+    }
+    [hangs] { $n ->
+        [one] accepts connections and then hangs
+       *[other] accept connections and then hang
+    }
+    [handshake] { $n ->
+        [one] fails the TLS handshake
+       *[other] fail the TLS handshake
+    }
+    [expired] { $n ->
+        [one] presents an expired certificate
+       *[other] present an expired certificate
+    }
+    [ca-expired] { $n ->
+        [one] is certified by a CA that has expired
+       *[other] are certified by a CA that has expired
+    }
+    [untrusted] { $n ->
+        [one] presents a certificate that can't be trusted
+       *[other] present certificates that can't be trusted
+    }
+    [credentials] { $n ->
+        [one] refuses our credentials
+       *[other] refuse our credentials
+    }
+    [wrong] { $n ->
+        [one] answers wrongly
+       *[other] answer wrongly
+    }
+    [etcd] { $n ->
+        [one] fails on etcd
+       *[other] fail on etcd
+    }
+    [sick] { $n ->
+        [one] is not healthy
+       *[other] are not healthy
+    }
+    [slow] { $n ->
+        [one] answers slowly
+       *[other] answer slowly
+    }
+    [throttles] { $n ->
+        [one] throttles us
+       *[other] throttle us
+    }
+    [hidden] { $n ->
+        [one] is hidden behind something else that answers
+       *[other] are hidden behind something else that answers
+    }
+   *[unseen] can't be seen for a reason of our own
+}
+are-down = { $sure ->
+    [certain] { $n ->
+        [one] is down
+       *[other] are down
+    }
+    [likely] { $n ->
+        [one] is probably down
+       *[other] are probably down
+    }
+   *[open] { $n ->
+        [one] fails, the cause is not known
+       *[other] fail, the cause is not known
+    }
+}
+who-fails-so = { $who } { $how }
+one-and-others = { $one }; { $others }
+who-is-down = { $who } { $down }: { $by }{ $though }
+who-fails-though = { $who } { $how }{ $though }
+who-is-down-alike = { $who } { $down }: they { $how }
+
+### API servers
+
+though-host-answers = , though { $n ->
+    [one] its host answers
+   *[other] their hosts answer
+}
+though-etcd-is-well = { $what }, though etcd itself is well
+though-etcd-is-well-login = { $what }, though etcd itself is well: suspect the certificate by which they log in to it, then their way there
+and-etcd-is-fine = { $what }; etcd is fine
+servers-not-from-here = { $who } can't be used from here, though the advertised address { $address } answers: { $by }
+servers-beyond = { $who } can't be reached from here, yet { $n ->
+    [one] it lives
+   *[other] they live
+}: { $by }
+servers-overloaded = { $who } are overloaded: { $by }
+all-wait = kubectl, controllers and kubelets wait or are turned away; leases may run out
+server-fails-on-etcd = API server { $server } fails on etcd
+server-unwell = API server { $server } is not healthy: { $why }
+server-checks-fail = API server { $server } is not healthy: { $n ->
+    [one] check { $checks } fails
+   *[other] checks { $checks } fail
+}
+server-throttles = API server { $server } lives and throttles us (HTTP 429)
+server-slow = API server { $server } lives and is slow, all of it alike: { $why }
+advertised-down = the advertised address { $address } { $how }, though { $behind } behind it { $n ->
+    [one] answers
+   *[other] answer
+}
+advertised-address = the advertised address { $address }
+something-in-front = something else answers in front of { $who }: what is behind it can't be seen from here
+no-change-possible = nothing can be created, changed or scheduled; kubectl fails
+one-more-server = one more lost API server stops the cluster's control
+who-uses-address = whoever uses { $address } can't reach the cluster: users, and nodes that joined by it
+blind-to-cluster = nodes, leases and endpoints can't be read: what was last known is watched on
+
+### etcd
+
+quorum-unknown = etcd's quorum is not known: { $n ->
+    [one] { GROUP($n) } member is
+   *[other] { GROUP($n) } members are
+} silent
+quorum-presumably-lost = every API server says that etcd fails: etcd has presumably lost quorum (its members can't be asked from here)
+etcd-down = etcd is down
+etcd-only-member = etcd { $down }: its only member { $member } { $how }
+is-down = is down
+never-started = has never started
+etcd-quorum-lost = etcd has { $sure ->
+    [yes] lost quorum
+   *[no] probably lost quorum
+}: { $how }
+members-down = { $n } of { $total } members down
+members-silent = { $n } of { $total } members silent
+members-gone = { $n } of { $total } members gone ({ $down } down, { $silent } silent)
+etcd-lacks = { $what ->
+    [leader] etcd has no leader
+   *[work] etcd does not work
+}: { $how }
+members-none-well = all { $total } members answer, none of them is well
+members-some-well = { $n } of { $total } members answer and are not well
+members-and-sick = { $gone }, { $n } more not well
+no-change-until-quorum = nothing can be created, changed, scheduled or moved until { $needed } of { $total } members answer
+no-change-until-it-answers = nothing can be created, changed, scheduled or moved until it answers
+no-change-until-etcd = nothing can be created, changed or scheduled until etcd works again
+members-beyond = { $n } of { $total } etcd members can't be reached from here, yet etcd keeps quorum
+member-what = etcd { $role ->
+    [member] member
+   *[learner] learner
+} { $member } { $what }
+member-what-margin = { $what }: { $margin }
+member-last-margin = { $what }: { $margin }: one more loss stops the cluster
+quorum-margin = quorum is kept by { $alive } of { $total }, margin { $margin }
+beyond-us = can't be reached from here
+of-another-cluster = is of another cluster
+sees-no-leader = answers but sees no leader
+sees-no-quorum = answers but sees no quorum
+answers-unwell = answers and is not well ({ $why })
+down-silent = { $down } ({ $how ->
+    [silent] silent
+    [unreachable] can't be reached
+   *[dns] has a name that does not resolve
+})
+etcd-no-space = etcd is out of space (alarm NOSPACE of { $who }): it refuses every write
+etcd-corrupt = etcd's data is corrupt (alarm CORRUPT of { $who })
+etcd-other-alarm = etcd raised the alarm { $alarm } ({ $who })
+etcd-strays = etcd outside the member list: { $by }
+etcd-stranger-new = etcd at { $place } is a new, empty cluster: do not write; stop the API servers that use it
+etcd-stranger = etcd at { $place } belongs to another cluster than the other members: stop the API servers that use it
+etcd-revisions-differ = etcd's members hold different data: { $one } and { $other } are at different revisions, which the same log can't give
+etcd-keys-differ = etcd's members hold different data: the keys up to the same revision differ between { $one } and { $other }
+
+### The network and hosts
+
+names-not-resolved = nothing of the cluster can be reached: { $n ->
+    [one] { $names } does not resolve
+   *[other] { $names } do not resolve
+}
+cluster-gone = the cluster seems to be gone: its name { $name } does not resolve any more, and its other { $n ->
+    [one] { GROUP($n) } host
+   *[other] { GROUP($n) } hosts
+} are silent
+only-address-fails = the cluster can't be reached from here: its only known address { $address } { $how }
+cluster-unreachable = nothing of the cluster can be reached from here: { $targets ->
+    [one] { GROUP($targets) } target
+   *[other] { GROUP($targets) } targets
+} on { $hosts ->
+    [one] { GROUP($hosts) } host
+   *[other] { GROUP($hosts) } hosts
+} { $targets ->
+    [one] is silent
+   *[other] are silent
+}; the network between the watchdog and the cluster is broken, or the cluster has no power
+may-be-fine = what runs there may be fine or not: it can't be seen from here
+host-down = control-plane host { $host } is down or cut off: { $n ->
+    [one] { $parts } is silent
+   *[other] { $parts } are silent
+}{ $margin }
+host-etcd-margin = ; etcd: { $margin }
+component-named = { $component } { $name }
+with-lost = { $what }; { $how ->
+    [it] with it { $lost }
+    [them] with them { $lost }
+   *[perhaps] there ran { $lost }
+}
+lost-pod = pod { $name }
+lost-replicas = { $n ->
+    [1] the only replica of { $name }
+   *[other] all { $n } replicas of { $name }
+}
+
+### Schedulers and controller-managers
+
+nobody-leads = { $who } { $down }: { $means }
+no-fresh-lease = no { $component } holds a fresh lease: { $means }
+means-not-placed = new pods are not placed
+means-not-repaired = nothing is repaired or replaced, lost nodes are not noticed
+leaders-beyond = { $who } can't be reached from here, yet their lease is renewed
+services-stale = changed Services and Endpoints don't take effect on these nodes
+
+### Nodes
+
+kubelet-unwell = kubelet on { $node } says that it is not healthy: { $why }
+kubelet-checks-fail = kubelet on { $node } says that it is not healthy: failing { $checks }
+kubelet-wrong = kubelet on { $node } answers wrongly: { $why }
+kubelet-but-node-lives = kubelet on { $node } { $how }, yet { $heard ->
+    [lease] its lease is fresh
+   *[api] the API server hears from it
+}: the node lives
+kubelet-dead = kubelet on { $node } { $how }; containers there presumably still run
+down-refused = is down (connection refused)
+kubelet-never-answered = kubelet on { $node } has never answered from here, though the API server hears from it
+kubelets-never-answered = { $n } kubelets have never answered from here, though the API server hears from them: { $names }
+node-silent = no answer from node { $node }: { $why ->
+    [lease] its kubelet is silent; its lease will soon show whether it lives
+    [ready] its kubelet is silent; its lease can't be read, and the API server still calls it Ready
+   *[mute] its kubelet is silent, and its lease can't be read
+}
+node-lost = node { $node } is lost: { $why ->
+    [lease] its kubelet is silent and has stopped renewing its lease
+   *[api] its kubelet is silent and the API server calls it NotReady
+}
+node-not-heard = node { $node } is lost: the API servers have not heard of its kubelet ({ $reason })
+node-no-runtime = node { $node }: its container runtime does not answer{ $though }
+node-slow-runtime = node { $node }: its container runtime hangs or is overloaded (PLEG){ $though }
+node-no-network = node { $node }: its pod network is not set up ({ $why }){ $though }
+node-not-ready = node { $node } is NotReady ({ $why }){ $though }
+though-kubelet-answers = , though its kubelet answers
+node-starved = { $what }; it is starved of { $pressure ->
+    [MemoryPressure] memory
+    [DiskPressure] disk space
+   *[PIDPressure] process IDs
+} ({ $pressure })
+nodes-alike = { $kind ->
+    [lost] { $n } of { $total } nodes are lost: { $who }
+    [silent] { $n } of { $total } nodes do not answer: { $who }
+    [kubelet] { $n } of { $total } kubelets are down: { $who }; containers there presumably still run
+    [beyond] { $n } of { $total } kubelets can't be reached from here, yet their nodes live: { $who }
+    [runtime] the container runtime of { $n } of { $total } nodes does not answer: { $who }
+    [network] the pod network of { $n } of { $total } nodes is not set up: { $who }
+   *[not-ready] { $n } of { $total } nodes are NotReady: { $who }
+}
+nodes-in-trouble = { $n } of { $total } nodes are in trouble: { $parts }{ $which }
+nodes-which = ; { $which }
+nodes-part = { $kind ->
+    [lost] { $n } lost
+    [silent] { $n } without an answer
+    [kubelet] { $n } with a dead kubelet
+    [beyond] { $n } out of our reach
+    [runtime] { $n } without a container runtime
+    [network] { $n } without a pod network
+   *[not-ready] { $n } NotReady
+}
+names = { $names }
+nodes-of = of { $trait } { $value }
+nodes-with = with { $trait } { $value }
+in-common = what they have in common: { $what }
+named-in-brackets = { $what } ({ $names })
+nodes-sharing = { $exact ->
+    [yes] all { $which }
+   *[no] { $lost } of the { $all } { $which }
+}
+node-pods-moved = what ran on { $node } { $sure ->
+    [yes] is gone or cut off
+   *[no] may be gone or cut off
+}; { $moved ->
+    [yes] its pods are moved about 5 minutes after the API server notices
+   *[no] its pods are not moved while no API server works
+}
+node-stands-still = nothing is started, stopped or probed on { $node }; its pods are moved if this lasts
+node-runtime-stands = nothing can be started or stopped on { $node }, and probes in containers fail; what runs goes on
+node-no-new-pods = no new pods are placed on { $node }
+no-worker-left = no worker is left (0 of { $of }), though the control plane answers
+workers-gone = { $n } of { $of } workers are gone within minutes, and were not drained before
+workers-added = the number of workers rose from { $from } to { $to } within minutes
+api-away = the API { $api } is away: its service { $service } does not serve it ({ $reason })
+no-reason-given = no reason given
+requests-wait = { $n ->
+    [one] { GROUP($n) } certificate request for { $signer } waits
+   *[other] { GROUP($n) } certificate requests for { $signer } wait
+} and nobody decides, the oldest since { $at }
+check-at-nodes = { $ports } ({ $check }) { $how } on { $where }
+on-every-node = every node
+on-every-node-to-pods = every node, though the nodes are well: the pods' network does not carry what is sent to pods
+on-some-nodes = { $n } of { $total } nodes: { $nodes }
+simply-fails = fails
+
+### Certificates and credentials
+
+expires = { $when ->
+    [over] { $whose } expired on { $date }
+    [day] { $whose } expires within a day, at { $at }
+    [week] { $whose } expires within a week, on { $date }
+   *[later] { $whose } expires on { $date }
+}
+cert-of-kubeconfig = our client certificate in the kubeconfig ({ $subject })
+cert-of-etcd-client = our etcd client certificate ({ $subject })
+cert-of-ca = { $of ->
+    [etcd] the CA in etcd's `ca_file` ({ $subject })
+   *[kubeconfig] the CA in the kubeconfig ({ $subject })
+}
+cert-of-kubelet = the serving certificate of the kubelet on { $node }
+cert-of-kubelets = the serving certificates of { $n } kubelets are running out: the first, of { $node },
+cert-of-one = certificate { $subject } of { $component } { $instance }
+cert-of-several = certificate { $subject } of { $n } { $component }
+cert-of-targets = certificate { $subject } of { $n } targets
+cert-wrong-name = the { $whose } certificate does not carry the name by which we call: { $why }
+cert-wrong-ca = the { $whose } certificate is not signed by { $ca ->
+    [etcd] etcd's `ca_file`
+   *[kubeconfig] the CA in our kubeconfig
+}
+component-possessive = { $n ->
+    [one] { $component }'s
+   *[other] { $component }'
+}
+ca-refused = { $over ->
+    [yes] whoever trusts this CA refuses all that it signed: kubectl, kubelets, controllers
+   *[no] whoever trusts this CA will refuse all that it signed: kubectl, kubelets, controllers
+}
+certificate-refused = { $over ->
+    [yes] clients that check certificates refuse to connect there
+   *[no] clients that check certificates will refuse to connect there
+}
+watchdog-refused = { $over ->
+    [yes] the cluster refuses the watchdog, which sees less of it
+   *[no] the cluster will refuse the watchdog, which then sees less of it
+}
+refuse-our-credentials = { $who } { $n ->
+    [one] refuses our credentials
+   *[other] refuse our credentials
+}
+they-live-unknown = { $what }: they live, but their health is unknown
+credentials-refused = our credentials are refused by { $who }: { $why }
+with-code = { $what } ({ $code })
+others-accept = the others accept them, so that { $n ->
+    [one] it is at fault
+   *[other] they are at fault
+}
+certificate-expired-on = { $of ->
+    [etcd] our etcd client certificate expired on { $date }
+   *[kubeconfig] the client certificate in the kubeconfig expired on { $date }
+}
+certificate-not-yet = { $of ->
+    [etcd] our etcd client certificate is not valid before { $at }
+   *[kubeconfig] the client certificate in the kubeconfig is not valid before { $at }
+}
+not-allowed = they know us, but don't allow this (RBAC)
+not-known = they don't know us: the token or certificate in the kubeconfig is not valid there (another CA, revoked, or expired)
+answers-so-lives = { $n ->
+    [one] { $names } answers: it lives
+   *[other] { $names } answer: they live
+}
+
+### What still works
+
+components-answer = { $who } { $n ->
+    [one] answers
+   *[other] answer
+}
+containers-go-on = { $what }: running containers go on
+etcd-keeps-quorum-as = etcd keeps quorum: { $proof }
+etcd-healthy = etcd is healthy ({ $total } of { $total })
+etcd-keeps-quorum = etcd keeps quorum ({ $alive } of { $total })
+etcd-serves-reads = etcd serves reads
+leaders-lead = scheduler and controller-manager lead
+
+### The watchdog itself
+
+cut-off = the watchdog itself is cut off from the network: no cluster is judged until it sees again
+nothing-known-against = nothing is known against any cluster: their last verdicts are kept
+seen-when-back = an outage that begins now would be seen only when the watchdog is back
+nothing-known-against-seen = nothing is known against any cluster: what was last known of them is kept
+outage-unseen = an outage that begins there now would not be seen
+fault-hides = { $what }: { $targets ->
+    [one] 1 target
+   *[other] { $targets } targets
+} of { $clusters ->
+    [one] cluster
+   *[other] clusters
+} { $names } can't be seen
+fault-files = the watchdog has no file descriptors left
+fault-ports = the watchdog's machine has no local address or port left to connect from
+fault-memory = the watchdog's machine has no memory left for connections
+fault-firewall = a firewall on the watchdog's own machine forbids its connections
+fault-proxy = the proxy { $proxy } that we use is down, or opens no way
+fault-resolver = the resolver of the watchdog's machine answers for no name
+fault-ping = the watchdog's user may not ping
+fault-tls = dogwatch's TLS library does not know { $what }
+store-taken-away = the watchdog's database was taken away while it ran
+store-anew = the watchdog had to begin its history anew
+store-failing = the watchdog can't write its history; it goes on probing and notifying from memory
+probing-goes-on = probing, verdicts and notifications
+lost-at-restart = what happens now is lost if the watchdog is restarted before it can write again
+not-watched = cluster { $cluster } is not being watched
+
+## Pages: what every page has.
+
+nav-pages = Pages
+nav-incidents = Incidents
+nav-alerts = Alerts
+nav-silences = Silences
+nav-heartbeats = Heartbeats
+nav-report = Report
+nav-runbooks = Runbooks
+nav-audit = Audit
+as-of = as of { $at }
+page-unsaved = The watchdog can't write to its disk: what is handed in now holds, but a restart before it can write again would lose it.
+log-out = Log out
+logged-in-as = logged in as { $user }
+fresh-every = fresh every { $n } s
+link-metrics = metrics
+link-state = state as JSON
+state = { $state ->
+    [up] up
+    [suspect] suspect
+    [down] down
+    [flapping] flapping
+   *[unknown] unknown
+}
+severity = { $severity ->
+    [critical] critical
+    [warning] warning
+   *[info] info
+}
+incident-state = { $incident-state ->
+    [open] open
+   *[resolved] resolved
+}
+for-time = for { $time }
+time-ago = { $time } ago
+silenced-by = Silenced by { $who } until { $until }.
+silenced-for = Silenced by { $who } until { $until }: { $why }.
+looks-after-it = { $who } looks after it
+looks-after-it-for = { $who } looks after it, for { $time }.
+nobody-looks-after-it = Nobody looks after it
+i-look-after-it = I look after it
+silence-it-button = Silence it
+silence-it = silence it
+broken-because-of-it = Broken because of it
+also-wrong = Also wrong
+silenced = silenced
+for-since = for { $lasted }, since { $at }
+show = Show
+there-is-none = There is none.
+and-more-listed = and { GROUP($n) } more, listed in { $where }
+all-clusters = All clusters
+nothing-written = Nothing is written down yet.
+runbook-link = runbook
+job-title = { $kind ->
+    [kube-apiserver] API servers
+    [etcd] etcd members
+    [kube-scheduler] Schedulers
+    [kube-controller-manager] Controller managers
+    [kubelet] Kubelets
+    [kube-proxy] kube-proxies
+   *[check] Checks
+}
+
+### The first page
+
+advertised-address-note = advertised address
+and-more-open = and { $n }
+more-open-incidents = { $n ->
+   *[other] more open incidents
+}
+and-n-others = { $what } (and { $n } more)
+as-last-seen = as last seen
+canary = Canary
+gap = { $what } not watched: { $why }
+gap-how = To watch it, { $how }.
+lately-resolved = Lately resolved
+resolved-lasted = resolved { $ago } ago, lasted { $lasted }
+all-incidents = All incidents
+watchdog-itself = The watchdog itself
+line-cut-off = The watchdog itself is cut off, so it accuses no cluster. { $why }
+line-no-cluster = No cluster is configured.
+line-no-target = No target is known yet: no API server has told what there is.
+n-clusters = { $n ->
+    [one] { GROUP($n) } cluster
+   *[other] { GROUP($n) } clusters
+}
+line-one-up = { $n ->
+   *[other] The one target of { $of } is up.
+}
+line-all-up = All { GROUP($n) } targets of { $of } are up.
+line-not-up = No open incident, but { GROUP($n) } of { GROUP($total) } targets { $n ->
+    [one] is
+   *[other] are
+} not up: { $kinds }.
+line-not-watched = Not watched: { $names }.
+line-not-watched-everywhere = Not watched everywhere: { $names }.
+n-in-state = { GROUP($n) } { $state ->
+    [up] up
+    [suspect] suspect
+    [down] down
+    [flapping] flapping
+   *[unknown] unknown
+}
+no-targets-yet = no targets yet
+all-n-up = all { GROUP($n) } up
+n-up-and = { GROUP($n) } up, { $others }
+n-more-not-up = { GROUP($n) } more not up
+all-n-of-fold-up = { GROUP($n) } up
+checks-of-no-cluster = Checks of the configuration that belong to no cluster.
+api-last-read = Its API was last read { $ago } ago.
+api-not-read-yet = Its API has not been read yet.
+api-unreadable = Its API can't be read ({ $why }). The targets are those known at { $at }, { $ago } ago.
+api-never-read = Its API has never been read: { $why }
+last-failed-ago = last failed { $ago } ago: { $why }
+check-at = { $check } at { $node }
+last-run-ago = last run { $ago } ago
+failing-for = for { $time }: { $why }
+heartbeat-state = { $state ->
+    [new] new
+    [ok] ok
+    [running] running
+    [late] late
+    [failed] failed
+    [too-long] too long
+   *[paused] paused
+}
+
+### Incidents and alerts
+
+resolved-title = resolved: { $what }
+resolved-badge = resolved
+ended-badge = ended
+lasted-from-to = lasted { $lasted }, from { $from } to { $to }
+over-untold = It was over before anybody was told.
+not-told-yet = Nobody has been told yet: it may mend itself, or it is muted.
+what-happened = What happened
+somebody-noted = { $who } noted:
+notes-unreadable = Notes can't be read: { $why }
+add-a-note = Add a note
+as-markdown = As Markdown, for a post-mortem
+findings = Findings
+now-part-of = now part of
+ended-at = ended { $at }
+told-to-nobody = told to nobody
+told-if-it-lasts = told if it lasts
+caused-by = caused by
+who-was-told = Who was told
+deliveries-unreadable = The deliveries can't be read: { $why }
+older-attempts = { $n } older attempts are not listed here.
+message-to = message { $message } to { $receiver } in { $took }
+nobody-while-silenced = Nobody, while it is silenced.
+no-attempt-yet = No attempt yet.
+incident-as-json = This incident as JSON
+history-unreadable = Those that ended earlier can't be read: { $why }
+incident-number = incident { $id }
+open = open
+lasted = lasted { $lasted }
+none-before = There is none before that.
+newest = Newest
+older = Older
+earlier-ones = earlier ones
+none-is-open = none is open
+n-are-open = { $n ->
+    [one] { GROUP($n) } is open
+   *[other] { GROUP($n) } are open
+}
+filter-cluster = Cluster
+filter-severity = Severity
+filter-state = State
+filter-since = Since
+filter-all = all
+filter-any = any
+filter-open-and-resolved = open and resolved
+any-time = any time
+since-last-day = the last day
+since-last-week = the last week
+since-last-30-days = the last 30 days
+since-last-90-days = the last 90 days
+n-told = { $n } told
+alerts-what = Everything that fires, of the diagnosis, of rules and from outside: who is told of it, or why nobody is.
+nothing-fires = Nothing fires.
+nothing-fires-but = Nothing fires but what is explained below.
+explained-by-incident = Explained by an incident
+explained-what = These are listed in their incident and not told by themselves.
+over-looking-back = over; its alerts still look back
+n-alerts = { $n ->
+    [one] { $n } alert
+   *[other] { $n } alerts
+}
+and-more-alerts-listed = and { $n } more alerts, listed in { $where }
+not-told-by-itself = not told by itself: { $by }
+alert-silenced-by = silenced by { $by }
+alert-inhibited-by = inhibited by { $by }
+alert-muted-by = muted by { $by }
+no-route-takes-it = no route takes it
+alert-told-to = told to { $by }
+
+### Heartbeats and silences
+
+heartbeats-what = Jobs that report in. Nobody waits for one that is paused; one that is resumed begins anew.
+size = size { $size }
+pause = Pause { $what }
+resume = Resume { $what }
+no-heartbeat = No heartbeat is configured.
+restore-drills = Restore drills
+no-restore-drill = No restore drill is configured.
+silences-what = What they match is not told; whoever was told of a beginning is told of the end.
+new-silence = New silence
+silence-state = { $state ->
+    [to-come] to come
+    [in-force] in force
+   *[ended] ended
+}
+silence-by-from-to = by { $who }, from { $from } to { $to }
+begins-in = begins in { $time }
+ends-in = ends in { $time }
+ended-ago = ended { $time } ago
+change-or-extend = Change or extend
+silence-again = Silence again
+end-it-now = End it now
+no-silence = No silence is in force, to come or lately ended.
+change-a-silence = Change a silence
+crumb-change = Change
+crumb-new = New
+silence-change-what = With other conditions it ends, and a new one takes its place: the past stays as it was.
+conditions-label = Conditions, one a line; all must hold
+how-long-label = For how long, or until when (UTC)
+how-long-example = 2h, or 2026-11-24 22:00
+from-when-label = From when on, if not now (UTC)
+who-label = Who
+why-label = Why
+change-it = Change it
+silence-button = Silence
+show-preview = Show what it would silence
+preview-title = What it would silence
+
+### Forms, logging in, and the rest
+
+crumb-incident = Incident { $id }
+crumb-acknowledge = Acknowledge
+crumb-note = Note
+your-name = Your name
+acknowledge-what = Who looks after it? Nobody else is called then, and reminders rest; what gets worse is told all the same.
+note-title = Note: { $what }
+note-what = What was tried, seen or learnt: it stands in the timeline with name and time, and in the text for a post-mortem.
+keep-it = Keep it
+log-in = Log in
+log-in-what = This dogwatch shows itself to those who are known at { $issuer }.
+log-in-at = Log in at { $issuer }
+issuer-silent = Does it not answer?
+log-in-by-password = Log in by a password
+password-known-here = that dogwatch itself knows.
+nothing-here = Nothing here
+what-there-is = What there is:
+lost-home = what is wrong, and every target
+lost-incidents = what is and what was
+lost-alerts = what fires, and who is told
+lost-silences = what nobody is told of
+lost-runbooks = what to do, for every alert
+lost-metrics = for Prometheus
+lost-state = the same as JSON
+lost-api-incidents = incidents, open and lately resolved
+word-and = and
+lost-health = for whoever watches the watchdog
+cluster-as-last-seen = { $cluster } as last seen
+recorded-what = What
+recorded-search = Search
+recorded-namespace = Namespace
+recorded-at = At
+recorded-table = What is recorded
+recorded-left-out = { $n } more are not shown: search, or choose a namespace.
+audit-title = Who did what
+newest-first = The newest first.
+as-json = As JSON
+from-address = from { $address }
+earlier = Earlier
+
+### A target
+
+n-times = { $n } times
+target-is = { $target } is { $state }
+state-for = { $state } for
+ago-since = { $lasted }, since { $at }
+job = Job
+node = Node
+last-success = Last success
+never-seen = never seen
+probes-succeeded = Probes that succeeded
+share-in = in { $over }
+probed = Probed
+every-deadline = every { $every }, deadline { $deadline }
+part-of-incident = Part of the incident
+chart-range = How far the chart looks back
+chart-title = How long its probes took, and when they failed
+chart-longest = From { $from } to { $to } the longest probe took { $took }.
+chart-none-failed = None failed.
+chart-failed = Probes failed in { $n } of { $parts ->
+    [one] { GROUP($parts) } part
+   *[other] { GROUP($parts) } parts
+} of { $each } each, the last from { $at } on.
+past-unreadable = Not all of its past can be told now: { $why }
+nothing-measured = Nothing was measured yet.
+fires-about-it = What fires about it
+newest-probe = The newest probe
+failed = failed
+succeeded = succeeded
+checks-that-fail = Checks that fail
+phase = Phase { $phase }
+certificates-presented = Certificates presented
+certificate-until = by { $issuer }, until { $until }, { $left } left
+certificate-over = by { $issuer }, expired on { $until }, { $ago } ago
+checks-pass = { $n } checks pass
+its-steps = Its steps
+last-results = The last results
+earlier-states = Earlier states
+from-time = from { $at }
+state-ever-since = { $state } ever since it was first seen, or for as long as history is kept.
+last-failed = The last failed probes
+none-since-start = None since the watchdog started.
+last-hour = The last hour
+last-six-hours = The last six hours
+last-24-hours = The last 24 hours
+last-seven-days = The last seven days
+last-30-days = The last 30 days
+
+## The report.
+
+report-title = Availability: { $what }
+report-span = From { $from } to { $to }, made { $made }. Times are in { $zone }. How it is counted: docs/availability.md.
+report-subject = Report of { $what }
+report-last = the last { $time }
+report-none = None.
+report-nothing-known = nothing is known
+report-days = { $n } d
+report-yes = yes
+report-no = no
+report-not-known = not known
+report-never = never
+report-lasts = lasts
+report-objectives = Objectives
+report-clusters = Clusters
+report-components = Components
+report-worst = Targets that were down longest
+report-certificates = Certificates that come due
+report-average = On average detected after { $detected }, acknowledged after { $acknowledged }, restored after { $restored }.
+report-more = There were more; these are the newest.
+head-objective = objective
+head-wanted = wanted
+head-available = available
+head-met = met
+head-down = down
+head-allowed = allowed
+head-budget-left = budget left
+head-name = name
+head-outages = outages
+head-longest = longest
+head-maintenance = maintenance
+head-unseen = unseen
+head-unknown = unknown
+head-id = id
+head-cluster = cluster
+head-severity = severity
+head-began = began
+head-what = what
+head-cause = cause
+head-detected = detected
+head-acknowledged = acknowledged
+head-restored = restored
+head-ends = ends
+head-subject = subject
+head-where = where
+head-seen-at = seen at
+head-heartbeat = heartbeat
+head-successes = successes
+head-last-success = last success
+head-troubles = troubles
+head-in-all = in all
+head-longest-run = longest run
+head-drill = drill
+head-done = done
+head-last = last
+head-how = how
+head-took = took
+head-rto = RTO
+head-data-was = data was
+head-rpo = RPO

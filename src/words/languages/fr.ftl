@@ -1,7 +1,5 @@
 ### Français. Tous les messages sont dans en.ftl ; ce qui manquerait ici serait dit en anglais.
 
-language-name = Français
-
 ## Nombres, durées et moments (format de strftime).
 
 thousands-separator = {" "}
@@ -23,6 +21,7 @@ duration-days = { $n ->
 duration-two = { $large } { $small }
 moment-format = %d/%m/%Y %H:%M:%S %Z
 time-format = %H:%M:%S %Z
+date-format = %d/%m/%Y
 month-title = { $month ->
     [1] janvier
     [2] février
@@ -87,3 +86,970 @@ also-in-it = Aussi dans cet incident
 change-before = { $what } ({ $apart } avant, à { $at })
 change-after = { $what } (constaté { $apart } après, à { $at })
 change-unseen = { $what } (entre le { $from } et le { $to }, pendant que dogwatch ne regardait pas)
+
+## Le diagnostic et ses parties.
+
+component = { $kind ->
+    [kube-apiserver] { $n ->
+        [one] serveur API
+       *[other] serveurs API
+    }
+    [etcd] { $n ->
+        [one] membre etcd
+       *[other] membres etcd
+    }
+    [kube-scheduler] { $n ->
+        [one] scheduler
+       *[other] schedulers
+    }
+    [kube-controller-manager] { $n ->
+        [one] controller-manager
+       *[other] controller-managers
+    }
+    [kubelet] { $n ->
+        [one] kubelet
+       *[other] kubelets
+    }
+    [kube-proxy] { $n ->
+        [one] kube-proxy
+       *[other] kube-proxys
+    }
+   *[check] { $n ->
+        [one] contrôle
+       *[other] contrôles
+    }
+}
+all-components = { $kind ->
+    [kube-apiserver] { $n ->
+        [1] le serveur API
+        [2] les deux serveurs API
+       *[other] les { $n } serveurs API
+    }
+    [etcd] { $n ->
+        [1] le membre etcd
+        [2] les deux membres etcd
+       *[other] les { $n } membres etcd
+    }
+    [kube-scheduler] { $n ->
+        [1] le scheduler
+        [2] les deux schedulers
+       *[other] les { $n } schedulers
+    }
+    [kube-controller-manager] { $n ->
+        [1] le controller-manager
+        [2] les deux controller-managers
+       *[other] les { $n } controller-managers
+    }
+    [kubelet] { $n ->
+        [1] le kubelet
+        [2] les deux kubelets
+       *[other] les { $n } kubelets
+    }
+    [kube-proxy] { $n ->
+        [1] le kube-proxy
+        [2] les deux kube-proxys
+       *[other] les { $n } kube-proxys
+    }
+   *[check] { $n ->
+        [1] le contrôle
+        [2] les deux contrôles
+       *[other] les { $n } contrôles
+    }
+}
+some-components = { $n } { $kind ->
+    [kube-apiserver] { $n ->
+        [one] serveur API
+       *[other] serveurs API
+    }
+    [etcd] { $n ->
+        [one] membre etcd
+       *[other] membres etcd
+    }
+    [kube-scheduler] { $n ->
+        [one] scheduler
+       *[other] schedulers
+    }
+    [kube-controller-manager] { $n ->
+        [one] controller-manager
+       *[other] controller-managers
+    }
+    [kubelet] { $n ->
+        [one] kubelet
+       *[other] kubelets
+    }
+    [kube-proxy] { $n ->
+        [one] kube-proxy
+       *[other] kube-proxys
+    }
+   *[check] { $n ->
+        [one] contrôle
+       *[other] contrôles
+    }
+} sur { $total }
+fails-so = { $how ->
+    [refused] { $n ->
+        [one] refuse les connexions
+       *[other] refusent les connexions
+    }
+    [silent] { $n ->
+        [one] ne répond pas
+       *[other] ne répondent pas
+    }
+    [unreachable] { $n ->
+        [one] est injoignable
+       *[other] sont injoignables
+    }
+    [dns] { $n ->
+        [one] a un nom qui ne se résout pas
+       *[other] ont des noms qui ne se résolvent pas
+    }
+    [hangs] { $n ->
+        [one] accepte les connexions puis reste bloqué
+       *[other] acceptent les connexions puis restent bloqués
+    }
+    [handshake] { $n ->
+        [one] échoue à la négociation TLS
+       *[other] échouent à la négociation TLS
+    }
+    [expired] { $n ->
+        [one] présente un certificat expiré
+       *[other] présentent un certificat expiré
+    }
+    [ca-expired] { $n ->
+        [one] est certifié par une autorité (CA) expirée
+       *[other] sont certifiés par une autorité (CA) expirée
+    }
+    [untrusted] { $n ->
+        [one] présente un certificat auquel on ne peut se fier
+       *[other] présentent des certificats auxquels on ne peut se fier
+    }
+    [credentials] { $n ->
+        [one] refuse nos identifiants
+       *[other] refusent nos identifiants
+    }
+    [wrong] { $n ->
+        [one] répond de travers
+       *[other] répondent de travers
+    }
+    [etcd] { $n ->
+        [one] échoue à cause d'etcd
+       *[other] échouent à cause d'etcd
+    }
+    [sick] { $n ->
+        [one] n'est pas en bonne santé
+       *[other] ne sont pas en bonne santé
+    }
+    [slow] { $n ->
+        [one] répond lentement
+       *[other] répondent lentement
+    }
+    [throttles] { $n ->
+        [one] nous limite
+       *[other] nous limitent
+    }
+    [hidden] { $n ->
+        [one] est caché derrière autre chose qui répond
+       *[other] sont cachés derrière autre chose qui répond
+    }
+   *[unseen] { $n ->
+        [one] ne peut être vu, pour une raison de notre côté
+       *[other] ne peuvent être vus, pour une raison de notre côté
+    }
+}
+are-down = { $sure ->
+    [certain] { $n ->
+        [one] est en panne
+       *[other] sont en panne
+    }
+    [likely] { $n ->
+        [one] est probablement en panne
+       *[other] sont probablement en panne
+    }
+   *[open] { $n ->
+        [one] échoue, la cause n'est pas connue
+       *[other] échouent, la cause n'est pas connue
+    }
+}
+who-fails-so = { $who } { $how }
+one-and-others = { $one } ; { $others }
+who-is-down = { $who } { $down } : { $by }{ $though }
+who-fails-though = { $who } { $how }{ $though }
+who-is-down-alike = { $who } { $down } : ils { $how }
+
+### Serveurs API
+
+though-host-answers = , alors que { $n ->
+    [one] son hôte répond
+   *[other] leurs hôtes répondent
+}
+though-etcd-is-well = { $what }, alors qu'etcd va bien
+though-etcd-is-well-login = { $what }, alors qu'etcd va bien : soupçonnez le certificat par lequel ils s'y connectent, puis le chemin jusqu'à lui
+and-etcd-is-fine = { $what } ; etcd va bien
+servers-not-from-here = { $who } ne peuvent être utilisés d'ici, alors que l'adresse annoncée { $address } répond : { $by }
+servers-beyond = { $n ->
+    [one] { $who } est injoignable d'ici, mais il vit : { $by }
+   *[other] { $who } sont injoignables d'ici, mais ils vivent : { $by }
+}
+servers-overloaded = surcharge de { $who } : { $by }
+all-wait = kubectl, contrôleurs et kubelets attendent ou sont refusés ; des baux peuvent expirer
+server-fails-on-etcd = le serveur API { $server } échoue à cause d'etcd
+server-unwell = le serveur API { $server } n'est pas en bonne santé : { $why }
+server-checks-fail = le serveur API { $server } n'est pas en bonne santé : { $n ->
+    [one] la vérification { $checks } échoue
+   *[other] les vérifications { $checks } échouent
+}
+server-throttles = le serveur API { $server } vit et nous limite (HTTP 429)
+server-slow = le serveur API { $server } vit et tout y est lent : { $why }
+advertised-down = l'adresse annoncée { $address } { $how }, alors que { $n ->
+    [one] { $behind } répond derrière elle
+   *[other] { $behind } répondent derrière elle
+}
+advertised-address = l'adresse annoncée { $address }
+something-in-front = autre chose répond devant { $who } : ce qu'il y a derrière ne peut être vu d'ici
+no-change-possible = rien ne peut être créé, modifié ni planifié ; kubectl échoue
+one-more-server = la perte d'un serveur API de plus arrête la conduite du cluster
+who-uses-address = qui passe par { $address } ne peut atteindre le cluster : utilisateurs, et nœuds qui l'ont rejoint par elle
+blind-to-cluster = nœuds, baux et endpoints ne peuvent être lus : ce qui était connu continue d'être surveillé
+
+### etcd
+
+quorum-unknown = le quorum d'etcd n'est pas connu : { $n ->
+    [one] { GROUP($n) } membre ne répond pas
+   *[other] { GROUP($n) } membres ne répondent pas
+}
+quorum-presumably-lost = tous les serveurs API disent qu'etcd échoue : etcd a sans doute perdu le quorum (ses membres ne peuvent être interrogés d'ici)
+etcd-down = etcd est en panne
+etcd-only-member = etcd { $down } : son seul membre { $member } { $how }
+is-down = est en panne
+never-started = n'a jamais démarré
+etcd-quorum-lost = { $sure ->
+    [yes] etcd a perdu le quorum
+   *[no] etcd a probablement perdu le quorum
+} : { $how }
+members-down = { $n ->
+    [one] { $n } membre sur { $total } en panne
+   *[other] { $n } membres sur { $total } en panne
+}
+members-silent = { $n ->
+    [one] { $n } membre sur { $total } ne répond pas
+   *[other] { $n } membres sur { $total } ne répondent pas
+}
+members-gone = { $n ->
+    [one] { $n } membre sur { $total } perdu
+   *[other] { $n } membres sur { $total } perdus
+} ({ $down } en panne, { $silent } sans réponse)
+etcd-lacks = { $what ->
+    [leader] etcd n'a pas de leader
+   *[work] etcd ne fonctionne pas
+} : { $how }
+members-none-well = les { $total } membres répondent, aucun n'est en bonne santé
+members-some-well = { $n ->
+    [one] { $n } membre sur { $total } répond et n'est pas en bonne santé
+   *[other] { $n } membres sur { $total } répondent et ne sont pas en bonne santé
+}
+members-and-sick = { $gone }, { $n ->
+    [one] { $n } autre en mauvaise santé
+   *[other] { $n } autres en mauvaise santé
+}
+no-change-until-quorum = rien ne peut être créé, modifié, planifié ni déplacé tant que { $needed } membres sur { $total } ne répondent pas
+no-change-until-it-answers = rien ne peut être créé, modifié, planifié ni déplacé tant qu'il ne répond pas
+no-change-until-etcd = rien ne peut être créé, modifié ni planifié tant qu'etcd ne fonctionne pas
+members-beyond = { $n ->
+    [one] { $n } membre etcd sur { $total } est injoignable d'ici, mais etcd garde le quorum
+   *[other] { $n } membres etcd sur { $total } sont injoignables d'ici, mais etcd garde le quorum
+}
+member-what = { $role ->
+    [member] le membre etcd
+   *[learner] le membre etcd en apprentissage
+} { $member } { $what }
+member-what-margin = { $what } : { $margin }
+member-last-margin = { $what } : { $margin } : une perte de plus arrête le cluster
+quorum-margin = quorum tenu par { $alive } sur { $total }, marge { $margin }
+beyond-us = est injoignable d'ici
+of-another-cluster = appartient à un autre cluster
+sees-no-leader = répond mais ne voit pas de leader
+sees-no-quorum = répond mais ne voit pas de quorum
+answers-unwell = répond et n'est pas en bonne santé ({ $why })
+down-silent = { $down } ({ $how ->
+    [silent] sans réponse
+    [unreachable] injoignable
+   *[dns] son nom ne se résout pas
+})
+etcd-no-space = etcd n'a plus de place (alarme NOSPACE de { $who }) : il refuse toute écriture
+etcd-corrupt = les données d'etcd sont corrompues (alarme CORRUPT de { $who })
+etcd-other-alarm = etcd a levé l'alarme { $alarm } ({ $who })
+etcd-strays = etcd hors de la liste des membres : { $by }
+etcd-stranger-new = etcd sur { $place } est un cluster neuf et vide : n'écrivez rien ; arrêtez les serveurs API qui l'utilisent
+etcd-stranger = etcd sur { $place } appartient à un autre cluster que les autres membres : arrêtez les serveurs API qui l'utilisent
+etcd-revisions-differ = les membres d'etcd n'ont pas les mêmes données : { $one } et { $other } sont à des révisions différentes, ce qu'un même journal ne peut donner
+etcd-keys-differ = les membres d'etcd n'ont pas les mêmes données : les clés jusqu'à la même révision diffèrent entre { $one } et { $other }
+
+### Le réseau et les hôtes
+
+names-not-resolved = rien du cluster n'est joignable : { $n ->
+    [one] { $names } ne se résout pas
+   *[other] { $names } ne se résolvent pas
+}
+cluster-gone = le cluster semble avoir disparu : son nom { $name } ne se résout plus, et { $n ->
+    [one] { GROUP($n) } autre hôte ne répond pas
+   *[other] { GROUP($n) } autres hôtes ne répondent pas
+}
+only-address-fails = le cluster est injoignable d'ici : sa seule adresse connue { $address } { $how }
+cluster-unreachable = rien du cluster n'est joignable d'ici : { $targets ->
+    [one] { GROUP($targets) } cible
+   *[other] { GROUP($targets) } cibles
+} sur { $hosts ->
+    [one] { GROUP($hosts) } hôte
+   *[other] { GROUP($hosts) } hôtes
+} { $targets ->
+    [one] ne répond pas
+   *[other] ne répondent pas
+} ; le réseau entre le watchdog et le cluster est coupé, ou le cluster n'a plus de courant
+may-be-fine = ce qui y tourne va peut-être bien, ou non : cela ne peut être vu d'ici
+host-down = l'hôte de control plane { $host } est en panne ou coupé : { $n ->
+    [one] { $parts } ne répond pas
+   *[other] { $parts } ne répondent pas
+}{ $margin }
+host-etcd-margin = {""} ; etcd : { $margin }
+component-named = { $component } { $name }
+with-lost = { $what } ; { $how ->
+    [it] avec lui { $lost }
+    [them] avec eux { $lost }
+   *[perhaps] y tournaient { $lost }
+}
+lost-pod = le pod { $name }
+lost-replicas = { $n ->
+    [1] le seul réplica de { $name }
+   *[other] les { $n } réplicas de { $name }
+}
+
+### Schedulers et controller-managers
+
+nobody-leads = { $who } { $down } : { $means }
+no-fresh-lease = aucun { $component } ne tient de bail à jour : { $means }
+means-not-placed = les nouveaux pods ne sont pas placés
+means-not-repaired = rien n'est réparé ni remplacé, les nœuds perdus ne sont pas remarqués
+leaders-beyond = { $who } : injoignable d'ici, mais le bail est renouvelé
+services-stale = les changements de Services et d'Endpoints restent sans effet sur ces nœuds
+
+### Nœuds
+
+kubelet-unwell = le kubelet de { $node } dit ne pas être en bonne santé : { $why }
+kubelet-checks-fail = le kubelet de { $node } dit ne pas être en bonne santé : échec de { $checks }
+kubelet-wrong = le kubelet de { $node } répond de travers : { $why }
+kubelet-but-node-lives = le kubelet de { $node } { $how }, mais { $heard ->
+    [lease] son bail est à jour
+   *[api] le serveur API a de ses nouvelles
+} : le nœud vit
+kubelet-dead = le kubelet de { $node } { $how } ; les conteneurs y tournent sans doute encore
+down-refused = est en panne (connexion refusée)
+kubelet-never-answered = le kubelet de { $node } n'a jamais répondu d'ici, alors que le serveur API a de ses nouvelles
+kubelets-never-answered = { $n } kubelets n'ont jamais répondu d'ici, alors que le serveur API a de leurs nouvelles : { $names }
+node-silent = pas de réponse du nœud { $node } : { $why ->
+    [lease] son kubelet ne répond pas ; son bail montrera bientôt s'il vit
+    [ready] son kubelet ne répond pas ; son bail ne peut être lu, et le serveur API le dit encore Ready
+   *[mute] son kubelet ne répond pas, et son bail ne peut être lu
+}
+node-lost = le nœud { $node } est perdu : { $why ->
+    [lease] son kubelet ne répond pas et ne renouvelle plus son bail
+   *[api] son kubelet ne répond pas et le serveur API le dit NotReady
+}
+node-not-heard = le nœud { $node } est perdu : les serveurs API n'ont plus de nouvelles de son kubelet ({ $reason })
+node-no-runtime = nœud { $node } : son moteur de conteneurs ne répond pas{ $though }
+node-slow-runtime = nœud { $node } : son moteur de conteneurs est bloqué ou surchargé (PLEG){ $though }
+node-no-network = nœud { $node } : son réseau de pods n'est pas en place ({ $why }){ $though }
+node-not-ready = le nœud { $node } est NotReady ({ $why }){ $though }
+though-kubelet-answers = , alors que son kubelet répond
+node-starved = { $what } ; il manque { $pressure ->
+    [MemoryPressure] de mémoire
+    [DiskPressure] de place sur disque
+   *[PIDPressure] d'identifiants de processus
+} ({ $pressure })
+nodes-alike = { $kind ->
+    [lost] { $n } nœuds sur { $total } sont perdus : { $who }
+    [silent] { $n } nœuds sur { $total } ne répondent pas : { $who }
+    [kubelet] { $n } kubelets sur { $total } sont en panne : { $who } ; les conteneurs y tournent sans doute encore
+    [beyond] { $n } kubelets sur { $total } sont injoignables d'ici, mais leurs nœuds vivent : { $who }
+    [runtime] le moteur de conteneurs de { $n } nœuds sur { $total } ne répond pas : { $who }
+    [network] le réseau de pods de { $n } nœuds sur { $total } n'est pas en place : { $who }
+   *[not-ready] { $n } nœuds sur { $total } sont NotReady : { $who }
+}
+nodes-in-trouble = { $n } nœuds sur { $total } sont en difficulté : { $parts }{ $which }
+nodes-which = {""} ; { $which }
+nodes-part = { $kind ->
+    [lost] { $n ->
+        [one] { $n } perdu
+       *[other] { $n } perdus
+    }
+    [silent] { $n } sans réponse
+    [kubelet] { $n } au kubelet mort
+    [beyond] { $n } hors de notre portée
+    [runtime] { $n } sans moteur de conteneurs
+    [network] { $n } sans réseau de pods
+   *[not-ready] { $n } NotReady
+}
+names = { $names }
+nodes-of = de { $trait } { $value }
+nodes-with = avec { $trait } { $value }
+in-common = ce qu'ils ont en commun : { $what }
+named-in-brackets = { $what } ({ $names })
+nodes-sharing = { $exact ->
+    [yes] tous ceux { $which }
+   *[no] { $lost } des { $all } { $which }
+}
+node-pods-moved = { $sure ->
+    [yes] ce qui tournait sur { $node } est perdu ou coupé
+   *[no] ce qui tournait sur { $node } est peut-être perdu ou coupé
+} ; { $moved ->
+    [yes] ses pods sont déplacés environ 5 minutes après que le serveur API l'a remarqué
+   *[no] ses pods ne sont pas déplacés tant qu'aucun serveur API ne fonctionne
+}
+node-stands-still = rien n'est démarré, arrêté ni sondé sur { $node } ; ses pods sont déplacés si cela dure
+node-runtime-stands = rien ne peut être démarré ni arrêté sur { $node }, et les sondes dans les conteneurs échouent ; ce qui tourne continue
+node-no-new-pods = aucun nouveau pod n'est placé sur { $node }
+no-worker-left = il ne reste aucun worker (0 sur { $of }), alors que le control plane répond
+workers-gone = { $n ->
+    [one] { $n } worker sur { $of } a disparu
+   *[other] { $n } workers sur { $of } ont disparu
+} en quelques minutes, sans avoir été vidés auparavant
+workers-added = le nombre de workers est passé de { $from } à { $to } en quelques minutes
+api-away = l'API { $api } est absente : son service { $service } ne la sert pas ({ $reason })
+no-reason-given = sans raison donnée
+requests-wait = { $n ->
+    [one] { GROUP($n) } demande de certificat pour { $signer } attend
+   *[other] { GROUP($n) } demandes de certificat pour { $signer } attendent
+} et personne ne décide, la plus ancienne depuis le { $at }
+check-at-nodes = { $ports } ({ $check }) { $how } sur { $where }
+on-every-node = tous les nœuds
+on-every-node-to-pods = tous les nœuds, alors que les nœuds vont bien : le réseau des pods ne porte pas ce qui leur est envoyé
+on-some-nodes = { $n ->
+    [one] { $n } nœud sur { $total } : { $nodes }
+   *[other] { $n } nœuds sur { $total } : { $nodes }
+}
+simply-fails = échoue
+
+### Certificats et identifiants
+
+expires = { $when ->
+    [over] { $whose } : expiré le { $date }
+    [day] { $whose } : expire dans la journée, le { $at }
+    [week] { $whose } : expire dans la semaine, le { $date }
+   *[later] { $whose } : expire le { $date }
+}
+cert-of-kubeconfig = notre certificat client dans le kubeconfig ({ $subject })
+cert-of-etcd-client = notre certificat client d'etcd ({ $subject })
+cert-of-ca = { $of ->
+    [etcd] l'autorité (CA) dans le `ca_file` d'etcd ({ $subject })
+   *[kubeconfig] l'autorité (CA) dans le kubeconfig ({ $subject })
+}
+cert-of-kubelet = le certificat serveur du kubelet de { $node }
+cert-of-kubelets = les certificats serveur de { $n } kubelets arrivent à leur fin, le premier sur { $node }
+cert-of-one = certificat { $subject } ({ $component } { $instance })
+cert-of-several = certificat { $subject } ({ $n } { $component })
+cert-of-targets = certificat { $subject } ({ $n } cibles)
+cert-wrong-name = le certificat ({ $whose }) ne porte pas le nom par lequel nous appelons : { $why }
+cert-wrong-ca = le certificat ({ $whose }) n'est pas signé par { $ca ->
+    [etcd] le `ca_file` d'etcd
+   *[kubeconfig] l'autorité (CA) de notre kubeconfig
+}
+component-possessive = { $n ->
+    [one] { $component }
+   *[other] { $component }
+}
+ca-refused = { $over ->
+    [yes] qui se fie à cette autorité refuse tout ce qu'elle a signé : kubectl, kubelets, contrôleurs
+   *[no] qui se fie à cette autorité refusera tout ce qu'elle a signé : kubectl, kubelets, contrôleurs
+}
+certificate-refused = { $over ->
+    [yes] les clients qui vérifient les certificats refusent de s'y connecter
+   *[no] les clients qui vérifient les certificats refuseront de s'y connecter
+}
+watchdog-refused = { $over ->
+    [yes] le cluster refuse le watchdog, qui en voit moins
+   *[no] le cluster refusera le watchdog, qui en verra moins
+}
+refuse-our-credentials = { $n ->
+    [one] { $who } refuse nos identifiants
+   *[other] { $who } refusent nos identifiants
+}
+they-live-unknown = { $what } : ils vivent, mais leur santé n'est pas connue
+credentials-refused = nos identifiants sont refusés par { $who } : { $why }
+with-code = { $what } ({ $code })
+others-accept = les autres les acceptent, { $n ->
+    [one] la faute est donc chez lui
+   *[other] la faute est donc chez eux
+}
+certificate-expired-on = { $of ->
+    [etcd] notre certificat client d'etcd a expiré le { $date }
+   *[kubeconfig] le certificat client du kubeconfig a expiré le { $date }
+}
+certificate-not-yet = { $of ->
+    [etcd] notre certificat client d'etcd n'est pas valable avant le { $at }
+   *[kubeconfig] le certificat client du kubeconfig n'est pas valable avant le { $at }
+}
+not-allowed = ils nous connaissent, mais ne le permettent pas (RBAC)
+not-known = ils ne nous connaissent pas : le jeton ou le certificat du kubeconfig n'y est pas valable (autre CA, révoqué ou expiré)
+answers-so-lives = { $n ->
+    [one] { $names } répond : il vit
+   *[other] { $names } répondent : ils vivent
+}
+
+### Ce qui fonctionne encore
+
+components-answer = { $n ->
+    [one] { $who } répond
+   *[other] { $who } répondent
+}
+containers-go-on = { $what } : les conteneurs en marche continuent
+etcd-keeps-quorum-as = etcd garde le quorum : { $proof }
+etcd-healthy = etcd est en bonne santé ({ $total } sur { $total })
+etcd-keeps-quorum = etcd garde le quorum ({ $alive } sur { $total })
+etcd-serves-reads = etcd sert les lectures
+leaders-lead = scheduler et controller-manager ont leur leader
+
+### Le watchdog lui-même
+
+cut-off = le watchdog lui-même est coupé du réseau : aucun cluster n'est jugé tant qu'il ne voit rien
+nothing-known-against = rien n'est reproché à aucun cluster : leurs derniers verdicts sont gardés
+seen-when-back = une panne qui commencerait maintenant ne serait vue qu'au retour du watchdog
+nothing-known-against-seen = rien n'est reproché à aucun cluster : ce qu'on en savait est gardé
+outage-unseen = une panne qui y commencerait maintenant ne serait pas vue
+fault-hides = { $what } : { $targets ->
+    [one] 1 cible
+   *[other] { $targets } cibles
+} { $clusters ->
+    [one] du cluster
+   *[other] des clusters
+} { $names } ne peuvent être vues
+fault-files = le watchdog n'a plus de descripteurs de fichier
+fault-ports = la machine du watchdog n'a plus d'adresse ou de port local d'où se connecter
+fault-memory = la machine du watchdog n'a plus de mémoire pour des connexions
+fault-firewall = un pare-feu sur la machine même du watchdog interdit ses connexions
+fault-proxy = le proxy { $proxy } que nous utilisons est en panne, ou n'ouvre aucun passage
+fault-resolver = le résolveur de la machine du watchdog ne répond pour aucun nom
+fault-ping = l'utilisateur du watchdog n'a pas le droit de faire un ping
+fault-tls = la bibliothèque TLS de dogwatch ne connaît pas { $what }
+store-taken-away = la base de données du watchdog lui a été retirée pendant qu'il tournait
+store-anew = le watchdog a dû recommencer son historique
+store-failing = le watchdog ne peut écrire son historique ; il continue de sonder et de notifier de mémoire
+probing-goes-on = les sondes, les verdicts et les notifications
+lost-at-restart = ce qui se passe maintenant est perdu si le watchdog redémarre avant de pouvoir écrire à nouveau
+not-watched = le cluster { $cluster } n'est pas surveillé
+
+## Pages : ce que chacune porte.
+
+nav-pages = Pages
+nav-incidents = Incidents
+nav-alerts = Alertes
+nav-silences = Silences
+nav-heartbeats = Battements
+nav-report = Rapport
+nav-runbooks = Procédures
+nav-audit = Audit
+as-of = au { $at }
+page-unsaved = Le watchdog ne peut écrire sur son disque : ce qui est confié maintenant vaut, mais un redémarrage avant qu'il puisse écrire à nouveau le perdrait.
+log-out = Se déconnecter
+logged-in-as = connecté en tant que { $user }
+fresh-every = rafraîchi toutes les { $n } s
+link-metrics = métriques
+link-state = état en JSON
+state = { $state ->
+    [up] en service
+    [suspect] douteux
+    [down] en panne
+    [flapping] instable
+   *[unknown] inconnu
+}
+severity = { $severity ->
+    [critical] critique
+    [warning] avertissement
+   *[info] info
+}
+incident-state = { $incident-state ->
+    [open] ouvert
+   *[resolved] résolu
+}
+for-time = depuis { $time }
+time-ago = il y a { $time }
+silenced-by = Mis en silence par { $who } jusqu'au { $until }.
+silenced-for = Mis en silence par { $who } jusqu'au { $until } : { $why }.
+looks-after-it = { $who } s'en occupe
+looks-after-it-for = { $who } s'en occupe, depuis { $time }.
+nobody-looks-after-it = Personne ne s'en occupe
+i-look-after-it = Je m'en occupe
+silence-it-button = Mettre en silence
+silence-it = mettre en silence
+broken-because-of-it = En panne à cause de cela
+also-wrong = Également en défaut
+silenced = en silence
+for-since = depuis { $lasted }, à partir du { $at }
+show = Afficher
+there-is-none = Il n'y en a aucun.
+and-more-listed = et { $n ->
+    [one] { GROUP($n) } autre, listé
+   *[other] { GROUP($n) } autres, listés
+} dans { $where }
+all-clusters = Tous les clusters
+nothing-written = Rien n'est encore consigné.
+runbook-link = procédure
+job-title = { $kind ->
+    [kube-apiserver] Serveurs API
+    [etcd] Membres etcd
+    [kube-scheduler] Schedulers
+    [kube-controller-manager] Controller managers
+    [kubelet] Kubelets
+    [kube-proxy] kube-proxys
+   *[check] Contrôles
+}
+
+### La première page
+
+advertised-address-note = adresse annoncée
+and-more-open = et { $n }
+more-open-incidents = { $n ->
+    [one] autre incident ouvert
+   *[other] autres incidents ouverts
+}
+and-n-others = { $what } (et { $n ->
+    [one] { $n } autre
+   *[other] { $n } autres
+})
+as-last-seen = tel que vu en dernier
+canary = Canari
+gap = { $what } n'est pas surveillé : { $why }
+gap-how = Pour le surveiller : { $how }.
+lately-resolved = Récemment résolus
+resolved-lasted = résolu il y a { $ago }, a duré { $lasted }
+all-incidents = Tous les incidents
+watchdog-itself = Le watchdog lui-même
+line-cut-off = Le watchdog lui-même est coupé du réseau, il n'accuse donc aucun cluster. { $why }
+line-no-cluster = Aucun cluster n'est configuré.
+line-no-target = Aucune cible n'est encore connue : aucun serveur API n'a dit ce qu'il y a.
+n-clusters = { $n ->
+    [one] { GROUP($n) } cluster
+   *[other] { GROUP($n) } clusters
+}
+line-one-up = { $n ->
+   *[other] La seule cible de { $of } est en service.
+}
+line-all-up = Les { GROUP($n) } cibles de { $of } sont en service.
+line-not-up = Aucun incident ouvert, mais { $n ->
+    [one] { GROUP($n) } cible sur { GROUP($total) } n'est pas en service
+   *[other] { GROUP($n) } cibles sur { GROUP($total) } ne sont pas en service
+} : { $kinds }.
+line-not-watched = Non surveillé : { $names }.
+line-not-watched-everywhere = Non surveillé partout : { $names }.
+n-in-state = { GROUP($n) } { $state ->
+    [up] en service
+    [suspect] { $n ->
+        [one] douteuse
+       *[other] douteuses
+    }
+    [down] en panne
+    [flapping] { $n ->
+        [one] instable
+       *[other] instables
+    }
+   *[unknown] { $n ->
+        [one] inconnue
+       *[other] inconnues
+    }
+}
+no-targets-yet = pas encore de cible
+all-n-up = les { GROUP($n) } en service
+n-up-and = { GROUP($n) } en service, { $others }
+n-more-not-up = { GROUP($n) } de plus hors service
+all-n-of-fold-up = { GROUP($n) } en service
+checks-of-no-cluster = Contrôles de la configuration qui ne relèvent d'aucun cluster.
+api-last-read = Son API a été lue il y a { $ago }.
+api-not-read-yet = Son API n'a pas encore été lue.
+api-unreadable = Son API ne peut être lue ({ $why }). Les cibles sont celles connues au { $at }, il y a { $ago }.
+api-never-read = Son API n'a jamais été lue : { $why }
+last-failed-ago = dernier échec il y a { $ago } : { $why }
+check-at = { $check } sur { $node }
+last-run-ago = dernier passage il y a { $ago }
+failing-for = depuis { $time } : { $why }
+heartbeat-state = { $state ->
+    [new] nouveau
+    [ok] à l'heure
+    [running] en cours
+    [late] en retard
+    [failed] en échec
+    [too-long] trop long
+   *[paused] en pause
+}
+
+### Incidents et alertes
+
+resolved-title = résolu : { $what }
+resolved-badge = résolu
+ended-badge = terminé
+lasted-from-to = a duré { $lasted }, du { $from } au { $to }
+over-untold = C'était fini avant que quiconque soit prévenu.
+not-told-yet = Personne n'a encore été prévenu : cela peut se rétablir de soi-même, ou c'est mis en sourdine.
+what-happened = Ce qui s'est passé
+somebody-noted = { $who } a noté :
+notes-unreadable = Les notes ne peuvent être lues : { $why }
+add-a-note = Ajouter une note
+as-markdown = En Markdown, pour un post-mortem
+findings = Constats
+now-part-of = fait maintenant partie de
+ended-at = terminé à { $at }
+told-to-nobody = personne n'a été prévenu
+told-if-it-lasts = signalé si cela dure
+caused-by = causé par
+who-was-told = Qui a été prévenu
+deliveries-unreadable = Les envois ne peuvent être lus : { $why }
+older-attempts = { $n ->
+    [one] { $n } tentative plus ancienne n'est pas listée ici.
+   *[other] { $n } tentatives plus anciennes ne sont pas listées ici.
+}
+message-to = message { $message } à { $receiver } en { $took }
+nobody-while-silenced = Personne, tant que c'est en silence.
+no-attempt-yet = Aucune tentative encore.
+incident-as-json = Cet incident en JSON
+history-unreadable = Ceux qui ont pris fin plus tôt ne peuvent être lus : { $why }
+incident-number = incident { $id }
+open = ouvert
+lasted = a duré { $lasted }
+none-before = Il n'y en a aucun avant.
+newest = Les plus récents
+older = Plus anciens
+earlier-ones = les précédents
+none-is-open = aucun n'est ouvert
+n-are-open = { $n ->
+    [one] { GROUP($n) } est ouvert
+   *[other] { GROUP($n) } sont ouverts
+}
+filter-cluster = Cluster
+filter-severity = Gravité
+filter-state = État
+filter-since = Depuis
+filter-all = tous
+filter-any = toutes
+filter-open-and-resolved = ouverts et résolus
+any-time = toujours
+since-last-day = le dernier jour
+since-last-week = la dernière semaine
+since-last-30-days = les 30 derniers jours
+since-last-90-days = les 90 derniers jours
+n-told = { $n ->
+    [one] { $n } signalée
+   *[other] { $n } signalées
+}
+alerts-what = Tout ce qui est en alerte, d'après le diagnostic, les règles et l'extérieur : qui en est prévenu, ou pourquoi personne ne l'est.
+nothing-fires = Rien n'est en alerte.
+nothing-fires-but = Rien n'est en alerte hormis ce qui est expliqué plus bas.
+explained-by-incident = Expliqué par un incident
+explained-what = Elles sont listées dans leur incident et ne sont pas signalées par elles-mêmes.
+over-looking-back = terminé ; ses alertes regardent encore en arrière
+n-alerts = { $n ->
+    [one] { $n } alerte
+   *[other] { $n } alertes
+}
+and-more-alerts-listed = et { $n ->
+    [one] { $n } autre alerte, listée
+   *[other] { $n } autres alertes, listées
+} dans { $where }
+not-told-by-itself = non signalée par elle-même : { $by }
+alert-silenced-by = mise en silence par { $by }
+alert-inhibited-by = inhibée par { $by }
+alert-muted-by = mise en sourdine par { $by }
+no-route-takes-it = aucune route ne la prend
+alert-told-to = signalée à { $by }
+
+### Battements et silences
+
+heartbeats-what = Tâches qui donnent signe de vie. Personne n'attend celle qui est en pause ; celle qui reprend recommence à neuf.
+size = taille { $size }
+pause = Mettre en pause { $what }
+resume = Reprendre { $what }
+no-heartbeat = Aucun battement n'est configuré.
+restore-drills = Exercices de restauration
+no-restore-drill = Aucun exercice de restauration n'est configuré.
+silences-what = Ce qu'ils visent n'est pas signalé ; qui a été prévenu d'un début l'est de la fin.
+new-silence = Nouveau silence
+silence-state = { $state ->
+    [to-come] à venir
+    [in-force] en vigueur
+   *[ended] terminé
+}
+silence-by-from-to = par { $who }, du { $from } au { $to }
+begins-in = commence dans { $time }
+ends-in = finit dans { $time }
+ended-ago = fini il y a { $time }
+change-or-extend = Modifier ou prolonger
+silence-again = Remettre en silence
+end-it-now = Y mettre fin
+no-silence = Aucun silence n'est en vigueur, à venir ou récemment terminé.
+change-a-silence = Modifier un silence
+crumb-change = Modifier
+crumb-new = Nouveau
+silence-change-what = Avec d'autres conditions il prend fin, et un nouveau prend sa place : le passé reste tel qu'il était.
+conditions-label = Conditions, une par ligne ; toutes doivent être remplies
+how-long-label = Pour combien de temps, ou jusqu'à quand (UTC)
+how-long-example = 2h, ou 2026-11-24 22:00
+from-when-label = À partir de quand, si ce n'est maintenant (UTC)
+who-label = Qui
+why-label = Pourquoi
+change-it = Le modifier
+silence-button = Mettre en silence
+show-preview = Montrer ce qu'il mettrait en silence
+preview-title = Ce qu'il mettrait en silence
+
+### Formulaires, connexion et le reste
+
+crumb-incident = Incident { $id }
+crumb-acknowledge = Prise en charge
+crumb-note = Note
+your-name = Votre nom
+acknowledge-what = Qui s'en occupe ? Personne d'autre n'est alors appelé, et les rappels cessent ; ce qui s'aggrave est signalé malgré tout.
+note-title = Note : { $what }
+note-what = Ce qui a été tenté, vu ou appris : cela figure dans la chronologie avec nom et heure, et dans le texte pour un post-mortem.
+keep-it = L'enregistrer
+log-in = Se connecter
+log-in-what = Ce dogwatch se montre à ceux que connaît { $issuer }.
+log-in-at = Se connecter chez { $issuer }
+issuer-silent = Il ne répond pas ?
+log-in-by-password = Se connecter par un mot de passe
+password-known-here = que dogwatch connaît lui-même.
+nothing-here = Rien ici
+what-there-is = Ce qu'il y a :
+lost-home = ce qui ne va pas, et toutes les cibles
+lost-incidents = ce qui est et ce qui fut
+lost-alerts = ce qui est en alerte, et qui est prévenu
+lost-silences = ce dont personne n'est prévenu
+lost-runbooks = que faire, pour chaque alerte
+lost-metrics = pour Prometheus
+lost-state = la même chose en JSON
+lost-api-incidents = incidents, ouverts et récemment résolus
+word-and = et
+lost-health = pour qui surveille le watchdog
+cluster-as-last-seen = { $cluster } tel que vu en dernier
+recorded-what = Quoi
+recorded-search = Chercher
+recorded-namespace = Namespace
+recorded-at = À
+recorded-table = Ce qui est enregistré
+recorded-left-out = { $n ->
+    [one] { $n } de plus n'est pas montré : cherchez, ou choisissez un namespace.
+   *[other] { $n } de plus ne sont pas montrés : cherchez, ou choisissez un namespace.
+}
+audit-title = Qui a fait quoi
+newest-first = Le plus récent d'abord.
+as-json = En JSON
+from-address = depuis { $address }
+earlier = Plus tôt
+
+### Une cible
+
+n-times = { $n } fois
+target-is = { $target } : { $state }
+state-for = { $state } depuis
+ago-since = { $lasted }, à partir du { $at }
+job = Job
+node = Nœud
+last-success = Dernier succès
+never-seen = jamais vu
+probes-succeeded = Sondes réussies
+share-in = sur { $over }
+probed = Sondé
+every-deadline = toutes les { $every }, délai { $deadline }
+part-of-incident = Fait partie de l'incident
+chart-range = Jusqu'où remonte le graphique
+chart-title = Combien ont duré ses sondes, et quand elles ont échoué
+chart-longest = De { $from } à { $to } la plus longue sonde a duré { $took }.
+chart-none-failed = Aucune n'a échoué.
+chart-failed = Des sondes ont échoué dans { $n } sur { $parts ->
+    [one] { GROUP($parts) } tranche
+   *[other] { GROUP($parts) } tranches
+} de { $each }, la dernière à partir de { $at }.
+past-unreadable = Tout son passé ne peut être dit maintenant : { $why }
+nothing-measured = Rien n'a encore été mesuré.
+fires-about-it = Ce qui est en alerte à son sujet
+newest-probe = La dernière sonde
+failed = échec
+succeeded = réussie
+checks-that-fail = Vérifications en échec
+phase = Phase { $phase }
+certificates-presented = Certificats présentés
+certificate-until = par { $issuer }, jusqu'au { $until }, reste { $left }
+certificate-over = par { $issuer }, expiré le { $until }, il y a { $ago }
+checks-pass = { $n ->
+    [one] { $n } vérification réussie
+   *[other] { $n } vérifications réussies
+}
+its-steps = Ses étapes
+last-results = Les derniers résultats
+earlier-states = États précédents
+from-time = à partir du { $at }
+state-ever-since = { $state } depuis qu'elle est connue, ou aussi loin que va l'historique.
+last-failed = Les dernières sondes en échec
+none-since-start = Aucune depuis le démarrage du watchdog.
+last-hour = La dernière heure
+last-six-hours = Les six dernières heures
+last-24-hours = Les dernières 24 heures
+last-seven-days = Les sept derniers jours
+last-30-days = Les 30 derniers jours
+
+## Le rapport.
+
+report-title = Disponibilité : { $what }
+report-span = Du { $from } au { $to }, établi le { $made }. Les heures sont celles de { $zone }. Comment c'est compté : docs/availability.md.
+report-subject = Rapport de { $what }
+report-last = les derniers { $time }
+report-none = Aucun.
+report-nothing-known = rien n'est connu
+report-days = { $n } j
+report-yes = oui
+report-no = non
+report-not-known = inconnu
+report-never = jamais
+report-lasts = dure
+report-objectives = Objectifs
+report-clusters = Clusters
+report-components = Composants
+report-worst = Cibles le plus longtemps en panne
+report-certificates = Certificats arrivant à échéance
+report-average = En moyenne détecté après { $detected }, pris en charge après { $acknowledged }, rétabli après { $restored }.
+report-more = Il y en a eu davantage ; voici les plus récents.
+head-objective = objectif
+head-wanted = visé
+head-available = disponible
+head-met = atteint
+head-down = en panne
+head-allowed = permis
+head-budget-left = budget restant
+head-name = nom
+head-outages = pannes
+head-longest = la plus longue
+head-maintenance = maintenance
+head-unseen = non vu
+head-unknown = inconnu
+head-id = n°
+head-cluster = cluster
+head-severity = gravité
+head-began = début
+head-what = quoi
+head-cause = cause
+head-detected = détecté
+head-acknowledged = pris en charge
+head-restored = rétabli
+head-ends = fin
+head-subject = sujet
+head-where = où
+head-seen-at = vu sur
+head-heartbeat = battement
+head-successes = succès
+head-last-success = dernier succès
+head-troubles = défauts
+head-in-all = en tout
+head-longest-run = passage le plus long
+head-drill = exercice
+head-done = faits
+head-last = dernier
+head-how = issue
+head-took = durée
+head-rto = RTO
+head-data-was = âge des données
+head-rpo = RPO

@@ -64,6 +64,8 @@ impl Api {
             submissions: dogwatch::dispatch::Submissions::new().0,
             rules: dogwatch::rule::GroupStates::default(),
             heartbeats,
+            language: None,
+            zone: jiff::tz::TimeZone::UTC,
             slos: Arc::default(),
             routes: "".into(),
             receivers: Arc::new([]),

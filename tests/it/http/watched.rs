@@ -36,8 +36,8 @@ fn what_is_not_watched_is_not_up() {
 #[test]
 fn heartbeats_that_need_a_person_come_first() {
     let state = picture::calm();
-    let view = Home::new(&state, &Metrics::new(), now()).with_heartbeats(&picture::heartbeats(), now());
-    let html = page("heartbeats", view.render(&Frame::new("", now())));
+    let view = Home::new(&state, &Metrics::new(), &now().into()).with_heartbeats(&picture::heartbeats(), &now().into());
+    let html = page("heartbeats", view.render(&Frame::new("", &now().into())));
     in_order(
         &html,
         &[
@@ -57,9 +57,11 @@ fn heartbeats_that_need_a_person_come_first() {
             "Lately resolved",
         ],
     );
-    let only = Home::new(&LiveState::default(), &Metrics::new(), now());
-    let html =
-        page("only-heartbeats", only.with_heartbeats(&picture::heartbeats(), now()).render(&Frame::new("", now())));
+    let only = Home::new(&LiveState::default(), &Metrics::new(), &now().into());
+    let html = page(
+        "only-heartbeats",
+        only.with_heartbeats(&picture::heartbeats(), &now().into()).render(&Frame::new("", &now().into())),
+    );
     in_order(
         &html,
         &["<title>7 heartbeats: 3 of 7 not in time, 1 has not reported yet · dogwatch</title>", "line bad"],
