@@ -8,6 +8,7 @@ mod ground;
 mod history;
 pub mod limits;
 pub mod links;
+mod pings;
 mod plan;
 pub mod preflight;
 mod reload;

@@ -59,6 +59,7 @@ use crate::{
     model::{duration, null_as_default},
     notify::config::{GlobalConfig, NotificationsConfig, ReceiverConfig},
     notify::{self, Integration},
+    peer::{Confirm, PeerConfig},
     query::QueryConfig,
     remote::RemoteWriteConfig,
     rule,
@@ -126,6 +127,10 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Limits of PromQL queries.
     pub query: QueryConfig,
+    /// The other of two watchdogs.
+    pub peers: Vec<PeerConfig>,
+    /// Who of both must see a failure of a cluster for it to be told.
+    pub confirm: Confirm,
     /// Other stores that get every sample.
     pub remote_write: Vec<RemoteWriteConfig>,
     /// Probing.
@@ -208,6 +213,8 @@ impl Default for Config {
             vantage: VantageConfig::default(),
             storage: StorageConfig::default(),
             query: QueryConfig::default(),
+            peers: Vec::new(),
+            confirm: Confirm::Any,
             remote_write: Vec::new(),
             schedule: ScheduleConfig::default(),
             tell_warnings_after: TELL_WARNINGS_AFTER,
@@ -444,6 +451,7 @@ fn resolve(config: &mut Config, base: &Path) {
     config.checks.iter_mut().for_each(|check| check.resolve_paths(base));
     config.global.resolve_paths(base);
     config.remote_write.iter_mut().for_each(|remote| remote.resolve_paths(base));
+    config.peers.iter_mut().for_each(|peer| peer.resolve_paths(base));
     for receiver in &mut config.receivers {
         receiver.resolve_paths(base);
     }

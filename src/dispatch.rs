@@ -23,11 +23,14 @@ mod likely_causes;
 pub mod matchers;
 pub mod outbox;
 mod overflow;
+mod peer_views;
+pub mod peers;
 mod precedence;
 mod recent;
 pub mod report;
 pub mod route;
 mod routing;
+pub mod shared;
 pub mod silence;
 pub mod submissions;
 mod suppression;
@@ -53,7 +56,7 @@ use self::{
     alerts::Table, deliver::Failing, group::Groups, incident::Open, outbox::Outbox, silence::Silences,
     submissions::Request,
 };
-pub use self::{routing::Routing, submissions::Submissions};
+pub use self::{peers::PeerSettings, routing::Routing, submissions::Submissions};
 use crate::{
     clock::Clock,
     model::{AlertContext, AlertName, Diagnosis, Finding, Firing, Incident, Live, findings_of},
@@ -115,6 +118,8 @@ pub struct Settings {
     pub rule_groups: BTreeSet<Arc<str>>,
     /// Everything is a drill, and says so.
     pub drill: bool,
+    /// There is another watchdog.
+    pub peer: Option<PeerSettings>,
 }
 
 impl Settings {
@@ -178,6 +183,7 @@ pub struct Dispatch {
     decide_at: Option<Instant>,
     /// Incidents have changed since they were last shown.
     changed: bool,
+    peers: peers::Peers,
 }
 
 /// Why the loop woke.
@@ -202,7 +208,12 @@ impl Dispatch {
         let context = context(&settings);
         let now = deps.clock.wall();
         let outbox = Outbox::restore(restored.outbox.clone());
-        let failed = findings_of(&restored.incidents, AlertName::ReceiverFailing);
+        let of_receivers = findings_of(&restored.incidents, AlertName::ReceiverFailing).into_iter();
+        let failed = of_receivers.filter_map(|mut finding| {
+            finding.key.subject = peer_views::without_vantage(&finding.key.subject, settings.peer.as_ref())?.to_owned();
+            Some(finding)
+        });
+        let failed = failed.collect();
         let resolved = restored.incidents.iter().filter(|i| i.resolved_at.is_some()).take(RESOLVED_SHOWN).cloned();
         Self {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
@@ -225,6 +236,7 @@ impl Dispatch {
             dropped_messages: overflow::DroppedMessages::default(),
             decide_at: None,
             changed: true,
+            peers: peers::Peers::default(),
         }
     }
 
@@ -268,6 +280,7 @@ impl Dispatch {
             Woken::Tick => {}
             Woken::Stop => return false,
         }
+        self.look_at_peer().await;
         if self.decide_at.is_some_and(|at| at <= self.deps.clock.mono()) {
             self.decide().await;
         }
@@ -315,6 +328,7 @@ impl Dispatch {
         let outbox = self
             .outbox
             .next_at()
+            .filter(|_| self.may_send())
             .map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default().clamp(TICK_OUTBOX_MIN, TICK));
         let holding = self.open.is_holding() || self.groups.is_waiting() || self.memory.is_holding();
         let tick = if holding { TICK_HOLDING } else { TICK };
@@ -363,9 +377,13 @@ impl Dispatch {
         self.groups.rehome(self.settings.routing.tree.as_ref());
         self.table.retain_rules(&self.settings.rule_groups);
         let now = self.deps.clock.wall();
-        let changes = self.open.retain_clusters(&self.settings.clusters, now);
-        let batch = self.prepare(changes, now);
-        self.commit(batch).await;
+        self.configure_peer();
+        // Who follows takes it from the leader, and does it itself when it leads.
+        if self.leads() {
+            let changes = self.open.retain_clusters(&self.settings.clusters, now);
+            let batch = self.prepare(changes, now);
+            self.commit(batch).await;
+        }
         self.decide_soon();
     }
 

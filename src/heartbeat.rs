@@ -33,7 +33,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,9 @@ pub const BODY_MAX: usize = 10_000;
 
 /// Bytes of the name by which a client calls itself that are kept.
 const USER_AGENT_MAX: usize = 200;
+
+/// Pings that wait to be handed to another watchdog.
+const HEARD_MAX: usize = 256;
 
 /// How often it is judged.
 const TICK: Duration = Duration::from_secs(1);
@@ -107,6 +110,8 @@ struct Inner {
     clock: Clock,
     findings: watch::Sender<Arc<Vec<Finding>>>,
     news: Notify,
+    /// Whoever else is to hear of pings that were taken here.
+    heard: mpsc::Sender<(String, Ping)>,
 }
 
 /// What one look found.
@@ -124,15 +129,16 @@ impl Heartbeats {
         restored: &[(String, String)],
         deps: Deps,
     ) -> Self {
-        Self::begin(Configured::new(jobs, monitoring, Vec::new()), (restored, Vec::new()), deps)
+        Self::begin(Configured::new(jobs, monitoring, Vec::new()), (restored, Vec::new()), deps).0
     }
 
-    /// Continues with what an earlier run remembered: `(name, text)`, and restore drills.
+    /// Continues with what an earlier run remembered: `(name, text)`, and restore drills. Beside the handle it gives what is
+    /// heard: each ping that was taken here, for another watchdog.
     pub fn begin(
         configured: Configured,
         (restored, drills): (&[(String, String)], Vec<RestoreDrill>),
         deps: Deps,
-    ) -> Self {
+    ) -> (Self, mpsc::Receiver<(String, Ping)>) {
         let Deps { store, live, clock } = deps;
         let mut memory = Memory::restore(restored, &store, clock.wall());
         for drill in drills {
@@ -141,7 +147,9 @@ impl Heartbeats {
         memory.adopt(&configured, &store, clock.wall());
         let (configured, memory) = (RwLock::new(Arc::new(configured)), Mutex::new(memory));
         let (findings, news) = (watch::Sender::new(Arc::default()), Notify::new());
-        Self(Arc::new(Inner { configured, memory, store, live, clock, findings, news }))
+        let (heard, hearing) = mpsc::channel(HEARD_MAX);
+        let inner = Inner { configured, memory, store, live, clock, findings, news, heard };
+        (Self(Arc::new(inner)), hearing)
     }
 
     /// Takes another configuration; what is remembered stays.
@@ -188,6 +196,22 @@ impl Heartbeats {
         taken.ok_or(UnknownToken)
     }
 
+    /// Takes in what another watchdog was pinged, as it took it. What is older than what is known here is known: the later one
+    /// counts.
+    pub async fn heard_elsewhere(&self, name: &str, ping: Ping) {
+        let written = {
+            let mut memory = self.memory();
+            let Some(state) = memory.states.get_mut(name) else { return };
+            if state.last_seen.is_some_and(|seen| seen >= ping.at) {
+                return;
+            }
+            state.take(ping);
+            self.0.store.commit_heartbeat(name, &json(state))
+        };
+        written.await;
+        self.0.news.notify_one();
+    }
+
     async fn remember(&self, name: &str, mut ping: Ping) -> Option<Taken> {
         let (written, refused) = {
             let mut memory = self.memory();
@@ -197,11 +221,13 @@ impl Heartbeats {
                 state.weigh(evidence, &mut ping);
             }
             let refused = ping.refused.clone();
-            state.take(ping);
+            state.take(ping.clone());
             // Under the lock: what is written last is what was taken last.
             (self.0.store.commit_heartbeat(name, &json(state)), refused)
         };
         let kept = written.await;
+        // Where nobody listens there is no other watchdog; where it does not keep up, the next ping says more than this one.
+        let _ = self.0.heard.try_send((name.to_owned(), ping));
         self.0.news.notify_one();
         Some(Taken { kept, refused })
     }

@@ -25,6 +25,7 @@ mod login;
 pub mod metrics;
 mod notes;
 pub mod page;
+mod peer;
 mod ping;
 mod post_mortem;
 pub mod recorded;
@@ -71,6 +72,7 @@ use crate::{
     login::{Door, Sessions},
     model::{AlertContext, Incident, Live, TargetKey},
     notify,
+    peer::{PeerConfig, config::of_alerts},
     query::Engine,
     rule::GroupStates,
     runbook::{self, Runbook},
@@ -130,12 +132,15 @@ pub struct Web {
     pub routes: Arc<str>,
     /// The receivers' names.
     pub receivers: Arc<[String]>,
+    /// The other watchdog, where there is one.
+    pub peer: Option<Arc<PeerConfig>>,
 }
 
 impl Web {
     /// What is added to every alert.
     fn alert_context(&self) -> AlertContext {
-        notify::alert_context(&self.external_labels, &self.external_url, false)
+        let labels = of_alerts(&self.external_labels, self.peer.is_some());
+        notify::alert_context(&labels, &self.external_url, false)
     }
 
     /// A page of the list of incidents.
@@ -211,6 +216,7 @@ pub fn router(web: Web) -> Router {
         .merge(sign_in::router())
         .merge(api_v2::router())
         .merge(ping::router())
+        .merge(peer::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(middleware::from_fn(guard::in_time))

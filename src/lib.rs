@@ -31,6 +31,7 @@ pub mod login;
 pub mod model;
 pub mod notify;
 pub mod pack;
+pub mod peer;
 pub mod probe;
 pub mod promql;
 pub mod query;

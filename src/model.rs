@@ -64,8 +64,8 @@ pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
 pub use incident::{
-    Acknowledged, Document, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind, OutboxEntry,
-    findings_of,
+    Acknowledged, Document, Edition, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind,
+    OutboxEntry, findings_of,
 };
 pub use ingress::{IngressPort, Site};
 pub use lease::{CLOCK_OFF_SECONDS, HolderClock, ObservedLease};

@@ -65,6 +65,20 @@ pub struct PingLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of `dogwatch_peer_exchanges_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PeerLabels {
+    /// `answered` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// Labels of what is told of one of two watchdogs.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct VantageLabels {
+    /// Its name.
+    pub vantage: String,
+}
+
 /// Labels of `dogwatch_canary_runs_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CanaryLabels {
@@ -177,6 +191,14 @@ pub struct Metrics {
     pub recorder_seen: Family<RecorderLabels, Gauge>,
     /// Runs of the canary.
     pub canary_runs: Family<CanaryLabels, Counter>,
+    /// Questions to the other watchdog.
+    pub peer_exchanges: Family<PeerLabels, Counter>,
+    /// 1 while the other watchdog is heard.
+    pub peer_up: Family<VantageLabels, Gauge>,
+    /// 1 while this watchdog is the one that tells.
+    pub peer_leading: Family<VantageLabels, Gauge>,
+    /// How often this watchdog began to tell.
+    pub peer_takeovers: Family<VantageLabels, Counter>,
     /// Gaps found in the machine's time (suspended, starved, stepped).
     pub clock_gaps: Counter,
     /// 1 while the newest configuration is in force.
@@ -235,6 +257,10 @@ impl Metrics {
             recorder_changes: Family::default(),
             recorder_seen: Family::default(),
             canary_runs: Family::default(),
+            peer_exchanges: Family::default(),
+            peer_up: Family::default(),
+            peer_leading: Family::default(),
+            peer_takeovers: Family::default(),
             clock_gaps: Counter::default(),
             reload_ok: Gauge::default(),
             reloaded_at: Gauge::default(),
@@ -285,6 +311,7 @@ impl Metrics {
         self.register_recorder(r);
         self.register_remote(r);
         self.register_rules(r);
+        self.register_peers(r);
         r.register("query_duration_seconds", "Duration of PromQL queries", self.query_seconds.clone());
         r.register("query_failures", "PromQL queries without an answer", self.query_failures.clone());
         r.register("store_size_bytes", "Size of the SQLite file and its WAL", self.store_bytes.clone());
@@ -321,6 +348,13 @@ impl Metrics {
         r.register("recorder_changes", text, self.recorder_changes.clone());
         let text = "When the cluster's API last told of this kind of object, as Unix time";
         r.register("recorder_last_sync_timestamp_seconds", text, self.recorder_seen.clone());
+    }
+
+    fn register_peers(&self, r: &mut Registry) {
+        r.register("peer_exchanges", "Questions to the other watchdog, by outcome", self.peer_exchanges.clone());
+        r.register("peer_up", "1 while the other watchdog is heard", self.peer_up.clone());
+        r.register("peer_leading", "1 while this watchdog is the one that tells", self.peer_leading.clone());
+        r.register("peer_takeovers", "How often this watchdog began to tell", self.peer_takeovers.clone());
     }
 
     fn register_rules(&self, r: &mut Registry) {

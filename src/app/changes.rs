@@ -49,6 +49,7 @@ pub fn between<'a>(
         ("external_url", old.external_url != new.external_url),
         ("external_labels", old.external_labels != new.external_labels),
         ("vantage", old.vantage != new.vantage),
+        ("peers", (&old.peers, old.confirm) != (&new.peers, new.confirm)),
         ("storage", old.storage != new.storage),
         ("query", old.query != new.query),
         ("schedule", old.schedule != new.schedule),

@@ -15,7 +15,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     STOP_WITHIN, Shared, changes, drill,
     ground::Ground,
-    links,
+    links, pings,
     plan::{Plan, Running},
     report_mail, self_metrics,
     server::Server,
@@ -34,12 +34,16 @@ use crate::{
     availability::SloConfig,
     config::Config,
     discover::config::ClusterConfig,
-    dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
-    heartbeat::{self, Heartbeats, config::SwitchConfig},
+    dispatch::{Deps, Dispatch, Inputs, PeerSettings, Routing, Settings, Submissions},
+    heartbeat::{self, Heartbeats, Ping, config::SwitchConfig},
     http::{self, Web},
     login::Sessions,
     model::{AlertName, Finding, Firing, NotificationKind, findings_of},
     notify::{self, Integration},
+    peer::{
+        self, PeerConfig,
+        config::{VANTAGE, digest_of, of_alerts},
+    },
     query,
     remote::{self, RemoteWriteConfig},
     rule::{
@@ -77,6 +81,8 @@ pub struct Engine {
     slos: watch::Sender<Arc<[SloConfig]>>,
     switches: Tasks<SwitchConfig>,
     remotes: Tasks<Remote>,
+    peers: Tasks<PeerConfig>,
+    peer_news: Arc<Notify>,
     own: watch::Sender<SocketAddr>,
     server: Server,
     alive: Arc<AtomicU64>,
@@ -121,7 +127,7 @@ impl Engine {
         let mut ground = Ground { shared, store, stop: stop.clone(), tasks: JoinSet::new() };
         let before = |alert| findings_of(&restored.incidents, alert);
         let failures = RuleFailures::restore(before(AlertName::RuleFailing), &plan.rules);
-        let heartbeats = heartbeats(&config, &restored, &mut ground);
+        let (heartbeats, pinged) = heartbeats(&config, &restored, &mut ground);
         // A proof that was missing is, until the next drill gives it.
         let unproven = if config.drill.is_some() { before(AlertName::DrillFailed) } else { Vec::new() };
         let (tell, drilled) = watch::channel(Arc::new(unproven));
@@ -132,7 +138,9 @@ impl Engine {
         let findings = vec![failures.findings(), heartbeats.findings(), drilled];
         let (firing, firing_in) = mpsc::channel(NEWS);
         let (settings, settings_in) = watch::channel(Arc::new(settings(&plan)));
-        let (diagnoses, submissions) = dispatch(settings_in, (firing_in, findings), &restored, &mut ground);
+        let (diagnoses, submissions, peer_news) =
+            dispatch(settings_in, (firing_in, findings, heartbeats.clone()), &restored, &mut ground);
+        ground.tasks.spawn(pings::out(pinged, submissions.clone(), stop.clone()));
         let (news, news_in) = watch::channel(0);
         let mailing = report_mail::Deps {
             store: ground.store.clone(),
@@ -164,6 +172,8 @@ impl Engine {
             slos,
             switches: Tasks::new(stop.clone()),
             remotes: Tasks::new(stop.clone()),
+            peers: Tasks::new(stop.clone()),
+            peer_news,
             own,
             server: Server::new(stop),
             alive,
@@ -240,6 +250,10 @@ impl Engine {
             remote::run(remote.config.clone(), parts, leave)
         };
         self.remotes.set(remotes(&self.config), begin, tasks);
+        let begin = |peer: &PeerConfig, leave| {
+            peer::link::run(peer.clone(), self.submissions.clone(), self.peer_news.clone(), metrics.clone(), leave)
+        };
+        self.peers.set(self.config.peers.iter().map(|p| (p.url.to_string(), p.clone())), begin, tasks);
         self.server.serve(web, listener, &shared.serving, tasks);
         metrics.reload_ok.set(1);
         metrics.reloaded_at.set(clock.wall().as_second());
@@ -270,6 +284,7 @@ impl Engine {
             slos: config.slos.as_slice().into(),
             routes: config.routes_shown().into(),
             receivers: config.receivers.iter().map(|r| r.name.clone()).collect(),
+            peer: config.peers.first().cloned().map(Arc::new),
         }
     }
 
@@ -333,36 +348,60 @@ fn settings(plan: &Plan) -> Settings {
         give_up_after: config.notifications.give_up_after,
         resolve_timeout: config.global.resolve_timeout,
         external_url: plan.external_url.clone(),
-        external_labels: config.external_labels.clone(),
+        external_labels: of_alerts(&config.external_labels, !config.peers.is_empty()),
         clusters: config.groups().map(Into::into).collect(),
         rule_groups: plan.rules.iter().map(rule::Group::key).collect(),
         drill: config.is_drill,
+        peer: config.peers.first().filter(|_| !config.is_drill).map(|peer| peer_settings(config, peer)),
+    }
+}
+
+/// What dispatch knows of the other watchdog.
+fn peer_settings(config: &Config, peer: &PeerConfig) -> PeerSettings {
+    let labels = of_alerts(&config.external_labels, true);
+    let clusters: Vec<_> = config.groups().collect();
+    let same = format!("{} {labels:?} {clusters:?} {:?}", config.routes_shown(), config.tell_warnings_after);
+    PeerSettings {
+        name: config.external_labels.get(VANTAGE).cloned().unwrap_or_default(),
+        takeover: peer.takeover,
+        confirm: config.confirm,
+        digest: digest_of(&same),
     }
 }
 
 fn dispatch(
     settings: watch::Receiver<Arc<Settings>>,
-    (firing, findings): (mpsc::Receiver<Firing>, Vec<Findings>),
+    (firing, findings, heartbeats): (mpsc::Receiver<Firing>, Vec<Findings>, Heartbeats),
     restored: &Restored,
     ground: &mut Ground,
-) -> (mpsc::Sender<crate::model::Diagnosis>, Submissions) {
+) -> (mpsc::Sender<crate::model::Diagnosis>, Submissions, Arc<Notify>) {
     let (send, diagnoses) = mpsc::channel(NEWS);
     let Shared { live, metrics, clock, .. } = ground.shared.clone();
     let deps = Deps { store: ground.store.clone(), live, metrics, clock, settings };
     let (submissions, requests) = Submissions::new();
     let inputs = Inputs { diagnoses, firing, requests, findings };
-    ground.tasks.spawn(Dispatch::new(deps, restored).run(inputs, ground.stop.clone()));
-    (send, submissions)
+    let mut dispatch = Dispatch::new(deps, restored);
+    let news = dispatch.peer_news();
+    let (pings, pinged) = mpsc::channel(NEWS);
+    dispatch.hand_pings_to(pings);
+    ground.tasks.spawn(pings::from_elsewhere(pinged, heartbeats));
+    ground.tasks.spawn(dispatch.run(inputs, ground.stop.clone()));
+    (send, submissions, news)
 }
 
 /// Starts the jobs that report in.
-fn heartbeats(config: &Config, restored: &Restored, ground: &mut Ground) -> Heartbeats {
+fn heartbeats(
+    config: &Config,
+    restored: &Restored,
+    ground: &mut Ground,
+) -> (Heartbeats, mpsc::Receiver<(String, Ping)>) {
     let Shared { live, clock, .. } = ground.shared.clone();
     let deps = heartbeat::Deps { store: ground.store.clone(), live, clock };
     let configured = super::plan::reporting(config);
-    let heartbeats = Heartbeats::begin(configured, (&restored.heartbeats, restored.restore_drills.clone()), deps);
+    let (heartbeats, heard) =
+        Heartbeats::begin(configured, (&restored.heartbeats, restored.restore_drills.clone()), deps);
     ground.tasks.spawn(heartbeats.clone().run(ground.stop.clone()));
-    heartbeats
+    (heartbeats, heard)
 }
 
 /// Starts to judge objectives.

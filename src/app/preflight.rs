@@ -98,6 +98,10 @@ pub async fn files(config: &Config, integrations: &[Integration]) -> Vec<Problem
         let why = remote.check_files().await.err();
         problems.extend(why.map(|why| Problem::new(format!("remote_write[{i}]"), why)));
     }
+    for (i, peer) in config.peers.iter().enumerate() {
+        let why = peer.check_files().await.err();
+        problems.extend(why.map(|why| Problem::new(format!("peers[{i}]"), why)));
+    }
     for (i, check) in config.checks.iter().enumerate() {
         problems.extend(check.files().iter().filter_map(|file| {
             let error = std::fs::File::open(file).err()?;

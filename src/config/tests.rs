@@ -79,7 +79,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
     /etc/dogwatch/dogwatch.yml:1:1: unknown key `cluster`; did you mean `clusters`?
     "#);
     assert_snapshot!(wrong("clusters: [{name: a}]\nzzz: 1\n"), @r"
-    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, auth, allowed_hosts, cors, external_url, language, timezone, external_labels, defaults, clusters, checks, allow_exec, vantage, storage, query, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, slos, heartbeats, restore_drills, dead_mans_switch, drill, report
+    /etc/dogwatch/dogwatch.yml:2:1: unknown key `zzz`; known here: data_dir, listen, web_config, allow_unauthenticated, auth, allowed_hosts, cors, external_url, language, timezone, external_labels, defaults, clusters, checks, allow_exec, vantage, storage, query, peers, confirm, remote_write, schedule, tell_warnings_after, notifications, global, route, receivers, templates, inhibit_rules, time_intervals, mute_time_intervals, tracing, event_recorder, rule_files, slos, heartbeats, restore_drills, dead_mans_switch, drill, report
     ");
 }
 

@@ -9,6 +9,7 @@ use crate::{
     discover::config::{ClusterConfig, DiscoverConfig, DryRunConfig},
     heartbeat,
     model::text,
+    peer::{Confirm, config::VANTAGE},
     query::{self, QueryConfig},
     scrape::config as scrape,
 };
@@ -90,6 +91,7 @@ pub(super) fn check(config: &Config) -> Problems {
             say(&format!("{at}{key}"), why);
         }
     }
+    check_peers(config, &mut say);
     if config.external_url.as_ref().is_some_and(|u| !is_web(u)) {
         say("external_url", "must begin with http:// or https://, like https://watch.example.org".into());
     }
@@ -282,6 +284,25 @@ fn check_slos(config: &Config, say: &mut impl FnMut(&str, String)) {
         if let Some((key, why)) = slo.problem(&clusters, &checks) {
             say(&format!("{at}.{key}"), why);
         }
+    }
+}
+
+/// Two watchdogs: one other, and a name for each.
+fn check_peers(config: &Config, say: &mut dyn FnMut(&str, String)) {
+    for (i, peer) in config.peers.iter().enumerate() {
+        for (key, why) in peer.problems() {
+            say(&format!("peers[{i}]{key}"), why);
+        }
+    }
+    if config.peers.len() > 1 {
+        say("peers[1]", "two watchdogs share their work, no more: name one other".into());
+    }
+    if !config.peers.is_empty() && config.external_labels.get(VANTAGE).is_none_or(String::is_empty) {
+        let why = "two watchdogs need a name each: add `external_labels: {vantage: paris}`, and another on the other";
+        say("peers", why.into());
+    }
+    if config.peers.is_empty() && config.confirm != Confirm::Any {
+        say("confirm", "says who of two watchdogs must see a failure: it needs `peers`".into());
     }
 }
 

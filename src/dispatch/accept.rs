@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     model::{Firing, Incident, Silence, text},
+    peer::{Item, wire::Key},
     store::Durability,
 };
 
@@ -41,7 +42,10 @@ impl Dispatch {
                 for post in posts {
                     match post.complete(now, self.settings.resolve_timeout) {
                         Ok(alert) => match self.table.post(alert, now) {
-                            Some(stored) => alerts.push(stored),
+                            Some(stored) => {
+                                self.share(Item::Alert { alert: Box::new(stored.clone()) });
+                                alerts.push(stored);
+                            }
                             None => {
                                 self.deps.metrics.drop_at("posted_alerts");
                                 errors.push(Refused::Full);
@@ -77,12 +81,29 @@ impl Dispatch {
                 let _ = answer.send(done);
             }
             Request::Acknowledge(id, by, answer) => {
+                self.share_acknowledgement(id, &by, now, false);
                 let _ = answer.send(self.change_open(id, |incident| acknowledge(incident, &by, now)).await);
             }
             Request::Report(report, answer) => {
                 let _ = answer.send(self.send_report(*report, now).await);
             }
+            Request::PeerSay(answer) => drop(answer.send(self.peer_say())),
+            Request::PeerAnswered(began, said, answer) => {
+                let again = self.peer_answered(began, *said).await;
+                let _ = answer.send(again);
+                return;
+            }
+            Request::PeerAsks(say, answer) => {
+                let said = self.peer_said(*say).await;
+                let _ = answer.send(said);
+                return;
+            }
+            Request::Shared(item, answer) => {
+                self.share(item);
+                let _ = answer.send(());
+            }
             Request::Withdraw(id, by, answer) => {
+                self.share_acknowledgement(id, &by, now, true);
                 let _ = answer.send(self.change_open(id, |incident| withdraw(incident, &by, now)).await);
             }
         }
@@ -90,6 +111,8 @@ impl Dispatch {
     }
 
     pub(super) async fn keep_silences(&mut self, changed: Vec<Silence>, gone: Vec<String>) -> Durability {
+        changed.iter().for_each(|s| self.share(Item::Silence { silence: s.clone() }));
+        gone.iter().for_each(|id| self.forget_shared(&Key::Silence(id.clone())));
         let mut kept = Durability::Durable;
         if !changed.is_empty() || !gone.is_empty() {
             kept = durable(self.deps.store.commit_silences(changed, gone)).await;
@@ -99,7 +122,11 @@ impl Dispatch {
     }
 
     /// Changes an open incident and keeps it, where `change` says that it is another now; `None`: there is none.
-    async fn change_open(&mut self, id: i64, change: impl FnOnce(&mut Incident) -> bool) -> Option<Durability> {
+    pub(super) async fn change_open(
+        &mut self,
+        id: i64,
+        change: impl FnOnce(&mut Incident) -> bool,
+    ) -> Option<Durability> {
         let incident = self.incident_mut(id)?;
         if !change(incident) {
             return Some(Durability::Durable);

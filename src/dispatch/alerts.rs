@@ -179,6 +179,11 @@ impl Table {
         Some(alert)
     }
 
+    /// Returns posted alerts as they were said.
+    pub fn posted(&self) -> impl Iterator<Item = &Alert> {
+        self.posted.values().map(|p| &p.said)
+    }
+
     /// Forgets posted alerts that are over; gives their fingerprints.
     pub fn collect(&mut self, now: Timestamp) -> Vec<String> {
         let over = |(_, p): &(&Arc<str>, &Posted)| p.said.is_over(now);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::{Dispatch, RESOLVED_SHOWN, STORE_WAIT_MAX, incident::Change, outbox};
+use super::{Dispatch, RESOLVED_SHOWN, STORE_WAIT_MAX, incident::Change, outbox, shared::Parts};
 use crate::{
     model::{Incident, NotificationKind, OutboxEntry},
     notify::summary,
@@ -57,11 +57,14 @@ impl Dispatch {
 
     /// Stores in one transaction, and only then lets the messages go.
     pub(super) async fn commit(&mut self, batch: Batch) -> Durability {
-        let Batch { incidents, messages } = batch;
+        let Batch { mut incidents, mut messages } = batch;
         if incidents.is_empty() && messages.is_empty() {
             return Durability::Durable;
         }
         self.changed = true;
+        if self.leads() {
+            self.write_shared(&mut incidents, &mut messages);
+        }
         let commit = timeout(STORE_WAIT_MAX, self.deps.store.commit(incidents, messages.clone())).await;
         let kept = commit.unwrap_or_else(|_| {
             warn!("the store does not answer; messages are sent from memory");
@@ -72,6 +75,15 @@ impl Dispatch {
         }
         self.shed().await;
         kept
+    }
+
+    /// What the leader of two watchdogs writes is said to the other, before it is sent to anybody.
+    fn write_shared(&mut self, incidents: &mut [Incident], messages: &mut [OutboxEntry]) {
+        if let Some(shared) = &mut self.peers.shared {
+            let (open, groups) = (&mut self.open, &mut self.groups);
+            shared.commit(incidents, messages, &mut Parts { open, groups, outbox: &mut self.outbox });
+            self.peers.news.notify_one();
+        }
     }
 
     /// Drops what the outbox has no room for: counted, recorded, and told (`overflow`).

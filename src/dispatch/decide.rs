@@ -27,8 +27,12 @@ use super::{
     route::Timers,
     suppression::{Suppression, found},
 };
-use crate::model::{
-    Diagnosis, Finding, FindingKey, Group, IdentifiedAlert, Incident, LiveAlert, NotificationKind, Pairs, Topic, text,
+use crate::{
+    model::{
+        Diagnosis, Finding, FindingKey, Group, IdentifiedAlert, Incident, LiveAlert, NotificationKind, Pairs, Topic,
+        text,
+    },
+    peer::wire::Key,
 };
 
 /// A picture that does not settle holds an alert of our own rules no longer than this.
@@ -93,6 +97,8 @@ impl Dispatch {
         self.collect(now).await;
         let began = self.deps.clock.mono();
         let mut diagnoses = self.diagnoses(now);
+        self.share_views(&diagnoses);
+        self.join_views(&mut diagnoses, now);
         for _ in 0..self.memory.flaps.see(&mut diagnoses, self.settings.tell_warnings_after, now) {
             self.deps.metrics.drop_at("flapping_findings");
         }
@@ -104,8 +110,10 @@ impl Dispatch {
         let sorted = self.sort(&diagnoses, now);
         let changes = self.step(&diagnoses, &sorted, now);
         let mut batch = self.prepare(changes, now);
-        self.call_others(&mut batch, now);
-        self.learn_changes(&mut batch, now);
+        if self.leads() {
+            self.call_others(&mut batch, now);
+            self.learn_changes(&mut batch, now);
+        }
         self.memory.took = self.deps.clock.mono().saturating_duration_since(began);
         self.changed = true;
         for _ in 0..self.groups.overflow.end(now) {
@@ -117,6 +125,7 @@ impl Dispatch {
     /// Forgets what is over for good.
     async fn collect(&mut self, now: Timestamp) {
         let gone = self.table.collect(now);
+        gone.iter().for_each(|fingerprint| self.forget_shared(&Key::Alert(fingerprint.clone())));
         if !gone.is_empty() {
             let _ = timeout(STORE_WAIT_MAX, self.deps.store.commit_alerts(Vec::new(), gone)).await;
         }
@@ -221,7 +230,9 @@ impl Dispatch {
         let quiet = |i: &Incident| suppression.why_quiet(i);
         let policy = NotificationPolicy { pace: &pace, quiet: &quiet, warnings_after: settings.tell_warnings_after };
         let mut changes = Vec::new();
-        for (cluster, diagnosis) in diagnoses {
+        // Who follows sees the same, and decides nothing.
+        let leads = self.leads();
+        for (cluster, diagnosis) in diagnoses.iter().filter(|_| leads) {
             let mut diagnosis = Arc::clone(diagnosis);
             if let Some(more) = sorted.consequences.get(cluster) {
                 Arc::make_mut(&mut diagnosis).findings.extend(more.iter().cloned());
@@ -242,8 +253,10 @@ impl Dispatch {
             route.map_or_else(Timers::default, |r| r.timers)
         };
         let seen = suppression.seen(&sorted.alone, &|group| self.groups.incident_of(group).is_some());
-        let open = &mut self.open;
-        changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
+        if leads {
+            let open = &mut self.open;
+            changes.extend(self.groups.step(seen, now, &held, &timers, &mut || open.next_id()));
+        }
         let crowd = std::mem::take(&mut self.open.crowd);
         crowd.roots.iter().for_each(|root| self.groups.overflow.beyond_incidents(root));
         crowd.consequences.iter().for_each(|what| self.groups.overflow.unlisted(what));

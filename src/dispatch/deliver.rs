@@ -67,6 +67,15 @@ impl Failing {
         self.by_integration.iter().map(|(name, t)| (name.clone(), t.why.clone())).collect()
     }
 
+    /// Whether a receiver does not take messages from here. A refusal is one from anywhere; what failed before `forgiven` does not
+    /// count, where that is given.
+    pub(super) fn fails(&self, forgiven: Option<Duration>, now: Timestamp) -> bool {
+        self.by_integration
+            .values()
+            .filter(|t| !t.refused)
+            .any(|t| forgiven.is_none_or(|limit| elapsed(t.since, now) < limit))
+    }
+
     /// Receivers of which an integration fails.
     fn receivers(&self) -> BTreeSet<&str> {
         self.by_integration.keys().map(|name| receiver_of(name)).collect()
@@ -190,14 +199,28 @@ impl Dispatch {
     }
 
     /// Returns a message that is never sent, to be recorded.
-    pub(super) fn dropped(&self, entry: OutboxEntry, why: &str) -> Delivery {
+    pub(super) fn dropped(&mut self, entry: OutboxEntry, why: &str) -> Delivery {
         warn!(receiver = entry.receiver, message_id = entry.id, "a notification is dropped: {why}");
         self.count(&entry.receiver, DeliveryOutcome::Dropped);
-        let at = self.deps.clock.wall();
-        Delivery { entry, at, outcome: DeliveryOutcome::Dropped, answer: why.to_owned(), took: Duration::ZERO }
+        let (at, outcome) = (self.deps.clock.wall(), DeliveryOutcome::Dropped);
+        let delivery = Delivery { entry, at, outcome, answer: why.to_owned(), took: Duration::ZERO };
+        self.share_delivery(&delivery);
+        delivery
+    }
+
+    /// What becomes of a message is known to both of two watchdogs.
+    fn share_delivery(&mut self, delivery: &Delivery) {
+        self.peers.sending.remove(&delivery.entry.id);
+        if let Some(shared) = &mut self.peers.shared {
+            shared.attempted(delivery);
+            self.peers.news.notify_one();
+        }
     }
 
     pub(super) async fn start_attempts(&mut self) {
+        if !self.may_send() {
+            return;
+        }
         let mut homeless = Vec::new();
         for entry in self.outbox.due(self.deps.clock.wall()) {
             let Some(integration) = self.settings.integrations.iter().find(|i| *i.name == *entry.receiver) else {
@@ -206,6 +229,10 @@ impl Dispatch {
                 homeless.push(delivery);
                 continue;
             };
+            if let Some(shared) = &mut self.peers.shared {
+                shared.attempting(&entry);
+                self.peers.sending.insert(entry.id.clone(), self.deps.clock.mono());
+            }
             let (store, clock) = (self.deps.store.clone(), self.deps.clock.clone());
             self.attempts.spawn(attempt(entry, integration.clone(), store, clock));
         }
@@ -214,6 +241,7 @@ impl Dispatch {
 
     pub(super) fn attempted(&mut self, delivery: &Delivery) {
         self.outbox.settle(delivery);
+        self.share_delivery(delivery);
         self.count(&delivery.entry.receiver, delivery.outcome);
         self.deps.metrics.notification_seconds.observe(delivery.took.as_secs_f64());
         let (receiver, message, answer) = (&delivery.entry.receiver, &delivery.entry.id, &delivery.answer);

@@ -225,9 +225,26 @@ impl Groups {
         Some(Change { incident, told: Some(told) })
     }
 
+    /// Takes an incident as another watchdog has it; one that has ended leaves the open ones.
+    pub fn adopt(&mut self, incident: Incident) {
+        self.forget(incident.id);
+        if let Some(group) = incident.group.clone().filter(|_| incident.resolved_at.is_none()) {
+            self.waiting.remove(&group);
+            self.ids.insert(group, incident.id);
+            self.incidents.insert(incident.id, Arc::new(incident));
+        }
+    }
+
+    /// Takes an open incident out that another watchdog does not know.
+    pub fn remove(&mut self, id: i64) -> Option<Incident> {
+        self.forget(id)
+    }
+
     fn forget(&mut self, id: i64) -> Option<Incident> {
         let incident = Arc::unwrap_or_clone(self.incidents.remove(&id)?);
-        if let Some(group) = &incident.group {
+        if let Some(group) = &incident.group
+            && self.ids.get(group) == Some(&id)
+        {
             self.ids.remove(group);
         }
         Some(incident)

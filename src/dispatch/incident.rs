@@ -94,6 +94,8 @@ pub struct Crowd {
 #[derive(Clone, Debug, Default)]
 pub struct Open {
     last_id: i64,
+    /// Of two watchdogs one gives odd numbers and the other even ones; `None`: there is one.
+    odd: Option<bool>,
     /// Shared with those who look: only what changes is copied.
     incidents: BTreeMap<i64, Arc<Incident>>,
     /// Those of which an alert has changed since their summary was made.
@@ -377,7 +379,44 @@ impl Open {
     /// Returns the id of the next incident, whoever opens it.
     pub fn next_id(&mut self) -> i64 {
         self.last_id += 1;
+        if self.odd.is_some_and(|odd| odd != (self.last_id % 2 != 0)) {
+            self.last_id += 1;
+        }
         self.last_id
+    }
+
+    /// Gives no number from now on that another watchdog may give: it has given `last`.
+    pub fn number_beside(&mut self, last: i64, odd: bool) {
+        (self.last_id, self.odd) = (self.last_id.max(last), Some(odd));
+    }
+
+    /// Returns the highest number that was given.
+    pub fn last_id(&self) -> i64 {
+        self.last_id
+    }
+
+    /// Takes an incident as another watchdog has it; one that has ended leaves the open ones.
+    pub fn adopt(&mut self, incident: Incident) {
+        self.last_id = self.last_id.max(incident.id);
+        self.forget(incident.id);
+        if incident.resolved_at.is_some() {
+            self.incidents.remove(&incident.id);
+        } else {
+            self.told_headline.insert(incident.id, incident.headline.clone());
+            self.incidents.insert(incident.id, Arc::new(incident));
+        }
+    }
+
+    /// Takes an open incident out that another watchdog does not know: it tells of what fires under its own number.
+    pub fn remove(&mut self, id: i64) -> Option<Incident> {
+        self.forget(id);
+        self.incidents.remove(&id).map(Arc::unwrap_or_clone)
+    }
+
+    /// Every hold begins anew, as after a restart: another watchdog decided until now.
+    pub fn begin_anew(&mut self) {
+        (self.edited, self.crowd) = (BTreeSet::new(), Crowd::default());
+        (self.held, self.changed, self.missing) = (HashMap::new(), HashMap::new(), HashMap::new());
     }
 
     /// Returns an open incident, to note who was told and who looks after it.

@@ -224,6 +224,40 @@ impl Outbox {
         }
     }
 
+    /// Returns all that waits or is being sent.
+    pub fn entries(&self) -> impl Iterator<Item = &OutboxEntry> {
+        self.queues.values().flatten()
+    }
+
+    /// Takes a message as another watchdog has it, in the place of what is here under its id.
+    pub fn adopt(&mut self, entry: OutboxEntry) {
+        self.remove(&entry);
+        let queue = self.queues.entry(queue_of(&entry)).or_default();
+        let at = queue.iter().position(|e| e.notification.sequence > entry.notification.sequence);
+        queue.insert(at.unwrap_or(queue.len()), entry);
+        self.len += 1;
+    }
+
+    /// Takes a message out that another watchdog delivered, or that is of no use any more.
+    pub fn remove(&mut self, entry: &OutboxEntry) {
+        let key = queue_of(entry);
+        let at = self.queues.get(&key).and_then(|queue| queue.iter().position(|e| e.id == entry.id));
+        at.and_then(|at| self.take(&key, at));
+    }
+
+    /// What was being sent is not any more: the attempts were broken off, since another watchdog sends now.
+    pub fn break_off(&mut self) {
+        self.busy.clear();
+        self.in_flight.clear();
+    }
+
+    /// Nothing waits for a backoff to end: another watchdog failed, not we.
+    pub fn hurry_all(&mut self, now: Timestamp) {
+        for head in self.queues.values_mut().filter_map(|queue| queue.front_mut()) {
+            head.next_at = head.next_at.min(now);
+        }
+    }
+
     fn release(&mut self, entry: &OutboxEntry) {
         let key = queue_of(entry);
         if self.busy.remove(&key)

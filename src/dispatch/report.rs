@@ -111,6 +111,10 @@ impl ReportConfig {
 impl Dispatch {
     /// Puts a report into the outbox, for each mail address that it goes to. The same month twice is the same messages.
     pub(super) async fn send_report(&mut self, report: Report, now: Timestamp) -> Durability {
+        // The leader of two watchdogs has the same report to send.
+        if !self.leads() {
+            return Durability::Durable;
+        }
         let settings = self.settings.clone();
         // No incident has such a number: they count up from 1.
         let id = -(i64::from(report.month.year()) * 100 + i64::from(report.month.month()));

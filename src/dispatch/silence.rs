@@ -90,6 +90,20 @@ impl Silences {
         Ok(changed)
     }
 
+    /// Takes a silence as another watchdog has it, where that is newer; of two changes of the same moment the larger counts, on
+    /// both. Returns whether it is taken.
+    pub fn merge(&mut self, silence: &Silence) -> bool {
+        let known = self.0.get(&silence.id).map(|(known, _)| known);
+        let rank = |s: &Silence| (s.updated_at, s.ends_at, s.created_by.clone(), s.comment.clone());
+        let room = known.is_some() || self.0.len() < SILENCES_MAX;
+        if !room || known.is_some_and(|known| rank(known) >= rank(silence)) {
+            return false;
+        }
+        let Ok(matchers) = conditions(&silence.matchers) else { return false };
+        self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+        true
+    }
+
     /// Ends a silence now; gives what must be stored.
     ///
     /// # Errors
@@ -224,6 +238,29 @@ mod tests {
         let stored = all.set(other, "2".into(), at(10)).unwrap();
         let ids: Vec<&str> = stored.iter().map(|s| s.id.as_str()).collect();
         assert_eq!((ids, stored[0].ends_at), (vec!["1", "2"], at(10)));
+    }
+
+    #[test]
+    fn of_two_watchdogs_the_later_change_counts_on_both() {
+        let at_time = |seconds: i64, comment: &str| Silence {
+            id: "1".into(),
+            updated_at: at(seconds),
+            comment: comment.into(),
+            ..silence("a", "x", 0, 100)
+        };
+        let changes = [at_time(0, "made"), at_time(5, "longer"), at_time(5, "shorter"), at_time(3, "late")];
+        let after = |order: [usize; 4]| {
+            let mut all = Silences::default();
+            for i in order {
+                all.merge(&changes[i]);
+            }
+            all.all().map(|s| s.comment.clone()).collect::<Vec<_>>()
+        };
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+            assert_eq!(after(order), ["shorter"], "{order:?}");
+        }
+        let mut all = Silences::default();
+        assert!(all.merge(&changes[1]) && !all.merge(&changes[1]), "the same once more is no news");
     }
 
     #[test]

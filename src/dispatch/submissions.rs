@@ -1,14 +1,21 @@
 //! Submissions: what API, pages and the command line hand in. Every answer comes after the store has it, or says
 //! that it has it in memory alone.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     alerts::{Post, Refused},
     report::Report,
     silence::SilenceError,
 };
-use crate::{model::Silence, store::Durability};
+use crate::{
+    model::Silence,
+    peer::{Item, Say},
+    store::Durability,
+};
 
 /// Requests that wait.
 pub const REQUESTS: usize = 256;
@@ -28,6 +35,14 @@ pub enum Request {
     Withdraw(i64, String, oneshot::Sender<Option<Durability>>),
     /// The report of a month.
     Report(Box<Report>, oneshot::Sender<Durability>),
+    /// What is to be said to the other watchdog; `None`: there is no other.
+    PeerSay(oneshot::Sender<Option<Say>>),
+    /// The other watchdog's answer to what was asked then, or why there is none; answered with whether to ask again at once.
+    PeerAnswered(Instant, Box<Result<Say, String>>, oneshot::Sender<bool>),
+    /// The other watchdog asks.
+    PeerAsks(Box<Say>, oneshot::Sender<Result<Say, String>>),
+    /// What the store has, and the other watchdog is to know.
+    Shared(Item, oneshot::Sender<()>),
 }
 
 /// Says that dispatch does not answer: it is stopping.
@@ -46,7 +61,7 @@ impl Submissions {
         (Self(send), receive)
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Closed> {
+    pub(super) async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Closed> {
         let (answer, answered) = oneshot::channel();
         self.0.send(request(answer)).await.map_err(|_| Closed)?;
         answered.await.map_err(|_| Closed)

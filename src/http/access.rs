@@ -56,6 +56,8 @@ const TABLE: &[Access] = &[
     see(POST, "/logout", Nothing),
     // Its path has a token, or the handler asks for one.
     see(BOTH, "/ping/{*what}", Nothing),
+    // The handler asks for the token that two watchdogs share.
+    see(POST, "/api/dogwatch/v1/peer", Nothing),
     see(GET, "/alerts", Read),
     see(GET, "/silences", Read),
     does(POST, "/silences", Operate, "silence"),
@@ -167,11 +169,12 @@ mod tests {
     use super::*;
 
     /// Files with routes, and what stands before each path of theirs.
-    const MAPS: [(&str, &str); 7] = [
+    const MAPS: [(&str, &str); 8] = [
         ("http.rs", ""),
         ("http/forms.rs", ""),
         ("http/api_v2.rs", ""),
         ("http/ping.rs", ""),
+        ("http/peer.rs", ""),
         ("http/audit.rs", ""),
         ("http/sign_in.rs", ""),
         ("http/api_v1.rs", "/api/v1"),
@@ -254,7 +257,8 @@ mod tests {
             }
         }
         let posts: Vec<_> = TABLE.iter().filter(|l| l.methods.contains(&"POST") && l.action.is_empty()).collect();
-        assert!(posts.iter().all(|l| l.path.starts_with("/api/v1/") || ["/ping/{*what}", "/logout"].contains(&l.path)));
+        assert!(posts.iter().all(|l| l.path.starts_with("/api/v1/")
+            || ["/ping/{*what}", "/logout", "/api/dogwatch/v1/peer"].contains(&l.path)));
         let open: Vec<_> = TABLE.iter().filter(|l| l.need == Nothing).map(|l| l.path).collect();
         assert_eq!(
             open,
@@ -267,7 +271,8 @@ mod tests {
                 "/login/start",
                 "/login/callback",
                 "/logout",
-                "/ping/{*what}"
+                "/ping/{*what}",
+                "/api/dogwatch/v1/peer"
             ]
         );
     }

@@ -45,8 +45,8 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 /// to know our name here too.
 const FOR_MACHINES: [&str; 4] = ["/metrics", "/federate", "/api/v1/", "/api/v2/"];
 
-/// And here, by any name: these tell nothing, or have a token in their path.
-const FOR_ANY_NAME: [&str; 3] = ["/-/healthy", "/-/ready", "/ping/"];
+/// And here, by any name: these tell nothing, or ask for a token of their own.
+const FOR_ANY_NAME: [&str; 4] = ["/-/healthy", "/-/ready", "/ping/", "/api/dogwatch/v1/peer"];
 
 /// The most that is shown of a name that is not ours, in bytes.
 const NAME_MAX: usize = 100;

@@ -58,7 +58,9 @@ pub async fn add(web: &Web, id: &str, by: &str, words: &str) -> Result<Durabilit
     if web.store.notes(incident).await?.len() >= IncidentNote::NOTES_MAX {
         return Err(NoteError::TooMany);
     }
-    Ok(web.store.commit_note(note).await)
+    let kept = web.store.commit_note(note.clone()).await;
+    web.submissions.noted(note).await;
+    Ok(kept)
 }
 
 fn note(incident: i64, by: &str, words: &str, at: jiff::Timestamp) -> Result<IncidentNote, NoteError> {

@@ -281,6 +281,10 @@ table! {
     RuleFailing: ALONE;
     /// A receiver does not take its messages.
     ReceiverFailing: ALONE;
+    /// The other of two watchdogs is not heard.
+    PeerDown: ALONE;
+    /// Two watchdogs see different things, or are configured differently.
+    PeerDiffers: ALONE;
     /// More alerts fire than are told one by one.
     AlertsUntold: ALONE;
     /// The proof of a scheduled drill is missing.

@@ -41,6 +41,21 @@ impl IncidentAlert {
     }
 }
 
+/// Which of two watchdogs wrote an incident last, and when in its own count: the larger one is the newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edition {
+    /// The term in which it was written: each takeover begins the next.
+    pub term: u64,
+    /// The writer's count.
+    pub count: u64,
+}
+
+impl Edition {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One outage, one incident, one thread of messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -90,6 +105,12 @@ pub struct Incident {
     /// What changed before it, the likeliest cause first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<IncidentChange>,
+    /// Where two watchdogs share it: who wrote it last.
+    #[serde(default, skip_serializing_if = "Edition::is_none")]
+    pub edition: Edition,
+    /// Where two watchdogs share it: the database in which it began, which its messages go on to name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
 }
 
 /// A group of alerts that one route put together. Each route has its own groups, whatever its siblings match.
@@ -174,6 +195,8 @@ impl Incident {
             unheard: BTreeSet::new(),
             quiet: None,
             changes: Vec::new(),
+            edition: Edition::default(),
+            origin: String::new(),
         }
     }
 

@@ -51,6 +51,7 @@ fn settings(receiver: &str) -> Settings {
         resolve_timeout: Duration::from_secs(300),
         rule_groups: BTreeSet::from(["g".into()]),
         drill: false,
+        peer: None,
         external_url: "https://watch.example.org/".into(),
         external_labels: Default::default(),
         clusters: BTreeSet::from(["prod".into(), "test".into()]),

@@ -138,6 +138,7 @@ fn settings(sink: &HookServer, more: &str, inhibit: &str) -> Settings {
         resolve_timeout: Duration::from_secs(300),
         rule_groups: BTreeSet::from(["r.yml;g".into()]),
         drill: false,
+        peer: None,
         external_url: "https://watch.example.org/".into(),
         external_labels: pairs(EXTERNAL),
         clusters: BTreeSet::from(["prod".into()]),
@@ -188,6 +189,7 @@ impl Rig {
             heartbeats: dogwatch::heartbeat::Heartbeats::new(Vec::new(), Default::default(), &[], deps),
             routes: "".into(),
             receivers: Arc::new([]),
+            peer: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

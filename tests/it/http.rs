@@ -94,6 +94,7 @@ async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Serve
         slos: Arc::default(),
         routes: "".into(),
         receivers: Arc::new([]),
+        peer: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -49,3 +49,4 @@ mod strangers;
 mod teams;
 mod templates;
 mod tidy;
+mod two_watchdogs;

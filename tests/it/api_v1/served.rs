@@ -69,6 +69,7 @@ impl Api {
             slos: Arc::default(),
             routes: "".into(),
             receivers: Arc::new([]),
+            peer: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -192,6 +192,7 @@ fn settings(server: &HookServer) -> Settings {
         resolve_timeout: Duration::from_secs(300),
         rule_groups: Default::default(),
         drill: false,
+        peer: None,
         external_url: String::new(),
         external_labels: Default::default(),
         clusters: ["prod".into()].into(),

@@ -1,0 +1,165 @@
+//! What both of two watchdogs see, put together: the other's view of each cluster, what is wrong with either of them, and what is
+//! found of the other.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Dispatch, peers::PeerSettings};
+use crate::{
+    model::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic, text},
+    peer::{
+        self, Item,
+        wire::{Key, View},
+    },
+};
+
+/// Clocks that differ by more make times of incidents, and which of two changes is the later one, uncertain.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(10);
+
+impl Dispatch {
+    /// Says to the other what is seen from here.
+    pub(super) fn share_views(&mut self, diagnoses: &BTreeMap<Arc<str>, Arc<Diagnosis>>) {
+        let Some(shared) = &mut self.peers.shared else { return };
+        let before = shared.core.ledger.revision();
+        for (cluster, diagnosis) in diagnoses {
+            let (blind, findings) = (diagnosis.blind, diagnosis.findings.clone());
+            shared.core.ledger.put(Item::View { view: View { cluster: cluster.to_string(), blind, findings } });
+        }
+        // The watchdog itself has no diagnosis where nothing is wrong with it.
+        if !diagnoses.contains_key("") && shared.core.ledger.get(&Key::View(String::new())).is_some() {
+            shared.core.ledger.put(Item::View { view: View::default() });
+        }
+        if shared.core.ledger.revision() != before {
+            self.peers.news.notify_one();
+        }
+    }
+
+    /// Adds what the other sees, and what is found of it. What is wrong with one of two watchdogs says with which.
+    pub(super) fn join_views(&self, diagnoses: &mut BTreeMap<Arc<str>, Arc<Diagnosis>>, now: Timestamp) {
+        let (Some(shared), Some(settings)) = (&self.peers.shared, &self.settings.peer) else { return };
+        let core = &shared.core;
+        let mono = self.deps.clock.mono();
+        let mut own: Vec<Finding> = diagnoses.remove("").map(|d| d.findings.clone()).unwrap_or_default();
+        own.extend(self.of_peer(now));
+        own.iter_mut().for_each(|f| name_vantage(f, &core.name));
+        if let Some(other) = core.other().filter(|_| !core.is_silent(mono)) {
+            let name = &other.said.name;
+            for (cluster, diagnosis) in diagnoses.iter_mut() {
+                let Some(view) = shared.views.get(&**cluster) else { continue };
+                let differ =
+                    peer::confirm::together(settings.confirm, (&core.name, name), Arc::make_mut(diagnosis), view);
+                own.extend(differ);
+            }
+            let mut theirs = shared.views.get("").map(|v| v.findings.clone()).unwrap_or_default();
+            theirs.iter_mut().for_each(|f| name_vantage(f, name));
+            own.extend(theirs);
+        }
+        // Where nothing is wrong any more, what was is to end.
+        let was = self.latest.contains_key("") || self.all_open().any(|i| i.cluster.is_empty() && i.group.is_none());
+        if !own.is_empty() || was {
+            let diagnosis = Diagnosis {
+                cluster: Arc::default(),
+                at: now,
+                findings: own,
+                unsettled: false,
+                blind: false,
+                changes: Arc::default(),
+            };
+            diagnoses.insert(Arc::default(), Arc::new(diagnosis));
+        }
+    }
+
+    /// What is found of the other: it is silent, or differs.
+    fn of_peer(&self, now: Timestamp) -> Vec<Finding> {
+        let Some(shared) = &self.peers.shared else { return Vec::new() };
+        let core = &shared.core;
+        let Some(other) = core.other() else {
+            if !core.is_silent(self.deps.clock.mono()) {
+                return Vec::new();
+            }
+            let since = self.peers.since.unwrap_or(now);
+            return vec![self.peer_down("the other watchdog", since)];
+        };
+        if core.is_silent(self.deps.clock.mono()) {
+            return vec![self.peer_down(&format!("the watchdog {}", other.said.name), other.heard_wall)];
+        }
+        let mut found = Vec::new();
+        if !other.said.digest.is_empty() && other.said.digest != core.digest {
+            let said = format!("this watchdog and {} are configured differently", other.said.name);
+            found.push(Finding {
+                consequences: vec!["who is told, and of what, depends on which of both leads".into()],
+                first_step: "compare clusters, routes, receivers' names and external_labels of both: \
+                             `dogwatch check --explain` on each"
+                    .into(),
+                ..peer::confirm::differing("configuration", said, self.peers.since.unwrap_or(now))
+            });
+        }
+        if other.ahead.abs() > CLOCKS_DIFFER {
+            let by = text::duration(Duration::try_from(other.ahead.abs()).unwrap_or_default());
+            let said = format!("the clock of the watchdog {} differs from this one's by {by}", other.said.name);
+            found.push(Finding {
+                consequences: vec!["of two changes the wrong one may count as the later".into()],
+                first_step: "timedatectl on both: one of them has lost its time server".into(),
+                ..peer::confirm::differing("clock", said, self.peers.since.unwrap_or(now))
+            });
+        }
+        found
+    }
+
+    fn peer_down(&self, who: &str, since: Timestamp) -> Finding {
+        let why = self.peers.error.clone().unwrap_or_else(|| "it asks nothing any more".into());
+        let key = FindingKey { cluster: Arc::default(), alert: AlertName::PeerDown, subject: "peer".into() };
+        let said = format!("{who} is not heard");
+        Finding {
+            evidence: vec![why],
+            still_works: vec!["this watchdog probes and tells".into()],
+            consequences: vec!["if this one dies too, nobody is told; where only the link is cut, both tell".into()],
+            first_step: "look at the other machine: systemctl status dogwatch".into(),
+            ..Finding::new(key, Severity::Warning, Topic::Watchdog, said, since)
+        }
+    }
+}
+
+/// Of what is wrong with a watchdog it is said with which of both, wherever it is told from.
+fn name_vantage(finding: &mut Finding, name: &str) {
+    let subject = |key: &mut FindingKey| {
+        if key.cluster.is_empty() {
+            key.subject = format!("{name}/{}", key.subject);
+        }
+    };
+    subject(&mut finding.key);
+    finding.caused_by.iter_mut().for_each(subject);
+    finding.headline = format!("{name}: {}", finding.headline);
+}
+
+/// The subject of an own finding without the name of its watchdog; `None`: it is of another.
+pub(super) fn without_vantage<'a>(subject: &'a str, settings: Option<&PeerSettings>) -> Option<&'a str> {
+    match settings {
+        None => Some(subject),
+        Some(settings) => subject.strip_prefix(&*settings.name).and_then(|rest| rest.strip_prefix('/')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::Confirm;
+
+    #[test]
+    fn own_findings_say_of_which_watchdog_they_are() {
+        let key = FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: "ops".into() };
+        let mut f = Finding::new(key, Severity::Critical, Topic::Watchdog, "it fails".into(), Timestamp::UNIX_EPOCH);
+        name_vantage(&mut f, "paris");
+        assert_eq!((&*f.key.subject, &*f.headline), ("paris/ops", "paris: it fails"));
+        let settings = PeerSettings {
+            name: "paris".into(),
+            takeover: Duration::from_secs(20),
+            confirm: Confirm::Any,
+            digest: String::new(),
+        };
+        assert_eq!(without_vantage("paris/ops", Some(&settings)), Some("ops"));
+        assert_eq!(without_vantage("berlin/ops", Some(&settings)), None);
+        assert_eq!(without_vantage("ops", None), Some("ops"));
+    }
+}
