@@ -241,6 +241,9 @@ pub fn serve(address: &str, dir: &str) {
             slos: Arc::default(),
             routes: "".into(),
             receivers: Arc::new([]),
+            language: None,
+            zone: jiff::tz::TimeZone::UTC,
+            peer: None,
         };
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let connections = http::Connections::new(std::sync::Arc::default());

@@ -326,6 +326,7 @@ fn cluster_wide(name: &str, now: Now) -> Arc<[Sample]> {
             after: Some(now.at - age - Duration::from_secs(10)),
             read_at: now.at,
             told_age: Some(age),
+            clock: HolderClock::default(),
         }),
     };
     let nodes: &[&str] = if prod { &["cp-1", "cp-2", "cp-3", "worker-1", "worker-2"] } else { &["cp-1", "worker-1"] };
@@ -366,6 +367,7 @@ fn node(name: &str, prod: bool, age: Duration, now: Now) -> NodeFact {
         after: Some(renewed),
         read_at: now.at,
         told_age: Some(age),
+        clock: HolderClock::default(),
     };
     NodeFact {
         name: name.into(),
