@@ -1,4 +1,4 @@
-//! Messages in templates of pages, mails and reports: `{{ t("message", name=value) }}`.
+//! Messages in templates of pages, mails and reports: `{{ t("footer", incident=id, message=n) }}`.
 
 use fluent_bundle::{FluentArgs, FluentValue};
 use minijinja::{AutoEscape, Environment, HtmlEscape, State, Value, value::Kwargs};

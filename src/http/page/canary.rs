@@ -97,12 +97,12 @@ mod tests {
         let place = CanaryPlace::Zone("b".into());
         let one = CanaryStanding::after(None, CanaryForm::Pod, place.clone(), Severity::Critical, run.clone());
         let two = CanaryStanding::after(Some(&one), CanaryForm::Pod, place, Severity::Critical, run);
-        let shown = Canaries::new(&[one, two], at(70)).unwrap();
+        let shown = Canaries::new(&[one, two], &at(70).into()).unwrap();
         let states: Vec<State> = shown.rows.iter().map(|row| row.state).collect();
         assert_eq!((states, shown.tone), (vec![State::Suspect, State::Down], Tone::Bad));
         let row = &shown.rows[1];
         assert_eq!(row.words, "does not get its image: registry (the registry can't be reached)");
         assert_eq!((row.what.as_str(), row.stages.as_str()), ("pod (zone b)", "admitted 12 ms, scheduled 250 ms"));
-        assert!(Canaries::new(&[], at(0)).is_none());
+        assert!(Canaries::new(&[], &at(0).into()).is_none());
     }
 }
