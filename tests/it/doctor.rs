@@ -86,6 +86,9 @@ receivers:
     assert_eq!(remark(&answer, "receivers", "ops/webhook[0]")["level"], "ok");
     assert!(remark(&answer, "cluster prod", "API server")["found"].as_str().unwrap().contains("Kubernetes v1.37.2"));
     assert_eq!(remark(&answer, "cluster prod", "clock")["level"], "ok");
+    assert_eq!(remark(&answer, "cluster prod", "packets")["level"], "ok");
+    assert_eq!(remark(&answer, "machine", "upgrade")["level"], "ok");
+    assert!(remark(&answer, "machine", "DNS")["level"] != "bad", "no name is needed here");
     assert!(
         remark(&answer, "cluster prod", "rights")["found"]
             .as_str()
@@ -127,6 +130,9 @@ async fn a_doctor_asks_the_watchdog_that_runs() {
     let answer: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(remark(&answer, "service", "running")["level"], "ok", "{answer:#}");
     assert_eq!(remark(&answer, "service", "history")["level"], "ok", "{answer:#}");
+    assert!(remark(&answer, "service", "memory")["found"].as_str().unwrap().starts_with("it takes "), "{answer:#}");
+    let upgrade = remark(&answer, "machine", "upgrade");
+    assert!(upgrade["level"] == "ok" && upgrade["found"].as_str().unwrap().contains("so is this program"), "{answer:#}");
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ fn fixed_process() -> Process {
         virtual_bytes: Some(412_000_256.0),
         open_fds: Some(41.0),
         max_fds: Some(20_000.0),
+        ..Process::default()
     }
 }
 

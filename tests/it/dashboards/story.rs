@@ -416,6 +416,7 @@ fn own(metrics: &Metrics, now: Now) -> Vec<Sample> {
         virtual_bytes: Some(4e8),
         open_fds: Some(41.0),
         max_fds: Some(2e4),
+        ..Process::default()
     };
     let text = write(&Picture::own(&live, now.at), metrics, process, Format::Text);
     exposition::read(&text, now.at, &[("job", "dogwatch")]).samples
