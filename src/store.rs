@@ -249,19 +249,6 @@ impl Store {
         Ok(Self(Arc::new(Handle { shared, place, thread: Mutex::new(None), locked_out: false, clock })))
     }
 
-    /// Returns of which schema the history of a data directory is, and which this program knows; reads only. `None` for the
-    /// first: there is none yet.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub fn schema(data_dir: PathBuf) -> Result<(Option<u32>, u32), StoreError> {
-        let file = Place { dir: data_dir }.database();
-        if !file.exists() {
-            return Ok((None, schema::KNOWN));
-        }
-        Ok((history::Readers::new(file).with(schema::applied)?, schema::KNOWN))
-    }
-
     /// Takes samples; they can be queried at once and are in the file with the next batch. Never waits for the disk. Past
     /// the limits they are dropped and counted. Of two samples of a series at one millisecond the first stays; one that is
     /// older than others is put in its place, however late it comes, unless it is older than the retention.

@@ -1,12 +1,17 @@
 //! The file: how it is opened, checked and brought to the newest schema.
 
-use std::{fs::File, io::Read as _, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{place::Place, problem::Problem};
+use super::{Store, StoreError, history::Readers, place::Place, problem::Problem};
 use crate::model::text;
 
 /// `(number, name, SQL)`, in order.
@@ -82,14 +87,29 @@ pub fn open(place: &Place, now: Timestamp) -> Result<Connection, Problem> {
 }
 
 /// The newest migration that this program knows.
-pub const KNOWN: u32 = MIGRATIONS.len() as u32;
+const KNOWN: u32 = MIGRATIONS.len() as u32;
 
 /// The newest migration that was applied to a file; `None`: there is none, or not yet a table in it.
-pub fn applied(db: &Connection) -> rusqlite::Result<Option<u32>> {
+fn applied(db: &Connection) -> rusqlite::Result<Option<u32>> {
     let ours = "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'";
     match db.query_row(ours, [], |r| r.get::<_, i64>(0))? {
         0 => Ok(None),
         _ => db.query_row("SELECT max(version) FROM schema_migrations", [], |r| r.get(0)),
+    }
+}
+
+impl Store {
+    /// Returns of which schema the history of a data directory is, and which this program knows; reads only. `None` for the
+    /// first: there is none yet.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn schema(data_dir: PathBuf) -> Result<(Option<u32>, u32), StoreError> {
+        let file = Place { dir: data_dir }.database();
+        if !file.exists() {
+            return Ok((None, KNOWN));
+        }
+        Ok((Readers::new(file).with(applied)?, KNOWN))
     }
 }
 

@@ -132,7 +132,10 @@ async fn a_doctor_asks_the_watchdog_that_runs() {
     assert_eq!(remark(&answer, "service", "history")["level"], "ok", "{answer:#}");
     assert!(remark(&answer, "service", "memory")["found"].as_str().unwrap().starts_with("it takes "), "{answer:#}");
     let upgrade = remark(&answer, "machine", "upgrade");
-    assert!(upgrade["level"] == "ok" && upgrade["found"].as_str().unwrap().contains("so is this program"), "{answer:#}");
+    assert!(
+        upgrade["level"] == "ok" && upgrade["found"].as_str().unwrap().contains("so is this program"),
+        "{answer:#}"
+    );
 }
 
 #[tokio::test]
