@@ -146,6 +146,8 @@ fn drill_config(config: &Config, only: Option<&str>, cluster: &FakeCluster, dir:
         global: config.global.clone(),
         templates: config.templates.clone(),
         receivers: config.receivers.clone(),
+        language: config.language,
+        timezone: config.timezone.clone(),
         route: only.map(RouteConfig::to).or_else(|| config.route.clone()),
         inhibit_rules: config.inhibit_rules.clone(),
         time_intervals: config.time_intervals.clone(),

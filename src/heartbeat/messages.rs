@@ -9,7 +9,10 @@ use super::{
     judge::{Judged, Standing},
     state::State,
 };
-use crate::model::{AlertName, Finding, FindingKey, Severity, Topic, text};
+use crate::{
+    model::{AlertName, Finding, FindingKey, Said, Severity, Topic, text},
+    words::Voice,
+};
 
 /// Lines of what a job sent that are quoted: its end.
 const QUOTED_LINES: usize = 10;
@@ -18,11 +21,16 @@ const QUOTED_LINE_BYTES: usize = 300;
 
 /// Returns what is expected: `every 1 day`, `at "0 3 * * *" in Europe/Paris`.
 pub fn expected(config: &HeartbeatConfig) -> String {
+    Voice::default().said(&said_expected(config))
+}
+
+fn said_expected(config: &HeartbeatConfig) -> Said {
     if let Some(every) = config.every {
-        return format!("every {}", text::duration(every));
+        return Said::new("expected-every").with("time", every);
     }
     let all: Vec<String> = config.schedule.iter().chain(&config.on_calendar).map(|s| format!("\"{s}\"")).collect();
-    format!("at {} in {}", all.join(" or "), config.timezone.as_deref().unwrap_or("UTC"))
+    let zone = config.timezone.as_deref().unwrap_or("UTC");
+    Said::new("expected-at").with("times", all.join(" or ")).with("zone", zone)
 }
 
 /// Returns what is wrong with a heartbeat, where anything is.
@@ -30,25 +38,27 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
     let name = &config.name;
     let moment = text::moment;
     let expected = expected(config);
-    let last = match state.last_success {
-        None => "it has never reported a success".into(),
-        Some(at) => format!("last success {}", moment(at)),
+    let said_last = match state.last_success {
+        None => Said::new("no-success-ever"),
+        Some(at) => Said::new("last-success-at").with("at", at),
     };
+    let last = Voice::default().said(&said_last);
+    let job = |id| Said::new(id).with("job", name);
     let failure = state.newest(|p| p.kind == Kind::Fail);
     let refused = failure.map_or("", |p| p.refused.as_str());
     let (alert, headline, first_step) = match judged.standing {
         Standing::Late => (
             AlertName::HeartbeatLate,
-            format!("the job {name} is late: {last}, expected {expected}"),
+            job("job-late").with("last", said_last).with("expected", said_expected(config)),
             "look whether it was started at all (kubectl get cronjobs,jobs -A; systemctl list-timers) and whether it \
              reaches the watchdog; then run it by hand",
         ),
         Standing::Failed => (
             AlertName::HeartbeatFailed,
             match failure.and_then(|p| p.exit_status) {
-                _ if !refused.is_empty() => format!("the job {name} reported in, but {refused}; {last}"),
-                Some(status) => format!("the job {name} failed with exit status {status}; {last}"),
-                None => format!("the job {name} says that it failed; {last}"),
+                _ if !refused.is_empty() => job("job-refused").with("why", refused).with("last", said_last),
+                Some(status) => job("job-failed").with("status", status.to_string()).with("last", said_last),
+                None => job("job-says-failed").with("last", said_last),
             },
             if refused.is_empty() {
                 "read what it sent (below, and on the page) and its own log; its next success ends this"
@@ -59,13 +69,9 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
         Standing::TooLong => (
             AlertName::HeartbeatTooLong,
             match (config.max_duration, state.started_at) {
-                (Some(max), Some(at)) => {
-                    format!("the job {name} runs longer than {}: it began at {}", text::duration(max), moment(at))
-                }
-                (_, at) => {
-                    let began = at.map(|at| format!(", began at {}", moment(at))).unwrap_or_default();
-                    format!("the job {name} does not end: its success is overdue{began}")
-                }
+                (Some(max), Some(at)) => job("job-too-long").with("max", max).with("at", at),
+                (_, Some(at)) => job("job-overdue-since").with("at", at),
+                (_, None) => job("job-overdue"),
             },
             "look whether it still makes progress or waits for something (a lock, a mount, a peer) before you end it",
         ),
@@ -87,16 +93,18 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
     evidence.extend(said.map(quote).unwrap_or_default());
     let mut labels = config.labels.clone();
     labels.insert("heartbeat".into(), name.clone());
+    let (missing, voice) = (Said::new("job-purpose-missing"), Voice::default());
     Some(Finding {
         evidence,
-        consequences: vec!["what the job is for (a backup, a renewal, a drill) is missing".into()],
+        consequences: vec![voice.said(&missing)],
         first_step: first_step.into(),
         labels,
+        said: vec![headline.clone(), missing],
         ..Finding::new(
             FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
             config.severity,
             Topic::Heartbeats,
-            headline,
+            voice.said(&headline),
             judged.since,
         )
     })
@@ -117,12 +125,14 @@ fn quote(ping: &Ping) -> Vec<String> {
 
 /// Returns the silence of a cluster's monitoring.
 pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>, since: Timestamp) -> Finding {
-    let (alert, after) = (&config.alert, text::duration(config.silent_after));
+    let alert = &config.alert;
+    let headline = Said::new("monitoring-silent").with("alert", alert).with("time", config.silent_after);
     let heard = match heard {
         Some(at) => format!("it was last heard at {}", text::moment(at)),
         None => "it has never been heard here".into(),
     };
     Finding {
+        said: vec![headline.clone()],
         evidence: vec![format!("the alert {alert} always fires inside the cluster and is sent here; {heard}")],
         still_works: vec!["what dogwatch sees from outside: API servers, etcd, nodes, certificates".into()],
         consequences: vec![
@@ -135,7 +145,7 @@ pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>
             FindingKey { cluster: cluster.into(), alert: AlertName::InClusterMonitoringSilent, subject: String::new() },
             Severity::Warning,
             Topic::Heartbeats,
-            format!("the monitoring inside is silent: no {alert} for {after}"),
+            Voice::default().said(&headline),
             since,
         )
     }

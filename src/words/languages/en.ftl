@@ -978,3 +978,19 @@ head-took = took
 head-rto = RTO
 head-data-was = data was
 head-rpo = RPO
+
+## Heartbeats.
+
+expected-every = every { $time }
+expected-at = at { $times } in { $zone }
+no-success-ever = it has never reported a success
+last-success-at = last success { $at }
+job-late = the job { $job } is late: { $last }, expected { $expected }
+job-refused = the job { $job } reported in, but { $why }; { $last }
+job-failed = the job { $job } failed with exit status { $status }; { $last }
+job-says-failed = the job { $job } says that it failed; { $last }
+job-too-long = the job { $job } runs longer than { $max }: it began at { $at }
+job-overdue = the job { $job } does not end: its success is overdue
+job-overdue-since = the job { $job } does not end: its success is overdue, began at { $at }
+job-purpose-missing = what the job is for (a backup, a renewal, a drill) is missing
+monitoring-silent = the monitoring inside is silent: no { $alert } for { $time }

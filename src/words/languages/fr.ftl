@@ -1053,3 +1053,19 @@ head-took = durée
 head-rto = RTO
 head-data-was = âge des données
 head-rpo = RPO
+
+## Battements.
+
+expected-every = toutes les { $time }
+expected-at = à { $times } ({ $zone })
+no-success-ever = elle n'a jamais signalé de succès
+last-success-at = dernier succès le { $at }
+job-late = la tâche { $job } est en retard : { $last }, attendue { $expected }
+job-refused = la tâche { $job } a donné signe de vie, mais { $why } ; { $last }
+job-failed = la tâche { $job } a échoué avec le code de sortie { $status } ; { $last }
+job-says-failed = la tâche { $job } dit avoir échoué ; { $last }
+job-too-long = la tâche { $job } dure plus de { $max } : elle a commencé le { $at }
+job-overdue = la tâche { $job } ne se termine pas : son succès tarde
+job-overdue-since = la tâche { $job } ne se termine pas : son succès tarde, elle a commencé le { $at }
+job-purpose-missing = ce à quoi sert la tâche (une sauvegarde, un renouvellement, un exercice) manque
+monitoring-silent = la supervision interne est muette : pas de { $alert } depuis { $time }
