@@ -5,6 +5,7 @@
 //! Never reads a secret: `*_file`s are read where they are used, so that they can rotate.
 
 mod checks;
+mod data_dir;
 mod error;
 mod files;
 mod listen;
@@ -195,7 +196,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            data_dir: default_data_dir(),
+            data_dir: data_dir::default(),
             listen: (Ipv4Addr::LOCALHOST, PORT).into(),
             web_config: None,
             allow_unauthenticated: false,
@@ -238,20 +239,6 @@ impl Default for Config {
             is_drill: false,
         }
     }
-}
-
-/// `$STATE_DIRECTORY` under systemd, `/var/lib/dogwatch` for root, else the user's own state directory.
-fn default_data_dir() -> PathBuf {
-    let var = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(dir) = var("STATE_DIRECTORY") {
-        return dir;
-    }
-    let system = PathBuf::from("/var/lib/dogwatch");
-    if nix::unistd::geteuid().is_root() {
-        return system;
-    }
-    let state = var("XDG_STATE_HOME").or_else(|| var("HOME").map(|h| h.join(".local/state")));
-    state.map_or(system, |s| s.join("dogwatch"))
 }
 
 impl Config {

@@ -139,8 +139,7 @@ pub struct Web {
 impl Web {
     /// What is added to every alert.
     fn alert_context(&self) -> AlertContext {
-        let labels = of_alerts(&self.external_labels, self.peer.is_some());
-        notify::alert_context(&labels, &self.external_url, false)
+        notify::alert_context(&of_alerts(&self.external_labels, self.peer.is_some()), &self.external_url, false)
     }
 
     /// A page of the list of incidents.

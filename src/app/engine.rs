@@ -253,7 +253,9 @@ impl Engine {
         let begin = |peer: &PeerConfig, leave| {
             peer::link::run(peer.clone(), self.submissions.clone(), self.peer_news.clone(), metrics.clone(), leave)
         };
-        self.peers.set(self.config.peers.iter().map(|p| (p.url.to_string(), p.clone())), begin, tasks);
+        // A drill is of one watchdog.
+        let peers = self.config.peers.iter().filter(|_| !self.config.is_drill);
+        self.peers.set(peers.map(|p| (p.url.to_string(), p.clone())), begin, tasks);
         self.server.serve(web, listener, &shared.serving, tasks);
         metrics.reload_ok.set(1);
         metrics.reloaded_at.set(clock.wall().as_second());

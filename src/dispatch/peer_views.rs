@@ -17,13 +17,20 @@ use crate::{
 /// Clocks that differ by more make times of incidents, and which of two changes is the later one, uncertain.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(10);
 
+/// What an earlier run held of its targets is no sight: by now each has been asked again, but for those that are asked seldom.
+const SIGHT_AFTER: Duration = Duration::from_secs(30);
+
 impl Dispatch {
     /// Says to the other what is seen from here.
     pub(super) fn share_views(&mut self, diagnoses: &BTreeMap<Arc<str>, Arc<Diagnosis>>) {
+        let mono = self.deps.clock.mono();
+        let sees = self.peers.began.is_some_and(|began| mono.saturating_duration_since(began) >= SIGHT_AFTER);
         let Some(shared) = &mut self.peers.shared else { return };
         let before = shared.core.ledger.revision();
         for (cluster, diagnosis) in diagnoses {
-            let (blind, findings) = (diagnosis.blind, diagnosis.findings.clone());
+            let known = sees || cluster.is_empty();
+            let blind = diagnosis.blind || !known;
+            let findings = if known { diagnosis.findings.clone() } else { Vec::new() };
             shared.core.ledger.put(Item::View { view: View { cluster: cluster.to_string(), blind, findings } });
         }
         // The watchdog itself has no diagnosis where nothing is wrong with it.

@@ -64,6 +64,8 @@ pub(super) struct Peers {
     pings: Option<mpsc::Sender<(String, serde_json::Value)>>,
     /// When there began to be another.
     pub(super) since: Option<Timestamp>,
+    /// The same moment, for durations.
+    pub(super) began: Option<Instant>,
 }
 
 impl Dispatch {
@@ -103,7 +105,7 @@ impl Dispatch {
             self.silences.all().for_each(|s| shared.core.ledger.put(Item::Silence { silence: s.clone() }));
             self.table.posted().for_each(|a| shared.core.ledger.put(Item::Alert { alert: Box::new(a.clone()) }));
             self.peers.shared = Some(shared);
-            self.peers.since = Some(self.deps.clock.wall());
+            (self.peers.since, self.peers.began) = (Some(self.deps.clock.wall()), Some(now));
         }
         if let Some(shared) = &mut self.peers.shared {
             shared.core.set_takeover(settings.takeover);

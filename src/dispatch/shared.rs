@@ -190,6 +190,10 @@ impl Shared {
     /// Takes in what the other said.
     pub fn hear(&mut self, say: Say, now: Instant, wall: Timestamp, parts: &mut Parts<'_>) -> (Merged, Option<News>) {
         let (last, odd, newest) = (say.last_incident, *self.core.name > *say.name, say.newest);
+        // What an earlier run of the other saw is no sight any more.
+        if self.core.other().is_some_and(|o| o.said.boot != say.boot) {
+            self.views.clear();
+        }
         let (mut items, news) = self.core.hear(say, now, wall);
         if news == Some(News::Follow) {
             self.follow();
@@ -217,6 +221,9 @@ impl Shared {
     /// Time has passed.
     pub fn look(&mut self, able: Able, in_flight: usize, now: Instant) -> Option<News> {
         let news = self.core.look(able, in_flight, now);
+        if self.core.is_silent(now) {
+            self.views.clear();
+        }
         if news == Some(News::Follow) {
             self.follow();
         }

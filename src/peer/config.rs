@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A shorter silence is a restart or a lost packet; probing confirms an outage in less.
-const TAKEOVER_MIN: Duration = Duration::from_secs(5);
+const TAKEOVER_MIN: Duration = Duration::from_secs(10);
 
 /// Longer than this nobody should be told nothing.
 const TAKEOVER_MAX: Duration = Duration::from_secs(300);
@@ -146,11 +146,41 @@ impl PeerConfig {
             problems.push((".url", "must not hold credentials: use token_file".into()));
         }
         if !(TAKEOVER_MIN..=TAKEOVER_MAX).contains(&self.takeover) {
-            problems.push((".takeover", "must be from 5s to 5m: in that time nobody is told".into()));
+            problems.push((".takeover", "must be from 10s to 5m: in that time nobody is told".into()));
         }
         if let Err((_, why)) = HttpClient::new(&self.http()) {
             problems.push(("", why));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_work_is_said() {
+        let check = |more: &str, expected: &[&str]| {
+            let text = format!("{{token_file: t, {more}}}");
+            let config: PeerConfig = serde_saphyr::from_str(&text).unwrap();
+            let keys: Vec<&str> = config.problems().iter().map(|(key, _)| *key).collect();
+            assert_eq!(keys, expected, "{more}");
+        };
+        check("url: 'https://b.example.org/dog/'", &[]);
+        check("url: 'ftp://b.example.org'", &[".url"]);
+        check("url: 'https://me:pw@b.example.org'", &[".url"]);
+        check("url: 'https://b.example.org', takeover: 1s", &[".takeover"]);
+        check("url: 'https://b.example.org', takeover: 1h", &[".takeover"]);
+        let config: PeerConfig = serde_saphyr::from_str("{token_file: t, url: 'https://b.example.org/dog/'}").unwrap();
+        assert_eq!(config.address().as_str(), "https://b.example.org/dog/api/dogwatch/v1/peer");
+    }
+
+    #[test]
+    fn the_name_of_a_watchdog_is_no_part_of_what_both_tell() {
+        let labels = [("vantage", "paris"), ("env", "prod")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        assert_eq!(of_alerts(&labels, true).keys().collect::<Vec<_>>(), ["env"]);
+        assert_eq!(of_alerts(&labels, false), labels);
+        assert!(digest_of("a") != digest_of("b") && digest_of("a").len() == DIGEST_DIGITS);
     }
 }

@@ -15,8 +15,12 @@ use super::{
     wire::{Able, Item, Role, Say, Taken},
 };
 
-/// The loop that owns this looks every second; it waits for a disk that hangs for two. After more than this it stood still.
+/// The loop that owns this looks every second; it waits for a disk that hangs for two. After more than this it stood still …
 pub const STOOD_STILL: Duration = Duration::from_secs(5);
+
+/// … or after this part of `takeover`, where that is less: whoever was away for so long that the other may have taken over must
+/// know that it was.
+const STOOD_STILL_PART: u32 = 4;
 
 /// An exchange is given up after this.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -216,7 +220,7 @@ impl Core {
 
     /// Time has passed. `in_flight`: attempts under way.
     pub fn look(&mut self, able: Able, in_flight: usize, now: Instant) -> Option<News> {
-        if now.saturating_duration_since(self.looked) > STOOD_STILL {
+        if now.saturating_duration_since(self.looked) > STOOD_STILL.min(self.takeover / STOOD_STILL_PART) {
             self.ask_after = Some(now);
             self.began = now;
             self.better_since = None;
@@ -280,5 +284,122 @@ impl Core {
             other.got = 0;
         }
         Some(News::Follow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::wire::View;
+
+    const FULL: Able = Able { notifies: true, sees: true };
+
+    /// Two, and the time.
+    struct Pair {
+        a: Core,
+        b: Core,
+        now: Instant,
+    }
+
+    impl Pair {
+        /// They have met, and `a` leads.
+        fn met() -> Self {
+            let now = Instant::now();
+            let core = |name, boot| Core::new(name, Duration::from_secs(20), (boot, 0), now);
+            let mut pair = Self { a: core("a", 1), b: core("b", 2), now };
+            pair.look(0);
+            (0..3).for_each(|_| pair.exchange());
+            assert!(pair.a.leads() && pair.b.role() == Role::Following);
+            pair
+        }
+
+        fn look(&mut self, seconds: u64) {
+            self.now += Duration::from_secs(seconds);
+            self.a.look(FULL, 0, self.now);
+            self.b.look(FULL, 0, self.now);
+        }
+
+        /// `a` asks `b`.
+        fn exchange(&mut self) {
+            let say = self.a.say(Timestamp::UNIX_EPOCH);
+            self.b.hear(say, self.now, Timestamp::UNIX_EPOCH);
+            let answer = self.b.say(Timestamp::UNIX_EPOCH);
+            self.a.hear(answer, self.now, Timestamp::UNIX_EPOCH);
+            self.a.asked(self.now, true, self.now);
+        }
+
+        fn write(&mut self, blind: bool) {
+            self.a.ledger.put(Item::View { view: View { blind, ..View::default() } });
+        }
+    }
+
+    #[test]
+    fn what_is_written_goes_when_the_other_has_it_or_can_not_be_asked() {
+        let mut pair = Pair::met();
+        assert!(pair.a.may_send(pair.now) && !pair.b.may_send(pair.now));
+        pair.write(true);
+        assert!(!pair.a.may_send(pair.now) && pair.a.wants_to_ask());
+        pair.exchange();
+        assert!(pair.a.may_send(pair.now));
+        pair.write(false);
+        pair.look(2);
+        pair.a.asked(pair.now, false, pair.now);
+        assert!(!pair.a.may_send(pair.now), "it was heard a moment ago");
+        pair.look(2);
+        assert!(pair.a.may_send(pair.now));
+    }
+
+    #[test]
+    fn who_stood_still_asks_before_it_sends_and_takes_nobody_for_dead() {
+        let mut pair = Pair::met();
+        let began = pair.now;
+        pair.look(60);
+        assert!(!pair.a.may_send(pair.now) && !pair.b.is_silent(pair.now) && pair.b.role() == Role::Following);
+        pair.a.asked(began, false, pair.now);
+        assert!(!pair.a.may_send(pair.now), "a question from before it stood still says nothing");
+        pair.exchange();
+        assert!(pair.a.may_send(pair.now));
+        for _ in 0..5 {
+            pair.look(5);
+        }
+        assert!(pair.b.leads(), "now it was silent, and both looked");
+    }
+
+    #[test]
+    fn what_was_said_to_an_earlier_run_or_is_overtaken_is_not_taken() {
+        let mut pair = Pair::met();
+        pair.write(true);
+        let late = pair.a.say(Timestamp::UNIX_EPOCH);
+        let newer = pair.a.say(Timestamp::UNIX_EPOCH);
+        assert_eq!(pair.b.hear(newer, pair.now, Timestamp::UNIX_EPOCH).0.len(), 1);
+        assert_eq!(pair.b.hear(late, pair.now, Timestamp::UNIX_EPOCH).0, []);
+        pair.exchange();
+        pair.write(false);
+        let to_the_one_before = pair.a.say(Timestamp::UNIX_EPOCH);
+        let mut again = Core::new("b", Duration::from_secs(20), (3, 0), pair.now);
+        assert_eq!(again.hear(to_the_one_before, pair.now, Timestamp::UNIX_EPOCH).0, [], "it lacks what came before");
+        pair.b = again;
+        pair.exchange();
+        pair.exchange();
+        assert_eq!((pair.b.other().map(|o| o.got), pair.b.role()), (Some(pair.a.ledger.revision()), Role::Following));
+    }
+
+    #[test]
+    fn the_leader_gives_way_to_who_can_deliver_when_nothing_is_under_way() {
+        let mut pair = Pair::met();
+        let dumb = Able { notifies: false, sees: true };
+        for second in 0..13 {
+            pair.now += Duration::from_secs(1);
+            pair.a.look(dumb, 1, pair.now);
+            pair.b.look(FULL, 0, pair.now);
+            pair.exchange();
+            assert!(pair.a.leads() && !pair.b.leads(), "{second}");
+        }
+        assert!(!pair.a.may_send(pair.now), "it begins nothing any more");
+        assert_eq!(pair.a.look(dumb, 0, pair.now), Some(News::Follow));
+        pair.exchange();
+        assert!(pair.b.leads() && pair.b.term() == 2);
+        pair.exchange();
+        assert_eq!(pair.a.role(), Role::Following);
     }
 }

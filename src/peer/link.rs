@@ -30,7 +30,7 @@ const SESSION_FOR: Duration = Duration::from_secs(300);
 
 /// What the loop that owns the core does for the link.
 pub trait Desk: Send + Sync + 'static {
-    /// Gives what is to be said; `None`: it is stopping.
+    /// Gives what is to be said; `None`: nothing now, since it begins or stops.
     fn say(&self) -> impl Future<Output = Option<Say>> + Send;
     /// Takes the answer to what was asked at that moment, or why there is none. Returns whether to ask again at once.
     fn answered(&self, began: Instant, answer: Result<Say, String>) -> impl Future<Output = bool> + Send;
@@ -47,7 +47,10 @@ pub async fn run(
     let mut client = None;
     let asking = async {
         loop {
-            let Some(say) = desk.say().await else { return };
+            let Some(say) = desk.say().await else {
+                sleep(EVERY).await;
+                continue;
+            };
             let began = Instant::now();
             let asked = timeout(ANSWER_WITHIN, ask(&config, &mut client, &say)).await;
             let answer = asked.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_WITHIN.as_secs())));
