@@ -51,7 +51,6 @@ fn elections(p: &Picture<'_>) -> Option<Finding> {
     finding.since = again.since;
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = vec![moments("a new term of raft", &again, p.indexed.now)];
-    finding.evidence.extend(super::etcd::reads(p));
     finding
         .consequences
         .push("with each election nothing can be written for seconds; leases and watches may break".into());
