@@ -202,7 +202,7 @@ impl World {
         let sees = !self.is(Fault::Cluster(n));
         let news = node.shared.look(Able { notifies: !node.fails, sees }, node.attempts.len(), mono);
         node.role(news, at);
-        if self.now % DECIDE_MS == 0 {
+        if self.now.is_multiple_of(DECIDE_MS) {
             let diagnosis = self.diagnosis(n, at);
             for incident in node.decide(diagnosis, mono, at) {
                 self.say(format!("{n} writes #{} {:?}", incident.id, incident.resolved_at.is_some()));
