@@ -286,11 +286,13 @@ mod table {
     const END: &str = "<!-- end of keys -->\n";
 
     /// Ours, in sections that are Alertmanager's.
-    const OURS: [&str; 7] = [
+    const OURS: [&str; 9] = [
         "escalation",
         "ntfy_configs",
         "alertmanager_configs",
         "rate_limit",
+        "receivers.language",
+        "receivers.timezone",
         "hmac",
         "pushover_configs.api_url",
         "timeout",
