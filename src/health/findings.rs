@@ -37,6 +37,7 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(unnoticed::findings(p));
     all.extend(registry::findings(p));
     all.extend(objects::findings(p));
+    pressure::join_evictions(&mut all);
     all.extend(components::findings(p));
     all.extend(again::findings(p));
     all.extend(credentials::findings(p));

@@ -39,6 +39,17 @@ pub(super) fn of_node(p: &Picture<'_>, name: &str, since: Timestamp) -> Option<F
     Some(p.indexed.key(AlertName::NodePressure, pressure.condition()))
 }
 
+/// Where a node's pods are evicted, that is what is told of it, and the pressure is part of that.
+pub(super) fn join_evictions(all: &mut [Finding]) {
+    let evicted = |f: &&Finding| f.key.alert == AlertName::PodsEvicted && f.labels.contains_key("node");
+    let evictions: Vec<_> =
+        all.iter().filter(evicted).filter_map(|f| Some((f.labels.get("node")?.clone(), f.key.clone()))).collect();
+    for finding in all.iter_mut().filter(|f| f.key.alert == AlertName::NodePressure && f.caused_by.is_none()) {
+        let node = finding.labels.get("node");
+        finding.caused_by = evictions.iter().find(|(of, _)| Some(of) == node).map(|(_, key)| key.clone());
+    }
+}
+
 fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
     let now = p.indexed.now;
     let lasts = |fact: &&NodeFact| {
