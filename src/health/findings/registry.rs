@@ -99,6 +99,13 @@ fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
     finding
 }
 
+/// Returns the finding that many workers are gone, of which deleted objects are what the API shows.
+pub(super) fn workers_gone(p: &Picture<'_>) -> Option<FindingKey> {
+    let change = counts::change(p.indexed.view.snapshot, p.indexed.now)?;
+    let is_gone = matches!(change, Change::NoneLeft { .. } | Change::Gone { .. });
+    is_gone.then(|| p.indexed.key(AlertName::WorkersGone, ""))
+}
+
 /// What explains that a service inside has no pods that answer: etcd or the API servers, or nodes that were lost before.
 pub(super) fn cause(p: &Picture<'_>, since: Timestamp) -> Option<FindingKey> {
     let lost = |kind| matches!(kind, Kind::Lost | Kind::Mute | Kind::NoRuntime | Kind::NoNetwork);

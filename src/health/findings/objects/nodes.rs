@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Objects;
+use super::{Objects, registry};
 use crate::{
     health::phrases,
     model::{AlertName, CordonedNode, Finding, NodeProblem, Severity, text},
@@ -86,6 +86,7 @@ fn deleted(o: &Objects<'_>) -> Option<Finding> {
         ),
     };
     let mut finding = o.finding((AlertName::NodeDeleted, ""), Severity::Warning, headline, first.at);
+    finding.caused_by = finding.caused_by.or_else(|| registry::workers_gone(o.p));
     let line = |d: &crate::model::DeletedNode| {
         let pods = text::plural(d.pods, "pod", "pods");
         format!("{}: gone from the API at {}; {pods} ran there", d.node, text::moment(d.at))
