@@ -108,7 +108,9 @@ impl Shared {
             from_leader: HashSet::new(),
         };
         for incident in incidents {
-            shared.put(shared.with_origin(incident.clone()));
+            let mut incident = incident.clone();
+            shared.own(&mut incident);
+            shared.put(incident);
         }
         outbox.entries().for_each(|entry| shared.core.ledger.put(Item::Message { entry: Box::new(entry.clone()) }));
         shared
@@ -119,11 +121,11 @@ impl Shared {
         incidents.iter().map(|i| i.edition.term).max().unwrap_or(0)
     }
 
-    fn with_origin(&self, mut incident: Incident) -> Incident {
+    /// Says where it was first written.
+    fn own(&self, incident: &mut Incident) {
         if incident.origin.is_empty() {
             incident.origin.clone_from(&self.origin);
         }
-        incident
     }
 
     fn put(&mut self, incident: Incident) {
@@ -133,9 +135,7 @@ impl Shared {
     fn stamp(&mut self, incident: &mut Incident) {
         self.count += 1;
         incident.edition = Edition { term: self.core.term(), count: self.count };
-        if incident.origin.is_empty() {
-            incident.origin.clone_from(&self.origin);
-        }
+        self.own(incident);
     }
 
     /// The leader writes: incidents and their messages get their edition, and are said to the other.

@@ -89,6 +89,16 @@ impl<'a> Picture<'a> {
         }
     }
 
+    /// Returns the finding that no scheduler, or no controller-manager, leads, where that is so.
+    pub(super) fn without_leader(&self, job: Job) -> Option<FindingKey> {
+        let is_missing = self.leads.iter().any(|lead| lead.job == job && lead.missing);
+        let alert = match job {
+            Job::KubeScheduler => AlertName::SchedulerNoLeader,
+            _ => AlertName::ControllerManagerNoLeader,
+        };
+        is_missing.then(|| self.indexed.key(alert, ""))
+    }
+
     /// Since when etcd refuses every write, for want of space: leases can't be renewed, and whoever leads gives up.
     fn full(&self) -> Option<Timestamp> {
         let is_full = |t: &&&TargetView| {

@@ -69,6 +69,11 @@ pub(super) fn of(n: usize, total: usize, kind: Job) -> Said {
     Said::new("some-components").with("kind", kind.kind()).with("n", n).with("total", total)
 }
 
+/// `all 3 schedulers`, or `1 of 3 schedulers`.
+pub(super) fn all_or_some(n: usize, total: usize, kind: Job) -> Said {
+    if n == total { all(n, kind) } else { of(n, total, kind) }
+}
+
 /// `refuses connections`, `are silent`.
 pub(super) fn how(how: How, n: usize) -> Said {
     Said::new("fails-so").with("how", name_of(how)).with("n", n)

@@ -15,7 +15,10 @@ use super::{
     wire::{BODY_MAX, Say},
 };
 use crate::{
-    notify::client::{HttpClient, Session},
+    notify::{
+        client::{HttpClient, Session},
+        with_causes,
+    },
     telemetry::{Metrics, PeerLabels},
 };
 
@@ -95,10 +98,10 @@ async fn ask(config: &PeerConfig, kept: &mut Kept, say: &Say) -> Result<Say, Str
     let body = serde_json::to_vec(say).map_err(|e| e.to_string())?;
     let request = client.post(session, config.address()).await?;
     let request = request.header("Content-Type", "application/json").body(body);
-    let mut response = request.send().await.map_err(|e| in_words(&e.without_url()))?;
+    let mut response = request.send().await.map_err(|e| with_causes(&e.without_url()))?;
     let status = response.status();
     let mut answer = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|e| in_words(&e.without_url()))? {
+    while let Some(part) = response.chunk().await.map_err(|e| with_causes(&e.without_url()))? {
         answer.extend_from_slice(&part);
         if answer.len() > BODY_MAX {
             return Err(format!("its answer is longer than {BODY_MAX} bytes"));
@@ -109,15 +112,4 @@ async fn ask(config: &PeerConfig, kept: &mut Kept, say: &Say) -> Result<Say, Str
         return Err(format!("it answers {status}: {}", said.lines().next().unwrap_or_default()));
     }
     serde_json::from_slice(&answer).map_err(|e| format!("its answer can't be read: {e}"))
-}
-
-/// With its causes: "connection refused" stands in the last.
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

@@ -109,10 +109,7 @@ fn some_down(p: &Picture<'_>) -> Finding {
 /// Several have no time: it is what they are asked, and none of them by itself.
 fn overloaded(p: &Picture<'_>, strained: &[&TargetView<'_>]) -> Finding {
     let servers = &p.api;
-    let who = match strained.len() {
-        n if n == servers.total => say::all(n, Job::KubeApiserver),
-        n => say::of(n, servers.total, Job::KubeApiserver),
-    };
+    let who = say::all_or_some(strained.len(), servers.total, Job::KubeApiserver);
     let headline = Said::new("servers-overloaded").with("who", who).with("by", say::by_how(strained));
     let few = servers.total >= 3 && servers.up <= 1;
     let severity = if few { Severity::Critical } else { Severity::Warning };
@@ -182,10 +179,7 @@ fn address(p: &Picture<'_>) -> Option<Finding> {
         return None;
     }
     let address = target.instance();
-    let behind = match servers.up {
-        up if up == servers.total => say::all(up, Job::KubeApiserver),
-        up => say::of(up, servers.total, Job::KubeApiserver),
-    };
+    let behind = say::all_or_some(servers.up, servers.total, Job::KubeApiserver);
     let headline = Said::new("advertised-down").with("address", address).with("how", say::how(target.how(), 1));
     let headline = headline.with("behind", behind).with("n", servers.up);
     let mut finding = p.indexed.finding(AlertName::ApiServerAddressDown, address, Severity::Critical, headline);

@@ -34,8 +34,7 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
         (Some(address), 1) if std::ptr::eq(address, *first) => {
             Said::new("advertised-address").with("address", address.instance())
         }
-        _ if n == all.len() => say::all(n, Job::KubeApiserver),
-        _ => say::of(n, all.len(), Job::KubeApiserver),
+        _ => say::all_or_some(n, all.len(), Job::KubeApiserver),
     };
     let headline = Said::new("something-in-front").with("who", who);
     // Without any other API server the watchdog knows no more of this cluster than that.

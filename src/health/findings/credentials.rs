@@ -37,7 +37,7 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
     let refusing = refusing(p, job);
     let first = refusing.first()?;
     let n = refusing.len();
-    let who = if n == all.len() { say::all(n, job) } else { say::of(n, all.len(), job) };
+    let who = say::all_or_some(n, all.len(), job);
     let status = first.last.and_then(|o| o.http_status).filter(|s| matches!(s, 401 | 403));
     let accepted = job == Job::KubeApiserver && all.iter().any(|t| t.is_up());
     let (why, step) = if accepted { its_own_fault(indexed, first, n) } else { why(indexed, job, status, first) };

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::registry;
 use crate::{
     health::{picture::Picture, time::later},
-    model::{AlertName, Finding, FindingKey, Job, Several, Severity, Situation},
+    model::{AlertName, Finding, FindingKey, Several, Severity, Situation},
 };
 
 /// What is judged.
@@ -68,16 +68,6 @@ impl Objects<'_> {
     /// Returns what explains that pods are missing: the control plane, or nodes that were lost before.
     fn lost_before(&self, since: Timestamp) -> Option<FindingKey> {
         registry::cause(self.p, since)
-    }
-
-    /// Returns the finding that nobody leads, where that is so.
-    fn without_leader(&self, job: Job) -> Option<FindingKey> {
-        let is_missing = self.p.leads.iter().any(|lead| lead.job == job && lead.missing);
-        let alert = match job {
-            Job::KubeScheduler => AlertName::SchedulerNoLeader,
-            _ => AlertName::ControllerManagerNoLeader,
-        };
-        is_missing.then(|| self.p.indexed.key(alert, ""))
     }
 
     fn key(&self, alert: AlertName, subject: &str) -> FindingKey {

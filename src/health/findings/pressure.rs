@@ -29,12 +29,16 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     Pressure::ALL.into_iter().filter_map(|pressure| of_kind(p, pressure)).collect()
 }
 
+/// Since when a node is under a pressure that lasts.
+fn lasting(p: &Picture<'_>, pressure: Pressure, fact: &NodeFact) -> Option<Timestamp> {
+    let since = pressure.of(fact)?.since?;
+    (later(p.indexed.now, since, LASTS) && !nodes::in_maintenance(fact)).then_some(since)
+}
+
 /// Returns the finding that explains why a node is NotReady: it was starved before.
 pub(super) fn of_node(p: &Picture<'_>, name: &str, since: Timestamp) -> Option<FindingKey> {
-    let fact = p.indexed.node(name).filter(|fact| !nodes::in_maintenance(fact))?;
-    let before = |pressure: &Pressure| {
-        pressure.of(fact).and_then(|c| c.since).is_some_and(|at| later(p.indexed.now, at, LASTS) && at <= since)
-    };
+    let fact = p.indexed.node(name)?;
+    let before = |pressure: &Pressure| lasting(p, *pressure, fact).is_some_and(|at| at <= since);
     let pressure = Pressure::ALL.into_iter().find(before)?;
     Some(p.indexed.key(AlertName::NodePressure, pressure.condition()))
 }
@@ -51,14 +55,12 @@ pub(super) fn join_evictions(all: &mut [Finding]) {
 }
 
 fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
-    let now = p.indexed.now;
-    let lasts = |fact: &&NodeFact| {
-        !nodes::in_maintenance(fact)
-            && pressure.of(fact).and_then(|c| c.since).is_some_and(|since| later(now, since, LASTS))
-    };
-    let all: Vec<&NodeFact> = p.indexed.view.snapshot.nodes.iter().filter(lasts).collect();
+    let nodes = p.indexed.view.snapshot.nodes.iter();
+    let lasts: Vec<(&NodeFact, Timestamp)> =
+        nodes.filter_map(|fact| lasting(p, pressure, fact).map(|since| (fact, since))).collect();
+    let since = lasts.iter().map(|(_, since)| *since).min()?;
+    let all: Vec<&NodeFact> = lasts.into_iter().map(|(fact, _)| fact).collect();
     let names: Vec<&str> = all.iter().map(|fact| &*fact.name).collect();
-    let since = all.iter().filter_map(|fact| pressure.of(fact)?.since).min()?;
     let subject = if names.len() == 1 { "node" } else { "nodes" };
     let headline = format!(
         "{subject} {} {} starved of {} ({})",

@@ -22,7 +22,7 @@ pub(in crate::health) fn tell(p: &Picture<'_>, findings: &mut [Finding]) {
 }
 
 fn share(up: usize, total: usize, job: Job) -> Option<Said> {
-    let who = if up == total { say::all(total, job) } else { say::of(up, total, job) };
+    let who = say::all_or_some(up, total, job);
     (up > 0).then(|| Said::new("components-answer").with("who", who).with("n", up))
 }
 

@@ -27,11 +27,12 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 
 /// Clocks of nodes against those of all others, by the renewals that they write. That most are off alike is our own clock.
 fn clocks(p: &Picture<'_>) -> Option<Finding> {
-    if !p.indexed.leases_recent {
+    let clocks = || p.indexed.view.snapshot.nodes.iter().filter_map(|n| Some(n.lease.as_ref()?.clock));
+    // Mostly none is off, and nothing has to be sorted.
+    if !p.indexed.leases_recent || clocks().all(|clock| clock.since.is_none()) {
         return None;
     }
-    let mut offs: Vec<i64> =
-        p.indexed.view.snapshot.nodes.iter().filter_map(|n| Some(n.lease.as_ref()?.clock.off_seconds)).collect();
+    let mut offs: Vec<i64> = clocks().map(|clock| clock.off_seconds).collect();
     offs.sort_unstable();
     let middle = *offs.get(offs.len() / 2)?;
     let off = |fact: &NodeFact| -> Option<(i64, Timestamp)> {
@@ -88,8 +89,7 @@ fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
     );
     let mut finding = p.indexed.finding(AlertName::NodeLeaseStale, "", Severity::Critical, headline);
     finding.since = first.checked_add(NOTICED_BY).unwrap_or(first);
-    let leaderless = p.leads.iter().any(|lead| lead.job == Job::KubeControllerManager && lead.missing);
-    let nobody = leaderless.then(|| p.indexed.key(AlertName::ControllerManagerNoLeader, ""));
+    let nobody = p.without_leader(Job::KubeControllerManager);
     finding.caused_by = nobody.or_else(|| p.cause_of_components(&[], finding.since));
     finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
     finding.evidence = all

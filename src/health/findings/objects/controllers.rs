@@ -40,7 +40,7 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
         phrases::some(pods.count, "pod", "pods")
     );
     let mut finding = o.finding((AlertName::SchedulerStuck, subject), severity, headline, pods.since);
-    let leaderless = o.without_leader(Job::KubeScheduler).filter(|_| name == DEFAULT);
+    let leaderless = o.p.without_leader(Job::KubeScheduler).filter(|_| name == DEFAULT);
     finding.caused_by = leaderless.or(finding.caused_by);
     finding.labels.insert("job".into(), Job::KubeScheduler.to_string());
     finding.evidence.push(format!("without a word of {name}: {}", named(pods)));
@@ -70,7 +70,7 @@ fn controllers(o: &Objects<'_>) -> Option<Finding> {
         }
     );
     let mut finding = o.finding((AlertName::ControllersStuck, ""), severity, headline, unread.since);
-    finding.caused_by = o.without_leader(Job::KubeControllerManager).or(finding.caused_by);
+    finding.caused_by = o.p.without_leader(Job::KubeControllerManager).or(finding.caused_by);
     finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
     finding.evidence.push(format!("observedGeneration is behind: {}", named(unread)));
     if let Some(late) = &o.situation.late_cron_jobs {
@@ -98,7 +98,7 @@ fn cron_jobs(o: &Objects<'_>, is_explained: bool) -> Option<Finding> {
     let mut finding = o.finding((AlertName::CronJobsLate, ""), Severity::Warning, headline, late.since);
     finding.caused_by = match is_explained {
         true => Some(o.key(AlertName::ControllersStuck, "")),
-        false => o.without_leader(Job::KubeControllerManager).or(finding.caused_by),
+        false => o.p.without_leader(Job::KubeControllerManager).or(finding.caused_by),
     };
     finding.evidence.push(format!("the first was due at {}", text::moment(late.since)));
     finding.first_step = "`kubectl describe cronjob NAME`: its events tell why (too many missed starts, a quota, a \
