@@ -219,7 +219,7 @@ impl Dispatch {
             open: Open::restore(restored.incidents.iter().cloned(), restored.last_incident_id),
             groups: Groups::restore(restored.incidents.iter().cloned()),
             table: Table::restore(restored.alerts.clone(), context.clone(), now),
-            silences: Silences::restore(restored.silences.clone()),
+            silences: Silences::restore(restored.silences.clone(), now),
             resolved: resolved.map(Arc::new).collect(),
             failing: Failing::restore(failed, &outbox),
             outbox,

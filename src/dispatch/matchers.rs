@@ -37,13 +37,21 @@ impl Matchers {
         Ok(Self(all))
     }
 
-    /// Of a silence.
+    /// Of a silence, with the bytes that its regular expressions take.
     ///
     /// # Errors
-    /// The first that is none; in words.
-    pub fn of_silence(matchers: &[SilenceMatcher]) -> Result<Self, String> {
-        let one = |m: &SilenceMatcher| Matcher::new(&m.name, operator(m), &m.value);
-        Ok(Self(matchers.iter().map(one).collect::<Result<_, _>>()?))
+    /// The first that is none, or what together is larger than `bytes_max`; in words.
+    pub fn of_silence(matchers: &[SilenceMatcher], bytes_max: usize) -> Result<(Self, usize), String> {
+        let (mut all, mut bytes) = (Vec::with_capacity(matchers.len()), 0);
+        for m in matchers {
+            let (matcher, takes) = Matcher::weighed(&m.name, operator(m), &m.value)?;
+            bytes += takes;
+            if bytes > bytes_max {
+                return Err("its regular expressions are too large together: name fewer or simpler ones".into());
+            }
+            all.push(matcher);
+        }
+        Ok((Self(all), bytes))
     }
 
     /// Returns whether labels satisfy all; a label that is not there counts as empty.

@@ -19,6 +19,13 @@ pub const SILENCES_MAX: usize = 10_000;
 /// Conditions of one silence.
 const MATCHERS_MAX: usize = 100;
 
+/// Bytes that the regular expressions of one silence may take once they are compiled: a hundred usual ones.
+const EXPRESSIONS_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes that those of all silences that have not ended may take: whoever may silence must not take the machine's memory.
+/// A usual expression counts as 16 KiB, so that some 4,000 fit.
+const ALL_EXPRESSIONS_BYTES_MAX: usize = 64 << 20;
+
 /// Bytes of an author, a comment, a label or a value.
 const TEXT_MAX: usize = 10_000;
 
@@ -33,20 +40,52 @@ pub enum SilenceError {
     NotFound(String),
 }
 
+/// A silence with what it is held against alerts by.
+#[derive(Clone, Debug)]
+struct Held {
+    silence: Silence,
+    /// `None`: it has ended, and silences nothing any more.
+    matchers: Option<Matchers>,
+    /// What the regular expressions in them take.
+    bytes: usize,
+}
+
+impl Held {
+    fn ended(silence: Silence) -> Self {
+        Self { silence, matchers: None, bytes: 0 }
+    }
+}
+
 /// All silences.
 #[derive(Clone, Debug, Default)]
-pub struct Silences(BTreeMap<String, (Silence, Matchers)>);
+pub struct Silences(BTreeMap<String, Held>);
 
 impl Silences {
-    /// Continues with what an earlier run had; what can't be read any more is left out.
-    pub fn restore(silences: impl IntoIterator<Item = Silence>) -> Self {
-        let with = |s: Silence| Matchers::of_silence(&s.matchers).ok().map(|m| (s.id.clone(), (s, m)));
-        Self(silences.into_iter().filter_map(with).collect())
+    /// Continues with what an earlier run had; what can't be read any more, or not beside the others, is left out: rather
+    /// something is told that was silenced. What has ended by `now` is kept to look back at.
+    pub fn restore(silences: impl IntoIterator<Item = Silence>, now: Timestamp) -> Self {
+        let mut all = Self::default();
+        for silence in silences {
+            let held = if silence.ends_at <= now {
+                Held::ended(silence)
+            } else {
+                let room = EXPRESSIONS_BYTES_MAX.min(all.room());
+                let Ok((matchers, bytes)) = Matchers::of_silence(&silence.matchers, room) else { continue };
+                Held { silence, matchers: Some(matchers), bytes }
+            };
+            all.0.insert(held.silence.id.clone(), held);
+        }
+        all
     }
 
     /// Returns all of them, by id.
     pub fn all(&self) -> impl Iterator<Item = &Silence> {
-        self.0.values().map(|(s, _)| s)
+        self.0.values().map(|held| &held.silence)
+    }
+
+    /// Bytes that further regular expressions may take.
+    fn room(&self) -> usize {
+        ALL_EXPRESSIONS_BYTES_MAX.saturating_sub(self.0.values().map(|held| held.bytes).sum())
     }
 
     /// Returns the ids of silences in force that an alert satisfies.
@@ -60,7 +99,10 @@ impl Silences {
     }
 
     fn in_force(&self, labels: &Pairs, now: Timestamp) -> impl Iterator<Item = &Silence> {
-        self.0.values().filter(move |(s, m)| s.is_active(now) && m.matches(labels)).map(|(s, _)| s)
+        let holds = move |held: &&Held| {
+            held.silence.is_active(now) && held.matchers.as_ref().is_some_and(|m| m.matches(labels))
+        };
+        self.0.values().filter(holds).map(|held| &held.silence)
     }
 
     /// Takes a new silence (its id is empty) or a change of one; gives what must be stored, the taken one last.
@@ -69,13 +111,19 @@ impl Silences {
     /// # Errors
     /// When it can't work, or is not there.
     pub fn set(&mut self, mut silence: Silence, id: String, now: Timestamp) -> Result<Vec<Silence>, SilenceError> {
-        let matchers = check(&silence, now).map_err(SilenceError::Bad)?;
+        let (matchers, bytes) = check(&silence, now).map_err(SilenceError::Bad)?;
+        let before = self.0.get(&silence.id).map_or(0, |old| old.bytes);
+        if bytes > self.room() + before {
+            let what = "the regular expressions of all silences take too much memory together; expire some";
+            return Err(SilenceError::Bad(what.into()));
+        }
+        let held = |silence: &Silence| Held { silence: silence.clone(), matchers: Some(matchers), bytes };
         let mut changed = Vec::new();
         if !silence.id.is_empty() {
-            let Some((old, _)) = self.0.get(&silence.id) else { return Err(SilenceError::NotFound(silence.id)) };
-            if can_change(old, &silence, now) {
+            let Some(old) = self.0.get(&silence.id) else { return Err(SilenceError::NotFound(silence.id)) };
+            if can_change(&old.silence, &silence, now) {
                 silence.updated_at = now;
-                self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+                self.0.insert(silence.id.clone(), held(&silence));
                 return Ok(vec![silence]);
             }
             changed.extend(self.end(&silence.id.clone(), now));
@@ -85,7 +133,7 @@ impl Silences {
         silence.id = id;
         silence.starts_at = silence.starts_at.max(now);
         silence.updated_at = now;
-        self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+        self.0.insert(silence.id.clone(), held(&silence));
         changed.push(silence);
         Ok(changed)
     }
@@ -93,14 +141,18 @@ impl Silences {
     /// Takes a silence as another watchdog has it, where that is newer; of two changes of the same moment the larger counts, on
     /// both. Returns whether it is taken.
     pub fn merge(&mut self, silence: &Silence) -> bool {
-        let known = self.0.get(&silence.id).map(|(known, _)| known);
+        let known = self.0.get(&silence.id).map(|held| &held.silence);
         let rank = |s: &Silence| (s.updated_at, s.ends_at, s.created_by.clone(), s.comment.clone());
         let room = known.is_some() || self.0.len() < SILENCES_MAX;
         if !room || known.is_some_and(|known| rank(known) >= rank(silence)) {
             return false;
         }
-        let Ok(matchers) = conditions(&silence.matchers) else { return false };
-        self.0.insert(silence.id.clone(), (silence.clone(), matchers));
+        let before = self.0.get(&silence.id).map_or(0, |old| old.bytes);
+        let Ok((matchers, bytes)) = weighed(&silence.matchers) else { return false };
+        if bytes > self.room() + before {
+            return false;
+        }
+        self.0.insert(silence.id.clone(), Held { silence: silence.clone(), matchers: Some(matchers), bytes });
         true
     }
 
@@ -116,17 +168,21 @@ impl Silences {
     }
 
     fn end(&mut self, id: &str, now: Timestamp) -> Option<Silence> {
-        let (silence, _) = self.0.get_mut(id).filter(|(s, _)| s.ends_at > now)?;
+        let held = self.0.get_mut(id).filter(|held| held.silence.ends_at > now)?;
+        let silence = &mut held.silence;
         silence.starts_at = silence.starts_at.min(now);
         (silence.ends_at, silence.updated_at) = (now, now);
-        Some(silence.clone())
+        *held = Held::ended(held.silence.clone());
+        Some(held.silence.clone())
     }
 
-    /// Forgets what ended long ago; gives the ids.
+    /// Forgets what ended long ago, and of what has ended the regular expressions; gives the ids of the forgotten.
     pub fn collect(&mut self, now: Timestamp) -> Vec<String> {
-        let old = |(_, (s, _)): &(&String, &(Silence, Matchers))| {
-            s.ends_at.checked_add(KEPT_FOR).is_ok_and(|until| until <= now)
-        };
+        for held in self.0.values_mut().filter(|held| held.matchers.is_some() && held.silence.ends_at <= now) {
+            *held = Held::ended(held.silence.clone());
+        }
+        let old =
+            |(_, held): &(&String, &Held)| held.silence.ends_at.checked_add(KEPT_FOR).is_ok_and(|until| until <= now);
         let gone: Vec<String> = self.0.iter().filter(old).map(|(id, _)| id.clone()).collect();
         gone.iter().for_each(|id| drop(self.0.remove(id)));
         gone
@@ -138,7 +194,7 @@ impl Silences {
     }
 }
 
-fn check(silence: &Silence, now: Timestamp) -> Result<Matchers, String> {
+fn check(silence: &Silence, now: Timestamp) -> Result<(Matchers, usize), String> {
     if silence.starts_at >= silence.ends_at {
         return Err("start time must be before end time".into());
     }
@@ -149,7 +205,7 @@ fn check(silence: &Silence, now: Timestamp) -> Result<Matchers, String> {
     if texts.chain([&silence.created_by, &silence.comment]).any(|t| t.len() > TEXT_MAX) {
         return Err(format!("a text is longer than {TEXT_MAX} bytes"));
     }
-    conditions(&silence.matchers)
+    weighed(&silence.matchers)
 }
 
 /// Returns the conditions of a silence, checked: they must name something.
@@ -157,6 +213,11 @@ fn check(silence: &Silence, now: Timestamp) -> Result<Matchers, String> {
 /// # Errors
 /// What is wrong with them, in Alertmanager's words.
 pub fn conditions(matchers: &[SilenceMatcher]) -> Result<Matchers, String> {
+    weighed(matchers).map(|(matchers, _)| matchers)
+}
+
+/// The same, with the bytes that their regular expressions take.
+fn weighed(matchers: &[SilenceMatcher]) -> Result<(Matchers, usize), String> {
     if matchers.is_empty() {
         return Err("at least one matcher required".into());
     }
@@ -166,11 +227,11 @@ pub fn conditions(matchers: &[SilenceMatcher]) -> Result<Matchers, String> {
     if matchers.iter().any(|m| m.name.is_empty()) {
         return Err("a matcher has no label name".into());
     }
-    let matchers = Matchers::of_silence(matchers)?;
+    let (matchers, bytes) = Matchers::of_silence(matchers, EXPRESSIONS_BYTES_MAX)?;
     if matchers.match_nothing_given() {
         return Err("at least one matcher must not match the empty string".into());
     }
-    Ok(matchers)
+    Ok((matchers, bytes))
 }
 
 /// The past stays as it was.
@@ -276,6 +337,38 @@ mod tests {
         check(silence("a", "(", 0, 10), "error parsing regexp");
         check(Silence { matchers: Vec::new(), ..silence("a", "x", 0, 10) }, "at least one matcher required");
         check(Silence { id: "9".into(), ..silence("a", "x", 0, 10) }, "silence 9 not found");
+    }
+
+    #[test]
+    fn expressions_take_no_more_than_their_share() {
+        // Each is counted as 2 MiB, so that 32 fill the room.
+        let large = format!("[a-z]{{1000}}{}", "[α-ω]{1000}".repeat(2));
+        let mut all = Silences::default();
+        let take = |all: &mut Silences, i: usize| all.set(silence("a", &large, 0, 100), i.to_string(), at(0));
+        let taken = (0..40).take_while(|i| take(&mut all, *i).is_ok()).count();
+        assert_eq!(taken, 32);
+        let error = take(&mut all, 33).unwrap_err().to_string();
+        assert!(error.contains("take too much memory together"), "{error}");
+        assert!(!all.merge(&Silence { id: "peer".into(), ..silence("a", &large, 0, 100) }));
+        all.set(
+            Silence { comment: "longer".into(), id: "3".into(), ..silence("a", &large, 0, 200) },
+            "3".into(),
+            at(1),
+        )
+        .unwrap();
+        let kept = Silences::restore(
+            all.all().cloned().chain([Silence { id: "x".into(), ..silence("a", &large, 0, 9) }]),
+            at(1),
+        );
+        assert_eq!(kept.all().count(), 32, "what has no room beside the others is told");
+        all.expire("1", at(2)).unwrap();
+        take(&mut all, 34).unwrap();
+        assert!(take(&mut all, 35).is_err());
+        all.collect(at(150));
+        assert_eq!(all.0.values().filter(|held| held.bytes > 0).count(), 1, "the one that lasts until 200");
+        let two = SilenceMatcher { name: "a".into(), value: large, is_regex: true, is_equal: true };
+        let error = conditions(&[two.clone(), two]).unwrap_err();
+        assert!(error.contains("too large together"), "{error}");
     }
 
     #[test]

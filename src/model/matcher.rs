@@ -36,17 +36,25 @@ impl Matcher {
     /// # Errors
     /// When the expression is no regular expression, or the operator none of the four; in words.
     pub fn new(name: &str, op: &str, value: &str) -> Result<Self, String> {
+        Self::weighed(name, op, value).map(|(matcher, _)| matcher)
+    }
+
+    /// Returns the same with the bytes that its regular expression takes, at most ([`re2::weighed`]); 0 for a plain value.
+    ///
+    /// # Errors
+    /// As [`Matcher::new`].
+    pub fn weighed(name: &str, op: &str, value: &str) -> Result<(Self, usize), String> {
         if name.is_empty() {
             return Err(format!("the label before {op} has no name"));
         }
-        let op = match op {
-            "=" => MatchOp::Equal,
-            "!=" => MatchOp::NotEqual,
-            "=~" => MatchOp::Regex(re2::anchored(value)?),
-            "!~" => MatchOp::NotRegex(re2::anchored(value)?),
+        let (op, bytes) = match op {
+            "=" => (MatchOp::Equal, 0),
+            "!=" => (MatchOp::NotEqual, 0),
+            "=~" => re2::weighed(value).map(|(regex, bytes)| (MatchOp::Regex(regex), bytes))?,
+            "!~" => re2::weighed(value).map(|(regex, bytes)| (MatchOp::NotRegex(regex), bytes))?,
             other => return Err(format!("unknown match operator {other:?}")),
         };
-        Ok(Self { name: name.into(), op, value: value.into() })
+        Ok((Self { name: name.into(), op, value: value.into() }, bytes))
     }
 
     /// Returns `name="value"`.
