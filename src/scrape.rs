@@ -10,6 +10,7 @@
 //! `metrics_path="/metrics"`.
 
 pub mod config;
+mod managed;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -131,11 +132,14 @@ async fn scrape_all(plan: &Plan, parts: &Parts, written: &mut Written, complaine
 struct Place {
     target: Arc<Target>,
     ask: Ask,
+    /// The probe writes its `up`; what an API server hands on of others has none but that of its scrape.
+    is_probed: bool,
 }
 
 /// How a scrape ended.
 struct Scraped {
     target: Arc<Target>,
+    is_probed: bool,
     /// The labels of its series: a set for each job that it is written as.
     bases: Vec<Base>,
     at: Timestamp,
@@ -163,10 +167,15 @@ fn places(parts: &Parts, plan: &Plan) -> Vec<Place> {
     let all = || cluster.targets.values().filter(|t| answers(t));
     let single = |t: &&LiveTarget| matches!(t.target.spec, ProbeSpec::ApiServer { advertised: false, .. });
     let has_single = all().any(|t| single(&t));
-    let api: Option<Url> = all().filter(|t| t.verdict.state == State::Up).find_map(|t| match &t.target.spec {
-        ProbeSpec::ApiServer { base, .. } => Some(base.clone()),
+    let api = all().find(|t| t.verdict.state == State::Up && matches!(t.target.spec, ProbeSpec::ApiServer { .. }));
+    let api_url = api.and_then(|t| match &t.target.spec {
+        ProbeSpec::ApiServer { base, .. } => Some(base),
         _ => None,
     });
+    let with = |target: Arc<Target>, ask: Ask, is_probed: bool| {
+        let ask = Ask { max_bytes: plan.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
+        Place { target, ask, is_probed }
+    };
     let place = |t: &LiveTarget| {
         let ask = match &t.target.spec {
             // Behind a load balancer each scrape would be of another server: its counters would jump.
@@ -177,13 +186,20 @@ fn places(parts: &Parts, plan: &Plan) -> Vec<Place> {
             // kube-proxy's metrics are on a port of its own, which listens on the node alone.
             ProbeSpec::Healthz { .. } if t.target.key.job == Job::KubeProxy => return None,
             ProbeSpec::Healthz { url } => Ask::get(at(url, "/metrics"), Trust::Observe, Auth::Cluster),
-            ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api.as_ref())?,
+            ProbeSpec::Kubelet { base, node, .. } => kubelet(t, base, node, api_url)?,
             ProbeSpec::Check(_) => return None,
         };
-        let ask = Ask { max_bytes: plan.config.max_bytes, reuse: true, accept: ACCEPT, gzip: true, ..ask };
-        Some(Place { target: t.target.clone(), ask })
+        Some(with(t.target.clone(), ask, true))
     };
-    all().filter_map(place).collect()
+    let mut places: Vec<Place> = all().filter_map(place).collect();
+    if let Some((api, (base, paths))) = api.and_then(|api| Some((api, managed::handed_on(api)?))) {
+        let unseen = |job: Job| all().all(|t| t.target.key.job != job);
+        places.extend(paths.iter().filter(|(job, _)| unseen(*job)).map(|(job, path)| {
+            let target = Target { key: TargetKey { job: *job, ..api.target.key.clone() }, ..(*api.target).clone() };
+            with(Arc::new(target), Ask::get(at(&base, path), Trust::Cluster, Auth::Cluster), false)
+        }));
+    }
+    places
 }
 
 /// API servers that are silent are not scraped; under a job that only scrapes write, this is their `up`.
@@ -221,7 +237,7 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, plan: &Plan) -> Sc
     let (started, begun) = (parts.clock.wall(), Instant::now());
     let deadline = parts.clock.mono() + plan.config.timeout;
     let keep = plan.keep.clone();
-    let Place { target, ask } = place;
+    let Place { target, ask, is_probed } = place;
     let exchange = dialer.exchange(ask, deadline).await;
     let (limit, max_bytes) = (plan.config.max_series, plan.config.max_bytes);
     let bases: Vec<Base> = match target.key.job {
@@ -252,7 +268,7 @@ async fn scrape(place: Place, dialer: &Dialer, parts: &Parts, plan: &Plan) -> Sc
             read.await.unwrap_or_else(|_| Err("reading it broke off".into()))
         }
     };
-    Scraped { target, bases, at: started, took: begun.elapsed(), outcome }
+    Scraped { target, is_probed, bases, at: started, took: begun.elapsed(), outcome }
 }
 
 fn base(target: &Target, job: &str) -> Base {
@@ -272,8 +288,9 @@ fn base(target: &Target, job: &str) -> Base {
 
 /// Writes what was scraped, how it went, and the end of what is gone.
 fn remember(parts: &Parts, written: &mut Written, complained: &mut HashSet<TargetKey>, scraped: Scraped) {
-    let Scraped { target, bases, at, took, outcome } = scraped;
+    let Scraped { target, is_probed, bases, at, took, outcome } = scraped;
     let mut samples = Vec::new();
+    let mut now = HashSet::new();
     for base in &bases {
         let own = |name: &str, value: f64| Sample { labels: Labels::new(name, base.iter().cloned()), at, value };
         samples.push(own("dogwatch_scrape_success", f64::from(u8::from(outcome.is_ok()))));
@@ -287,9 +304,14 @@ fn remember(parts: &Parts, written: &mut Written, complained: &mut HashSet<Targe
             let (seen, kept) = (read.seen as f64, (read.samples.len() / bases.len()) as f64);
             samples.push(own("scrape_samples_scraped", seen));
             samples.push(own("scrape_samples_post_metric_relabeling", kept));
+            if !is_probed {
+                // That we may not read them, or that nobody hands them on, says nothing of the component: then there is none.
+                let up = own("up", 1.0);
+                now.insert(up.labels.clone());
+                samples.push(up);
+            }
         }
     }
-    let mut now = HashSet::new();
     match outcome {
         Ok(read) => {
             complained.remove(&target.key);

@@ -41,6 +41,7 @@ mod report_mail;
 mod rules;
 mod rules_published;
 mod rules_shipped;
+mod scrape;
 mod services;
 mod slow_clients;
 mod store;
