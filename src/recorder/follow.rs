@@ -38,6 +38,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const PACK_EVERY: Duration = Duration::from_secs(2);
 /// API servers tell each minute that a watch lives; without a word for so long it is begun anew.
 const SILENT_FOR: Duration = Duration::from_secs(150);
+/// A watch that ends sooner and told nothing is none (client-go's reflector has the same): something between us and the server
+/// ends it, or what it tells is larger than a line may be. Begun again at once, it would be begun hundreds of times a minute.
+const WATCH_LEAST: Duration = Duration::from_secs(1);
+/// After so many of them in a row a list goes on past what could not be told.
+const VAIN_WATCHES_MAX: u32 = 3;
 /// A list that expires while it is read is begun anew so often.
 const LISTS_MAX: usize = 3;
 /// The most pages of a list: what is held of one kind is bounded anyway.
@@ -59,6 +64,8 @@ pub(super) struct Follower {
     from: String,
     /// How often it was refused in a row.
     refusals: u32,
+    /// Watches in a row that told nothing and ended at once.
+    vain: u32,
 }
 
 impl Follower {
@@ -69,7 +76,7 @@ impl Follower {
         kind: &'static Kind,
     ) -> Self {
         let (memory, from) = (Memory::default(), String::new());
-        Self { parts, desk, summary, lists, kind, memory, version: 0, from, refusals: 0 }
+        Self { parts, desk, summary, lists, kind, memory, version: 0, from, refusals: 0, vain: 0 }
     }
 
     /// Follows for good.
@@ -90,12 +97,14 @@ impl Follower {
                 continue;
             }
             let begun = Instant::now();
-            let done = match self.from.is_empty() {
-                true => self.list(&dialer).await,
-                false => self.watch(&dialer).await,
+            let is_watch = !self.from.is_empty();
+            let done = match is_watch {
+                true => self.watch(&dialer).await,
+                false => self.list(&dialer).await,
             };
             match done {
-                Ok(()) => (rest, self.refusals) = (REST.0, 0),
+                // That a list can be read does not make watches last.
+                Ok(()) => (rest, self.refusals) = (if is_watch { REST.0 } else { rest }, 0),
                 Err(Refused::TooOld) => self.from.clear(),
                 Err(Refused::Forbidden(why)) => {
                     // Said when it is refused again.
@@ -242,14 +251,18 @@ impl Follower {
         tokio::pin!(done);
         let mut tick = interval(PACK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut heard, mut outcome) = (Instant::now(), None);
+        let begun = Instant::now();
+        let (mut heard, mut outcome, mut has_told) = (begun, None, false);
         loop {
             tokio::select! {
                 fed = lines.recv() => {
                     heard = Instant::now();
                     match fed {
                         Some(Fed::Open) => self.is_seen(),
-                        Some(Fed::Line(_, line)) => self.told(&line)?,
+                        Some(Fed::Line(_, line)) => {
+                            self.told(&line)?;
+                            has_told = true;
+                        }
                         None => break,
                     }
                 }
@@ -266,7 +279,16 @@ impl Follower {
         match outcome {
             Some(outcome) => outcome,
             None => done.await,
+        }?;
+        if has_told || begun.elapsed() >= WATCH_LEAST {
+            self.vain = 0;
+            return Ok(());
         }
+        self.vain += 1;
+        if self.vain % VAIN_WATCHES_MAX == 0 {
+            self.from.clear();
+        }
+        Err(Refused::Sick("a watch ended at once, and told nothing".into()))
     }
 
     /// Takes in a line.

@@ -282,6 +282,24 @@ async fn what_is_refused_is_said_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn watches_that_end_at_once_are_begun_ever_more_seldom_and_lists_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fake, api) = (cluster(), CancellationToken::new());
+    fake.hang_up(PODS, true);
+    let server = fake.serve(api.clone()).await;
+    let recording = record(dir.path(), server, StorageConfig::default()).await;
+    let watches = || fake.asked().iter().filter(|path| path.starts_with(PODS) && path.contains("watch=")).count();
+    eventually("a watch is tried", async || watches() > 0).await;
+    fake.put(PODS, pod("late", "r/late:1"));
+    eventually("a list tells what no watch does", async || {
+        recording.objects("pods").await.iter().any(|o| o.key() == "shop/late")
+    })
+    .await;
+    assert!(watches() <= 6, "{} watches", watches());
+    recording.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_its_share_is_used_up_it_stops_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let (fake, api) = (cluster(), CancellationToken::new());

@@ -28,6 +28,8 @@ struct World {
     /// By path of their list, then by namespace and name.
     lists: BTreeMap<String, BTreeMap<String, Value>>,
     refused: BTreeSet<String>,
+    /// Whose watches end as soon as they have begun.
+    hung_up: BTreeSet<String>,
     /// Nothing older than this can be watched.
     expired: u64,
     asked: Vec<String>,
@@ -120,6 +122,15 @@ impl Fake {
         self.lock().refused.insert(list.into());
     }
 
+    /// Ends each watch of a kind as soon as it has begun, or no longer.
+    pub fn hang_up(&self, list: &str, does: bool) {
+        let mut world = self.lock();
+        match does {
+            true => world.hung_up.insert(list.into()),
+            false => world.hung_up.remove(list),
+        };
+    }
+
     /// All that was asked for.
     pub fn asked(&self) -> Vec<String> {
         self.lock().asked.clone()
@@ -145,6 +156,9 @@ async fn answer(State(fake): State<Fake>, uri: Uri) -> Response {
     }
     if !query.contains_key("watch") {
         return list(&world, &path, query.get("continue"));
+    }
+    if world.hung_up.contains(&path) {
+        return StatusCode::OK.into_response();
     }
     let from: u64 = query["resourceVersion"].parse().unwrap();
     if from < world.expired {
