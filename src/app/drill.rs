@@ -25,11 +25,12 @@ use crate::{
     demo::FakeCluster,
     dispatch::config::RouteConfig,
     dispatch::drill::{DrillConfig, next},
-    model::{AlertName, Finding, FindingKey, Incident, Live, Severity, State, Topic},
+    model::{AlertName, Finding, FindingKey, Incident, Live, Said, Severity, State, Topic},
     notify::{Rehearsed, receiver_of},
     schedule::Defaults,
     store::{DeliveryOutcome, DeliveryRecord},
     vantage::VantageConfig,
+    words::Voice,
 };
 
 /// The fake cluster is up within this.
@@ -320,7 +321,9 @@ fn aside(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
 }
 
 fn failed(why: &str, since: Timestamp) -> Finding {
+    let headline = Said::new("proof-missing");
     Finding {
+        said: vec![headline.clone()],
         evidence: vec![why.to_owned()],
         still_works: vec!["probing and history".into()],
         consequences: vec!["an outage may be told to nobody".into()],
@@ -329,7 +332,7 @@ fn failed(why: &str, since: Timestamp) -> Finding {
             FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
             Severity::Critical,
             Topic::Watchdog,
-            "the drill's proof of delivery is missing: alarms may not arrive".into(),
+            Voice::default().said(&headline),
             since,
         )
     }

@@ -18,12 +18,13 @@ use super::{
 use crate::{
     clock::Clock,
     model::{
-        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, Severity,
-        Topic,
+        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, Said,
+        Severity, Topic,
     },
     notify::{Integration, receiver_of},
     store::{Delivery, DeliveryOutcome, Store},
     telemetry::NotificationLabels,
+    words::Voice,
 };
 
 /// One delivery attempt, from the first file read to the last byte of the answer.
@@ -102,7 +103,8 @@ impl Failing {
 }
 
 fn finding(name: &str, trouble: &Trouble) -> Finding {
-    let verb = if trouble.refused { "refuses messages" } else { "does not take messages" };
+    let headline = Said::new("receiver-failing").with("receiver", name);
+    let headline = headline.with("refused", if trouble.refused { "yes" } else { "no" });
     Finding {
         evidence: vec![trouble.why.clone()],
         still_works: vec!["probing and history; messages wait in the outbox and are tried again".into()],
@@ -111,11 +113,12 @@ fn finding(name: &str, trouble: &Trouble) -> Finding {
         labels: [("receiver", receiver_of(name)), ("integration", name)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into(),
+        said: vec![headline.clone()],
         ..Finding::new(
             FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: name.to_owned() },
             Severity::Critical,
             Topic::Watchdog,
-            format!("the receiver {name} {verb}"),
+            Voice::default().said(&headline),
             trouble.since,
         )
     }

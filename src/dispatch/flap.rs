@@ -12,7 +12,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{elapsed, precedence};
-use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Incident, Severity, Topic, findings_of, text};
+use crate::{
+    model::{AlertName, Diagnosis, Finding, FindingKey, Incident, Said, Severity, Topic, findings_of, text},
+    words::Voice,
+};
 
 /// So many short appearances within [`WINDOW`] are flapping. One more than it takes a target, which is told first.
 const TIMES: usize = 4;
@@ -181,17 +184,16 @@ fn id_of(finding: &Finding) -> String {
 
 fn flapping(last: &Finding, since: Timestamp, patience: Duration) -> Finding {
     let key = FindingKey { cluster: last.key.cluster.clone(), alert: AlertName::TargetFlapping, subject: id_of(last) };
-    let headline = format!(
-        "{} comes and goes: {TIMES} times within {}, each time for less than {}",
-        key.subject.replacen('/', " of ", 1),
-        text::duration(WINDOW),
-        text::duration(patience)
-    );
+    let (alert, subject) = key.subject.split_once('/').unwrap_or((&key.subject, ""));
+    let what = Said::new("alert-of").with("alert", alert).with("subject", subject);
+    let headline = Said::new("comes-and-goes").with("what", what).with("times", TIMES).with("window", WINDOW);
+    let headline = headline.with("patience", patience);
     Finding {
         labels: last.labels.clone(),
         first_step: last.first_step.clone(),
         consequences: vec!["single changes are told to nobody while this lasts".into()],
-        ..Finding::new(key, Severity::Warning, Topic::Outage, headline, since)
+        said: vec![headline.clone()],
+        ..Finding::new(key, Severity::Warning, Topic::Outage, Voice::default().said(&headline), since)
     }
 }
 

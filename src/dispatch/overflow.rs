@@ -10,7 +10,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, incident_record::ALERTS_MAX, outbox::OUTBOX_MAX};
-use crate::model::{ALERTNAME, AlertName, Finding, FindingKey, Severity, Topic, text};
+use crate::{
+    model::{ALERTNAME, AlertName, Finding, FindingKey, Said, Severity, Topic, text},
+    words::Voice,
+};
 
 /// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`overflow`).
 pub const GROUPS_MAX: usize = 2_000;
@@ -107,7 +110,7 @@ impl Overflow {
             ));
         }
         evidence.extend(names.iter().take(NAMES_MAX).map(listed));
-        let headline = "more alerts fire than are told one by one: a limit is reached".to_owned();
+        let headline = Said::new("alerts-untold");
         Some(Finding {
             evidence,
             still_works: vec![
@@ -115,7 +118,8 @@ impl Overflow {
             ],
             consequences: vec!["whoever is to hear of these alerts hears of this message alone".into()],
             first_step: "look at /alerts for what they have in common; silence it, or group it with `group_by`".into(),
-            ..Finding::new(key(""), Severity::Critical, Topic::Watchdog, headline, since)
+            said: vec![headline.clone()],
+            ..Finding::new(key(""), Severity::Critical, Topic::Watchdog, Voice::default().said(&headline), since)
         })
     }
 }
@@ -148,14 +152,21 @@ impl DroppedMessages {
     pub(super) fn finding(&self, now: Timestamp) -> Option<Finding> {
         let (since, _) = self.when.filter(|(_, last)| elapsed(*last, now) < DROPPED_FOR)?;
         let listed = self.of.iter().map(|(integration, count)| format!("{count} × to {integration}"));
-        let headline = format!("messages are dropped: more than {OUTBOX_MAX} wait for their receivers");
+        let headline = Said::new("messages-dropped").with("n", OUTBOX_MAX);
         Some(Finding {
             evidence: listed.take(NAMES_MAX).collect(),
             still_works: vec!["every incident is kept and shown; what the diagnosis finds is dropped last".into()],
             consequences: vec!["whoever missed a beginning hears nothing of its end; see /incidents".into()],
             first_step: "look at why the receivers take so little; silence the storm, or group it with `group_by`"
                 .into(),
-            ..Finding::new(key("messages"), Severity::Critical, Topic::Watchdog, headline, since)
+            said: vec![headline.clone()],
+            ..Finding::new(
+                key("messages"),
+                Severity::Critical,
+                Topic::Watchdog,
+                Voice::default().said(&headline),
+                since,
+            )
         })
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::{
     phrases,
+    say::{self, Sentence},
     time::{follows, later},
     view::ClusterView,
 };
 use crate::model::{
     AlertName, CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryStage, CanaryStanding, Finding, FindingKey,
-    Job, Reach, Severity, Topic, text,
+    Job, Reach, Said, SaidPart, Severity, Topic, text,
 };
 
 /// So long a failure waits for what may explain it: a silent API server is confirmed within timeout + 3 s, and its
@@ -140,31 +141,32 @@ fn is_control_plane(f: &Finding, view: &ClusterView<'_>) -> bool {
 }
 
 /// `in zone b`, `on 2 of 3 nodes (n1 and n2)`; nothing where it may be anywhere.
-fn places(told: &[Failing<'_>], total: usize) -> String {
+fn places(told: &[Failing<'_>], total: usize) -> SaidPart {
     let names: Vec<&str> = told.iter().filter_map(|f| Some(f.standing.place.label()?.1)).collect();
-    let (one, many) = match told.first().map(|f| &f.standing.place) {
-        Some(CanaryPlace::Zone(_)) => ("in zone", "zones"),
-        Some(CanaryPlace::Node(_)) => ("on node", "nodes"),
-        _ => return String::new(),
+    let kind = match told.first().map(|f| &f.standing.place) {
+        Some(CanaryPlace::Zone(_)) => "zone",
+        Some(CanaryPlace::Node(_)) => "node",
+        Some(CanaryPlace::Anywhere) | None => return say::NOTHING.into(),
     };
     match names.as_slice() {
-        [] => String::new(),
-        [name] => format!(" {one} {name}"),
+        [] => say::NOTHING.into(),
+        [name] => Said::new("canary-place").with("kind", kind).with("name", *name).into(),
         names => {
-            let on = one.split(' ').next().unwrap_or_default();
-            format!(" {on} {} of {total} {many} ({})", names.len(), phrases::list(names, PLACES_NAMED))
+            let places = Said::new("canary-places").with("kind", kind).with("n", names.len()).with("total", total);
+            places.names("names", names, PLACES_NAMED).into()
         }
     }
 }
 
-fn headline(told: &[Failing<'_>], total: usize) -> String {
-    let Some(Failing { standing, failure, .. }) = told.first() else { return String::new() };
+fn headline(told: &[Failing<'_>], total: usize) -> Sentence {
+    let Some(Failing { standing, failure, .. }) = told.first() else { return String::new().into() };
     let who = match standing.form {
-        CanaryForm::Lease => "the canary's Lease".to_owned(),
-        CanaryForm::Pod => format!("a canary pod{}", places(told, total)),
-        CanaryForm::DryRun => "a write (a dry run of a Lease)".to_owned(),
+        CanaryForm::Lease => Said::new("canary-lease"),
+        CanaryForm::Pod => Said::new("canary-pod").with("place", places(told, total)),
+        CanaryForm::DryRun => Said::new("canary-write"),
     };
-    format!("{who} {} ({}): {}", failure.stage.says(), failure.layer.says(), failure.why)
+    let fails = Said::new("canary-fails").with("who", who).with("stage", failure.stage.as_str());
+    fails.with("layer", failure.layer.as_str()).with("why", &failure.why).into()
 }
 
 fn finding(told: &[Failing<'_>], total: usize, view: &ClusterView<'_>) -> Finding {
@@ -177,7 +179,9 @@ fn finding(told: &[Failing<'_>], total: usize, view: &ClusterView<'_>) -> Findin
         alert: AlertName::CanaryFailing,
         subject: form.as_str().to_owned(),
     };
-    let mut finding = Finding::new(key, severity, Topic::Outage, headline(told, total), since);
+    let Sentence { text, said } = headline(told, total);
+    let mut finding = Finding::new(key, severity, Topic::Outage, text, since);
+    finding.said.extend(said);
     finding.caused_by = told.first().and_then(|f| f.cause.clone());
     finding.evidence = told.iter().flat_map(evidence).collect();
     finding.first_step = first_step(layer).to_owned();

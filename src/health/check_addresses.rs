@@ -14,11 +14,11 @@ use jiff::Timestamp;
 
 use super::{
     checks::{AWAITED, Check, NODES_NAMED, key},
-    phrases,
+    say::{self, Sentence},
     time::later,
     view::{ClusterView, How, TargetView, earliest},
 };
-use crate::model::{AlertName, CheckName, Facts, Finding, FindingKey, Reason, Severity, State, Topic};
+use crate::model::{AlertName, CheckName, Facts, Finding, FindingKey, Reason, Said, Severity, State, Topic};
 
 /// One check alone says nothing of what stands before others.
 const CHECKS_MIN: usize = 2;
@@ -46,10 +46,10 @@ impl Shape {
         matches!(self, Self::Status(502..=504))
     }
 
-    fn says(self) -> String {
+    fn says(self) -> Said {
         match self {
-            Self::Status(status) => format!("answers with HTTP {status}"),
-            Self::How(how) => how.says(1).to_owned(),
+            Self::Status(status) => Said::new("answers-with-status").with("status", status.to_string()),
+            Self::How(how) => say::how(how, 1),
         }
     }
 }
@@ -96,10 +96,21 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
             found.retain(|f| !is_root(f));
         } else if is_all && down.len() >= CHECKS_MIN {
             let checks: Vec<&Check<'_>> = down.iter().map(|(c, _)| *c).collect();
-            let mut finding = finding(view, *peer, shape, &checks, &targets);
-            if !tell_what_is_behind(view, *peer, all, &mut finding) && shape.is_of_gateway() {
-                finding.headline += "; it lives, and reaches no service behind it (ingress, gateway or service mesh)";
-            }
+            let mut finding = finding(view, *peer, &checks, &targets);
+            let names: Vec<&str> = checks.iter().map(|c| c.name.as_str()).collect();
+            let fails = Said::new("address-fails").with("address", peer.to_string()).with("how", shape.says());
+            let fails = fails.with("n", names.len()).names("names", &names, NODES_NAMED);
+            let headline = match tell_what_is_behind(view, *peer, all, &mut finding) {
+                Some(behind) if finding.key.alert == AlertName::LoadBalancerFailing => {
+                    Said::new("balancer-but-nodes").with("what", fails).with("behind", behind)
+                }
+                Some(behind) => Said::new("address-but-nodes").with("what", fails).with("behind", behind),
+                None if shape.is_of_gateway() => Said::new("gateway-alone").with("what", fails),
+                None => fails,
+            };
+            let Sentence { text, said } = headline.into();
+            finding.headline = text;
+            finding.said.extend(said);
             found.iter_mut().filter(|f| is_root(f)).for_each(|f| f.caused_by = Some(finding.key.clone()));
             shared.push(finding);
         }
@@ -108,29 +119,28 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
     waits
 }
 
-/// Says so where the ingress answers at the nodes, past the address: then what fails is what stands at it. Returns whether it
-/// does.
+/// Says so where the ingress answers at the nodes, past the address: then what fails is what stands at it. Returns what
+/// answers.
 fn tell_what_is_behind(
     view: &ClusterView<'_>,
     peer: SocketAddr,
     all: &BTreeMap<CheckName, Check<'_>>,
     finding: &mut Finding,
-) -> bool {
-    let behind: Vec<String> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
-    let Some(first) = behind.first() else { return false };
-    finding.headline = format!("{}; {first}", finding.headline);
-    finding.evidence.extend(behind.iter().map(|words| format!("{words}: what is behind {peer} is well")));
+) -> Option<Said> {
+    let behind: Vec<Said> = all.values().filter_map(|c| answers_at_nodes(c, finding.since)).collect();
+    let first = behind.first()?.clone();
+    let words = behind.into_iter().map(|said| Sentence::from(said).text);
+    finding.evidence.extend(words.map(|words| format!("{words}: what is behind {peer} is well")));
     let ip = peer.ip().to_string();
     // An address of a node is no load balancer.
     if !view.snapshot.nodes.iter().any(|node| node.addresses.contains(&ip)) {
         finding.key.alert = AlertName::LoadBalancerFailing;
-        finding.headline = format!("load balancer {}", finding.headline);
         finding.still_works.push("the sites, asked past it at the nodes' own addresses".to_owned());
         finding.first_step = format!(
             "look at the load balancer at {peer}: its backends and their health checks, its certificate, the way from it to the nodes"
         );
     }
-    true
+    Some(first)
 }
 
 /// A check of a site, made at nodes.
@@ -139,27 +149,19 @@ fn is_http_at_nodes(check: &Check<'_>) -> bool {
 }
 
 /// A check by HTTP that every node answers since then: what an ingress serves past whatever stands before the nodes.
-fn answers_at_nodes(check: &Check<'_>, since: Timestamp) -> Option<String> {
+fn answers_at_nodes(check: &Check<'_>, since: Timestamp) -> Option<Said> {
     is_http_at_nodes(check).then_some(())?;
     let answers = |t: &&TargetView<'_>| t.is_up() && t.last.is_some_and(|o| o.started >= since);
     let is_well = !check.all.is_empty() && check.all.iter().all(answers);
-    let answers = || if check.all.len() == 1 { "answers on its node" } else { "answers on every node" };
-    is_well.then(|| format!("{} on {} {}", check.name, Check::node_ports(&check.all), answers()))
+    let well = || Said::new("check-well-at-nodes").with("check", check.name.to_string()).with("n", check.all.len());
+    is_well.then(|| well().with("ports", Check::node_ports(&check.all)))
 }
 
-fn finding(
-    view: &ClusterView<'_>,
-    peer: SocketAddr,
-    shape: Shape,
-    checks: &[&Check<'_>],
-    targets: &[&TargetView<'_>],
-) -> Finding {
+/// What is said of it but for its headline.
+fn finding(view: &ClusterView<'_>, peer: SocketAddr, checks: &[&Check<'_>], targets: &[&TargetView<'_>]) -> Finding {
     let key = FindingKey { cluster: view.cluster.clone(), alert: AlertName::ChecksFailing, subject: peer.to_string() };
     let severity = checks.iter().map(|c| c.traits.severity).max().unwrap_or(Severity::Warning);
-    let names: Vec<&str> = checks.iter().map(|c| c.name.as_str()).collect();
-    let (n, names) = (names.len(), phrases::list(&names, NODES_NAMED));
-    let headline = format!("{peer} {} for all {n} checks that ask it: {names}", shape.says());
-    let mut finding = Finding::new(key, severity, Topic::Outage, headline, earliest(targets, view.now));
+    let mut finding = Finding::new(key, severity, Topic::Outage, String::new(), earliest(targets, view.now));
     let first = checks.first().map_or("NAME", |c| c.name.as_str());
     finding.first_step = format!(
         "look at what stands at {peer} (a load balancer, an ingress, a host) before what is behind it: `dogwatch probe {first} \

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use crate::model::{Job, text};
+use crate::model::Job;
 
 /// Returns a component by the name that people use.
 pub(super) fn job(job: Job, n: usize) -> &'static str {
@@ -19,11 +19,6 @@ pub(super) fn job(job: Job, n: usize) -> &'static str {
     if n == 1 { one } else { many }
 }
 
-/// Returns `is` or `are`.
-pub(super) fn is(n: usize) -> &'static str {
-    if n == 1 { "is" } else { "are" }
-}
-
 /// Returns `a`, `a and b`, `a, b and c`, `a, b and 7 more`: at most `max` names.
 pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     let shown = if items.len() > max { max } else { items.len().saturating_sub(1) };
@@ -36,15 +31,12 @@ pub(super) fn list<T: Display>(items: &[T], max: usize) -> String {
     if head.is_empty() { tail } else { format!("{head} and {tail}") }
 }
 
-/// Returns a number as people say it of what changes by the minute: exact below ten, then the step that it has passed
-/// (`more than 200`), so that a headline stays the same while it grows a little.
-pub(super) fn some(n: usize, one: &str, many: &str) -> String {
+/// Returns a number as people say it of what changes by the minute: exact below ten, then the step that it has passed, and
+/// whether there are more (more than 200), so that a headline stays the same while it grows a little.
+pub(super) fn step(n: usize) -> (usize, bool) {
     const STEPS: [usize; 10] = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
-    match STEPS.iter().rev().find(|step| n >= **step) {
-        Some(step) if n == *step => format!("{step} {many}"),
-        Some(step) => format!("more than {step} {many}"),
-        None => text::plural(n, one, many),
-    }
+    let passed = STEPS.iter().rev().find(|step| n >= **step);
+    passed.map_or((n, false), |step| (*step, n > *step))
 }
 
 /// Returns `10.0.0.1` of `10.0.0.1:6443`, `fd00::1` of `[fd00::1]:6443`.
@@ -61,7 +53,7 @@ pub(super) fn authority(url: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::say, *};
 
     #[test]
     fn lists() {
@@ -79,9 +71,9 @@ mod tests {
     #[test]
     fn numbers_that_move_are_told_in_steps() {
         for (n, expected) in
-            [(1, "1 pod"), (9, "9 pods"), (10, "10 pods"), (14, "more than 10 pods"), (201, "more than 200 pods")]
+            [(1, "1 pod"), (9, "9 pods"), (10, "10 pods"), (14, "more than 10 pods"), (1_201, "more than 1000 pods")]
         {
-            assert_eq!(some(n, "pod", "pods"), expected);
+            assert_eq!(say::Sentence::from(say::some(n, "pod")).text, expected);
         }
     }
 

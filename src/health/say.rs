@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::view::{How, NAMED, Sureness, TargetView};
+use super::{
+    phrases,
+    view::{How, NAMED, Sureness, TargetView},
+};
 use crate::{
-    model::{Finding, Job, Said, SaidPart},
+    model::{Finding, Job, Said, SaidPart, Several},
     words::Voice,
 };
 
@@ -49,6 +52,21 @@ pub(super) fn add(finding: &mut Finding, list: fn(&mut Finding) -> &mut Vec<Stri
 /// Adds what is broken because of it.
 pub(super) fn consequence(finding: &mut Finding, line: impl Into<Sentence>) {
     add(finding, |f| &mut f.consequences, line);
+}
+
+/// A number that changes by the minute, in steps, and what is counted (a name in the message `some-of`): `9 pods`, `more than
+/// 200 pods`.
+pub(super) fn some(n: usize, kind: &'static str) -> Said {
+    let (step, more) = phrases::step(n);
+    Said::new("some-of").with("n", step).with("more", if more { "yes" } else { "no" }).with("kind", kind)
+}
+
+/// Some of them in a line: `shop/api-1, shop/api-2 and 7 more`.
+pub(super) fn named(several: &Several) -> SaidPart {
+    match several.count.saturating_sub(several.names.len()) {
+        0 => several.names.join(", ").into(),
+        more => SaidPart::Names(several.names.iter().map(SaidPart::from).collect(), more),
+    }
 }
 
 /// Says nothing: a part that is left out.

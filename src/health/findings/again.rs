@@ -13,10 +13,11 @@ use crate::{
         phrases,
         picture::Picture,
         recent::Again,
+        say,
         time::later,
         view::{NAMED, TargetView, labels},
     },
-    model::{AlertName, Finding, FindingKey, Job, Severity, State, TargetKey, text},
+    model::{AlertName, Finding, FindingKey, Job, Said, SaidPart, Severity, State, TargetKey, text},
 };
 
 /// etcd without a leader for longer than this is no election any more.
@@ -46,7 +47,7 @@ pub(super) fn of_server(p: &Picture<'_>) -> Option<FindingKey> {
 
 fn elections(p: &Picture<'_>) -> Option<Finding> {
     let again = p.indexed.view.recent.elections(p.indexed.now)?;
-    let headline = "etcd elects a new leader again and again".to_owned();
+    let headline = Said::new("etcd-elects-again");
     let mut finding = p.indexed.finding(AlertName::EtcdLeaderChanges, "", Severity::Warning, headline);
     finding.since = again.since;
     finding.labels.insert("job".into(), Job::Etcd.to_string());
@@ -77,8 +78,7 @@ fn in_turns(p: &Picture<'_>) -> Option<Again> {
 fn turns(p: &Picture<'_>) -> Option<Finding> {
     let again = in_turns(p)?;
     let who: Vec<&str> = again.who.iter().map(String::as_str).collect();
-    let headline =
-        format!("API servers go away and come back in turns, again and again: {}", phrases::list(&who, NAMED));
+    let headline = Said::new("servers-in-turns").names("names", &who, NAMED);
     let mut finding = p.indexed.finding(AlertName::TargetFlapping, SERVERS, Severity::Warning, headline);
     finding.since = again.since;
     finding.labels.insert("job".into(), Job::KubeApiserver.to_string());
@@ -119,12 +119,11 @@ fn late(p: &Picture<'_>) -> Vec<Finding> {
 
 fn of_host(p: &Picture<'_>, host: &str, those: &[(&TargetView<'_>, Again)]) -> Finding {
     let targets: Vec<&TargetView<'_>> = those.iter().map(|(t, _)| *t).collect();
-    let what: Vec<String> =
-        targets.iter().map(|t| format!("{} ({})", t.instance(), phrases::job(t.job(), 1))).collect();
-    let headline = format!(
-        "new connections to {host} lose their first packet at times, and take one second or three: {}",
-        phrases::list(&what.iter().map(String::as_str).collect::<Vec<_>>(), NAMED)
-    );
+    let what = |t: &&TargetView<'_>| -> SaidPart {
+        Said::new("instance-of").with("instance", t.instance()).with("component", say::job(t.job(), 1)).into()
+    };
+    let headline = Said::new("first-packets-lost").with("host", host);
+    let headline = headline.list("what", targets.iter().map(what).collect(), NAMED);
     let mut finding = p.indexed.finding(AlertName::ConnectionsDelayed, host, Severity::Warning, headline);
     finding.since = those.iter().map(|(_, again)| again.since).min().unwrap_or(p.indexed.now);
     finding.labels = labels(&targets);

@@ -3,7 +3,7 @@
 use super::again;
 use crate::{
     health::{
-        leaders, nodes, phrases,
+        leaders, nodes,
         picture::Picture,
         say,
         view::{TargetView, earliest, labels},
@@ -77,8 +77,8 @@ fn flapping(p: &Picture<'_>) -> Vec<Finding> {
 
 fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let subject = format!("{}/{}", target.job(), target.instance());
-    let headline =
-        format!("{} {} is flapping: it {}", phrases::job(target.job(), 1), target.instance(), target.verdict.message);
+    let headline = Said::new("target-flapping").with("component", say::job(target.job(), 1));
+    let headline = headline.with("instance", target.instance()).with("what", &target.verdict.message);
     let mut finding = p.indexed.finding(AlertName::TargetFlapping, &subject, Severity::Warning, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);

@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 use super::registry;
 use crate::{
-    health::{picture::Picture, time::later},
-    model::{AlertName, Finding, FindingKey, Several, Severity, Situation},
+    health::{picture::Picture, say::Sentence, time::later},
+    model::{AlertName, Finding, FindingKey, Said, Several, Severity, Situation},
 };
 
 /// What is judged.
@@ -56,7 +56,7 @@ impl Objects<'_> {
         &self,
         (alert, subject): (AlertName, &str),
         severity: Severity,
-        headline: String,
+        headline: impl Into<Sentence>,
         since: Timestamp,
     ) -> Finding {
         let mut finding = self.p.indexed.finding(alert, subject, severity, headline);
@@ -80,4 +80,9 @@ fn named(several: &Several) -> String {
     let more = several.count.saturating_sub(several.names.len());
     let names = several.names.join(", ");
     if more == 0 { names } else { format!("{names} and {more} more") }
+}
+
+/// ` on w1, w2 and w3`, behind what happened there.
+fn place(places: &[&str], max: usize) -> Said {
+    Said::new("place-on").with("where", Said::new("names").names("names", places, max))
 }

@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use crate::{
     health::{
         nodes::{self, Pressure},
-        phrases,
         picture::Picture,
         time::later,
     },
-    model::{AlertName, Finding, FindingKey, Job, NodeFact, Severity},
+    model::{AlertName, Finding, FindingKey, Job, NodeFact, Said, Severity},
 };
 
 /// Evictions relieve a node within this, where they do.
@@ -61,14 +60,8 @@ fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
     let since = lasts.iter().map(|(_, since)| *since).min()?;
     let all: Vec<&NodeFact> = lasts.into_iter().map(|(fact, _)| fact).collect();
     let names: Vec<&str> = all.iter().map(|fact| &*fact.name).collect();
-    let subject = if names.len() == 1 { "node" } else { "nodes" };
-    let headline = format!(
-        "{subject} {} {} starved of {} ({})",
-        phrases::list(&names, NAMED),
-        phrases::is(names.len()),
-        pressure.what(),
-        pressure.condition()
-    );
+    let headline = Said::new("nodes-starved").with("n", names.len()).names("names", &names, NAMED);
+    let headline = headline.with("pressure", pressure.condition());
     let mut finding = p.indexed.finding(AlertName::NodePressure, pressure.condition(), Severity::Warning, headline);
     finding.since = since;
     finding.labels.insert("job".into(), Job::Kubelet.to_string());

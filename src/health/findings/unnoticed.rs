@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    health::{nodes, phrases, picture::Picture, time::later},
-    model::{AlertName, CLOCK_OFF_SECONDS, Finding, Job, NodeFact, Severity, text},
+    health::{nodes, picture::Picture, time::later},
+    model::{AlertName, CLOCK_OFF_SECONDS, Finding, Job, NodeFact, Said, Severity, text},
 };
 
 /// A clock that was set right at once is no news.
@@ -45,8 +45,7 @@ fn clocks(p: &Picture<'_>) -> Option<Finding> {
         p.indexed.view.snapshot.nodes.iter().filter_map(|n| off(n).map(|(by, since)| (n, by, since))).collect();
     let names: Vec<&str> = all.iter().map(|(fact, ..)| &*fact.name).collect();
     let since = all.iter().map(|(.., since)| *since).min()?;
-    let (whose, verb) = if names.len() == 1 { ("clock of node", "is") } else { ("clocks of nodes", "are") };
-    let headline = format!("the {whose} {} {verb} off against those of the others", phrases::list(&names, NAMED));
+    let headline = Said::new("clocks-off").with("n", names.len()).names("names", &names, NAMED);
     let mut finding = p.indexed.finding(AlertName::NodeProblem, CLOCK, Severity::Warning, headline);
     finding.since = since;
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
@@ -82,11 +81,7 @@ fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
         p.indexed.view.snapshot.nodes.iter().filter_map(|n| since(n).map(|at| (n, at))).collect();
     let names: Vec<&str> = all.iter().map(|(fact, _)| &*fact.name).collect();
     let first = all.iter().map(|(_, at)| *at).min()?;
-    let (node, has, is) = if names.len() == 1 { ("node", "renews", "is") } else { ("nodes", "renew", "are") };
-    let headline = format!(
-        "{node} {} {has} no lease and {is} called Ready all the same: no controller looks at nodes",
-        phrases::list(&names, NAMED)
-    );
+    let headline = Said::new("nodes-unnoticed").with("n", names.len()).names("names", &names, NAMED);
     let mut finding = p.indexed.finding(AlertName::NodeLeaseStale, "", Severity::Critical, headline);
     finding.since = first.checked_add(NOTICED_BY).unwrap_or(first);
     let nobody = p.without_leader(Job::KubeControllerManager);

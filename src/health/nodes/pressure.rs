@@ -26,14 +26,6 @@ impl Pressure {
         }
     }
 
-    pub(in crate::health) fn what(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Disk => "disk space",
-            Self::Pid => "process IDs",
-        }
-    }
-
     pub(in crate::health) fn first_step(self, node: &str) -> String {
         match self {
             Self::Memory => format!(

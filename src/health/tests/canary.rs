@@ -1,9 +1,12 @@
 //! The canary: told with its layer, or listed with what explains it.
 
 use super::*;
-use crate::model::{
-    CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, Reason, Severity,
-    State,
+use crate::{
+    model::{
+        CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, Reason, Said,
+        Severity, State,
+    },
+    words::Voice,
 };
 
 /// How it stands that fails since so many seconds, a second time at least.
@@ -109,4 +112,16 @@ fn what_may_explain_it_is_waited_for() {
     assert_eq!(told(&w), "(unsettled)");
     w.canaries[0].since = world::at(-60);
     assert!(told(&w).contains("critical CanaryFailing"), "{}", told(&w));
+}
+
+#[test]
+fn a_stage_and_a_layer_are_said_in_headlines_as_everywhere_else() {
+    let said = |stage: CanaryStage, layer: CanaryLayer| {
+        let fails = Said::new("canary-fails").with("who", "it").with("stage", stage.as_str());
+        Voice::default().said(&fails.with("layer", layer.as_str()).with("why", "why"))
+    };
+    for (i, layer) in CanaryLayer::ALL.into_iter().enumerate() {
+        let stage = CanaryStage::ALL[i % CanaryStage::ALL.len()];
+        assert_eq!(said(stage, layer), format!("it {} ({}): why", stage.says(), layer.says()));
+    }
 }

@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 
 use super::config::RestoreDrillConfig;
-use crate::model::{AlertName, Finding, FindingKey, RestoreDrill, RestoreOutcome, Severity, Topic, text};
+use crate::{
+    model::{AlertName, Finding, FindingKey, RestoreDrill, RestoreOutcome, Said, SaidPart, Severity, Topic, text},
+    words::Voice,
+};
 
 /// A failed drill in words: since when, what it is, and the first step.
 struct Failure {
     since: Timestamp,
-    headline: String,
+    headline: Said,
     first_step: &'static str,
 }
 
@@ -30,11 +33,7 @@ fn too_long(name: &str, runs: &[RestoreDrill], now: Timestamp) -> Option<Failure
     let since = began.checked_add(rto).ok().filter(|end| now > *end)?;
     Some(Failure {
         since,
-        headline: format!(
-            "the restore drill {name} takes longer than its objective of {}: it began at {}",
-            text::duration(rto),
-            text::moment(began)
-        ),
+        headline: Said::new("restore-too-long").with("drill", name).with("rto", rto).with("at", began),
         first_step: "look at which step it is, and report its end: `done`, or `fail` where it can't be restored so",
     })
 }
@@ -44,23 +43,27 @@ fn ended_badly(name: &str, runs: &[RestoreDrill]) -> Option<Failure> {
     let run = last_ended(runs)?;
     let since = run.ended_at?;
     if run.outcome == Some(RestoreOutcome::Failed) {
-        let said = if run.said.is_empty() { String::new() } else { format!(": {}", text::one_line(&run.said)) };
+        let said = match run.said.is_empty() {
+            true => SaidPart::from(""),
+            false => Said::new("restore-said").with("said", text::one_line(&run.said).into_owned()).into(),
+        };
         return Some(Failure {
             since,
-            headline: format!("the restore drill {name} failed at {}{said}", text::moment(since)),
+            headline: Said::new("restore-failed").with("drill", name).with("at", since).with("said", said),
             first_step: "find out what is missing (the backup, its key, a step that nobody wrote down), mend it, and drill again",
         });
     }
-    let mut missed = Vec::new();
+    let mut missed: Vec<Said> = Vec::new();
     if let (Some(false), Some(took), Some(rto)) = (run.rto_met(), run.took(), run.rto) {
-        missed.push(format!("took {}, and may take {}", text::duration(took), text::duration(rto)));
+        missed.push(Said::new("restore-missed-rto").with("took", took).with("rto", rto));
     }
     if let (Some(false), Some(age), Some(rpo)) = (run.rpo_met(), run.data_age(), run.rpo) {
-        missed.push(format!("had data that was {} old, and may be {}", text::duration(age), text::duration(rpo)));
+        missed.push(Said::new("restore-missed-rpo").with("age", age).with("rpo", rpo));
     }
-    (!missed.is_empty()).then(|| Failure {
+    let both = |one: Said, other: Said| Said::new("one-and-others").with("one", one).with("others", other);
+    missed.into_iter().reduce(both).map(|missed| Failure {
         since,
-        headline: format!("the restore drill {name} did not meet its objectives: it {}", missed.join("; it ")),
+        headline: Said::new("restore-missed").with("drill", name).with("missed", missed),
         first_step: "see which step takes the time, or how often backups are made; change that or the objective, and drill again",
     })
 }
@@ -84,6 +87,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestam
         evidence,
         consequences: vec!["if it had to be restored now, it would go as in the drill".into()],
         first_step: first_step.into(),
+        said: vec![headline.clone()],
         labels: [("restore_drill".to_owned(), name.clone())].into(),
         ..Finding::new(
             FindingKey {
@@ -93,7 +97,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestam
             },
             Severity::Warning,
             Topic::Heartbeats,
-            headline,
+            Voice::default().said(&headline),
             since,
         )
     })

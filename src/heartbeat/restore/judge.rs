@@ -5,8 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{RestoreError, config::RestoreDrillConfig};
-use crate::model::{
-    AlertName, Finding, FindingKey, Labels, RestoreDrill, RestoreOutcome, RestoreStep, Sample, Severity, Topic, text,
+use crate::{
+    model::{
+        AlertName, Finding, FindingKey, Labels, RestoreDrill, RestoreOutcome, RestoreStep, Said, Sample, Severity,
+        Topic, text,
+    },
+    words::Voice,
 };
 
 /// What is said again within this is the same: `curl --retry` has not heard the answer.
@@ -108,10 +112,13 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
         return None;
     }
     let name = &config.name;
+    let voice = Voice::default();
     let last = match last_done(runs).and_then(|run| run.ended_at) {
-        Some(at) => format!("the last one was done at {}", text::moment(at)),
-        None => "none has ever been done".into(),
+        Some(at) => Said::new("restore-last-done").with("at", at),
+        None => Said::new("restore-never-done"),
     };
+    let headline = Said::new("restore-overdue").with("drill", name).with("last", last.clone());
+    let last = voice.said(&last);
     let mut evidence = vec![format!("one is to be done every {}; {last}", text::duration(config.every))];
     match runs.last() {
         Some(run) if run.ended_at.is_none() => {
@@ -131,6 +138,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
         consequences: vec!["nobody knows whether what is backed up can be restored, nor how long it takes".into()],
         first_step: format!("plan a drill, and open it with `dogwatch drill restore {name}`: its end ends this"),
         labels: [("restore_drill".to_owned(), name.clone())].into(),
+        said: vec![headline.clone()],
         ..Finding::new(
             FindingKey {
                 cluster: config.cluster.as_deref().unwrap_or_default().into(),
@@ -139,7 +147,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
             },
             Severity::Warning,
             Topic::Heartbeats,
-            format!("the restore drill {name} is overdue: {last}"),
+            voice.said(&headline),
             due.by,
         )
     })

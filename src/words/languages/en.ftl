@@ -484,6 +484,195 @@ on-every-node-to-pods = every node, though the nodes are well: the pods' network
 on-some-nodes = { $n } of { $total } nodes: { $nodes }
 simply-fails = fails
 
+### What the recorded objects tell
+
+some-of = { $more ->
+    [yes] more than { $n }
+   *[no] { $n }
+} { $kind ->
+    [pod] { $n ->
+        [one] pod
+       *[other] pods
+    }
+    [container] { $n ->
+        [one] container
+       *[other] containers
+    }
+    [workload] { $n ->
+        [one] workload
+       *[other] workloads
+    }
+    [claim] { $n ->
+        [one] claim
+       *[other] claims
+    }
+   *[cronjob] { $n ->
+        [one] CronJob
+       *[other] CronJobs
+    }
+}
+place-on = {" "}on { $where }
+place-most-on = , most on { $where }
+place-most-of = , most of { $workload }
+addon-down = { $role ->
+    [dns] the cluster's DNS
+    [network] the pods' network
+    [proxy] the service proxy
+   *[ingress] the ingress
+} is down: { $name } has no ready pod ({ $ready } of { $wanted }){ $why }
+addon-in-trouble = { $role ->
+    [dns] the cluster's DNS
+    [network] the pods' network
+    [proxy] the service proxy
+   *[ingress] the ingress
+} is in trouble: { $ready } of { $wanted } pods of { $name } are ready{ $why }
+addon-lacks-memory = ; its containers are killed for want of memory
+addon-changed = ; { $what } at { $at }
+addon-at-zero = ; it is scaled to 0
+webhook-failing = { $asked } fails: webhook { $webhook } does not answer, since nothing is ready behind { $service }; reads and running pods are well
+webhook-asked = { $operations } of { $resources }
+every-change = every change
+every-resource = everything
+backup-late = no backup by { $by } since { $at } ({ $schedule }){ $how }; { $last }
+backup-late-ended = , it ended { $phase }
+backup-ended = the last backup by { $by } ended { $phase }; { $last }
+backup-shrunk = the last backup by { $by } is far smaller than usual: { $now } objects, else { $usual }
+backup-good-at = the last good one is of { $at }
+backup-never-good = there is none
+scheduler-stuck = { $whose } has placed nothing since { $at }: { $pods } wait that it has not looked at
+controllers-stuck = nothing is reconciled since { $at }: { $workloads } were changed, and no controller has looked
+controllers-stuck-one = nothing is reconciled since { $at }: { $name } was changed, and no controller has looked
+cron-job-late = a CronJob was not started when the time had come: { $names }
+cron-jobs-late = { $jobs } were not started when the time had come: { $names }
+objects-deleted = { $parts } were deleted within minutes
+objects-deleted-part = { $n } of { $total } { $resource }
+objects-growing = the number of { $resource } runs away{ $place }: there were { $from } an hour ago
+objects-growing-place = , most in namespace { $namespace }
+nodes-cordoned = { $n ->
+    [one] node { $names } is cordoned
+   *[other] nodes { $names } are cordoned
+}{ $state ->
+    [drained] {" "}and drained
+    [held] ; a disruption budget holds up the drain
+   *[plain] {""}
+}: no new pods are placed there
+node-object-deleted = the object of node { $node } was deleted, though it was Ready and not drained
+node-objects-deleted = the objects of { $n } nodes were deleted, though they were Ready and not drained: { $names }
+node-reports = { $condition } on { $names }, by the node's own report
+pods-evicted = { $pods } were evicted within minutes{ $place }: { $why }
+containers-killed = { $containers } were killed for want of memory within minutes{ $place }
+images-not-pulled = images can't be pulled from { $registry }: what restarts now does not come back
+rollout-failing = new pods of { $kind } { $name } don't start: { $why }{ $rest }
+rollout-no-image = image { $image } can't be pulled
+rollout-crashes = { $image } ends or fails again and again ({ $reason })
+rollout-none-ready = ; none is ready
+rollout-some-ready = ; { $ready } of { $wanted } are ready
+rollouts-failing = new pods of { $workloads } don't start: { $names }
+pods-unplaced = { $pods } { $n ->
+    [one] waits
+   *[other] wait
+} for a node: { $why }
+claims-waiting = { $claims } { $which } { $n ->
+    [one] gets
+   *[other] get
+} no volume: { $names }
+claims-without-class = without a storage class
+claims-of-class = of class { $class }
+pods-not-starting = pods don't start{ $place }: { $why ->
+    [addresses] no address is left for them
+    [sandbox] their sandbox (network and container) can't be made
+   *[volumes] their volumes can't be attached or mounted
+}
+pods-over-quota = pods are not made: the quota is used up ({ $names })
+namespaces-stay = { $n ->
+    [one] namespace { $names } does
+   *[other] namespaces { $names } do
+} not go since { $at }{ $why }
+namespaces-lack-api = : the API { $api } does not answer
+
+### What comes again and again, pressure and clocks
+
+etcd-elects-again = etcd elects a new leader again and again
+servers-in-turns = API servers go away and come back in turns, again and again: { $names }
+first-packets-lost = new connections to { $host } lose their first packet at times, and take one second or three: { $what }
+instance-of = { $instance } ({ $component })
+nodes-starved = { $n ->
+    [one] node { $names } is
+   *[other] nodes { $names } are
+} starved of { $pressure ->
+    [MemoryPressure] memory
+    [DiskPressure] disk space
+   *[PIDPressure] process IDs
+} ({ $pressure })
+clocks-off = { $n ->
+    [one] the clock of node { $names } is
+   *[other] the clocks of nodes { $names } are
+} off against those of the others
+nodes-unnoticed = { $n ->
+    [one] node { $names } renews no lease and is
+   *[other] nodes { $names } renew no lease and are
+} called Ready all the same: no controller looks at nodes
+target-flapping = { $component } { $instance } is flapping: it { $what }
+comes-and-goes = { $what } comes and goes: { $times } times within { $window }, each time for less than { $patience }
+alert-of = { $alert } of { $subject }
+
+### The canary and checks
+
+canary-fails = { $who } { $stage ->
+    [swept] can't be made, since one of an earlier run is still there
+    [written] can't be written
+    [watched] is written, but a watch does not tell of it
+    [read] is written, but can't be read back
+    [admitted] is refused
+    [scheduled] is not scheduled
+    [pulled] does not get its image
+    [volume] can't use its volume
+    [dns] can't resolve a name of the cluster
+    [running] does not start
+    [ready] does not become ready
+    [reachable] can't be reached from outside
+   *[deleted] can't be deleted
+} ({ $layer ->
+    [authorization] our rights (RBAC)
+    [setup] the canary's own set-up
+    [admission] admission
+    [quota] quota
+    [apiserver] API server
+    [etcd] etcd
+    [watch_cache] watch cache of the API server
+    [controller_manager] controller-manager
+    [scheduler] scheduler
+    [capacity] capacity: no node takes it
+    [registry] registry
+    [image] image
+    [container_runtime] container runtime
+    [cni] CNI
+    [csi] CSI
+    [kubelet] kubelet
+    [kube_proxy] kube-proxy
+   *[dns] DNS
+}): { $why }
+canary-lease = the canary's Lease
+canary-pod = a canary pod{ $place }
+canary-write = a write (a dry run of a Lease)
+canary-place = { $kind ->
+    [zone] {" "}in zone { $name }
+   *[node] {" "}on node { $name }
+}
+canary-places = { $kind ->
+    [zone] {" "}in { $n } of { $total } zones ({ $names })
+   *[node] {" "}on { $n } of { $total } nodes ({ $names })
+}
+address-fails = { $address } { $how } for all { $n } checks that ask it: { $names }
+answers-with-status = answers with HTTP { $status }
+gateway-alone = { $what }; it lives, and reaches no service behind it (ingress, gateway or service mesh)
+address-but-nodes = { $what }; { $behind }
+balancer-but-nodes = load balancer { $what }; { $behind }
+check-well-at-nodes = { $check } on { $ports } { $n ->
+    [one] answers on its node
+   *[other] answers on every node
+}
+
 ### Certificates and credentials
 
 expires = { $when ->
@@ -591,6 +780,13 @@ store-failing = the watchdog can't write its history; it goes on probing and not
 probing-goes-on = probing, verdicts and notifications
 lost-at-restart = what happens now is lost if the watchdog is restarted before it can write again
 not-watched = cluster { $cluster } is not being watched
+alerts-untold = more alerts fire than are told one by one: a limit is reached
+messages-dropped = messages are dropped: more than { $n } wait for their receivers
+receiver-failing = the receiver { $receiver } { $refused ->
+    [yes] refuses messages
+   *[no] does not take messages
+}
+proof-missing = the drill's proof of delivery is missing: alarms may not arrive
 
 ## Pages: what every page has.
 
@@ -994,3 +1190,12 @@ job-overdue = the job { $job } does not end: its success is overdue
 job-overdue-since = the job { $job } does not end: its success is overdue, began at { $at }
 job-purpose-missing = what the job is for (a backup, a renewal, a drill) is missing
 monitoring-silent = the monitoring inside is silent: no { $alert } for { $time }
+restore-too-long = the restore drill { $drill } takes longer than its objective of { $rto }: it began at { $at }
+restore-failed = the restore drill { $drill } failed at { $at }{ $said }
+restore-said = : { $said }
+restore-missed = the restore drill { $drill } did not meet its objectives: { $missed }
+restore-missed-rto = it took { $took }, and may take { $rto }
+restore-missed-rpo = it had data that was { $age } old, and may be { $rpo }
+restore-overdue = the restore drill { $drill } is overdue: { $last }
+restore-last-done = the last one was done at { $at }
+restore-never-done = none has ever been done

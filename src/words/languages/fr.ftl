@@ -528,6 +528,204 @@ on-some-nodes = { $n ->
 }
 simply-fails = échoue
 
+### Ce que disent les objets enregistrés
+
+some-of = { $more ->
+    [yes] plus de { $n }
+   *[no] { $n }
+} { $kind ->
+    [pod] { $n ->
+        [one] pod
+       *[other] pods
+    }
+    [container] { $n ->
+        [one] conteneur
+       *[other] conteneurs
+    }
+    [workload] { $n ->
+        [one] workload
+       *[other] workloads
+    }
+    [claim] { $n ->
+        [one] PVC
+       *[other] PVC
+    }
+   *[cronjob] { $n ->
+        [one] CronJob
+       *[other] CronJobs
+    }
+}
+place-on = {" "}sur { $where }
+place-most-on = , surtout sur { $where }
+place-most-of = , pour la plupart de { $workload }
+addon-down = { $role ->
+    [dns] le DNS du cluster
+    [network] le réseau des pods
+    [proxy] le proxy de services
+   *[ingress] l'ingress
+} est en panne : { $name } n'a aucun pod prêt ({ $ready } sur { $wanted }){ $why }
+addon-in-trouble = { $role ->
+    [dns] le DNS du cluster
+    [network] le réseau des pods
+    [proxy] le proxy de services
+   *[ingress] l'ingress
+} est en difficulté : { $ready ->
+    [one] { $ready } pod de { $name } sur { $wanted } est prêt
+   *[other] { $ready } pods de { $name } sur { $wanted } sont prêts
+}{ $why }
+addon-lacks-memory = {""} ; ses conteneurs sont tués par manque de mémoire
+addon-changed = {""} ; { $what }, le { $at }
+addon-at-zero = {""} ; il est réduit à 0 réplica
+webhook-failing = échec de { $asked } : le webhook { $webhook } ne répond pas, car rien n'est prêt derrière { $service } ; les lectures et les pods en place vont bien
+webhook-asked = { $operations } ({ $resources })
+every-change = toute modification
+every-resource = toutes les ressources
+backup-late = pas de sauvegarde par { $by } depuis le { $at } ({ $schedule }){ $how } ; { $last }
+backup-late-ended = , terminée par { $phase }
+backup-ended = la dernière sauvegarde par { $by } s'est terminée par { $phase } ; { $last }
+backup-shrunk = la dernière sauvegarde par { $by } est bien plus petite que d'habitude : { $now } objets, contre { $usual } habituellement
+backup-good-at = la dernière réussie date du { $at }
+backup-never-good = aucune n'a réussi
+scheduler-stuck = { $whose } n'a rien placé depuis le { $at } : { $pods } en attente sans qu'il s'en occupe
+controllers-stuck = plus rien n'est réconcilié depuis le { $at } : { $workloads } ont été modifiés sans qu'aucun contrôleur ne s'en occupe
+controllers-stuck-one = plus rien n'est réconcilié depuis le { $at } : { $name } a été modifié sans qu'aucun contrôleur ne s'en occupe
+cron-job-late = un CronJob n'a pas été lancé à l'heure prévue : { $names }
+cron-jobs-late = { $jobs } n'ont pas été lancés à l'heure prévue : { $names }
+objects-deleted = suppression en quelques minutes de { $parts }
+objects-deleted-part = { $n } { $resource } sur { $total }
+objects-growing = le nombre de { $resource } s'emballe{ $place } : il y en avait { $from } une heure plus tôt
+objects-growing-place = , surtout dans le namespace { $namespace }
+nodes-cordoned = { $n ->
+    [one] le nœud { $names } est isolé (cordon)
+   *[other] les nœuds { $names } sont isolés (cordon)
+}{ $state ->
+    [drained] { $n ->
+        [one] {" "}et vidé
+       *[other] {" "}et vidés
+    }
+    [held] {""} ; un PodDisruptionBudget bloque le drain
+   *[plain] {""}
+} : aucun nouveau pod n'y est placé
+node-object-deleted = l'objet du nœud { $node } a été supprimé, alors que le nœud était Ready et n'avait pas été vidé
+node-objects-deleted = les objets de { $n } nœuds ont été supprimés, alors que ces nœuds étaient Ready et n'avaient pas été vidés : { $names }
+node-reports = { $condition } sur { $names }, signalé par le nœud lui-même
+pods-evicted = { $pods } évincés en quelques minutes{ $place } : { $why }
+containers-killed = { $containers } tués par manque de mémoire en quelques minutes{ $place }
+images-not-pulled = impossible de télécharger les images depuis { $registry } : ce qui redémarre maintenant ne revient pas
+rollout-failing = les nouveaux pods de { $kind } { $name } ne démarrent pas : { $why }{ $rest }
+rollout-no-image = impossible de télécharger l'image { $image }
+rollout-crashes = { $image } s'arrête ou échoue sans cesse ({ $reason })
+rollout-none-ready = {""} ; aucun n'est prêt
+rollout-some-ready = {""} ; { $ready ->
+    [one] { $ready } sur { $wanted } est prêt
+   *[other] { $ready } sur { $wanted } sont prêts
+}
+rollouts-failing = les nouveaux pods de { $workloads } ne démarrent pas : { $names }
+pods-unplaced = { $pods } { $n ->
+    [one] attend
+   *[other] attendent
+} un nœud : { $why }
+claims-waiting = { $claims } { $which } { $n ->
+    [one] n'obtient
+   *[other] n'obtiennent
+} pas de volume : { $names }
+claims-without-class = sans classe de stockage
+claims-of-class = de la classe { $class }
+pods-not-starting = des pods ne démarrent pas{ $place } : { $why ->
+    [addresses] il ne reste plus d'adresse pour eux
+    [sandbox] leur sandbox (réseau et conteneur) ne peut être créée
+   *[volumes] leurs volumes ne peuvent être attachés ou montés
+}
+pods-over-quota = des pods ne sont pas créés : le quota est épuisé ({ $names })
+namespaces-stay = { $n ->
+    [one] le namespace { $names } ne disparaît pas, alors qu'il est supprimé
+   *[other] les namespaces { $names } ne disparaissent pas, alors qu'ils sont supprimés
+} depuis le { $at }{ $why }
+namespaces-lack-api = {""} : l'API { $api } ne répond pas
+
+### Ce qui se répète, le manque de ressources et les horloges
+
+etcd-elects-again = etcd ne cesse d'élire un nouveau leader
+servers-in-turns = des serveurs API disparaissent et reviennent tour à tour, sans cesse : { $names }
+first-packets-lost = les nouvelles connexions vers { $host } perdent parfois leur premier paquet et prennent une ou trois secondes : { $what }
+instance-of = { $instance } ({ $component })
+nodes-starved = { $n ->
+    [one] le nœud { $names } manque
+   *[other] les nœuds { $names } manquent
+} { $pressure ->
+    [MemoryPressure] de mémoire
+    [DiskPressure] de place sur disque
+   *[PIDPressure] d'identifiants de processus
+} ({ $pressure })
+clocks-off = { $n ->
+    [one] l'horloge du nœud { $names } est décalée
+   *[other] les horloges des nœuds { $names } sont décalées
+} par rapport à celles des autres
+nodes-unnoticed = { $n ->
+    [one] le nœud { $names } ne renouvelle plus son bail et reste pourtant Ready
+   *[other] les nœuds { $names } ne renouvellent plus leur bail et restent pourtant Ready
+} : aucun contrôleur ne surveille les nœuds
+target-flapping = { $component } { $instance } instable : { $what }
+comes-and-goes = { $what } va et vient : { $times } fois en { $window }, chaque fois pendant moins de { $patience }
+alert-of = { $alert } de { $subject }
+
+### Le canari et les contrôles
+
+canary-fails = { $who } { $stage ->
+    [swept] ne peut être créé, car il en reste un d'un passage précédent
+    [written] ne peut être écrit
+    [watched] est écrit, mais un watch ne le signale pas
+    [read] est écrit, mais ne peut être relu
+    [admitted] est refusé
+    [scheduled] n'est pas planifié
+    [pulled] n'obtient pas son image
+    [volume] ne peut utiliser son volume
+    [dns] ne peut résoudre un nom du cluster
+    [running] ne démarre pas
+    [ready] ne devient pas prêt
+    [reachable] est injoignable de l'extérieur
+   *[deleted] ne peut être supprimé
+} ({ $layer ->
+    [authorization] nos droits (RBAC)
+    [setup] la configuration du canari
+    [admission] admission
+    [quota] quota
+    [apiserver] serveur API
+    [etcd] etcd
+    [watch_cache] cache de watch du serveur API
+    [controller_manager] controller-manager
+    [scheduler] scheduler
+    [capacity] capacité : aucun nœud ne le prend
+    [registry] registre d'images
+    [image] image
+    [container_runtime] moteur de conteneurs
+    [cni] CNI
+    [csi] CSI
+    [kubelet] kubelet
+    [kube_proxy] kube-proxy
+   *[dns] DNS
+}) : { $why }
+canary-lease = le Lease du canari
+canary-pod = un pod canari{ $place }
+canary-write = un essai d'écriture (Lease en dry run)
+canary-place = { $kind ->
+    [zone] {" "}dans la zone { $name }
+   *[node] {" "}sur le nœud { $name }
+}
+canary-places = { $kind ->
+    [zone] {" "}dans { $n } zones sur { $total } ({ $names })
+   *[node] {" "}sur { $n } nœuds sur { $total } ({ $names })
+}
+address-fails = { $address } { $how } pour les { $n } contrôles qui l'interrogent : { $names }
+answers-with-status = répond par HTTP { $status }
+gateway-alone = { $what } ; elle vit, et n'atteint aucun service derrière elle (ingress, passerelle ou service mesh)
+address-but-nodes = { $what } ; { $behind }
+balancer-but-nodes = répartiteur de charge { $what } ; { $behind }
+check-well-at-nodes = { $check } sur { $ports } répond sur { $n ->
+    [one] son nœud
+   *[other] tous les nœuds
+}
+
 ### Certificats et identifiants
 
 expires = { $when ->
@@ -635,6 +833,13 @@ store-failing = le watchdog ne peut écrire son historique ; il continue de son
 probing-goes-on = les sondes, les verdicts et les notifications
 lost-at-restart = ce qui se passe maintenant est perdu si le watchdog redémarre avant de pouvoir écrire à nouveau
 not-watched = le cluster { $cluster } n'est pas surveillé
+alerts-untold = trop d'alertes pour être signalées une à une : une limite est atteinte
+messages-dropped = des messages sont abandonnés : plus de { $n } attendent leurs destinataires
+receiver-failing = le destinataire { $receiver } { $refused ->
+    [yes] refuse les messages
+   *[no] ne prend pas les messages
+}
+proof-missing = l'exercice n'a pas de preuve de remise : des alarmes pourraient ne pas arriver
 
 ## Pages : ce que chacune porte.
 
@@ -1069,3 +1274,12 @@ job-overdue = la tâche { $job } ne se termine pas : son succès tarde
 job-overdue-since = la tâche { $job } ne se termine pas : son succès tarde, elle a commencé le { $at }
 job-purpose-missing = ce à quoi sert la tâche (une sauvegarde, un renouvellement, un exercice) manque
 monitoring-silent = la supervision interne est muette : pas de { $alert } depuis { $time }
+restore-too-long = l'exercice de restauration { $drill } dépasse son objectif de { $rto } : il a commencé le { $at }
+restore-failed = l'exercice de restauration { $drill } a échoué le { $at }{ $said }
+restore-said = {""} : { $said }
+restore-missed = l'exercice de restauration { $drill } n'a pas atteint ses objectifs : { $missed }
+restore-missed-rto = il a pris { $took }, pour { $rto } au plus
+restore-missed-rpo = ses données dataient de { $age }, pour { $rpo } au plus
+restore-overdue = l'exercice de restauration { $drill } est en retard : { $last }
+restore-last-done = le dernier a été fait le { $at }
+restore-never-done = aucun n'a jamais été fait

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::Objects;
-use crate::model::{AddonFact, AddonRole, AlertName, Finding, Severity, text};
+use crate::{
+    health::say,
+    model::{AddonFact, AddonRole, AlertName, Finding, Said, SaidPart, Severity, text},
+};
 
 /// The last pod of a DNS that is replaced is away for a moment.
 const NONE_FOR: Duration = Duration::from_secs(15);
@@ -23,7 +26,6 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
 fn finding(o: &Objects<'_>, addon: &AddonFact) -> Option<Finding> {
     let since = addon.since.filter(|_| !addon.is_replaced)?;
     let AddonFact { role, kind, key, ready, wanted, .. } = addon;
-    let what = what(*role);
     let is_down = *ready == 0;
     let needed = if *role == AddonRole::Dns { NONE_FOR } else { NO_DAEMON_FOR };
     if !o.lasts(since, if is_down { needed } else { SHORT_FOR }) {
@@ -35,27 +37,14 @@ fn finding(o: &Objects<'_>, addon: &AddonFact) -> Option<Finding> {
         return None;
     }
     let name = key.rsplit('/').next().unwrap_or(key);
-    let why = why(addon, is_down);
-    let (alert, subject, severity, headline) = match (is_down, role) {
-        (true, AddonRole::Dns) => (
-            AlertName::ClusterDnsDown,
-            "",
-            Severity::Critical,
-            format!("the cluster's DNS is down: {name} has no ready pod ({ready} of {wanted}){why}"),
-        ),
-        (true, _) => (
-            AlertName::AddonDown,
-            key.as_str(),
-            Severity::Critical,
-            format!("{what} is down: {name} has no ready pod ({ready} of {wanted}){why}"),
-        ),
-        _ => (
-            AlertName::AddonDegraded,
-            key.as_str(),
-            Severity::Warning,
-            format!("{what} is in trouble: {ready} of {wanted} pods of {name} are ready{why}"),
-        ),
+    let (alert, subject, severity) = match (is_down, role) {
+        (true, AddonRole::Dns) => (AlertName::ClusterDnsDown, "", Severity::Critical),
+        (true, _) => (AlertName::AddonDown, key.as_str(), Severity::Critical),
+        _ => (AlertName::AddonDegraded, key.as_str(), Severity::Warning),
     };
+    let headline = Said::new(if is_down { "addon-down" } else { "addon-in-trouble" });
+    let headline = headline.with("role", name_of(*role)).with("name", name).with("ready", *ready);
+    let headline = headline.with("wanted", *wanted).with("why", why(addon, is_down));
     let mut finding = o.finding((alert, subject), severity, headline, since);
     finding.caused_by = o.lost_before(since);
     finding.labels.insert("workload".into(), key.clone());
@@ -66,24 +55,25 @@ fn finding(o: &Objects<'_>, addon: &AddonFact) -> Option<Finding> {
     Some(finding)
 }
 
-fn what(role: AddonRole) -> &'static str {
+/// The role by its name in messages.
+fn name_of(role: AddonRole) -> &'static str {
     match role {
-        AddonRole::Dns => "the cluster's DNS",
-        AddonRole::Network => "the pods' network",
-        AddonRole::ServiceProxy => "the service proxy",
-        AddonRole::Ingress => "the ingress",
+        AddonRole::Dns => "dns",
+        AddonRole::Network => "network",
+        AddonRole::ServiceProxy => "proxy",
+        AddonRole::Ingress => "ingress",
     }
 }
 
 /// What is known of why, behind the headline.
-fn why(addon: &AddonFact, is_down: bool) -> String {
+fn why(addon: &AddonFact, is_down: bool) -> SaidPart {
     if addon.memory_kills >= KILLS_TELL {
-        return "; its containers are killed for want of memory".into();
+        return Said::new("addon-lacks-memory").into();
     }
     match &addon.changed {
-        Some((at, what)) if is_down => format!("; {what} at {}", text::moment(*at)),
-        _ if is_down && addon.wanted == 0 => "; it is scaled to 0".into(),
-        _ => String::new(),
+        Some((at, what)) if is_down => Said::new("addon-changed").with("what", what).with("at", *at).into(),
+        _ if is_down && addon.wanted == 0 => Said::new("addon-at-zero").into(),
+        _ => say::NOTHING.into(),
     }
 }
 

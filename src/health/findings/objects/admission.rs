@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::Objects;
-use crate::model::{AlertName, DeadWebhook, Finding, Severity, text};
+use crate::model::{AlertName, DeadWebhook, Finding, Said, SaidPart, Severity, text};
 
 /// One that is replaced has nothing ready behind it for a moment.
 const MOMENT: Duration = Duration::from_secs(15);
@@ -23,10 +23,8 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
 
 fn finding(o: &Objects<'_>, service: &str, hooks: &[&DeadWebhook]) -> Option<Finding> {
     let first = hooks.iter().find(|hook| hook.is_broad).or(hooks.first())?;
-    let headline = format!(
-        "{} fails: webhook {} does not answer, since nothing is ready behind {service}; reads and running pods are well",
-        first.asked, first.name
-    );
+    let headline = Said::new("webhook-failing").with("asked", asked(first)).with("webhook", &first.name);
+    let headline = headline.with("service", service);
     let severity =
         if first.is_broad && o.lasts(first.since, MOVED_WITHIN) { Severity::Critical } else { Severity::Warning };
     let mut finding = o.finding((AlertName::WebhookFailing, service), severity, headline, first.since);
@@ -51,4 +49,15 @@ fn finding(o: &Objects<'_>, service: &str, hooks: &[&DeadWebhook]) -> Option<Fin
         first.configuration
     );
     Some(finding)
+}
+
+/// What it is asked about: `create, update of pods`.
+fn asked(hook: &DeadWebhook) -> SaidPart {
+    let Some((operations, resources)) = hook.asked.split_once(" of ") else { return (&hook.asked).into() };
+    let part = |words: &str, all: &'static str, id: &'static str| match words == all {
+        true => Said::new(id).into(),
+        false => SaidPart::from(words),
+    };
+    let asked = Said::new("webhook-asked").with("operations", part(operations, "every change", "every-change"));
+    asked.with("resources", part(resources, "everything", "every-resource")).into()
 }

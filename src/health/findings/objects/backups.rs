@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::Objects;
-use crate::model::{AlertName, BackupFact, Finding, Severity, text};
+use crate::{
+    health::say::{self, Sentence},
+    model::{AlertName, BackupFact, Finding, Said, SaidPart, Severity},
+};
 
 /// A backup that was due is done by then.
 const DONE_WITHIN: Duration = Duration::from_secs(3_600);
@@ -16,27 +19,27 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
 
 fn finding(o: &Objects<'_>, b: &BackupFact) -> Option<Finding> {
     let BackupFact { kind, key, schedule, good_at, .. } = b;
-    let last = good_at
-        .map_or_else(|| "there is none".to_owned(), |at| format!("the last good one is of {}", text::moment(at)));
+    let last = good_at.map_or_else(|| Said::new("backup-never-good"), |at| Said::new("backup-good-at").with("at", at));
+    let by = |id| Said::new(id).with("by", format!("{kind} {key}"));
     let late = b.due_at.filter(|due| o.lasts(*due, DONE_WITHIN));
     let shrunk = b.items.filter(|(now, usual)| now * 100 < usual * SHRUNK);
     let (headline, since) = match (late, &b.last_failure, shrunk) {
         (Some(due), failure, _) => {
-            let how = failure.as_ref().map(|phase| format!(", it ended {phase}")).unwrap_or_default();
-            (format!("no backup by {kind} {key} since {} ({schedule}){how}; {last}", text::moment(due)), due)
+            let how = failure.as_ref().map(|phase| Said::new("backup-late-ended").with("phase", phase).into());
+            let late = by("backup-late").with("at", due).with("schedule", schedule).with("last", last.clone());
+            (late.with("how", how.unwrap_or(SaidPart::from(say::NOTHING))), due)
         }
         (None, Some(phase), _) => {
-            (format!("the last backup by {kind} {key} ended {phase}; {last}"), good_at.unwrap_or(o.at))
+            let ended = by("backup-ended").with("phase", phase).with("last", last.clone());
+            (ended, good_at.unwrap_or(o.at))
         }
         (None, None, Some((now, usual))) => {
-            let words =
-                format!("the last backup by {kind} {key} is far smaller than usual: {now} objects, else {usual}");
-            (words, good_at.unwrap_or(o.at))
+            (by("backup-shrunk").with("now", now).with("usual", usual), good_at.unwrap_or(o.at))
         }
         (None, None, None) => return None,
     };
     let mut finding = o.finding((AlertName::BackupFailing, key), Severity::Warning, headline, since);
-    finding.evidence.push(format!("schedule {schedule}; {last}"));
+    finding.evidence.push(format!("schedule {schedule}; {}", Sentence::from(last).text));
     finding.labels.insert("schedule".into(), key.clone());
     let (namespace, name) = key.split_once('/').unwrap_or(("", key));
     finding.first_step = match *kind {

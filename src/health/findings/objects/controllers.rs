@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Objects, named};
 use crate::{
-    health::phrases,
-    model::{AlertName, Finding, Job, Severity, WaitingPods, text},
+    health::say,
+    model::{AlertName, Finding, Job, Said, SaidPart, Severity, WaitingPods, text},
 };
 
 /// A scheduler looks at a pod within a second; after an election it takes half a minute.
@@ -29,16 +29,13 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
         return None;
     }
     let (severity, whose, subject) = match name == DEFAULT {
-        true if o.lasts(pods.since, SURELY) => (Severity::Critical, "the scheduler", ""),
-        true => (Severity::Warning, "the scheduler", ""),
+        true if o.lasts(pods.since, SURELY) => (Severity::Critical, say::all(1, Job::KubeScheduler).into(), ""),
+        true => (Severity::Warning, say::all(1, Job::KubeScheduler).into(), ""),
         // It may not be there yet.
-        false => (Severity::Warning, name.as_str(), name.as_str()),
+        false => (Severity::Warning, SaidPart::from(name), name.as_str()),
     };
-    let headline = format!(
-        "{whose} has placed nothing since {}: {} wait that it has not looked at",
-        text::moment(pods.since),
-        phrases::some(pods.count, "pod", "pods")
-    );
+    let headline = Said::new("scheduler-stuck").with("whose", whose).with("at", pods.since);
+    let headline = headline.with("pods", say::some(pods.count, "pod"));
     let mut finding = o.finding((AlertName::SchedulerStuck, subject), severity, headline, pods.since);
     let leaderless = o.p.without_leader(Job::KubeScheduler).filter(|_| name == DEFAULT);
     finding.caused_by = leaderless.or(finding.caused_by);
@@ -61,14 +58,11 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
 fn controllers(o: &Objects<'_>) -> Option<Finding> {
     let unread = o.situation.unreconciled.as_ref()?;
     let severity = if o.lasts(unread.since, SURELY) { Severity::Critical } else { Severity::Warning };
-    let headline = format!(
-        "nothing is reconciled since {}: {} changed, and no controller has looked",
-        text::moment(unread.since),
-        match unread.count {
-            1 => format!("{} was", named(unread)),
-            n => format!("{} were", phrases::some(n, "workload", "workloads")),
-        }
-    );
+    let headline = match unread.count {
+        1 => Said::new("controllers-stuck-one").with("name", say::named(unread)),
+        n => Said::new("controllers-stuck").with("workloads", say::some(n, "workload")),
+    };
+    let headline = headline.with("at", unread.since);
     let mut finding = o.finding((AlertName::ControllersStuck, ""), severity, headline, unread.since);
     finding.caused_by = o.p.without_leader(Job::KubeControllerManager).or(finding.caused_by);
     finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
@@ -87,14 +81,11 @@ fn controllers(o: &Objects<'_>) -> Option<Finding> {
 
 fn cron_jobs(o: &Objects<'_>, is_explained: bool) -> Option<Finding> {
     let late = o.situation.late_cron_jobs.as_ref()?;
-    let headline = format!(
-        "{} not started when the time had come: {}",
-        match late.count {
-            1 => "a CronJob was".to_owned(),
-            n => format!("{} were", phrases::some(n, "CronJob", "CronJobs")),
-        },
-        named(late)
-    );
+    let headline = match late.count {
+        1 => Said::new("cron-job-late"),
+        n => Said::new("cron-jobs-late").with("jobs", say::some(n, "cronjob")),
+    };
+    let headline = headline.with("names", say::named(late));
     let mut finding = o.finding((AlertName::CronJobsLate, ""), Severity::Warning, headline, late.since);
     finding.caused_by = match is_explained {
         true => Some(o.key(AlertName::ControllersStuck, "")),

@@ -2,8 +2,8 @@
 
 use super::{Objects, named};
 use crate::{
-    health::phrases,
-    model::{AlertName, Finding, Grown, Severity, Vanished, text},
+    health::say,
+    model::{AlertName, Finding, Grown, Said, SaidPart, Severity, Vanished, text},
 };
 
 /// So many namespaces that are deleted at once …
@@ -30,8 +30,11 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
 
 fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
     let since = all.iter().map(|v| v.gone.since).min()?;
-    let parts: Vec<String> = all.iter().map(|v| format!("{} of {} {}", v.gone.count, v.of, v.resource)).collect();
-    let headline = format!("{} were deleted within minutes", phrases::list(&parts, parts.len()));
+    let part = |v: &&Vanished| -> SaidPart {
+        let part = Said::new("objects-deleted-part").with("n", v.gone.count).with("total", v.of);
+        part.with("resource", v.resource).into()
+    };
+    let headline = Said::new("objects-deleted").list("parts", all.iter().map(part).collect(), all.len());
     let mut finding = o.finding((AlertName::ObjectsDeleted, ""), Severity::Critical, headline, since);
     finding.evidence = all
         .iter()
@@ -47,8 +50,11 @@ fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
 
 fn growing(o: &Objects<'_>, g: &Grown) -> Finding {
     let Grown { resource, from, to, since, namespace } = g;
-    let place = if namespace.is_empty() { String::new() } else { format!(", most in namespace {namespace}") };
-    let headline = format!("the number of {resource} runs away{place}: there were {from} an hour ago");
+    let place = match namespace.is_empty() {
+        true => SaidPart::from(say::NOTHING),
+        false => Said::new("objects-growing-place").with("namespace", namespace).into(),
+    };
+    let headline = Said::new("objects-growing").with("resource", *resource).with("place", place).with("from", *from);
     let mut finding = o.finding((AlertName::ObjectsGrowing, resource), Severity::Warning, headline, *since);
     finding.labels.insert("resource".into(), (*resource).to_owned());
     finding.evidence.push(format!("{from} at {}, {to} now", text::moment(*since)));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Objects, registry};
 use crate::{
     health::phrases,
-    model::{AlertName, CordonedNode, Finding, NodeProblem, Severity, text},
+    model::{AlertName, CordonedNode, Finding, NodeProblem, Said, Severity, text},
 };
 
 /// By then a node that was drained for an upgrade is back.
@@ -40,16 +40,12 @@ fn cordoned(o: &Objects<'_>) -> Option<Finding> {
     let names: Vec<&str> = all.iter().map(|c| c.node.as_str()).collect();
     let held = all.iter().any(|c| c.pods > 0 && !c.budgets.is_empty());
     let state = match all.iter().all(|c| c.pods == 0) {
-        true => " and drained",
-        false if held => "; a disruption budget holds up the drain",
-        false => "",
+        true => "drained",
+        false if held => "held",
+        false => "plain",
     };
-    let subject = if names.len() == 1 { "node" } else { "nodes" };
-    let headline = format!(
-        "{subject} {} {} cordoned{state}: no new pods are placed there",
-        phrases::list(&names, NAMED),
-        phrases::is(names.len())
-    );
+    let headline = Said::new("nodes-cordoned").with("n", names.len()).names("names", &names, NAMED);
+    let headline = headline.with("state", state);
     let severity = if is_forgotten { Severity::Warning } else { Severity::Info };
     let mut finding = o.finding((AlertName::NodeCordoned, ""), severity, headline, first.since);
     if let [only] = all.as_slice() {
@@ -79,11 +75,8 @@ fn deleted(o: &Objects<'_>) -> Option<Finding> {
     let first = all.iter().min_by_key(|d| d.at)?;
     let names: Vec<&str> = all.iter().map(|d| d.node.as_str()).collect();
     let headline = match names.len() {
-        1 => format!("the object of node {} was deleted, though it was Ready and not drained", names.join("")),
-        n => format!(
-            "the objects of {n} nodes were deleted, though they were Ready and not drained: {}",
-            phrases::list(&names, NAMED)
-        ),
+        1 => Said::new("node-object-deleted").with("node", names.join("")),
+        n => Said::new("node-objects-deleted").with("n", n).names("names", &names, NAMED),
     };
     let mut finding = o.finding((AlertName::NodeDeleted, ""), Severity::Warning, headline, first.at);
     finding.caused_by = finding.caused_by.or_else(|| registry::workers_gone(o.p));
@@ -108,7 +101,7 @@ fn deleted(o: &Objects<'_>) -> Option<Finding> {
 
 fn reported(o: &Objects<'_>, condition: &str, problems: &[&NodeProblem]) -> Finding {
     let names: Vec<&str> = problems.iter().map(|p| p.node.as_str()).collect();
-    let headline = format!("{} on {}, by the node's own report", condition, phrases::list(&names, NAMED));
+    let headline = Said::new("node-reports").with("condition", condition).names("names", &names, NAMED);
     let since = problems.iter().map(|p| p.since).min().unwrap_or(o.at);
     let mut finding = o.finding((AlertName::NodeProblem, condition), Severity::Warning, headline, since);
     finding.labels.insert("condition".into(), condition.to_owned());

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Objects, named};
 use crate::{
-    health::{phrases, time::follows},
-    model::{AlertName, Evictions, FailedPulls, Finding, Severity, StuckRollout, WaitingPods, text},
+    health::{phrases, say, time::follows},
+    model::{AlertName, Evictions, FailedPulls, Finding, Said, SaidPart, Severity, StuckRollout, WaitingPods, text},
 };
 
 /// An autoscaler brings a new node within this.
@@ -41,17 +41,17 @@ fn most(of: &[(String, usize)]) -> String {
     phrases::list(&of.iter().take(NAMED).map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>(), NAMED)
 }
 
-fn where_most(e: &Evictions) -> String {
+fn where_most(e: &Evictions) -> SaidPart {
     match e.nodes.as_slice() {
-        [] => String::new(),
-        [(node, _)] => format!(" on {node}"),
-        [(node, _), ..] => format!(", most on {node}"),
+        [] => say::NOTHING.into(),
+        [(node, _)] => Said::new("place-on").with("where", node).into(),
+        [(node, _), ..] => Said::new("place-most-on").with("where", node).into(),
     }
 }
 
 fn evicted(o: &Objects<'_>, e: &Evictions) -> Finding {
-    let count = phrases::some(e.pods.count, "pod", "pods");
-    let headline = format!("{count} were evicted within minutes{}: {}", where_most(e), e.why);
+    let headline = Said::new("pods-evicted").with("pods", say::some(e.pods.count, "pod"));
+    let headline = headline.with("place", where_most(e)).with("why", &e.why);
     let severity = if e.pods.count >= GREAT_BURST { Severity::Critical } else { Severity::Warning };
     let mut finding = o.finding((AlertName::PodsEvicted, &e.why), severity, headline, e.pods.since);
     finding.caused_by = o.lost_before(e.pods.since);
@@ -72,12 +72,12 @@ fn evicted(o: &Objects<'_>, e: &Evictions) -> Finding {
 }
 
 fn killed(o: &Objects<'_>, e: &Evictions) -> Finding {
-    let count = phrases::some(e.pods.count, "container", "containers");
     let whose = match e.workloads.first() {
-        Some((workload, n)) if *n * 2 > e.pods.count => format!(", most of {workload}"),
+        Some((workload, n)) if *n * 2 > e.pods.count => Said::new("place-most-of").with("workload", workload).into(),
         _ => where_most(e),
     };
-    let headline = format!("{count} were killed for want of memory within minutes{whose}");
+    let headline = Said::new("containers-killed").with("containers", say::some(e.pods.count, "container"));
+    let headline = headline.with("place", whose);
     let mut finding = o.finding((AlertName::MemoryKills, ""), Severity::Warning, headline, e.pods.since);
     finding.evidence = burst(e);
     finding.first_step =
@@ -103,7 +103,7 @@ fn registry(o: &Objects<'_>, pulls: &FailedPulls) -> Option<Finding> {
     if *workloads < OF_A_REGISTRY || !o.lasts(pods.since, UNPULLED_FOR) {
         return None;
     }
-    let headline = format!("images can't be pulled from {registry}: what restarts now does not come back");
+    let headline = Said::new("images-not-pulled").with("registry", registry);
     let mut finding = o.finding((AlertName::RegistryFailing, registry), Severity::Critical, headline, pods.since);
     finding.labels.insert("registry".into(), registry.clone());
     let (workloads, nodes) = (text::plural(*workloads, "workload", "workloads"), text::plural(*nodes, "node", "nodes"));
@@ -169,15 +169,16 @@ fn is_pull(r: &StuckRollout) -> bool {
 
 fn rollout_finding(o: &Objects<'_>, r: &StuckRollout) -> Finding {
     let why = match is_pull(r) {
-        true => format!("image {} can't be pulled", r.image),
-        false => format!("{} ends or fails again and again ({})", r.image, r.reason),
+        true => Said::new("rollout-no-image").with("image", &r.image),
+        false => Said::new("rollout-crashes").with("image", &r.image).with("reason", &r.reason),
     };
     let rest = match (r.ready, r.wanted) {
-        (_, 0) => String::new(),
-        (0, _) => "; none is ready".into(),
-        (ready, wanted) => format!("; {ready} of {wanted} are ready"),
+        (_, 0) => SaidPart::from(say::NOTHING),
+        (0, _) => Said::new("rollout-none-ready").into(),
+        (ready, wanted) => Said::new("rollout-some-ready").with("ready", ready).with("wanted", wanted).into(),
     };
-    let headline = format!("new pods of {} {} don't start: {why}{rest}", r.kind, r.key);
+    let headline = Said::new("rollout-failing").with("kind", &r.kind).with("name", &r.key);
+    let headline = headline.with("why", why).with("rest", rest);
     let mut finding = o.finding((AlertName::RolloutFailing, &r.key), Severity::Warning, headline, r.since);
     let (namespace, name) = r.key.split_once('/').unwrap_or(("", &r.key));
     finding.labels.insert("namespace".into(), namespace.to_owned());
@@ -202,8 +203,8 @@ fn together(o: &Objects<'_>, stuck: &[&StuckRollout]) -> Finding {
     let names: Vec<String> = stuck.iter().map(|r| r.key.clone()).collect();
     let reasons: BTreeSet<&str> = stuck.iter().map(|r| r.reason.as_str()).collect();
     let reasons: Vec<&str> = reasons.into_iter().collect();
-    let count = phrases::some(stuck.len(), "workload", "workloads");
-    let headline = format!("new pods of {count} don't start: {}", phrases::list(&names, NAMED));
+    let headline = Said::new("rollouts-failing").with("workloads", say::some(stuck.len(), "workload"));
+    let headline = headline.names("names", &names, NAMED);
     let since = stuck.iter().map(|r| r.since).min().unwrap_or(o.at);
     let mut finding = o.finding((AlertName::RolloutFailing, ""), Severity::Warning, headline, since);
     finding.evidence.push(format!("their containers wait for: {}", phrases::list(&reasons, reasons.len())));
@@ -217,8 +218,8 @@ fn unplaced(o: &Objects<'_>, all: &[Finding]) -> Option<Finding> {
         o.situation.unplaced_pods.iter().filter(|w| o.lasts(w.pods.since, UNPLACED_FOR)).collect();
     let most = waiting.first()?;
     let (count, since) = waiting.iter().fold((0, o.at), |(n, at), w| (n + w.pods.count, at.min(w.pods.since)));
-    let verb = if count == 1 { "waits" } else { "wait" };
-    let headline = format!("{} {verb} for a node: {}", phrases::some(count, "pod", "pods"), most.why);
+    let headline = Said::new("pods-unplaced").with("pods", say::some(count, "pod"));
+    let headline = headline.with("n", phrases::step(count).0).with("why", &most.why);
     let mut finding = o.finding((AlertName::PodsUnschedulable, ""), Severity::Warning, headline, since);
     let explains = |f: &&Finding| {
         matches!(f.key.alert, AlertName::PodsEvicted | AlertName::NodeCordoned | AlertName::NodeDeleted)

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Objects, named};
+use super::{Objects, named, place};
 use crate::{
-    health::{phrases, time::follows},
-    model::{AlertName, FailedStarts, Finding, Severity, StartFailure, TerminatingNamespace, WaitingClaims, text},
+    health::{phrases, say, time::follows},
+    model::{
+        AlertName, FailedStarts, Finding, Said, SaidPart, Severity, StartFailure, TerminatingNamespace, WaitingClaims,
+        text,
+    },
 };
 
 /// A provisioner makes a volume within a minute.
@@ -27,9 +30,12 @@ fn waiting(o: &Objects<'_>, waiting: &WaitingClaims) -> Option<Finding> {
     if !o.lasts(claims.since, CLAIM_FOR) {
         return None;
     }
-    let (what, verb) = (phrases::some(claims.count, "claim", "claims"), if claims.count == 1 { "gets" } else { "get" });
-    let which = if class.is_empty() { "without a storage class".to_owned() } else { format!("of class {class}") };
-    let headline = format!("{what} {which} {verb} no volume: {}", named(claims));
+    let which = match class.is_empty() {
+        true => Said::new("claims-without-class"),
+        false => Said::new("claims-of-class").with("class", class),
+    };
+    let headline = Said::new("claims-waiting").with("claims", say::some(claims.count, "claim")).with("which", which);
+    let headline = headline.with("n", phrases::step(claims.count).0).with("names", say::named(claims));
     let mut finding = o.finding((AlertName::VolumesWaiting, class), Severity::Warning, headline, claims.since);
     finding.caused_by = o.lost_before(claims.since);
     finding.labels.insert("storageclass".into(), class.clone());
@@ -58,27 +64,28 @@ fn not_starting(o: &Objects<'_>, starts: &FailedStarts, others: &[Finding]) -> O
         return None;
     }
     let places: Vec<&str> = nodes.iter().map(String::as_str).collect();
-    let at = if places.is_empty() { String::new() } else { format!(" on {}", phrases::list(&places, NAMED)) };
+    let at = if places.is_empty() { SaidPart::from(say::NOTHING) } else { place(&places, NAMED).into() };
+    let not_starting = |why: &'static str| Said::new("pods-not-starting").with("place", at.clone()).with("why", why);
     let (subject, headline, step) = match why {
         StartFailure::Addresses => (
             "addresses",
-            format!("pods don't start{at}: no address is left for them"),
+            not_starting("addresses"),
             "the subnet or pool of these nodes is used up: add a range, or move pods elsewhere".to_owned(),
         ),
         StartFailure::Sandbox => (
             "sandbox",
-            format!("pods don't start{at}: their sandbox (network and container) can't be made"),
+            not_starting("sandbox"),
             "the network plugin's pod on these nodes and its log; `journalctl -u kubelet -u containerd -n 50`"
                 .to_owned(),
         ),
         StartFailure::Volumes => (
             "volumes",
-            format!("pods don't start{at}: their volumes can't be attached or mounted"),
+            not_starting("volumes"),
             "the CSI driver's controller and its pod on these nodes; `kubectl get volumeattachments`".to_owned(),
         ),
         StartFailure::Quota => (
             "quota",
-            format!("pods are not made: the quota is used up ({})", named(pods)),
+            Said::new("pods-over-quota").with("names", say::named(pods)),
             "`kubectl -n NAMESPACE describe resourcequota`".to_owned(),
         ),
     };
@@ -96,11 +103,10 @@ fn terminating(o: &Objects<'_>) -> Option<Finding> {
     let all: Vec<&TerminatingNamespace> = o.situation.terminating.iter().filter(stuck).collect();
     let first = all.iter().min_by_key(|n| n.since)?;
     let names: Vec<&str> = all.iter().map(|n| n.name.as_str()).collect();
-    let (subject, verb) = if names.len() == 1 { ("namespace", "does") } else { ("namespaces", "do") };
     let away = o.p.indexed.view.snapshot.away_apis.first().filter(|_| all.iter().any(|n| n.lacks_api));
-    let why = away.map(|api| format!(": the API {} does not answer", api.name)).unwrap_or_default();
-    let headline =
-        format!("{subject} {} {verb} not go since {}{why}", phrases::list(&names, NAMED), text::moment(first.since));
+    let why = away.map(|api| Said::new("namespaces-lack-api").with("api", &api.name).into());
+    let headline = Said::new("namespaces-stay").with("n", names.len()).names("names", &names, NAMED);
+    let headline = headline.with("at", first.since).with("why", why.unwrap_or(SaidPart::from(say::NOTHING)));
     let mut finding = o.finding((AlertName::NamespacesTerminating, ""), Severity::Warning, headline, first.since);
     finding.caused_by = away.map(|api| o.key(AlertName::AggregatedApiDown, &api.name)).or(finding.caused_by);
     let lines = all.iter().flat_map(|n| n.why.iter().map(move |why| format!("{}: {why}", n.name)));
