@@ -12,6 +12,7 @@ mod changes;
 mod claims;
 mod counts;
 mod endpoints;
+mod lag;
 mod namespaces;
 mod nodes;
 mod placement;
@@ -20,14 +21,14 @@ mod starts;
 mod webhooks;
 mod workloads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
     addons::Addons, backups::Backups, bursts::Bursts, changes::Changes, claims::Claims, counts::Counts,
-    endpoints::Endpoints, namespaces::Namespaces, nodes::Nodes, placement::Placements, pods::Pods, starts::Starts,
-    webhooks::Webhooks, workloads::Workloads,
+    endpoints::Endpoints, lag::Lag, namespaces::Namespaces, nodes::Nodes, placement::Placements, pods::Pods,
+    starts::Starts, webhooks::Webhooks, workloads::Workloads,
 };
 use super::{
     news::{News, Source},
@@ -44,12 +45,20 @@ const TOLD_LATELY: SignedDuration = SignedDuration::from_secs(60);
 struct Moment<'a> {
     now: Timestamp,
     listed: &'a BTreeSet<&'static str>,
+    heard: &'a BTreeMap<&'static str, Timestamp>,
 }
 
 impl Moment<'_> {
     /// Whether these were listed to their end in this run.
     fn knows(&self, kinds: &[&str]) -> bool {
         kinds.iter().all(|kind| self.listed.contains(kind))
+    }
+
+    /// The moment at which the API last told of all of these kinds: what is held against each other must be of one time. `None`:
+    /// one of them was not listed to its end in this run.
+    fn of(&self, kinds: &[&str]) -> Option<Self> {
+        let heard = kinds.iter().filter_map(|kind| self.heard.get(kind)).min()?;
+        self.knows(kinds).then_some(Self { now: self.now.min(*heard), ..*self })
     }
 
     /// Whether something was at least so long ago.
@@ -63,7 +72,10 @@ impl Moment<'_> {
 pub struct Summary {
     as_of: Option<Timestamp>,
     listed: BTreeSet<&'static str>,
+    /// When the API last told of each kind.
+    heard: BTreeMap<&'static str, Timestamp>,
     endpoints: Endpoints,
+    lag: Lag,
     webhooks: Webhooks,
     pods: Pods,
     workloads: Workloads,
@@ -97,6 +109,7 @@ impl Summary {
     /// Takes news of an object.
     pub fn take(&mut self, news: &News<'_>) {
         self.endpoints.take(news);
+        self.lag.take(news);
         self.webhooks.take(news);
         self.pods.take(news);
         self.workloads.take(news);
@@ -121,9 +134,10 @@ impl Summary {
         self.changes.looked(resource);
     }
 
-    /// Takes that the API has told something, be it that nothing has changed.
-    pub fn seen(&mut self, at: Timestamp) {
+    /// Takes that the API has told something of a kind, be it that nothing has changed.
+    pub fn seen(&mut self, resource: &'static str, at: Timestamp) {
         self.as_of = self.as_of.max(Some(at));
+        self.heard.insert(resource, at);
     }
 
     /// Takes that objects of a kind were last seen by an earlier run, and that what changed until now is about to be found.
@@ -142,10 +156,11 @@ impl Summary {
         let mut situation = Situation { as_of: self.as_of, placement, changes, ..Situation::default() };
         // Nothing passes here while the API tells nothing.
         let Some(as_of) = self.as_of else { return situation };
-        let moment = Moment { now: now.min(as_of), listed: &self.listed };
+        let moment = Moment { now: now.min(as_of), listed: &self.listed, heard: &self.heard };
         self.webhooks.fill(&moment, &self.endpoints, &mut situation);
         self.pods.fill(&moment, &self.workloads, &mut situation);
         self.workloads.fill(&moment, &mut situation);
+        self.lag.fill(&moment, &mut situation);
         self.bursts.fill(&moment, &self.nodes, &mut situation);
         self.addons.fill(&moment, &self.endpoints, &self.bursts, &mut situation);
         self.nodes.fill(&moment, &self.pods, &mut situation);

@@ -27,6 +27,8 @@ pub struct Situation {
     pub addons: Vec<AddonFact>,
     /// Objects that were changed and that no controller has looked at since.
     pub unreconciled: Option<Several>,
+    /// Services whose endpoints have not followed their pods for long.
+    pub lagging_endpoints: Option<LaggingEndpoints>,
     /// CronJobs whose time has come and that were not started.
     pub late_cron_jobs: Option<Several>,
     /// Pods that were driven from their nodes lately.
@@ -92,6 +94,17 @@ impl Several {
             self.names.truncate(Self::NAMED);
         }
     }
+}
+
+/// Services whose endpoints do not follow their pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaggingEndpoints {
+    /// Which.
+    pub services: Several,
+    /// Ready pods that they should list and don't.
+    pub missing: Several,
+    /// Pods that they list and that are gone.
+    pub gone: Several,
 }
 
 /// A webhook that refuses what it can't be asked about (`failurePolicy: Fail`), while nothing is ready behind its service.

@@ -365,7 +365,7 @@ impl Follower {
         let now = self.parts.clock.wall();
         self.desk.stands(self.kind.name, Standing::Recorded);
         self.desk.seen(self.kind.name, now);
-        self.summarized().seen(now);
+        self.summarized().seen(self.kind.name, now);
         self.parts.metrics.recorder_seen.get_or_create(&self.labels()).set(now.as_second());
     }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::{
     AddonFact, AddonRole, AlertName, BackupFact, CordonedNode, DeadWebhook, Evictions, FailedPulls, FailedStarts, Job,
-    Reason, Several, Situation, StartFailure, State, StuckRollout, TerminatingNamespace, Vanished, WaitingPods,
+    LaggingEndpoints, Reason, Several, Situation, StartFailure, State, StuckRollout, TerminatingNamespace, Vanished,
+    WaitingPods,
 };
 
 fn with(situation: Situation) -> World {
@@ -105,6 +106,35 @@ fn the_scheduler_is_accused_though_its_lease_is_fresh() {
     assert_eq!(found[0].key.alert, AlertName::SchedulerNoLeader);
     let stuck = found.iter().find(|f| f.key.alert == AlertName::SchedulerStuck).unwrap();
     assert_eq!(stuck.caused_by.as_ref().map(|k| k.alert), Some(AlertName::SchedulerNoLeader));
+}
+
+#[test]
+fn endpoints_that_do_not_follow_are_a_sign_of_controllers_that_are_stuck() {
+    let lagging = |services| LaggingEndpoints {
+        services: several(services, -400, "shop/s"),
+        missing: several(1, -400, "shop/new"),
+        gone: several(3, -390, "shop/old"),
+    };
+    let w = with(Situation { lagging_endpoints: Some(lagging(2)), ..Situation::default() });
+    let found = w.diagnose().findings;
+    assert_eq!((found.len(), found[0].severity), (1, crate::model::Severity::Critical));
+    assert_snapshot!(in_full(&found[0]), @r##"
+    endpoints of 2 services do not follow their pods since 2026-11-23 05:53:20 UTC: 1 ready pod is missing, 3 listed pods are gone
+    since 2026-11-23T05:53:20Z
+      endpoints do not follow: shop/s-0, shop/s-1
+      ready, and in no EndpointSlice: shop/new-0
+      gone, and still in one: shop/old-0, shop/old-1, shop/old-2
+    first: on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart it there, and another one takes over
+    {"job": "kube-controller-manager"}
+    "##);
+    let one = first(&with(Situation { lagging_endpoints: Some(lagging(1)), ..Situation::default() }));
+    assert!(one.starts_with("warning ControllersStuck: endpoints of shop/s-0 do not follow"), "{one}");
+    // Workloads that nobody looks at say more.
+    let unreconciled = Some(several(3, -100, "shop/d"));
+    let both = with(Situation { unreconciled, lagging_endpoints: Some(lagging(2)), ..Situation::default() });
+    let found = both.diagnose().findings;
+    assert!(found.len() == 1 && found[0].headline.starts_with("nothing is reconciled since"), "{found:?}");
+    assert!(found[0].evidence.iter().any(|line| line == "endpoints do not follow: shop/s-0, shop/s-1"));
 }
 
 #[test]

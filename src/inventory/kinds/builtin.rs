@@ -126,7 +126,7 @@ pub(super) static KINDS: &[Kind] = &[
         "services",
         "Service",
         &[
-            "spec.{type clusterIP clusterIPs externalName externalIPs loadBalancerClass loadBalancerIP externalTrafficPolicy internalTrafficPolicy ipFamilyPolicy sessionAffinity selector}",
+            "spec.{type clusterIP clusterIPs externalName externalIPs loadBalancerClass loadBalancerIP externalTrafficPolicy internalTrafficPolicy ipFamilyPolicy ipFamilies sessionAffinity selector}",
             "spec.ports[port].{name protocol targetPort nodePort appProtocol}",
             "status.loadBalancer.ingress[].{ip hostname}",
         ],

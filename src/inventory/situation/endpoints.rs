@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{News, pair};
 
 /// Names the service of an EndpointSlice (kubernetes.io/docs/reference/labels-annotations-taints).
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// All of a cluster.
 #[derive(Debug, Default)]

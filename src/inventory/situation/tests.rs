@@ -26,24 +26,24 @@ const KINDS: [&str; 16] = [
 ];
 
 /// Seconds after 06:00.
-fn t(seconds: i64) -> Timestamp {
+pub(super) fn t(seconds: i64) -> Timestamp {
     "2026-11-23T06:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
 }
 
 /// A cluster whose kinds were all listed.
-struct Told {
-    summary: Summary,
+pub(super) struct Told {
+    pub(super) summary: Summary,
     known: std::collections::BTreeMap<(String, String), Object>,
 }
 
 impl Told {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut summary = Summary::default();
         KINDS.into_iter().for_each(|kind| summary.listed(kind));
         Self { summary, known: std::collections::BTreeMap::new() }
     }
 
-    fn is(&mut self, at: i64, resource: &str, key: &str, fields: Value) -> &mut Self {
+    pub(super) fn is(&mut self, at: i64, resource: &str, key: &str, fields: Value) -> &mut Self {
         let object = made(resource, key, fields);
         let id = (resource.to_owned(), key.to_owned());
         let before = self.known.get(&id).cloned().filter(|o| o.resource != "events");
@@ -53,14 +53,14 @@ impl Told {
         self
     }
 
-    fn gone(&mut self, at: i64, resource: &str, key: &str) -> &mut Self {
+    pub(super) fn gone(&mut self, at: i64, resource: &str, key: &str) -> &mut Self {
         let object = self.known.remove(&(resource.to_owned(), key.to_owned())).unwrap();
         self.summary.take(&News { object: &object, before: None, is_gone: true, source: Source::Seen, at: t(at) });
         self
     }
 
-    fn at(&mut self, seconds: i64) -> Situation {
-        self.summary.seen(t(seconds));
+    pub(super) fn at(&mut self, seconds: i64) -> Situation {
+        KINDS.into_iter().for_each(|kind| self.summary.seen(kind, t(seconds)));
         self.summary.situation(t(seconds))
     }
 }
@@ -121,7 +121,7 @@ fn nothing_is_said_of_kinds_that_were_not_listed() {
     let object = made("validatingwebhookconfigurations", "x", webhook("Fail", json!({})));
     let news = News { object: &object, before: None, is_gone: false, source: Source::FirstList, at: t(0) };
     summary.take(&news);
-    summary.seen(t(1));
+    summary.seen("services", t(1));
     assert!(summary.situation(t(1)).webhooks.is_empty());
     summary.listed("endpointslices");
     summary.listed("services");

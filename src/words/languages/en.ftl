@@ -498,6 +498,18 @@ some-of = { $more ->
         [one] container
        *[other] containers
     }
+    [ready-pod] { $n ->
+        [one] ready pod
+       *[other] ready pods
+    }
+    [listed-pod] { $n ->
+        [one] listed pod
+       *[other] listed pods
+    }
+    [service] { $n ->
+        [one] service
+       *[other] services
+    }
     [workload] { $n ->
         [one] workload
        *[other] workloads
@@ -542,6 +554,15 @@ backup-never-good = there is none
 scheduler-stuck = { $whose } has placed nothing since { $at }: { $pods } wait that it has not looked at
 controllers-stuck = nothing is reconciled since { $at }: { $workloads } were changed, and no controller has looked
 controllers-stuck-one = nothing is reconciled since { $at }: { $name } was changed, and no controller has looked
+endpoints-lag = endpoints of { $services } do not follow their pods since { $at }: { $how }
+endpoints-pods = { $pods } { $n ->
+    [one] is
+   *[other] are
+} { $how ->
+    [missing] missing
+   *[gone] gone
+}
+endpoints-both = { $one }, { $other }
 cron-job-late = a CronJob was not started when the time had come: { $names }
 cron-jobs-late = { $jobs } were not started when the time had come: { $names }
 objects-deleted = { $parts } were deleted within minutes

@@ -542,6 +542,18 @@ some-of = { $more ->
         [one] conteneur
        *[other] conteneurs
     }
+    [ready-pod] { $n ->
+        [one] pod prêt
+       *[other] pods prêts
+    }
+    [listed-pod] { $n ->
+        [one] pod listé
+       *[other] pods listés
+    }
+    [service] { $n ->
+        [one] Service
+       *[other] Services
+    }
     [workload] { $n ->
         [one] workload
        *[other] workloads
@@ -589,6 +601,18 @@ backup-never-good = aucune n'a réussi
 scheduler-stuck = { $whose } n'a rien placé depuis le { $at } : { $pods } en attente sans qu'il s'en occupe
 controllers-stuck = plus rien n'est réconcilié depuis le { $at } : { $workloads } ont été modifiés sans qu'aucun contrôleur ne s'en occupe
 controllers-stuck-one = plus rien n'est réconcilié depuis le { $at } : { $name } a été modifié sans qu'aucun contrôleur ne s'en occupe
+endpoints-lag = les endpoints de { $services } ne suivent plus leurs pods depuis le { $at } : { $how }
+endpoints-pods = { $pods } { $how ->
+    [missing] { $n ->
+        [one] manque
+       *[other] manquent
+    }
+   *[gone] { $n ->
+        [one] a disparu
+       *[other] ont disparu
+    }
+}
+endpoints-both = { $one }, { $other }
 cron-job-late = un CronJob n'a pas été lancé à l'heure prévue : { $names }
 cron-jobs-late = { $jobs } n'ont pas été lancés à l'heure prévue : { $names }
 objects-deleted = suppression en quelques minutes de { $parts }

@@ -282,5 +282,5 @@ fn read(
     if is_first {
         kinds::KINDS.iter().for_each(|kind| summary.listed(kind.name));
     }
-    summary.seen(at);
+    kinds::KINDS.iter().for_each(|kind| summary.seen(kind.name, at));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Objects, named};
 use crate::{
     health::say,
-    model::{AlertName, Finding, Job, Said, SaidPart, Severity, WaitingPods, text},
+    model::{AlertName, Finding, Job, LaggingEndpoints, Said, SaidPart, Several, Severity, WaitingPods, text},
 };
 
 /// A scheduler looks at a pod within a second; after an election it takes half a minute.
@@ -56,27 +56,74 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
 }
 
 fn controllers(o: &Objects<'_>) -> Option<Finding> {
-    let unread = o.situation.unreconciled.as_ref()?;
-    let severity = if o.lasts(unread.since, SURELY) { Severity::Critical } else { Severity::Warning };
-    let headline = match unread.count {
-        1 => Said::new("controllers-stuck-one").with("name", say::named(unread)),
-        n => Said::new("controllers-stuck").with("workloads", say::some(n, "workload")),
+    let (unread, lagging) = (o.situation.unreconciled.as_ref(), o.situation.lagging_endpoints.as_ref());
+    let (headline, severity, since) = match (unread, lagging) {
+        (Some(unread), _) => {
+            let severity = if o.lasts(unread.since, SURELY) { Severity::Critical } else { Severity::Warning };
+            (unreconciled(unread), severity, unread.since)
+        }
+        (None, Some(lagging)) => {
+            // One alone may have a trouble of its own.
+            let severity = if lagging.services.count > 1 { Severity::Critical } else { Severity::Warning };
+            (unfollowed(lagging), severity, lagging.services.since)
+        }
+        (None, None) => return None,
     };
-    let headline = headline.with("at", unread.since);
-    let mut finding = o.finding((AlertName::ControllersStuck, ""), severity, headline, unread.since);
+    let mut finding = o.finding((AlertName::ControllersStuck, ""), severity, headline, since);
     finding.caused_by = o.p.without_leader(Job::KubeControllerManager).or(finding.caused_by);
     finding.labels.insert("job".into(), Job::KubeControllerManager.to_string());
-    finding.evidence.push(format!("observedGeneration is behind: {}", named(unread)));
+    finding.evidence.extend(unread.map(|unread| format!("observedGeneration is behind: {}", named(unread))));
+    finding.evidence.extend(lagging.into_iter().flat_map(endpoints));
     if let Some(late) = &o.situation.late_cron_jobs {
         finding.evidence.push(format!("CronJobs that were not started: {}", named(late)));
     }
-    finding
-        .consequences
-        .push("rollouts stand still, pods that end are not replaced, lost nodes are not emptied".into());
+    if unread.is_some() {
+        let stands = "rollouts stand still, pods that end are not replaced, lost nodes are not emptied";
+        finding.consequences.push(stands.into());
+    }
+    if lagging.is_some() {
+        finding.consequences.push("services send to pods that are gone, and nothing to those that are new".into());
+    }
     finding.first_step = "on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart \
                           it there, and another one takes over"
         .into();
     Some(finding)
+}
+
+fn unreconciled(unread: &Several) -> Said {
+    let said = match unread.count {
+        1 => Said::new("controllers-stuck-one").with("name", say::named(unread)),
+        n => Said::new("controllers-stuck").with("workloads", say::some(n, "workload")),
+    };
+    said.with("at", unread.since)
+}
+
+fn unfollowed(lagging: &LaggingEndpoints) -> Said {
+    let LaggingEndpoints { services, missing, gone } = lagging;
+    let whose: SaidPart = match services.count {
+        1 => say::named(services),
+        n => say::some(n, "service").into(),
+    };
+    let part = |how: &'static str, kind: &'static str, pods: &Several| {
+        let is = Said::new("endpoints-pods").with("how", how).with("n", pods.count);
+        is.with("pods", say::some(pods.count, kind))
+    };
+    let lacks = part("missing", "ready-pod", missing);
+    let lists = part("gone", "listed-pod", gone);
+    let how = match (missing.count, gone.count) {
+        (_, 0) => lacks,
+        (0, _) => lists,
+        _ => Said::new("endpoints-both").with("one", lacks).with("other", lists),
+    };
+    Said::new("endpoints-lag").with("services", whose).with("at", services.since).with("how", how)
+}
+
+fn endpoints(lagging: &LaggingEndpoints) -> Vec<String> {
+    let LaggingEndpoints { services, missing, gone } = lagging;
+    let mut lines = vec![format!("endpoints do not follow: {}", named(services))];
+    lines.extend((missing.count > 0).then(|| format!("ready, and in no EndpointSlice: {}", named(missing))));
+    lines.extend((gone.count > 0).then(|| format!("gone, and still in one: {}", named(gone))));
+    lines
 }
 
 fn cron_jobs(o: &Objects<'_>, is_explained: bool) -> Option<Finding> {
