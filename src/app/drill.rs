@@ -321,18 +321,18 @@ fn aside(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
 }
 
 fn failed(why: &str, since: Timestamp) -> Finding {
-    let headline = Said::new("proof-missing");
+    let (headline, step, voice) = (Said::new("proof-missing"), Said::new("step-proof"), Voice::default());
     Finding {
-        said: vec![headline.clone()],
         evidence: vec![why.to_owned()],
         still_works: vec!["probing and history".into()],
         consequences: vec!["an outage may be told to nobody".into()],
-        first_step: "run `dogwatch drill` by hand: it shows where the path ends".into(),
+        first_step: voice.said(&step),
+        said: vec![headline.clone(), step],
         ..Finding::new(
             FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
             Severity::Critical,
             Topic::Watchdog,
-            Voice::default().said(&headline),
+            voice.said(&headline),
             since,
         )
     }

@@ -192,7 +192,7 @@ fn flapping(last: &Finding, since: Timestamp, patience: Duration) -> Finding {
         labels: last.labels.clone(),
         first_step: last.first_step.clone(),
         consequences: vec!["single changes are told to nobody while this lasts".into()],
-        said: vec![headline.clone()],
+        said: last.said.iter().cloned().chain([headline.clone()]).collect(),
         ..Finding::new(key, Severity::Warning, Topic::Outage, Voice::default().said(&headline), since)
     }
 }

@@ -110,15 +110,15 @@ impl Overflow {
             ));
         }
         evidence.extend(names.iter().take(NAMES_MAX).map(listed));
-        let headline = Said::new("alerts-untold");
+        let (headline, step) = (Said::new("alerts-untold"), Said::new("step-alerts-untold"));
         Some(Finding {
             evidence,
             still_works: vec![
                 "outages that the diagnosis finds are told; the page /alerts and the API list every alert".into(),
             ],
             consequences: vec!["whoever is to hear of these alerts hears of this message alone".into()],
-            first_step: "look at /alerts for what they have in common; silence it, or group it with `group_by`".into(),
-            said: vec![headline.clone()],
+            first_step: Voice::default().said(&step),
+            said: vec![headline.clone(), step],
             ..Finding::new(key(""), Severity::Critical, Topic::Watchdog, Voice::default().said(&headline), since)
         })
     }
@@ -153,13 +153,13 @@ impl DroppedMessages {
         let (since, _) = self.when.filter(|(_, last)| elapsed(*last, now) < DROPPED_FOR)?;
         let listed = self.of.iter().map(|(integration, count)| format!("{count} × to {integration}"));
         let headline = Said::new("messages-dropped").with("n", OUTBOX_MAX);
+        let step = Said::new("step-messages-dropped");
         Some(Finding {
             evidence: listed.take(NAMES_MAX).collect(),
             still_works: vec!["every incident is kept and shown; what the diagnosis finds is dropped last".into()],
             consequences: vec!["whoever missed a beginning hears nothing of its end; see /incidents".into()],
-            first_step: "look at why the receivers take so little; silence the storm, or group it with `group_by`"
-                .into(),
-            said: vec![headline.clone()],
+            first_step: Voice::default().said(&step),
+            said: vec![headline.clone(), step],
             ..Finding::new(
                 key("messages"),
                 Severity::Critical,

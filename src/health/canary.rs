@@ -184,7 +184,7 @@ fn finding(told: &[Failing<'_>], total: usize, view: &ClusterView<'_>) -> Findin
     finding.said.extend(said);
     finding.caused_by = told.first().and_then(|f| f.cause.clone());
     finding.evidence = told.iter().flat_map(evidence).collect();
-    finding.first_step = first_step(layer).to_owned();
+    say::first_step(&mut finding, Said::new("step-canary").with("layer", layer.as_str()));
     finding.labels.insert("canary".into(), form.as_str().into());
     if let [Failing { standing, failure, .. }] = told {
         let place = standing.place.label().map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -207,55 +207,4 @@ fn evidence(failing: &Failing<'_>) -> Vec<String> {
         failure.stage
     );
     std::iter::once(first).chain(failure.evidence.iter().take(EVIDENCE_MAX).cloned()).collect()
-}
-
-fn first_step(layer: CanaryLayer) -> &'static str {
-    match layer {
-        CanaryLayer::Authorization => "grant what the message names: `kubectl apply -f canary-rbac.yaml` (deploy/)",
-        CanaryLayer::Setup => {
-            "compare the canary's configuration with what the message says is missing (docs/canary.md)"
-        }
-        CanaryLayer::Image => {
-            "look at the pod while it runs: `kubectl -n dogwatch-canary describe pod`; try its image by hand"
-        }
-        CanaryLayer::Admission => {
-            "look at what refuses it: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations,\
-             validatingadmissionpolicies`, and whether the webhook's own pods run"
-        }
-        CanaryLayer::Quota => "see what fills it: `kubectl -n dogwatch-canary describe resourcequota,limitrange`",
-        CanaryLayer::ApiServer | CanaryLayer::Etcd => {
-            "read the logs of the API server and of etcd for slow or failing requests; free space of etcd's disk"
-        }
-        CanaryLayer::WatchCache => {
-            "that server's clients see old objects: read its log for watch errors towards etcd; restart it if it does not catch up"
-        }
-        CanaryLayer::ControllerManager => {
-            "see who leads: `kubectl -n kube-system get lease kube-controller-manager`, and its log"
-        }
-        CanaryLayer::Scheduler => {
-            "see who leads: `kubectl -n kube-system get lease kube-scheduler`, and the scheduler's log"
-        }
-        CanaryLayer::Capacity => {
-            "see what keeps nodes from it: `kubectl get nodes`, taints, `kubectl top nodes`, the autoscaler"
-        }
-        CanaryLayer::Registry => {
-            "ask the registry from the node that is named: `crictl pull IMAGE`; then the registry itself"
-        }
-        CanaryLayer::ContainerRuntime => {
-            "on the node that is named: `systemctl status containerd` (or crio), `crictl info`, its log"
-        }
-        CanaryLayer::Cni => {
-            "on the node that is named: the CNI's pod, /etc/cni/net.d, `crictl info | grep -A5 Network`"
-        }
-        CanaryLayer::Csi => {
-            "`kubectl -n dogwatch-canary describe pvc`, then the CSI driver's controller and its pod on the node"
-        }
-        CanaryLayer::Kubelet => "on the node that is named: `systemctl status kubelet`, `journalctl -u kubelet`",
-        CanaryLayer::KubeProxy => {
-            "on the node that is named: kube-proxy's pod and log (`curl localhost:10256/healthz`), or what takes its place"
-        }
-        CanaryLayer::Dns => {
-            "`kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide`, their logs, and the Service kube-dns"
-        }
-    }
 }

@@ -97,20 +97,8 @@ pub(super) fn explain(view: &ClusterView<'_>, all: &BTreeMap<CheckName, Check<'_
         } else if is_all && down.len() >= CHECKS_MIN {
             let checks: Vec<&Check<'_>> = down.iter().map(|(c, _)| *c).collect();
             let mut finding = finding(view, *peer, &checks, &targets);
-            let names: Vec<&str> = checks.iter().map(|c| c.name.as_str()).collect();
-            let fails = Said::new("address-fails").with("address", peer.to_string()).with("how", shape.says());
-            let fails = fails.with("n", names.len()).names("names", &names, NODES_NAMED);
-            let headline = match tell_what_is_behind(view, *peer, all, &mut finding) {
-                Some(behind) if finding.key.alert == AlertName::LoadBalancerFailing => {
-                    Said::new("balancer-but-nodes").with("what", fails).with("behind", behind)
-                }
-                Some(behind) => Said::new("address-but-nodes").with("what", fails).with("behind", behind),
-                None if shape.is_of_gateway() => Said::new("gateway-alone").with("what", fails),
-                None => fails,
-            };
-            let Sentence { text, said } = headline.into();
-            finding.headline = text;
-            finding.said.extend(said);
+            let behind = tell_what_is_behind(view, *peer, all, &mut finding);
+            say_it(&mut finding, *peer, shape, &checks, behind);
             found.iter_mut().filter(|f| is_root(f)).for_each(|f| f.caused_by = Some(finding.key.clone()));
             shared.push(finding);
         }
@@ -136,9 +124,6 @@ fn tell_what_is_behind(
     if !view.snapshot.nodes.iter().any(|node| node.addresses.contains(&ip)) {
         finding.key.alert = AlertName::LoadBalancerFailing;
         finding.still_works.push("the sites, asked past it at the nodes' own addresses".to_owned());
-        finding.first_step = format!(
-            "look at the load balancer at {peer}: its backends and their health checks, its certificate, the way from it to the nodes"
-        );
     }
     Some(first)
 }
@@ -157,16 +142,33 @@ fn answers_at_nodes(check: &Check<'_>, since: Timestamp) -> Option<Said> {
     is_well.then(|| well().with("ports", Check::node_ports(&check.all)))
 }
 
-/// What is said of it but for its headline.
+/// What is found, without words.
 fn finding(view: &ClusterView<'_>, peer: SocketAddr, checks: &[&Check<'_>], targets: &[&TargetView<'_>]) -> Finding {
     let key = FindingKey { cluster: view.cluster.clone(), alert: AlertName::ChecksFailing, subject: peer.to_string() };
     let severity = checks.iter().map(|c| c.traits.severity).max().unwrap_or(Severity::Warning);
     let mut finding = Finding::new(key, severity, Topic::Outage, String::new(), earliest(targets, view.now));
-    let first = checks.first().map_or("NAME", |c| c.name.as_str());
-    finding.first_step = format!(
-        "look at what stands at {peer} (a load balancer, an ingress, a host) before what is behind it: `dogwatch probe {first} \
-         --verbose` on the watchdog's machine shows how it fails"
-    );
     finding.labels.insert("instance".to_owned(), peer.to_string());
     finding
+}
+
+/// The headline, with what answers behind it, and what to do first.
+fn say_it(finding: &mut Finding, peer: SocketAddr, shape: Shape, checks: &[&Check<'_>], behind: Option<Said>) {
+    let names: Vec<&str> = checks.iter().map(|c| c.name.as_str()).collect();
+    let fails = Said::new("address-fails").with("address", peer.to_string()).with("how", shape.says());
+    let fails = fails.with("n", names.len()).names("names", &names, NODES_NAMED);
+    let is_balancer = finding.key.alert == AlertName::LoadBalancerFailing;
+    let headline = match behind {
+        Some(behind) if is_balancer => Said::new("balancer-but-nodes").with("what", fails).with("behind", behind),
+        Some(behind) => Said::new("address-but-nodes").with("what", fails).with("behind", behind),
+        None if shape.is_of_gateway() => Said::new("gateway-alone").with("what", fails),
+        None => fails,
+    };
+    let Sentence { text, said } = headline.into();
+    finding.headline = text;
+    finding.said.extend(said);
+    let step = match is_balancer {
+        true => Said::new("step-balancer"),
+        false => Said::new("step-address").with("check", names.first().copied().unwrap_or("NAME")),
+    };
+    say::first_step(finding, step.with("address", peer.to_string()));
 }

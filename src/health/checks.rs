@@ -304,10 +304,11 @@ fn finding(check: &Check<'_>, told: &[&TargetView<'_>], view: &ClusterView<'_>, 
     finding.evidence = told.iter().take(EVIDENCE_MAX).map(|t| evidence(check, t)).collect();
     let more = told.len().saturating_sub(EVIDENCE_MAX);
     finding.evidence.extend((more > 0).then(|| format!("and {more} more")));
-    finding.first_step = format!(
-        "ask it as dogwatch does, on the watchdog's machine: `dogwatch probe {name} --verbose`; then look at what serves {}",
-        if traits.nodes.is_some() { "it on the nodes that are named" } else { &traits.at }
-    );
+    let step = match traits.nodes {
+        Some(_) => Said::new("step-check-at-nodes"),
+        None => Said::new("step-check").with("at", &traits.at),
+    };
+    say::first_step(&mut finding, step.with("check", name.to_string()));
     finding.labels = check.all.first().map(|t| t.target.labels.clone()).unwrap_or_default();
     finding.labels.extend(labels(told));
     finding

@@ -96,84 +96,39 @@ fn tell(mut finding: Finding, works: &'static str, follows: &'static str) -> Fin
 fn cut_off(view: &OwnView<'_>) -> Finding {
     let since = view.vantage.since.unwrap_or(view.now);
     let kind = (AlertName::WatchdogCutOff, "", Severity::Critical, Topic::Vantage);
-    let found = finding(kind, Said::new("cut-off"), since);
-    Finding {
-        evidence: vec![view.vantage.message.clone()],
-        first_step:
-            "look at the watchdog's own machine: its link, its default route and its gateway (ip link; ip route)".into(),
-        ..tell(found, "nothing-known-against", "seen-when-back")
-    }
+    let mut finding = tell(finding(kind, Said::new("cut-off"), since), "nothing-known-against", "seen-when-back");
+    finding.evidence.push(view.vantage.message.clone());
+    say::first_step(&mut finding, Said::new("step-cut-off"));
+    finding
 }
 
 /// A fault of our own in words: the alert, its subject, what it is, and what to do.
 fn told(ours: &Ours) -> (AlertName, &str, Said, &'static str) {
     match ours {
-        Ours::Files => (
-            AlertName::WatchdogOutOfFiles,
-            "",
-            Said::new("fault-files"),
-            "see who holds them (`ls -l /proc/$(pidof dogwatch)/fd`) and raise the limit (`LimitNOFILE=` in its unit, \
-             fs.file-max of the machine)",
-        ),
-        Ours::Ports => (
-            AlertName::WatchdogOutOfPorts,
-            "",
-            Said::new("fault-ports"),
-            "see who holds them (`ss -s`; `ss -tan state time-wait | wc -l`), and widen net.ipv4.ip_local_port_range",
-        ),
-        Ours::Memory => (
-            AlertName::WatchdogOutOfMemory,
-            "",
-            Said::new("fault-memory"),
-            "look at the machine's memory (`free -m`; `cat /proc/net/sockstat`; dmesg) and at the limits of dogwatch's cgroup",
-        ),
-        Ours::Firewall => (
-            AlertName::WatchdogCutOff,
-            "firewall",
-            Said::new("fault-firewall"),
-            "look at the machine's own rules (`nft list ruleset`; `iptables -S OUTPUT`) and at who changed them",
-        ),
-        Ours::Proxy(place) => (
-            AlertName::WatchdogProxyDown,
-            place,
-            Said::new("fault-proxy").with("proxy", place),
-            "try it from the watchdog's machine (`curl -v -x http://PROXY https://API-SERVER/livez`); it is the kubeconfig's \
-             `proxy-url`, or HTTPS_PROXY of the watchdog's environment",
-        ),
-        Ours::Resolver => (
-            AlertName::WatchdogResolverDown,
-            "",
-            Said::new("fault-resolver"),
-            "ask it from the watchdog's machine (`getent hosts NAME`; `resolvectl status`; /etc/resolv.conf); addresses in \
-             place of names in the kubeconfig make it needless",
-        ),
-        Ours::Ping => (
-            AlertName::WatchdogMayNotPing,
-            "",
-            Said::new("fault-ping"),
-            "let the kernel (`sysctl net.ipv4.ping_group_range=\"0 2147483647\"`), or give the service \
-             `AmbientCapabilities=CAP_NET_RAW`; in a container, the capability NET_RAW",
-        ),
-        Ours::Tls(what) => (
-            AlertName::WatchdogTlsLimit,
-            what,
-            Said::new("fault-tls").with("what", what),
-            "serve a certificate of another kind (RSA of 2048 bits, P-256), or watch these targets by other means",
-        ),
+        Ours::Files => (AlertName::WatchdogOutOfFiles, "", Said::new("fault-files"), "step-own-files"),
+        Ours::Ports => (AlertName::WatchdogOutOfPorts, "", Said::new("fault-ports"), "step-own-ports"),
+        Ours::Memory => (AlertName::WatchdogOutOfMemory, "", Said::new("fault-memory"), "step-own-memory"),
+        Ours::Firewall => (AlertName::WatchdogCutOff, "firewall", Said::new("fault-firewall"), "step-own-firewall"),
+        Ours::Proxy(place) => {
+            (AlertName::WatchdogProxyDown, place, Said::new("fault-proxy").with("proxy", place), "step-own-proxy")
+        }
+        Ours::Resolver => (AlertName::WatchdogResolverDown, "", Said::new("fault-resolver"), "step-own-resolver"),
+        Ours::Ping => (AlertName::WatchdogMayNotPing, "", Said::new("fault-ping"), "step-own-ping"),
+        Ours::Tls(what) => {
+            (AlertName::WatchdogTlsLimit, what, Said::new("fault-tls").with("what", what), "step-own-tls")
+        }
     }
 }
 
 fn unseen(fault: &OwnFault) -> Finding {
-    let (alert, subject, what, first_step) = told(&fault.ours);
+    let (alert, subject, what, step) = told(&fault.ours);
     let clusters: Vec<&str> = fault.clusters.iter().map(|c| &**c).collect();
     let headline = Said::new("fault-hides").with("what", what).with("targets", fault.targets);
     let headline = headline.with("clusters", clusters.len()).names("names", &clusters, CLUSTERS_NAMED);
     let found = finding((alert, subject, Severity::Critical, Topic::Vantage), headline, fault.since);
-    let mut finding = Finding {
-        evidence: fault.messages.iter().cloned().collect(),
-        first_step: first_step.into(),
-        ..tell(found, "nothing-known-against-seen", "outage-unseen")
-    };
+    let mut finding = tell(found, "nothing-known-against-seen", "outage-unseen");
+    finding.evidence = fault.messages.iter().cloned().collect();
+    say::first_step(&mut finding, Said::new(step));
     if let Ours::Proxy(place) = &fault.ours {
         finding.labels.insert("proxy".into(), place.clone());
     }
@@ -189,19 +144,12 @@ fn store(view: &OwnView<'_>) -> Option<Finding> {
     if view.store.message.is_empty() || (view.store.ok && !recent) {
         return None;
     }
-    let (headline, severity) = if view.store.ok && view.store.history_kept {
-        ("store-taken-away", Severity::Warning)
+    let (headline, severity, step) = if view.store.ok && view.store.history_kept {
+        ("store-taken-away", Severity::Warning, "step-store-taken")
     } else if view.store.ok {
-        ("store-anew", Severity::Warning)
+        ("store-anew", Severity::Warning, "step-store-anew")
     } else {
-        ("store-failing", Severity::Critical)
-    };
-    let first_step = if view.store.ok && view.store.history_kept {
-        "find out who touches its data directory: nothing was lost this time"
-    } else if view.store.ok {
-        "keep the old file if its history matters to you; restore a backup if there is one"
-    } else {
-        "look at the disk of the watchdog's machine (df -h, mount, dmesg) and at the message above"
+        ("store-failing", Severity::Critical, "step-store-failing")
     };
     let kind = (AlertName::StoreFailing, "", severity, Topic::Watchdog);
     let mut finding = finding(kind, Said::new(headline), since);
@@ -209,13 +157,15 @@ fn store(view: &OwnView<'_>) -> Option<Finding> {
     if !view.store.ok {
         say::consequence(&mut finding, Said::new("lost-at-restart"));
     }
-    Some(Finding { evidence: vec![view.store.message.clone()], first_step: first_step.into(), ..finding })
+    finding.evidence.push(view.store.message.clone());
+    say::first_step(&mut finding, Said::new(step));
+    Some(finding)
 }
 
 fn not_watched(cluster: &str, why: &str, now: Timestamp) -> Finding {
     let kind = (AlertName::ClusterNotWatched, cluster, Severity::Critical, Topic::Watchdog);
     let mut f = finding(kind, Said::new("not-watched").with("cluster", cluster), now);
     f.evidence = vec![why.to_string()];
-    f.first_step = "mend what the message names and run `dogwatch check`; the watchdog tries again by itself".into();
+    say::first_step(&mut f, Said::new("step-not-watched"));
     f
 }

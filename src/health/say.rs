@@ -69,6 +69,13 @@ pub(super) fn named(several: &Several) -> SaidPart {
     }
 }
 
+/// Says what to do first.
+pub(super) fn first_step(finding: &mut Finding, step: impl Into<Sentence>) {
+    let Sentence { text, said } = step.into();
+    finding.first_step = text;
+    finding.said.extend(said);
+}
+
 /// Says nothing: a part that is left out.
 pub(super) const NOTHING: &str = "";
 

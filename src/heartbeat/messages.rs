@@ -50,8 +50,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
         Standing::Late => (
             AlertName::HeartbeatLate,
             job("job-late").with("last", said_last).with("expected", said_expected(config)),
-            "look whether it was started at all (kubectl get cronjobs,jobs -A; systemctl list-timers) and whether it \
-             reaches the watchdog; then run it by hand",
+            "step-job-late",
         ),
         Standing::Failed => (
             AlertName::HeartbeatFailed,
@@ -60,11 +59,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
                 Some(status) => job("job-failed").with("status", status.to_string()).with("last", said_last),
                 None => job("job-says-failed").with("last", said_last),
             },
-            if refused.is_empty() {
-                "read what it sent (below, and on the page) and its own log; its next success ends this"
-            } else {
-                "look at what it made (is it complete, can it be restored?) and at its own log; its next success ends this"
-            },
+            if refused.is_empty() { "step-job-failed" } else { "step-job-refused" },
         ),
         Standing::TooLong => (
             AlertName::HeartbeatTooLong,
@@ -73,7 +68,7 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
                 (_, Some(at)) => job("job-overdue-since").with("at", at),
                 (_, None) => job("job-overdue"),
             },
-            "look whether it still makes progress or waits for something (a lock, a mount, a peer) before you end it",
+            "step-job-too-long",
         ),
         Standing::New | Standing::Ok | Standing::Running | Standing::Paused => return None,
     };
@@ -93,13 +88,13 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
     evidence.extend(said.map(quote).unwrap_or_default());
     let mut labels = config.labels.clone();
     labels.insert("heartbeat".into(), name.clone());
-    let (missing, voice) = (Said::new("job-purpose-missing"), Voice::default());
+    let (missing, step, voice) = (Said::new("job-purpose-missing"), Said::new(first_step), Voice::default());
     Some(Finding {
         evidence,
         consequences: vec![voice.said(&missing)],
-        first_step: first_step.into(),
+        first_step: voice.said(&step),
         labels,
-        said: vec![headline.clone(), missing],
+        said: vec![headline.clone(), missing, step],
         ..Finding::new(
             FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
             config.severity,
@@ -127,20 +122,19 @@ fn quote(ping: &Ping) -> Vec<String> {
 pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>, since: Timestamp) -> Finding {
     let alert = &config.alert;
     let headline = Said::new("monitoring-silent").with("alert", alert).with("time", config.silent_after);
+    let step = Said::new("step-monitoring");
     let heard = match heard {
         Some(at) => format!("it was last heard at {}", text::moment(at)),
         None => "it has never been heard here".into(),
     };
     Finding {
-        said: vec![headline.clone()],
         evidence: vec![format!("the alert {alert} always fires inside the cluster and is sent here; {heard}")],
         still_works: vec!["what dogwatch sees from outside: API servers, etcd, nodes, certificates".into()],
         consequences: vec![
             "nobody is told of what only the monitoring inside sees: applications, volumes, jobs".into(),
         ],
-        first_step: "look at Prometheus inside the cluster (is it running, does it send: \
-                     prometheus_notifications_dropped_total, its log) and at the way from there to the watchdog"
-            .into(),
+        first_step: Voice::default().said(&step),
+        said: vec![headline.clone(), step],
         ..Finding::new(
             FindingKey { cluster: cluster.into(), alert: AlertName::InClusterMonitoringSilent, subject: String::new() },
             Severity::Warning,

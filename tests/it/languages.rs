@@ -1,15 +1,22 @@
 //! What arrives, and what is shown, in another language than English and another time zone than UTC.
 
-use std::time::Duration;
+use std::{process::Command, sync::Arc, time::Duration};
 
 use dogwatch::{
+    clock::Clock,
     demo::sink::mail::Mail,
+    health::{self, ClusterView, Recent},
     http::page::{Frame, IncidentPage, Now},
-    model::{Notification, NotificationKind, Said},
+    model::{
+        AddonFact, AddonRole, ClusterSnapshot, Finding, Incident, IncidentAlert, Notification, NotificationKind, Said,
+        Situation,
+    },
     notify::{self, Outcome},
+    store::{Durability, StorageConfig, Store},
+    telemetry::Metrics,
     words::{Language, Voice},
 };
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tokio::time::Instant;
 
 use crate::{
@@ -38,6 +45,48 @@ fn told(kind: NotificationKind) -> Notification {
     }
     n
 }
+
+/// What the diagnosis says of a cluster whose DNS has had no pod for a minute.
+fn without_dns(at: Timestamp) -> Finding {
+    let dns = AddonFact {
+        role: AddonRole::Dns,
+        kind: "Deployment",
+        key: "kube-system/coredns".into(),
+        ready: 0,
+        wanted: 2,
+        is_replaced: false,
+        since: Some(at - Duration::from_secs(60)),
+        images: "coredns:1.14".into(),
+        changed: None,
+        memory_kills: 2,
+    };
+    let situation = Situation { as_of: Some(at), addons: vec![dns], ..Situation::default() };
+    let diagnosis = health::diagnose(&ClusterView {
+        cluster: &Arc::from("prod"),
+        now: at,
+        targets: Vec::new(),
+        checks: Vec::new(),
+        elsewhere: Vec::new(),
+        canaries: &[],
+        situation: Some(&situation),
+        recent: &Recent::default(),
+        snapshot: &ClusterSnapshot::default(),
+        own_certificates: &[],
+        vantage_ok: true,
+    });
+    diagnosis.findings.into_iter().next().unwrap()
+}
+
+fn incident_of(finding: Finding) -> Incident {
+    let (since, headline) = (finding.since, finding.headline.clone());
+    let mut incident = Incident::new(7, "prod".into(), finding.topic, since, headline, finding.severity);
+    incident.alerts.push(IncidentAlert::new(finding, since));
+    incident
+}
+
+/// As its mails and its report have it.
+const DNS_IS_DOWN: &str = "le DNS du cluster est en panne\u{a0}: coredns n'a aucun pod prêt (0 sur 2)\u{a0}; ses conteneurs sont \
+                           tués par manque de mémoire";
 
 /// A mail's subject, decoded.
 fn subject(data: String) -> String {
@@ -83,6 +132,53 @@ async fn a_mail_arrives_in_french_with_the_time_of_paris() {
         subject(server.next().await.data),
         "[prod] Rétabli après 3 jours 4 h\u{a0}: etcd a perdu le quorum\u{a0}: 2 membres sur 3 en panne"
     );
+}
+
+#[tokio::test]
+async fn what_is_found_in_objects_is_mailed_in_french_with_its_first_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::new(dir.path());
+    let mut server = MailServer::start(&pki, "starttls", None, 0).await;
+    let receiver = format!(
+        "language: fr, email_configs: [{{to: a@example.org, smarthost: 'localhost:{}', tls_config: {{ca_file: {}}}}}]",
+        server.port,
+        pki.cert.display()
+    );
+    let n = notification();
+    deliver(&receiver, &Notification { incident: incident_of(without_dns(n.at)), ..n }).await;
+    let data = server.next().await.data;
+    let text = texts(&data);
+    assert_eq!(subject(data), format!("[prod] {DNS_IS_DOWN}"));
+    let step = "À faire en premier\n  `kubectl -n kube-system describe deployment coredns`\u{a0}; `kubectl -n kube-system rollout undo \
+                deployment coredns` s'il a été modifié";
+    assert!(text.contains(step), "{step:?} is missing in\n{text}");
+}
+
+#[tokio::test]
+async fn a_report_is_in_french_with_what_was_found_in_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    let at: Timestamp = "2026-10-05T12:00:00Z".parse().unwrap();
+    let clock = Clock::anchored(at + Duration::from_secs(7_200));
+    let store = Store::open(dir.path().into(), StorageConfig::default(), Arc::new(Metrics::new()), clock).0;
+    let mut incident = incident_of(without_dns(at));
+    incident.resolved_at = Some(at + Duration::from_secs(3_600));
+    assert_eq!(store.commit(vec![incident], Vec::new()).await, Durability::Durable);
+    store.close(Duration::from_secs(20)).await;
+    let config = dir.path().join("dogwatch.yml");
+    std::fs::write(&config, format!("data_dir: {}\nclusters: [{{name: prod}}]\n", dir.path().display())).unwrap();
+    let report = |language: &str| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_dogwatch"));
+        run.args(["report", "--month", "2026-10", "--language", language, "-c"]).arg(&config);
+        let output = run.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let french = report("fr");
+    for words in ["# Disponibilité\u{a0}: octobre 2026", DNS_IS_DOWN] {
+        assert!(french.contains(words), "{words:?} is missing in\n{french}");
+    }
+    let english = report("en");
+    assert!(english.contains("the cluster's DNS is down: coredns has no ready pod (0 of 2)"), "{english}");
 }
 
 #[tokio::test]

@@ -55,11 +55,7 @@ fn elections(p: &Picture<'_>) -> Option<Finding> {
     finding
         .consequences
         .push("with each election nothing can be written for seconds; leases and watches may break".into());
-    finding.first_step =
-        "the disks of the members first: etcd's log (`crictl logs $(crictl ps -q --name etcd)`) for `slow fdatasync` \
-                          and `overloaded network`, `etcd_disk_wal_fsync_duration_seconds` and \
-                          `etcd_network_peer_round_trip_time_seconds`; then what else uses these disks"
-            .into();
+    say::first_step(&mut finding, Said::new("step-elections"));
     Some(finding)
 }
 
@@ -86,9 +82,7 @@ fn turns(p: &Picture<'_>) -> Option<Finding> {
     finding
         .consequences
         .push("each that goes leaves its load to the others; clients lose their connections and list anew".into());
-    finding.first_step = "on their hosts: `crictl ps -a --name kube-apiserver` shows restarts, `dmesg -T | grep -i oom` kills for want of \
-                          memory; then who asks so much: `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`"
-        .into();
+    say::first_step(&mut finding, Said::new("step-turns"));
     Some(finding)
 }
 
@@ -136,10 +130,7 @@ fn of_host(p: &Picture<'_>, host: &str, those: &[(&TargetView<'_>, Again)]) -> F
     finding
         .consequences
         .push(format!("some requests to {host} take a second longer, or three; most are as quick as ever"));
-    finding.first_step = format!(
-        "ssh {host}: `conntrack -S` (insert_failed counts races of source NAT: iptables without `--random-fully`), `nstat -az \
-         TcpExtListenOverflows TcpExtListenDrops` (a full listen queue), `ip -s link` and `ethtool -S` (drops)"
-    );
+    say::first_step(&mut finding, Said::new("step-first-packets").with("host", host));
     finding
 }
 

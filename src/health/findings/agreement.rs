@@ -4,6 +4,7 @@ use crate::{
     health::{
         agreement::{Apart, Difference, Stranger},
         picture::Picture,
+        say,
         view::{TargetView, labels},
     },
     model::{AlertName, Finding, Job, Said, Severity},
@@ -26,11 +27,7 @@ fn stranger(p: &Picture<'_>, s: &Stranger<'_>) -> Finding {
     finding
         .consequences
         .push("whoever reads there finds nothing of the cluster; what is written there is lost to it".into());
-    finding.first_step = format!(
-        "on {}: move kube-apiserver's manifest out of /etc/kubernetes/manifests; then stop that etcd, and look at its \
-         --data-dir, --initial-cluster and --initial-cluster-state before it joins again (`etcdctl member remove`, `member add`)",
-        s.target.host()
-    );
+    say::first_step(&mut finding, Said::new("step-stranger").with("host", s.target.host()));
     finding
 }
 
@@ -49,10 +46,7 @@ fn apart(p: &Picture<'_>, a: &Apart<'_>) -> Finding {
     finding
         .consequences
         .push("members answer differently: objects come and go with the API server that is asked".into());
-    finding.first_step =
-        "find out which member differs from the majority (`etcdctl endpoint hashkv --cluster`, `endpoint status`); take a \
-         snapshot of a good one; then remove the other, empty its data directory and add it again"
-            .into();
+    say::first_step(&mut finding, Said::new("step-apart"));
     finding
 }
 

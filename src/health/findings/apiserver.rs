@@ -8,7 +8,7 @@ use crate::{
         etcd::{Health, Member},
         phrases,
         picture::Picture,
-        say,
+        say::{self, Sentence},
         time::{follows, later},
         view::{How, NAMED, TargetView, earliest, labels, same_how},
         witness::{Word, of_server},
@@ -72,7 +72,7 @@ fn all_down(p: &Picture<'_>) -> Finding {
     finding.evidence.extend(p.indexed.advertised.map(TargetView::line));
     finding.evidence.extend(of_etcd(p, &failing));
     say::consequence(&mut finding, Said::new("no-change-possible"));
-    finding.first_step = first_step(p, &failing, how);
+    say::first_step(&mut finding, first_step(p, &failing, how));
     finding.caused_by = cause(p, &failing);
     finding
 }
@@ -101,7 +101,7 @@ fn some_down(p: &Picture<'_>) -> Finding {
     if remaining == 1 && address.is_none() {
         say::consequence(&mut finding, Said::new("one-more-server"));
     }
-    finding.first_step = first_step(p, &servers.down, same_how(&servers.down));
+    say::first_step(&mut finding, first_step(p, &servers.down, same_how(&servers.down)));
     finding.caused_by = cause(p, &servers.down).or_else(|| again::of_server(p));
     finding
 }
@@ -118,10 +118,7 @@ fn overloaded(p: &Picture<'_>, strained: &[&TargetView<'_>]) -> Finding {
     finding.labels = labels(strained);
     finding.evidence = strained.iter().flat_map(|t| evidence(t)).collect();
     say::consequence(&mut finding, Said::new("all-wait"));
-    finding.first_step = "who asks so much? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels` and \
-                          `dump_requests` beside it, `apiserver_request_total` by user agent; what was rolled out to every node \
-                          lately; a FlowSchema for it with few shares brings the others back"
-        .into();
+    say::first_step(&mut finding, Said::new("step-overloaded"));
     finding
 }
 
@@ -144,7 +141,7 @@ fn out_of_reach(p: &Picture<'_>) -> Finding {
         Word::Lives(who) => Some(who),
         _ => None,
     }));
-    finding.first_step = first_step(p, beyond, same_how(beyond));
+    say::first_step(&mut finding, first_step(p, beyond, same_how(beyond)));
     finding
 }
 
@@ -165,7 +162,7 @@ fn unhealthy(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     finding.labels = labels(&[target]);
     finding.evidence = evidence(target);
     finding.evidence.extend(of_etcd(p, &[target]));
-    finding.first_step = first_step(p, &[target], Some(target.how()));
+    say::first_step(&mut finding, first_step(p, &[target], Some(target.how())));
     finding.caused_by = cause(p, &[target]);
     finding
 }
@@ -187,10 +184,7 @@ fn address(p: &Picture<'_>) -> Option<Finding> {
     finding.labels = labels(&[target]);
     finding.evidence = vec![target.line()];
     say::consequence(&mut finding, Said::new("who-uses-address").with("address", address));
-    finding.first_step = format!(
-        "look at what stands in front of the API servers: load balancer, virtual IP, DNS of {}; its backends answer",
-        target.host()
-    );
+    say::first_step(&mut finding, Said::new("step-address-down").with("host", target.host()));
     Some(finding)
 }
 
@@ -254,37 +248,22 @@ fn explanation(p: &Picture<'_>, target: &TargetView<'_>) -> Option<FindingKey> {
     })
 }
 
-fn first_step(p: &Picture<'_>, targets: &[&TargetView<'_>], how: Option<How>) -> String {
-    let Some(first) = targets.first() else { return String::new() };
+fn first_step(p: &Picture<'_>, targets: &[&TargetView<'_>], how: Option<How>) -> Sentence {
+    let Some(first) = targets.first() else { return String::new().into() };
     let host = p.indexed.machine(first);
-    match how {
-        Some(How::EtcdFails) => format!(
-            "ssh {host}: the API server's log (`crictl logs $(crictl ps -q --name kube-apiserver)`) and the way from it to \
-             etcd: --etcd-servers, certificates, port 2379"
-        ),
-        Some(How::Silent) if p.indexed.host_lives(first) => format!(
-            "packets to {} are dropped: firewall rules on {host} (`nft list ruleset`, `iptables -S`) and between it and the \
-             watchdog; `ss -lnt` there shows whether the listen queue is full",
-            first.instance()
-        ),
-        Some(How::Silent | How::Unreachable) => {
-            format!(
-                "can {host} be reached at all? `ping`, `ssh`, console; then firewalls between the watchdog and {}",
-                first.instance()
-            )
+    let on_host = |id| Said::new(id).with("host", host);
+    let step = match how {
+        Some(How::EtcdFails) => on_host("step-server-etcd"),
+        Some(How::Silent) if p.indexed.host_lives(first) => {
+            on_host("step-server-dropped").with("server", first.instance())
         }
-        Some(How::Dns) => format!("`dig {}` on the watchdog's machine", first.host()),
-        Some(How::Hangs) => format!(
-            "ssh {host}: `ps -o stat,wchan -C kube-apiserver` (state T is stopped, D waits for a disk), `top`, `crictl ps`; restart it"
-        ),
-        Some(How::Expired) => format!(
-            "ssh {host}: `kubeadm certs check-expiration`, `kubeadm certs renew apiserver`, restart the API server"
-        ),
-        _ => format!(
-            "ssh {host}: `crictl ps -a --name kube-apiserver`, `journalctl -u kubelet`, the container's last log \
-             (`crictl logs --tail 50 ID`)"
-        ),
-    }
+        Some(How::Silent | How::Unreachable) => on_host("step-server-silent").with("server", first.instance()),
+        Some(How::Dns) => Said::new("step-server-name").with("host", first.host()),
+        Some(How::Hangs) => on_host("step-server-hangs"),
+        Some(How::Expired) => on_host("step-server-expired"),
+        _ => on_host("step-server-down"),
+    };
+    step.into()
 }
 
 /// How many failing checks a line of evidence names.

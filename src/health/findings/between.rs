@@ -7,7 +7,6 @@
 use super::apiserver;
 use crate::{
     health::{
-        phrases,
         picture::Picture,
         say,
         time::follows,
@@ -50,41 +49,31 @@ fn hidden(p: &Picture<'_>) -> Option<Finding> {
         say::consequence(&mut finding, Said::new("blind-to-cluster"));
     }
     let names: Vec<_> = hidden.iter().map(|t| t.instance()).collect();
-    finding.first_step = format!(
-        "from the watchdog's machine: `curl -skv https://{}/livez` shows who answers; let the watchdog pass there (firewall, \
-         login, proxy), or give it the servers' own addresses in `apiserver.endpoints` instead of {}",
-        first.instance(),
-        phrases::list(&names, NAMED)
-    );
+    let step = Said::new("step-hidden").with("server", first.instance()).names("names", &names, NAMED);
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 
-fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: Said, first_step: String) -> Finding {
+fn unwell(p: &Picture<'_>, target: &TargetView<'_>, headline: Said, step: Said) -> Finding {
     let instance = target.instance();
     let mut finding = p.indexed.finding(AlertName::ApiServerUnhealthy, instance, Severity::Warning, headline);
     finding.since = target.verdict.since;
     finding.labels = labels(&[target]);
     finding.evidence = vec![target.line()];
-    finding.first_step = first_step;
+    say::first_step(&mut finding, step);
     finding
 }
 
 fn throttles(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let headline = Said::new("server-throttles").with("server", target.instance());
-    let step = "who floods it? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, and \
-                `apiserver_flowcontrol_rejected_requests_total` in its /metrics; a proxy in front may limit us too";
-    let mut finding = unwell(p, target, headline, step.into());
+    let mut finding = unwell(p, target, headline, Said::new("step-throttled"));
     finding.caused_by = apiserver::of_overload(p);
     finding
 }
 
 fn slow(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     let headline = Said::new("server-slow").with("server", target.instance()).with("why", &target.verdict.message);
-    let step = format!(
-        "the line first: `mtr {0}`, and the `connect` and `tls` phases of its probes; then the load of {0}; a far cluster \
-         wants a longer `timeout`",
-        target.host()
-    );
+    let step = Said::new("step-slow").with("host", target.host());
     let mut finding = unwell(p, target, headline, step);
     // Without quorum an API server waits for etcd, and has time for little else.
     let lost = p.etcd.lost.filter(|lost| follows(finding.since, *lost));

@@ -122,7 +122,7 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
         false => "certificate-refused",
     };
     say::consequence(&mut finding, Said::new(refused).with("over", if expired { "yes" } else { "no" }));
-    finding.first_step = step;
+    say::first_step(&mut finding, Said::new(step));
     finding.caused_by = if expired { told_by(p, source, &targets) } else { None };
     Some(finding)
 }
@@ -159,40 +159,27 @@ fn evidence(c: &CertificateFact, target: Option<&TargetView<'_>>) -> String {
 }
 
 /// Whose certificate it is, and how it is renewed.
-fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>]) -> (Said, String) {
+fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>]) -> (Said, &'static str) {
     let targets: Vec<_> = seen.iter().filter_map(|(_, t)| *t).collect();
-    let renew = "`kubeadm certs check-expiration` and `kubeadm certs renew all` on each control-plane host, then restart its \
-                 components; elsewhere as your CA has it";
+    let (renew, kubelets) = ("step-cert-servers", "step-cert-kubelets");
     let of = |id| Said::new(id).with("subject", &first.subject);
     match (identity.0, targets.as_slice()) {
-        ("kubeconfig", _) => (
-            of("cert-of-kubeconfig"),
-            "make a new kubeconfig for dogwatch before then (`kubeadm kubeconfig user`) and put it in the old one's place".into(),
-        ),
-        ("etcd-client", _) => (
-            of("cert-of-etcd-client"),
-            "sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog".into(),
-        ),
+        ("kubeconfig", _) => (of("cert-of-kubeconfig"), "step-cert-kubeconfig"),
+        ("etcd-client", _) => (of("cert-of-etcd-client"), "step-cert-etcd-client"),
         (CA, many) => {
             let etcd = many.iter().all(|t| t.job() == Job::Etcd);
-            (
-                of("cert-of-ca").with("of", if etcd { "etcd" } else { "kubeconfig" }),
-                "make a new CA and all that it signed anew (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/; \
-                 k3s and RKE2: `k3s certificate rotate-ca`), then put it into every kubeconfig, this one too"
-                    .into(),
-            )
+            (of("cert-of-ca").with("of", if etcd { "etcd" } else { "kubeconfig" }), "step-cert-ca")
         }
-        (_, [one]) if one.job() == Job::Kubelet => (
-            Said::new("cert-of-kubelet").with("node", one.node().unwrap_or(one.host())),
-            kubelets_renew(),
-        ),
+        (_, [one]) if one.job() == Job::Kubelet => {
+            (Said::new("cert-of-kubelet").with("node", one.node().unwrap_or(one.host())), kubelets)
+        }
         (_, many) if identity.1 == Some(Job::Kubelet) => {
             let node = many.first().map_or("", |t| t.node().unwrap_or(t.host()));
-            (Said::new("cert-of-kubelets").with("n", many.len()).with("node", node), kubelets_renew())
+            (Said::new("cert-of-kubelets").with("n", many.len()).with("node", node), kubelets)
         }
         (_, [one]) => {
             let whose = of("cert-of-one").with("component", say::job(one.job(), 1)).with("instance", one.instance());
-            (whose, renew.into())
+            (whose, renew)
         }
         (_, many) => {
             let job = many.first().map(|t| t.job()).filter(|job| many.iter().all(|t| t.job() == *job));
@@ -200,15 +187,9 @@ fn whose(identity: Identity<'_>, first: &CertificateFact, seen: &[Sighting<'_>])
                 Some(job) => of("cert-of-several").with("component", say::job(job, many.len())),
                 None => of("cert-of-targets"),
             };
-            (whose.with("n", many.len()), renew.into())
+            (whose.with("n", many.len()), renew)
         }
     }
-}
-
-fn kubelets_renew() -> String {
-    "on the node: `serverTLSBootstrap` with `rotateCertificates`, approve pending CSRs (`kubectl get csr`); a kubelet that \
-     signs its own certificate makes a new one when `/var/lib/kubelet/pki/kubelet.crt` is removed and it is restarted"
-        .into()
 }
 
 /// One finding for each component whose certificates we can't trust: they live, it is our check that fails.
@@ -218,14 +199,14 @@ fn untrusted(indexed: &IndexedView<'_>, job: Job) -> Option<Finding> {
     let first: &&TargetView = refused.first()?;
     let n = refused.len();
     let chain = first.last.and_then(|o| o.tls.as_ref()).map_or(&[][..], |tls| &tls.chain);
-    let ca = if job == Job::Etcd { "etcd's `ca_file`" } else { "the CA in our kubeconfig" };
+    let ca = if job == Job::Etcd { "etcd" } else { "kubeconfig" };
     let message = &first.verdict.message;
     let name = words_of_name(message);
     let whose = Said::new("component-possessive").with("n", n).with("component", say::job(job, n));
     let headline = if name {
         Said::new("cert-wrong-name").with("whose", whose).with("why", message)
     } else {
-        Said::new("cert-wrong-ca").with("whose", whose).with("ca", if job == Job::Etcd { "etcd" } else { "kubeconfig" })
+        Said::new("cert-wrong-ca").with("whose", whose).with("ca", ca)
     };
     let mut finding = indexed.finding(AlertName::CertificateUntrusted, job.as_str(), Severity::Critical, headline);
     finding.topic = Topic::Certificates;
@@ -237,17 +218,11 @@ fn untrusted(indexed: &IndexedView<'_>, job: Job) -> Option<Finding> {
     let runs = if n == 1 { "it runs" } else { "they run" };
     finding.still_works.push(format!("TLS is spoken at {}: {runs}", phrases::list(&names, NAMED)));
     finding.consequences.push("the watchdog sends no credentials there and can't tell its health".into());
-    finding.first_step = if name {
-        "add the name or address to the certificate (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), \
-         or set `tls-server-name` in the kubeconfig"
-            .into()
-    } else {
-        format!(
-            "was the CA renewed, or does another server answer there? compare {ca} with the issuer presented \
-             (`openssl s_client -connect {} -showcerts`); copy the new CA if it is yours",
-            first.instance()
-        )
+    let step = match name {
+        true => Said::new("step-cert-name"),
+        false => Said::new("step-cert-issuer").with("of", ca).with("server", first.instance()),
     };
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 

@@ -38,7 +38,7 @@ fn proxies(p: &Picture<'_>) -> Option<Finding> {
     finding.labels = labels(&down);
     finding.evidence = down.iter().take(EVIDENCE_MAX).map(|t| t.line()).collect();
     say::consequence(&mut finding, Said::new("services-stale"));
-    finding.first_step = "`crictl ps -a --name kube-proxy` on the node, and its log".into();
+    say::first_step(&mut finding, Said::new("step-proxies"));
     Some(finding)
 }
 
@@ -63,7 +63,7 @@ fn strays(p: &Picture<'_>) -> Option<Finding> {
     finding.since = earliest(&down, p.indexed.now);
     finding.labels = labels(&down);
     finding.evidence = down.iter().map(|t| t.line()).collect();
-    finding.first_step = "compare `etcdctl member list` with the endpoints configured for dogwatch".into();
+    say::first_step(&mut finding, Said::new("step-strays"));
     Some(finding)
 }
 
@@ -84,15 +84,11 @@ fn flaps(p: &Picture<'_>, target: &TargetView<'_>) -> Finding {
     finding.labels = labels(&[target]);
     finding.evidence =
         target.last.and_then(|o| o.failure.as_ref()).map(|f| format!("last failure: {f}")).into_iter().collect();
-    finding.first_step = match target.job() {
-        Job::Kubelet => {
-            format!("`journalctl -u kubelet` on {}: restarts, memory, network", target.node().unwrap_or(target.host()))
-        }
-        job => format!(
-            "ssh {}: `crictl ps -a --name {job}` shows restarts; look for out-of-memory kills and failing liveness probes",
-            target.host()
-        ),
+    let step = match target.job() {
+        Job::Kubelet => Said::new("step-kubelet-flaps").with("node", target.node().unwrap_or(target.host())),
+        job => Said::new("step-target-flaps").with("host", target.host()).with("job", job.as_str()),
     };
+    say::first_step(&mut finding, step);
     // What restarts again and again for want of etcd or of an API server does not flap by itself.
     let electing = leaders::ELECTING.contains(&target.job()) || target.job() == Job::KubeApiserver;
     finding.caused_by = p.cause_of_components(&[target], target.verdict.since).filter(|_| electing);

@@ -72,7 +72,7 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
     if job == Job::KubeApiserver && n == all.len() {
         say::consequence(&mut finding, Said::new("blind-to-cluster"));
     }
-    finding.first_step = step;
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 
@@ -95,12 +95,8 @@ const STARTING: SignedDuration = SignedDuration::from_secs(60);
 const STARTING_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Others accept the same credentials: then it is not ours to mend.
-fn its_own_fault(indexed: &IndexedView<'_>, target: &TargetView<'_>, n: usize) -> (Sentence, String) {
-    let host = indexed.machine(target);
-    let step = format!(
-        "ssh {host}: the API server's log and its flags for authentication and authorization beside those of another one, its \
-         clock, its way to etcd"
-    );
+fn its_own_fault(indexed: &IndexedView<'_>, target: &TargetView<'_>, n: usize) -> (Sentence, Said) {
+    let step = Said::new("step-refused-by-one").with("host", indexed.machine(target));
     (Said::new("others-accept").with("n", n).into(), step)
 }
 
@@ -117,30 +113,21 @@ fn ended<'a>(indexed: &IndexedView<'a>, job: Job) -> Option<&'a CertificateFact>
 }
 
 /// The cause and what to do.
-fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (Sentence, String) {
+fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (Sentence, Said) {
     let ours = |id| Said::new(id).with("of", if job == Job::Etcd { "etcd" } else { "kubeconfig" });
-    let renew = match job {
-        Job::Etcd => "put a new etcd client certificate (signed by etcd's CA) where `cert_file` and `key_file` point",
-        _ => {
-            "make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place"
-        }
-    };
+    let renew = Said::new(if job == Job::Etcd { "step-renew-etcd-client" } else { "step-renew-kubeconfig" });
     if let Some(expired) = ended(indexed, job) {
         let date = SaidPart::Date(expired.not_after);
-        return (ours("certificate-expired-on").with("date", date).into(), renew.into());
+        return (ours("certificate-expired-on").with("date", date).into(), renew);
     }
     if let Some(early) = own(indexed, job).find(|c| c.not_before > indexed.now) {
         let why = ours("certificate-not-yet").with("at", early.not_before);
-        return (why.into(), "compare the clocks of the watchdog and the cluster".into());
+        return (why.into(), Said::new("step-compare-clocks"));
     }
     match status {
-        Some(403) => (
-            Said::new("not-allowed").into(),
-            "apply dogwatch's RBAC manifest (deploy/rbac.yaml) and bind it to the user that the kubeconfig names"
-                .into(),
-        ),
-        Some(401) => (Said::new("not-known").into(), renew.into()),
-        _ => (target.verdict.message.clone().into(), renew.into()),
+        Some(403) => (Said::new("not-allowed").into(), Said::new("step-apply-rbac")),
+        Some(401) => (Said::new("not-known").into(), renew),
+        _ => (target.verdict.message.clone().into(), renew),
     }
 }
 

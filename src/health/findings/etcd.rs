@@ -49,15 +49,11 @@ fn quorum(p: &Picture<'_>) -> Option<Finding> {
     };
     say::consequence(&mut finding, stands);
     let place = etcd.members.iter().find(|m| m.health == Health::Dead).map(|m| m.seat.label());
-    finding.first_step = match place {
-        Some(place) => format!(
-            "ssh to the host of {place}: `crictl ps -a --name etcd` (or `systemctl status etcd`), `journalctl -u kubelet`, \
-             `df -h`; start the member again. Where its data is lost for good, restore from a snapshot; never remove members first"
-        ),
-        None => "on a control-plane host: `etcdctl endpoint status --cluster -w table` and etcd's log \
-                 (`crictl logs $(crictl ps -q --name etcd)`); look at the network between the members and at their disks"
-            .into(),
+    let step = match place {
+        Some(place) => Said::new("step-quorum-member").with("member", place),
+        None => Said::new("step-quorum"),
     };
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 
@@ -176,12 +172,12 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
         Word::Lives(who) => Some(who),
         _ => None,
     }));
-    finding.first_step = REACH_STEP.into();
+    say::first_step(&mut finding, Said::new(REACH_STEP));
     Some(finding)
 }
 
 /// What to do about members that work for others.
-const REACH_STEP: &str = "look at the network and the firewall between the watchdog and etcd's client port (2379): the members work for others";
+const REACH_STEP: &str = "step-members-beyond";
 
 /// A member that is down or unwell. With quorum lost it is part of that; with its host gone, of that.
 fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
@@ -203,18 +199,14 @@ fn member(p: &Picture<'_>, m: &Member<'_>) -> Option<Finding> {
     finding.labels = labels(m.seat.target.as_slice());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence.push(evidence(m));
-    finding.first_step = if etcd.proof.is_some() {
-        REACH_STEP.into()
+    let step = if etcd.proof.is_some() {
+        Said::new(REACH_STEP)
     } else if m.seat.unborn {
-        "start the new member, or take it out of the list again: `etcdctl member list`, `etcdctl member remove ID`"
-            .into()
+        Said::new("step-member-unborn")
     } else {
-        format!(
-            "ssh to the host of {}: `crictl ps -a --name etcd` (or `systemctl status etcd`) and its log; then \
-             `etcdctl endpoint status --cluster -w table`",
-            m.seat.label()
-        )
+        Said::new("step-member").with("member", m.seat.label())
     };
+    say::first_step(&mut finding, step);
     let alarm = alarm_in_force(p, m).filter(|_| sick);
     finding.caused_by = match (etcd.lost, &etcd.proof) {
         _ if m.seat.taken => Some(indexed.key(AlertName::EtcdInconsistent, m.seat.subject())),
@@ -284,23 +276,10 @@ fn alarm(
 ) -> Finding {
     let who: Vec<String> = members.into_values().collect();
     let of = |id| Said::new(id).names("who", &who, NAMED);
-    let (headline, consequence, step) = match kind {
-        "NOSPACE" => (
-            of("etcd-no-space"),
-            "nothing can be created or changed; reading still works",
-            "`etcdctl compact` to the current revision, `etcdctl defrag --cluster`, then `etcdctl alarm disarm`; raise \
-             --quota-backend-bytes if that does not help for long",
-        ),
-        "CORRUPT" => (
-            of("etcd-corrupt"),
-            "members may answer differently; what is written now may be lost",
-            "take a snapshot of a healthy member; then stop the corrupt one, remove it, empty its data directory and add it again",
-        ),
-        _ => (
-            of("etcd-other-alarm").with("alarm", kind),
-            "see etcd's documentation of this alarm",
-            "`etcdctl alarm list`, and etcd's log",
-        ),
+    let (headline, consequence) = match kind {
+        "NOSPACE" => (of("etcd-no-space"), "nothing can be created or changed; reading still works"),
+        "CORRUPT" => (of("etcd-corrupt"), "members may answer differently; what is written now may be lost"),
+        _ => (of("etcd-other-alarm").with("alarm", kind), "see etcd's documentation of this alarm"),
     };
     let mut finding = p.indexed.finding(AlertName::EtcdAlarm, kind, Severity::Critical, headline);
     // A member with an alarm reports itself unhealthy; one that does not tells no more than when it was last asked.
@@ -315,6 +294,6 @@ fn alarm(
         Some(format!("etcd member {}: database of {} MiB{quota}", t.instance(), f.db_size? >> 20))
     }));
     finding.consequences.push(consequence.into());
-    finding.first_step = step.into();
+    say::first_step(&mut finding, Said::new("step-alarm").with("alarm", kind));
     finding
 }

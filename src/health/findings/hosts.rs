@@ -41,10 +41,7 @@ fn down(p: &Picture<'_>, host: &Host<'_>) -> Finding {
     if p.indexed.node(host.id).is_some() {
         finding.labels.insert("node".into(), host.id.to_owned());
     }
-    finding.first_step = format!(
-        "look at {} itself: power, console, network; `ping` and `ssh` it from another control-plane host",
-        host.label
-    );
+    say::first_step(&mut finding, Said::new("step-host").with("host", &host.label));
     finding
 }
 
@@ -85,10 +82,8 @@ fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
         finding.labels.insert("instance".into(), address.to_owned());
         finding.labels.extend(p.indexed.node(host.id).map(|n| ("node".into(), n.name.to_string())));
     }
-    finding.first_step = format!(
-        "from the watchdog's machine: `ip route get {address}`, `mtr {address}`; then routers, VPN and firewall rules \
-         between the watchdog and {who}"
-    );
+    let step = Said::new("step-host-beyond").with("address", address);
+    say::first_step(&mut finding, step.with("who", Said::new("names").names("names", &names, NAMED)));
     finding
 }
 

@@ -45,10 +45,7 @@ fn no_leader(p: &Picture<'_>, lead: &Lead<'_>) -> Finding {
             .map(|(l, at)| format!("lease {} of {} last renewed about {}", l.name, l.holder, text::moment(at))),
     );
     finding.labels.insert("job".into(), lead.job.to_string());
-    finding.first_step = format!(
-        "on the control-plane hosts: `crictl ps -a --name {0}` and its log (`crictl logs $(crictl ps -aq --name {0} | head -1)`)",
-        lead.job
-    );
+    say::first_step(&mut finding, Said::new("step-no-leader").with("job", lead.job.as_str()));
     // Some that are down on a lost host are no reason why none of the others leads.
     let of_all = if lead.all_down { lead.down.as_slice() } else { &[] };
     finding.caused_by = p.cause_of_components(of_all, finding.since).or_else(|| moving(p, lead));
@@ -86,11 +83,11 @@ fn some_down(p: &Picture<'_>, lead: &Lead<'_>) -> Option<Finding> {
         .evidence
         .extend(lead.holder().filter(|_| lead.surely_leads).map(|h| format!("{h} holds the lease and renews it")));
     let host = lead.down.first().map_or("", |t| p.indexed.machine(t));
-    finding.first_step = if lead.all_down {
-        "look at the firewall between the watchdog and the control-plane hosts, and at --bind-address".into()
-    } else {
-        format!("ssh {host}: `crictl ps -a --name {}` and its log, `journalctl -u kubelet`", lead.job)
+    let step = match lead.all_down {
+        true => Said::new("step-leaders-beyond"),
+        false => Said::new("step-leader-down").with("host", host).with("job", lead.job.as_str()),
     };
+    say::first_step(&mut finding, step);
     finding.caused_by = p.cause_of_components(&lead.down, finding.since);
     Some(finding)
 }

@@ -29,14 +29,9 @@ fn finding(p: &Picture<'_>, Silence { silent, down }: &Silence<'_>) -> Finding {
     finding.evidence.push("the watchdog's own network works".into());
     say::consequence(&mut finding, Said::new("may-be-fine"));
     let host = hosts.first().copied().unwrap_or("HOST");
-    finding.first_step = if down.iter().all(|t| t.how() == How::Dns) {
-        format!("`dig {host}` on the watchdog's machine and elsewhere: is it the name server, or the record?")
-    } else {
-        format!(
-            "from the watchdog's machine: `ip route get {host}`, `mtr {host}`; then routers, VPN and firewalls on the way; \
-             ask the site whether it has power"
-        )
-    };
+    let by_name = down.iter().all(|t| t.how() == How::Dns);
+    let step = Said::new(if by_name { "step-cluster-name" } else { "step-cluster-silent" });
+    say::first_step(&mut finding, step.with("host", host));
     finding
 }
 

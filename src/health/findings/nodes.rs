@@ -79,38 +79,19 @@ fn single(p: &Picture<'_>, name: &str, trouble: &Trouble<'_>) -> Finding {
         Kind::Lost | Kind::Mute | Kind::Silent => {
             let yes = |is| if is { "yes" } else { "no" };
             let gone = node("node-pods-moved").with("sure", yes(trouble.kind == Kind::Lost));
-            (
-                Some(gone.with("moved", yes(p.api.any_up()))),
-                format!("look at {name} itself: power, console, network; `ping` and `ssh` it from another node"),
-            )
+            (Some(gone.with("moved", yes(p.api.any_up()))), node("step-node-gone"))
         }
-        Kind::KubeletDown => (
-            Some(node("node-stands-still")),
-            format!("ssh {name}: `systemctl status kubelet`, `journalctl -u kubelet -n 50`, `crictl ps`"),
-        ),
-        Kind::Unreachable | Kind::OutOfReach => {
-            (None, format!("look at the firewall between the watchdog and port 10250 of {name}; `ssh {name} ss -lntp`"))
-        }
-        Kind::NoRuntime => (
-            Some(node("node-runtime-stands")),
-            format!(
-                "ssh {name}: `systemctl status containerd` (or crio), `journalctl -u containerd -n 50`, `crictl info`"
-            ),
-        ),
-        Kind::NoNetwork => (
-            Some(node("node-no-new-pods")),
-            format!("ssh {name}: `ls /etc/cni/net.d`, `crictl ps -a` for the network plugin's pod and its log"),
-        ),
-        Kind::NotReady => (
-            Some(node("node-no-new-pods")),
-            format!("`kubectl describe node {name}`; ssh {name}: `journalctl -u kubelet -n 50`, `crictl info`"),
-        ),
+        Kind::KubeletDown => (Some(node("node-stands-still")), node("step-kubelet-down")),
+        Kind::Unreachable | Kind::OutOfReach => (None, node("step-kubelet-beyond")),
+        Kind::NoRuntime => (Some(node("node-runtime-stands")), node("step-node-runtime")),
+        Kind::NoNetwork => (Some(node("node-no-new-pods")), node("step-node-network")),
+        Kind::NotReady => (Some(node("node-no-new-pods")), node("step-node-not-ready")),
     };
     if let Some(line) = consequence {
         say::consequence(&mut finding, line);
     }
     finding.consequences.extend(there.consequences);
-    finding.first_step = step;
+    say::first_step(&mut finding, step);
     finding
 }
 
@@ -127,10 +108,7 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     finding.since = strangers.iter().map(|(_, t)| t.since).min().unwrap_or(p.indexed.now);
     finding.labels.insert("job".into(), Job::Kubelet.to_string());
     finding.evidence = strangers.iter().take(EVIDENCE_NAMES).flat_map(|(_, t)| t.evidence.first().cloned()).collect();
-    finding.first_step =
-        "nothing, where they are out of reach by design; else open port 10250 for the watchdog, or set \
-                          `kubelet: {via: proxy}`"
-            .into();
+    say::first_step(&mut finding, Said::new("step-kubelets-strange"));
     Some(finding)
 }
 
@@ -185,7 +163,7 @@ fn nodes_down(p: &Picture<'_>, troubles: &[(&&str, &Trouble<'_>)], total: usize)
         finding.evidence.push(format!("and {} more", n - EVIDENCE_NAMES));
     }
     finding.consequences.extend(there.consequences);
-    finding.first_step = first_step_for_many(worst, shared.first());
+    say::first_step(&mut finding, first_step_for_many(worst, shared.first()));
     finding
 }
 
@@ -212,29 +190,9 @@ fn name_of(kind: Kind) -> &'static str {
     }
 }
 
-fn first_step_for_many(worst: Kind, shared: Option<&commons::Shared>) -> String {
-    if let Some(shared) = shared.filter(|_| worst >= Kind::Silent) {
-        return format!(
-            "look at what {} share: power, switch, hypervisor, network segment, provider",
-            say::Sentence::from(shared.words()).text
-        );
-    }
-    match worst {
-        Kind::Lost | Kind::Mute | Kind::Silent => {
-            "look for what they share: rack, switch, hypervisor, power, network segment".into()
-        }
-        Kind::KubeletDown => {
-            "look for what changed on all of them: an upgrade, a configuration, an expired certificate; \
-             `journalctl -u kubelet` there"
-                .into()
-        }
-        Kind::Unreachable | Kind::OutOfReach => {
-            "look at the firewall between the watchdog and the nodes (port 10250)".into()
-        }
-        Kind::NoRuntime => "ssh one of them: `systemctl status containerd` (or crio), `crictl info`, `df -h`".into(),
-        Kind::NoNetwork => "look at the network plugin's pods: `kubectl -n kube-system get pods -o wide`".into(),
-        Kind::NotReady => {
-            "`kubectl describe node` of one of them; look at the network plugin and the container runtime".into()
-        }
+fn first_step_for_many(worst: Kind, shared: Option<&commons::Shared>) -> Said {
+    match shared.filter(|_| worst >= Kind::Silent) {
+        Some(shared) => Said::new("step-nodes-share").with("what", shared.words()),
+        None => Said::new("step-nodes").with("kind", name_of(worst)),
     }
 }

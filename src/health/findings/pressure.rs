@@ -8,6 +8,7 @@ use crate::{
     health::{
         nodes::{self, Pressure},
         picture::Picture,
+        say,
         time::later,
     },
     model::{AlertName, Finding, FindingKey, Job, NodeFact, Said, Severity},
@@ -76,6 +77,6 @@ fn of_kind(p: &Picture<'_>, pressure: Pressure) -> Option<Finding> {
     finding.evidence = all.iter().take(EVIDENCE).filter_map(line).collect();
     finding.consequences.push("pods are evicted there, and none that asks for nothing is placed there".into());
     let node = names.first().copied().unwrap_or("NODE");
-    finding.first_step = pressure.first_step(node);
+    say::first_step(&mut finding, Said::new("step-pressure").with("pressure", pressure.condition()).with("node", node));
     Some(finding)
 }

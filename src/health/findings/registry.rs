@@ -12,6 +12,7 @@ use crate::{
             counts::{self, Change},
         },
         picture::Picture,
+        say,
         time::{follows, later, past},
     },
     model::{AlertName, AwayApi, Finding, FindingKey, PendingRequests, Said, SaidPart, Severity, Topic, text},
@@ -65,15 +66,9 @@ fn workers(p: &Picture<'_>, change: Change) -> Finding {
     finding.evidence.push(format!("as the API server listed its nodes at {at}"));
     if alert == AlertName::WorkersGone {
         finding.consequences.push("what ran there is started elsewhere, as far as there is room".into());
-        finding.first_step =
-            "`kubectl get nodes`; compare it with the machines of the cloud or the hypervisor; who deletes \
-                              nodes: an autoscaler, the cloud controller manager, a person (audit log)?"
-                .into();
+        say::first_step(&mut finding, Said::new("step-workers-gone"));
     } else {
-        finding.first_step =
-            "`kubectl get nodes --sort-by=.metadata.creationTimestamp`; look at what made the autoscaler \
-                              grow: pods that are pending, or one workload that was scaled up"
-                .into();
+        say::first_step(&mut finding, Said::new("step-workers-added"));
     }
     finding
 }
@@ -94,7 +89,7 @@ fn away(p: &Picture<'_>, api: &AwayApi) -> Finding {
         "what asks it fails (`kubectl top` and autoscaling, for metrics), and namespaces are not deleted while it lasts"
             .into(),
     );
-    finding.first_step = format!("`kubectl get apiservice {}`; the pods behind the service {}", api.name, api.service);
+    say::first_step(&mut finding, Said::new("step-api-away").with("api", &api.name).with("service", &api.service));
     finding.caused_by = cause(p, finding.since);
     finding
 }
@@ -128,9 +123,6 @@ fn pending(p: &Picture<'_>, requests: &PendingRequests) -> Finding {
         of_clients
             .then(|| "nodes can't join, and kubelets lose their access when their certificates run out".to_owned()),
     );
-    finding.first_step =
-        "`kubectl get csr`; is the controller-manager, which approves kubelets' requests, well? By hand: \
-                          `kubectl certificate approve NAME`, when you know who asks"
-            .into();
+    say::first_step(&mut finding, Said::new("step-requests"));
     finding
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    health::{nodes, picture::Picture, time::later},
+    health::{nodes, picture::Picture, say, time::later},
     model::{AlertName, CLOCK_OFF_SECONDS, Finding, Job, NodeFact, Said, Severity, text},
 };
 
@@ -61,7 +61,7 @@ fn clocks(p: &Picture<'_>) -> Option<Finding> {
         .consequences
         .push("certificates and tokens may not be valid there yet, or not any more; logs can't be compared".into());
     let node = names.first().copied().unwrap_or("NODE");
-    finding.first_step = format!("ssh {node}: `chronyc tracking` (or `timedatectl`): is a source of time reached?");
+    say::first_step(&mut finding, Said::new("step-clocks").with("node", node));
     Some(finding)
 }
 
@@ -93,8 +93,6 @@ fn unnoticed(p: &Picture<'_>) -> Option<Finding> {
         .map(|(fact, at)| format!("{}: Ready, last renewed about {}", fact.name, text::moment(*at)))
         .collect();
     finding.consequences.push("pods of lost nodes are not moved, and still get requests".into());
-    finding.first_step = "on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart \
-                          it there, and another one takes over"
-        .into();
+    say::first_step(&mut finding, Said::new("step-controllers"));
     Some(finding)
 }

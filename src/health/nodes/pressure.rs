@@ -25,22 +25,6 @@ impl Pressure {
             Self::Pid => "PIDPressure",
         }
     }
-
-    pub(in crate::health) fn first_step(self, node: &str) -> String {
-        match self {
-            Self::Memory => format!(
-                "`kubectl top pods -A --sort-by memory` and `kubectl describe node {node}`; ssh {node}: `ps aux --sort -rss | \
-                 head`, `dmesg -T | grep -i oom`: which has no limit?"
-            ),
-            Self::Disk => format!(
-                "ssh {node}: `df -h /var/lib/kubelet /var/lib/containerd`, `du -xhd1 /var/lib | sort -h`, `crictl rmi --prune`; \
-                 then who writes so much"
-            ),
-            Self::Pid => format!(
-                "ssh {node}: `ps -eLf | awk '{{print $2}}' | sort | uniq -c | sort -n | tail`: which has most threads?"
-            ),
-        }
-    }
 }
 
 /// Returns a headline about a node in trouble, with what it is starved of: `…; it is starved of memory (MemoryPressure)`.

@@ -12,6 +12,7 @@ use crate::{
 struct Failure {
     since: Timestamp,
     headline: Said,
+    /// The name of its message.
     first_step: &'static str,
 }
 
@@ -34,7 +35,7 @@ fn too_long(name: &str, runs: &[RestoreDrill], now: Timestamp) -> Option<Failure
     Some(Failure {
         since,
         headline: Said::new("restore-too-long").with("drill", name).with("rto", rto).with("at", began),
-        first_step: "look at which step it is, and report its end: `done`, or `fail` where it can't be restored so",
+        first_step: "step-restore-too-long",
     })
 }
 
@@ -50,7 +51,7 @@ fn ended_badly(name: &str, runs: &[RestoreDrill]) -> Option<Failure> {
         return Some(Failure {
             since,
             headline: Said::new("restore-failed").with("drill", name).with("at", since).with("said", said),
-            first_step: "find out what is missing (the backup, its key, a step that nobody wrote down), mend it, and drill again",
+            first_step: "step-restore-failed",
         });
     }
     let mut missed: Vec<Said> = Vec::new();
@@ -64,7 +65,7 @@ fn ended_badly(name: &str, runs: &[RestoreDrill]) -> Option<Failure> {
     missed.into_iter().reduce(both).map(|missed| Failure {
         since,
         headline: Said::new("restore-missed").with("drill", name).with("missed", missed),
-        first_step: "see which step takes the time, or how often backups are made; change that or the objective, and drill again",
+        first_step: "step-restore-missed",
     })
 }
 
@@ -72,6 +73,7 @@ fn ended_badly(name: &str, runs: &[RestoreDrill]) -> Option<Failure> {
 pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestamp) -> Option<Finding> {
     let name = &config.name;
     let Failure { since, headline, first_step } = too_long(name, runs, now).or_else(|| ended_badly(name, runs))?;
+    let (step, voice) = (Said::new(first_step), Voice::default());
     let mut evidence = Vec::new();
     if let Some(run) = runs.last() {
         let steps: Vec<String> = run.steps.iter().map(|s| format!("{} at {}", s.name, text::moment(s.at))).collect();
@@ -86,8 +88,8 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestam
     Some(Finding {
         evidence,
         consequences: vec!["if it had to be restored now, it would go as in the drill".into()],
-        first_step: first_step.into(),
-        said: vec![headline.clone()],
+        first_step: voice.said(&step),
+        said: vec![headline.clone(), step],
         labels: [("restore_drill".to_owned(), name.clone())].into(),
         ..Finding::new(
             FindingKey {
@@ -97,7 +99,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestam
             },
             Severity::Warning,
             Topic::Heartbeats,
-            Voice::default().said(&headline),
+            voice.said(&headline),
             since,
         )
     })

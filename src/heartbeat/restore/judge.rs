@@ -119,6 +119,7 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
     };
     let headline = Said::new("restore-overdue").with("drill", name).with("last", last.clone());
     let last = voice.said(&last);
+    let step = Said::new("step-restore-overdue").with("drill", name);
     let mut evidence = vec![format!("one is to be done every {}; {last}", text::duration(config.every))];
     match runs.last() {
         Some(run) if run.ended_at.is_none() => {
@@ -136,9 +137,9 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
     Some(Finding {
         evidence,
         consequences: vec!["nobody knows whether what is backed up can be restored, nor how long it takes".into()],
-        first_step: format!("plan a drill, and open it with `dogwatch drill restore {name}`: its end ends this"),
+        first_step: voice.said(&step),
         labels: [("restore_drill".to_owned(), name.clone())].into(),
-        said: vec![headline.clone()],
+        said: vec![headline.clone(), step],
         ..Finding::new(
             FindingKey {
                 cluster: config.cluster.as_deref().unwrap_or_default().into(),

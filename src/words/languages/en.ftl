@@ -694,6 +694,167 @@ check-well-at-nodes = { $check } on { $ports } { $n ->
    *[other] answers on every node
 }
 
+### What to do first. Commands stand in backticks, and are the same in every language.
+
+step-address-down = look at what stands in front of the API servers: load balancer, virtual IP, DNS of { $host }; its backends answer
+step-overloaded = who asks so much? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels` and `dump_requests` beside it, `apiserver_request_total` by user agent; what was rolled out to every node lately; a FlowSchema for it with few shares brings the others back
+step-server-etcd = ssh { $host }: the API server's log (`crictl logs $(crictl ps -q --name kube-apiserver)`) and the way from it to etcd: --etcd-servers, certificates, port 2379
+step-server-dropped = packets to { $server } are dropped: firewall rules on { $host } (`nft list ruleset`, `iptables -S`) and between it and the watchdog; `ss -lnt` there shows whether the listen queue is full
+step-server-silent = can { $host } be reached at all? `ping`, `ssh`, console; then firewalls between the watchdog and { $server }
+step-server-name = `dig { $host }` on the watchdog's machine
+step-server-hangs = ssh { $host }: `ps -o stat,wchan -C kube-apiserver` (state T is stopped, D waits for a disk), `top`, `crictl ps`; restart it
+step-server-expired = ssh { $host }: `kubeadm certs check-expiration`, `kubeadm certs renew apiserver`, restart the API server
+step-server-down = ssh { $host }: `crictl ps -a --name kube-apiserver`, `journalctl -u kubelet`, the container's last log (`crictl logs --tail 50 ID`)
+step-hidden = from the watchdog's machine: `curl -skv https://{ $server }/livez` shows who answers; let the watchdog pass there (firewall, login, proxy), or give it the servers' own addresses in `apiserver.endpoints` instead of { $names }
+step-throttled = who floods it? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, and `apiserver_flowcontrol_rejected_requests_total` in its /metrics; a proxy in front may limit us too
+step-slow = the line first: `mtr { $host }`, and the `connect` and `tls` phases of its probes; then the load of { $host }; a far cluster wants a longer `timeout`
+step-quorum-member = ssh to the host of { $member }: `crictl ps -a --name etcd` (or `systemctl status etcd`), `journalctl -u kubelet`, `df -h`; start the member again. Where its data is lost for good, restore from a snapshot; never remove members first
+step-quorum = on a control-plane host: `etcdctl endpoint status --cluster -w table` and etcd's log (`crictl logs $(crictl ps -q --name etcd)`); look at the network between the members and at their disks
+step-members-beyond = look at the network and the firewall between the watchdog and etcd's client port (2379): the members work for others
+step-member-unborn = start the new member, or take it out of the list again: `etcdctl member list`, `etcdctl member remove ID`
+step-member = ssh to the host of { $member }: `crictl ps -a --name etcd` (or `systemctl status etcd`) and its log; then `etcdctl endpoint status --cluster -w table`
+step-alarm = { $alarm ->
+    [NOSPACE] `etcdctl compact` to the current revision, `etcdctl defrag --cluster`, then `etcdctl alarm disarm`; raise --quota-backend-bytes if that does not help for long
+    [CORRUPT] take a snapshot of a healthy member; then stop the corrupt one, remove it, empty its data directory and add it again
+   *[other] `etcdctl alarm list`, and etcd's log
+}
+step-stranger = on { $host }: move kube-apiserver's manifest out of /etc/kubernetes/manifests; then stop that etcd, and look at its --data-dir, --initial-cluster and --initial-cluster-state before it joins again (`etcdctl member remove`, `member add`)
+step-apart = find out which member differs from the majority (`etcdctl endpoint hashkv --cluster`, `endpoint status`); take a snapshot of a good one; then remove the other, empty its data directory and add it again
+step-strays = compare `etcdctl member list` with the endpoints configured for dogwatch
+step-elections = the disks of the members first: etcd's log (`crictl logs $(crictl ps -q --name etcd)`) for `slow fdatasync` and `overloaded network`, `etcd_disk_wal_fsync_duration_seconds` and `etcd_network_peer_round_trip_time_seconds`; then what else uses these disks
+step-turns = on their hosts: `crictl ps -a --name kube-apiserver` shows restarts, `dmesg -T | grep -i oom` kills for want of memory; then who asks so much: `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`
+step-first-packets = ssh { $host }: `conntrack -S` (insert_failed counts races of source NAT: iptables without `--random-fully`), `nstat -az TcpExtListenOverflows TcpExtListenDrops` (a full listen queue), `ip -s link` and `ethtool -S` (drops)
+step-host = look at { $host } itself: power, console, network; `ping` and `ssh` it from another control-plane host
+step-host-beyond = from the watchdog's machine: `ip route get { $address }`, `mtr { $address }`; then routers, VPN and firewall rules between the watchdog and { $who }
+step-cluster-name = `dig { $host }` on the watchdog's machine and elsewhere: is it the name server, or the record?
+step-cluster-silent = from the watchdog's machine: `ip route get { $host }`, `mtr { $host }`; then routers, VPN and firewalls on the way; ask the site whether it has power
+step-no-leader = on the control-plane hosts: `crictl ps -a --name { $job }` and its log (`crictl logs $(crictl ps -aq --name { $job } | head -1)`)
+step-leaders-beyond = look at the firewall between the watchdog and the control-plane hosts, and at --bind-address
+step-leader-down = ssh { $host }: `crictl ps -a --name { $job }` and its log, `journalctl -u kubelet`
+step-proxies = `crictl ps -a --name kube-proxy` on the node, and its log
+step-kubelet-flaps = `journalctl -u kubelet` on { $node }: restarts, memory, network
+step-target-flaps = ssh { $host }: `crictl ps -a --name { $job }` shows restarts; look for out-of-memory kills and failing liveness probes
+step-node-gone = look at { $node } itself: power, console, network; `ping` and `ssh` it from another node
+step-kubelet-down = ssh { $node }: `systemctl status kubelet`, `journalctl -u kubelet -n 50`, `crictl ps`
+step-kubelet-beyond = look at the firewall between the watchdog and port 10250 of { $node }; `ssh { $node } ss -lntp`
+step-node-runtime = ssh { $node }: `systemctl status containerd` (or crio), `journalctl -u containerd -n 50`, `crictl info`
+step-node-network = ssh { $node }: `ls /etc/cni/net.d`, `crictl ps -a` for the network plugin's pod and its log
+step-node-not-ready = `kubectl describe node { $node }`; ssh { $node }: `journalctl -u kubelet -n 50`, `crictl info`
+step-kubelets-strange = nothing, where they are out of reach by design; else open port 10250 for the watchdog, or set `kubelet: {"{"}via: proxy{"}"}`
+step-nodes-share = look at what { $what } share: power, switch, hypervisor, network segment, provider
+step-nodes = { $kind ->
+    [lost] look for what they share: rack, switch, hypervisor, power, network segment
+    [silent] look for what they share: rack, switch, hypervisor, power, network segment
+    [kubelet] look for what changed on all of them: an upgrade, a configuration, an expired certificate; `journalctl -u kubelet` there
+    [beyond] look at the firewall between the watchdog and the nodes (port 10250)
+    [runtime] ssh one of them: `systemctl status containerd` (or crio), `crictl info`, `df -h`
+    [network] look at the network plugin's pods: `kubectl -n kube-system get pods -o wide`
+   *[not-ready] `kubectl describe node` of one of them; look at the network plugin and the container runtime
+}
+step-pressure = { $pressure ->
+    [MemoryPressure] `kubectl top pods -A --sort-by memory` and `kubectl describe node { $node }`; ssh { $node }: `ps aux --sort -rss | head`, `dmesg -T | grep -i oom`: which has no limit?
+    [DiskPressure] ssh { $node }: `df -h /var/lib/kubelet /var/lib/containerd`, `du -xhd1 /var/lib | sort -h`, `crictl rmi --prune`; then who writes so much
+   *[PIDPressure] ssh { $node }: `ps -eLf | awk '{"{"}print $2{"}"}' | sort | uniq -c | sort -n | tail`: which has most threads?
+}
+step-clocks = ssh { $node }: `chronyc tracking` (or `timedatectl`): is a source of time reached?
+step-controllers = on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart it there, and another one takes over
+step-scheduler = on the leader's host: `crictl logs $(crictl ps -q --name kube-scheduler)`; restart it there: `crictl stop $(crictl ps -q --name kube-scheduler)`, and another one takes over
+step-scheduler-named = `kubectl get pods -A | grep { $name }`: is the scheduler { $name } there at all?
+step-cron-jobs = `kubectl describe cronjob NAME`: its events tell why (too many missed starts, a quota, a webhook); and the controller-manager's log
+step-addon = `kubectl -n { $namespace } describe { $kind } { $name }`; `kubectl -n { $namespace } rollout undo { $kind } { $name }` where it was changed
+step-webhook = `kubectl -n { $namespace } get pods`: bring them back. If the webhook keeps its own pods from starting: `kubectl delete { $resource } { $name }` (its controller makes it anew)
+step-backup-job = `kubectl -n { $namespace } describe cronjob { $name }` and the log of its last job
+step-backup = `velero backup get`; `velero backup logs` of the last one; the storage location (`kubectl -n { $namespace } get backupstoragelocations`)
+step-deleted = stop whoever deletes: a pipeline, a GitOps tool with an empty source, a script; the audit log names it. What was there: `dogwatch state CLUSTER export --at 30m-ago`
+step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail`: who makes them?
+step-cordoned = who works at { $names }? When it is done: `kubectl uncordon { $node }`
+step-node-deleted = does the machine still run? Then restart its kubelet, which registers it anew: `ssh { $node } systemctl restart kubelet`. Who deleted it: the audit log, `delete` on nodes
+step-node-reports = `kubectl describe node { $node }`; ssh { $node }: `dmesg -T | tail -50`, `df -h`, `journalctl -p err -n 50`
+step-evicted-node = `kubectl describe node { $node }`: pressure, and what uses it; ssh { $node }: `df -h`, `free -m`
+step-evicted = `kubectl get events -A --field-selector reason=Evicted`
+step-memory-kills = what grew: its limit, or what it is asked to do? `kubectl top pods -A --sort-by=memory`
+step-registry = does { $registry } answer, and does it take the pull secret? On a node: `crictl pull IMAGE`; don't drain or restart anything meanwhile
+step-rollout = `kubectl -n { $namespace } describe { $kind } { $name }` and its pods; back to what ran: `kubectl -n { $namespace } rollout undo { $kind }/{ $name }`
+step-rollouts = what do they share: an image, a node, a registry, a secret? `kubectl get pods -A | grep -v Running`
+step-unplaced = `kubectl describe pod NAME` (its last event); room on nodes: `kubectl describe nodes | grep -A8 Allocated`; does the autoscaler add one?
+step-claims = `kubectl describe pvc NAME` (its events); the provisioner's pods (the CSI driver's controller) and their log; is the storage full?
+step-not-starting = { $why ->
+    [addresses] the subnet or pool of these nodes is used up: add a range, or move pods elsewhere
+    [sandbox] the network plugin's pod on these nodes and its log; `journalctl -u kubelet -u containerd -n 50`
+    [volumes] the CSI driver's controller and its pod on these nodes; `kubectl get volumeattachments`
+   *[quota] `kubectl -n NAMESPACE describe resourcequota`
+}
+step-namespaces = `kubectl get namespace { $name } -o yaml`: its conditions name the API or the finalizer that holds it; bring back what would remove that, rather than cut the finalizer
+step-workers-gone = `kubectl get nodes`; compare it with the machines of the cloud or the hypervisor; who deletes nodes: an autoscaler, the cloud controller manager, a person (audit log)?
+step-workers-added = `kubectl get nodes --sort-by=.metadata.creationTimestamp`; look at what made the autoscaler grow: pods that are pending, or one workload that was scaled up
+step-api-away = `kubectl get apiservice { $api }`; the pods behind the service { $service }
+step-requests = `kubectl get csr`; is the controller-manager, which approves kubelets' requests, well? By hand: `kubectl certificate approve NAME`, when you know who asks
+step-refused-by-one = ssh { $host }: the API server's log and its flags for authentication and authorization beside those of another one, its clock, its way to etcd
+step-renew-etcd-client = put a new etcd client certificate (signed by etcd's CA) where `cert_file` and `key_file` point
+step-renew-kubeconfig = make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place
+step-compare-clocks = compare the clocks of the watchdog and the cluster
+step-apply-rbac = apply dogwatch's RBAC manifest (deploy/rbac.yaml) and bind it to the user that the kubeconfig names
+step-cert-kubeconfig = make a new kubeconfig for dogwatch before then (`kubeadm kubeconfig user`) and put it in the old one's place
+step-cert-etcd-client = sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog
+step-cert-ca = make a new CA and all that it signed anew (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/; k3s and RKE2: `k3s certificate rotate-ca`), then put it into every kubeconfig, this one too
+step-cert-servers = `kubeadm certs check-expiration` and `kubeadm certs renew all` on each control-plane host, then restart its components; elsewhere as your CA has it
+step-cert-kubelets = on the node: `serverTLSBootstrap` with `rotateCertificates`, approve pending CSRs (`kubectl get csr`); a kubelet that signs its own certificate makes a new one when `/var/lib/kubelet/pki/kubelet.crt` is removed and it is restarted
+step-cert-name = add the name or address to the certificate (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), or set `tls-server-name` in the kubeconfig
+step-cert-issuer = was the CA renewed, or does another server answer there? compare { $of ->
+    [etcd] etcd's `ca_file`
+   *[kubeconfig] the CA in our kubeconfig
+} with the issuer presented (`openssl s_client -connect { $server } -showcerts`); copy the new CA if it is yours
+step-canary = { $layer ->
+    [authorization] grant what the message names: `kubectl apply -f canary-rbac.yaml` (deploy/)
+    [setup] compare the canary's configuration with what the message says is missing (docs/canary.md)
+    [image] look at the pod while it runs: `kubectl -n dogwatch-canary describe pod`; try its image by hand
+    [admission] look at what refuses it: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies`, and whether the webhook's own pods run
+    [quota] see what fills it: `kubectl -n dogwatch-canary describe resourcequota,limitrange`
+    [apiserver] read the logs of the API server and of etcd for slow or failing requests; free space of etcd's disk
+    [etcd] read the logs of the API server and of etcd for slow or failing requests; free space of etcd's disk
+    [watch_cache] that server's clients see old objects: read its log for watch errors towards etcd; restart it if it does not catch up
+    [controller_manager] see who leads: `kubectl -n kube-system get lease kube-controller-manager`, and its log
+    [scheduler] see who leads: `kubectl -n kube-system get lease kube-scheduler`, and the scheduler's log
+    [capacity] see what keeps nodes from it: `kubectl get nodes`, taints, `kubectl top nodes`, the autoscaler
+    [registry] ask the registry from the node that is named: `crictl pull IMAGE`; then the registry itself
+    [container_runtime] on the node that is named: `systemctl status containerd` (or crio), `crictl info`, its log
+    [cni] on the node that is named: the CNI's pod, /etc/cni/net.d, `crictl info | grep -A5 Network`
+    [csi] `kubectl -n dogwatch-canary describe pvc`, then the CSI driver's controller and its pod on the node
+    [kubelet] on the node that is named: `systemctl status kubelet`, `journalctl -u kubelet`
+    [kube_proxy] on the node that is named: kube-proxy's pod and log (`curl localhost:10256/healthz`), or what takes its place
+   *[dns] `kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide`, their logs, and the Service kube-dns
+}
+step-check = ask it as dogwatch does, on the watchdog's machine: `dogwatch probe { $check } --verbose`; then look at what serves { $at }
+step-check-at-nodes = ask it as dogwatch does, on the watchdog's machine: `dogwatch probe { $check } --verbose`; then look at what serves it on the nodes that are named
+step-balancer = look at the load balancer at { $address }: its backends and their health checks, its certificate, the way from it to the nodes
+step-address = look at what stands at { $address } (a load balancer, an ingress, a host) before what is behind it: `dogwatch probe { $check } --verbose` on the watchdog's machine shows how it fails
+step-cut-off = look at the watchdog's own machine: its link, its default route and its gateway (ip link; ip route)
+step-own-files = see who holds them (`ls -l /proc/$(pidof dogwatch)/fd`) and raise the limit (`LimitNOFILE=` in its unit, fs.file-max of the machine)
+step-own-ports = see who holds them (`ss -s`; `ss -tan state time-wait | wc -l`), and widen net.ipv4.ip_local_port_range
+step-own-memory = look at the machine's memory (`free -m`; `cat /proc/net/sockstat`; dmesg) and at the limits of dogwatch's cgroup
+step-own-firewall = look at the machine's own rules (`nft list ruleset`; `iptables -S OUTPUT`) and at who changed them
+step-own-proxy = try it from the watchdog's machine (`curl -v -x http://PROXY https://API-SERVER/livez`); it is the kubeconfig's `proxy-url`, or HTTPS_PROXY of the watchdog's environment
+step-own-resolver = ask it from the watchdog's machine (`getent hosts NAME`; `resolvectl status`; /etc/resolv.conf); addresses in place of names in the kubeconfig make it needless
+step-own-ping = let the kernel (`sysctl net.ipv4.ping_group_range="0 2147483647"`), or give the service `AmbientCapabilities=CAP_NET_RAW`; in a container, the capability NET_RAW
+step-own-tls = serve a certificate of another kind (RSA of 2048 bits, P-256), or watch these targets by other means
+step-store-taken = find out who touches its data directory: nothing was lost this time
+step-store-anew = keep the old file if its history matters to you; restore a backup if there is one
+step-store-failing = look at the disk of the watchdog's machine (df -h, mount, dmesg) and at the message above
+step-not-watched = mend what the message names and run `dogwatch check`; the watchdog tries again by itself
+step-alerts-untold = look at /alerts for what they have in common; silence it, or group it with `group_by`
+step-messages-dropped = look at why the receivers take so little; silence the storm, or group it with `group_by`
+step-receiver = look at the answer above; `dogwatch drill --receiver` proves when it works again
+step-proof = run `dogwatch drill` by hand: it shows where the path ends
+step-job-late = look whether it was started at all (kubectl get cronjobs,jobs -A; systemctl list-timers) and whether it reaches the watchdog; then run it by hand
+step-job-refused = look at what it made (is it complete, can it be restored?) and at its own log; its next success ends this
+step-job-failed = read what it sent (below, and on the page) and its own log; its next success ends this
+step-job-too-long = look whether it still makes progress or waits for something (a lock, a mount, a peer) before you end it
+step-monitoring = look at Prometheus inside the cluster (is it running, does it send: prometheus_notifications_dropped_total, its log) and at the way from there to the watchdog
+step-restore-too-long = look at which step it is, and report its end: `done`, or `fail` where it can't be restored so
+step-restore-failed = find out what is missing (the backup, its key, a step that nobody wrote down), mend it, and drill again
+step-restore-missed = see which step takes the time, or how often backups are made; change that or the objective, and drill again
+step-restore-overdue = plan a drill, and open it with `dogwatch drill restore { $drill }`: its end ends this
+
 ### Certificates and credentials
 
 expires = { $when ->

@@ -750,6 +750,167 @@ check-well-at-nodes = { $check } sur { $ports } répond sur { $n ->
    *[other] tous les nœuds
 }
 
+### À faire en premier. Les commandes, entre accents graves, sont les mêmes dans toutes les langues.
+
+step-address-down = regardez ce qui se trouve devant les serveurs API : répartiteur de charge, IP virtuelle, DNS de { $host } ; derrière, ils répondent
+step-overloaded = qui demande autant ? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels` et `dump_requests` à côté, `apiserver_request_total` par user agent ; ce qui a été déployé récemment sur tous les nœuds ; une FlowSchema avec peu de parts pour le fautif rend leur place aux autres
+step-server-etcd = ssh { $host } : le journal du serveur API (`crictl logs $(crictl ps -q --name kube-apiserver)`) et son chemin jusqu'à etcd : --etcd-servers, certificats, port 2379
+step-server-dropped = les paquets vers { $server } sont perdus : règles de pare-feu sur { $host } (`nft list ruleset`, `iptables -S`) et entre lui et le watchdog ; sur place, `ss -lnt` montre si la file d'écoute est pleine
+step-server-silent = { $host } est-il seulement joignable ? `ping`, `ssh`, console ; puis les pare-feu entre le watchdog et { $server }
+step-server-name = `dig { $host }` sur la machine du watchdog
+step-server-hangs = ssh { $host } : `ps -o stat,wchan -C kube-apiserver` (état T : arrêté, D : attend un disque), `top`, `crictl ps` ; redémarrez-le
+step-server-expired = ssh { $host } : `kubeadm certs check-expiration`, `kubeadm certs renew apiserver`, puis redémarrez le serveur API
+step-server-down = ssh { $host } : `crictl ps -a --name kube-apiserver`, `journalctl -u kubelet`, le dernier journal du conteneur (`crictl logs --tail 50 ID`)
+step-hidden = depuis la machine du watchdog : `curl -skv https://{ $server }/livez` montre qui répond ; laissez-y passer le watchdog (pare-feu, authentification, proxy), ou donnez-lui les adresses propres des serveurs dans `apiserver.endpoints` à la place de { $names }
+step-throttled = qui l'inonde ? `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`, et `apiserver_flowcontrol_rejected_requests_total` dans son /metrics ; un proxy placé devant peut aussi nous limiter
+step-slow = d'abord la ligne : `mtr { $host }`, et les phases `connect` et `tls` de ses sondes ; puis la charge de { $host } ; un cluster lointain demande un `timeout` plus long
+step-quorum-member = ssh sur l'hôte de { $member } : `crictl ps -a --name etcd` (ou `systemctl status etcd`), `journalctl -u kubelet`, `df -h` ; redémarrez le membre. Si ses données sont définitivement perdues, restaurez un snapshot ; ne commencez jamais par retirer des membres
+step-quorum = sur un hôte du control plane : `etcdctl endpoint status --cluster -w table` et le journal d'etcd (`crictl logs $(crictl ps -q --name etcd)`) ; regardez le réseau entre les membres et leurs disques
+step-members-beyond = regardez le réseau et le pare-feu entre le watchdog et le port client d'etcd (2379) : les membres travaillent pour d'autres
+step-member-unborn = démarrez le nouveau membre, ou retirez-le de la liste : `etcdctl member list`, `etcdctl member remove ID`
+step-member = ssh sur l'hôte de { $member } : `crictl ps -a --name etcd` (ou `systemctl status etcd`) et son journal ; puis `etcdctl endpoint status --cluster -w table`
+step-alarm = { $alarm ->
+    [NOSPACE] `etcdctl compact` jusqu'à la révision courante, `etcdctl defrag --cluster`, puis `etcdctl alarm disarm` ; augmentez --quota-backend-bytes si cela ne suffit pas longtemps
+    [CORRUPT] prenez un snapshot d'un membre sain ; puis arrêtez le membre corrompu, retirez-le, videz son répertoire de données et ajoutez-le de nouveau
+   *[other] `etcdctl alarm list`, et le journal d'etcd
+}
+step-stranger = sur { $host } : sortez le manifeste de kube-apiserver de /etc/kubernetes/manifests ; puis arrêtez cet etcd et vérifiez ses --data-dir, --initial-cluster et --initial-cluster-state avant qu'il ne rejoigne le cluster (`etcdctl member remove`, `member add`)
+step-apart = trouvez quel membre diffère de la majorité (`etcdctl endpoint hashkv --cluster`, `endpoint status`) ; prenez un snapshot d'un membre sain ; puis retirez l'autre, videz son répertoire de données et ajoutez-le de nouveau
+step-strays = comparez `etcdctl member list` avec les endpoints configurés dans dogwatch
+step-elections = d'abord les disques des membres : dans le journal d'etcd (`crictl logs $(crictl ps -q --name etcd)`), cherchez `slow fdatasync` et `overloaded network`, puis `etcd_disk_wal_fsync_duration_seconds` et `etcd_network_peer_round_trip_time_seconds` ; ensuite, ce qui utilise aussi ces disques
+step-turns = sur leurs hôtes : `crictl ps -a --name kube-apiserver` montre les redémarrages, `dmesg -T | grep -i oom` les processus tués par manque de mémoire ; puis qui demande autant : `kubectl get --raw /debug/api_priority_and_fairness/dump_priority_levels`
+step-first-packets = ssh { $host } : `conntrack -S` (insert_failed compte les conflits du NAT source : iptables sans `--random-fully`), `nstat -az TcpExtListenOverflows TcpExtListenDrops` (file d'écoute pleine), `ip -s link` et `ethtool -S` (pertes)
+step-host = regardez { $host } lui-même : courant, console, réseau ; `ping` et `ssh` depuis un autre hôte du control plane
+step-host-beyond = depuis la machine du watchdog : `ip route get { $address }`, `mtr { $address }` ; puis les routeurs, VPN et règles de pare-feu entre le watchdog et { $who }
+step-cluster-name = `dig { $host }` sur la machine du watchdog et ailleurs : est-ce le serveur de noms, ou l'enregistrement ?
+step-cluster-silent = depuis la machine du watchdog : `ip route get { $host }`, `mtr { $host }` ; puis les routeurs, VPN et pare-feu en chemin ; demandez sur le site s'il y a du courant
+step-no-leader = sur les hôtes du control plane : `crictl ps -a --name { $job }` et son journal (`crictl logs $(crictl ps -aq --name { $job } | head -1)`)
+step-leaders-beyond = regardez le pare-feu entre le watchdog et les hôtes du control plane, et --bind-address
+step-leader-down = ssh { $host } : `crictl ps -a --name { $job }` et son journal, `journalctl -u kubelet`
+step-proxies = `crictl ps -a --name kube-proxy` sur le nœud, et son journal
+step-kubelet-flaps = `journalctl -u kubelet` sur { $node } : redémarrages, mémoire, réseau
+step-target-flaps = ssh { $host } : `crictl ps -a --name { $job }` montre les redémarrages ; cherchez les processus tués par manque de mémoire et les sondes de liveness en échec
+step-node-gone = regardez { $node } lui-même : courant, console, réseau ; `ping` et `ssh` depuis un autre nœud
+step-kubelet-down = ssh { $node } : `systemctl status kubelet`, `journalctl -u kubelet -n 50`, `crictl ps`
+step-kubelet-beyond = regardez le pare-feu entre le watchdog et le port 10250 de { $node } ; `ssh { $node } ss -lntp`
+step-node-runtime = ssh { $node } : `systemctl status containerd` (ou crio), `journalctl -u containerd -n 50`, `crictl info`
+step-node-network = ssh { $node } : `ls /etc/cni/net.d`, `crictl ps -a` pour le pod du plugin réseau, et son journal
+step-node-not-ready = `kubectl describe node { $node }` ; ssh { $node } : `journalctl -u kubelet -n 50`, `crictl info`
+step-kubelets-strange = rien, s'ils sont volontairement hors d'atteinte ; sinon ouvrez le port 10250 au watchdog, ou réglez `kubelet: {"{"}via: proxy{"}"}`
+step-nodes-share = regardez ce que partagent les nœuds concernés, { $what } : courant, switch, hyperviseur, segment réseau, fournisseur
+step-nodes = { $kind ->
+    [lost] cherchez ce qu'ils partagent : baie, switch, hyperviseur, courant, segment réseau
+    [silent] cherchez ce qu'ils partagent : baie, switch, hyperviseur, courant, segment réseau
+    [kubelet] cherchez ce qui a changé sur tous : une mise à jour, une configuration, un certificat expiré ; sur place, `journalctl -u kubelet`
+    [beyond] regardez le pare-feu entre le watchdog et les nœuds (port 10250)
+    [runtime] ssh sur l'un d'eux : `systemctl status containerd` (ou crio), `crictl info`, `df -h`
+    [network] regardez les pods du plugin réseau : `kubectl -n kube-system get pods -o wide`
+   *[not-ready] `kubectl describe node` sur l'un d'eux ; regardez le plugin réseau et le moteur de conteneurs
+}
+step-pressure = { $pressure ->
+    [MemoryPressure] `kubectl top pods -A --sort-by memory` et `kubectl describe node { $node }` ; ssh { $node } : `ps aux --sort -rss | head`, `dmesg -T | grep -i oom` : lequel n'a pas de limite ?
+    [DiskPressure] ssh { $node } : `df -h /var/lib/kubelet /var/lib/containerd`, `du -xhd1 /var/lib | sort -h`, `crictl rmi --prune` ; puis qui écrit autant
+   *[PIDPressure] ssh { $node } : `ps -eLf | awk '{"{"}print $2{"}"}' | sort | uniq -c | sort -n | tail` : lequel a le plus de threads ?
+}
+step-clocks = ssh { $node } : `chronyc tracking` (ou `timedatectl`) : une source de temps est-elle joignable ?
+step-controllers = sur l'hôte du leader : `crictl logs $(crictl ps -q --name kube-controller-manager)` ; redémarrez-le sur place, un autre prend le relais
+step-scheduler = sur l'hôte du leader : `crictl logs $(crictl ps -q --name kube-scheduler)` ; redémarrez-le sur place : `crictl stop $(crictl ps -q --name kube-scheduler)`, un autre prend le relais
+step-scheduler-named = `kubectl get pods -A | grep { $name }` : le scheduler { $name } existe-t-il seulement ?
+step-cron-jobs = `kubectl describe cronjob NAME` : ses événements disent pourquoi (trop de départs manqués, un quota, un webhook) ; puis le journal du controller-manager
+step-addon = `kubectl -n { $namespace } describe { $kind } { $name }` ; `kubectl -n { $namespace } rollout undo { $kind } { $name }` s'il a été modifié
+step-webhook = `kubectl -n { $namespace } get pods` : remettez-les en service. Si le webhook empêche ses propres pods de démarrer : `kubectl delete { $resource } { $name }` (son contrôleur le recrée)
+step-backup-job = `kubectl -n { $namespace } describe cronjob { $name }` et le journal de son dernier job
+step-backup = `velero backup get` ; `velero backup logs` de la dernière ; l'emplacement de stockage (`kubectl -n { $namespace } get backupstoragelocations`)
+step-deleted = arrêtez ce qui supprime : un pipeline, un outil GitOps dont la source est vide, un script ; le journal d'audit le nomme. Ce qu'il y avait : `dogwatch state CLUSTER export --at 30m-ago`
+step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail` : qui les crée ?
+step-cordoned = qui travaille sur { $names } ? Une fois que c'est fini : `kubectl uncordon { $node }`
+step-node-deleted = la machine tourne-t-elle encore ? Alors redémarrez son kubelet, qui l'enregistre de nouveau : `ssh { $node } systemctl restart kubelet`. Qui l'a supprimé : le journal d'audit, `delete` sur nodes
+step-node-reports = `kubectl describe node { $node }` ; ssh { $node } : `dmesg -T | tail -50`, `df -h`, `journalctl -p err -n 50`
+step-evicted-node = `kubectl describe node { $node }` : ce qui manque, et qui le consomme ; ssh { $node } : `df -h`, `free -m`
+step-evicted = `kubectl get events -A --field-selector reason=Evicted`
+step-memory-kills = qu'est-ce qui a changé : sa limite, ou ce qui lui est demandé ? `kubectl top pods -A --sort-by=memory`
+step-registry = { $registry } répond-il, et accepte-t-il le secret de téléchargement ? Sur un nœud : `crictl pull IMAGE` ; en attendant, ne videz et ne redémarrez rien
+step-rollout = `kubectl -n { $namespace } describe { $kind } { $name }` et ses pods ; retour à ce qui tournait : `kubectl -n { $namespace } rollout undo { $kind }/{ $name }`
+step-rollouts = qu'ont-ils en commun : une image, un nœud, un registre, un secret ? `kubectl get pods -A | grep -v Running`
+step-unplaced = `kubectl describe pod NAME` (son dernier événement) ; place sur les nœuds : `kubectl describe nodes | grep -A8 Allocated` ; l'autoscaler en ajoute-t-il un ?
+step-claims = `kubectl describe pvc NAME` (ses événements) ; les pods du provisioner (le contrôleur du pilote CSI) et leur journal ; le stockage est-il plein ?
+step-not-starting = { $why ->
+    [addresses] le sous-réseau ou la plage de ces nœuds est épuisé : ajoutez une plage, ou déplacez des pods ailleurs
+    [sandbox] le pod du plugin réseau sur ces nœuds et son journal ; `journalctl -u kubelet -u containerd -n 50`
+    [volumes] le contrôleur du pilote CSI et son pod sur ces nœuds ; `kubectl get volumeattachments`
+   *[quota] `kubectl -n NAMESPACE describe resourcequota`
+}
+step-namespaces = `kubectl get namespace { $name } -o yaml` : ses conditions nomment l'API ou le finalizer qui le retient ; remettez en service ce qui devrait le traiter, plutôt que de retirer le finalizer
+step-workers-gone = `kubectl get nodes` ; comparez avec les machines du cloud ou de l'hyperviseur ; qui supprime des nœuds : un autoscaler, le cloud controller manager, une personne (journal d'audit) ?
+step-workers-added = `kubectl get nodes --sort-by=.metadata.creationTimestamp` ; regardez ce qui a fait grandir l'autoscaler : des pods en attente, ou un workload qui a été agrandi
+step-api-away = `kubectl get apiservice { $api }` ; les pods derrière le service { $service }
+step-requests = `kubectl get csr` ; le controller-manager, qui approuve les demandes des kubelets, va-t-il bien ? À la main : `kubectl certificate approve NAME`, si vous savez qui demande
+step-refused-by-one = ssh { $host } : comparez le journal du serveur API et ses options d'authentification et d'autorisation avec ceux d'un autre ; son horloge, son chemin jusqu'à etcd
+step-renew-etcd-client = placez un nouveau certificat client d'etcd (signé par l'autorité d'etcd) là où pointent `cert_file` et `key_file`
+step-renew-kubeconfig = créez un nouveau kubeconfig pour dogwatch (deploy/rbac.yaml, ou `kubeadm kubeconfig user`) et mettez-le à la place de l'ancien
+step-compare-clocks = comparez les horloges du watchdog et du cluster
+step-apply-rbac = appliquez le manifeste RBAC de dogwatch (deploy/rbac.yaml) et liez-le à l'utilisateur que nomme le kubeconfig
+step-cert-kubeconfig = d'ici là, créez un nouveau kubeconfig pour dogwatch (`kubeadm kubeconfig user`) et mettez-le à la place de l'ancien
+step-cert-etcd-client = signez-en un nouveau avec l'autorité d'etcd (`kubeadm certs renew etcd-healthcheck-client`) et copiez-le sur le watchdog
+step-cert-ca = créez une nouvelle autorité et refaites tout ce que l'ancienne a signé (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/ ; k3s et RKE2 : `k3s certificate rotate-ca`), puis mettez-la dans chaque kubeconfig, celui-ci compris
+step-cert-servers = `kubeadm certs check-expiration` et `kubeadm certs renew all` sur chaque hôte du control plane, puis redémarrez ses composants ; ailleurs, selon votre autorité
+step-cert-kubelets = sur le nœud : `serverTLSBootstrap` avec `rotateCertificates`, approuvez les CSR en attente (`kubectl get csr`) ; un kubelet qui signe lui-même son certificat en fait un nouveau si l'on supprime `/var/lib/kubelet/pki/kubelet.crt` et qu'on le redémarre
+step-cert-name = ajoutez le nom ou l'adresse au certificat (`kubeadm init phase certs apiserver --apiserver-cert-extra-sans`), ou réglez `tls-server-name` dans le kubeconfig
+step-cert-issuer = l'autorité a-t-elle été renouvelée, ou un autre serveur répond-il là ? Comparez { $of ->
+    [etcd] le `ca_file` d'etcd
+   *[kubeconfig] l'autorité (CA) de notre kubeconfig
+} avec l'émetteur présenté (`openssl s_client -connect { $server } -showcerts`) ; copiez la nouvelle autorité si c'est la vôtre
+step-canary = { $layer ->
+    [authorization] accordez ce que nomme le message : `kubectl apply -f canary-rbac.yaml` (deploy/)
+    [setup] comparez la configuration du canari avec ce qui manque d'après le message (docs/canary.md)
+    [image] regardez le pod pendant qu'il tourne : `kubectl -n dogwatch-canary describe pod` ; essayez son image à la main
+    [admission] regardez ce qui le refuse : `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies`, et si les pods du webhook tournent
+    [quota] voyez ce qui l'occupe : `kubectl -n dogwatch-canary describe resourcequota,limitrange`
+    [apiserver] cherchez dans les journaux du serveur API et d'etcd des requêtes lentes ou en échec ; la place libre sur le disque d'etcd
+    [etcd] cherchez dans les journaux du serveur API et d'etcd des requêtes lentes ou en échec ; la place libre sur le disque d'etcd
+    [watch_cache] les clients de ce serveur voient des objets périmés : cherchez dans son journal des erreurs de watch vers etcd ; redémarrez-le s'il ne rattrape pas son retard
+    [controller_manager] voyez qui est leader : `kubectl -n kube-system get lease kube-controller-manager`, et son journal
+    [scheduler] voyez qui est leader : `kubectl -n kube-system get lease kube-scheduler`, et le journal du scheduler
+    [capacity] voyez ce qui en écarte les nœuds : `kubectl get nodes`, les taints, `kubectl top nodes`, l'autoscaler
+    [registry] interrogez le registre depuis le nœud nommé : `crictl pull IMAGE` ; puis le registre lui-même
+    [container_runtime] sur le nœud nommé : `systemctl status containerd` (ou crio), `crictl info`, son journal
+    [cni] sur le nœud nommé : le pod du CNI, /etc/cni/net.d, `crictl info | grep -A5 Network`
+    [csi] `kubectl -n dogwatch-canary describe pvc`, puis le contrôleur du pilote CSI et son pod sur le nœud
+    [kubelet] sur le nœud nommé : `systemctl status kubelet`, `journalctl -u kubelet`
+    [kube_proxy] sur le nœud nommé : le pod et le journal de kube-proxy (`curl localhost:10256/healthz`), ou de ce qui le remplace
+   *[dns] `kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide`, leurs journaux, et le Service kube-dns
+}
+step-check = interrogez-le comme le fait dogwatch, sur la machine du watchdog : `dogwatch probe { $check } --verbose` ; puis regardez ce qui sert { $at }
+step-check-at-nodes = interrogez-le comme le fait dogwatch, sur la machine du watchdog : `dogwatch probe { $check } --verbose` ; puis regardez ce qui le sert sur les nœuds nommés
+step-balancer = regardez le répartiteur de charge à { $address } : ses backends et leurs health checks, son certificat, son chemin jusqu'aux nœuds
+step-address = regardez ce qui se trouve à { $address } (un répartiteur de charge, un ingress, un hôte) avant ce qui est derrière : `dogwatch probe { $check } --verbose` sur la machine du watchdog montre comment cela échoue
+step-cut-off = regardez la machine même du watchdog : sa liaison, sa route par défaut et sa passerelle (ip link; ip route)
+step-own-files = voyez qui les occupe (`ls -l /proc/$(pidof dogwatch)/fd`) et relevez la limite (`LimitNOFILE=` dans son unité, fs.file-max de la machine)
+step-own-ports = voyez qui les occupe (`ss -s`; `ss -tan state time-wait | wc -l`), et élargissez net.ipv4.ip_local_port_range
+step-own-memory = regardez la mémoire de la machine (`free -m`; `cat /proc/net/sockstat`; dmesg) et les limites du cgroup de dogwatch
+step-own-firewall = regardez les règles de la machine même (`nft list ruleset`; `iptables -S OUTPUT`) et qui les a modifiées
+step-own-proxy = essayez-le depuis la machine du watchdog (`curl -v -x http://PROXY https://API-SERVER/livez`) ; c'est le `proxy-url` du kubeconfig, ou HTTPS_PROXY dans l'environnement du watchdog
+step-own-resolver = interrogez-le depuis la machine du watchdog (`getent hosts NAME`; `resolvectl status`; /etc/resolv.conf) ; des adresses à la place des noms dans le kubeconfig permettent de s'en passer
+step-own-ping = autorisez-le dans le noyau (`sysctl net.ipv4.ping_group_range="0 2147483647"`), ou donnez au service `AmbientCapabilities=CAP_NET_RAW` ; dans un conteneur, la capability NET_RAW
+step-own-tls = servez un certificat d'un autre type (RSA 2048 bits, P-256), ou surveillez ces cibles par un autre moyen
+step-store-taken = trouvez qui touche à son répertoire de données : cette fois, rien n'a été perdu
+step-store-anew = gardez l'ancien fichier si son historique compte pour vous ; restaurez une sauvegarde s'il y en a une
+step-store-failing = regardez le disque de la machine du watchdog (df -h, mount, dmesg) et le message ci-dessus
+step-not-watched = corrigez ce que nomme le message et lancez `dogwatch check` ; le watchdog réessaie de lui-même
+step-alerts-untold = cherchez dans /alerts ce qu'elles ont en commun ; mettez-le en silence, ou regroupez-les avec `group_by`
+step-messages-dropped = voyez pourquoi les destinataires prennent si peu ; mettez la tempête en silence, ou regroupez-la avec `group_by`
+step-receiver = regardez la réponse ci-dessus ; `dogwatch drill --receiver` prouve quand cela fonctionne de nouveau
+step-proof = lancez `dogwatch drill` à la main : il montre où le chemin s'arrête
+step-job-late = voyez si elle a seulement été lancée (kubectl get cronjobs,jobs -A; systemctl list-timers) et si elle atteint le watchdog ; puis lancez-la à la main
+step-job-refused = regardez ce qu'elle a produit (est-ce complet, est-ce restaurable ?) et son propre journal ; son prochain succès y met fin
+step-job-failed = lisez ce qu'elle a envoyé (ci-dessous, et sur la page) et son propre journal ; son prochain succès y met fin
+step-job-too-long = voyez si elle avance encore ou attend quelque chose (un verrou, un montage, un pair) avant de l'interrompre
+step-monitoring = regardez Prometheus dans le cluster (tourne-t-il, envoie-t-il : prometheus_notifications_dropped_total, son journal) et le chemin de là au watchdog
+step-restore-too-long = voyez à quelle étape il en est, et signalez sa fin : `done`, ou `fail` si la restauration est impossible ainsi
+step-restore-failed = trouvez ce qui manque (la sauvegarde, sa clé, une étape que personne n'a écrite), corrigez-le et refaites l'exercice
+step-restore-missed = voyez quelle étape prend du temps, ou à quel rythme les sauvegardes sont faites ; changez cela ou l'objectif, et refaites l'exercice
+step-restore-overdue = prévoyez un exercice et ouvrez-le par `dogwatch drill restore { $drill }` : son achèvement y met fin
+
 ### Certificats et identifiants
 
 expires = { $when ->

@@ -49,9 +49,10 @@ fn finding(o: &Objects<'_>, addon: &AddonFact) -> Option<Finding> {
     finding.caused_by = o.lost_before(since);
     finding.labels.insert("workload".into(), key.clone());
     finding.evidence = evidence(addon, since);
-    let (consequence, step) = advice(*role, kind, key);
-    finding.consequences.push(consequence.to_owned());
-    finding.first_step = step;
+    finding.consequences.push(consequence(*role).to_owned());
+    let (namespace, name) = key.split_once('/').unwrap_or(("", key));
+    let step = Said::new("step-addon").with("namespace", namespace).with("kind", kind.to_lowercase());
+    say::first_step(&mut finding, step.with("name", name));
     Some(finding)
 }
 
@@ -88,21 +89,13 @@ fn evidence(addon: &AddonFact, since: jiff::Timestamp) -> Vec<String> {
     lines
 }
 
-fn advice(role: AddonRole, kind: &str, key: &str) -> (&'static str, String) {
-    let (namespace, name) = key.split_once('/').unwrap_or(("", key));
-    let consequence = match role {
+fn consequence(role: AddonRole) -> &'static str {
+    match role {
         AddonRole::Dns => "pods find no service by its name; what keeps its connections goes on",
         AddonRole::Network => "pods that start get no network, and those on these nodes may lose theirs",
         AddonRole::ServiceProxy => "changes of services no longer reach these nodes",
         AddonRole::Ingress => "what is served through it can't be reached from outside",
-    };
-    let lower = kind.to_lowercase();
-    (
-        consequence,
-        format!(
-            "`kubectl -n {namespace} describe {lower} {name}`; `kubectl -n {namespace} rollout undo {lower} {name}` where it was changed"
-        ),
-    )
+    }
 }
 
 /// Nodes whose daemons can't be expected to be ready.

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::Objects;
-use crate::model::{AlertName, DeadWebhook, Finding, Said, SaidPart, Severity, text};
+use crate::{
+    health::say,
+    model::{AlertName, DeadWebhook, Finding, Said, SaidPart, Severity, text},
+};
 
 /// One that is replaced has nothing ready behind it for a moment.
 const MOMENT: Duration = Duration::from_secs(15);
@@ -43,11 +46,8 @@ fn finding(o: &Objects<'_>, service: &str, hooks: &[&DeadWebhook]) -> Option<Fin
     });
     let (namespace, _) = service.split_once('/').unwrap_or(("", service));
     let resource = first.kind.to_lowercase();
-    finding.first_step = format!(
-        "`kubectl -n {namespace} get pods`: bring them back. If the webhook keeps its own pods from starting: \
-         `kubectl delete {resource} {}` (its controller makes it anew)",
-        first.configuration
-    );
+    let step = Said::new("step-webhook").with("namespace", namespace).with("resource", resource);
+    say::first_step(&mut finding, step.with("name", &first.configuration));
     Some(finding)
 }
 

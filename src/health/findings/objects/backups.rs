@@ -42,11 +42,10 @@ fn finding(o: &Objects<'_>, b: &BackupFact) -> Option<Finding> {
     finding.evidence.push(format!("schedule {schedule}; {}", Sentence::from(last).text));
     finding.labels.insert("schedule".into(), key.clone());
     let (namespace, name) = key.split_once('/').unwrap_or(("", key));
-    finding.first_step = match *kind {
-        "CronJob" => format!("`kubectl -n {namespace} describe cronjob {name}` and the log of its last job"),
-        _ => format!(
-            "`velero backup get`; `velero backup logs` of the last one; the storage location (`kubectl -n {namespace} get backupstoragelocations`)"
-        ),
+    let step = match *kind {
+        "CronJob" => Said::new("step-backup-job").with("name", name),
+        _ => Said::new("step-backup"),
     };
+    say::first_step(&mut finding, step.with("namespace", namespace));
     Some(finding)
 }

@@ -46,12 +46,11 @@ fn scheduler(o: &Objects<'_>, waiting: &WaitingPods) -> Option<Finding> {
         finding.evidence.push(format!("its lease is renewed by {holder} all the same"));
     }
     finding.consequences.push("what is new, moved or restarted elsewhere does not run; what runs goes on".into());
-    finding.first_step = match name == DEFAULT {
-        true => "on the leader's host: `crictl logs $(crictl ps -q --name kube-scheduler)`; restart it there: \
-                 `crictl stop $(crictl ps -q --name kube-scheduler)`, and another one takes over"
-            .into(),
-        false => format!("`kubectl get pods -A | grep {name}`: is the scheduler {name} there at all?"),
+    let step = match name == DEFAULT {
+        true => Said::new("step-scheduler"),
+        false => Said::new("step-scheduler-named").with("name", name),
     };
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 
@@ -84,9 +83,7 @@ fn controllers(o: &Objects<'_>) -> Option<Finding> {
     if lagging.is_some() {
         finding.consequences.push("services send to pods that are gone, and nothing to those that are new".into());
     }
-    finding.first_step = "on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`; restart \
-                          it there, and another one takes over"
-        .into();
+    say::first_step(&mut finding, Said::new("step-controllers"));
     Some(finding)
 }
 
@@ -139,8 +136,6 @@ fn cron_jobs(o: &Objects<'_>, is_explained: bool) -> Option<Finding> {
         false => o.p.without_leader(Job::KubeControllerManager).or(finding.caused_by),
     };
     finding.evidence.push(format!("the first was due at {}", text::moment(late.since)));
-    finding.first_step = "`kubectl describe cronjob NAME`: its events tell why (too many missed starts, a quota, a \
-                          webhook); and the controller-manager's log"
-        .into();
+    say::first_step(&mut finding, Said::new("step-cron-jobs"));
     Some(finding)
 }

@@ -41,10 +41,7 @@ fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
         .map(|v| format!("{}: {} (the last at {})", v.resource, named(&v.gone), text::moment(v.until)))
         .collect();
     finding.consequences.push("what they ran is stopped; volumes whose claims are gone may be deleted, too".into());
-    finding.first_step =
-        "stop whoever deletes: a pipeline, a GitOps tool with an empty source, a script; the audit log names it. \
-                          What was there: `dogwatch state CLUSTER export --at 30m-ago`"
-            .into();
+    say::first_step(&mut finding, Said::new("step-deleted"));
     Some(finding)
 }
 
@@ -59,8 +56,6 @@ fn growing(o: &Objects<'_>, g: &Grown) -> Finding {
     finding.labels.insert("resource".into(), (*resource).to_owned());
     finding.evidence.push(format!("{from} at {}, {to} now", text::moment(*since)));
     finding.consequences.push("etcd fills, and API servers and controllers slow down".into());
-    finding.first_step = format!(
-        "`kubectl -n {namespace} get {resource} --sort-by=.metadata.creationTimestamp | tail`: who makes them?"
-    );
+    say::first_step(&mut finding, Said::new("step-growing").with("namespace", namespace).with("resource", *resource));
     finding
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Objects, registry};
 use crate::{
-    health::phrases,
+    health::say,
     model::{AlertName, CordonedNode, Finding, NodeProblem, Said, Severity, text},
 };
 
@@ -65,8 +65,8 @@ fn cordoned(o: &Objects<'_>) -> Option<Finding> {
         format!("{}: cordoned since {}, {left}{budgets}", c.node, text::moment(c.since))
     };
     finding.evidence = all.iter().take(EVIDENCE).map(|c| line(&c)).collect();
-    finding.first_step =
-        format!("who works at {}? When it is done: `kubectl uncordon {}`", phrases::list(&names, NAMED), first.node);
+    let step = Said::new("step-cordoned").names("names", &names, NAMED).with("node", &first.node);
+    say::first_step(&mut finding, step);
     Some(finding)
 }
 
@@ -91,11 +91,7 @@ fn deleted(o: &Objects<'_>) -> Option<Finding> {
     finding.consequences.push(
         "its pods are deleted within a minute and started elsewhere, though the machine may still run them".into(),
     );
-    finding.first_step = format!(
-        "does the machine still run? Then restart its kubelet, which registers it anew: `ssh {0} systemctl restart kubelet`. \
-         Who deleted it: the audit log, `delete` on nodes",
-        first.node
-    );
+    say::first_step(&mut finding, Said::new("step-node-deleted").with("node", &first.node));
     Some(finding)
 }
 
@@ -110,9 +106,7 @@ fn reported(o: &Objects<'_>, condition: &str, problems: &[&NodeProblem]) -> Find
     }
     let line = |p: &&NodeProblem| format!("{}: {} since {} ({})", p.node, p.condition, text::moment(p.since), p.reason);
     finding.evidence = problems.iter().take(EVIDENCE).map(line).collect();
-    finding.first_step = format!(
-        "`kubectl describe node {0}`; ssh {0}: `dmesg -T | tail -50`, `df -h`, `journalctl -p err -n 50`",
-        names.first().unwrap_or(&"")
-    );
+    let step = Said::new("step-node-reports").with("node", names.first().copied().unwrap_or_default());
+    say::first_step(&mut finding, step);
     finding
 }

@@ -62,12 +62,11 @@ fn evicted(o: &Objects<'_>, e: &Evictions) -> Finding {
     finding
         .consequences
         .push("what was evicted is started elsewhere, as far as there is room; its local data is gone".into());
-    finding.first_step = match e.nodes.first() {
-        Some((node, _)) => {
-            format!("`kubectl describe node {node}`: pressure, and what uses it; ssh {node}: `df -h`, `free -m`")
-        }
-        None => "`kubectl get events -A --field-selector reason=Evicted`".into(),
+    let step = match e.nodes.first() {
+        Some((node, _)) => Said::new("step-evicted-node").with("node", node),
+        None => Said::new("step-evicted"),
     };
+    say::first_step(&mut finding, step);
     finding
 }
 
@@ -80,8 +79,7 @@ fn killed(o: &Objects<'_>, e: &Evictions) -> Finding {
     let headline = headline.with("place", whose);
     let mut finding = o.finding((AlertName::MemoryKills, ""), Severity::Warning, headline, e.pods.since);
     finding.evidence = burst(e);
-    finding.first_step =
-        "what grew: its limit, or what it is asked to do? `kubectl top pods -A --sort-by=memory`".into();
+    say::first_step(&mut finding, Said::new("step-memory-kills"));
     finding
 }
 
@@ -113,10 +111,7 @@ fn registry(o: &Objects<'_>, pulls: &FailedPulls) -> Option<Finding> {
         named(pods)
     ));
     finding.consequences.push("what runs goes on; what is new, moved or restarted waits for its image".into());
-    finding.first_step = format!(
-        "does {registry} answer, and does it take the pull secret? On a node: `crictl pull IMAGE`; don't drain or restart \
-         anything meanwhile"
-    );
+    say::first_step(&mut finding, Said::new("step-registry").with("registry", registry));
     Some(finding)
 }
 
@@ -193,9 +188,8 @@ fn rollout_finding(o: &Objects<'_>, r: &StuckRollout) -> Finding {
         finding.consequences.push("what ran before goes on; the new form does not arrive".into());
     }
     let lower = r.kind.to_lowercase();
-    finding.first_step = format!(
-        "`kubectl -n {namespace} describe {lower} {name}` and its pods; back to what ran: `kubectl -n {namespace} rollout undo {lower}/{name}`"
-    );
+    let step = Said::new("step-rollout").with("namespace", namespace).with("kind", lower).with("name", name);
+    say::first_step(&mut finding, step);
     finding
 }
 
@@ -208,8 +202,7 @@ fn together(o: &Objects<'_>, stuck: &[&StuckRollout]) -> Finding {
     let since = stuck.iter().map(|r| r.since).min().unwrap_or(o.at);
     let mut finding = o.finding((AlertName::RolloutFailing, ""), Severity::Warning, headline, since);
     finding.evidence.push(format!("their containers wait for: {}", phrases::list(&reasons, reasons.len())));
-    finding.first_step =
-        "what do they share: an image, a node, a registry, a secret? `kubectl get pods -A | grep -v Running`".into();
+    say::first_step(&mut finding, Said::new("step-rollouts"));
     finding
 }
 
@@ -229,9 +222,6 @@ fn unplaced(o: &Objects<'_>, all: &[Finding]) -> Option<Finding> {
     finding.caused_by = o.lost_before(since).or(by);
     finding.evidence =
         waiting.iter().map(|w| format!("{} since {}: {}", w.why, text::moment(w.pods.since), named(&w.pods))).collect();
-    finding.first_step =
-        "`kubectl describe pod NAME` (its last event); room on nodes: `kubectl describe nodes | grep -A8 Allocated`; \
-                          does the autoscaler add one?"
-            .into();
+    say::first_step(&mut finding, Said::new("step-unplaced"));
     Some(finding)
 }

@@ -44,10 +44,7 @@ fn waiting(o: &Objects<'_>, waiting: &WaitingClaims) -> Option<Finding> {
         finding.evidence.push(format!("the provisioner says: {said}"));
     }
     finding.consequences.push("pods that need them don't start".into());
-    finding.first_step =
-        "`kubectl describe pvc NAME` (its events); the provisioner's pods (the CSI driver's controller) and their log; \
-                          is the storage full?"
-            .into();
+    say::first_step(&mut finding, Said::new("step-claims"));
     Some(finding)
 }
 
@@ -66,35 +63,18 @@ fn not_starting(o: &Objects<'_>, starts: &FailedStarts, others: &[Finding]) -> O
     let places: Vec<&str> = nodes.iter().map(String::as_str).collect();
     let at = if places.is_empty() { SaidPart::from(say::NOTHING) } else { place(&places, NAMED).into() };
     let not_starting = |why: &'static str| Said::new("pods-not-starting").with("place", at.clone()).with("why", why);
-    let (subject, headline, step) = match why {
-        StartFailure::Addresses => (
-            "addresses",
-            not_starting("addresses"),
-            "the subnet or pool of these nodes is used up: add a range, or move pods elsewhere".to_owned(),
-        ),
-        StartFailure::Sandbox => (
-            "sandbox",
-            not_starting("sandbox"),
-            "the network plugin's pod on these nodes and its log; `journalctl -u kubelet -u containerd -n 50`"
-                .to_owned(),
-        ),
-        StartFailure::Volumes => (
-            "volumes",
-            not_starting("volumes"),
-            "the CSI driver's controller and its pod on these nodes; `kubectl get volumeattachments`".to_owned(),
-        ),
-        StartFailure::Quota => (
-            "quota",
-            Said::new("pods-over-quota").with("names", say::named(pods)),
-            "`kubectl -n NAMESPACE describe resourcequota`".to_owned(),
-        ),
+    let (subject, headline) = match why {
+        StartFailure::Addresses => ("addresses", not_starting("addresses")),
+        StartFailure::Sandbox => ("sandbox", not_starting("sandbox")),
+        StartFailure::Volumes => ("volumes", not_starting("volumes")),
+        StartFailure::Quota => ("quota", Said::new("pods-over-quota").with("names", say::named(pods))),
     };
     let mut finding = o.finding((AlertName::PodsNotStarting, subject), Severity::Warning, headline, pods.since);
     let addon = others.iter().find(|f| f.key.alert == AlertName::AddonDown && follows(pods.since, f.since));
     finding.caused_by = o.lost_before(pods.since).or_else(|| addon.map(|f| f.key.clone()));
     finding.evidence.push(format!("{}: {}", text::plural(pods.count, "pod", "pods"), named(pods)));
     finding.evidence.push(format!("last said at {}: {said}", text::moment(*until)));
-    finding.first_step = step;
+    say::first_step(&mut finding, Said::new("step-not-starting").with("why", subject));
     Some(finding)
 }
 
@@ -111,10 +91,6 @@ fn terminating(o: &Objects<'_>) -> Option<Finding> {
     finding.caused_by = away.map(|api| o.key(AlertName::AggregatedApiDown, &api.name)).or(finding.caused_by);
     let lines = all.iter().flat_map(|n| n.why.iter().map(move |why| format!("{}: {why}", n.name)));
     finding.evidence = lines.take(NAMED * 2).collect();
-    finding.first_step = format!(
-        "`kubectl get namespace {} -o yaml`: its conditions name the API or the finalizer that holds it; bring back what \
-         would remove that, rather than cut the finalizer",
-        first.name
-    );
+    say::first_step(&mut finding, Said::new("step-namespaces").with("name", &first.name));
     Some(finding)
 }
