@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Dispatch, peers::PeerSettings};
 use crate::{
-    model::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic, text},
+    model::{AlertName, Diagnosis, Finding, FindingKey, Said, Severity, Topic},
     peer::{
         self, Item,
         wire::{Key, View},
     },
+    words::Voice,
 };
 
 /// Clocks that differ by more make times of incidents, and which of two changes is the later one, uncertain.
@@ -86,44 +87,48 @@ impl Dispatch {
                 return Vec::new();
             }
             let since = self.peers.since.unwrap_or(now);
-            return vec![self.peer_down("the other watchdog", since)];
+            return vec![self.peer_down(Said::new("other-watchdog"), since)];
         };
         if core.is_silent(self.deps.clock.mono()) {
-            return vec![self.peer_down(&format!("the watchdog {}", other.said.name), other.heard_wall)];
+            return vec![self.peer_down(Said::new("watchdog-named").with("name", &other.said.name), other.heard_wall)];
         }
-        let mut found = Vec::new();
+        let (mut found, voice) = (Vec::new(), Voice::default());
         if !other.said.digest.is_empty() && other.said.digest != core.digest {
-            let said = format!("this watchdog and {} are configured differently", other.said.name);
+            let headline = Said::new("peer-configured").with("name", &other.said.name);
+            let step = Said::new("step-peer-configured");
             found.push(Finding {
                 consequences: vec!["who is told, and of what, depends on which of both leads".into()],
-                first_step: "compare clusters, routes, receivers' names and external_labels of both: \
-                             `dogwatch check --explain` on each"
-                    .into(),
-                ..peer::confirm::differing("configuration", said, self.peers.since.unwrap_or(now))
+                first_step: voice.said(&step),
+                said: vec![headline.clone(), step],
+                ..peer::confirm::differing("configuration", voice.said(&headline), self.peers.since.unwrap_or(now))
             });
         }
         if other.ahead.abs() > CLOCKS_DIFFER {
-            let by = text::duration(Duration::try_from(other.ahead.abs()).unwrap_or_default());
-            let said = format!("the clock of the watchdog {} differs from this one's by {by}", other.said.name);
+            let by = Duration::try_from(other.ahead.abs()).unwrap_or_default();
+            let headline = Said::new("peer-clock").with("name", &other.said.name).with("by", by);
+            let step = Said::new("step-peer-clock");
             found.push(Finding {
                 consequences: vec!["of two changes the wrong one may count as the later".into()],
-                first_step: "timedatectl on both: one of them has lost its time server".into(),
-                ..peer::confirm::differing("clock", said, self.peers.since.unwrap_or(now))
+                first_step: voice.said(&step),
+                said: vec![headline.clone(), step],
+                ..peer::confirm::differing("clock", voice.said(&headline), self.peers.since.unwrap_or(now))
             });
         }
         found
     }
 
-    fn peer_down(&self, who: &str, since: Timestamp) -> Finding {
+    fn peer_down(&self, who: Said, since: Timestamp) -> Finding {
         let why = self.peers.error.clone().unwrap_or_else(|| "it asks nothing any more".into());
         let key = FindingKey { cluster: Arc::default(), alert: AlertName::PeerDown, subject: "peer".into() };
-        let said = format!("{who} is not heard");
+        let (headline, step, voice) =
+            (Said::new("peer-silent").with("who", who), Said::new("step-peer-silent"), Voice::default());
         Finding {
             evidence: vec![why],
             still_works: vec!["this watchdog probes and tells".into()],
             consequences: vec!["if this one dies too, nobody is told; where only the link is cut, both tell".into()],
-            first_step: "look at the other machine: systemctl status dogwatch".into(),
-            ..Finding::new(key, Severity::Warning, Topic::Watchdog, said, since)
+            first_step: voice.said(&step),
+            said: vec![headline.clone(), step],
+            ..Finding::new(key, Severity::Warning, Topic::Watchdog, voice.said(&headline), since)
         }
     }
 }
@@ -137,6 +142,10 @@ fn name_vantage(finding: &mut Finding, name: &str) {
     };
     subject(&mut finding.key);
     finding.caused_by.iter_mut().for_each(subject);
+    let voice = Voice::default();
+    if let Some(said) = finding.said.iter_mut().find(|said| voice.said(said) == finding.headline) {
+        *said = Said::new("line-of").with("name", name).with("line", said.clone());
+    }
     finding.headline = format!("{name}: {}", finding.headline);
 }
 

@@ -102,7 +102,7 @@ pub(super) struct Etcd<'a> {
     /// That it is lost is certain: by the word of those that refuse, or of those that miss it; else too many are silent.
     pub(super) sure: bool,
     /// Too many are out of our reach, yet somebody proves that quorum is kept.
-    pub(super) proof: Option<String>,
+    pub(super) proof: Option<Said>,
     /// Too many are silent, and it will soon be known whether quorum is lost.
     pub(super) open: bool,
     /// No member is visible; what is known of etcd comes from the API servers.

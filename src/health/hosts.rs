@@ -15,7 +15,7 @@ use super::{
     view::{TargetView, earliest},
     witness::{self, Word},
 };
-use crate::model::{Job, State};
+use crate::model::{Job, Said, State};
 
 /// So long after its first sign of silence a host is waited for, and no longer: by then all its targets have been asked.
 const JUDGED_WITHIN: Duration = Duration::from_secs(14);
@@ -32,9 +32,9 @@ pub(super) enum Fate {
     /// It can't be said yet.
     Open,
     /// Somebody has seen it since: it is our way to it that is broken. In words, who.
-    Lives(String),
+    Lives(Said),
     /// Some of the silent ones live, since quorum is kept, and nobody can say which. In words, who proves it.
-    Needed(String),
+    Needed(Said),
     /// It is gone, as far as anybody can tell.
     Lost,
 }
@@ -86,7 +86,7 @@ impl<'a> Hosts<'a> {
             let together = follows(host.fell, at) && follows(at, host.fell);
             let gone = witness::of_machine(indexed, seats, (host.id, &host.targets), host.fell) == Word::Gone;
             if together && !gone {
-                host.fate = Fate::Needed(format!("it fell silent together with {with}, which lives"));
+                host.fate = Fate::Needed(Said::new("fate-together").with("host", &with));
             }
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Hosts<'a> {
         let since = self.lost().map(|h| h.fell).max();
         let (Some(since), true) = (since, missing > 0) else { return };
         let fate = match witness::of_quorum(indexed, since) {
-            Word::Lives(who) => Fate::Needed(format!("etcd keeps quorum, which takes {missing} of them: {who}")),
+            Word::Lives(who) => Fate::Needed(Said::new("fate-by-quorum").with("n", missing).with("proof", who)),
             Word::Waiting => Fate::Open,
             _ => return,
         };

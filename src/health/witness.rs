@@ -14,7 +14,7 @@ use super::{
     time::later,
     view::{How, TargetView},
 };
-use crate::model::{EtcdFacts, EtcdVia, Job, ObservedLease, ReadThrough, State};
+use crate::model::{EtcdFacts, EtcdVia, Job, ObservedLease, ReadThrough, Said, State};
 
 /// By then the loss of quorum shows in every answer that needs it: elections take 1 to 2 s, reads time out after 2 s.
 const LOSS_SHOWS_AFTER: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(90);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     /// It lives: who has seen it, in words.
-    Lives(String),
+    Lives(Said),
     /// Somebody may know, and has not been asked late enough.
     Waiting,
     /// Somebody who would know says that it is gone.
@@ -102,10 +102,10 @@ pub(super) fn of_reads(indexed: &IndexedView<'_>, since: Timestamp) -> Word {
     let members = || indexed.job(Job::Etcd).iter().copied().filter(|t| member(t));
     let readers = || indexed.job(Job::KubeApiserver).iter().copied().filter(|t| reader(t));
     if let Some(t) = members().find(|t| well(t)) {
-        return Word::Lives(format!("etcd member {} answers linearizable reads", t.instance()));
+        return Word::Lives(Said::new("witness-member-reads").with("who", t.instance()));
     }
     if let Some(t) = readers().find(|t| well(t) && reads(t)) {
-        return Word::Lives(format!("API server {} reads through to etcd", t.instance()));
+        return Word::Lives(Said::new("witness-server-reads").with("who", t.instance()));
     }
     let may = |t: &TargetView<'_>| match t.verdict.state {
         State::Up => !asked(t) && waits(indexed, since, wait_for(t)),
@@ -143,7 +143,7 @@ fn hears(indexed: &IndexedView<'_>, t: &TargetView<'_>, (id, name): (u64, &str),
     let still = peer.still_since.is_some_and(|at| later(read, at.max(since), UNHEARD_FOR));
     // It was heard since, and still is: what fell silent after that may have died in the meantime.
     if !still && peer.heard_after.is_some_and(|at| at >= since) {
-        return Word::Lives(format!("etcd member {} hears from {name}", t.instance()));
+        return Word::Lives(Said::new("witness-member-hears").with("who", t.instance()).with("name", name));
     }
     // Without a leader it has lost more than this one: it is not waited for.
     if facts.has_leader == Some(false) && last.started >= since {
@@ -163,7 +163,7 @@ fn hears(indexed: &IndexedView<'_>, t: &TargetView<'_>, (id, name): (u64, &str),
 pub(super) fn of_server<'a>(indexed: &IndexedView<'a>, target: &TargetView<'a>, since: Timestamp) -> Word {
     let machine = indexed.machine(target);
     if indexed.lease_of_server(machine).is_some_and(|lease| is_renewed(lease, since)) {
-        return Word::Lives(format!("the API server on {machine} renews its lease"));
+        return Word::Lives(Said::new("witness-server-lease").with("host", machine));
     }
     let snapshot = indexed.view.snapshot;
     let listed = snapshot.apiserver_endpoints.iter().any(|e| e == target.instance());
@@ -175,7 +175,7 @@ pub(super) fn of_server<'a>(indexed: &IndexedView<'a>, target: &TargetView<'a>, 
                 && later(at, since, ENDPOINT_LEAVES_AFTER)
                 && !later(indexed.now, at, LISTED_WITHIN) =>
         {
-            Word::Lives(format!("the other API servers still list {}", target.instance()))
+            Word::Lives(Said::new("witness-still-listed").with("who", target.instance()))
         }
         _ => Word::None,
     }
@@ -205,10 +205,11 @@ pub(super) fn of_machine(
 /// Leases that a machine renews: its kubelet's, and those of what leads on it.
 fn of_leases(indexed: &IndexedView<'_>, machine: &str, since: Timestamp) -> Word {
     if let Some(lease) = indexed.leads_of(machine).find(|l| l.sight.as_ref().is_some_and(|s| is_renewed(s, since))) {
-        return Word::Lives(format!("{} on {machine} renews its lease", lease.name));
+        let renews = Said::new("witness-leader-lease").with("component", &lease.name);
+        return Word::Lives(renews.with("host", machine));
     }
     match indexed.lease_of_node(machine).map(|l| is_renewed(l, since)) {
-        Some(true) => Word::Lives(format!("the kubelet of {machine} renews its lease")),
+        Some(true) => Word::Lives(Said::new("witness-kubelet-lease").with("host", machine)),
         Some(false) if waits(indexed, since, WAIT_FOR_LEASE) => Word::Waiting,
         Some(false) => Word::Gone,
         None => Word::None,

@@ -26,9 +26,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, RuleAlert, Sample, Severity, Topic, stale},
+    model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, RuleAlert, Said, Sample, Severity, Topic, stale},
     store::Store,
     telemetry::{Metrics, RuleGroupLabels},
+    words::Voice,
 };
 
 /// Verdicts that change together (three API servers) are one reason to look, not three.
@@ -352,11 +353,14 @@ impl Ticker {
 /// A failing rule, told as a finding of the watchdog itself.
 fn trouble(group: &str, rule: &Rule, since: Timestamp, error: &str) -> Finding {
     let (file, name) = group.split_once(';').unwrap_or((group, ""));
+    let headline = Said::new("rule-failing").with("rule", &rule.name);
+    let (step, voice) = (Said::new("step-rule").with("expr", rule.expr.trim()), Voice::default());
     Finding {
         evidence: vec![error.to_owned(), format!("{file}, line {}, group {name}", rule.line)],
         still_works: vec!["the diagnosis and all other rules".into()],
         consequences: vec![format!("what {} would tell is not told; alerts of it that fired go on firing", rule.name)],
-        first_step: format!("run the expression by hand: dogwatch query '{}'", rule.expr.trim()),
+        first_step: voice.said(&step),
+        said: vec![headline.clone(), step],
         labels: [("rule".to_owned(), rule.name.clone()), (RULE_GROUP.to_owned(), group.to_owned())].into(),
         ..Finding::new(
             FindingKey {
@@ -366,7 +370,7 @@ fn trouble(group: &str, rule: &Rule, since: Timestamp, error: &str) -> Finding {
             },
             Severity::Warning,
             Topic::Watchdog,
-            format!("the rule {} can't be evaluated", rule.name),
+            voice.said(&headline),
             since,
         )
     }

@@ -137,10 +137,11 @@ fn out_of_reach(p: &Picture<'_>) -> Finding {
     finding.since = earliest(beyond, p.indexed.now);
     finding.labels = labels(beyond);
     finding.evidence = beyond.iter().flat_map(|t| evidence(t)).collect();
-    finding.evidence.extend(beyond.iter().filter_map(|t| match of_server(&p.indexed, t, t.verdict.since) {
-        Word::Lives(who) => Some(who),
-        _ => None,
-    }));
+    for target in beyond {
+        if let Word::Lives(who) = of_server(&p.indexed, target, target.verdict.since) {
+            say::add(&mut finding, |f| &mut f.evidence, who);
+        }
+    }
     say::first_step(&mut finding, first_step(p, beyond, same_how(beyond)));
     finding
 }

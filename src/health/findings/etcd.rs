@@ -167,11 +167,11 @@ fn out_of_reach(p: &Picture<'_>) -> Option<Finding> {
     finding.labels = labels(&broken.iter().filter_map(|m| m.seat.target).collect::<Vec<_>>());
     finding.labels.insert("job".into(), Job::Etcd.to_string());
     finding.evidence = broken.iter().map(|m| evidence(m)).collect();
-    finding.evidence.extend(etcd.proof.clone());
-    finding.evidence.extend(broken.iter().filter_map(|m| match of_member(indexed, &m.seat, m.since) {
+    let seen = broken.iter().filter_map(|m| match of_member(indexed, &m.seat, m.since) {
         Word::Lives(who) => Some(who),
         _ => None,
-    }));
+    });
+    etcd.proof.iter().cloned().chain(seen).for_each(|who| say::add(&mut finding, |f| &mut f.evidence, who));
     say::first_step(&mut finding, Said::new(REACH_STEP));
     Some(finding)
 }

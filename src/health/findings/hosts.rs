@@ -5,7 +5,7 @@ use crate::{
     health::{
         etcd::Etcd,
         hosts::{Fate, Host},
-        lost, phrases,
+        lost,
         picture::Picture,
         say,
         view::{NAMED, TargetView, earliest},
@@ -60,21 +60,20 @@ fn out_of_reach(p: &Picture<'_>) -> Vec<Finding> {
 
 fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
     let names: Vec<_> = hosts.iter().map(|h| h.label.as_str()).collect();
-    let who = phrases::list(&names, NAMED);
+    let who = Said::new("names").names("names", &names, NAMED);
     let words: Vec<_> = hosts.iter().filter_map(|h| witness(h)).collect();
     let alike = words.iter().all(|w| Some(w) == words.first());
-    let seen = words.first().filter(|_| alike).map_or("others see them", |w| w);
-    let headline = match hosts {
-        all if all.iter().all(|h| matches!(h.fate, Fate::Needed(_))) => {
-            format!("{who} can't be reached from here, yet {seen}")
-        }
-        [_] => format!("{who} can't be reached from here, yet it lives: {seen}"),
-        _ => format!("{who} can't be reached from here, yet they live: {seen}"),
-    };
+    let seen = words.first().filter(|_| alike).map_or_else(|| Said::new("others-see-them"), |w| (*w).clone());
+    let fate = if hosts.iter().all(|h| matches!(h.fate, Fate::Needed(_))) { "needed" } else { "lives" };
+    let headline = Said::new("hosts-beyond").with("who", who.clone()).with("n", hosts.len());
+    let headline = headline.with("fate", fate).with("seen", seen);
     let mut finding = p.indexed.finding(AlertName::ControlPlaneHostUnreachable, subject, Severity::Warning, headline);
     let targets: Vec<_> = hosts.iter().flat_map(|h| h.targets.iter().copied()).collect();
     finding.since = earliest(&targets, p.indexed.now);
-    finding.evidence = hosts.iter().zip(&words).map(|(host, w)| format!("{}: {w}", host.label)).collect();
+    for (host, word) in hosts.iter().zip(&words) {
+        let line = Said::new("line-of").with("name", &host.label).with("line", (*word).clone());
+        say::add(&mut finding, |f| &mut f.evidence, line);
+    }
     finding.evidence.extend(targets.iter().filter(|t| t.is_down()).map(|t| t.line()));
     finding.consequences.push("what happens there is not seen from here: a real failure would be told late".into());
     let address = targets.first().map_or("HOST", |t| t.host());
@@ -83,12 +82,12 @@ fn unreachable(p: &Picture<'_>, hosts: &[&Host<'_>], subject: &str) -> Finding {
         finding.labels.extend(p.indexed.node(host.id).map(|n| ("node".into(), n.name.to_string())));
     }
     let step = Said::new("step-host-beyond").with("address", address);
-    say::first_step(&mut finding, step.with("who", Said::new("names").names("names", &names, NAMED)));
+    say::first_step(&mut finding, step.with("who", who));
     finding
 }
 
 /// Who has seen it.
-fn witness<'a>(host: &'a Host<'_>) -> Option<&'a String> {
+fn witness<'a>(host: &'a Host<'_>) -> Option<&'a Said> {
     match &host.fate {
         Fate::Lives(who) | Fate::Needed(who) => Some(who),
         Fate::Open | Fate::Lost => None,

@@ -40,7 +40,7 @@ fn etcd(p: &Picture<'_>) -> Option<Said> {
         return None;
     }
     if let Some(proof) = &etcd.proof {
-        return Some(Said::new("etcd-keeps-quorum-as").with("proof", proof));
+        return Some(Said::new("etcd-keeps-quorum-as").with("proof", proof.clone()));
     }
     let known = etcd.members.iter().any(|m| m.health == Health::Well);
     if etcd.is_well() {

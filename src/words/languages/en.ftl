@@ -376,6 +376,24 @@ host-down = control-plane host { $host } is down or cut off: { $n ->
    *[other] { $parts } are silent
 }{ $margin }
 host-etcd-margin = ; etcd: { $margin }
+hosts-beyond = { $who } can't be reached from here, yet { $fate ->
+    [needed] {""}
+   *[lives] { $n ->
+        [one] it lives:{" "}
+       *[other] they live:{" "}
+    }
+}{ $seen }
+others-see-them = others see them
+fate-together = it fell silent together with { $host }, which lives
+fate-by-quorum = etcd keeps quorum, which takes { $n } of them: { $proof }
+witness-member-reads = etcd member { $who } answers linearizable reads
+witness-server-reads = API server { $who } reads through to etcd
+witness-member-hears = etcd member { $who } hears from { $name }
+witness-server-lease = the API server on { $host } renews its lease
+witness-still-listed = the other API servers still list { $who }
+witness-leader-lease = { $component } on { $host } renews its lease
+witness-kubelet-lease = the kubelet of { $host } renews its lease
+line-of = { $name }: { $line }
 component-named = { $component } { $name }
 with-lost = { $what }; { $how ->
     [it] with it { $lost }
@@ -845,6 +863,16 @@ step-alerts-untold = look at /alerts for what they have in common; silence it, o
 step-messages-dropped = look at why the receivers take so little; silence the storm, or group it with `group_by`
 step-receiver = look at the answer above; `dogwatch drill --receiver` proves when it works again
 step-proof = run `dogwatch drill` by hand: it shows where the path ends
+rule-failing = the rule { $rule } can't be evaluated
+step-rule = run the expression by hand: dogwatch query '{ $expr }'
+peer-silent = { $who } is not heard
+other-watchdog = the other watchdog
+watchdog-named = the watchdog { $name }
+peer-configured = this watchdog and { $name } are configured differently
+peer-clock = the clock of the watchdog { $name } differs from this one's by { $by }
+step-peer-silent = look at the other machine: systemctl status dogwatch
+step-peer-configured = compare clusters, routes, receivers' names and external_labels of both: `dogwatch check --explain` on each
+step-peer-clock = timedatectl on both: one of them has lost its time server
 step-job-late = look whether it was started at all (kubectl get cronjobs,jobs -A; systemctl list-timers) and whether it reaches the watchdog; then run it by hand
 step-job-refused = look at what it made (is it complete, can it be restored?) and at its own log; its next success ends this
 step-job-failed = read what it sent (below, and on the page) and its own log; its next success ends this

@@ -411,6 +411,27 @@ host-down = l'hôte de control plane { $host } est en panne ou coupé : { $n ->
    *[other] { $parts } ne répondent pas
 }{ $margin }
 host-etcd-margin = {""} ; etcd : { $margin }
+hosts-beyond = { $n ->
+    [one] { $who } est injoignable d'ici
+   *[other] { $who } sont injoignables d'ici
+}, mais { $fate ->
+    [needed] {""}
+   *[lives] { $n ->
+        [one] il vit :{" "}
+       *[other] ils vivent :{" "}
+    }
+}{ $seen }
+others-see-them = d'autres les voient
+fate-together = il s'est tu en même temps que { $host }, qui vit
+fate-by-quorum = etcd garde le quorum, ce qui demande { $n } d'entre eux : { $proof }
+witness-member-reads = le membre etcd { $who } répond aux lectures linéarisables
+witness-server-reads = le serveur API { $who } lit jusque dans etcd
+witness-member-hears = le membre etcd { $who } reçoit des nouvelles de { $name }
+witness-server-lease = le serveur API de { $host } renouvelle son bail
+witness-still-listed = les autres serveurs API listent encore { $who }
+witness-leader-lease = { $component } sur { $host } renouvelle son bail
+witness-kubelet-lease = le kubelet de { $host } renouvelle son bail
+line-of = { $name } : { $line }
 component-named = { $component } { $name }
 with-lost = { $what } ; { $how ->
     [it] avec lui { $lost }
@@ -901,6 +922,16 @@ step-alerts-untold = cherchez dans /alerts ce qu'elles ont en commun ; mettez-l
 step-messages-dropped = voyez pourquoi les destinataires prennent si peu ; mettez la tempête en silence, ou regroupez-la avec `group_by`
 step-receiver = regardez la réponse ci-dessus ; `dogwatch drill --receiver` prouve quand cela fonctionne de nouveau
 step-proof = lancez `dogwatch drill` à la main : il montre où le chemin s'arrête
+rule-failing = la règle { $rule } ne peut être évaluée
+step-rule = exécutez l'expression à la main : dogwatch query '{ $expr }'
+peer-silent = { $who } ne donne plus signe de vie
+other-watchdog = l'autre watchdog
+watchdog-named = le watchdog { $name }
+peer-configured = ce watchdog et { $name } n'ont pas la même configuration
+peer-clock = l'horloge du watchdog { $name } diffère de la nôtre de { $by }
+step-peer-silent = regardez l'autre machine : systemctl status dogwatch
+step-peer-configured = comparez les clusters, les routes, les noms des destinataires et les external_labels des deux : `dogwatch check --explain` sur chacun
+step-peer-clock = timedatectl sur les deux : l'un d'eux a perdu son serveur de temps
 step-job-late = voyez si elle a seulement été lancée (kubectl get cronjobs,jobs -A; systemctl list-timers) et si elle atteint le watchdog ; puis lancez-la à la main
 step-job-refused = regardez ce qu'elle a produit (est-ce complet, est-ce restaurable ?) et son propre journal ; son prochain succès y met fin
 step-job-failed = lisez ce qu'elle a envoyé (ci-dessous, et sur la page) et son propre journal ; son prochain succès y met fin
