@@ -87,8 +87,8 @@ pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};
 pub use situation::{
     AddonFact, AddonRole, BackupFact, CordonedNode, DeadWebhook, DeletedNode, Evictions, FailedPulls, FailedStarts,
-    Grown, LaggingEndpoints, NodeProblem, Several, Situation, StartFailure, StuckRollout, TerminatingNamespace,
-    Vanished, WaitingClaims, WaitingPods,
+    FallenPods, Grown, LaggingEndpoints, NodeProblem, Several, Situation, StartFailure, StuckRollout,
+    TerminatingNamespace, Vanished, WaitingClaims, WaitingPods,
 };
 pub use target::{Job, KubeletVia, ProbeSpec, Target, TargetKey};
 pub use verdict::{State, Verdict, VerdictChange};

@@ -107,7 +107,7 @@ fn broken(finding: &Finding) -> Broken {
 /// Which kinds of changes are known to break what.
 fn breaks(kind: ChangeKind, broken: Broken) -> bool {
     use ChangeKind as K;
-    use Concern::{ControlPlane, Nodes, Served};
+    use Concern::{Certificates, ControlPlane, Nodes, Served};
     let Broken::Of(concern) = broken else { return kind == K::Dogwatch };
     match kind {
         K::Rollout | K::Respecified | K::WorkloadRemoved => concern == Served,
@@ -116,6 +116,8 @@ fn breaks(kind: ChangeKind, broken: Broken) -> bool {
         K::NodeRebooted | K::NodeSoftware => matches!(concern, Nodes | ControlPlane),
         K::ControlPlane | K::ApiService | K::ObjectCount => concern == ControlPlane,
         K::Webhook | K::CustomResource => matches!(concern, ControlPlane | Served),
+        // Who lost a right is refused (403), and a controller or an operator goes on without doing anything.
+        K::RbacBinding => matches!(concern, Certificates | ControlPlane | Served),
         K::Certificate => true,
         K::NodeAdded | K::NodeUncordoned | K::WorkloadAdded | K::FirstWarning | K::Dogwatch => false,
     }

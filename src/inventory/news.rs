@@ -35,11 +35,6 @@ impl News<'_> {
         self.object.resource == resource
     }
 
-    /// Whether it is new, as far as is known here.
-    pub(super) fn is_new(&self) -> bool {
-        self.before.is_none() && !self.is_gone
-    }
-
     pub(super) fn key(&self) -> String {
         self.object.key()
     }

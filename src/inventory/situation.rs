@@ -12,11 +12,13 @@ mod changes;
 mod claims;
 mod counts;
 mod endpoints;
+mod fall;
 mod lag;
 mod namespaces;
 mod nodes;
 mod placement;
 mod pods;
+mod snapshots;
 mod starts;
 mod webhooks;
 mod workloads;
@@ -27,8 +29,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::{
     addons::Addons, backups::Backups, bursts::Bursts, changes::Changes, claims::Claims, counts::Counts,
-    endpoints::Endpoints, lag::Lag, namespaces::Namespaces, nodes::Nodes, placement::Placements, pods::Pods,
-    starts::Starts, webhooks::Webhooks, workloads::Workloads,
+    endpoints::Endpoints, fall::Fall, lag::Lag, namespaces::Namespaces, nodes::Nodes, placement::Placements,
+    pods::Pods, snapshots::Snapshots, starts::Starts, webhooks::Webhooks, workloads::Workloads,
 };
 use super::{
     news::{News, Source},
@@ -86,7 +88,9 @@ pub struct Summary {
     claims: Claims,
     starts: Starts,
     counts: Counts,
+    fall: Fall,
     backups: Backups,
+    snapshots: Snapshots,
     placement: Placements,
     changes: Changes,
     /// Where they are wanted.
@@ -120,7 +124,9 @@ impl Summary {
         self.claims.take(news);
         self.starts.take(news);
         self.counts.take(news);
+        self.fall.take(news);
         self.backups.take(news);
+        self.snapshots.take(news);
         self.placement.take(news);
         self.changes.take(news);
         if let Some(metrics) = &mut self.metrics {
@@ -168,7 +174,9 @@ impl Summary {
         self.claims.fill(&moment, &mut situation);
         self.starts.fill(&moment, &mut situation);
         self.counts.fill(&moment, &mut situation);
+        self.fall.fill(&moment, &mut situation);
         self.backups.fill(&moment, &mut situation);
+        self.snapshots.fill(&moment, &mut situation);
         situation
     }
 }

@@ -47,6 +47,8 @@ pub enum ChangeKind {
     ApiService,
     /// Likewise a StorageClass.
     StorageClass,
+    /// Somebody was given or denied rights: a RoleBinding or ClusterRoleBinding was made, changed or deleted.
+    RbacBinding,
     /// There are many more or many fewer objects of a kind within minutes.
     ObjectCount,
     /// A warning event of a kind that was not seen before.
@@ -124,7 +126,8 @@ impl ChangeKind {
             | ChangeKind::CustomResource
             | ChangeKind::PriorityClass
             | ChangeKind::ApiService
-            | ChangeKind::StorageClass => done(detail),
+            | ChangeKind::StorageClass
+            | ChangeKind::RbacBinding => done(detail),
         }
     }
 }

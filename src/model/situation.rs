@@ -49,6 +49,8 @@ pub struct Situation {
     pub starts: Vec<FailedStarts>,
     /// Kinds of which many objects were deleted within minutes.
     pub vanished: Vec<Vanished>,
+    /// Pods that went and are not made anew.
+    pub fallen_pods: Option<FallenPods>,
     /// Kinds of which there are far more than there were.
     pub grown: Vec<Grown>,
     /// Backups by schedule.
@@ -328,6 +330,21 @@ pub struct Vanished {
     pub until: Timestamp,
 }
 
+/// Pods of Deployments and StatefulSets that went within minutes, while no less are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FallenPods {
+    /// There are so many, those that wait among them …
+    pub left: u64,
+    /// … of so many that there were …
+    pub of: u64,
+    /// … and so many are wanted.
+    pub wanted: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Namespaces that lack most, each with how many there are and how many are wanted.
+    pub namespaces: Vec<(String, u64, u64)>,
+}
+
 /// Far more objects of a kind than there were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grown {
@@ -346,11 +363,11 @@ pub struct Grown {
 /// How the backups of a schedule stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupFact {
-    /// What makes them: `Schedule`, `CronJob`.
+    /// What makes them: `Schedule`, `CronJob`; or what they are: `VolumeSnapshot`.
     pub kind: &'static str,
-    /// `namespace/name`.
+    /// `namespace/name`; of snapshots their claim's.
     pub key: String,
-    /// When: `0 3 * * *`.
+    /// When: `0 3 * * *`, or in words.
     pub schedule: String,
     /// When one last went well.
     pub good_at: Option<Timestamp>,

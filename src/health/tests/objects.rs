@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::{
-    AddonFact, AddonRole, AlertName, BackupFact, CordonedNode, DeadWebhook, Evictions, FailedPulls, FailedStarts, Job,
-    LaggingEndpoints, Reason, Several, Situation, StartFailure, State, StuckRollout, TerminatingNamespace, Vanished,
-    WaitingPods,
+    AddonFact, AddonRole, AlertName, BackupFact, CordonedNode, DeadWebhook, Evictions, FailedPulls, FailedStarts,
+    FallenPods, Job, LaggingEndpoints, Reason, Several, Situation, StartFailure, State, StuckRollout,
+    TerminatingNamespace, Vanished, WaitingPods,
 };
 
 fn with(situation: Situation) -> World {
@@ -135,6 +135,30 @@ fn endpoints_that_do_not_follow_are_a_sign_of_controllers_that_are_stuck() {
     let found = both.diagnose().findings;
     assert!(found.len() == 1 && found[0].headline.starts_with("nothing is reconciled since"), "{found:?}");
     assert!(found[0].evidence.iter().any(|line| line == "endpoints do not follow: shop/s-0, shop/s-1"));
+}
+
+#[test]
+fn pods_that_are_not_made_anew_are_told_and_so_is_who_keeps_them_from_it() {
+    let fallen = |since| {
+        let namespaces = vec![("shop".to_owned(), 2, 40)];
+        Some(FallenPods { left: 20, of: 60, wanted: 60, since: world::at(since), namespaces })
+    };
+    let w = with(Situation { fallen_pods: fallen(-90), ..Situation::default() });
+    assert_eq!(
+        first(&w),
+        "critical ObjectsDeleted: pods went and are not made anew: 20 of 60 are left, and 60 are wanted"
+    );
+    assert_eq!(first(&with(Situation { fallen_pods: fallen(-60), ..Situation::default() })), "", "an election");
+    let cause = |situation: Situation| {
+        let found = with(situation).diagnose().findings;
+        let fallen = found.into_iter().find(|f| f.key.subject == "pods").unwrap();
+        fallen.caused_by.map(|key| key.alert)
+    };
+    let hook = Situation { webhooks: vec![webhook(-100, true)], fallen_pods: fallen(-90), ..Situation::default() };
+    assert_eq!(cause(hook), Some(AlertName::WebhookFailing));
+    let unreconciled = Some(several(3, -80, "shop/d"));
+    let stuck = Situation { unreconciled, fallen_pods: fallen(-90), ..Situation::default() };
+    assert_eq!(cause(stuck), Some(AlertName::ControllersStuck));
 }
 
 #[test]

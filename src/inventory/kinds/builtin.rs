@@ -260,6 +260,8 @@ pub(super) static KINDS: &[Kind] = &[
         "CertificateSigningRequest",
         &["spec.{signerName username}", "status.conditions[type].{status reason}"],
     ),
+    kind("rbac.authorization.k8s.io", V1, "rolebindings", "RoleBinding", BINDING),
+    kind("rbac.authorization.k8s.io", V1, "clusterrolebindings", "ClusterRoleBinding", BINDING),
     kind("scheduling.k8s.io", V1, "priorityclasses", "PriorityClass", &["{value globalDefault preemptionPolicy}"]),
     Kind {
         // Those of nodes are discovery's, and there is one a node.
@@ -284,6 +286,8 @@ pub(super) static KINDS: &[Kind] = &[
     ),
 ];
 
+/// Who may do what; what a role allows is not kept.
+const BINDING: &[&str] = &["roleRef.{kind name}", "subjects[name].{kind namespace}"];
 const ROUTE: &[&str] =
     &["spec.hostnames spec.parentRefs[name].{namespace sectionName} spec.rules[].backendRefs[name].port"];
 const WEBHOOKS: &[&str] = &[

@@ -16,6 +16,16 @@ pub(super) static KINDS: &[Kind] = &[
     ),
     kind("velero.io", V1, "schedules", "Schedule", &["spec.{schedule paused}", "status.{phase lastBackup}"]),
     kind(
+        "snapshot.storage.k8s.io",
+        &["v1", "v1beta1"],
+        "volumesnapshots",
+        "VolumeSnapshot",
+        &[
+            "spec.volumeSnapshotClassName spec.source.{persistentVolumeClaimName volumeSnapshotContentName}",
+            "status.{readyToUse creationTime restoreSize boundVolumeSnapshotContentName} status.error.{time message~}",
+        ],
+    ),
+    kind(
         "cert-manager.io",
         V1,
         "certificates",

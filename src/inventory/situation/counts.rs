@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Moment, News, Source};
-use crate::model::{Grown, Several, Situation, Vanished};
+use crate::{
+    inventory::object::Object,
+    model::{Grown, Several, Situation, Vanished},
+};
 
 /// Deleted within so long, they went together.
 const WITHIN: SignedDuration = SignedDuration::from_mins(10);
@@ -16,8 +19,24 @@ const AGAINST: SignedDuration = SignedDuration::from_mins(60);
 /// It is taken this often.
 const EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Kinds whose loss is one of a cluster's: the others come and go with these.
-const LASTING: [&str; 6] =
-    ["namespaces", "deployments", "statefulsets", "services", "persistentvolumeclaims", "customresourcedefinitions"];
+const LASTING: [&str; 14] = [
+    "namespaces",
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "cronjobs",
+    "services",
+    "ingresses",
+    "httproutes",
+    "persistentvolumeclaims",
+    "customresourcedefinitions",
+    "certificates",
+    "applications",
+    "helmreleases",
+    "kustomizations",
+];
+/// Of these all may be in one namespace, that of the tool which makes the rest of them: all of a kind are no single application.
+const OF_TOOLS: [&str; 3] = ["applications", "helmreleases", "kustomizations"];
 /// Kinds whose number may run away.
 const GROWING: [&str; 5] = ["pods", "jobs", "replicasets", "services", "endpointslices"];
 
@@ -44,11 +63,16 @@ impl Counts {
         }
         let count = self.0.entry(resource).or_default();
         let namespace = &news.object.namespace;
-        if news.is_new() {
+        // What is being deleted counts as gone: finalizers and grace may hold it for long.
+        let (was, is) = match news.is_gone {
+            true => (is_there(news.object), false),
+            false => (news.before.is_some_and(is_there), is_there(news.object)),
+        };
+        if is && !was {
             count.now += 1;
             *count.by_namespace.entry(namespace.clone()).or_default() += 1;
         }
-        if news.is_gone {
+        if was && !is {
             count.now = count.now.saturating_sub(1);
             if let Some(n) = count.by_namespace.get_mut(namespace) {
                 *n = n.saturating_sub(1);
@@ -81,6 +105,10 @@ impl Counts {
     }
 }
 
+fn is_there(object: &Object) -> bool {
+    object.at(&["metadata", "deletionTimestamp"]).is_null()
+}
+
 /// All of one namespace that are deleted with it count as one.
 fn vanished(resource: &'static str, count: &Count) -> Option<Vanished> {
     let (until, _) = count.gone.back()?;
@@ -92,7 +120,7 @@ fn vanished(resource: &'static str, count: &Count) -> Option<Vanished> {
         .map(|(_, key)| key.split_once('/').map_or(key.as_str(), |(namespace, _)| namespace))
         .collect();
     // One application or one namespace that goes is somebody's wish.
-    let is_wide = namespaces.len() >= 3;
+    let is_wide = namespaces.len() >= 3 || (OF_TOOLS.contains(&resource) && count.now == 0);
     let of = count.now + count.gone.len();
     is_wide.then_some(Vanished { resource, gone, of, until: *until })
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Moment, News, endpoints::SERVICE_NAME, pair};
 use crate::{
     inventory::object::Object,
-    model::{LaggingEndpoints, Several, Situation},
+    model::{LaggingEndpoints, Situation},
 };
 
 /// A controller that works follows within seconds; an election takes half a minute, and a watch of ours that broke goes on

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{super::object::made, *};
 use crate::model::{AddonRole, StartFailure};
 
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "pods",
     "nodes",
     "deployments",
@@ -20,6 +20,7 @@ const KINDS: [&str; 16] = [
     "storageclasses",
     "schedules",
     "backups",
+    "volumesnapshots",
     "replicasets",
     "jobs",
     "poddisruptionbudgets",
@@ -380,6 +381,34 @@ fn many_that_go_at_once_are_told_and_one_namespace_is_not() {
     let vanished = told.at(4).vanished;
     assert_eq!((vanished[0].resource, vanished[0].gone.count, vanished[0].of), ("namespaces", 6, 20));
     assert!(told.at(1_000).vanished.is_empty());
+    // Being deleted is as good as gone, and counts once.
+    for i in 6..12 {
+        told.is(
+            1_001,
+            "namespaces",
+            &format!("n{i:02}"),
+            json!({"metadata": {"deletionTimestamp": "2026-11-23T06:16:41Z"}}),
+        );
+    }
+    assert_eq!((told.at(1_002).vanished[0].gone.count, told.at(1_002).vanished[0].of), (6, 14));
+    told.gone(1_003, "namespaces", "n06");
+    assert_eq!((told.at(1_004).vanished[0].gone.count, told.at(1_004).vanished[0].of), (6, 14));
+}
+
+#[test]
+fn all_that_a_tool_deploys_may_lie_in_one_namespace() {
+    let mut told = Told::new();
+    told.summary.listed("applications");
+    for i in 0..12 {
+        told.is(0, "applications", &format!("argocd/a{i}"), json!({}));
+    }
+    for i in 0..11 {
+        told.gone(1, "applications", &format!("argocd/a{i}"));
+    }
+    assert!(told.at(2).vanished.is_empty(), "one is left");
+    told.gone(3, "applications", "argocd/a11");
+    let vanished = told.at(4).vanished;
+    assert_eq!((vanished[0].resource, vanished[0].gone.count, vanished[0].of), ("applications", 12, 12));
 }
 
 #[test]

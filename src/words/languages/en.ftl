@@ -563,10 +563,14 @@ webhook-failing = { $asked } fails: webhook { $webhook } does not answer, since 
 webhook-asked = { $operations } of { $resources }
 every-change = every change
 every-resource = everything
-backup-late = no backup by { $by } since { $at } ({ $schedule }){ $how }; { $last }
+backup-late = no backup { $by } since { $at } ({ $schedule }){ $how }; { $last }
 backup-late-ended = , it ended { $phase }
-backup-ended = the last backup by { $by } ended { $phase }; { $last }
-backup-shrunk = the last backup by { $by } is far smaller than usual: { $now } objects, else { $usual }
+backup-ended = the last backup { $by } ended { $phase }; { $last }
+backup-shrunk = the last backup { $by } is far smaller than usual: { $now } objects, else { $usual }
+backup-by = { $kind ->
+    [VolumeSnapshot] of volume claim { $key } by VolumeSnapshots
+   *[other] by { $kind } { $key }
+}
 backup-good-at = the last good one is of { $at }
 backup-never-good = there is none
 scheduler-stuck = { $whose } has placed nothing since { $at }: { $pods } wait that it has not looked at
@@ -585,6 +589,7 @@ cron-job-late = a CronJob was not started when the time had come: { $names }
 cron-jobs-late = { $jobs } were not started when the time had come: { $names }
 objects-deleted = { $parts } were deleted within minutes
 objects-deleted-part = { $n } of { $total } { $resource }
+pods-fallen = pods went and are not made anew: { $left } of { $of } are left, and { $wanted } are wanted
 objects-growing = the number of { $resource } runs away{ $place }: there were { $from } an hour ago
 objects-growing-place = , most in namespace { $namespace }
 nodes-cordoned = { $n ->
@@ -783,6 +788,8 @@ step-addon = `kubectl -n { $namespace } describe { $kind } { $name }`; `kubectl 
 step-webhook = `kubectl -n { $namespace } get pods`: bring them back. If the webhook keeps its own pods from starting: `kubectl delete { $resource } { $name }` (its controller makes it anew)
 step-backup-job = `kubectl -n { $namespace } describe cronjob { $name }` and the log of its last job
 step-backup = `velero backup get`; `velero backup logs` of the last one; the storage location (`kubectl -n { $namespace } get backupstoragelocations`)
+step-backup-snapshot = `kubectl -n { $namespace } get volumesnapshots`, `describe` of the last one of { $name }; the logs of snapshot-controller and of the CSI driver's csi-snapshotter; whatever makes them (a CronJob, an operator)
+step-pods-fallen = `kubectl get events -A --field-selector reason=FailedCreate`: a webhook or a quota that refuses pods; without any, the controller-manager on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`
 step-deleted = stop whoever deletes: a pipeline, a GitOps tool with an empty source, a script; the audit log names it. What was there: `dogwatch state CLUSTER export --at 30m-ago`
 step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail`: who makes them?
 step-cordoned = who works at { $names }? When it is done: `kubectl uncordon { $node }`

@@ -613,10 +613,14 @@ webhook-failing = échec de { $asked } : le webhook { $webhook } ne répond pas
 webhook-asked = { $operations } ({ $resources })
 every-change = toute modification
 every-resource = toutes les ressources
-backup-late = pas de sauvegarde par { $by } depuis le { $at } ({ $schedule }){ $how } ; { $last }
+backup-late = pas de sauvegarde { $by } depuis le { $at } ({ $schedule }){ $how } ; { $last }
 backup-late-ended = , terminée par { $phase }
-backup-ended = la dernière sauvegarde par { $by } s'est terminée par { $phase } ; { $last }
-backup-shrunk = la dernière sauvegarde par { $by } est bien plus petite que d'habitude : { $now } objets, contre { $usual } habituellement
+backup-ended = la dernière sauvegarde { $by } s'est terminée par { $phase } ; { $last }
+backup-shrunk = la dernière sauvegarde { $by } est bien plus petite que d'habitude : { $now } objets, contre { $usual } habituellement
+backup-by = { $kind ->
+    [VolumeSnapshot] du volume claim { $key } par VolumeSnapshots
+   *[other] par { $kind } { $key }
+}
 backup-good-at = la dernière réussie date du { $at }
 backup-never-good = aucune n'a réussi
 scheduler-stuck = { $whose } n'a rien placé depuis le { $at } : { $pods } en attente sans qu'il s'en occupe
@@ -638,6 +642,7 @@ cron-job-late = un CronJob n'a pas été lancé à l'heure prévue : { $names }
 cron-jobs-late = { $jobs } n'ont pas été lancés à l'heure prévue : { $names }
 objects-deleted = suppression en quelques minutes de { $parts }
 objects-deleted-part = { $n } { $resource } sur { $total }
+pods-fallen = des pods ont disparu et ne sont pas recréés : il en reste { $left } sur { $of }, pour { $wanted } attendus
 objects-growing = le nombre de { $resource } s'emballe{ $place } : il y en avait { $from } une heure plus tôt
 objects-growing-place = , surtout dans le namespace { $namespace }
 nodes-cordoned = { $n ->
@@ -842,6 +847,8 @@ step-addon = `kubectl -n { $namespace } describe { $kind } { $name }` ; `kubect
 step-webhook = `kubectl -n { $namespace } get pods` : remettez-les en service. Si le webhook empêche ses propres pods de démarrer : `kubectl delete { $resource } { $name }` (son contrôleur le recrée)
 step-backup-job = `kubectl -n { $namespace } describe cronjob { $name }` et le journal de son dernier job
 step-backup = `velero backup get` ; `velero backup logs` de la dernière ; l'emplacement de stockage (`kubectl -n { $namespace } get backupstoragelocations`)
+step-backup-snapshot = `kubectl -n { $namespace } get volumesnapshots`, `describe` du dernier de { $name } ; les journaux de snapshot-controller et du csi-snapshotter du pilote CSI ; ce qui les crée (un CronJob, un opérateur)
+step-pods-fallen = `kubectl get events -A --field-selector reason=FailedCreate` : un webhook ou un quota qui refuse les pods ; s'il n'y en a pas, le controller-manager sur l'hôte du leader : `crictl logs $(crictl ps -q --name kube-controller-manager)`
 step-deleted = arrêtez ce qui supprime : un pipeline, un outil GitOps dont la source est vide, un script ; le journal d'audit le nomme. Ce qu'il y avait : `dogwatch state CLUSTER export --at 30m-ago`
 step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail` : qui les crée ?
 step-cordoned = qui travaille sur { $names } ? Une fois que c'est fini : `kubectl uncordon { $node }`

@@ -20,7 +20,7 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
 fn finding(o: &Objects<'_>, b: &BackupFact) -> Option<Finding> {
     let BackupFact { kind, key, schedule, good_at, .. } = b;
     let last = good_at.map_or_else(|| Said::new("backup-never-good"), |at| Said::new("backup-good-at").with("at", at));
-    let by = |id| Said::new(id).with("by", format!("{kind} {key}"));
+    let by = |id| Said::new(id).with("by", Said::new("backup-by").with("kind", *kind).with("key", key));
     let late = b.due_at.filter(|due| o.lasts(*due, DONE_WITHIN));
     let shrunk = b.items.filter(|(now, usual)| now * 100 < usual * SHRUNK);
     let (headline, since) = match (late, &b.last_failure, shrunk) {
@@ -44,6 +44,7 @@ fn finding(o: &Objects<'_>, b: &BackupFact) -> Option<Finding> {
     let (namespace, name) = key.split_once('/').unwrap_or(("", key));
     let step = match *kind {
         "CronJob" => Said::new("step-backup-job").with("name", name),
+        "VolumeSnapshot" => Said::new("step-backup-snapshot").with("name", name),
         _ => Said::new("step-backup"),
     };
     say::first_step(&mut finding, step.with("namespace", namespace));

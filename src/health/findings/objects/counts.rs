@@ -1,9 +1,13 @@
 //! Many objects that were deleted at once, and kinds that grow without end.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::{Objects, named};
 use crate::{
     health::say,
-    model::{AlertName, Finding, Grown, Said, SaidPart, Severity, Vanished, text},
+    model::{AlertName, FallenPods, Finding, FindingKey, Grown, Job, Said, SaidPart, Severity, Vanished, text},
 };
 
 /// So many namespaces that are deleted at once …
@@ -12,6 +16,8 @@ const NAMESPACES_MIN: usize = 5;
 const OBJECTS_MIN: usize = 10;
 /// … and so many in a hundred of all are no daily work.
 const SHARE: usize = 25;
+/// Controllers make a pod anew at once, and a minute later where one of them was just elected.
+const MADE_ANEW_WITHIN: Duration = Duration::from_secs(75);
 /// A kind has grown when there are so many times as many …
 const TIMES: usize = 2;
 /// … and so many more than in the hour before: a big deployment is none.
@@ -25,7 +31,7 @@ pub(super) fn findings(o: &Objects<'_>) -> Vec<Finding> {
     let vanished: Vec<&Vanished> = o.situation.vanished.iter().filter(is_many).collect();
     let has_grown = |g: &&Grown| g.to >= g.from * TIMES && g.to - g.from >= MORE;
     let grown = o.situation.grown.iter().filter(has_grown).map(|g| growing(o, g));
-    deleted(o, &vanished).into_iter().chain(grown).collect()
+    deleted(o, &vanished).into_iter().chain(fallen(o, vanished.is_empty())).chain(grown).collect()
 }
 
 fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
@@ -43,6 +49,38 @@ fn deleted(o: &Objects<'_>, all: &[&Vanished]) -> Option<Finding> {
     finding.consequences.push("what they ran is stopped; volumes whose claims are gone may be deleted, too".into());
     say::first_step(&mut finding, Said::new("step-deleted"));
     Some(finding)
+}
+
+fn fallen(o: &Objects<'_>, is_alone: bool) -> Option<Finding> {
+    let FallenPods { left, of, wanted, since, namespaces } = o.situation.fallen_pods.as_ref()?;
+    if !o.lasts(*since, MADE_ANEW_WITHIN) {
+        return None;
+    }
+    let headline = Said::new("pods-fallen").with("left", *left).with("of", *of).with("wanted", *wanted);
+    let mut finding = o.finding((AlertName::ObjectsDeleted, "pods"), Severity::Critical, headline, *since);
+    finding.caused_by = not_made(o, is_alone, *since).or(finding.caused_by);
+    finding.labels.insert("resource".into(), "pods".to_owned());
+    finding.evidence.push(format!("they went at {} or shortly before", text::moment(*since)));
+    let line =
+        |(name, pods, wanted): &(String, u64, u64)| format!("namespace {name}: {pods} of {wanted} that are wanted");
+    finding.evidence.extend(namespaces.iter().map(line));
+    finding
+        .consequences
+        .push("what these pods served is down or has less room, and does not come back by itself".into());
+    say::first_step(&mut finding, Said::new("step-pods-fallen"));
+    Some(finding)
+}
+
+/// Why no pod is made: nobody makes any, or a webhook refuses them all.
+fn not_made(o: &Objects<'_>, is_alone: bool, since: Timestamp) -> Option<FindingKey> {
+    if !is_alone {
+        return Some(o.key(AlertName::ObjectsDeleted, ""));
+    }
+    let is_stuck = o.situation.unreconciled.is_some() || o.situation.lagging_endpoints.is_some();
+    let stuck = || is_stuck.then(|| o.key(AlertName::ControllersStuck, ""));
+    let hooks = || o.situation.webhooks.iter().filter(|hook| hook.is_broad && o.lasts(hook.since, MADE_ANEW_WITHIN));
+    let refused = || hooks().next().map(|hook| o.key(AlertName::WebhookFailing, &hook.service));
+    o.p.without_leader(Job::KubeControllerManager).or_else(stuck).or_else(refused).or_else(|| o.lost_before(since))
 }
 
 fn growing(o: &Objects<'_>, g: &Grown) -> Finding {

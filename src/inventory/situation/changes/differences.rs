@@ -33,6 +33,7 @@ pub(super) fn of(news: &News<'_>) -> Vec<What> {
         "priorityclasses" => made_of(news, ChangeKind::PriorityClass),
         "apiservices" => made_of(news, ChangeKind::ApiService),
         "storageclasses" => made_of(news, ChangeKind::StorageClass),
+        "rolebindings" | "clusterrolebindings" => binding(news).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -126,10 +127,16 @@ fn images(before: &Object, after: &Object) -> Vec<String> {
 
 /// `image a → b`, `images a → b, c → d and 2 more`.
 fn listed(what: &str, items: Vec<String>) -> String {
-    let (many, more) = (if items.len() == 1 { "" } else { "s" }, items.len().saturating_sub(NAMED));
+    let many = if items.len() == 1 { "" } else { "s" };
+    format!("{what}{many} {}", shortened(items))
+}
+
+/// `a, b, c and 2 more`.
+fn shortened(items: Vec<String>) -> String {
+    let more = items.len().saturating_sub(NAMED);
     let named = items.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{what}{many} {named}{more}")
+    format!("{named}{more}")
 }
 
 /// cert-manager's.
@@ -160,6 +167,48 @@ fn request(news: &News<'_>) -> Option<What> {
             None => ChangeScope::Cluster,
         },
     })
+}
+
+/// Who has which role: `created: ClusterRole view for User jane`. A binding's role never changes (it is made anew), its subjects do.
+fn binding(news: &News<'_>) -> Option<What> {
+    let object = news.object;
+    let role = format!("{} {}", object.text(&["roleRef", "kind"]), object.text(&["roleRef", "name"]));
+    let whom = |some: Vec<String>| if some.is_empty() { "nobody".to_owned() } else { shortened(some) };
+    let detail = match (news.is_gone, news.before) {
+        (true, _) => format!("deleted: {role} for {}", whom(subjects(object))),
+        (false, None) => format!("created: {role} for {}", whom(subjects(object))),
+        (false, Some(before)) => {
+            let (old, new) = (subjects(before), subjects(object));
+            let only = |of: &[String], not: &[String]| of.iter().filter(|s| !not.contains(s)).cloned().collect();
+            let (lost, got): (Vec<String>, Vec<String>) = (only(&old, &new), only(&new, &old));
+            let lost = (!lost.is_empty()).then(|| format!("{role} no more for {}", shortened(lost)));
+            let got = (!got.is_empty()).then(|| format!("{role} for {}", shortened(got)));
+            let both: Vec<String> = lost.into_iter().chain(got).collect();
+            if both.is_empty() {
+                return None;
+            }
+            format!("changed: {}", both.join(", "))
+        }
+    };
+    let subject = format!("{} {}", object.kind, object.key());
+    let scope = match object.namespace.as_str() {
+        "" => ChangeScope::Cluster,
+        namespace => ChangeScope::Namespace(namespace.into()),
+    };
+    Some(What { kind: ChangeKind::RbacBinding, subject, detail, scope })
+}
+
+/// `ServiceAccount ci/deployer`, `Group admins`.
+fn subjects(binding: &Object) -> Vec<String> {
+    let subject = |(name, subject): (&String, &Value)| {
+        let text = |field: &str| subject[field].as_str().unwrap_or_default();
+        // A second one of the same name has a number behind it (`keep`).
+        let name =
+            name.rsplit_once('#').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(name.as_str(), |(name, _)| name);
+        let place = Some(text("namespace")).filter(|n| !n.is_empty()).map(|n| format!("{n}/")).unwrap_or_default();
+        format!("{} {place}{name}", text("kind"))
+    };
+    binding.map(&["subjects"]).map(subject).collect()
 }
 
 /// What all of the cluster goes through: made, deleted, or with other fields than before, its status apart.

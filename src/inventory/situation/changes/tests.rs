@@ -60,6 +60,16 @@ fn what_differs_is_told_in_words() {
     check("validatingwebhookconfigurations", "guard", hook("Fail", 1), hook("Fail", 2), &[]);
     check("storageclasses", "fast", json!({"provisioner": "x"}), none.clone(), &["StorageClass fast deleted"]);
     check("priorityclasses", "high", none.clone(), json!({"value": 1}), &["PriorityClass high created"]);
+    let binding = |subjects: Value| json!({"roleRef": {"kind": "ClusterRole", "name": "edit"}, "subjects": subjects});
+    let (jane, ci) = (json!({"kind": "User"}), json!({"kind": "ServiceAccount", "namespace": "ci"}));
+    let both = binding(json!({"jane": jane, "deployer": ci, "jane#2": {"kind": "Group"}}));
+    let said = "ClusterRoleBinding all created: ClusterRole edit for ServiceAccount ci/deployer, User jane, Group jane";
+    check("clusterrolebindings", "all", none.clone(), both.clone(), &[said]);
+    let said = "RoleBinding shop/x changed: ClusterRole edit no more for ServiceAccount ci/deployer, Group jane";
+    check("rolebindings", "shop/x", both.clone(), binding(json!({"jane": jane})), &[said]);
+    let said = "RoleBinding shop/x deleted: ClusterRole edit for nobody";
+    check("rolebindings", "shop/x", binding(json!({})), none.clone(), &[said]);
+    check("rolebindings", "shop/x", both.clone(), both, &[]);
     let crd = |generation: u64| json!({"metadata": {"generation": generation}});
     check("customresourcedefinitions", "a.b", crd(1), crd(2), &["CustomResourceDefinition a.b changed"]);
     let certificate = |until: &str| json!({"status": {"notAfter": until}});
