@@ -285,7 +285,7 @@ impl Follower {
             return Ok(());
         }
         self.vain += 1;
-        if self.vain % VAIN_WATCHES_MAX == 0 {
+        if self.vain.is_multiple_of(VAIN_WATCHES_MAX) {
             self.from.clear();
         }
         Err(Refused::Sick("a watch ended at once, and told nothing".into()))

@@ -83,8 +83,8 @@ impl Fall {
         while self.past.front().is_some_and(|(at, _)| moment.is_past(*at, WITHIN)) {
             self.past.pop_front();
         }
-        // It ends when most of what is wanted is there again, not when it was long ago.
-        if now.pods.saturating_mul(2) > now.wanted {
+        // It ends when half of what is wanted is there again, not when it was long ago.
+        if !is_half_missing(now) {
             self.fallen = None;
         } else if self.fallen.is_none()
             && let Some((_, was)) =
@@ -122,12 +122,16 @@ impl Fall {
     }
 }
 
+/// Of what is not asked for nothing is missing.
+fn is_half_missing(now: Tally) -> bool {
+    now.pods.saturating_mul(2) < now.wanted
+}
+
 /// Half of them are gone, less than half of what is wanted is there, and no less is wanted than was.
 fn has_fallen(was: Tally, now: Tally) -> bool {
-    let twice = now.pods.saturating_mul(2);
     was.pods.saturating_sub(now.pods) >= LOST_MIN
-        && twice <= was.pods
-        && twice <= now.wanted
+        && now.pods.saturating_mul(2) <= was.pods
+        && is_half_missing(now)
         && now.wanted.saturating_mul(100) >= was.wanted.saturating_mul(STILL_WANTED)
 }
 
@@ -155,7 +159,18 @@ fn is_going(object: &Object) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::tests::{Told, t};
+    use super::{
+        super::tests::{Told, t},
+        Tally, has_fallen, is_half_missing,
+    };
+
+    #[test]
+    fn what_nobody_asks_for_is_not_missing() {
+        let tally = |pods, wanted| Tally { pods, wanted };
+        assert!(has_fallen(tally(200, 200), tally(0, 200)));
+        assert!(!has_fallen(tally(200, 0), tally(0, 0)), "nobody may say what is wanted, or it is over");
+        assert!(!is_half_missing(tally(0, 0)) && !is_half_missing(tally(100, 200)) && is_half_missing(tally(99, 200)));
+    }
 
     fn pod() -> Value {
         json!({"metadata": {"ownerReferences": {"api-5d8f7": {"kind": "ReplicaSet", "controller": true}}}, "status": {"phase": "Running"}})

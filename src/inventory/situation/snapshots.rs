@@ -149,7 +149,7 @@ mod tests {
             (late.kind, late.key.as_str(), late.good_at, late.due_at),
             ("VolumeSnapshot", "shop/data", Some(t(0)), Some(t(DAY)))
         );
-        assert_eq!((late.schedule.as_str(), late.last_failure), ("every 1 d until now", None));
+        assert_eq!((late.schedule.as_str(), late.last_failure), ("every 1 day until now", None));
         // What people make has none, and three are none either.
         assert!(told(&[0, 1, 2, 9]).at(30 * DAY).backups.is_empty());
         assert!(told(&[0, 1, 2]).at(30 * DAY).backups.is_empty());
