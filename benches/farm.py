@@ -18,6 +18,9 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KUBELET_PORT = 20250
+BOOKMARK_EVERY = 30
+# Seconds: nodeStatusReportFrequency of a kubelet.
+STATUS_EVERY = 300
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -136,6 +139,8 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
         url = urllib.parse.urlparse(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         path = url.path
+        if "watch" in query and path.endswith(("/nodes", "/leases", "/apiservices", "/certificatesigningrequests")):
+            return self.watch(path.rsplit("/", 1)[-1], query)
         if path in ("/livez", "/readyz", "/healthz"):
             return self.say(b"ok", kind="text/plain")
         if path == "/version":
@@ -166,6 +171,40 @@ class ApiServer(http.server.BaseHTTPRequestHandler):
             if keep:
                 self.pages[(kind, begin, limit)] = known
         self.say(known)
+
+    def watch(self, kind, query):
+        """Tells what changes, with bookmarks, for as long as was asked for."""
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        at, until, marked = int(query["resourceVersion"]), time.monotonic() + int(query["timeoutSeconds"]), time.monotonic()
+        try:
+            while time.monotonic() < until:
+                news, at = self.news(kind, at)
+                if time.monotonic() - marked > BOOKMARK_EVERY:
+                    marked = time.monotonic()
+                    news.append(f'{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"{at}"}}}}}}\n'.encode())
+                for line in news:
+                    self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+                if news:
+                    self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+
+    def news(self, kind, at):
+        """What a watch tells of the last second: of nodes, those whose kubelet says again, after five minutes, that all is well."""
+        time.sleep(1)
+        lines, second = [], int(time.time())
+        for i in range(second % STATUS_EVERY, len(self.cluster.nodes), STATUS_EVERY) if kind == "nodes" else ():
+            node = self.cluster.nodes[i]
+            at += 1
+            node["metadata"]["resourceVersion"] = str(at)
+            for condition in node["status"]["conditions"]:
+                condition["lastHeartbeatTime"] = stamp()
+            lines.append(b'{"type":"MODIFIED","object":' + json.dumps(node).encode() + b"}\n")
+        return lines, at
 
     def say(self, body, status=200, kind="application/json"):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()

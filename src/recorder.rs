@@ -19,14 +19,17 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::{desk::Desk, follow::Follower};
+use self::{
+    desk::Desk,
+    follow::{Follower, Lists},
+};
 use crate::{
     clock::Clock,
     dial::Dialer,
@@ -70,7 +73,7 @@ pub struct Parts {
 pub async fn run(mut parts: Parts, stop: CancellationToken) {
     let summary = Arc::new(Mutex::new(Summary::default().with_metrics(parts.state_metrics.take())));
     let (parts, desk) = (Arc::new(parts), Arc::new(Desk::default()));
-    let lists = Arc::new(Semaphore::new(1));
+    let lists = Arc::new(Lists::default());
     let mut followers = JoinSet::new();
     for kind in KINDS.iter() {
         let mut follower = Follower::new(parts.clone(), (desk.clone(), summary.clone()), lists.clone(), kind);

@@ -19,6 +19,7 @@ use fluent_bundle::{FluentArgs, FluentValue};
 use jiff::tz::TimeZone;
 
 pub use language::{Language, UnknownLanguage};
+pub use said::{add, finding, said_with};
 pub use templates::install;
 pub use time::month_title;
 

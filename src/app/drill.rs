@@ -30,7 +30,7 @@ use crate::{
     schedule::Defaults,
     store::{DeliveryOutcome, DeliveryRecord},
     vantage::VantageConfig,
-    words::Voice,
+    words,
 };
 
 /// The fake cluster is up within this.
@@ -321,18 +321,15 @@ fn aside(config: &Config, only: Option<&str>) -> anyhow::Result<Report> {
 }
 
 fn failed(why: &str, since: Timestamp) -> Finding {
-    let (headline, step, voice) = (Said::new("proof-missing"), Said::new("step-proof"), Voice::default());
     Finding {
         evidence: vec![why.to_owned()],
         still_works: vec!["probing and history".into()],
         consequences: vec!["an outage may be told to nobody".into()],
-        first_step: voice.said(&step),
-        said: vec![headline.clone(), step],
-        ..Finding::new(
+        ..words::finding(
             FindingKey { cluster: Arc::default(), alert: AlertName::DrillFailed, subject: String::new() },
-            Severity::Critical,
-            Topic::Watchdog,
-            voice.said(&headline),
+            (Severity::Critical, Topic::Watchdog),
+            Said::new("proof-missing"),
+            Said::new("step-proof"),
             since,
         )
     }

@@ -24,7 +24,7 @@ use crate::{
     notify::{Integration, receiver_of},
     store::{Delivery, DeliveryOutcome, Store},
     telemetry::NotificationLabels,
-    words::Voice,
+    words,
 };
 
 /// One delivery attempt, from the first file read to the last byte of the answer.
@@ -105,21 +105,18 @@ impl Failing {
 fn finding(name: &str, trouble: &Trouble) -> Finding {
     let headline = Said::new("receiver-failing").with("receiver", name);
     let headline = headline.with("refused", if trouble.refused { "yes" } else { "no" });
-    let (step, voice) = (Said::new("step-receiver"), Voice::default());
     Finding {
         evidence: vec![trouble.why.clone()],
         still_works: vec!["probing and history; messages wait in the outbox and are tried again".into()],
         consequences: vec![format!("who counts on {} hears nothing, outages included", receiver_of(name))],
-        first_step: voice.said(&step),
         labels: [("receiver", receiver_of(name)), ("integration", name)]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into(),
-        said: vec![headline.clone(), step],
-        ..Finding::new(
+        ..words::finding(
             FindingKey { cluster: Arc::default(), alert: AlertName::ReceiverFailing, subject: name.to_owned() },
-            Severity::Critical,
-            Topic::Watchdog,
-            voice.said(&headline),
+            (Severity::Critical, Topic::Watchdog),
+            headline,
+            Said::new("step-receiver"),
             trouble.since,
         )
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{elapsed, incident::OPEN_PER_CLUSTER_MAX, incident_record::ALERTS_MAX, outbox::OUTBOX_MAX};
 use crate::{
     model::{ALERTNAME, AlertName, Finding, FindingKey, Said, Severity, Topic, text},
-    words::Voice,
+    words,
 };
 
 /// Groups that are open at once: nobody reads more threads. What fires beyond it is told together (`overflow`).
@@ -117,9 +117,7 @@ impl Overflow {
                 "outages that the diagnosis finds are told; the page /alerts and the API list every alert".into(),
             ],
             consequences: vec!["whoever is to hear of these alerts hears of this message alone".into()],
-            first_step: Voice::default().said(&step),
-            said: vec![headline.clone(), step],
-            ..Finding::new(key(""), Severity::Critical, Topic::Watchdog, Voice::default().said(&headline), since)
+            ..words::finding(key(""), (Severity::Critical, Topic::Watchdog), headline, step, since)
         })
     }
 }
@@ -158,15 +156,7 @@ impl DroppedMessages {
             evidence: listed.take(NAMES_MAX).collect(),
             still_works: vec!["every incident is kept and shown; what the diagnosis finds is dropped last".into()],
             consequences: vec!["whoever missed a beginning hears nothing of its end; see /incidents".into()],
-            first_step: Voice::default().said(&step),
-            said: vec![headline.clone(), step],
-            ..Finding::new(
-                key("messages"),
-                Severity::Critical,
-                Topic::Watchdog,
-                Voice::default().said(&headline),
-                since,
-            )
+            ..words::finding(key("messages"), (Severity::Critical, Topic::Watchdog), headline, step, since)
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         self, Item,
         wire::{Key, View},
     },
-    words::Voice,
+    words,
 };
 
 /// Clocks that differ by more make times of incidents, and which of two changes is the later one, uncertain.
@@ -92,15 +92,14 @@ impl Dispatch {
         if core.is_silent(self.deps.clock.mono()) {
             return vec![self.peer_down(Said::new("watchdog-named").with("name", &other.said.name), other.heard_wall)];
         }
-        let (mut found, voice) = (Vec::new(), Voice::default());
+        let mut found = Vec::new();
+        let since = self.peers.since.unwrap_or(now);
         if !other.said.digest.is_empty() && other.said.digest != core.digest {
             let headline = Said::new("peer-configured").with("name", &other.said.name);
             let step = Said::new("step-peer-configured");
             found.push(Finding {
                 consequences: vec!["who is told, and of what, depends on which of both leads".into()],
-                first_step: voice.said(&step),
-                said: vec![headline.clone(), step],
-                ..peer::confirm::differing("configuration", voice.said(&headline), self.peers.since.unwrap_or(now))
+                ..peer::confirm::differing("configuration", headline, step, since)
             });
         }
         if other.ahead.abs() > CLOCKS_DIFFER {
@@ -109,9 +108,7 @@ impl Dispatch {
             let step = Said::new("step-peer-clock");
             found.push(Finding {
                 consequences: vec!["of two changes the wrong one may count as the later".into()],
-                first_step: voice.said(&step),
-                said: vec![headline.clone(), step],
-                ..peer::confirm::differing("clock", voice.said(&headline), self.peers.since.unwrap_or(now))
+                ..peer::confirm::differing("clock", headline, step, since)
             });
         }
         found
@@ -120,15 +117,12 @@ impl Dispatch {
     fn peer_down(&self, who: Said, since: Timestamp) -> Finding {
         let why = self.peers.error.clone().unwrap_or_else(|| "it asks nothing any more".into());
         let key = FindingKey { cluster: Arc::default(), alert: AlertName::PeerDown, subject: "peer".into() };
-        let (headline, step, voice) =
-            (Said::new("peer-silent").with("who", who), Said::new("step-peer-silent"), Voice::default());
+        let (headline, step) = (Said::new("peer-silent").with("who", who), Said::new("step-peer-silent"));
         Finding {
             evidence: vec![why],
             still_works: vec!["this watchdog probes and tells".into()],
             consequences: vec!["if this one dies too, nobody is told; where only the link is cut, both tell".into()],
-            first_step: voice.said(&step),
-            said: vec![headline.clone(), step],
-            ..Finding::new(key, Severity::Warning, Topic::Watchdog, voice.said(&headline), since)
+            ..words::finding(key, (Severity::Warning, Topic::Watchdog), headline, step, since)
         }
     }
 }
@@ -142,9 +136,9 @@ fn name_vantage(finding: &mut Finding, name: &str) {
     };
     subject(&mut finding.key);
     finding.caused_by.iter_mut().for_each(subject);
-    let voice = Voice::default();
-    if let Some(said) = finding.said.iter_mut().find(|said| voice.said(said) == finding.headline) {
-        *said = Said::new("line-of").with("name", name).with("line", said.clone());
+    if let Some(known) = words::said_with(finding) {
+        let said = Said::new("line-of").with("name", name).with("line", known.clone());
+        finding.said.push(said);
     }
     finding.headline = format!("{name}: {}", finding.headline);
 }

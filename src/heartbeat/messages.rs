@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{AlertName, Finding, FindingKey, Said, Severity, Topic, text},
-    words::Voice,
+    words::{self, Voice},
 };
 
 /// Lines of what a job sent that are quoted: its end.
@@ -88,21 +88,20 @@ pub fn finding(config: &HeartbeatConfig, state: &State, judged: &Judged) -> Opti
     evidence.extend(said.map(quote).unwrap_or_default());
     let mut labels = config.labels.clone();
     labels.insert("heartbeat".into(), name.clone());
-    let (missing, step, voice) = (Said::new("job-purpose-missing"), Said::new(first_step), Voice::default());
-    Some(Finding {
+    let missing = Said::new("job-purpose-missing");
+    let finding = Finding {
         evidence,
-        consequences: vec![voice.said(&missing)],
-        first_step: voice.said(&step),
+        consequences: vec![Voice::default().said(&missing)],
         labels,
-        said: vec![headline.clone(), missing, step],
-        ..Finding::new(
+        ..words::finding(
             FindingKey { cluster: config.cluster.as_deref().unwrap_or_default().into(), alert, subject: name.clone() },
-            config.severity,
-            Topic::Heartbeats,
-            voice.said(&headline),
+            (config.severity, Topic::Heartbeats),
+            headline.clone(),
+            Said::new(first_step),
             judged.since,
         )
-    })
+    };
+    Some(finding.with_said([missing]))
 }
 
 /// The end of what came with a ping.
@@ -122,7 +121,6 @@ fn quote(ping: &Ping) -> Vec<String> {
 pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>, since: Timestamp) -> Finding {
     let alert = &config.alert;
     let headline = Said::new("monitoring-silent").with("alert", alert).with("time", config.silent_after);
-    let step = Said::new("step-monitoring");
     let heard = match heard {
         Some(at) => format!("it was last heard at {}", text::moment(at)),
         None => "it has never been heard here".into(),
@@ -133,13 +131,11 @@ pub fn silent(cluster: &str, config: &MonitoringConfig, heard: Option<Timestamp>
         consequences: vec![
             "nobody is told of what only the monitoring inside sees: applications, volumes, jobs".into(),
         ],
-        first_step: Voice::default().said(&step),
-        said: vec![headline.clone(), step],
-        ..Finding::new(
+        ..words::finding(
             FindingKey { cluster: cluster.into(), alert: AlertName::InClusterMonitoringSilent, subject: String::new() },
-            Severity::Warning,
-            Topic::Heartbeats,
-            Voice::default().said(&headline),
+            (Severity::Warning, Topic::Heartbeats),
+            headline,
+            Said::new("step-monitoring"),
             since,
         )
     }

@@ -115,6 +115,16 @@ impl Object {
     pub fn is_ready(&self) -> bool {
         self.text(&["status", "conditions", "Ready", "status"]) == "True"
     }
+
+    /// Returns whether it was deleted and waits for its finalizers, its grace period or its parts.
+    pub fn is_being_deleted(&self) -> bool {
+        !self.at(&["metadata", "deletionTimestamp"]).is_null()
+    }
+
+    /// Returns whether the pod has ended and is not started again (kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle).
+    pub fn is_over(&self) -> bool {
+        ["Succeeded", "Failed"].contains(&self.text(&["status", "phase"]))
+    }
 }
 
 /// Conditions on labels, as `kubectl -l` takes them: `a=b`, `a!=b`, `a`, `!a`, all of which must hold.

@@ -86,7 +86,7 @@ fn nodes(nodes: &[Object], pods: &[Object], now: Timestamp) -> Table {
 
 /// What `kubectl get pods` calls a pod's status.
 pub fn pod_status(pod: &Object) -> String {
-    if pod.at(&["metadata", "deletionTimestamp"]).is_string() {
+    if pod.is_being_deleted() {
         return "Terminating".into();
     }
     let reason = pod.text(&["status", "reason"]);

@@ -131,6 +131,12 @@ impl Finding {
         }
     }
 
+    /// Returns it with what some of its sentences were said with, besides those known already.
+    pub fn with_said(mut self, said: impl IntoIterator<Item = Said>) -> Self {
+        self.said.extend(said);
+        self
+    }
+
     /// Returns the alert's name.
     pub fn name(&self) -> String {
         match self.key.alert {

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire::View;
-use crate::model::{AlertName, Diagnosis, Finding, FindingKey, Severity, Topic};
+use crate::{
+    model::{AlertName, Diagnosis, Finding, FindingKey, Said, SaidPart, Severity, Topic},
+    words,
+};
 
 /// Findings of the other that are taken in of one cluster: what is beyond it is told when the first are over.
 const TAKEN_MAX: usize = 200;
@@ -37,19 +40,17 @@ pub fn together(confirm: Confirm, names: (&str, &str), own: &mut Diagnosis, view
     if own.blind {
         own.blind = false;
         own.findings = view.findings.iter().take(TAKEN_MAX).cloned().collect();
-        own.findings
-            .iter_mut()
-            .for_each(|f| f.evidence.push(format!("seen from {}; {} sees nothing", names.1, names.0)));
+        own.findings.iter_mut().for_each(|f| words::add(f, EVIDENCE, seen_from("seen-by-one", names.1, names.0)));
         return Vec::new();
     }
     match confirm {
         Confirm::Any => {
             for finding in own.findings.iter_mut().filter(|f| is_root(f) && !knows(&view.findings, &f.key)) {
-                finding.evidence.push(differs(names.0, names.1));
+                words::add(finding, EVIDENCE, seen_from("seen-by-one-path", names.0, names.1));
             }
             let unseen = view.findings.iter().filter(|f| is_root(f) && !knows(&own.findings, &f.key));
             let mut unseen: Vec<Finding> = unseen.take(TAKEN_MAX).cloned().collect();
-            unseen.iter_mut().for_each(|f| f.evidence.push(differs(names.1, names.0)));
+            unseen.iter_mut().for_each(|f| words::add(f, EVIDENCE, seen_from("seen-by-one-path", names.1, names.0)));
             own.findings.append(&mut unseen);
             Vec::new()
         }
@@ -86,26 +87,32 @@ fn follower(findings: &[Finding], gone: &BTreeSet<FindingKey>) -> Option<Finding
     findings.iter().filter(follows).find(|f| !gone.contains(&f.key)).map(|f| f.key.clone())
 }
 
-fn differs(from: &str, not_from: &str) -> String {
-    format!("seen from {from}, not from {not_from}: it may be the path from {from}")
+const EVIDENCE: fn(&mut Finding) -> &mut Vec<String> = |f| &mut f.evidence;
+
+fn seen_from(message: &'static str, from: &str, not_from: &str) -> Said {
+    Said::new(message).with("from", from).with("not_from", not_from)
 }
 
 fn difference(finding: &Finding, from: &str, not_from: &str) -> Finding {
     let FindingKey { cluster, alert, subject } = &finding.key;
-    let said = format!("{cluster}: {}: seen from {from}, not from {not_from}", finding.headline);
-    Finding {
-        evidence: [vec![format!("either the path from {from}, or the sight of {not_from}")], finding.evidence.clone()]
-            .concat(),
-        still_works: vec![format!("what {not_from} sees of {cluster} is well")],
-        first_step: format!("look from the machine of {from} and from that of {not_from} at the same address"),
-        ..differing(&format!("{cluster}/{alert}/{subject}"), said, finding.since)
-    }
+    let what: SaidPart = match words::said_with(finding) {
+        Some(said) => said.clone().into(),
+        None => finding.headline.as_str().into(),
+    };
+    let headline = seen_from("peer-sees", from, not_from).with("cluster", &**cluster).with("what", what);
+    let step = seen_from("step-peer-sees", from, not_from);
+    let mut told = differing(&format!("{cluster}/{alert}/{subject}"), headline, step, finding.since);
+    words::add(&mut told, EVIDENCE, seen_from("path-or-sight", from, not_from));
+    told.evidence.extend(finding.evidence.iter().cloned());
+    let well = seen_from("sees-no-harm", from, not_from).with("cluster", &**cluster);
+    words::add(&mut told, |f| &mut f.still_works, well);
+    told.with_said(finding.said.iter().cloned())
 }
 
 /// Returns the finding that two watchdogs differ in something.
-pub fn differing(subject: &str, headline: String, since: Timestamp) -> Finding {
+pub fn differing(subject: &str, headline: Said, first_step: Said, since: Timestamp) -> Finding {
     let key = FindingKey { cluster: "".into(), alert: AlertName::PeerDiffers, subject: subject.to_owned() };
-    Finding::new(key, Severity::Warning, Topic::Watchdog, headline, since)
+    words::finding(key, (Severity::Warning, Topic::Watchdog), headline, first_step, since)
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(super) enum Refused {
     Absent,
     /// 410: it is too long ago.
     TooOld,
+    /// 400 or 422: the server does not know what was asked for.
+    Invalid(String),
     /// Anything else: in words.
     Sick(String),
 }
@@ -82,12 +84,24 @@ impl Api<'_> {
         &self,
         from: &str,
     ) -> (impl Future<Output = Result<(), Refused>> + Send + use<>, mpsc::Receiver<Fed>) {
+        self.lines(&[("resourceVersion", from)])
+    }
+
+    /// Returns a watch that begins with all that is there (`page::Told::AllTold` ends that): the exchange to be driven, and its
+    /// lines.
+    pub(super) fn stream(&self) -> (impl Future<Output = Result<(), Refused>> + Send + use<>, mpsc::Receiver<Fed>) {
+        self.lines(&[("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")])
+    }
+
+    fn lines(
+        &self,
+        query: &[(&str, &str)],
+    ) -> (impl Future<Output = Result<(), Refused>> + Send + use<>, mpsc::Receiver<Fed>) {
         let (feed, lines) = Feed::patient();
         let lasts = WATCH_FOR.mul_f64(1.0 + fastrand::f64() / 2.0);
         let seconds = lasts.as_secs().to_string();
-        let query =
-            [("watch", "1"), ("allowWatchBookmarks", "true"), ("resourceVersion", from), ("timeoutSeconds", &seconds)];
-        let url = self.url(&query);
+        let of_all = [("watch", "1"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", &*seconds)];
+        let url = self.url(&[&of_all, query].concat());
         let ask = Ask { feed: Some(feed), max_bytes: LINE_BYTES_MAX, ..Ask::get(url, Trust::Cluster, Auth::Cluster) };
         let (dialer, deadline) = (self.dialer.clone(), Instant::now() + lasts + WATCH_GRACE);
         let done = async move {
@@ -121,6 +135,7 @@ fn refused(status: u16, body: &[u8]) -> Refused {
         401 | 403 => Refused::Forbidden(said.trim_end().to_owned()),
         404 => Refused::Absent,
         410 => Refused::TooOld,
+        400 | 422 => Refused::Invalid(said.trim_end().to_owned()),
         _ => Refused::Sick(said.trim_end().to_owned()),
     }
 }

@@ -1,23 +1,21 @@
 //! One kind of object, followed: listed once, then watched; listed again only where a watch can't go on from where it was.
 
+mod listing;
+
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, MissedTickBehavior, interval, sleep},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+pub(super) use self::listing::Lists;
 use super::{
     Parts,
     api::{Api, Refused},
     desk::{Desk, Standing},
     memory::{Memory, Taken},
-    page::{self, ListMeta, Told},
+    page::{self, Told},
 };
 use crate::{
     dial::{Dialer, Fed},
@@ -43,10 +41,6 @@ const SILENT_FOR: Duration = Duration::from_secs(150);
 const WATCH_LEAST: Duration = Duration::from_secs(1);
 /// After so many of them in a row a list goes on past what could not be told.
 const VAIN_WATCHES_MAX: u32 = 3;
-/// A list that expires while it is read is begun anew so often.
-const LISTS_MAX: usize = 3;
-/// The most pages of a list: what is held of one kind is bounded anyway.
-const PAGES_MAX: usize = 5_000;
 
 /// One kind's.
 pub(super) struct Follower {
@@ -54,8 +48,7 @@ pub(super) struct Follower {
     pub(super) desk: Arc<Desk>,
     /// What all kinds amount to.
     pub(super) summary: Arc<Mutex<Summary>>,
-    /// One list at a time in a cluster.
-    pub(super) lists: Arc<Semaphore>,
+    pub(super) lists: Arc<Lists>,
     pub(super) kind: &'static Kind,
     pub(super) memory: Memory,
     /// Which of its versions the cluster has.
@@ -72,7 +65,7 @@ impl Follower {
     pub(super) fn new(
         parts: Arc<Parts>,
         (desk, summary): (Arc<Desk>, Arc<Mutex<Summary>>),
-        lists: Arc<Semaphore>,
+        lists: Arc<Lists>,
         kind: &'static Kind,
     ) -> Self {
         let (memory, from) = (Memory::default(), String::new());
@@ -114,7 +107,7 @@ impl Follower {
                     self.rest_refused().await;
                 }
                 Err(Refused::Absent) => self.other_version().await,
-                Err(Refused::Sick(why)) => {
+                Err(Refused::Sick(why) | Refused::Invalid(why)) => {
                     let (cluster, resource) = (&self.parts.cluster, self.kind.name);
                     tracing::debug!(%cluster, resource, why, "the recorder will ask again");
                     // A watch that lasted was no failure.
@@ -174,73 +167,6 @@ impl Follower {
         let up = (self.parts.servers)();
         let chosen = up.get(fastrand::usize(..up.len().max(1))).cloned();
         chosen.unwrap_or_else(|| dialer.server())
-    }
-
-    /// Reads all of them.
-    async fn list(&mut self, dialer: &Dialer) -> Result<(), Refused> {
-        // Closed never.
-        let lists = self.lists.clone();
-        let _turn = lists.acquire().await;
-        let server = self.server(dialer);
-        let version = self.kind.versions.get(self.version).copied().unwrap_or("v1");
-        let api = Api { dialer, server: &server, kind: self.kind, version };
-        for _ in 0..LISTS_MAX {
-            match self.pages(&api).await {
-                Err(Refused::TooOld) => {}
-                other => return other,
-            }
-        }
-        Err(Refused::Sick(format!("the list of {} expires while it is read", self.kind.name)))
-    }
-
-    async fn pages(&mut self, api: &Api<'_>) -> Result<(), Refused> {
-        let (mut there, mut token) = (HashSet::new(), String::new());
-        for _ in 0..PAGES_MAX {
-            let body = api.page(&token).await?;
-            let meta = self.page(body, &mut there).await?;
-            self.pack().await;
-            if !meta.next.is_empty() {
-                token = meta.next;
-                continue;
-            }
-            let gone = self.memory.only(&there, self.now_ms());
-            self.count(gone);
-            self.memory.begun();
-            self.pack().await;
-            self.from = meta.version;
-            self.is_seen();
-            return match self.from.is_empty() {
-                true => Err(Refused::Sick("the list has no resourceVersion".into())),
-                false => Ok(()),
-            };
-        }
-        Err(Refused::Sick(format!("the list of {} has no end", self.kind.name)))
-    }
-
-    /// Takes a page in, on a thread that nobody waits for.
-    async fn page(&mut self, body: Bytes, there: &mut HashSet<String>) -> Result<ListMeta, Refused> {
-        let (mut memory, mut keys) = (std::mem::take(&mut self.memory), std::mem::take(there));
-        let (kind, now_ms) = (self.kind, self.now_ms());
-        let reading = tokio::task::spawn_blocking(move || {
-            let (mut changed, mut no_room, mut cut) = (0, 0, 0);
-            let meta = page::read(kind, &body, &mut |kept| {
-                keys.insert(kept.key.clone());
-                cut += kept.cut;
-                match memory.take(kept, now_ms) {
-                    Taken::Same => {}
-                    Taken::Changed => changed += 1,
-                    Taken::NoRoom => no_room += 1,
-                }
-            });
-            (memory, keys, meta, (changed, no_room, cut))
-        });
-        let read = reading.await.map_err(|_| Refused::Sick("reading a page broke off".into()))?;
-        let (memory, keys, meta, (changed, no_room, cut)) = read;
-        (self.memory, *there) = (memory, keys);
-        self.count(changed);
-        self.dropped(no_room, cut);
-        // serde_json's own words may quote what was sent.
-        meta.map_err(|e| Refused::Sick(format!("a page can't be understood (line {})", e.line())))
     }
 
     /// Takes in what happens, until the watch ends.
@@ -309,7 +235,7 @@ impl Follower {
                 self.count(u64::from(was_known));
                 version
             }
-            Some(Told::Bookmark(version)) => version,
+            Some(Told::Bookmark(version) | Told::AllTold(version)) => version,
             Some(Told::Ended(410, _)) => return Err(Refused::TooOld),
             Some(Told::Ended(code, why)) => return Err(Refused::Sick(format!("the watch ended: {code} {why}"))),
             None => return Ok(()),

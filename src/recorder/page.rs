@@ -1,6 +1,6 @@
 //! What the API answers: a page of a list, and the lines of a watch, read object by object.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -111,6 +111,8 @@ pub(super) enum Told {
     Gone(String, String),
     /// Nothing happened up to this version.
     Bookmark(String),
+    /// A stream has told all that is there at this version; from here on it tells what happens.
+    AllTold(String),
     /// The watch has ended: what it began from is too old (410), or something else, in words.
     Ended(u16, String),
 }
@@ -131,6 +133,22 @@ struct Meta {
     message: String,
 }
 
+/// What a bookmark says besides its version.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Mark {
+    metadata: MarkMeta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MarkMeta {
+    annotations: BTreeMap<String, IgnoredAny>,
+}
+
+/// Stands on the bookmark that ends the first part of a stream (metav1.InitialEventsAnnotationKey).
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
 /// Reads a line of a watch. `None`: an object without a name.
 ///
 /// # Errors
@@ -139,7 +157,11 @@ pub(super) fn line(kind: &Kind, line: &[u8]) -> serde_json::Result<Option<Told>>
     let Line { is, object } = serde_json::from_slice(line)?;
     let Meta { metadata: ListMeta { version, .. }, code, message } = serde_json::from_str(object.get())?;
     match is {
-        "BOOKMARK" => return Ok(Some(Told::Bookmark(version))),
+        "BOOKMARK" => {
+            let mark: Mark = serde_json::from_str(object.get())?;
+            let is_all = mark.metadata.annotations.contains_key(INITIAL_EVENTS_END);
+            return Ok(Some(if is_all { Told::AllTold(version) } else { Told::Bookmark(version) }));
+        }
         "ERROR" => return Ok(Some(Told::Ended(code, message))),
         _ => {}
     }
@@ -180,6 +202,8 @@ mod tests {
         assert_eq!(gone, Some(Told::Gone("a".into(), "5".into())));
         let mark = r#"{"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"9"}}}"#;
         assert_eq!(read(mark), Some(Told::Bookmark("9".into())));
+        let all = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
+        assert_eq!(read(all), Some(Told::AllTold("9".into())));
         let error = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#;
         assert_eq!(read(error), Some(Told::Ended(410, "too old".into())));
         assert!(line(nodes, b"{}").is_err());

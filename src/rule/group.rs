@@ -29,7 +29,7 @@ use crate::{
     model::{Alert, AlertName, Finding, FindingKey, Firing, Labels, RuleAlert, Said, Sample, Severity, Topic, stale},
     store::Store,
     telemetry::{Metrics, RuleGroupLabels},
-    words::Voice,
+    words,
 };
 
 /// Verdicts that change together (three API servers) are one reason to look, not three.
@@ -354,23 +354,21 @@ impl Ticker {
 fn trouble(group: &str, rule: &Rule, since: Timestamp, error: &str) -> Finding {
     let (file, name) = group.split_once(';').unwrap_or((group, ""));
     let headline = Said::new("rule-failing").with("rule", &rule.name);
-    let (step, voice) = (Said::new("step-rule").with("expr", rule.expr.trim()), Voice::default());
+    let step = Said::new("step-rule").with("expr", rule.expr.trim());
     Finding {
         evidence: vec![error.to_owned(), format!("{file}, line {}, group {name}", rule.line)],
         still_works: vec!["the diagnosis and all other rules".into()],
         consequences: vec![format!("what {} would tell is not told; alerts of it that fired go on firing", rule.name)],
-        first_step: voice.said(&step),
-        said: vec![headline.clone(), step],
         labels: [("rule".to_owned(), rule.name.clone()), (RULE_GROUP.to_owned(), group.to_owned())].into(),
-        ..Finding::new(
+        ..words::finding(
             FindingKey {
                 cluster: Arc::default(),
                 alert: AlertName::RuleFailing,
                 subject: format!("{group};{};{}", rule.name, rule.line),
             },
-            Severity::Warning,
-            Topic::Watchdog,
-            voice.said(&headline),
+            (Severity::Warning, Topic::Watchdog),
+            headline,
+            step,
             since,
         )
     }

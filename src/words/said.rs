@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use jiff::Timestamp;
 
 use super::{Language, Voice};
-use crate::model::{Finding, Incident, IncidentAlert, IncidentChange, Notification, Said};
+use crate::model::{Finding, FindingKey, Incident, IncidentAlert, IncidentChange, Notification, Said, Severity, Topic};
 
 /// Sentences by their English text.
 struct Known<'a> {
@@ -40,6 +40,35 @@ impl<'a> Known<'a> {
         out.alerts.iter_mut().for_each(|a| self.finding(&mut a.finding));
         out
     }
+}
+
+/// Returns a finding with its headline and what to do first, said in English and known by message, so that other languages
+/// say both; evidence, labels and the rest are filled in by who has them.
+pub fn finding(
+    key: FindingKey,
+    (severity, topic): (Severity, Topic),
+    headline: Said,
+    first_step: Said,
+    since: Timestamp,
+) -> Finding {
+    let english = Voice::default();
+    Finding {
+        first_step: english.said(&first_step),
+        ..Finding::new(key, severity, topic, english.said(&headline), since)
+    }
+    .with_said([headline, first_step])
+}
+
+/// Adds a sentence to one of a finding's lists, which `list` picks, so that other languages say it too.
+pub fn add(finding: &mut Finding, list: fn(&mut Finding) -> &mut Vec<String>, sentence: Said) {
+    list(finding).push(Voice::default().said(&sentence));
+    finding.said.push(sentence);
+}
+
+/// Returns what a finding's headline was said with.
+pub fn said_with(finding: &Finding) -> Option<&Said> {
+    let english = Voice::default();
+    finding.said.iter().find(|said| english.said(said) == finding.headline)
 }
 
 impl Voice {

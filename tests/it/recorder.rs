@@ -300,6 +300,41 @@ async fn watches_that_end_at_once_are_begun_ever_more_seldom_and_lists_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lists_are_streamed_where_the_server_has_it_and_what_went_meanwhile_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fake, api) = (cluster(), CancellationToken::new());
+    fake.stream();
+    let server = fake.serve(api.clone()).await;
+    let recording = record(dir.path(), server, StorageConfig::default()).await;
+    eventually("all is told", async || {
+        recording.objects("pods").await.len() == 6 && recording.objects("deployments").await.len() == 2
+    })
+    .await;
+    fake.expire(|lists| drop(lists.get_mut(PODS).unwrap().remove("shop/api-3")));
+    eventually("what went is found by another stream", async || recording.objects("pods").await.len() == 5).await;
+    fake.put(PODS, pod("late", "r/late:1"));
+    eventually("a watch goes on from there", async || recording.objects("pods").await.len() == 6).await;
+    let asked = fake.asked();
+    let lists = asked.iter().filter(|path| path.starts_with(PODS) && !path.contains("watch=")).count();
+    let streams = asked.iter().filter(|path| path.starts_with(PODS) && path.contains("sendInitialEvents=true")).count();
+    assert_eq!((lists, streams), (0, 2), "{asked:?}");
+    recording.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_streams_nothing_is_asked_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fake, api) = (cluster(), CancellationToken::new());
+    let server = fake.serve(api.clone()).await;
+    let recording = record(dir.path(), server, StorageConfig::default()).await;
+    eventually("all is listed", async || recording.objects("pods").await.len() == 6).await;
+    eventually("another kind is, too", async || recording.objects("deployments").await.len() == 2).await;
+    let asked = fake.asked().iter().filter(|path| path.contains("sendInitialEvents")).count();
+    assert_eq!(asked, 1);
+    recording.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_its_share_is_used_up_it_stops_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let (fake, api) = (cluster(), CancellationToken::new());

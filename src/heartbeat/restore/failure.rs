@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::config::RestoreDrillConfig;
 use crate::{
     model::{AlertName, Finding, FindingKey, RestoreDrill, RestoreOutcome, Said, SaidPart, Severity, Topic, text},
-    words::Voice,
+    words,
 };
 
 /// A failed drill in words: since when, what it is, and the first step.
@@ -73,7 +73,6 @@ fn ended_badly(name: &str, runs: &[RestoreDrill]) -> Option<Failure> {
 pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestamp) -> Option<Finding> {
     let name = &config.name;
     let Failure { since, headline, first_step } = too_long(name, runs, now).or_else(|| ended_badly(name, runs))?;
-    let (step, voice) = (Said::new(first_step), Voice::default());
     let mut evidence = Vec::new();
     if let Some(run) = runs.last() {
         let steps: Vec<String> = run.steps.iter().map(|s| format!("{} at {}", s.name, text::moment(s.at))).collect();
@@ -88,18 +87,16 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], now: Timestam
     Some(Finding {
         evidence,
         consequences: vec!["if it had to be restored now, it would go as in the drill".into()],
-        first_step: voice.said(&step),
-        said: vec![headline.clone(), step],
         labels: [("restore_drill".to_owned(), name.clone())].into(),
-        ..Finding::new(
+        ..words::finding(
             FindingKey {
                 cluster: config.cluster.as_deref().unwrap_or_default().into(),
                 alert: AlertName::RestoreDrillFailed,
                 subject: name.clone(),
             },
-            Severity::Warning,
-            Topic::Heartbeats,
-            voice.said(&headline),
+            (Severity::Warning, Topic::Heartbeats),
+            headline,
+            Said::new(first_step),
             since,
         )
     })

@@ -10,7 +10,7 @@ use crate::{
         AlertName, Finding, FindingKey, Labels, RestoreDrill, RestoreOutcome, RestoreStep, Said, Sample, Severity,
         Topic, text,
     },
-    words::Voice,
+    words::{self, Voice},
 };
 
 /// What is said again within this is the same: `curl --retry` has not heard the answer.
@@ -112,13 +112,12 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
         return None;
     }
     let name = &config.name;
-    let voice = Voice::default();
     let last = match last_done(runs).and_then(|run| run.ended_at) {
         Some(at) => Said::new("restore-last-done").with("at", at),
         None => Said::new("restore-never-done"),
     };
     let headline = Said::new("restore-overdue").with("drill", name).with("last", last.clone());
-    let last = voice.said(&last);
+    let last = Voice::default().said(&last);
     let step = Said::new("step-restore-overdue").with("drill", name);
     let mut evidence = vec![format!("one is to be done every {}; {last}", text::duration(config.every))];
     match runs.last() {
@@ -137,18 +136,16 @@ pub fn finding(config: &RestoreDrillConfig, runs: &[RestoreDrill], due: &Due) ->
     Some(Finding {
         evidence,
         consequences: vec!["nobody knows whether what is backed up can be restored, nor how long it takes".into()],
-        first_step: voice.said(&step),
         labels: [("restore_drill".to_owned(), name.clone())].into(),
-        said: vec![headline.clone(), step],
-        ..Finding::new(
+        ..words::finding(
             FindingKey {
                 cluster: config.cluster.as_deref().unwrap_or_default().into(),
                 alert: AlertName::RestoreDrillOverdue,
                 subject: name.clone(),
             },
-            Severity::Warning,
-            Topic::Heartbeats,
-            voice.said(&headline),
+            (Severity::Warning, Topic::Heartbeats),
+            headline,
+            step,
             due.by,
         )
     })

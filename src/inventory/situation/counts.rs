@@ -106,7 +106,7 @@ impl Counts {
 }
 
 fn is_there(object: &Object) -> bool {
-    object.at(&["metadata", "deletionTimestamp"]).is_null()
+    !object.is_being_deleted()
 }
 
 /// All of one namespace that are deleted with it count as one.

@@ -56,7 +56,7 @@ impl Fall {
         };
         match object.resource {
             "namespaces" => {
-                match is.is_some_and(is_going) {
+                match is.is_some_and(Object::is_being_deleted) {
                     true => drop(self.going.insert(object.name.clone())),
                     false => drop(self.going.remove(&object.name)),
                 }
@@ -137,22 +137,17 @@ fn has_fallen(was: Tally, now: Tally) -> bool {
 
 /// How many pods it is, or asks for.
 fn counts(object: &Object) -> u64 {
-    if is_going(object) {
+    if object.is_being_deleted() {
         return 0;
     }
     match object.resource {
         "pods" => {
-            let is_over = ["Succeeded", "Failed"].contains(&object.text(&["status", "phase"]));
             let is_of_one =
                 workload_of(object).is_some_and(|(kind, _)| ["Deployment", "StatefulSet"].contains(&&*kind));
-            u64::from(is_of_one && !is_over)
+            u64::from(is_of_one && !object.is_over())
         }
         _ => replicas(object).1,
     }
-}
-
-fn is_going(object: &Object) -> bool {
-    !object.at(&["metadata", "deletionTimestamp"]).is_null()
 }
 
 #[cfg(test)]

@@ -38,11 +38,10 @@ impl Service {
     fn read(object: &Object) -> Option<Self> {
         let selector: Vec<String> =
             object.map(&["spec", "selector"]).map(|(name, value)| line(name, value.as_str())).collect();
-        let is_going = !object.at(&["metadata", "deletionTimestamp"]).is_null();
         let is_name = object.text(&["spec", "type"]) == "ExternalName";
         let families = object.at(&["spec", "ipFamilies"]).as_array().into_iter().flatten();
         let families = families.filter_map(Value::as_str).map(str::to_owned).collect();
-        (!selector.is_empty() && !is_going && !is_name).then_some(Self { selector, families })
+        (!selector.is_empty() && !object.is_being_deleted() && !is_name).then_some(Self { selector, families })
     }
 
     fn selects(&self, pod: &Pod) -> bool {
@@ -74,14 +73,13 @@ impl Pod {
     fn read(object: &Object) -> Self {
         let labels: String =
             object.map(&["metadata", "labels"]).map(|(name, value)| line(name, value.as_str())).collect();
-        let is_going = !object.at(&["metadata", "deletionTimestamp"]).is_null();
         let addresses = || object.map(&["status", "podIPs"]).map(|(ip, _)| ip.as_str());
         let addresses = || addresses().chain(Some(object.text(&["status", "podIP"]))).filter(|ip| !ip.is_empty());
         Self {
             labels: labels.into(),
             node: object.text(&["spec", "nodeName"]).into(),
-            is_ready: object.is_ready() && !is_going,
-            is_over: ["Succeeded", "Failed"].contains(&object.text(&["status", "phase"])),
+            is_ready: object.is_ready() && !object.is_being_deleted(),
+            is_over: object.is_over(),
             has_v4: addresses().any(|ip| !ip.contains(':')),
             has_v6: addresses().any(|ip| ip.contains(':')),
         }

@@ -131,8 +131,7 @@ fn is_cordoned(node: &Object) -> bool {
 }
 
 fn is_leaving(node: &Object) -> bool {
-    let is_going =
-        !node.at(&["metadata", "deletionTimestamp"]).is_null() && !node.at(&["metadata", "finalizers"]).is_null();
+    let is_going = node.is_being_deleted() && !node.at(&["metadata", "finalizers"]).is_null();
     is_going || node.map(&["spec", "taints"]).any(|(key, _)| LEAVING.contains(&key.as_str()))
 }
 

@@ -163,16 +163,13 @@ pub(super) fn registry(image: &str) -> &str {
 /// The node that a pod counts at: it runs or will run there, and is not one of those that each node has.
 fn counted_at(pod: &Object) -> Option<&str> {
     let node = pod.text(&["spec", "nodeName"]);
-    let is_over = ["Succeeded", "Failed"].contains(&pod.text(&["status", "phase"]));
     let is_everywhere = matches!(pod.owner(), Some(("DaemonSet" | "Node", _)));
-    (!node.is_empty() && !is_over && !is_everywhere).then_some(node)
+    (!node.is_empty() && !pod.is_over() && !is_everywhere).then_some(node)
 }
 
 /// Why a pod waits, and since when: the same reason goes on from where it began.
 fn wait(pod: &Object, before: Option<Wait>, seen: Timestamp) -> Option<Wait> {
-    let is_going = !pod.at(&["metadata", "deletionTimestamp"]).is_null();
-    let phase = pod.text(&["status", "phase"]);
-    if is_going || ["Succeeded", "Failed"].contains(&phase) {
+    if pod.is_being_deleted() || pod.is_over() {
         return None;
     }
     if pod.text(&["spec", "nodeName"]).is_empty() {

@@ -87,13 +87,12 @@ impl Workloads {
 /// Whether its controller has not looked at its newest form.
 fn is_unread(object: &Object) -> bool {
     let newest = object.number(&["metadata", "generation"]);
-    let is_going = !object.at(&["metadata", "deletionTimestamp"]).is_null();
-    newest > object.number(&["status", "observedGeneration"]) && !is_going
+    newest > object.number(&["status", "observedGeneration"]) && !object.is_being_deleted()
 }
 
 /// When it is to be started next, as its controller reckons. `None`: not by itself.
 fn due(job: &Object) -> Option<Timestamp> {
-    let is_suspended = job.at(&["spec", "suspend"]) == true || !job.at(&["metadata", "deletionTimestamp"]).is_null();
+    let is_suspended = job.at(&["spec", "suspend"]) == true || job.is_being_deleted();
     // One that must not overlap waits for the one before.
     let is_busy =
         job.text(&["spec", "concurrencyPolicy"]) == "Forbid" && job.map(&["status", "active"]).next().is_some();

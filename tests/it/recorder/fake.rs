@@ -30,6 +30,8 @@ struct World {
     refused: BTreeSet<String>,
     /// Whose watches end as soon as they have begun.
     hung_up: BTreeSet<String>,
+    /// Lists can be had as streams.
+    streams: bool,
     /// Nothing older than this can be watched.
     expired: u64,
     asked: Vec<String>,
@@ -122,6 +124,11 @@ impl Fake {
         self.lock().refused.insert(list.into());
     }
 
+    /// Lists are streamed where that is asked for.
+    pub fn stream(&self) {
+        self.lock().streams = true;
+    }
+
     /// Ends each watch of a kind as soon as it has begun, or no longer.
     pub fn hang_up(&self, list: &str, does: bool) {
         let mut world = self.lock();
@@ -157,20 +164,34 @@ async fn answer(State(fake): State<Fake>, uri: Uri) -> Response {
     if !query.contains_key("watch") {
         return list(&world, &path, query.get("continue"));
     }
+    let is_stream = query.contains_key("sendInitialEvents");
+    if is_stream && !world.streams {
+        return status(
+            422,
+            "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+        );
+    }
     if world.hung_up.contains(&path) {
         return StatusCode::OK.into_response();
     }
-    let from: u64 = query["resourceVersion"].parse().unwrap();
+    let from: u64 = if is_stream { world.expired } else { query["resourceVersion"].parse().unwrap() };
     if from < world.expired {
         let error = json!({"kind": "Status", "code": 410, "message": "too old resource version"});
         return format!("{}\n", json!({"type": "ERROR", "object": error})).into_response();
     }
     // What happened since the list was read, as a cache has it, and what will.
-    let missed: Vec<String> = world.lists[&path]
+    let version = |o: &&Value| o["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+    let mut missed: Vec<String> = world.lists[&path]
         .values()
-        .filter(|o| o["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap() > from)
+        .filter(|o| is_stream || version(o) > from)
         .map(|o| json!({"type": "MODIFIED", "object": o}).to_string())
         .collect();
+    let from = if is_stream { world.version } else { from };
+    if is_stream {
+        let meta = json!({"resourceVersion": from.to_string(), "annotations": {"k8s.io/initial-events-end": "true"}});
+        // Told last, since the last is told first.
+        missed.insert(0, json!({"type": "BOOKMARK", "object": {"metadata": meta}}).to_string());
+    }
     let cut = fake.cut.lock().unwrap().clone();
     watch(missed, fake.happens.subscribe(), cut, path, from)
 }
