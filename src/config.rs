@@ -13,6 +13,7 @@ mod merge;
 mod node;
 mod places;
 mod plain_errors;
+mod rules;
 pub mod schema;
 mod telling;
 mod templates;
@@ -26,7 +27,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -40,6 +40,7 @@ pub use self::{
     files::pieces,
     listen::listen,
     places::Places,
+    rules::{RulesError, RulesErrors, rules},
     web::{door, secret_files, speaks_tls},
 };
 use crate::{
@@ -63,7 +64,6 @@ use crate::{
     peer::{Confirm, PeerConfig},
     query::QueryConfig,
     remote::RemoteWriteConfig,
-    rule,
     schedule::{Defaults, ScheduleConfig},
     store::StorageConfig,
     vantage::VantageConfig,
@@ -71,8 +71,6 @@ use crate::{
 
 /// Mistakes that are told at once: nobody mends more of them before looking again.
 const ERRORS_MAX: usize = 20;
-/// In `rule_files`: the rules that are part of the program.
-const BUILTIN: &str = "builtin";
 /// The variable by which systemd says where it put the credentials of a unit (`LoadCredential=`).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Where that is for deploy/dogwatch.service.
@@ -304,65 +302,20 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().or_else(|| of_the_service().map(str::to_owned))
 }
 
-/// Something that is wrong with the rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RulesError {
-    /// The entry of the configuration that names a file which can't be had: `rule_files[1]`.
-    pub at: Option<String>,
-    /// What is wrong, with the file's own line and column where it has them.
-    pub message: String,
-}
-
-/// All that is wrong with them; shown a line each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RulesErrors(pub Vec<RulesError>);
-
-impl fmt::Display for RulesErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join("\n"))
-    }
-}
-
-impl std::error::Error for RulesErrors {}
-
-/// The rules that a configuration names: its files, relative to `base`, or the built-in ones.
-///
-/// # Errors
-/// All that is wrong with them, each with its file, line and column.
-pub fn rules(config: &Config) -> Result<Vec<rule::Group>, RulesErrors> {
-    let default = [BUILTIN.to_owned()];
-    let (mut groups, mut errors) = (Vec::new(), Vec::new());
-    let mut has_builtin = false;
-    for (i, pattern) in config.rule_files.as_deref().unwrap_or(&default).iter().enumerate() {
-        let at = format!("rule_files[{i}]");
-        let mut take = |read: Result<Vec<rule::Group>, Vec<rule::FileError>>| match read {
-            Ok(read) => groups.extend(read),
-            Err(found) => errors.extend(found.iter().map(|e| {
-                // A file as a whole is the fault of whoever names it.
-                RulesError { at: e.place.is_none().then(|| at.clone()), message: e.to_string() }
-            })),
-        };
-        if pattern == BUILTIN {
-            // Several files may each ask for them.
-            if !std::mem::replace(&mut has_builtin, true) {
-                take(rule::shipped::groups());
-            }
-            continue;
-        }
-        match rule::file::expand(Path::new(""), pattern) {
-            Ok(files) => files.iter().for_each(|file| take(rule::file::load(file))),
-            Err(message) => errors.push(RulesError { at: Some(at), message }),
-        }
-    }
-    if errors.is_empty() { Ok(groups) } else { Err(RulesErrors(errors)) }
-}
-
 /// Reads and checks a text; `env` answers for `${NAME}`.
 ///
 /// # Errors
 /// As [`load`].
 pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<ConfigError>> {
     made(tree::read(&error::Source { path, text }, env)?, path)
+}
+
+/// Reads a text, and checks nothing of what it names.
+///
+/// # Errors
+/// As [`load`].
+pub fn understand(path: &Path, text: &str) -> Result<Config, Vec<ConfigError>> {
+    read(&mut tree::read(&error::Source { path, text }, &environment)?)
 }
 
 /// The configuration that a document is; relative paths lead from the folder of its file.
@@ -387,12 +340,11 @@ fn read<T: DeserializeOwned>(document: &mut tree::Document) -> Result<T, Vec<Con
     let mut errors = Vec::new();
     let mut left_out = BTreeSet::new();
     loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(&document.value) {
+        let wrong = match node::read::<T>(&document.value) {
             Ok(config) if errors.is_empty() => return Ok(config),
             Ok(_) => break,
-            Err(error) => error,
+            Err((path, message)) => tree::Wrong::new(&path, &message),
         };
-        let wrong = tree::Wrong::new(&error.path().to_string(), &error.inner().to_string());
         // What is missing only since it was left out as wrong is told already.
         if wrong.missing().is_none_or(|path| !left_out.contains(&path)) {
             errors.push(document.located(&wrong));
@@ -426,7 +378,7 @@ fn resolve(config: &mut Config, base: &Path) {
         cluster.discover.iter_mut().flat_map(|d| d.tls_config.files()).for_each(&absolute);
         cluster.canary.iter_mut().filter_map(|canary| canary.kubeconfig.as_mut()).for_each(absolute);
     }
-    let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != BUILTIN);
+    let rule_files = config.rule_files.iter_mut().flatten().filter(|pattern| *pattern != rules::BUILTIN);
     for pattern in rule_files.chain(&mut config.templates) {
         *pattern = base.join(&*pattern).to_string_lossy().into_owned();
     }

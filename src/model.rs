@@ -86,8 +86,8 @@ pub use sample::{Labels, METRIC_NAME, Sample, is_stale, stale};
 pub use secret::Secret;
 pub use shown::{AlertContext, DRILL_NOTICE, IdentifiedAlert, RunbookLink, with_external};
 pub use situation::{
-    AddonFact, AddonRole, BackupFact, CordonedNode, DeadWebhook, DeletedNode, Evictions, FailedPulls, FailedStarts,
-    FallenPods, Grown, LaggingEndpoints, NodeProblem, Several, Situation, StartFailure, StuckRollout,
+    AddonFact, AddonRole, BackupFact, CordonedNode, DeadWebhook, DeletedNode, EventFlood, Evictions, FailedPulls,
+    FailedStarts, FallenPods, Grown, LaggingEndpoints, NodeProblem, Several, Situation, StartFailure, StuckRollout,
     TerminatingNamespace, Vanished, WaitingClaims, WaitingPods,
 };
 pub use target::{Job, KubeletVia, ProbeSpec, Target, TargetKey};

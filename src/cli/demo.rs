@@ -1,6 +1,6 @@
 //! `dogwatch demo`: the real watchdog over a fake cluster, told as it happens.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -8,10 +8,9 @@ use super::{DemoArgs, output};
 use crate::{
     app::{Engine, Shared},
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     demo::{Ending, FakeCluster, HookSink, SmtpSink, Stage, narrate},
     dispatch::config::RouteConfig,
-    notify::config::{GlobalConfig, ReceiverConfig},
     schedule::Defaults,
     vantage::VantageConfig,
 };
@@ -86,16 +85,13 @@ impl AskedToEnd {
 
 /// Mail and webhook into the demo's own sinks.
 fn receivers(smarthost: &str, hook: &str) -> anyhow::Result<Config> {
-    let receiver: ReceiverConfig = serde_json::from_value(serde_json::json!({
-        "name": "oncall",
-        "email_configs": [{
-            "to": "oncall@example.org", "from": "dogwatch@example.org",
-            "smarthost": smarthost, "require_tls": false,
-        }],
-        "webhook_configs": [{ "url": hook }],
-    }))?;
-    let route = RouteConfig::to(&receiver.name);
-    Ok(Config { global: GlobalConfig::default(), receivers: vec![receiver], route: Some(route), ..Config::default() })
+    let text = format!(
+        "receivers: [{{name: oncall, webhook_configs: [{{url: '{hook}'}}], email_configs: [{{to: oncall@example.org, \
+         from: dogwatch@example.org, smarthost: '{smarthost}', require_tls: false}}]}}]"
+    );
+    let config = config::understand(Path::new("demo"), &text);
+    let config = config.map_err(|errors| anyhow::anyhow!(output::lines(&errors)))?;
+    Ok(Config { route: Some(RouteConfig::to("oncall")), ..config })
 }
 
 /// A directory that goes when the demo ends.

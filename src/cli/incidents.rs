@@ -52,7 +52,8 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
         None => list(&from, &args).await?,
     };
     if let Some(Document::Markdown) = args.format {
-        let view: IncidentView = serde_json::from_value(found).context("the watchdog is of another version")?;
+        let view: IncidentView =
+            serde_json::from_slice(&serde_json::to_vec(&found)?).context("the watchdog is of another version")?;
         output::say(markdown(&view).trim_end());
         return Ok(ExitCode::SUCCESS);
     }

@@ -18,7 +18,7 @@ use super::{
     probe::{Look, look},
 };
 use crate::{
-    config::Config,
+    config::{self, Config},
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
     init::{Draft, Guarded, Mail, Report, apply, manifest},
@@ -138,7 +138,7 @@ pub(super) async fn main(args: InitArgs) -> anyhow::Result<ExitCode> {
     draft.clusters = found.iter().map(|one| one.guarded.clone()).collect();
     let written = draft.text();
     // What we write can be read, or it is our mistake.
-    serde_saphyr::from_str::<Config>(&written)?;
+    config::understand(&args.to, &written).map_err(|errors| anyhow::anyhow!(output::lines(&errors)))?;
     ok &= write(&args.to, &written, args.force, 0o600)?;
     next_steps(&args);
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })

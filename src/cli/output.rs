@@ -140,6 +140,11 @@ pub fn cluster_name(context: &str) -> String {
     if plain.is_empty() { "cluster".into() } else { plain }
 }
 
+/// Each in a line of its own.
+pub(super) fn lines(all: &[impl ToString]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

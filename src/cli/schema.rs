@@ -7,6 +7,6 @@ use crate::config::schema;
 
 /// Prints it.
 pub(super) fn main() -> anyhow::Result<ExitCode> {
-    output::say_json(schema::text().trim_end());
+    output::say_json(schema::PUBLISHED.trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    BUILTIN, ConfigError,
+    ConfigError,
     node::Node,
+    rules::BUILTIN,
     tree::{Document, NODES_MAX},
 };
 

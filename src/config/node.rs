@@ -6,16 +6,21 @@
 
 use std::{
     any::type_name,
+    cell::RefCell,
+    marker::PhantomData,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor},
+    de::{
+        DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+        VariantAccess, Visitor, value::StrDeserializer,
+    },
     forward_to_deserialize_any,
 };
-use serde_json::{Error, Map, Value};
+use serde_json::{Error, Value};
 
 /// What Go's YAML takes for true and false where a truth value is wanted (yaml.v2, resolve.go), in lower case.
 const TRUE: [&str; 4] = ["true", "yes", "on", "y"];
@@ -99,15 +104,80 @@ impl Node {
             Self::Map(entries) => entries.iter_mut().for_each(|(_, below)| below.set_base(folder)),
         }
     }
+}
 
-    /// As JSON has it.
-    fn to_value(&self) -> Value {
-        match self {
-            Self::Null => Value::Null,
-            Self::Scalar { value, .. } => value.clone(),
-            Self::List(items) => items.iter().map(Self::to_value).collect(),
-            Self::Map(entries) => entries.iter().map(|(k, v)| (k.clone(), v.to_value())).collect::<Map<_, _>>().into(),
+/// Reads what is wanted of a value. Made once for each type, which is why nothing else reads the configuration: with a generic
+/// reader besides, that one's code comes again for each of some three hundred types.
+///
+/// # Errors
+/// Where something is wrong (`clusters[0].name`), and what, in serde's words.
+pub(super) fn read<T: DeserializeOwned>(node: &Node) -> Result<T, (String, String)> {
+    let trail = Trail::default();
+    T::deserialize(Reader { node, trail: &trail }).map_err(|error| (trail.path(), error.to_string()))
+}
+
+/// The way from the top to what is wrong, its end first.
+#[derive(Default)]
+struct Trail(RefCell<Vec<Step>>);
+
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Trail {
+    /// Reads what is below; where that fails, the way there is kept. What failed and was read in another way is forgotten.
+    fn below<T>(&self, step: impl FnOnce() -> Step, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let before = self.0.borrow().len();
+        let read = read();
+        match &read {
+            Ok(_) => self.0.borrow_mut().truncate(before),
+            Err(_) => self.0.borrow_mut().push(step()),
         }
+        read
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for step in self.0.borrow().iter().rev() {
+            match step {
+                Step::Key(key) if path.is_empty() => path.push_str(key),
+                Step::Key(key) => path.extend([".", key]),
+                Step::Item(i) => path.push_str(&format!("[{i}]")),
+            }
+        }
+        path
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'de, 't> {
+    node: &'de Node,
+    trail: &'t Trail,
+}
+
+impl<'de, 't> Reader<'de, 't> {
+    fn items(self, items: &'de [Node]) -> Items<'de, 't> {
+        Items { left: items.iter().enumerate(), trail: self.trail }
+    }
+
+    fn entries(self, entries: &'de [(String, Node)], fields: &'static [&'static str]) -> Entries<'de, 't> {
+        Entries { left: entries.iter(), fields, value: None, trail: self.trail }
+    }
+}
+
+/// What stands in a scalar by itself.
+fn visit_scalar<'de, V: Visitor<'de>>(value: &'de Value, visitor: V) -> Result<V::Value, Error> {
+    match value {
+        Value::String(text) => visitor.visit_borrowed_str(text),
+        Value::Bool(is) => visitor.visit_bool(*is),
+        Value::Number(n) => match (n.as_u64(), n.as_i64()) {
+            (Some(n), _) => visitor.visit_u64(n),
+            (None, Some(n)) => visitor.visit_i64(n),
+            (None, None) => visitor.visit_f64(n.as_f64().unwrap_or(f64::NAN)),
+        },
+        // No scalar is more than one value.
+        Value::Null | Value::Array(_) | Value::Object(_) => visitor.visit_unit(),
     }
 }
 
@@ -115,7 +185,7 @@ impl Node {
 macro_rules! numbers {
     ($($read:ident, $visit:ident: $number:ty;)*) => {$(
         fn $read<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self {
+            match self.node {
                 Node::Scalar { value: Value::String(_), text, plain: true, .. } => match text.parse::<$number>() {
                     Ok(number) => visitor.$visit(number),
                     Err(_) => self.deserialize_any(visitor),
@@ -126,21 +196,20 @@ macro_rules! numbers {
     )*};
 }
 
-impl<'de> Deserializer<'de> for &'de Node {
+impl<'de> Deserializer<'de> for Reader<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.node {
             Node::Null => visitor.visit_unit(),
-            Node::Scalar { value: Value::String(text), .. } => visitor.visit_borrowed_str(text),
-            Node::Scalar { value, .. } => value.deserialize_any(visitor),
-            Node::List(items) => visitor.visit_seq(Items(items.iter())),
-            Node::Map(entries) => visitor.visit_map(Entries::all(entries)),
+            Node::Scalar { value, .. } => visit_scalar(value, visitor),
+            Node::List(items) => visitor.visit_seq(self.items(items)),
+            Node::Map(entries) => visitor.visit_map(self.entries(entries, &[])),
         }
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Node::Scalar { text, plain: true, .. } = self {
+        if let Node::Scalar { text, plain: true, .. } = self.node {
             let text = text.to_ascii_lowercase();
             if TRUE.contains(&text.as_str()) {
                 return visitor.visit_bool(true);
@@ -166,7 +235,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.node {
             Node::Null => visitor.visit_borrowed_str(""),
             Node::Scalar { text, .. } => visitor.visit_borrowed_str(text),
             _ => self.deserialize_any(visitor),
@@ -174,7 +243,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.node {
             // serde asks for a text where a path is wanted: what is made of it tells the two apart.
             Node::Scalar { text, base: Some(base), .. }
                 if !text.is_empty() && type_name::<V::Value>() == type_name::<PathBuf>() =>
@@ -186,22 +255,22 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
+        match self.node {
             Node::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Node::Null => visitor.visit_seq(Items([].iter())),
+        match self.node {
+            Node::Null => visitor.visit_seq(self.items(&[])),
             _ => self.deserialize_any(visitor),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Node::Null => visitor.visit_map(Entries::all(&[])),
+        match self.node {
+            Node::Null => visitor.visit_map(self.entries(&[], &[])),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -212,9 +281,9 @@ impl<'de> Deserializer<'de> for &'de Node {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self {
-            Node::Null => visitor.visit_map(Entries::all(&[])),
-            Node::Map(entries) => visitor.visit_map(Entries { fields, ..Entries::all(entries) }),
+        match self.node {
+            Node::Null => visitor.visit_map(self.entries(&[], &[])),
+            Node::Map(entries) => visitor.visit_map(self.entries(entries, fields)),
             // serde would take a list for the values in the order of the fields.
             Node::List(_) => Err(Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
@@ -223,13 +292,18 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
-        variants: &'static [&'static str],
+        _name: &'static str,
+        _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self {
+        match self.node {
             Node::Scalar { text, .. } => visitor.visit_enum(text.as_str().into_deserializer()),
-            _ => self.to_value().deserialize_enum(name, variants, visitor),
+            Node::Map(entries) => match entries.as_slice() {
+                [(variant, node)] => visitor.visit_enum(Variant { variant, value: Self { node, ..self } }),
+                _ => Err(Error::invalid_value(Unexpected::Map, &"map with a single key")),
+            },
+            Node::List(_) => Err(Error::invalid_type(Unexpected::Seq, &"string or map")),
+            Node::Null => Err(Error::invalid_type(Unexpected::Unit, &"string or map")),
         }
     }
 
@@ -242,41 +316,86 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 }
 
-struct Items<'de>(std::slice::Iter<'de, Node>);
+struct Items<'de, 't> {
+    left: std::iter::Enumerate<std::slice::Iter<'de, Node>>,
+    trail: &'t Trail,
+}
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        self.0.next().map(|node| seed.deserialize(node)).transpose()
+        let Some((i, node)) = self.left.next() else { return Ok(None) };
+        let trail = self.trail;
+        trail.below(|| Step::Item(i), || seed.deserialize(Reader { node, trail })).map(Some)
     }
 }
 
-struct Entries<'de> {
+struct Entries<'de, 't> {
     left: std::slice::Iter<'de, (String, Node)>,
     /// Known keys: with nothing after them they are as if they were not there.
     fields: &'static [&'static str],
-    value: Option<&'de Node>,
+    /// The entry whose key was read.
+    value: Option<&'de (String, Node)>,
+    trail: &'t Trail,
 }
 
-impl<'de> Entries<'de> {
-    fn all(entries: &'de [(String, Node)]) -> Self {
-        Self { left: entries.iter(), fields: &[], value: None }
-    }
-}
-
-impl<'de> MapAccess<'de> for Entries<'de> {
+impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         let fields = self.fields;
         let left_out = |(key, node): &&(String, Node)| matches!(node, Node::Null) && fields.contains(&key.as_str());
-        let Some((key, node)) = self.left.by_ref().find(|entry| !left_out(entry)) else { return Ok(None) };
-        self.value = Some(node);
-        seed.deserialize(key.as_str().into_deserializer()).map(Some)
+        let Some(entry) = self.left.by_ref().find(|entry| !left_out(entry)) else { return Ok(None) };
+        self.value = Some(entry);
+        let key = || seed.deserialize(entry.0.as_str().into_deserializer());
+        self.trail.below(|| Step::Key(entry.0.clone()), key).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(self.value.take().unwrap_or(&Node::Null))
+        let Some((key, node)) = self.value.take() else {
+            return Err(Error::custom("a value is asked for before its key"));
+        };
+        let trail = self.trail;
+        trail.below(|| Step::Key(key.clone()), || seed.deserialize(Reader { node, trail }))
+    }
+}
+
+/// `key: …` for one of several forms.
+struct Variant<'de, 't> {
+    variant: &'de str,
+    value: Reader<'de, 't>,
+}
+
+impl<'de, 't> EnumAccess<'de> for Variant<'de, 't> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
+        let variant: StrDeserializer<'de, Error> = self.variant.into_deserializer();
+        seed.deserialize(variant).map(|read| (read, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'de, '_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        self.newtype_variant_seed(PhantomData)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        let Self { variant, value } = self;
+        value.trail.below(|| Step::Key(variant.to_owned()), || seed.deserialize(value))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        let Self { variant, value } = self;
+        value.trail.below(|| Step::Key(variant.to_owned()), || value.deserialize_seq(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+        let Self { variant, value } = self;
+        value.trail.below(|| Step::Key(variant.to_owned()), || value.deserialize_struct("", fields, visitor))
     }
 }

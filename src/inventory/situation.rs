@@ -12,6 +12,7 @@ mod changes;
 mod claims;
 mod counts;
 mod endpoints;
+mod event_flood;
 mod fall;
 mod lag;
 mod namespaces;
@@ -29,8 +30,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::{
     addons::Addons, backups::Backups, bursts::Bursts, changes::Changes, claims::Claims, counts::Counts,
-    endpoints::Endpoints, fall::Fall, lag::Lag, namespaces::Namespaces, nodes::Nodes, placement::Placements,
-    pods::Pods, snapshots::Snapshots, starts::Starts, webhooks::Webhooks, workloads::Workloads,
+    endpoints::Endpoints, event_flood::EventRate, fall::Fall, lag::Lag, namespaces::Namespaces, nodes::Nodes,
+    placement::Placements, pods::Pods, snapshots::Snapshots, starts::Starts, webhooks::Webhooks, workloads::Workloads,
 };
 use super::{
     news::{News, Source},
@@ -89,6 +90,7 @@ pub struct Summary {
     starts: Starts,
     counts: Counts,
     fall: Fall,
+    events: EventRate,
     backups: Backups,
     snapshots: Snapshots,
     placement: Placements,
@@ -125,6 +127,7 @@ impl Summary {
         self.starts.take(news);
         self.counts.take(news);
         self.fall.take(news);
+        self.events.take(news);
         self.backups.take(news);
         self.snapshots.take(news);
         self.placement.take(news);
@@ -175,6 +178,7 @@ impl Summary {
         self.starts.fill(&moment, &mut situation);
         self.counts.fill(&moment, &mut situation);
         self.fall.fill(&moment, &mut situation);
+        self.events.fill(&moment, &mut situation);
         self.backups.fill(&moment, &mut situation);
         self.snapshots.fill(&moment, &mut situation);
         situation

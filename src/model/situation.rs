@@ -53,6 +53,8 @@ pub struct Situation {
     pub fallen_pods: Option<FallenPods>,
     /// Kinds of which there are far more than there were.
     pub grown: Vec<Grown>,
+    /// Events that come far oftener than they did.
+    pub event_flood: Option<EventFlood>,
     /// Backups by schedule.
     pub backups: Vec<BackupFact>,
     /// What runs where.
@@ -358,6 +360,21 @@ pub struct Grown {
     pub since: Timestamp,
     /// Where most of the new ones are.
     pub namespace: String,
+}
+
+/// Events that come far oftener than they did; as it was when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventFlood {
+    /// Since when, within ten minutes.
+    pub since: Timestamp,
+    /// So many came within ten minutes …
+    pub count: u64,
+    /// … and so many in the worst ten minutes of the hours before.
+    pub worst: u64,
+    /// Where most of them are …
+    pub namespace: String,
+    /// … and what they say: `FailedScheduling`.
+    pub reason: String,
 }
 
 /// How the backups of a schedule stand.

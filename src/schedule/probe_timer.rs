@@ -100,6 +100,10 @@ impl ProbeTimer {
         let first = self.last_start.is_none();
         let lateness = now.saturating_duration_since(self.next());
         self.last_start = Some(now);
+        if first {
+            // Thousands that are found at once wait for each other: none has a tick to miss before its first probe.
+            self.tick = self.tick.max(now);
+        }
         Due { lateness, missed: self.advance(now, if first { 0.5 + spread.clamp(0.0, 1.0) / 2.0 } else { 1.0 }) }
     }
 
@@ -208,6 +212,14 @@ mod tests {
         assert_eq!(b.next(), t0 + 20 * S, "a late start moves no later tick");
         assert_eq!(b.start(t0 + 45 * S, 0.3), Due { lateness: 25 * S, missed: 2 });
         assert_eq!(b.next(), t0 + 50 * S);
+    }
+
+    #[test]
+    fn a_first_probe_that_waited_has_missed_nothing_and_begins_the_rhythm() {
+        let t0 = Instant::now();
+        let mut b = timer(t0);
+        assert_eq!(b.start(t0 + 25 * S, 1.0), Due { lateness: 25 * S, missed: 0 });
+        assert_eq!(b.next(), t0 + 35 * S);
     }
 
     #[test]

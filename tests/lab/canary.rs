@@ -13,6 +13,10 @@ const WITHIN: Duration = Duration::from_secs(180);
 const CANARY: &str = "{lease: {interval: 5s, timeout: 3s}, pod: {interval: 30s, timeout: 15s, image: \"lab.test/pod:1\", \
                       image_pull_policy: Never, args: [\":8080\"], service: true}}";
 
+/// The same in each node's turn.
+const ON_EACH_NODE: &str = "{pod: {interval: 20s, timeout: 15s, image: \"lab.test/pod:1\", image_pull_policy: Never, \
+                            args: [\":8080\"], service: true, each: node}}";
+
 /// Whatever else a test has put into the cluster goes when it ends, well or not.
 struct Broken<'a> {
     lab: &'a Lab,
@@ -119,6 +123,47 @@ fn quota_admission_and_scheduler_are_named() {
     );
     watch.act(&["mend"]);
     wait_for(&watch, "dogwatch_canary_success == 1", 2);
+    watch.stop();
+    assert_eq!(objects(&lab).trim(), "");
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn what_is_broken_on_one_node_is_named_with_its_node() {
+    let lab = Lab::take();
+    let mut watch = flying(&lab, ON_EACH_NODE);
+    wait_for(&watch, "dogwatch_canary_success == 1", 2);
+    let broken = [
+        (["starve", "n1"], "cni"),
+        (["kill", "proxy-1"], "kube_proxy"),
+        // Frozen, so that its kubelet takes minutes to call the node not ready.
+        (["stop", "containerd-1"], "container_runtime"),
+    ];
+    for (act, layer) in broken {
+        watch.act(&act);
+        wait_for(
+            &watch,
+            &format!(
+                "dogwatch_canary_failure_info{{layer=\"{layer}\"}} and on (canary, place) dogwatch_canary_failing == 1"
+            ),
+            1,
+        );
+        watch.act(&["mend"]);
+        wait_for(&watch, "dogwatch_canary_success == 1", 2);
+    }
+    watch.stop();
+    assert_eq!(objects(&lab).trim(), "");
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn a_volume_that_is_never_bound_names_the_storage() {
+    let lab = Lab::take();
+    let class = "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: canary-test}, provisioner: nobody.example.org}";
+    let _class = Broken::new(&lab, "storageclass", class);
+    let canary = CANARY.replace("service: true", "storage_class: canary-test");
+    let watch = flying(&lab, &canary);
+    wait_for(&watch, "dogwatch_canary_failure_info{layer=\"csi\"} and on (canary) dogwatch_canary_failing == 1", 1);
     watch.stop();
     assert_eq!(objects(&lab).trim(), "");
 }

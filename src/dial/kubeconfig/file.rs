@@ -149,12 +149,9 @@ impl File {
             duplicate_keys: DuplicateKeyPolicy::LastWins,
             budget: serde_saphyr::budget! { max_nodes: NODES_MAX },
         };
-        let mut bytes = text.as_bytes();
-        let first = serde_saphyr::read_with_options::<_, Option<Self>>(&mut bytes, options).next();
-        match first {
-            None => Ok(Self::default()),
-            Some(Ok(file)) => Ok(file.unwrap_or_default()),
-            Some(Err(e)) => Err(Unreadable::Parse(e.location().map(|at| (at.line(), at.column())))),
+        match serde_saphyr::from_str_with_options::<Option<Self>>(first_document(text), options) {
+            Ok(file) => Ok(file.unwrap_or_default()),
+            Err(e) => Err(Unreadable::Parse(e.location().map(|at| (at.line(), at.column())))),
         }
     }
 
@@ -222,6 +219,23 @@ fn append<T>(base: &mut Option<Vec<T>>, next: Option<Vec<T>>, name: impl Fn(&T) 
             base.push(item);
         }
     }
+}
+
+/// The text up to the end of its first document, which is all that kubectl reads: at a line's begin `---` and `...` are never a
+/// part of a value (YAML 1.2, 9.1.2).
+fn first_document(text: &str) -> &str {
+    let (mut end, mut has_begun) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let marker = line.get(..3).filter(|m| ["---", "..."].contains(m));
+        let rest = marker.and_then(|_| line.get(3..)).filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+        let said = rest.unwrap_or(line).trim_start();
+        if has_begun && rest.is_some() {
+            return text.get(..end).unwrap_or(text);
+        }
+        has_begun |= !said.is_empty() && !said.starts_with(['#', '%']);
+        end += line.len();
+    }
+    text
 }
 
 /// UTF-8, or what a byte order mark says: editors and shells of Windows write UTF-16.

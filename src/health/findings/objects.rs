@@ -41,6 +41,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(counts::findings(&objects));
     pods::findings(&objects, &mut all);
     all.extend(storage::findings(&objects, &all));
+    all.extend(counts::flooding(&objects, &all));
     all.extend(backups::findings(&objects));
     all
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    AddonFact, AddonRole, AlertName, BackupFact, CordonedNode, DeadWebhook, Evictions, FailedPulls, FailedStarts,
-    FallenPods, Job, LaggingEndpoints, Reason, Several, Situation, StartFailure, State, StuckRollout,
+    AddonFact, AddonRole, AlertName, BackupFact, CordonedNode, DeadWebhook, EventFlood, Evictions, FailedPulls,
+    FailedStarts, FallenPods, Job, LaggingEndpoints, Reason, Several, Situation, StartFailure, State, StuckRollout,
     TerminatingNamespace, Vanished, WaitingPods,
 };
 
@@ -159,6 +159,25 @@ fn pods_that_are_not_made_anew_are_told_and_so_is_who_keeps_them_from_it() {
     let unreconciled = Some(several(3, -80, "shop/d"));
     let stuck = Situation { unreconciled, fallen_pods: fallen(-90), ..Situation::default() };
     assert_eq!(cause(stuck), Some(AlertName::ControllersStuck));
+}
+
+#[test]
+fn a_flood_of_events_is_told_where_nothing_else_is_found() {
+    let flood = EventFlood {
+        since: world::at(-90),
+        count: 3_000,
+        worst: 400,
+        namespace: "shop".into(),
+        reason: "BackOff".into(),
+    };
+    let situation = Situation { event_flood: Some(flood), ..Situation::default() };
+    assert_eq!(
+        first(&with(situation.clone())),
+        "warning ObjectsGrowing: events flood in: 3000 within ten minutes, where 400 were the most in the hours before; most are \
+         BackOff in namespace shop"
+    );
+    let w = with(Situation { webhooks: vec![webhook(-100, true)], ..situation });
+    assert!(w.diagnose().findings.iter().all(|f| f.key.alert != AlertName::ObjectsGrowing));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{super::object::made, *};
 use crate::model::{AddonRole, StartFailure};
 
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "pods",
     "nodes",
     "deployments",
@@ -24,6 +24,7 @@ const KINDS: [&str; 17] = [
     "replicasets",
     "jobs",
     "poddisruptionbudgets",
+    "events",
 ];
 
 /// Seconds after 06:00.

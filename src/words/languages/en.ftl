@@ -591,6 +591,7 @@ objects-deleted = { $parts } were deleted within minutes
 objects-deleted-part = { $n } of { $total } { $resource }
 pods-fallen = pods went and are not made anew: { $left } of { $of } are left, and { $wanted } are wanted
 objects-growing = the number of { $resource } runs away{ $place }: there were { $from } an hour ago
+events-flood = events flood in: { $count } within ten minutes, where { $worst } were the most in the hours before; most are { $reason } in namespace { $namespace }
 objects-growing-place = , most in namespace { $namespace }
 nodes-cordoned = { $n ->
     [one] node { $names } is cordoned
@@ -791,6 +792,7 @@ step-backup = `velero backup get`; `velero backup logs` of the last one; the sto
 step-backup-snapshot = `kubectl -n { $namespace } get volumesnapshots`, `describe` of the last one of { $name }; the logs of snapshot-controller and of the CSI driver's csi-snapshotter; whatever makes them (a CronJob, an operator)
 step-pods-fallen = `kubectl get events -A --field-selector reason=FailedCreate`: a webhook or a quota that refuses pods; without any, the controller-manager on the leader's host: `crictl logs $(crictl ps -q --name kube-controller-manager)`
 step-deleted = stop whoever deletes: a pipeline, a GitOps tool with an empty source, a script; the audit log names it. What was there: `dogwatch state CLUSTER export --at 30m-ago`
+step-events-flood = `kubectl -n { $namespace } get events --field-selector reason={ $reason } | tail`: who fails, and is tried again without a rest?
 step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail`: who makes them?
 step-cordoned = who works at { $names }? When it is done: `kubectl uncordon { $node }`
 step-node-deleted = does the machine still run? Then restart its kubelet, which registers it anew: `ssh { $node } systemctl restart kubelet`. Who deleted it: the audit log, `delete` on nodes

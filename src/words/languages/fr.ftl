@@ -644,6 +644,7 @@ objects-deleted = suppression en quelques minutes de { $parts }
 objects-deleted-part = { $n } { $resource } sur { $total }
 pods-fallen = des pods ont disparu et ne sont pas recréés : il en reste { $left } sur { $of }, pour { $wanted } attendus
 objects-growing = le nombre de { $resource } s'emballe{ $place } : il y en avait { $from } une heure plus tôt
+events-flood = les événements affluent : { $count } en dix minutes, contre { $worst } au plus dans les heures précédentes ; la plupart sont { $reason } dans le namespace { $namespace }
 objects-growing-place = , surtout dans le namespace { $namespace }
 nodes-cordoned = { $n ->
     [one] le nœud { $names } est isolé (cordon)
@@ -850,6 +851,7 @@ step-backup = `velero backup get` ; `velero backup logs` de la dernière ; l'e
 step-backup-snapshot = `kubectl -n { $namespace } get volumesnapshots`, `describe` du dernier de { $name } ; les journaux de snapshot-controller et du csi-snapshotter du pilote CSI ; ce qui les crée (un CronJob, un opérateur)
 step-pods-fallen = `kubectl get events -A --field-selector reason=FailedCreate` : un webhook ou un quota qui refuse les pods ; s'il n'y en a pas, le controller-manager sur l'hôte du leader : `crictl logs $(crictl ps -q --name kube-controller-manager)`
 step-deleted = arrêtez ce qui supprime : un pipeline, un outil GitOps dont la source est vide, un script ; le journal d'audit le nomme. Ce qu'il y avait : `dogwatch state CLUSTER export --at 30m-ago`
+step-events-flood = `kubectl -n { $namespace } get events --field-selector reason={ $reason } | tail` : qui échoue et recommence sans pause ?
 step-growing = `kubectl -n { $namespace } get { $resource } --sort-by=.metadata.creationTimestamp | tail` : qui les crée ?
 step-cordoned = qui travaille sur { $names } ? Une fois que c'est fini : `kubectl uncordon { $node }`
 step-node-deleted = la machine tourne-t-elle encore ? Alors redémarrez son kubelet, qui l'enregistre de nouveau : `ssh { $node } systemctl restart kubelet`. Qui l'a supprimé : le journal d'audit, `delete` sur nodes

@@ -23,7 +23,7 @@ fn blocks(language: &str) -> Vec<Block> {
 
 /// Keys at the top of a configuration.
 fn keys() -> Vec<String> {
-    let schema: Value = serde_json::from_str(&config::schema::text()).unwrap();
+    let schema: Value = serde_json::from_str(&config::schema::made()).unwrap();
     schema["properties"].as_object().unwrap().keys().cloned().collect()
 }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::{Objects, named};
 use crate::{
     health::say,
-    model::{AlertName, FallenPods, Finding, FindingKey, Grown, Job, Said, SaidPart, Severity, Vanished, text},
+    model::{
+        AlertName, EventFlood, FallenPods, Finding, FindingKey, Grown, Job, Said, SaidPart, Severity, Vanished, text,
+    },
 };
 
 /// So many namespaces that are deleted at once …
@@ -81,6 +83,22 @@ fn not_made(o: &Objects<'_>, is_alone: bool, since: Timestamp) -> Option<Finding
     let hooks = || o.situation.webhooks.iter().filter(|hook| hook.is_broad && o.lasts(hook.since, MADE_ANEW_WITHIN));
     let refused = || hooks().next().map(|hook| o.key(AlertName::WebhookFailing, &hook.service));
     o.p.without_leader(Job::KubeControllerManager).or_else(stuck).or_else(refused).or_else(|| o.lost_before(since))
+}
+
+/// Where nothing else is found: what fails makes events, and says more by itself.
+pub(super) fn flooding(o: &Objects<'_>, others: &[Finding]) -> Option<Finding> {
+    let EventFlood { since, count, worst, namespace, reason } = o.situation.event_flood.as_ref()?;
+    if !others.is_empty() {
+        return None;
+    }
+    let place = |message| Said::new(message).with("namespace", namespace).with("reason", reason);
+    let headline = place("events-flood").with("count", *count).with("worst", *worst);
+    let mut finding = o.finding((AlertName::ObjectsGrowing, "events"), Severity::Warning, headline, *since);
+    finding.caused_by = finding.caused_by.or_else(|| o.lost_before(*since));
+    finding.labels.insert("resource".into(), "events".to_owned());
+    finding.consequences.push("etcd fills, and API servers and controllers slow down".into());
+    say::first_step(&mut finding, place("step-events-flood"));
+    Some(finding)
 }
 
 fn growing(o: &Objects<'_>, g: &Grown) -> Finding {
