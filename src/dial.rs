@@ -7,6 +7,7 @@
 mod access;
 mod again;
 mod algorithms;
+mod bearer;
 mod ca;
 mod certificate;
 mod connect;
@@ -19,6 +20,7 @@ mod failure;
 mod feed;
 mod http1;
 mod identity;
+mod kept;
 mod known;
 mod kubeconfig;
 mod line;
@@ -26,6 +28,7 @@ mod lookup;
 mod pem;
 mod pool;
 mod proxy;
+pub mod renewal;
 mod resolve;
 mod shape;
 mod steps;
@@ -56,7 +59,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
-    model::{CertificateFact, Failure, Phases, TlsFacts, TraceLine},
+    model::{CertificateFact, Failure, Phases, TlsFacts, TokenFact, TraceLine},
 };
 
 /// Says how the server's certificate is judged.
@@ -165,6 +168,8 @@ pub struct DialConfig {
     pub etcd_cert_file: Option<PathBuf>,
     /// Its key.
     pub etcd_key_file: Option<PathBuf>,
+    /// Where a token that was renewed is kept; `None`: ours is not renewed.
+    pub kept_token: Option<PathBuf>,
     /// A person waits for the answer: an exec plugin is waited for less.
     pub person_waits: bool,
 }
@@ -222,6 +227,16 @@ impl Dialer {
     /// Our own client certificates, as now loaded: source `kubeconfig` and `etcd-client`.
     pub fn own_certificates(&self) -> Vec<CertificateFact> {
         self.credentials.access().own_certificates().to_vec()
+    }
+
+    /// Returns what is known of our bearer token, where it ends and is no plugin's.
+    pub fn own_token(&self) -> Option<TokenFact> {
+        self.credentials.own_token()
+    }
+
+    /// Renews our ServiceAccount token whenever half of its life is over, where a place to keep it is configured; never ends.
+    pub async fn renew_token(&self) {
+        renewal::run(self).await;
     }
 
     /// Returns the CAs by which servers are judged, of each bundle the one that lasts longest: source `ca`, and whose

@@ -45,7 +45,7 @@ pub use etcd::{Quorum, quorum};
 pub use members::cluster_of_most;
 pub use nodes::is_heard;
 pub use recent::Recent;
-pub use time::expires_soon;
+pub use time::{expires_soon, token_ends_soon};
 pub use vantage::{ReferenceState, VantageInput, judge};
 pub use verdict::{Outcome, Thresholds, VerdictTracker};
 pub use view::{ClusterView, Elsewhere, TargetView};

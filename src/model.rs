@@ -27,6 +27,7 @@ pub mod null_as_default;
 pub mod observation;
 pub mod on_calendar;
 pub mod one_or_many;
+mod own_token;
 mod placement;
 pub mod re2;
 mod recent_change;
@@ -76,6 +77,7 @@ pub use observation::{
     ApiServerFacts, CertificateFact, CheckLine, Facts, Failure, KubeletFacts, Observation, Ours, Phases, ReadThrough,
     Reason, TlsFacts, TraceLine,
 };
+pub use own_token::TokenFact;
 pub use placement::{AlarmPart, Loss, Lost, NodeLoad, Placement, Share, Workload};
 pub use recent_change::{ChangeKind, ChangeScope, IncidentChange, RecentChange};
 pub use record::{Record, TargetRecord};

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     check::{Checks, sites::SiteTerms},
     clock::Clock,
-    dial::Dialer,
+    dial::{DialConfig, Dialer},
     discover::{
         LocalHosts,
         config::ClusterConfig,
@@ -64,6 +64,8 @@ impl Dialers {
 pub struct Setup {
     /// Its entry.
     pub config: ClusterConfig,
+    /// How it is reached.
+    pub dial: DialConfig,
     /// What counts where the entry says nothing.
     pub defaults: Defaults,
     /// A check asks where its ingress controllers serve.
@@ -140,8 +142,13 @@ impl ClusterTask {
         self.setup.dialer = Some(dialer.clone());
         let keep_alive = self.setup.config.kubelet.keep_alive;
         self.dialers.set(self.name.clone(), Line { dialer: dialer.clone(), keep_alive });
+        // Neither ends: what is under way is broken off when the setup changes.
+        tokio::join!(dialer.renew_token(), self.follow(&dialer));
+    }
+
+    async fn follow(&mut self, dialer: &Dialer) {
         // What an earlier run knew is probed at once, whether or not the API server can be asked.
-        self.tell(&dialer, None).await;
+        self.tell(dialer, None).await;
         let mut full_at: Option<Instant> = None;
         let mut saved: Option<(ClusterSnapshot, Instant)> = None;
         let mut doubt_until = self.clock.mono();
@@ -154,11 +161,11 @@ impl ClusterTask {
                 Some(at) if now.duration_since(at) < full_every => Scope::Leases,
                 _ => Scope::Full,
             };
-            self.read(&dialer, scope).await;
+            self.read(dialer, scope).await;
             if scope == Scope::Full {
                 full_at = Some(now);
             }
-            self.tell(&dialer, None).await;
+            self.tell(dialer, None).await;
             self.save(&mut saved);
             let rest = if in_doubt { LEASES_IN_DOUBT } else { LEASES_EVERY };
             tokio::select! {
@@ -176,12 +183,11 @@ impl ClusterTask {
 
     async fn load(&mut self) -> Dialer {
         loop {
-            let config = self.setup.config.dial();
-            match Dialer::load(config, self.clock.clone()).await {
+            match Dialer::load(self.setup.dial.clone(), self.clock.clone()).await {
                 Ok(dialer) => return dialer,
                 Err(error) => {
                     tracing::error!(cluster = %self.name, %error, "this cluster can't be watched");
-                    self.send(Vec::new(), Vec::new(), Some(error.to_string())).await;
+                    self.send(Vec::new(), None, Some(error.to_string())).await;
                     tokio::time::sleep(LOAD_AGAIN).await;
                 }
             }
@@ -220,13 +226,13 @@ impl ClusterTask {
         // Before anybody is told to ask them.
         self.checks.set_found(&self.name, &found);
         targets.extend(found.into_iter().map(|(target, _)| target));
-        self.send(targets, dialer.own_certificates(), problem).await;
+        self.send(targets, Some(dialer), problem).await;
     }
 
     async fn send(
         &self,
         targets: Vec<crate::model::Target>,
-        own_certificates: Vec<crate::model::CertificateFact>,
+        dialer: Option<&Dialer>,
         problem: Option<String>,
     ) {
         let gaps = gaps(&self.setup.config, &self.snapshot, &targets);
@@ -234,7 +240,8 @@ impl ClusterTask {
             cluster: self.name.clone(),
             snapshot: self.snapshot.clone(),
             targets,
-            own_certificates,
+            own_certificates: dialer.map(Dialer::own_certificates).unwrap_or_default(),
+            own_token: dialer.and_then(Dialer::own_token),
             gaps,
             problem,
         };

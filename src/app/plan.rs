@@ -173,7 +173,8 @@ async fn aside<T: Send + 'static>(
 
 /// Whether a cluster is reached as it is now.
 fn is_reached_alike(cluster: &ClusterConfig, running: &Config) -> bool {
-    running.clusters.iter().any(|known| known.name == cluster.name && known.dial() == cluster.dial())
+    let dir = running.data_dir.as_path();
+    running.clusters.iter().any(|known| known.name == cluster.name && known.dial(dir) == cluster.dial(dir))
 }
 
 /// The dialers of those clusters that are reached in another way than now.
@@ -181,7 +182,10 @@ async fn dialers(config: &Config, running: &Running) -> (HashMap<String, Dialer>
     let clusters = config.clusters.iter().enumerate();
     let others = clusters.filter(|(_, cluster)| !is_reached_alike(cluster, &running.config));
     let loads =
-        others.map(async |(i, cluster)| (i, cluster, Dialer::load(cluster.dial(), running.clock.clone()).await));
+        others.map(async |(i, cluster)| {
+            let dial = cluster.dial(&config.data_dir);
+            (i, cluster, Dialer::load(dial, running.clock.clone()).await)
+        });
     let (mut dialers, mut problems) = (HashMap::new(), Vec::new());
     for (i, cluster, loaded) in join_all(loads).await {
         match loaded {
@@ -195,7 +199,7 @@ async fn dialers(config: &Config, running: &Running) -> (HashMap<String, Dialer>
 /// Kubeconfigs of the others that can't be read now; their dialers go on with what they read.
 fn unreadable(config: &Config, running: &Config) -> Vec<Problem> {
     let clusters = config.clusters.iter().enumerate().filter(|(_, cluster)| is_reached_alike(cluster, running));
-    clusters.filter_map(|(i, cluster)| Some(unusable(i, cluster, &dial::context(&cluster.dial()).err()?))).collect()
+    clusters.filter_map(|(i, cluster)| Some(unusable(i, cluster, &dial::context(&cluster.dial(&config.data_dir)).err()?))).collect()
 }
 
 fn unusable(index: usize, cluster: &ClusterConfig, error: &dial::DialError) -> Problem {

@@ -345,7 +345,8 @@ impl Watching {
 /// What the configuration says of a cluster.
 fn setup(config: &Config, entry: &ClusterConfig, dialer: Option<Dialer>) -> Setup {
     let (ingress_ports, sites) = (config.asks_ingress(entry), config.site_terms(entry));
-    Setup { config: entry.clone(), defaults: config.defaults, ingress_ports, sites, dialer }
+    let dial = entry.dial(&config.data_dir);
+    Setup { config: entry.clone(), dial, defaults: config.defaults, ingress_ports, sites, dialer }
 }
 
 /// Takes a setup over where it says something new.

@@ -23,8 +23,8 @@ use crate::{
     config::{self, Config, Places},
     dial::{self, DialConfig, Dialer},
     discover::config::ClusterConfig,
-    health::expires_soon,
-    model::text,
+    health::{expires_soon, token_ends_soon},
+    model::{TokenFact, text},
     rule,
 };
 
@@ -149,12 +149,12 @@ pub(super) async fn examine(args: &ConfigArgs) -> Result<Examined, String> {
     let doubts = config.template_doubts().into_iter();
     let mut concerns: Vec<String> = doubts.map(|(at, message)| told(&at, message)).collect();
     concerns.extend(groups.iter().flat_map(|group| &group.concerns).map(ToString::to_string));
-    let found = join_all(config.clusters.iter().map(credentials)).await;
+    let found = join_all(config.clusters.iter().map(|cluster| credentials(cluster, &config.data_dir))).await;
     for (i, (cluster, found)) in config.clusters.iter().zip(found).enumerate() {
         match found {
             Ok(found) => concerns.extend(found.into_iter().map(|c| format!("cluster {}: {c}", cluster.name))),
             Err(error) => {
-                let key = if context_is_wrong(cluster) { "context" } else { "kubeconfig" };
+                let key = if context_is_wrong(cluster, &config.data_dir) { "context" } else { "kubeconfig" };
                 errors.push(told(&format!("clusters[{i}].{key}"), format!("cluster {}: {error}", cluster.name)));
             }
         }
@@ -179,8 +179,8 @@ pub(super) async fn examine(args: &ConfigArgs) -> Result<Examined, String> {
 }
 
 /// Whether the kubeconfig would do, had the cluster no `context`.
-fn context_is_wrong(cluster: &ClusterConfig) -> bool {
-    let given = cluster.dial();
+fn context_is_wrong(cluster: &ClusterConfig, data_dir: &Path) -> bool {
+    let given = cluster.dial(data_dir);
     let default = DialConfig { context: None, ..given.clone() };
     given.context.is_some() && dial::context(&given).is_err() && dial::context(&default).is_ok()
 }
@@ -189,8 +189,8 @@ fn context_is_wrong(cluster: &ClusterConfig) -> bool {
 ///
 /// # Errors
 /// Why the cluster can't be watched at all.
-async fn credentials(cluster: &ClusterConfig) -> Result<Vec<String>, String> {
-    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+async fn credentials(cluster: &ClusterConfig, data_dir: &Path) -> Result<Vec<String>, String> {
+    let dial = DialConfig { person_waits: true, ..cluster.dial(data_dir) };
     let dialer = Dialer::load(dial, Clock::system()).await.map_err(|e| e.to_string())?;
     let now = Timestamp::now();
     let mut concerns: Vec<String> = dialer.missing().iter().map(output::missing).collect();
@@ -212,7 +212,24 @@ async fn credentials(cluster: &ClusterConfig) -> Result<Vec<String>, String> {
             concerns.push(format!("{what} expires soon, on {on}"));
         }
     }
+    concerns.extend(of_token(cluster, dialer.own_token().as_ref(), now));
     Ok(concerns)
+}
+
+/// What of our token will not do.
+fn of_token(cluster: &ClusterConfig, token: Option<&TokenFact>, now: Timestamp) -> Option<String> {
+    let Some(token) = token else {
+        let why = "renew_token: the kubeconfig has no token that ends, so that nothing is renewed";
+        return cluster.renew_token.then(|| why.to_owned());
+    };
+    let on = token.ends.strftime("%Y-%m-%d %H:%M UTC");
+    if token.ends <= now {
+        return Some(format!("the token of {} ended on {on}", token.subject));
+    }
+    if token.is_renewed && token.account().is_none() {
+        return Some(format!("renew_token: only a ServiceAccount's token can be renewed, not that of {}", token.subject));
+    }
+    token_ends_soon(token, now).then(|| format!("the token of {} ends soon, on {on}", token.subject))
 }
 
 /// Takes the port for a moment. A warning: somebody has it now, or this user may not take it.

@@ -45,7 +45,8 @@ pub(super) async fn main(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(examined) => {
             let clock = Clock::system();
             let integrations = examined.config.integrations().unwrap_or_default();
-            let clusters = join_all(examined.config.clusters.iter().map(|cluster| clusters::look(cluster, &clock)));
+            let look = |cluster| clusters::look(cluster, &examined.config.data_dir, &clock);
+            let clusters = join_all(examined.config.clusters.iter().map(look));
             let (machine, running, clusters, receivers) = tokio::join!(
                 machine(&examined.config, &clock),
                 async { if args.without_service { Vec::new() } else { running(&args.ask).await } },

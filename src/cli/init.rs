@@ -7,10 +7,12 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anstyle::AnsiColor;
 use clap::Args;
+use jiff::Timestamp;
 use url::Url;
 
 use super::{
@@ -23,7 +25,7 @@ use crate::{
     discover::config::ClusterConfig,
     init::{Draft, Guarded, Mail, Report, apply, manifest},
     login,
-    model::{Secret, text},
+    model::{Secret, duration, text},
 };
 
 pub(super) const HELP: &str = "\
@@ -37,7 +39,11 @@ Examples:
   dogwatch init --external-url https://watch.example.org --reports reports
                                                              and what makes backups and the Prometheus inside report
   dogwatch init --webhook https://chat.example.org/hooks/1 --apply
-                                                             and make the service account, its rights and its kubeconfig";
+                                                             and make the service account, its rights and its kubeconfig
+  dogwatch init --apply --token-lifetime 30d                 the same with a token that ends, and is renewed";
+
+/// A life that is another by more than this share was not only measured by another clock.
+const LIFETIME_APART: u32 = 20;
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct InitArgs {
@@ -84,6 +90,10 @@ pub(super) struct InitArgs {
     /// Make the service account and its rights in each cluster, and a kubeconfig of them
     #[arg(long)]
     apply: bool,
+    /// Of a token that ends after so long, as 30d, and that the watchdog renews when half of that is over; default: of one
+    /// that does not end
+    #[arg(long, value_name = "TIME", requires = "apply", value_parser = duration::prometheus)]
+    token_lifetime: Option<Duration>,
     /// Ask nothing
     #[arg(long)]
     non_interactive: bool,
@@ -106,7 +116,8 @@ pub(super) async fn main(args: InitArgs) -> anyhow::Result<ExitCode> {
         reports: args.reports.is_some(),
         ..Draft::default()
     };
-    let rights = manifest::text(args.scrape, args.canary);
+    let renew_token = args.token_lifetime.is_some();
+    let rights = manifest::text(manifest::Rights { scrape: args.scrape, canary: args.canary, renew_token });
     let mut found = Vec::new();
     for (file, context) in asked(&args) {
         match examine(file, context, &found).await {
@@ -204,7 +215,9 @@ async fn examine(file: Option<PathBuf>, context: Option<String>, before: &[Found
         Some(file) => file.display().to_string(),
         None => default_kubeconfig(),
     };
-    let guarded = Guarded { name, kubeconfig, context, platform, version, seen, unseen, lacks_etcd, velero };
+    let renew_token = false;
+    let guarded =
+        Guarded { name, kubeconfig, context, renew_token, platform, version, seen, unseen, lacks_etcd, velero };
     Ok(Found { guarded, dialer })
 }
 
@@ -235,12 +248,34 @@ async fn put_in(one: &mut Found, rights: &str, dir: &Path, args: &InitArgs) -> R
         let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
         output::say(&format!("  {word:<9} {} {}{at}", kind.as_str().unwrap_or(""), name.as_str().unwrap_or("")));
     }
-    let kubeconfig = apply::kubeconfig(&one.dialer, &name).await?;
+    let kubeconfig = match args.token_lifetime {
+        None => apply::kubeconfig(&one.dialer, &name).await?,
+        Some(lifetime) => ending(&one.dialer, &name, lifetime).await?,
+    };
+    one.guarded.renew_token = args.token_lifetime.is_some();
     let file = format!("{name}.kubeconfig");
     // Its token is as it is: whatever was in the file before is worth nothing.
     write(&dir.join(&file), &kubeconfig, true, 0o600).map_err(|e| e.to_string())?;
     (one.guarded.kubeconfig, one.guarded.context) = (file, None);
     Ok(())
+}
+
+/// A kubeconfig with a token that ends, and word of when.
+async fn ending(dialer: &Dialer, cluster: &str, lifetime: Duration) -> Result<String, String> {
+    let (kubeconfig, ends) = apply::ending(dialer, cluster, lifetime).await?;
+    let left = Duration::try_from(ends.duration_since(Timestamp::now())).unwrap_or_default();
+    let other = match left.abs_diff(lifetime) > lifetime / LIFETIME_APART {
+        true => ": not the life that was asked for, but what its API server gives",
+        false => "",
+    };
+    output::say(&format!("  its token ends on {}, and is renewed by the watchdog{other}", text::moment(ends)));
+    if apply::has_endless(dialer).await? {
+        output::note(
+            "the Secret dogwatch of an earlier run still holds a token that does not end; when the watchdog runs by the \
+             new one: kubectl -n dogwatch delete secret dogwatch",
+        );
+    }
+    Ok(kubeconfig)
 }
 
 /// Writes what makes one cluster report, and the tokens where there are none yet; false: something there differs.

@@ -164,7 +164,7 @@ pub async fn main(args: ProbeArgs) -> anyhow::Result<ExitCode> {
             Err(problem) => problems.push(format!("cluster {}: {problem}", cluster.name)),
         }
     }
-    seen.extend(checks::run(checks::at_nodes(wanted, &snapshots), &config.clusters).await);
+    seen.extend(checks::run(checks::at_nodes(wanted, &snapshots), &config).await);
     seen.sort_by(|a, b| (b.grade, &a.observation.target.key).cmp(&(a.grade, &b.observation.target.key)));
     if !problems.is_empty() {
         output::fail(&problems.join("\n"));
@@ -201,7 +201,7 @@ async fn ask(asked: Vec<CheckConfig>, args: &ProbeArgs) -> anyhow::Result<ExitCo
     let pace = (defaults.interval, defaults.timeout);
     let none = std::collections::BTreeMap::new();
     let target = |(i, check): (usize, &CheckConfig)| Some((check.target(i, &none, pace)?, Arc::new(check.clone())));
-    let seen = checks::run(asked.iter().enumerate().filter_map(target).collect(), &[]).await;
+    let seen = checks::run(asked.iter().enumerate().filter_map(target).collect(), &Config::default()).await;
     let (status, word) = seen.iter().map(|p| p.grade).max().unwrap_or(Grade::Unknown).nagios();
     match args.output {
         Output::Json => output::say(&json(&seen, &[])?),
@@ -246,7 +246,7 @@ struct Seen {
 
 async fn probe_cluster(cluster: &ClusterConfig, config: &Config, args: &ProbeArgs) -> Result<Seen, String> {
     let clock = Clock::system();
-    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+    let dial = DialConfig { person_waits: true, ..cluster.dial(&config.data_dir) };
     let loading = Dialer::load(dial, clock.clone());
     let dialer = told_while_waiting(&cluster.name, loading).await.map_err(|e| e.to_string())?;
     if let Some(missing) = dialer.missing() {

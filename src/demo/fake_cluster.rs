@@ -99,6 +99,7 @@ impl FakeCluster {
             name: NAME.to_owned(),
             kubeconfig: Some(self.dir.join("kubeconfig")),
             context: None,
+            renew_token: false,
             apiserver: ComponentConfig { endpoints: Vec::new(), ..component(Role::ApiServer, "") },
             etcd: EtcdConfig {
                 endpoints: self.urls(Role::Etcd, ""),

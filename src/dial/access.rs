@@ -10,14 +10,15 @@ use url::Url;
 
 use super::{
     DialConfig, DialError, Trust,
+    bearer::Claims,
     ca::{self, Ca},
     certificate,
     exec::{self, PluginError},
-    identity,
+    identity, kept,
     kubeconfig::{self, Cluster, Stamp, User, stamp},
     pem,
     proxy::Proxies,
-    user,
+    user::{self, Renewed},
 };
 use crate::model::{CertificateFact, Secret, TlsFacts, text};
 
@@ -49,20 +50,25 @@ pub(super) struct Access {
     anonymous: Option<String>,
     expires: Option<Timestamp>,
     has_exec: bool,
+    /// What our token says of itself, where it ends and is no plugin's.
+    claims: Option<Claims>,
+    /// Why the token that was kept is not used.
+    not_kept: Option<String>,
     stamps: Vec<(PathBuf, Stamp)>,
 }
 
 impl Access {
-    /// Reads all files and runs the exec plugin; blocks the thread while it reads.
+    /// Reads all files and runs the exec plugin; blocks the thread while it reads. `renewed` is the token that was renewed last in
+    /// this run, which may be nowhere else.
     ///
     /// # Errors
     /// When something can't be used. A failed exec plugin is no error but [`Access::missing`]: a cluster's outage may
     /// well be the cause, and the cluster must be watched all the same.
-    pub(super) async fn read(config: &DialConfig) -> Result<Self, DialError> {
+    pub(super) async fn read(config: &DialConfig, renewed: Option<Secret>, now: Timestamp) -> Result<Self, DialError> {
         // Stamps are older than what is read, so that a change in between is seen as one.
         let mut stamps: Vec<_> = kubeconfig::paths(config).into_iter().map(stamped).collect();
         let etcd_files = [&config.etcd_ca_file, &config.etcd_cert_file, &config.etcd_key_file];
-        stamps.extend(etcd_files.into_iter().flatten().cloned().map(stamped));
+        stamps.extend(etcd_files.into_iter().flatten().chain(&config.kept_token).cloned().map(stamped));
         let chosen = kubeconfig::read(config)?;
         let place = &chosen.place;
         stamps.extend(chosen.cluster.files().chain(chosen.user.files()).cloned().map(stamped));
@@ -74,7 +80,14 @@ impl Access {
 
         let (server, prefix) = server(&chosen.cluster, &chosen.user).map_err(|why| bad("the server", &why))?;
         let limit = if config.person_waits { exec::TIME_MAX_FOR_A_PERSON } else { exec::TIME_MAX };
-        let user = user::identify(&chosen, limit).await.map_err(|why| bad("the user", &why))?;
+        let kept = config.kept_token.as_deref().map(kept::read);
+        let (kept, not_kept) = match kept {
+            Some(Ok(token)) => (token, None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        let renewed = Renewed { tokens: kept.into_iter().chain(renewed).collect(), now };
+        let user = user::identify(&chosen, renewed, limit).await.map_err(|why| bad("the user", &why))?;
         let etcd_identity = etcd_identity(config)?;
         let own_certificates = [(&user.identity, "kubeconfig"), (&etcd_identity, "etcd-client")]
             .into_iter()
@@ -106,6 +119,8 @@ impl Access {
             anonymous: chosen.anonymous.clone(),
             expires: user.expires,
             has_exec: chosen.user.exec.is_some(),
+            claims: user.claims,
+            not_kept,
             stamps,
             context: chosen.context,
         })
@@ -178,6 +193,16 @@ impl Access {
     /// Returns whether asking again can help when a server refuses the credentials.
     pub(super) fn has_exec(&self) -> bool {
         self.has_exec
+    }
+
+    /// Returns what our token says of itself, where it ends and is no plugin's.
+    pub(super) fn claims(&self) -> Option<&Claims> {
+        self.claims.as_ref()
+    }
+
+    /// Returns why the token that was kept is not used.
+    pub(super) fn not_kept(&self) -> Option<&str> {
+        self.not_kept.as_deref()
     }
 
     /// Returns whether a file is not what it was; looks at the disk.

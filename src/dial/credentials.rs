@@ -1,5 +1,6 @@
 //! Keeps the credentials current: files are looked at every ten seconds, an exec plugin is asked again before its
-//! credentials end and when a server refuses them, ever more seldom while it fails. A failed refresh keeps what there is.
+//! credentials end and when a server refuses them, ever more seldom while it fails. A failed refresh keeps what there is. What
+//! `renewal` brings takes the place of the kubeconfig's token.
 
 use std::{
     fmt,
@@ -7,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     runtime::Handle,
     sync::watch,
@@ -14,8 +16,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{DialConfig, DialError, access::Access, exec::PluginError, pool::Pool};
-use crate::clock::Clock;
+use super::{DialConfig, DialError, access::Access, exec::PluginError, kept, pool::Pool, renewal};
+use crate::{
+    clock::Clock,
+    model::{Secret, TokenFact},
+};
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -33,8 +38,20 @@ pub(super) struct Credentials {
     access: RwLock<Arc<Access>>,
     pool: Pool,
     refresh: Mutex<Refresh>,
+    renewed: Mutex<Renewed>,
     /// True while a refresh runs.
     running: watch::Sender<bool>,
+}
+
+/// What came of renewing our token in this run.
+#[derive(Default)]
+struct Renewed {
+    /// The last one, which counts even where it could not be kept.
+    token: Option<Secret>,
+    /// It is on disk.
+    is_kept: bool,
+    /// Why the last attempt failed.
+    problem: Option<String>,
 }
 
 #[derive(Debug)]
@@ -53,7 +70,7 @@ struct Refresh {
 impl Credentials {
     /// Reads everything for the first time.
     pub(super) async fn load(config: DialConfig, clock: Clock) -> Result<Arc<Self>, DialError> {
-        let access = read(config.clone()).await?;
+        let access = read(config.clone(), None, clock.wall()).await?;
         let missing = access.missing();
         if let Some(missing) = missing {
             tracing::warn!(context = access.context(), "no credentials for the cluster: {}", in_log(missing));
@@ -70,6 +87,7 @@ impl Credentials {
             access: RwLock::new(Arc::new(access)),
             pool: Pool::default(),
             refresh: Mutex::new(refresh),
+            renewed: Mutex::default(),
             running: watch::Sender::new(false),
         }))
     }
@@ -155,7 +173,7 @@ impl Credentials {
         if !changed && !exec {
             return;
         }
-        let (next, error) = match read(self.config.clone()).await {
+        let (next, error) = match self.read().await {
             Ok(next) => {
                 let error = next.missing().map(in_log);
                 let mut refresh = self.lock();
@@ -169,10 +187,19 @@ impl Credentials {
         self.tell(access, error.as_deref());
         let spent = access.is_spent(self.clock.wall());
         if let Some(next) = next.filter(|next| next.missing().is_none() || spent) {
-            *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-            // Connections show who we were: the next ones are made with what is true now.
-            self.pool.clear();
+            self.put(next);
         }
+    }
+
+    async fn read(&self) -> Result<Access, DialError> {
+        let renewed = self.renewed().token.clone();
+        read(self.config.clone(), renewed, self.clock.wall()).await
+    }
+
+    fn put(&self, next: Access) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        // Connections show who we were: the next ones are made with what is true now.
+        self.pool.clear();
     }
 
     fn tell(&self, access: &Access, error: Option<&str>) {
@@ -185,6 +212,58 @@ impl Credentials {
             None => tracing::info!(context = access.context(), "credentials refreshed"),
         }
         refresh.error = error.map(str::to_owned);
+    }
+
+    /// Returns the time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Returns what is known of our token, where it ends and is no plugin's.
+    pub(super) fn own_token(&self) -> Option<TokenFact> {
+        let access = self.access();
+        let problem = self.renewed().problem.clone().or_else(|| access.not_kept().map(str::to_owned));
+        Some(renewal::fact(access.claims()?, self.config.kept_token.is_some(), problem))
+    }
+
+    /// Uses a token that was renewed, from now on.
+    pub(super) async fn take_renewed(&self, token: Secret) {
+        *self.renewed() = Renewed { token: Some(token), ..Renewed::default() };
+        self.read_again().await;
+    }
+
+    /// Reads everything anew, and goes on with what there is where that fails.
+    pub(super) async fn read_again(&self) {
+        if let Ok(next) = self.read().await {
+            self.put(next);
+        }
+    }
+
+    /// Keeps what was renewed for the next start, unless it is kept already.
+    ///
+    /// # Errors
+    /// Why it can't be kept, in words.
+    pub(super) async fn keep_renewed(&self) -> Result<(), String> {
+        let Some(path) = self.config.kept_token.clone() else { return Ok(()) };
+        let Some(token) = Some(self.renewed()).filter(|r| !r.is_kept).and_then(|r| r.token.clone()) else {
+            return Ok(());
+        };
+        let written = spawn_blocking(move || kept::write(&path, &token)).await;
+        written.unwrap_or_else(|_| Err("keeping the renewed token was interrupted".to_owned()))?;
+        self.renewed().is_kept = true;
+        Ok(())
+    }
+
+    /// Notes how renewing went; true: it is another reason than before.
+    pub(super) fn note_renewal(&self, problem: Option<&str>) -> bool {
+        let mut renewed = self.renewed();
+        let is_news = renewed.problem.as_deref() != problem;
+        renewed.problem = problem.map(str::to_owned);
+        is_news
+    }
+
+    fn renewed(&self) -> std::sync::MutexGuard<'_, Renewed> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Refresh> {
@@ -211,8 +290,8 @@ fn in_log(error: &PluginError) -> String {
 }
 
 /// Files are read on a thread that may block.
-async fn read(config: DialConfig) -> Result<Access, DialError> {
+async fn read(config: DialConfig, renewed: Option<Secret>, now: Timestamp) -> Result<Access, DialError> {
     let runtime = Handle::current();
-    let reading = spawn_blocking(move || runtime.block_on(Access::read(&config)));
+    let reading = spawn_blocking(move || runtime.block_on(Access::read(&config, renewed, now)));
     reading.await.unwrap_or_else(|_| Err(DialError::new("reading the credentials was interrupted")))
 }

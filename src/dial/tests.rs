@@ -1,6 +1,7 @@
 mod again;
 mod credentials;
 mod ours;
+mod renewal;
 mod strange;
 mod trust;
 

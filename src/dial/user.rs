@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 
 use super::{
+    bearer::{self, Claims},
     exec::{self, PluginError},
     identity,
     kubeconfig::{AuthProvider, Chosen, User},
@@ -27,19 +28,36 @@ pub(super) struct Identified {
     pub(super) missing: Option<PluginError>,
     /// When the plugin's credentials end.
     pub(super) expires: Option<Timestamp>,
+    /// What the token says of itself, where it is no plugin's and ends.
+    pub(super) claims: Option<Claims>,
+}
+
+/// Tokens that took the place of the kubeconfig's by being renewed.
+#[derive(Default)]
+pub(super) struct Renewed {
+    /// On disk and in memory.
+    pub(super) tokens: Vec<Secret>,
+    /// The time, by which they have ended or not.
+    pub(super) now: Timestamp,
 }
 
 /// Follows everything that the user names.
 ///
 /// # Errors
 /// Why a file or value can't be used, in words that name it. A failed plugin is no error.
-pub(super) async fn identify(chosen: &Chosen, limit: std::time::Duration) -> Result<Identified, String> {
+pub(super) async fn identify(
+    chosen: &Chosen,
+    renewed: Renewed,
+    limit: std::time::Duration,
+) -> Result<Identified, String> {
     let user = &chosen.user;
     let mut token = token(user)?;
     let mut found = Identified { identity: of_user(user)?, ..Identified::default() };
     if let Some(provider) = user.auth_provider.as_ref().filter(|_| token.is_none()) {
         token = Some(of_provider(provider)?);
     }
+    token = token.map(|configured| bearer::newest(configured, renewed.tokens, renewed.now));
+    found.claims = token.as_ref().and_then(Claims::of);
     let basic = user.username.as_ref().filter(|name| !name.is_empty());
     // Static credentials come first, as in client-go.
     if let Some(plugin) = user.exec.as_ref().filter(|_| token.is_none() && basic.is_none()) {

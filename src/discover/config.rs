@@ -3,7 +3,11 @@
 mod canary;
 mod found;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -17,6 +21,9 @@ use crate::{
     model::{Job, KubeletVia, duration},
 };
 
+/// The folder in `data_dir` where tokens are kept that were renewed.
+const TOKENS: &str = "tokens";
+
 /// One entry of `clusters:`. Paths are absolute by the time this is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +36,9 @@ pub struct ClusterConfig {
     /// Context; default: the kubeconfig's current-context.
     #[serde(default)]
     pub context: Option<String>,
+    /// Renew the kubeconfig's ServiceAccount token when half of its life is over; the new one is kept in `data_dir`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renew_token: bool,
     /// API servers.
     #[serde(default)]
     pub apiserver: ComponentConfig,
@@ -162,14 +172,15 @@ impl ClusterConfig {
         is_asked_for.then(|| CanaryConfig { dry_run, ..self.canary.clone().unwrap_or_default() })
     }
 
-    /// Returns what its dialer is made from.
-    pub fn dial(&self) -> DialConfig {
+    /// Returns what its dialer is made from, where a token that is renewed is kept below `data_dir`.
+    pub fn dial(&self, data_dir: &Path) -> DialConfig {
         DialConfig {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
             etcd_ca_file: self.etcd.ca_file.clone(),
             etcd_cert_file: self.etcd.cert_file.clone(),
             etcd_key_file: self.etcd.key_file.clone(),
+            kept_token: self.renew_token.then(|| data_dir.join(TOKENS).join(format!("{}.token", self.name))),
             person_waits: false,
         }
     }
@@ -198,6 +209,7 @@ impl ClusterConfig {
             name: name.to_string(),
             kubeconfig: None,
             context: None,
+            renew_token: false,
             apiserver: ComponentConfig::default(),
             etcd: EtcdConfig::default(),
             kubelet: KubeletConfig::default(),

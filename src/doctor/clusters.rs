@@ -1,6 +1,6 @@
 //! Each cluster: whether its API answers us, how far our clocks are apart, and which rights we have there.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use http::{Method, header::DATE};
@@ -16,7 +16,8 @@ use crate::{
     clock::Clock,
     dial::{Answer, DialConfig, Dialer},
     discover::config::ClusterConfig,
-    model::text,
+    health::token_ends_soon,
+    model::{TokenFact, text},
 };
 
 /// Of one question; a person waits.
@@ -33,10 +34,10 @@ const OLDEST: u32 = 20;
 const LARGE: usize = 16 << 10;
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
-/// Looks at one.
-pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
+/// Looks at one; tokens that were renewed are kept below `data_dir`.
+pub async fn look(cluster: &ClusterConfig, data_dir: &Path, clock: &Clock) -> Vec<Remark> {
     let area = format!("cluster {}", cluster.name);
-    let dial = DialConfig { person_waits: true, ..cluster.dial() };
+    let dial = DialConfig { person_waits: true, ..cluster.dial(data_dir) };
     let dialer = match Dialer::load(dial, clock.clone()).await {
         Ok(dialer) => dialer,
         Err(why) => {
@@ -49,6 +50,7 @@ pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
         let remedy = "mend the kubeconfig's user or its plugin; `dogwatch check` shows what the plugin said";
         remarks.push(Remark::bad(&area, "credentials", missing.why, remedy));
     }
+    remarks.extend(judge_token(&area, cluster.renew_token, dialer.own_token().as_ref(), clock.wall()));
     let begun = clock.wall();
     let version = match dialer.ask(Method::GET, "/version", None, Instant::now() + WITHIN).await {
         Ok(answer) => answer,
@@ -65,6 +67,41 @@ pub async fn look(cluster: &ClusterConfig, clock: &Clock) -> Vec<Remark> {
         remarks.extend(judge_rights(&area, granted(&dialer, cluster).await));
     }
     remarks
+}
+
+/// When our token ends, and who sees to it that there is another.
+fn judge_token(area: &str, renews: bool, token: Option<&TokenFact>, now: Timestamp) -> Option<Remark> {
+    const ABOUT: &str = "token";
+    let Some(token) = token else {
+        let found = "renew_token is on, and the kubeconfig has no token that ends: nothing is renewed";
+        let remedy = "leave renew_token out, or make such a kubeconfig: dogwatch init --apply --token-lifetime 30d";
+        return renews.then(|| Remark::warning(area, ABOUT, found, remedy));
+    };
+    let ends = text::moment(token.ends);
+    if token.ends <= now {
+        let remedy =
+            "make a new kubeconfig (dogwatch init --apply --token-lifetime 30d) and put it in the old one's place";
+        return Some(Remark::bad(area, ABOUT, format!("ours ended on {ends}"), remedy));
+    }
+    if token.is_renewed && token.account().is_none() {
+        let found = format!("ours, of {}, ends on {ends}; renew_token renews ServiceAccounts' alone", token.subject);
+        return Some(Remark::warning(area, ABOUT, found, "give the kubeconfig the token of a ServiceAccount"));
+    }
+    if let Some(why) = &token.problem {
+        let remedy = "run doctor as the user that dogwatch runs as; that user must own its data_dir";
+        return Some(Remark::warning(area, ABOUT, format!("ours ends on {ends}, and {why}"), remedy));
+    }
+    let found = match token.is_renewed {
+        true => format!("ours ends on {ends}; the watchdog renews it from {} on", text::moment(token.renewed_at())),
+        false => format!("ours ends on {ends}; whoever wrote it into the kubeconfig must renew it"),
+    };
+    Some(match token_ends_soon(token, now) {
+        true if token.is_renewed => {
+            Remark::warning(area, ABOUT, found, "it should have been by now: does dogwatch run, and has it the right?")
+        }
+        true => Remark::warning(area, ABOUT, found, "put a new one there, or let dogwatch renew it: renew_token: true"),
+        false => Remark::ok(area, ABOUT, found),
+    })
 }
 
 /// What answers there, and whether it knows us.
@@ -172,7 +209,9 @@ async fn granted(dialer: &Dialer, cluster: &ClusterConfig) -> Vec<(Right, Result
         };
         (right, said)
     };
-    stream::iter(rights::needed(cluster)).map(ask_one).buffered(AT_ONCE).collect().await
+    let token = dialer.own_token();
+    let account = token.as_ref().and_then(TokenFact::account);
+    stream::iter(rights::needed(cluster, account)).map(ask_one).buffered(AT_ONCE).collect().await
 }
 
 /// Those that are missing, each by itself; the rest in one.
@@ -231,8 +270,32 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_judged_by_what_is_left_of_it_and_by_who_renews_it() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let token = |renewed: bool, subject: &str| TokenFact {
+            subject: format!("system:serviceaccount:{subject}"),
+            issued: at(0),
+            ends: at(1_000),
+            is_renewed: renewed,
+            problem: None,
+        };
+        let check = |renewed: bool, now: i64, level: Level, says: &str| {
+            let remark = judge_token("a", renewed, Some(&token(renewed, "dogwatch:dogwatch")), at(now)).unwrap();
+            assert!(remark.level == level && remark.found.contains(says), "{remark:?}");
+        };
+        check(true, 100, Level::Ok, "renews it from 1970-01-01 00:08:20 UTC on");
+        check(true, 700, Level::Warning, "renews it from");
+        check(false, 700, Level::Ok, "whoever wrote it");
+        check(false, 950, Level::Warning, "ends on 1970-01-01 00:16:40 UTC");
+        check(true, 1_000, Level::Bad, "ended on 1970-01-01 00:16:40 UTC");
+        assert_eq!(judge_token("a", true, Some(&token(true, "odd")), at(100)).unwrap().level, Level::Warning);
+        assert_eq!(judge_token("a", true, None, at(0)).map(|r| r.level), Some(Level::Warning));
+        assert_eq!(judge_token("a", false, None, at(0)), None);
+    }
+
+    #[test]
     fn missing_rights_are_told_one_by_one_and_the_rest_together() {
-        let rights = rights::needed(&ClusterConfig::named("a"));
+        let rights = rights::needed(&ClusterConfig::named("a"), None);
         let count = rights.len();
         let said = rights.into_iter().enumerate().map(|(i, right)| {
             let said = match i {

@@ -20,7 +20,7 @@ pub struct Right {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
     Path(&'static str),
-    Resource { verb: &'static str, group: &'static str, resource: &'static str, namespace: String, name: &'static str },
+    Resource { verb: &'static str, group: &'static str, resource: &'static str, namespace: String, name: String },
 }
 
 const RBAC: &str = "deploy/rbac.yaml";
@@ -34,15 +34,16 @@ fn path(path: &'static str, without: &'static str) -> Right {
 fn resource(
     about: &'static str,
     (verb, group, resource): (&'static str, &'static str, &'static str),
-    (namespace, name): (&str, &'static str),
+    (namespace, name): (&str, &str),
     without: &'static str,
 ) -> Right {
-    let what = What::Resource { verb, group, resource, namespace: namespace.to_owned(), name };
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    let what = What::Resource { verb, group, resource, namespace, name };
     Right { about, without, manifest: RBAC, what }
 }
 
-/// What a configuration asks of its cluster.
-pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
+/// What a configuration asks of its cluster; `account` is whose token is renewed, by namespace and name.
+pub fn needed(cluster: &ClusterConfig, account: Option<(&str, &str)>) -> Vec<Right> {
     let mut all = vec![
         path("/livez", "only whether an API server's port is open is known"),
         path("/readyz", "which part of an API server fails is not known"),
@@ -95,6 +96,10 @@ pub fn needed(cluster: &ClusterConfig) -> Vec<Right> {
             ("", ""),
             "kubelets are known to live, and not whether they are well (before Kubernetes 1.33 it is nodes/proxy)",
         ));
+    }
+    if let Some(account) = account.filter(|_| cluster.renew_token) {
+        let create = ("create", "", "serviceaccounts/token");
+        all.push(resource("a new token of our own", create, account, "our token ends and is not renewed"));
     }
     all.extend(optional(cluster));
     all.extend(of_canary(cluster));
@@ -189,12 +194,12 @@ mod tests {
     #[test]
     fn every_right_is_in_its_manifest() {
         let mut cluster: ClusterConfig = serde_json::from_value(json!({
-            "name": "prod", "scrape": {}, "discover": {"ingress": true},
+            "name": "prod", "renew_token": true, "scrape": {}, "discover": {"ingress": true},
             "canary": {"lease": {}, "pod": {"image": "x", "service": true, "storage_class": "fast"}},
         }))
         .unwrap();
         let read = |file: &str| std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let rights = needed(&cluster);
+        let rights = needed(&cluster, Some(("dogwatch", "dogwatch")));
         assert!(rights.len() > 15, "{}", rights.len());
         for right in &rights {
             let manifest = read(right.manifest);
@@ -210,12 +215,13 @@ mod tests {
             }
         }
         (cluster.scrape, cluster.canary, cluster.kubelet.enabled) = (None, None, false);
-        assert!(needed(&cluster).len() < rights.len() - 5);
+        assert!(needed(&cluster, None).len() < rights.len() - 5);
     }
 
     #[test]
     fn a_question_is_as_the_api_wants_it_and_its_answer_is_read() {
-        let rights = needed(&ClusterConfig::named("prod"));
+        let cluster = ClusterConfig { renew_token: true, ..ClusterConfig::named("prod") };
+        let rights = needed(&cluster, Some(("dogwatch", "watch")));
         let find = |about: &str| rights.iter().find(|r| r.about == about).unwrap().review()["spec"].clone();
         assert_eq!(find("/livez"), json!({"nonResourceAttributes": {"verb": "get", "path": "/livez"}}));
         assert_eq!(
@@ -223,6 +229,11 @@ mod tests {
             json!({"verb": "get", "group": "", "resource": "nodes", "subresource": "healthz", "namespace": "", "name": ""})
         );
         assert_eq!(find("kube-scheduler")["resourceAttributes"]["name"], "kube-scheduler");
+        assert_eq!(
+            find("a new token of our own")["resourceAttributes"],
+            json!({"verb": "create", "group": "", "resource": "serviceaccounts", "subresource": "token",
+                "namespace": "dogwatch", "name": "watch"})
+        );
         assert_eq!(allowed(br#"{"status": {"allowed": true}}"#), Some(true));
         assert_eq!(allowed(br#"{"status": {"allowed": false, "reason": "x"}}"#), Some(false));
         assert_eq!((allowed(b"{}"), allowed(b"<html>")), (None, None));

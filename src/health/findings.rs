@@ -16,6 +16,7 @@ mod objects;
 mod pressure;
 mod registry;
 mod still_works;
+mod tokens;
 mod unnoticed;
 
 pub(super) use still_works::tell as tell_what_works;
@@ -42,5 +43,6 @@ pub(super) fn all(p: &Picture<'_>) -> Vec<Finding> {
     all.extend(again::findings(p));
     all.extend(credentials::findings(p));
     all.extend(certificates::findings(p));
+    all.extend(tokens::findings(p));
     all
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::CertificateFact;
+use crate::model::{CertificateFact, TokenFact};
 
 /// Two targets probed every 10 s may notice the same event so far apart, and a bit: a cause may seem younger than its
 /// consequence by as much.
@@ -56,6 +56,23 @@ pub(super) fn expiry_windows(c: &CertificateFact) -> (Duration, Duration) {
     let lifetime = if lifetime.is_negative() { Duration::ZERO } else { lifetime.unsigned_abs() };
     let warn = WARN.min(lifetime / WARN_SHARE);
     (warn, warn / CRITICAL_SHARE)
+}
+
+/// A token that we renew ourselves is told of in the last third of its life: half of it is there for renewing it…
+const RENEWED_SHARE: u32 = 3;
+/// …and one that others replace in the last tenth: whoever replaces them does so long before…
+const REPLACED_SHARE: u32 = 10;
+
+/// …but neither earlier than a certificate. Returns how long before its end the warning begins, and when it turns critical.
+pub(super) fn token_windows(token: &TokenFact) -> (Duration, Duration) {
+    let share = if token.is_renewed { RENEWED_SHARE } else { REPLACED_SHARE };
+    let warn = WARN.min(token.lifetime() / share);
+    (warn, warn / CRITICAL_SHARE)
+}
+
+/// Returns whether it is time to warn of a token's end, or past it.
+pub fn token_ends_soon(token: &TokenFact, now: Timestamp) -> bool {
+    now >= token.ends.saturating_sub_age(token_windows(token).0)
 }
 
 /// Returns whether it is time to warn of a certificate's end, or past it.

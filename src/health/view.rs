@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{phrases, recent::Recent};
 use crate::model::{
     ApiServerFacts, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, Facts, FindingKey, Job,
-    KubeletVia, Observation, ProbeSpec, Reason, Situation, State, Target, Verdict, text,
+    KubeletVia, Observation, ProbeSpec, Reason, Situation, State, Target, TokenFact, Verdict, text,
 };
 
 /// A target as it stands.
@@ -48,6 +48,8 @@ pub struct ClusterView<'a> {
     pub snapshot: &'a ClusterSnapshot,
     /// Our own client certificates.
     pub own_certificates: &'a [CertificateFact],
+    /// Our bearer token, where it ends.
+    pub own_token: Option<&'a TokenFact>,
     /// False while the watchdog is cut off.
     pub vantage_ok: bool,
 }

@@ -19,7 +19,7 @@ use crate::{
     model::{
         CHECKS, CanaryStanding, CertificateFact, CheckName, ClusterSnapshot, EtcdFacts, EtcdMember, Facts, FailedProbe,
         FindingKey, Gap, Job, LiveCluster, LiveTarget, Observation, Reason, Sample, Situation, State, Target,
-        TargetKey, Verdict, VerdictChange, at_nodes,
+        TargetKey, TokenFact, Verdict, VerdictChange, at_nodes,
     },
 };
 
@@ -37,6 +37,8 @@ pub struct ClusterUpdate {
     pub targets: Vec<Target>,
     /// Our own client certificates.
     pub own_certificates: Vec<CertificateFact>,
+    /// Our bearer token, where it ends.
+    pub own_token: Option<TokenFact>,
     /// What is not watched where no target answers for it.
     pub gaps: Vec<Gap>,
     /// Why the cluster can't be watched at all (its kubeconfig can't be used), in words.
@@ -133,6 +135,8 @@ pub struct Cluster {
     pub snapshot: Arc<ClusterSnapshot>,
     /// Our own client certificates.
     pub own_certificates: Vec<CertificateFact>,
+    /// Our bearer token, where it ends.
+    pub own_token: Option<TokenFact>,
     /// What is not watched where no target answers for it.
     pub gaps: Arc<[Gap]>,
     /// Why it can't be watched at all.
@@ -180,6 +184,7 @@ impl Cluster {
             name,
             snapshot: Arc::default(),
             own_certificates: Vec::new(),
+            own_token: None,
             gaps: Arc::default(),
             problem: None,
             canaries: Arc::default(),
@@ -347,6 +352,7 @@ impl Cluster {
             recent: &self.recent,
             snapshot: &self.snapshot,
             own_certificates: &self.own_certificates,
+            own_token: self.own_token.as_ref(),
             vantage_ok: vantage_ok && !self.is_hidden(),
         }
     }

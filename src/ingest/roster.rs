@@ -55,6 +55,7 @@ impl Ingest {
         let Some(cluster) = self.clusters.get_mut(&update.cluster) else { return };
         cluster.snapshot = update.snapshot;
         cluster.own_certificates = update.own_certificates;
+        cluster.own_token = update.own_token;
         cluster.gaps = update.gaps.into();
         cluster.problem = update.problem;
         if cluster.problem.is_none() {

@@ -96,6 +96,7 @@ impl TestIngest {
             snapshot: Arc::new(ClusterSnapshot::default()),
             targets,
             own_certificates: Vec::new(),
+            own_token: None,
             gaps: Vec::new(),
             problem: None,
         };

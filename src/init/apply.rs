@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{dial::Dialer, model::text};
+use crate::{
+    dial::{Dialer, renewal},
+    model::{Secret, text},
+};
 
 /// Of one question.
 const WITHIN: Duration = Duration::from_secs(15);
@@ -19,6 +23,10 @@ const TOKEN_WITHIN: Duration = Duration::from_secs(30);
 const TOKEN_EVERY: Duration = Duration::from_millis(500);
 /// The ServiceAccount's Secret of deploy/rbac.yaml.
 const SECRET: &str = "/api/v1/namespaces/dogwatch/secrets/dogwatch";
+/// The ServiceAccount's namespace and name.
+const ACCOUNT: (&str, &str) = ("dogwatch", "dogwatch");
+/// Where the controller-manager puts the CA into every namespace (from 1.20 on).
+const ROOT_CA: &str = "/api/v1/namespaces/dogwatch/configmaps/kube-root-ca.crt";
 /// Whether it is installed: everybody may ask what an API group has.
 const VELERO: &str = "/apis/velero.io/v1";
 /// Enough to recognise who made them.
@@ -149,15 +157,56 @@ pub async fn kubeconfig(dialer: &Dialer, cluster: &str) -> Result<String, String
     }
 }
 
-/// A kubeconfig, as JSON, which is YAML; `None`: the Secret has no token yet.
+/// Asks for a token that ends, and returns the kubeconfig by which the watchdog comes, with the moment when that token ends: the
+/// API server may give it another life than the one asked for.
+///
+/// # Errors
+/// When the API server gives none, or the cluster's CA is not in the namespace in time.
+pub async fn ending(dialer: &Dialer, cluster: &str, lifetime: Duration) -> Result<(String, Timestamp), String> {
+    let deadline = Instant::now() + TOKEN_WITHIN;
+    let ca = loop {
+        if let (200, map) = ask(dialer, Method::GET, ROOT_CA, None).await?
+            && let Some(ca) = map["data"]["ca.crt"].as_str().filter(|ca| !ca.is_empty())
+        {
+            break BASE64_STANDARD.encode(ca);
+        }
+        if Instant::now() >= deadline {
+            let why = "the ConfigMap kube-root-ca.crt did not come into the namespace dogwatch in 30 s: does the \
+                       controller-manager run?";
+            return Err(why.into());
+        }
+        tokio::time::sleep(TOKEN_EVERY).await;
+    };
+    let (path, body) = renewal::request(ACCOUNT, lifetime);
+    let (status, answer) = ask(dialer, Method::POST, &path, Some(&body)).await?;
+    let (token, ends) = renewal::given(status, &answer).map_err(|why| format!("{path}: {why}"))?;
+    let text = kubeconfig_of(&token, &ca, dialer.server().as_str(), cluster)
+        .ok_or("the API server's token can't be written into a kubeconfig")?;
+    Ok((text, ends))
+}
+
+/// Whether the Secret with a token that does not end is there, as an earlier run made it.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn has_endless(dialer: &Dialer) -> Result<bool, String> {
+    Ok(ask(dialer, Method::GET, SECRET, None).await?.0 == 200)
+}
+
+/// A kubeconfig of the Secret; `None`: it has no token yet.
 fn written(secret: &Value, server: &str, cluster: &str) -> Option<String> {
     let data = |key: &str| secret["data"][key].as_str().filter(|text| !text.is_empty());
     let token = String::from_utf8(BASE64_STANDARD.decode(data("token")?).ok()?).ok()?;
+    kubeconfig_of(&Secret::new(token), data("ca.crt")?, server, cluster)
+}
+
+/// A kubeconfig, as JSON, which is YAML, of a token and the CA in base64.
+fn kubeconfig_of(token: &Secret, ca: &str, server: &str, cluster: &str) -> Option<String> {
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": cluster,
         "clusters": [{"name": cluster, "cluster": {
-            "server": server.trim_end_matches('/'), "certificate-authority-data": data("ca.crt")?}}],
-        "users": [{"name": "dogwatch", "user": {"token": token}}],
+            "server": server.trim_end_matches('/'), "certificate-authority-data": ca}}],
+        "users": [{"name": "dogwatch", "user": {"token": token.reveal()}}],
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "dogwatch"}}],
     });
     serde_json::to_string_pretty(&config).ok().map(|text| text + "\n")
@@ -170,7 +219,8 @@ mod tests {
 
     #[test]
     fn every_object_of_the_manifests_has_its_place() {
-        let objects = manifest::objects(&manifest::text(true, true)).unwrap();
+        let all = manifest::Rights { scrape: true, canary: true, renew_token: true };
+        let objects = manifest::objects(&manifest::text(all)).unwrap();
         let places: Vec<(String, String)> = objects.iter().map(|o| place(o).unwrap_or_else(|| panic!("{o}"))).collect();
         assert!(places.contains(&("/api/v1/namespaces".into(), "dogwatch".into())));
         assert!(

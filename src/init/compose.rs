@@ -32,6 +32,8 @@ pub struct Guarded {
     pub kubeconfig: String,
     /// Its context; `None`: the kubeconfig's own.
     pub context: Option<String>,
+    /// Its kubeconfig has a token that ends, which the watchdog renews.
+    pub renew_token: bool,
     /// What made it.
     pub platform: Platform,
     /// Its version, as it says it.
@@ -120,6 +122,9 @@ impl Draft {
         if let Some(context) = &c.context {
             out.push_str(&format!("    context: {}\n", quoted(context)));
         }
+        if c.renew_token {
+            out.push_str("    renew_token: true   # when half of its life is over; the new one is kept in data_dir\n");
+        }
         if let Some(etcd) = c.platform.etcd.filter(|_| c.lacks_etcd && !c.platform.managed) {
             comment(out, "etcd wants a client certificate. On a host of the control plane, for this watchdog alone:");
             etcd.commands().iter().for_each(|command| comment(out, &format!("  {command}")));
@@ -206,6 +211,7 @@ mod tests {
             name: name.into(),
             kubeconfig: "prod.kubeconfig".into(),
             context: None,
+            renew_token: false,
             platform: platform::UNKNOWN,
             version: "v1.37.2".into(),
             seen: vec!["3 API servers".into(), "5 kubelets".into()],
@@ -229,7 +235,10 @@ mod tests {
             user: Some("dogwatch".into()),
         };
         let draft = Draft {
-            clusters: vec![guarded("prod"), Guarded { context: Some("a: b".into()), ..guarded("7: \"odd\"\n") }],
+            clusters: vec![
+                guarded("prod"),
+                Guarded { context: Some("a: b".into()), renew_token: true, ..guarded("7: \"odd\"\n") },
+            ],
             mail: Some(mail),
             webhook: Some("https://chat.example.org/hooks/1?a=b".parse().unwrap()),
             scrape: true,
@@ -239,6 +248,7 @@ mod tests {
         let config = read(&draft);
         assert_eq!(config.clusters[1].name, "7: \"odd\"\n");
         assert_eq!(config.clusters[1].context.as_deref(), Some("a: b"));
+        assert_eq!([&config.clusters[0], &config.clusters[1]].map(|c| c.renew_token), [false, true]);
         assert!(config.clusters[0].scrape.is_some() && config.clusters[0].canary.is_some());
         assert_eq!(config.receivers[0].webhook_configs.len() + config.receivers[0].email_configs.len(), 2);
         insta::assert_snapshot!(Draft { clusters: vec![guarded("prod")], ..draft }.text());

@@ -12,10 +12,29 @@ const METRICS: &str = "dogwatch-metrics";
 /// The role of what only `discover:` and `nodes: {ingress: true}` ask for, which no first configuration has.
 const SITES: &str = "dogwatch-sites";
 
+/// The role, with its binding, by which a token that ends is renewed; the one of the Secret does not end.
+const TOKEN: &str = "dogwatch-token";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rights {
+    /// The components' own metrics.
+    pub scrape: bool,
+    /// The canary's objects.
+    pub canary: bool,
+    /// To renew a token that ends, instead of one that does not.
+    pub renew_token: bool,
+}
+
 /// Returns the text: all of `rbac.yaml` that is used, and the canary's.
-pub fn text(scrape: bool, canary: bool) -> String {
-    let is_of = |document: &str, role: &str| document.lines().any(|line| line.trim() == format!("name: {role}"));
-    let used = |document: &&str| (scrape || !is_of(document, METRICS)) && !is_of(document, SITES);
+pub fn text(rights: Rights) -> String {
+    let Rights { scrape, canary, renew_token } = rights;
+    let has = |document: &str, wanted: String| document.lines().any(|line| line.trim() == wanted);
+    let is_of = |document: &str, role: &str| has(document, format!("name: {role}"));
+    let used = |document: &&str| {
+        let of_token = if renew_token { has(document, "kind: Secret".into()) } else { is_of(document, TOKEN) };
+        (scrape || !is_of(document, METRICS)) && !is_of(document, SITES) && !of_token
+    };
     let mut documents: Vec<&str> = RBAC.split(SEPARATOR).filter(used).collect();
     if canary {
         documents.extend(CANARY.split(SEPARATOR));
@@ -45,11 +64,22 @@ mod tests {
             let word = |value: &Value| value.as_str().unwrap().to_owned();
             objects.iter().map(|o| (word(&o["kind"]), word(&o["metadata"]["name"]))).collect()
         };
-        let (least, all) = (names(&text(false, false)), names(&text(true, true)));
+        let everything = text(Rights { scrape: true, canary: true, renew_token: false });
+        let (least, all) = (names(&text(Rights::default())), names(&everything));
         assert_eq!(least[0], ("Namespace".into(), "dogwatch".into()));
-        assert!(least.iter().all(|(_, name)| name != METRICS) && !text(false, false).contains("nodes/metrics"));
-        assert!(all.contains(&("ClusterRole".into(), METRICS.into())) && !text(true, true).contains(SITES));
+        assert!(least.iter().all(|(_, name)| name != METRICS) && !text(Rights::default()).contains("nodes/metrics"));
+        assert!(all.contains(&("ClusterRole".into(), METRICS.into())) && !everything.contains(SITES));
         assert!(all.contains(&("Role".into(), "dogwatch-canary".into())));
         assert!(least.len() + 4 < all.len(), "{least:?}");
+        // Either a token that does not end, or the right to renew one that does.
+        let renewing = names(&text(Rights { renew_token: true, ..Rights::default() }));
+        let kinds = |names: &[(String, String)], kind: &str, name: &str| {
+            names.iter().filter(|(k, n)| (k.as_str(), n.as_str()) == (kind, name)).count()
+        };
+        for (kind, name, never, renewed) in
+            [("Secret", "dogwatch", 1, 0), ("Role", TOKEN, 0, 1), ("RoleBinding", TOKEN, 0, 1)]
+        {
+            assert_eq!((kinds(&least, kind, name), kinds(&renewing, kind, name)), (never, renewed), "{kind} {name}");
+        }
     }
 }

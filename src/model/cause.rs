@@ -245,6 +245,8 @@ table! {
     CertificateUntrusted: ROOT;
     /// A certificate runs out or has run out.
     CertificateExpiring: Cause { told_with_cause: false, ..ROOT };
+    /// Our bearer token runs out or has run out.
+    TokenExpiring: Cause { told_with_cause: false, ..ROOT };
     /// A target changes too often.
     TargetFlapping: ROOT;
     /// New connections to one host lose their first packet at times.

@@ -23,7 +23,7 @@ impl AlertName {
             (Self::CertificateUntrusted | Self::CertificateExpiring | Self::CertificateRequestsPending, ..) => {
                 Concern::Certificates
             }
-            (Self::CredentialsRefused, ..) => Concern::Certificates,
+            (Self::CredentialsRefused | Self::TokenExpiring, ..) => Concern::Certificates,
             (Self::NodeNotReady | Self::NodeProblem | Self::NodeCordoned | Self::NodeDeleted, ..) => Concern::Nodes,
             (Self::SchedulerNoLeader | Self::ControllerManagerNoLeader | Self::ComponentDown, ..) => {
                 Concern::ControlPlane

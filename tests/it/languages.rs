@@ -72,6 +72,7 @@ fn without_dns(at: Timestamp) -> Finding {
         recent: &Recent::default(),
         snapshot: &ClusterSnapshot::default(),
         own_certificates: &[],
+        own_token: None,
         vantage_ok: true,
     });
     diagnosis.findings.into_iter().next().unwrap()

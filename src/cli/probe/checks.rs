@@ -1,6 +1,6 @@
 //! Checks of the configuration, and places that are asked ad hoc.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::*;
 use crate::{
@@ -66,13 +66,13 @@ pub(super) fn at_nodes(wanted: Vec<Asked>, snapshots: &HashMap<&str, ClusterSnap
 }
 
 /// The way to each cluster whose API a check asks; one without usable credentials is said by the check that lacks it.
-async fn ways(wanted: &[Asked], clusters: &[ClusterConfig]) -> HashMap<String, ToCluster> {
+async fn ways(wanted: &[Asked], clusters: &[ClusterConfig], data_dir: &Path) -> HashMap<String, ToCluster> {
     let mut ways = HashMap::new();
     for cluster in clusters {
         if !wanted.iter().any(|(_, check)| check.asks_cluster() == Some(cluster.name.as_str())) {
             continue;
         }
-        let dial = DialConfig { person_waits: true, ..cluster.dial() };
+        let dial = DialConfig { person_waits: true, ..cluster.dial(data_dir) };
         match told_while_waiting(&cluster.name, Dialer::load(dial, Clock::system())).await {
             Ok(dialer) => {
                 let servers = vec![dialer.server()];
@@ -87,8 +87,8 @@ async fn ways(wanted: &[Asked], clusters: &[ClusterConfig]) -> HashMap<String, T
 }
 
 /// Probes all of them.
-pub(super) async fn run(wanted: Vec<Asked>, clusters: &[ClusterConfig]) -> Vec<Probed> {
-    let ways = ways(&wanted, clusters).await;
+pub(super) async fn run(wanted: Vec<Asked>, config: &Config) -> Vec<Probed> {
+    let ways = ways(&wanted, &config.clusters, &config.data_dir).await;
     let probes = wanted.into_iter().map(|(target, check)| {
         let way = check.asks_cluster().and_then(|name| ways.get(name)).cloned();
         async move { check::probe(&Arc::new(target), &check, way, &Clock::system()).await }

@@ -75,12 +75,7 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     let left = first.not_after.duration_since(indexed.now);
     let expired = left.is_zero() || left.is_negative();
     // What an expired certificate of ours breaks explains it: both are told together, once the API servers are heard.
-    let unheard = |t: &&TargetView<'_>| match t.verdict.state {
-        State::Suspect => true,
-        State::Unknown => t.verdict.reason.is_none(),
-        _ => false,
-    };
-    if expired && identity.0 == "kubeconfig" && p.indexed.job(Job::KubeApiserver).iter().any(unheard) {
+    if expired && identity.0 == "kubeconfig" && api_unheard(indexed) {
         return None;
     }
     // So does a server's: while it is judged, nothing is said of it.
@@ -127,15 +122,31 @@ fn expires(p: &Picture<'_>, identity: Identity<'_>, mut seen: Vec<Sighting<'_>>)
     Some(finding)
 }
 
+/// An API server has not been heard yet, or is in doubt.
+pub(super) fn api_unheard(indexed: &IndexedView<'_>) -> bool {
+    let unheard = |t: &&TargetView<'_>| match t.verdict.state {
+        State::Suspect => true,
+        State::Unknown => t.verdict.reason.is_none(),
+        _ => false,
+    };
+    indexed.job(Job::KubeApiserver).iter().any(unheard)
+}
+
+/// What tells that the kubeconfig's credentials are refused, where they are.
+pub(super) fn refused_over(p: &Picture<'_>) -> Option<FindingKey> {
+    refused(p, Job::KubeApiserver).or_else(|| refused(p, Job::Kubelet))
+}
+
+fn refused(p: &Picture<'_>, job: Job) -> Option<FindingKey> {
+    let refusing = p.indexed.job(job).iter().any(|t| t.refuses_us());
+    refusing.then(|| p.indexed.key(AlertName::CredentialsRefused, job.as_str()))
+}
+
 /// Once it has run out, what comes of it is the news, and names the certificate as the reason: it is not told twice.
 fn told_by(p: &Picture<'_>, source: &str, targets: &[&TargetView<'_>]) -> Option<FindingKey> {
-    let refused = |job: Job| {
-        let refusing = p.indexed.job(job).iter().any(|t| t.refuses_us());
-        refusing.then(|| p.indexed.key(AlertName::CredentialsRefused, job.as_str()))
-    };
     match source {
-        "kubeconfig" => refused(Job::KubeApiserver).or_else(|| refused(Job::Kubelet)),
-        "etcd-client" => refused(Job::Etcd),
+        "kubeconfig" => refused_over(p),
+        "etcd-client" => refused(p, Job::Etcd),
         _ => {
             let ends = |how| matches!(how, How::Expired | How::CaExpired);
             let broken = |job| targets.iter().any(|t| t.job() == job && t.is_broken() && ends(t.how()));

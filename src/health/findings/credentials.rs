@@ -13,7 +13,7 @@ use crate::{
         say::{self, Sentence},
         view::{NAMED, TargetView, earliest, labels},
     },
-    model::{AlertName, CertificateFact, Finding, Job, Said, SaidPart, Severity, Topic},
+    model::{AlertName, CertificateFact, Finding, Job, Said, SaidPart, Severity, TokenFact, Topic},
 };
 
 /// Returns one finding for each kind of component that refuses us.
@@ -24,7 +24,7 @@ pub(super) fn findings(p: &Picture<'_>) -> Vec<Finding> {
 /// Who refuses us and knows what it says.
 fn refusing<'a>(p: &Picture<'a>, job: Job) -> Vec<&'a TargetView<'a>> {
     let knows = |t: &TargetView| match job {
-        Job::KubeApiserver => ended(&p.indexed, job).is_some() || !may_be_starting(t, p.indexed.now),
+        Job::KubeApiserver => is_over(&p.indexed, job) || !may_be_starting(t, p.indexed.now),
         Job::Kubelet => !t.by_proxy() && may_ask(p),
         _ => true,
     };
@@ -112,6 +112,16 @@ fn ended<'a>(indexed: &IndexedView<'a>, job: Job) -> Option<&'a CertificateFact>
     own(indexed, job).filter(move |c| c.not_after <= now).min_by_key(|c| c.not_after)
 }
 
+/// Our token, where it has ended.
+fn ended_token<'a>(indexed: &IndexedView<'a>, job: Job) -> Option<&'a TokenFact> {
+    indexed.view.own_token.filter(|token| job != Job::Etcd && token.ends <= indexed.now)
+}
+
+/// What we come with has ended.
+fn is_over(indexed: &IndexedView<'_>, job: Job) -> bool {
+    ended(indexed, job).is_some() || ended_token(indexed, job).is_some()
+}
+
 /// The cause and what to do.
 fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &TargetView<'_>) -> (Sentence, Said) {
     let ours = |id| Said::new(id).with("of", if job == Job::Etcd { "etcd" } else { "kubeconfig" });
@@ -119,6 +129,10 @@ fn why(indexed: &IndexedView<'_>, job: Job, status: Option<u16>, target: &Target
     if let Some(expired) = ended(indexed, job) {
         let date = SaidPart::Date(expired.not_after);
         return (ours("certificate-expired-on").with("date", date).into(), renew);
+    }
+    if let Some(token) = ended_token(indexed, job) {
+        let date = SaidPart::Date(token.ends);
+        return (Said::new("token-ended-on").with("date", date).into(), renew);
     }
     if let Some(early) = own(indexed, job).find(|c| c.not_before > indexed.now) {
         let why = ours("certificate-not-yet").with("at", early.not_before);

@@ -273,3 +273,46 @@ fn what_fails_on_our_side_is_told_once_for_all_clusters() {
     );
     assert!(findings.iter().all(|f| f.key.cluster.is_empty() && f.evidence.len() == 1));
 }
+
+fn token(from: i64, until: i64, renewed: Option<Option<&str>>) -> Option<TokenFact> {
+    Some(TokenFact {
+        subject: "system:serviceaccount:dogwatch:dogwatch".into(),
+        issued: at(from),
+        ends: at(until),
+        is_renewed: renewed.is_some(),
+        problem: renewed.flatten().map(Into::into),
+    })
+}
+
+#[test]
+fn a_token_that_can_t_be_renewed_is_told_before_it_ends() {
+    let told = |from, until, problem| break_it(|w| w.own_token = token(from, until, Some(problem)));
+    let why = Some("HTTP 403: forbidden");
+    assert_snapshot!(told(-days(20), days(20), why), @"");
+    assert_snapshot!(told(-days(21), days(9), why), @"");
+    assert_snapshot!(told(-days(29), days(1) - 9, None), @"");
+}
+
+#[test]
+fn a_token_that_nobody_has_replaced_is_told_late() {
+    let told = |from, until| break_it(|w| w.own_token = token(from, until, None));
+    // As the kubelet has it: an hour, and a new one when a fifth is left.
+    assert_snapshot!(told(-3_200, 400), @"");
+    assert_snapshot!(told(-3_300, 300), @"");
+}
+
+#[test]
+fn a_token_that_has_ended_is_why_we_are_refused() {
+    assert_snapshot!(break_it(|w| {
+        w.refuse_us("kube-apiserver", 401, -9);
+        w.own_token = token(-days(30), -9, Some(Some("HTTP 403: forbidden")));
+    }), @"");
+}
+
+#[test]
+fn what_a_token_says_of_itself_is_its_evidence() {
+    let mut world = World::new(1);
+    world.own_token = token(-days(25), days(5), Some(None));
+    let diagnosis = world.diagnose();
+    assert_snapshot!(in_full(&diagnosis.findings[0]), @"");
+}

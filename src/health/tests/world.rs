@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) situation: Option<Situation>,
     pub(super) recent: Recent,
     pub(super) own: Vec<CertificateFact>,
+    pub(super) own_token: Option<TokenFact>,
     pub(super) vantage_ok: bool,
 }
 
@@ -76,6 +77,7 @@ impl World {
             situation: None,
             recent: Recent::default(),
             own: vec![certificate("kubeconfig", "CN=watchdog", -days(300), days(300))],
+            own_token: None,
             vantage_ok: true,
         };
         for i in 1..=3 {
@@ -358,6 +360,7 @@ impl World {
             recent: &self.recent,
             snapshot: &self.snapshot,
             own_certificates: &self.own,
+            own_token: self.own_token.as_ref(),
             vantage_ok: self.vantage_ok,
         }
     }

@@ -821,6 +821,8 @@ step-renew-etcd-client = put a new etcd client certificate (signed by etcd's CA)
 step-renew-kubeconfig = make a new kubeconfig for dogwatch (deploy/rbac.yaml, or `kubeadm kubeconfig user`) and put it in the old one's place
 step-compare-clocks = compare the clocks of the watchdog and the cluster
 step-apply-rbac = apply dogwatch's RBAC manifest (deploy/rbac.yaml) and bind it to the user that the kubeconfig names
+step-token-renew = mend why it can't be renewed (the right: `kubectl apply -f deploy/rbac.yaml`, role dogwatch-token; `dogwatch doctor` looks at it); after its end, put a new kubeconfig in the old one's place (`dogwatch init --apply --token-lifetime 30d`)
+step-token-replace = put a new one into the kubeconfig before then (`kubectl -n { $namespace } create token { $name } --duration 720h`), or have dogwatch renew it (`renew_token: true`)
 step-cert-kubeconfig = make a new kubeconfig for dogwatch before then (`kubeadm kubeconfig user`) and put it in the old one's place
 step-cert-etcd-client = sign a new one with etcd's CA (`kubeadm certs renew etcd-healthcheck-client`) and copy it to the watchdog
 step-cert-ca = make a new CA and all that it signed anew (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/; k3s and RKE2: `k3s certificate rotate-ca`), then put it into every kubeconfig, this one too
@@ -906,6 +908,15 @@ expires = { $when ->
     [week] { $whose } expires within a week, on { $date }
    *[later] { $whose } expires on { $date }
 }
+token-ends = { $when ->
+    [over] our token ({ $subject }) ended on { $date }
+    [day] our token ({ $subject }) ends within a day, at { $at }
+   *[later] our token ({ $subject }) ends on { $date }
+}{ $how ->
+    [failed] , and renewing it fails: { $why }
+    [not-yet] , and was not renewed yet
+   *[others] , and nobody has put a new one into the kubeconfig
+}
 cert-of-kubeconfig = our client certificate in the kubeconfig ({ $subject })
 cert-of-etcd-client = our etcd client certificate ({ $subject })
 cert-of-ca = { $of ->
@@ -953,6 +964,7 @@ certificate-expired-on = { $of ->
     [etcd] our etcd client certificate expired on { $date }
    *[kubeconfig] the client certificate in the kubeconfig expired on { $date }
 }
+token-ended-on = the token in the kubeconfig ended on { $date }
 certificate-not-yet = { $of ->
     [etcd] our etcd client certificate is not valid before { $at }
    *[kubeconfig] the client certificate in the kubeconfig is not valid before { $at }

@@ -880,6 +880,8 @@ step-renew-etcd-client = placez un nouveau certificat client d'etcd (signé par 
 step-renew-kubeconfig = créez un nouveau kubeconfig pour dogwatch (deploy/rbac.yaml, ou `kubeadm kubeconfig user`) et mettez-le à la place de l'ancien
 step-compare-clocks = comparez les horloges du watchdog et du cluster
 step-apply-rbac = appliquez le manifeste RBAC de dogwatch (deploy/rbac.yaml) et liez-le à l'utilisateur que nomme le kubeconfig
+step-token-renew = corrigez ce qui empêche de le renouveler (le droit : `kubectl apply -f deploy/rbac.yaml`, rôle dogwatch-token ; `dogwatch doctor` le vérifie) ; après son terme, mettez un nouveau kubeconfig à la place de l'ancien (`dogwatch init --apply --token-lifetime 30d`)
+step-token-replace = mettez-en un nouveau dans le kubeconfig d'ici là (`kubectl -n { $namespace } create token { $name } --duration 720h`), ou laissez dogwatch le renouveler (`renew_token: true`)
 step-cert-kubeconfig = d'ici là, créez un nouveau kubeconfig pour dogwatch (`kubeadm kubeconfig user`) et mettez-le à la place de l'ancien
 step-cert-etcd-client = signez-en un nouveau avec l'autorité d'etcd (`kubeadm certs renew etcd-healthcheck-client`) et copiez-le sur le watchdog
 step-cert-ca = créez une nouvelle autorité et refaites tout ce que l'ancienne a signé (https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/ ; k3s et RKE2 : `k3s certificate rotate-ca`), puis mettez-la dans chaque kubeconfig, celui-ci compris
@@ -965,6 +967,15 @@ expires = { $when ->
     [week] { $whose } : expire dans la semaine, le { $date }
    *[later] { $whose } : expire le { $date }
 }
+token-ends = notre jeton ({ $subject }) { $when ->
+    [over] est arrivé à son terme le { $date }
+    [day] arrive à son terme dans la journée, le { $at }
+   *[later] arrive à son terme le { $date }
+}{ $how ->
+    [failed] , et son renouvellement échoue : { $why }
+    [not-yet] , et n'a pas encore été renouvelé
+   *[others] , et personne n'en a mis un nouveau dans le kubeconfig
+}
 cert-of-kubeconfig = notre certificat client dans le kubeconfig ({ $subject })
 cert-of-etcd-client = notre certificat client d'etcd ({ $subject })
 cert-of-ca = { $of ->
@@ -1012,6 +1023,7 @@ certificate-expired-on = { $of ->
     [etcd] notre certificat client d'etcd a expiré le { $date }
    *[kubeconfig] le certificat client du kubeconfig a expiré le { $date }
 }
+token-ended-on = le jeton du kubeconfig est arrivé à son terme le { $date }
 certificate-not-yet = { $of ->
     [etcd] notre certificat client d'etcd n'est pas valable avant le { $at }
    *[kubeconfig] le certificat client du kubeconfig n'est pas valable avant le { $at }

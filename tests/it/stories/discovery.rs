@@ -126,6 +126,7 @@ impl Discovery {
             gaps: gaps(&config, snapshot, &targets),
             targets,
             own_certificates: vec![own],
+            own_token: None,
             problem: None,
         };
         self.updates.send(ClusterNews::Told(update)).await
