@@ -229,12 +229,7 @@ impl ClusterTask {
         self.send(targets, Some(dialer), problem).await;
     }
 
-    async fn send(
-        &self,
-        targets: Vec<crate::model::Target>,
-        dialer: Option<&Dialer>,
-        problem: Option<String>,
-    ) {
+    async fn send(&self, targets: Vec<crate::model::Target>, dialer: Option<&Dialer>, problem: Option<String>) {
         let gaps = gaps(&self.setup.config, &self.snapshot, &targets);
         let update = ClusterUpdate {
             cluster: self.name.clone(),

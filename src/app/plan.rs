@@ -181,11 +181,10 @@ fn is_reached_alike(cluster: &ClusterConfig, running: &Config) -> bool {
 async fn dialers(config: &Config, running: &Running) -> (HashMap<String, Dialer>, Vec<Problem>) {
     let clusters = config.clusters.iter().enumerate();
     let others = clusters.filter(|(_, cluster)| !is_reached_alike(cluster, &running.config));
-    let loads =
-        others.map(async |(i, cluster)| {
-            let dial = cluster.dial(&config.data_dir);
-            (i, cluster, Dialer::load(dial, running.clock.clone()).await)
-        });
+    let loads = others.map(async |(i, cluster)| {
+        let dial = cluster.dial(&config.data_dir);
+        (i, cluster, Dialer::load(dial, running.clock.clone()).await)
+    });
     let (mut dialers, mut problems) = (HashMap::new(), Vec::new());
     for (i, cluster, loaded) in join_all(loads).await {
         match loaded {
@@ -199,7 +198,9 @@ async fn dialers(config: &Config, running: &Running) -> (HashMap<String, Dialer>
 /// Kubeconfigs of the others that can't be read now; their dialers go on with what they read.
 fn unreadable(config: &Config, running: &Config) -> Vec<Problem> {
     let clusters = config.clusters.iter().enumerate().filter(|(_, cluster)| is_reached_alike(cluster, running));
-    clusters.filter_map(|(i, cluster)| Some(unusable(i, cluster, &dial::context(&cluster.dial(&config.data_dir)).err()?))).collect()
+    clusters
+        .filter_map(|(i, cluster)| Some(unusable(i, cluster, &dial::context(&cluster.dial(&config.data_dir)).err()?)))
+        .collect()
 }
 
 fn unusable(index: usize, cluster: &ClusterConfig, error: &dial::DialError) -> Problem {

@@ -227,7 +227,10 @@ fn of_token(cluster: &ClusterConfig, token: Option<&TokenFact>, now: Timestamp) 
         return Some(format!("the token of {} ended on {on}", token.subject));
     }
     if token.is_renewed && token.account().is_none() {
-        return Some(format!("renew_token: only a ServiceAccount's token can be renewed, not that of {}", token.subject));
+        return Some(format!(
+            "renew_token: only a ServiceAccount's token can be renewed, not that of {}",
+            token.subject
+        ));
     }
     token_ends_soon(token, now).then(|| format!("the token of {} ends soon, on {on}", token.subject))
 }

@@ -356,7 +356,8 @@ fn next_steps(args: &InitArgs) {
     let reports = args.reports.as_ref().map_or_else(String::new, |dir| {
         let dir = dir.display();
         format!(
-            "  kubectl apply -f {dir}/CLUSTER/etcd-snapshot.yaml    # and velero.yaml; prometheus.yml is for the Prometheus inside\n"
+            "  kubectl apply -f {dir}/CLUSTER/etcd-snapshot.yaml    # and velero.yaml; prometheus.yml is for the Prometheus inside\n  \
+             less {dir}/CLUSTER/dogwatch-snapshot.service         # k3s and k0s: what to do on one server\n"
         )
     });
     output::say(&format!(

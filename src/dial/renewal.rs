@@ -205,7 +205,8 @@ mod tests {
             fact.account().map(|(namespace, name)| format!("{namespace}/{name}"))
         };
         assert_eq!(account("system:serviceaccount:dogwatch:watch").as_deref(), Some("dogwatch/watch"));
-        for odd in ["system:serviceaccount:dogwatch", "ada", "system:serviceaccount:a/..:b", "system:serviceaccount:a:"] {
+        for odd in ["system:serviceaccount:dogwatch", "ada", "system:serviceaccount:a/..:b", "system:serviceaccount:a:"]
+        {
             assert_eq!(account(odd), None, "{odd}");
         }
     }

@@ -13,6 +13,19 @@ pub struct Platform {
     pub note: &'static str,
     /// How a client certificate for etcd is had; `None`: by nobody.
     pub etcd: Option<Etcd>,
+    /// How its state is backed up; `None`: not by us.
+    pub backup: Option<Backup>,
+}
+
+/// How the state of a cluster is backed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backup {
+    /// By a CronJob on hosts of the control plane, with the client's certificate that lies there.
+    CronJob,
+    /// By k3s itself, on a server.
+    K3s,
+    /// By k0s itself, on a controller, which is no node.
+    K0s,
 }
 
 /// Where the files of etcd are on a control-plane host.
@@ -34,68 +47,75 @@ const KUBEADM_ETCD: Etcd = Etcd {
 };
 
 const fn managed(name: &'static str, note: &'static str) -> Platform {
-    Platform { name, managed: true, note, etcd: None }
+    Platform { name, managed: true, note, etcd: None, backup: None }
 }
 
-const fn own(name: &'static str, note: &'static str, etcd: Option<Etcd>) -> Platform {
-    Platform { name, managed: false, note, etcd }
+const fn own(name: &'static str, note: &'static str, (etcd, backup): (Option<Etcd>, Option<Backup>)) -> Platform {
+    Platform { name, managed: false, note, etcd, backup }
 }
 
 /// Nothing is known of it.
-pub const UNKNOWN: Platform = own("Kubernetes", "", Some(KUBEADM_ETCD));
+pub const UNKNOWN: Platform = own("Kubernetes", "", (Some(KUBEADM_ETCD), Some(Backup::CronJob)));
 
 const KUBEADM: Platform = own(
     "kubeadm",
     "kubeadm binds scheduler and controller-manager to 127.0.0.1: their leader leases are watched all the same",
-    Some(KUBEADM_ETCD),
+    (Some(KUBEADM_ETCD), Some(Backup::CronJob)),
 );
 const K3S: Platform = own(
     "k3s",
     "one process is API server, scheduler and controller-manager; with SQLite or an outside database there is no etcd",
-    Some(Etcd {
-        ca: "/var/lib/rancher/k3s/server/tls/etcd/server-ca.crt",
-        ca_key: Some("/var/lib/rancher/k3s/server/tls/etcd/server-ca.key"),
-        client: ("/var/lib/rancher/k3s/server/tls/etcd/client.crt", "/var/lib/rancher/k3s/server/tls/etcd/client.key"),
-    }),
+    (Some(K3S_ETCD), Some(Backup::K3s)),
 );
+const K3S_ETCD: Etcd = Etcd {
+    ca: "/var/lib/rancher/k3s/server/tls/etcd/server-ca.crt",
+    ca_key: Some("/var/lib/rancher/k3s/server/tls/etcd/server-ca.key"),
+    client: ("/var/lib/rancher/k3s/server/tls/etcd/client.crt", "/var/lib/rancher/k3s/server/tls/etcd/client.key"),
+};
+/// Its servers bear no label of etcd.
+const K3S_WITHOUT_ETCD: Platform = own(
+    "k3s",
+    "without etcd: back up SQLite (a copy of /var/lib/rancher/k3s/server, made while k3s is stopped) or the outside database",
+    (None, None),
+);
+/// The labels of k3s' servers: of all, and of those with etcd.
+const K3S_SERVER: &str = "node-role.kubernetes.io/control-plane";
+const K3S_SERVER_WITH_ETCD: &str = "node-role.kubernetes.io/etcd";
 const RKE2: Platform = own(
     "RKE2",
     "nodes join through port 9345, which is not watched by itself: add a check by tcp",
-    Some(Etcd {
-        ca: "/var/lib/rancher/rke2/server/tls/etcd/server-ca.crt",
-        ca_key: Some("/var/lib/rancher/rke2/server/tls/etcd/server-ca.key"),
-        client: (
-            "/var/lib/rancher/rke2/server/tls/etcd/client.crt",
-            "/var/lib/rancher/rke2/server/tls/etcd/client.key",
-        ),
-    }),
+    (Some(RKE2_ETCD), Some(Backup::CronJob)),
 );
+const RKE2_ETCD: Etcd = Etcd {
+    ca: "/var/lib/rancher/rke2/server/tls/etcd/server-ca.crt",
+    ca_key: Some("/var/lib/rancher/rke2/server/tls/etcd/server-ca.key"),
+    client: ("/var/lib/rancher/rke2/server/tls/etcd/client.crt", "/var/lib/rancher/rke2/server/tls/etcd/client.key"),
+};
 const K0S: Platform = own(
     "k0s",
     "controllers are no nodes there: without kubelets of theirs, only their API servers are seen",
-    Some(Etcd {
-        ca: "/var/lib/k0s/pki/etcd/ca.crt",
-        ca_key: Some("/var/lib/k0s/pki/etcd/ca.key"),
-        client: ("/var/lib/k0s/pki/apiserver-etcd-client.crt", "/var/lib/k0s/pki/apiserver-etcd-client.key"),
-    }),
+    (Some(K0S_ETCD), Some(Backup::K0s)),
 );
+const K0S_ETCD: Etcd = Etcd {
+    ca: "/var/lib/k0s/pki/etcd/ca.crt",
+    ca_key: Some("/var/lib/k0s/pki/etcd/ca.key"),
+    client: ("/var/lib/k0s/pki/apiserver-etcd-client.crt", "/var/lib/k0s/pki/apiserver-etcd-client.key"),
+};
 const TALOS: Platform = own(
     "Talos",
     "hosts have no shell: etcd's CA comes from the machine configuration (cluster.etcd.ca in controlplane.yaml)",
-    None,
+    (None, None),
 );
-const OPENSHIFT: Platform = own(
-    "OpenShift",
-    "etcd's signer lies in the Secret etcd-signer of openshift-etcd",
-    Some(Etcd {
-        ca: "/etc/kubernetes/static-pod-resources/etcd-certs/configmaps/etcd-all-bundles/server-ca-bundle.crt",
-        ca_key: None,
-        client: (
-            "/etc/kubernetes/static-pod-resources/etcd-certs/secrets/etcd-all-certs/etcd-peer-NODE.crt",
-            "/etc/kubernetes/static-pod-resources/etcd-certs/secrets/etcd-all-certs/etcd-peer-NODE.key",
-        ),
-    }),
-);
+const OPENSHIFT: Platform =
+    own("OpenShift", "etcd's signer lies in the Secret etcd-signer of openshift-etcd", (Some(OPENSHIFT_ETCD), None));
+const OPENSHIFT_ETCD: Etcd = Etcd {
+    ca: "/etc/kubernetes/static-pod-resources/etcd-certs/configmaps/etcd-all-bundles/server-ca-bundle.crt",
+    ca_key: None,
+    client: (
+        "/etc/kubernetes/static-pod-resources/etcd-certs/secrets/etcd-all-certs/etcd-peer-NODE.crt",
+        "/etc/kubernetes/static-pod-resources/etcd-certs/secrets/etcd-all-certs/etcd-peer-NODE.key",
+    ),
+};
 
 /// By a part of `gitVersion`.
 const BY_VERSION: [(&str, Platform); 5] = [
@@ -155,7 +175,10 @@ pub fn recognise(host: &str, version: &str, nodes: &[Value]) -> Platform {
     let image = |words: &str| {
         nodes.iter().any(|node| node["status"]["nodeInfo"]["osImage"].as_str().is_some_and(|os| os.contains(words)))
     };
+    let is_marked = |label: &str| marks.iter().any(|mark| mark == label);
     match by_version.or_else(by_host) {
+        // Of servers that are seen none has etcd; of those that are not, nobody knows.
+        Some((_, K3S)) if is_marked(K3S_SERVER) && !is_marked(K3S_SERVER_WITH_ETCD) => K3S_WITHOUT_ETCD,
         Some((_, platform)) => *platform,
         None if image("Talos") => TALOS,
         None if image("CoreOS") && marks.iter().any(|mark| mark.contains("openshift.io/")) => OPENSHIFT,
@@ -204,6 +227,11 @@ mod tests {
         check("x.k8s.ondigitalocean.com", "v1.31.1", &[], "DigitalOcean Kubernetes", true);
         check("abc.c1.gra9.k8s.ovh.net", "v1.31.1", &[], "OVHcloud Managed Kubernetes", true);
         check("10.0.0.1", "v1.31.4+k3s1", &[], "k3s", false);
+        let etcd_of_k3s = |nodes: &[Value]| recognise("10.0.0.1", "v1.31.4+k3s1", nodes).etcd.is_some();
+        assert!(etcd_of_k3s(&[]) && etcd_of_k3s(&[node("x")]), "no server is seen");
+        assert!(etcd_of_k3s(&[node(K3S_SERVER), node(K3S_SERVER_WITH_ETCD)]));
+        assert!(!etcd_of_k3s(&[node(K3S_SERVER), node("x")]));
+        check("10.0.0.1", "v1.31.4+k3s1", &[node(K3S_SERVER)], "k3s", false);
         check("10.0.0.1", "v1.31.4+rke2r1", &[], "RKE2", false);
         check("10.0.0.1", "v1.31.4+k0s", &[], "k0s", false);
         check("10.0.0.1", "v1.37.2", &[json!({"status": {"nodeInfo": {"osImage": "Talos (v1.9.1)"}}})], "Talos", false);

@@ -1,22 +1,21 @@
-//! What tells the watchdog from inside of a cluster: its Prometheus' alerts, and the CronJobs that back it up. The texts are those of
-//! deploy/reports, with the address and the tokens of this watchdog. Pure.
+//! What tells the watchdog from inside of a cluster: its Prometheus' alerts, and the CronJobs, or timers of hosts, that back it up.
+//! The texts are those of deploy/reports, with the address and the tokens of this watchdog. Pure.
 
 use url::Url;
 
-use super::platform::{Etcd, Platform};
+use super::platform::{Backup, Etcd, Platform};
 
 const PROMETHEUS: &str = include_str!("../../deploy/reports/prometheus.yml");
 const RULE: &str = include_str!("../../deploy/reports/watchdog-rule.yml");
 const ETCD_SNAPSHOT: &str = include_str!("../../deploy/reports/etcd-snapshot.yaml");
 const VELERO: &str = include_str!("../../deploy/reports/velero.yaml");
+const K3S_SNAPSHOT: &str = include_str!("../../deploy/reports/k3s-snapshot.service");
+const K0S_BACKUP: &str = include_str!("../../deploy/reports/k0s-backup.service");
+const SNAPSHOT_TIMER: &str = include_str!("../../deploy/reports/snapshot.timer");
 
 /// kubeadm's, as they stand in the text.
 const ETCD_DIR: &str = "/etc/kubernetes/pki/etcd";
 const ETCD_FILES: [&str; 3] = ["ca.crt", "healthcheck-client.crt", "healthcheck-client.key"];
-
-/// Where a platform has etcd's files on hosts that are nodes. k3s may have no etcd, and k0s' controllers are no nodes: neither can be
-/// backed up by a CronJob that knows nothing else.
-const NOT_BY_CRONJOB: [&str; 2] = ["k3s", "k0s"];
 
 /// Something in a cluster that reports, by a token of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +31,7 @@ pub enum Report {
 impl Report {
     /// What there is to report from a cluster; `velero`: it is installed there.
     pub fn of(platform: &Platform, velero: bool) -> Vec<Self> {
-        let etcd = etcd(platform).map(|_| Report::EtcdSnapshot);
+        let etcd = platform.backup.map(|_| Report::EtcdSnapshot);
         [Some(Report::Monitoring), etcd, velero.then_some(Report::Velero)].into_iter().flatten().collect()
     }
 
@@ -71,18 +70,25 @@ impl Report {
                 vec![("prometheus.yml", text), ("watchdog-rule.yml", RULE.to_owned())]
             }
             Report::EtcdSnapshot => {
-                let text = etcd(platform).map_or_else(|| ETCD_SNAPSHOT.to_owned(), at);
-                vec![("etcd-snapshot.yaml", ping(&text, "ETCD_SNAPSHOT_TOKEN"))]
+                let by_timer = |service: &str| {
+                    vec![
+                        ("dogwatch-snapshot.service", service.to_owned()),
+                        ("dogwatch-snapshot.timer", SNAPSHOT_TIMER.to_owned()),
+                        ("dogwatch-snapshot.url", format!("{base}/ping/{token}\n")),
+                    ]
+                };
+                match platform.backup {
+                    Some(Backup::K3s) => by_timer(K3S_SNAPSHOT),
+                    Some(Backup::K0s) => by_timer(K0S_BACKUP),
+                    Some(Backup::CronJob) | None => {
+                        let text = platform.etcd.map_or_else(|| ETCD_SNAPSHOT.to_owned(), at);
+                        vec![("etcd-snapshot.yaml", ping(&text, "ETCD_SNAPSHOT_TOKEN"))]
+                    }
+                }
             }
             Report::Velero => vec![("velero.yaml", ping(VELERO, "VELERO_TOKEN"))],
         }
     }
-}
-
-/// Where etcd's files are on a node, if a CronJob there can use them.
-fn etcd(platform: &Platform) -> Option<Etcd> {
-    let usable = !platform.managed && !NOT_BY_CRONJOB.contains(&platform.name);
-    platform.etcd.filter(|etcd| usable && etcd.ca_key.is_some())
 }
 
 /// The CronJob with these paths.
@@ -114,7 +120,11 @@ mod tests {
         check("v1.37.2", true, &[Monitoring, EtcdSnapshot, Velero]);
         check("v1.37.2", false, &[Monitoring, EtcdSnapshot]);
         check("v1.31.4+rke2r1", false, &[Monitoring, EtcdSnapshot]);
-        check("v1.31.4+k3s1", false, &[Monitoring]);
+        check("v1.31.4+k3s1", false, &[Monitoring, EtcdSnapshot]);
+        check("v1.31.4+k0s", true, &[Monitoring, EtcdSnapshot, Velero]);
+        let server = serde_json::json!({"metadata": {"labels": {"node-role.kubernetes.io/control-plane": "true"}}});
+        let without = platform::recognise("10.0.0.1", "v1.31.4+k3s1", &[server]);
+        assert_eq!(Report::of(&without, false), [Monitoring], "it has no etcd");
         check("v1.31.2-eks-7f9249a", true, &[Monitoring, Velero]);
     }
 
@@ -133,6 +143,16 @@ mod tests {
                     }
                 }
             }
+        }
+        for (version, command) in
+            [("v1.31.4+k3s1", "k3s etcd-snapshot save\n"), ("v1.31.4+k0s", "k0s backup --save-path")]
+        {
+            let files = Report::EtcdSnapshot.files(&cluster(version), &url, "abc-123");
+            let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["dogwatch-snapshot.service", "dogwatch-snapshot.timer", "dogwatch-snapshot.url"]);
+            assert!(files[0].1.contains(&format!("\nExecStart=/usr/local/bin/{command}")), "{}", files[0].1);
+            assert!(!files[0].1.contains("abc-123"), "units may be read by everybody");
+            assert_eq!(files[2].1, "http://watch.test:8080/dog/ping/abc-123\n");
         }
         let text = &Report::EtcdSnapshot.files(&cluster("v1.31.4+rke2r1"), &url, "abc")[0].1;
         assert!(

@@ -78,3 +78,44 @@ async fn what_reports_from_inside_is_taken_by_prometheus_kubernetes_and_dogwatch
     assert!(ok && said.contains("velero.yaml is as it should be") && !said.contains("was written"), "{said}");
     assert_eq!(fs::read_to_string(at("tokens/prod-velero")).unwrap(), token);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_is_asked_for_and_the_watchdog_is_to_renew_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let api = HookServer::start().await;
+    // The same to every question: its version, the CA, and a token whose life the API server has shortened.
+    let answer = json!({"gitVersion": "v1.37.2", "major": "1", "minor": "37", "items": [], "data": {"ca.crt": "the CA"},
+        "status": {"token": "a.b.hunter2", "expirationTimestamp": "2090-01-02T03:04:05Z"}});
+    api.answer(200, &[], &answer.to_string());
+    fs::write(at("kubeconfig"), KUBECONFIG.replace("SERVER", &api.url(""))).unwrap();
+    let init = ["init", "--kubeconfig", "kubeconfig", "--non-interactive", "--webhook", "https://chat.example.org/1"];
+    let (ok, said) = dogwatch(dir.path(), &[&init[..], &["--token-lifetime", "30d"]].concat()).await;
+    assert!(!ok && said.contains("--apply"), "{said}");
+    let (ok, said) = dogwatch(dir.path(), &[&init[..], &["--apply", "--token-lifetime", "30d"]].concat()).await;
+    assert!(ok, "{said}");
+    for words in [
+        "its token ends on 2090-01-02 03:04:05 UTC, and is renewed by the watchdog: not the life that was asked for",
+        "kubectl -n dogwatch delete secret dogwatch",
+        "prod.kubeconfig was written",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("hunter2"), "a token is shown");
+    let asked = api.got();
+    let path = "POST /api/v1/namespaces/dogwatch/serviceaccounts/dogwatch/token";
+    let request = asked.iter().find(|hook| hook.line == path).unwrap().json();
+    assert_eq!(
+        (&request["kind"], &request["spec"]),
+        (&json!("TokenRequest"), &json!({"expirationSeconds": 2_592_000}))
+    );
+    let rights = fs::read_to_string(at("dogwatch-rbac.yaml")).unwrap();
+    assert!(rights.contains("resources: [serviceaccounts/token]") && !rights.contains("kind: Secret"), "{rights}");
+    let config = fs::read_to_string(at("dogwatch.yml")).unwrap();
+    assert!(config.contains("    renew_token: true"), "{config}");
+    assert_eq!(mode(&at("prod.kubeconfig")), 0o600);
+    let kubeconfig: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(at("prod.kubeconfig")).unwrap()).unwrap();
+    assert_eq!(kubeconfig["users"][0]["user"]["token"], "a.b.hunter2");
+    assert_eq!(kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"], "dGhlIENB");
+}

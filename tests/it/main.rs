@@ -36,6 +36,7 @@ mod receivers;
 mod recorder;
 mod reload;
 mod remote;
+mod renewal;
 mod report;
 mod report_mail;
 mod rules;

@@ -1,15 +1,26 @@
 //! From an administrator's kubeconfig to a watchdog: `init`, `doctor`, and what `state` still knows when the cluster is gone.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
     cluster::{Lab, output},
-    watch::{Watch, eventually},
+    watch::{Setup, Watch, eventually},
 };
 
+/// The API gives no token a shorter life than ten minutes.
+const HALF_OF_A_LIFE: Duration = Duration::from_secs(290);
+/// Half of it, the minute by which API servers allow clocks to be apart, and a look every ten seconds.
+const RENEWED_WITHIN: Duration = Duration::from_secs(450);
+/// A kubectl more often would be work for its own sake.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A list and a look at what came after it.
 const RECORDED_WITHIN: Duration = Duration::from_secs(40);
 
@@ -45,6 +56,52 @@ fn init_makes_what_watching_needs_and_doctor_finds_nothing_missing() {
     assert!(of_cluster.len() >= 3 && of_cluster.iter().all(|r| r["level"] == "ok"), "{of_cluster:#?}");
     let (code, said) = dogwatch(&lab, dir.path(), &["probe", "--all", "-c", "dogwatch.yml"]);
     assert!(code == Some(0) && said.contains("16 up of 16 targets"), "{said}");
+}
+
+#[test]
+#[ignore = "needs the lab: tests/run lab"]
+fn a_token_that_ends_is_renewed_by_the_watchdog_itself() {
+    let lab = Lab::take();
+    let dir = tempfile::tempdir().unwrap();
+    let admin = lab.pki("admin.kubeconfig").display().to_string();
+    let begun = Instant::now();
+    let init = ["init", "--kubeconfig", &admin, "--non-interactive", "--apply", "--scrape", "--token-lifetime", "10m"];
+    let (code, said) = dogwatch(&lab, dir.path(), &init);
+    assert!(code == Some(0) && said.contains("and is renewed by the watchdog"), "{said}");
+    assert!(!said.contains("not the life that was asked for"), "{said}");
+    let doctor = ["doctor", "-c", "dogwatch.yml", "--without-service", "-o", "json"];
+    let (_, said) = dogwatch(&lab, dir.path(), &doctor);
+    let answer: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let of_cluster: Vec<&Value> =
+        answer["remarks"].as_array().unwrap().iter().filter(|r| r["area"] == "cluster lab").collect();
+    assert!(of_cluster.iter().any(|r| r["about"] == "token"), "{of_cluster:#?}");
+    assert!(of_cluster.iter().all(|r| r["level"] == "ok"), "{of_cluster:#?}");
+    // It may ask for a token of its own, and of nobody else.
+    let own = dir.path().join("lab.kubeconfig");
+    lab.kubectl(&own, &["-n", "dogwatch", "create", "token", "dogwatch"]);
+    for account in [["-n", "dogwatch", "create", "token", "default"], ["-n", "default", "create", "token", "default"]] {
+        assert!(!lab.kubectl_as(&own).args(account).output().unwrap().status.success(), "{account:?}");
+    }
+
+    let mut watch = Watch::start(&lab, Setup::Renewing(&own));
+    watch.wait_until_all_up();
+    let kept = watch.data().join("tokens/lab.token");
+    eventually(RENEWED_WITHIN, "the token is renewed", || fs::read_to_string(&kept).ok());
+    assert!(begun.elapsed() >= HALF_OF_A_LIFE, "it was renewed before half of its life was over");
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let renewed = fs::read_to_string(&kept).unwrap();
+    assert!(!fs::read_to_string(&own).unwrap().contains(&renewed), "it is another one");
+    watch.crash_and_restart();
+    watch.wait_until_all_up();
+    // Until the kubeconfig's own has ended.
+    eventually(RENEWED_WITHIN, "the first token has ended", || {
+        std::thread::sleep(LOOK_EVERY);
+        let done = lab.kubectl_as(&own).args(["get", "--raw", "/readyz"]).output().unwrap();
+        (!done.status.success()).then_some(())
+    });
+    watch.wait_until_all_up();
+    assert!(watch.told().is_empty(), "{:#?}", watch.told());
+    watch.stop();
 }
 
 #[test]

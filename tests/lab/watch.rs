@@ -58,6 +58,8 @@ pub enum Setup<'a> {
     Ruled(&'a Path, &'a Path),
     /// As the first, with the flight recorder.
     Recording(&'a Path),
+    /// As the first, with a token that it renews.
+    Renewing(&'a Path),
     /// As the first, with this `canary:`.
     Canary(&'a Path, &'a str),
     /// By `$KUBECONFIG` and nothing else.
@@ -97,6 +99,7 @@ impl<'a> Watch<'a> {
         let kubeconfig = match &setup {
             Setup::Configured(kubeconfig)
             | Setup::Recording(kubeconfig)
+            | Setup::Renewing(kubeconfig)
             | Setup::Delivered(kubeconfig)
             | Setup::Ruled(kubeconfig, _)
             | Setup::Canary(kubeconfig, _) => {
@@ -108,13 +111,18 @@ impl<'a> Watch<'a> {
                 if matches!(setup, Setup::Recording(_)) {
                     text = text.replace("    scrape:", "    state_metrics: true\n    scrape:");
                 }
+                if matches!(setup, Setup::Renewing(_)) {
+                    text = text.replace("    scrape:", "    renew_token: true\n    scrape:");
+                }
                 match &setup {
                     Setup::Ruled(_, rules) => text += &format!("rule_files: [{}]\n", rules.display()),
                     Setup::Canary(_, canary) => {
                         text = text.replace("    scrape:", &format!("    canary: {canary}\n    scrape:"));
                         text += "tell_warnings_after: 0s\n";
                     }
-                    Setup::Configured(_) | Setup::Recording(_) => text += "tell_warnings_after: 0s\n",
+                    Setup::Configured(_) | Setup::Recording(_) | Setup::Renewing(_) => {
+                        text += "tell_warnings_after: 0s\n"
+                    }
                     Setup::Delivered(_) | Setup::Zero(_) => {}
                 }
                 fs::write(dir.path().join("dogwatch.yml"), text).unwrap();

@@ -66,6 +66,8 @@ fn refused(p: &Picture<'_>, job: Job) -> Option<Finding> {
         .take(EVIDENCE_MAX)
         .map(|t| format!("{} {}: {}", phrases::job(job, 1), t.instance(), t.verdict.message))
         .collect();
+    let unrenewed = ended_token(indexed, job).and_then(|token| token.problem.as_deref());
+    finding.evidence.extend(unrenewed.map(|why| format!("our token ended and could not be renewed: {why}")));
     let names: Vec<_> = refusing.iter().map(|t| t.instance()).collect();
     let lives = Said::new("answers-so-lives").names("names", &names, NAMED).with("n", n);
     say::add(&mut finding, |f| &mut f.still_works, lives);

@@ -289,8 +289,14 @@ fn a_token_that_can_t_be_renewed_is_told_before_it_ends() {
     let told = |from, until, problem| break_it(|w| w.own_token = token(from, until, Some(problem)));
     let why = Some("HTTP 403: forbidden");
     assert_snapshot!(told(-days(20), days(20), why), @"");
-    assert_snapshot!(told(-days(21), days(9), why), @"");
-    assert_snapshot!(told(-days(29), days(1) - 9, None), @"");
+    assert_snapshot!(told(-days(21), days(9), why), @r#"
+    warning TokenExpiring: our token (system:serviceaccount:dogwatch:dogwatch) ends on 2026-12-02, and renewing it fails: HTTP 403: forbidden
+      - the cluster will refuse the watchdog, which then sees less of it
+    "#);
+    assert_snapshot!(told(-days(29), days(1) - 9, None), @r#"
+    critical TokenExpiring: our token (system:serviceaccount:dogwatch:dogwatch) ends within a day, at 2026-11-24 05:59:51 UTC, and was not renewed yet
+      - the cluster will refuse the watchdog, which then sees less of it
+    "#);
 }
 
 #[test]
@@ -298,7 +304,10 @@ fn a_token_that_nobody_has_replaced_is_told_late() {
     let told = |from, until| break_it(|w| w.own_token = token(from, until, None));
     // As the kubelet has it: an hour, and a new one when a fifth is left.
     assert_snapshot!(told(-3_200, 400), @"");
-    assert_snapshot!(told(-3_300, 300), @"");
+    assert_snapshot!(told(-3_300, 300), @r#"
+    warning TokenExpiring: our token (system:serviceaccount:dogwatch:dogwatch) ends within a day, at 2026-11-23 06:05:00 UTC, and nobody has put a new one into the kubeconfig
+      - the cluster will refuse the watchdog, which then sees less of it
+    "#);
 }
 
 #[test]
@@ -306,7 +315,12 @@ fn a_token_that_has_ended_is_why_we_are_refused() {
     assert_snapshot!(break_it(|w| {
         w.refuse_us("kube-apiserver", 401, -9);
         w.own_token = token(-days(30), -9, Some(Some("HTTP 403: forbidden")));
-    }), @"");
+    }), @r#"
+    critical CredentialsRefused: our credentials are refused by all 3 API servers (401): the token in the kubeconfig ended on 2026-11-23
+      + 10.99.0.1:6443, 10.99.0.2:6443 and 10.99.0.3:6443 answer: they live
+      - nodes, leases and endpoints can't be read: what was last known is watched on
+    CredentialsRefused <- TokenExpiring: our token (system:serviceaccount:dogwatch:dogwatch) ended on 2026-11-23, and renewing it fails: HTTP 403: forbidden
+    "#);
 }
 
 #[test]
@@ -314,5 +328,12 @@ fn what_a_token_says_of_itself_is_its_evidence() {
     let mut world = World::new(1);
     world.own_token = token(-days(25), days(5), Some(None));
     let diagnosis = world.diagnose();
-    assert_snapshot!(in_full(&diagnosis.findings[0]), @"");
+    assert_snapshot!(in_full(&diagnosis.findings[0]), @r#"
+    our token (system:serviceaccount:dogwatch:dogwatch) ends on 2026-11-28, and was not renewed yet
+    since 2026-11-18T06:00:00Z
+      the token was given on 2026-10-29 06:00:00 UTC and is valid until 2026-11-28 06:00:00 UTC
+      we renew it from 2026-11-13 06:00:00 UTC on
+    first: mend why it can't be renewed (the right: `kubectl apply -f deploy/rbac.yaml`, role dogwatch-token; `dogwatch doctor` looks at it); after its end, put a new kubeconfig in the old one's place (`dogwatch init --apply --token-lifetime 30d`)
+    {"subject": "system:serviceaccount:dogwatch:dogwatch"}
+    "#);
 }
