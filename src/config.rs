@@ -189,6 +189,9 @@ pub struct Config {
     /// Everything is a drill and says so; set by `dogwatch drill`, not in the file.
     #[serde(skip)]
     pub is_drill: bool,
+    /// Keys that the command line gave: what the file says of them does not count.
+    #[serde(skip)]
+    pub by_command_line: Vec<&'static str>,
 }
 
 impl Default for Config {
@@ -235,6 +238,7 @@ impl Default for Config {
             drill: None,
             report: None,
             is_drill: false,
+            by_command_line: Vec::new(),
         }
     }
 }

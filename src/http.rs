@@ -20,6 +20,7 @@ mod forms;
 mod guard;
 mod heartbeats;
 mod history;
+pub mod in_force;
 pub mod incidents;
 mod login;
 pub mod metrics;
@@ -98,8 +99,8 @@ pub struct Web {
     pub store: Store,
     /// For queries.
     pub engine: Engine,
-    /// The configuration in force as YAML, without secrets.
-    pub config: Arc<str>,
+    /// The configuration in force.
+    pub config: Arc<in_force::InForce>,
     /// Added to what is federated; tells vantages apart.
     pub external_labels: Arc<BTreeMap<String, String>>,
     /// How long history is kept, in words.
@@ -154,8 +155,7 @@ impl Web {
         incidents::find(&self.store, live, id).await
     }
 
-    /// When a page is made, and in whose words: what the address asks for, else what is configured, else what the browser
-    /// likes.
+    /// When a page is made, and in whose words: those asked for, else configured, else liked by the browser.
     fn now(&self, asker: &Asker) -> page::Now {
         let wished = self.language.or(asker.liked);
         let language = asker.asked.or(wished).unwrap_or_default();

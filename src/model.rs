@@ -36,6 +36,7 @@ mod recorded;
 pub mod restore_drill;
 mod said;
 pub mod sample;
+pub mod sealed;
 pub mod secret;
 pub mod shown;
 pub mod sigv4;

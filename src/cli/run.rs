@@ -44,9 +44,11 @@ pub async fn main(args: RunArgs) -> anyhow::Result<ExitCode> {
 fn over(mut config: crate::config::Config, args: &RunArgs) -> crate::config::Config {
     if let Some(dir) = &args.data_dir {
         config.data_dir.clone_from(dir);
+        config.by_command_line.push("data_dir");
     }
     if let Some(listen) = args.listen {
         config.listen = listen;
+        config.by_command_line.push("listen");
     }
     config
 }

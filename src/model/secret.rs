@@ -1,6 +1,6 @@
 //! A string that must never be shown, and words about files that hold one.
 
-use std::{io, path::Path};
+use std::{cell::RefCell, io, path::Path};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -23,6 +23,19 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// Returns all secrets of a value, in the order in which it is written.
+    pub fn all_of(value: &impl Serialize) -> Vec<Self> {
+        SEEN.set(Some(Vec::new()));
+        // What can't be written ends there, for both that are compared.
+        _ = serde_json::to_value(value);
+        SEEN.take().unwrap_or_default()
+    }
+}
+
+thread_local! {
+    /// Those that were written since somebody asked for all of a value.
+    static SEEN: RefCell<Option<Vec<Secret>>> = const { RefCell::new(None) };
 }
 
 impl std::fmt::Debug for Secret {
@@ -39,6 +52,7 @@ impl std::fmt::Display for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        SEEN.with_borrow_mut(|seen| seen.iter_mut().for_each(|all| all.push(self.clone())));
         s.serialize_str("<secret>")
     }
 }

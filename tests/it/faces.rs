@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use dogwatch::{
     clock::Clock,
     dispatch::{Deps, Dispatch, Inputs, Routing, Settings, Submissions},
-    http::{Connections, Web, router, serve},
+    http::{Connections, Web, in_force::InForce, router, serve},
     model::{Alert, AlertName, Diagnosis, Finding, FindingKey, Firing, Live, Pairs, RuleAlert, Severity, Topic},
     notify,
     query::{Engine, QueryConfig},
@@ -173,7 +173,7 @@ impl Rig {
             store,
             engine,
             external_labels: Arc::new(pairs(EXTERNAL)),
-            config: "".into(),
+            config: InForce::new("".into(), None, &[]),
             retention: "90d".into(),
             clock,
             reload: mpsc::channel(1).0,

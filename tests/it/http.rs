@@ -18,6 +18,7 @@ use dogwatch::{
     clock::Clock,
     http::{
         Connections, Web,
+        in_force::InForce,
         page::{Frame, Home, IncidentPage, TargetPage},
         router, serve,
     },
@@ -78,7 +79,7 @@ async fn start_behind(state: LiveState, external_url: &str, door: Door) -> Serve
         store: store.clone(),
         engine: Engine::new(store.clone(), QueryConfig::default(), metrics),
         external_labels: Arc::default(),
-        config: "clusters: []\n".into(),
+        config: InForce::new("clusters: []\n".into(), None, &[]),
         retention: "90d".into(),
         clock,
         reload,

@@ -1,5 +1,5 @@
 //! `dogwatch check --diff`: what a reload of the running watchdog to this configuration would change. Both sides are
-//! compared as they are shown, without secrets: those never leave the watchdog, and whether they changed is not told.
+//! compared as they are shown, without secrets: those never leave the watchdog. Whether they are others, a digest tells.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,25 +16,33 @@ use crate::{
         output,
     },
     config::Config,
-    model::text,
+    model::{
+        Secret,
+        sealed::{self, secrets_of},
+        text,
+    },
     rule::{Group, Kind},
 };
 
 /// A longer value is not read in a list of changes.
 const VALUE_CHARS_MAX: usize = 60;
-/// What stands for a secret, in both.
-const SECRET: &str = "<secret>";
 
 /// Asks, compares and prints; exit status 0 whether something would change or not.
 pub(super) async fn print(config: &Config, groups: &[Group], args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let ask = AskArgs { config: args.config.config.clone(), reach: args.reach.clone(), output: args.output };
     let watchdog = Watchdog::new(&ask).await?;
-    let answer = watchdog.get("/api/v1/status/config").await?;
-    let running: Value = serde_saphyr::from_str(answer["data"]["yaml"].as_str().unwrap_or_default())
+    let answer = watchdog.get("/api/v1/status/config?sealed=true").await?;
+    let mut running: Value = serde_saphyr::from_str(answer["data"]["yaml"].as_str().unwrap_or_default())
         .map_err(|_| anyhow::anyhow!("what it says of its configuration can't be read: is it of another version?"))?;
-    let wanted: Value = serde_saphyr::from_str(&config.shown())?;
+    let mut wanted: Value = serde_saphyr::from_str(&config.shown())?;
+    let given = by_command_line(&answer["data"], &mut running, &mut wanted);
     let mut changes = Vec::new();
     compare("", &running, &wanted, &mut changes);
+    let (secrets, sealed) = (secrets_of(config), answer["data"]["secrets"].clone());
+    // An older one tells nothing of them.
+    if answer["data"]["byCommandLine"].is_array() {
+        changes.extend(tokio::task::spawn_blocking(move || of_secrets(secrets.as_ref(), &sealed)).await?);
+    }
     let rules = watchdog.get("/api/v1/rules").await?;
     changes.extend(between(&of_answer(&rules["data"]["groups"]), &of_files(groups)));
     if args.output == Output::Json {
@@ -45,10 +53,33 @@ pub(super) async fn print(config: &Config, groups: &[Group], args: &CheckArgs) -
         output::say("a reload would change nothing");
     }
     changes.iter().for_each(|change| output::say(change));
-    if config.shown().contains(SECRET) {
-        output::note("secrets that stand in the configuration itself are not compared: they never leave the watchdog");
+    if !given.is_empty() {
+        let (keys, is) = (given.join(" and "), if given.len() == 1 { "is" } else { "are" });
+        output::note(&format!(
+            "{keys} {is} given on the running dogwatch's command line, which counts before the file"
+        ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes what the command line of the running one gave out of both; its keys.
+fn by_command_line(told: &Value, running: &mut Value, wanted: &mut Value) -> Vec<String> {
+    let keys = told["byCommandLine"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let keys: Vec<String> = keys.map(str::to_owned).collect();
+    for side in [running, wanted].into_iter().filter_map(Value::as_object_mut) {
+        side.retain(|key, _| !keys.contains(key));
+    }
+    keys
+}
+
+/// Whether those that stand in the configuration itself are others, all together; which, nobody is told. Takes its time.
+fn of_secrets(wanted: Option<&Secret>, running: &Value) -> Option<String> {
+    let (salt, digest) = (running["salt"].as_str(), running["digest"].as_str());
+    let are_others = match (wanted, salt, digest) {
+        (Some(wanted), Some(salt), Some(digest)) => sealed::seal(wanted, salt) != digest,
+        (wanted, ..) => wanted.is_some() != digest.is_some(),
+    };
+    are_others.then(|| "secrets that stand in the configuration, or come from ${NAME}: not the same".to_owned())
 }
 
 /// Says what is different below a path, a line each. Items of lists that have names are known by them.
@@ -178,12 +209,12 @@ mod tests {
         let old = json!({
             "clusters": [{"name": "prod", "kubelet": {"via": "auto"}}, {"name": "old"}],
             "checks": [{"name": "a"}, {"name": "b"}],
-            "storage": {"retention": "30d"}, "allowed_hosts": ["a"], "global": {"key": SECRET},
+            "storage": {"retention": "30d"}, "allowed_hosts": ["a"], "global": {"key": "<secret>"},
         });
         let new = json!({
             "clusters": [{"name": "prod", "kubelet": {"via": "proxy"}}, {"name": "edge"}],
             "checks": [{"name": "b"}, {"name": "a"}],
-            "storage": {"retention": "30d", "max_size": "2 GB"}, "allowed_hosts": ["a", "b"], "global": {"key": SECRET},
+            "storage": {"retention": "30d", "max_size": "2 GB"}, "allowed_hosts": ["a", "b"], "global": {"key": "<secret>"},
         });
         let mut changes = Vec::new();
         compare("", &old, &new, &mut changes);
@@ -201,6 +232,27 @@ mod tests {
         changes.clear();
         compare("", &old, &old, &mut changes);
         assert!(changes.is_empty());
+    }
+
+    #[test]
+    fn secrets_that_are_others_are_told_without_them() {
+        let one = Secret::new("hunter2");
+        let running = json!({"salt": "ab", "digest": sealed::seal(&one, "ab")});
+        assert_eq!(of_secrets(Some(&one), &running), None);
+        let told = of_secrets(Some(&Secret::new("hunter3")), &running).unwrap();
+        assert!(!told.contains("hunter"), "{told}");
+        assert!(of_secrets(None, &running).is_some() && of_secrets(Some(&one), &Value::Null).is_some());
+        assert_eq!(of_secrets(None, &Value::Null), None);
+    }
+
+    #[test]
+    fn what_the_command_line_gave_is_no_difference() {
+        let told = json!({"byCommandLine": ["listen"]});
+        let (mut running, mut wanted) =
+            (json!({"listen": "a", "data_dir": "x"}), json!({"listen": "b", "data_dir": "x"}));
+        assert_eq!(by_command_line(&told, &mut running, &mut wanted), ["listen"]);
+        assert_eq!(running, wanted);
+        assert!(by_command_line(&Value::Null, &mut running, &mut wanted).is_empty());
     }
 
     #[test]

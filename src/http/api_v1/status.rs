@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::{Answered, Failed, Json, Params, Web};
+use crate::model::sealed;
 
 /// The version of Prometheus' API that is spoken here: clients choose by it what they ask.
 const API_VERSION: &str = "3.5.0";
@@ -23,9 +24,23 @@ pub async fn buildinfo() -> Answered {
     .done())
 }
 
-/// Answers `/status/config`: the configuration in force, without secrets.
-pub async fn config(State(web): State<Web>) -> Answered {
-    Ok(Json::value(&json!({"yaml": &*web.config})).done())
+/// Answers `/status/config`: the configuration in force, without secrets. For who has another to compare (`sealed=true`) also which
+/// of its keys the command line gave, and a digest of all secrets together.
+pub async fn config(State(web): State<Web>, params: Params) -> Answered {
+    let mut told = json!({"yaml": web.config.yaml});
+    if params.text("sealed") != "true" {
+        return Ok(Json::value(&told).done());
+    }
+    told["byCommandLine"] = json!(web.config.by_command_line);
+    if let Some(secrets) = web.config.secrets.clone() {
+        let sealed = tokio::task::spawn_blocking(move || {
+            sealed::salt().map(|salt| json!({"digest": sealed::seal(&secrets, &salt), "salt": salt}))
+        });
+        if let Ok(Ok(sealed)) = sealed.await {
+            told["secrets"] = sealed;
+        }
+    }
+    Ok(Json::value(&told).done())
 }
 
 /// Answers `/status/flags`: Prometheus' names for what is configured here.

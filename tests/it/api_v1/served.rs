@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use dogwatch::{
     clock::Clock,
-    http::{Connections, Web, router, serve},
+    http::{Connections, Web, in_force::InForce, router, serve},
     model::{Labels, Live, LiveState, Sample},
     query::{Engine, QueryConfig},
     store::{StorageConfig, Store},
@@ -52,7 +52,7 @@ impl Api {
             metrics,
             store: store.clone(),
             engine,
-            config: "clusters:\n- name: prod\n".into(),
+            config: InForce::new("clusters:\n- name: prod\n".into(), None, &[]),
             external_labels: Arc::new([("vantage".to_owned(), "paris-1".to_owned())].into()),
             retention: "90d".into(),
             clock,
