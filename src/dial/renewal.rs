@@ -115,7 +115,7 @@ async fn ask(dialer: &Dialer, account: (&str, &str), lifetime: Duration) -> Resu
     let answer = dialer.ask(Method::POST, &path, Some(&body), Instant::now() + WITHIN).await?;
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let (token, _) = given(answer.status, &body).map_err(|why| match answer.status {
-        403 => format!("{why} (the Role dogwatch-token of deploy/rbac.yaml allows it)"),
+        403 => format!("{why} (deploy/token-rbac.yaml allows it)"),
         404 => format!("{why} (was the ServiceAccount deleted?)"),
         _ => why,
     })?;

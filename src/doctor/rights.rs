@@ -25,6 +25,7 @@ enum What {
 
 const RBAC: &str = "deploy/rbac.yaml";
 const CANARY: &str = "deploy/canary-rbac.yaml";
+const TOKEN: &str = "deploy/token-rbac.yaml";
 const DRY_RUN: &str = "deploy/dry-run-rbac.yaml";
 
 fn path(path: &'static str, without: &'static str) -> Right {
@@ -99,7 +100,8 @@ pub fn needed(cluster: &ClusterConfig, account: Option<(&str, &str)>) -> Vec<Rig
     }
     if let Some(account) = account.filter(|_| cluster.renew_token) {
         let create = ("create", "", "serviceaccounts/token");
-        all.push(resource("a new token of our own", create, account, "our token ends and is not renewed"));
+        let right = resource("a new token of our own", create, account, "our token ends and is not renewed");
+        all.push(Right { manifest: TOKEN, ..right });
     }
     all.extend(optional(cluster));
     all.extend(of_canary(cluster));

@@ -5,15 +5,14 @@ use serde_json::Value;
 
 const RBAC: &str = include_str!("../../deploy/rbac.yaml");
 const CANARY: &str = include_str!("../../deploy/canary-rbac.yaml");
+/// By which a token that ends is renewed.
+const TOKEN: &str = include_str!("../../deploy/token-rbac.yaml");
 /// What separates documents of YAML.
 const SEPARATOR: &str = "\n---\n";
 /// The role, with its binding, of what only `scrape:` asks for.
 const METRICS: &str = "dogwatch-metrics";
 /// The role of what only `discover:` and `nodes: {ingress: true}` ask for, which no first configuration has.
 const SITES: &str = "dogwatch-sites";
-
-/// The role, with its binding, by which a token that ends is renewed; the one of the Secret does not end.
-const TOKEN: &str = "dogwatch-token";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,16 +25,19 @@ pub struct Rights {
     pub renew_token: bool,
 }
 
-/// Returns the text: all of `rbac.yaml` that is used, and the canary's.
+/// Returns the text: all of `rbac.yaml` that is used, and those of the token and of the canary.
 pub fn text(rights: Rights) -> String {
     let Rights { scrape, canary, renew_token } = rights;
     let has = |document: &str, wanted: String| document.lines().any(|line| line.trim() == wanted);
     let is_of = |document: &str, role: &str| has(document, format!("name: {role}"));
     let used = |document: &&str| {
-        let of_token = if renew_token { has(document, "kind: Secret".into()) } else { is_of(document, TOKEN) };
-        (scrape || !is_of(document, METRICS)) && !is_of(document, SITES) && !of_token
+        let endless = renew_token && has(document, "kind: Secret".into());
+        (scrape || !is_of(document, METRICS)) && !is_of(document, SITES) && !endless
     };
     let mut documents: Vec<&str> = RBAC.split(SEPARATOR).filter(used).collect();
+    if renew_token {
+        documents.extend(TOKEN.trim_end().split(SEPARATOR));
+    }
     if canary {
         documents.extend(CANARY.split(SEPARATOR));
     }
@@ -77,7 +79,7 @@ mod tests {
             names.iter().filter(|(k, n)| (k.as_str(), n.as_str()) == (kind, name)).count()
         };
         for (kind, name, never, renewed) in
-            [("Secret", "dogwatch", 1, 0), ("Role", TOKEN, 0, 1), ("RoleBinding", TOKEN, 0, 1)]
+            [("Secret", "dogwatch", 1, 0), ("Role", "dogwatch-token", 0, 1), ("RoleBinding", "dogwatch-token", 0, 1)]
         {
             assert_eq!((kinds(&least, kind, name), kinds(&renewing, kind, name)), (never, renewed), "{kind} {name}");
         }

@@ -186,7 +186,7 @@ async fn a_token_that_is_not_renewed_is_told_before_it_ends_with_the_reason() {
     eventually("its end is told", is_told).await;
     let all: Vec<String> = sink.got().iter().map(|hook| hook.json().to_string()).collect();
     let told = all.iter().find(|text| text.contains("TokenExpiring")).unwrap();
-    for words in ["HTTP 403: no rights to serviceaccounts/token", ACCOUNT, "kubectl apply -f deploy/rbac.yaml"] {
+    for words in ["HTTP 403: no rights to serviceaccounts/token", ACCOUNT, "kubectl apply -f deploy/token-rbac.yaml"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(!all.concat().contains("oldoldold") && !watch.log().contains("oldoldold"), "a token is shown");

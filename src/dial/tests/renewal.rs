@@ -103,8 +103,7 @@ async fn what_a_refusal_says_is_told_and_no_token() {
     let dialer = Dialer::load(config.clone(), Clock::system()).await.unwrap();
     until(&dialer, |dialer| dialer.own_token().is_some_and(|fact| fact.problem.is_some())).await;
     let why = dialer.own_token().unwrap().problem.unwrap();
-    let said =
-        "HTTP 403: serviceaccounts \"dogwatch\" is forbidden (the Role dogwatch-token of deploy/rbac.yaml allows it)";
+    let said = "HTTP 403: serviceaccounts \"dogwatch\" is forbidden (deploy/token-rbac.yaml allows it)";
     assert_eq!(why, said);
     assert_eq!(comes_with(&dialer, &server).await, Some(bearer(&old)), "it has not ended");
     assert!(!config.kept_token.unwrap().exists());

@@ -333,7 +333,7 @@ fn what_a_token_says_of_itself_is_its_evidence() {
     since 2026-11-18T06:00:00Z
       the token was given on 2026-10-29 06:00:00 UTC and is valid until 2026-11-28 06:00:00 UTC
       we renew it from 2026-11-13 06:00:00 UTC on
-    first: mend why it can't be renewed (the right: `kubectl apply -f deploy/rbac.yaml`, role dogwatch-token; `dogwatch doctor` looks at it); after its end, put a new kubeconfig in the old one's place (`dogwatch init --apply --token-lifetime 30d`)
+    first: mend why it can't be renewed (the right: `kubectl apply -f deploy/token-rbac.yaml`; `dogwatch doctor` looks at it); after its end, put a new kubeconfig in the old one's place (`dogwatch init --apply --token-lifetime 30d`)
     {"subject": "system:serviceaccount:dogwatch:dogwatch"}
     "#);
 }
