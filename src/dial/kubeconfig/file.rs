@@ -227,7 +227,8 @@ fn first_document(text: &str) -> &str {
     let (mut end, mut has_begun) = (0, false);
     for line in text.split_inclusive('\n') {
         let marker = line.get(..3).filter(|m| ["---", "..."].contains(m));
-        let rest = marker.and_then(|_| line.get(3..)).filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+        let rest =
+            marker.and_then(|_| line.get(3..)).filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         let said = rest.unwrap_or(line).trim_start();
         if has_begun && rest.is_some() {
             return text.get(..end).unwrap_or(text);
