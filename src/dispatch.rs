@@ -15,6 +15,8 @@ mod diagnosis_view;
 pub mod drill;
 mod explain;
 mod flap;
+mod fleet;
+mod fleet_words;
 pub mod group;
 pub mod incident;
 mod incident_record;

@@ -17,7 +17,9 @@ pub mod duration;
 mod ended;
 pub mod etcd;
 pub mod finding;
+mod fleet;
 pub mod incident;
+mod incident_alert;
 mod ingress;
 pub mod lease;
 pub mod live;
@@ -65,10 +67,12 @@ pub use coverage::Gap;
 pub use ended::ended;
 pub use etcd::{EtcdAlarm, EtcdFacts, EtcdHash, EtcdLog, EtcdPeer, EtcdReads, EtcdVia};
 pub use finding::{Diagnosis, Finding, FindingKey, Severity, Topic};
+pub use fleet::{Fleet, FleetMember, FleetRole, FleetTrait};
 pub use incident::{
-    Acknowledged, Document, Edition, Group, Incident, IncidentAlert, IncidentNote, Notification, NotificationKind,
-    OutboxEntry, findings_of,
+    Acknowledged, Document, Edition, Group, Incident, IncidentNote, Notification, NotificationKind, OutboxEntry,
+    findings_of,
 };
+pub use incident_alert::IncidentAlert;
 pub use ingress::{IngressPort, Site};
 pub use lease::{CLOCK_OFF_SECONDS, HolderClock, ObservedLease};
 pub use live::{FailedProbe, Live, LiveAlert, LiveCluster, LiveState, LiveTarget, References, StoreHealth, Vantage};

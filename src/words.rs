@@ -6,6 +6,7 @@
 //! message gives, in English, just what stands there. So an old row, a sentence without a message and one that was changed
 //! on its way are shown in English, and never in wrong words.
 
+mod fleet;
 mod language;
 mod said;
 mod templates;
@@ -18,6 +19,7 @@ use std::fmt;
 use fluent_bundle::{FluentArgs, FluentValue};
 use jiff::tz::TimeZone;
 
+pub use fleet::{fleet_headline, fleet_lines};
 pub use language::{Language, UnknownLanguage};
 pub use said::{add, finding, said_with};
 pub use templates::install;

@@ -17,9 +17,10 @@ use crate::{
         incidents::{self, Picked, Wanted},
         markdown,
     },
-    model::{IncidentChange, text},
+    model::{Incident, IncidentChange, text},
     store::{IncidentFilter, IncidentState, Store},
     telemetry::Metrics,
+    words::Voice,
 };
 
 /// Open incidents that are read from the file; a watchdog has no more.
@@ -267,6 +268,12 @@ fn whole(found: &Value) -> String {
         if !lines.is_empty() {
             out.push(format!("\n{title}\n{}", lines.join("\n")));
         }
+    }
+    let fleet: Vec<String> =
+        serde_json::from_value::<Incident>(i.clone()).map(|i| Voice::default().fleet(&i)).unwrap_or_default();
+    if !fleet.is_empty() {
+        let lines: Vec<String> = fleet.iter().map(|line| format!("  - {line}")).collect();
+        out.push(format!("\nIn other clusters\n{}", lines.join("\n")));
     }
     let began = i["started_at"].as_str().and_then(|t| t.parse().ok()).unwrap_or_default();
     let changes: Vec<IncidentChange> = serde_json::from_value(i["changes"].clone()).unwrap_or_default();

@@ -21,6 +21,7 @@ use super::{
     elapsed,
     explain::{Explained, explain},
     flap::Flaps,
+    fleet::{self, places},
     incident::{Change, NotificationPolicy},
     incident_record::note,
     recent::Recent,
@@ -232,12 +233,23 @@ impl Dispatch {
         let mut changes = Vec::new();
         // Who follows sees the same, and decides nothing.
         let leads = self.leads();
-        for (cluster, diagnosis) in diagnoses.iter().filter(|_| leads) {
-            let mut diagnosis = Arc::clone(diagnosis);
-            if let Some(more) = sorted.consequences.get(cluster) {
-                Arc::make_mut(&mut diagnosis).findings.extend(more.iter().cloned());
-            }
-            changes.extend(self.open.step(&diagnosis, now, &policy));
+        if leads {
+            let with_consequences = |(cluster, diagnosis): (&Arc<str>, &Arc<Diagnosis>)| {
+                let mut diagnosis = Arc::clone(diagnosis);
+                if let Some(more) = sorted.consequences.get(cluster) {
+                    Arc::make_mut(&mut diagnosis).findings.extend(more.iter().cloned());
+                }
+                diagnosis
+            };
+            let all: Vec<Arc<Diagnosis>> = diagnoses.iter().map(with_consequences).collect();
+            let live = self.deps.live.clone();
+            let asks = fleet::Asks {
+                places: &|| places(&live, &all),
+                told_to: &|i: &Incident| quiet(i).is_none().then(|| settings.routing.ways_of(i, context)),
+            };
+            // While our own view is in doubt, what seems to fail everywhere may be ours.
+            let doubt = all.iter().any(|d| d.findings.iter().any(|f| f.topic == Topic::Vantage));
+            changes = self.open.step(&all, now, &policy, Some(&asks).filter(|_| !doubt));
         }
         let complete = settings.rule_groups.iter().all(|g| self.table.knows(g));
         let blind: BTreeSet<&str> =
@@ -303,7 +315,7 @@ impl Dispatch {
     /// or of a muted time, a new configuration.
     fn call_others(&mut self, batch: &mut Batch, now: Timestamp) {
         let mut calls: Vec<(i64, Vec<String>, Vec<String>)> = Vec::new();
-        for incident in self.all_open().filter(|i| i.first_told_at.is_some()) {
+        for incident in self.all_open().filter(|i| i.first_told_at.is_some() && i.told_by().is_none()) {
             let routed = self.receivers(incident, NotificationKind::Opened, now);
             let mut lines = Vec::new();
             let mut new: Vec<String> = routed.iter().filter(|r| !incident.told.contains(*r)).cloned().collect();
@@ -332,7 +344,7 @@ impl Dispatch {
     /// `(receiver, why)` of the steps that are due.
     fn escalations(&self, incident: &Incident, now: Timestamp) -> Vec<(String, String)> {
         use super::config::EscalateIf;
-        let Some(first) = incident.first_told_at.filter(|_| incident.firing().next().is_some()) else {
+        let Some(first) = incident.first_told_at.filter(|_| incident.is_firing()) else {
             return Vec::new();
         };
         let routes = self.settings.routing.routes_of(incident, &self.context);

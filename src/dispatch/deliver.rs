@@ -11,15 +11,14 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::{
-    Dispatch, STORE_WAIT_MAX, elapsed,
+    Dispatch, STORE_WAIT_MAX, elapsed, fleet_words,
     outbox::{self, Outbox},
     routing::is_of_receivers,
 };
 use crate::{
     clock::Clock,
     model::{
-        AlertName, Finding, FindingKey, Incident, IncidentAlert, Notification, NotificationKind, OutboxEntry, Said,
-        Severity, Topic,
+        AlertName, Finding, FindingKey, Incident, Notification, NotificationKind, OutboxEntry, Said, Severity, Topic,
     },
     notify::{Integration, receiver_of},
     store::{Delivery, DeliveryOutcome, Store},
@@ -156,8 +155,7 @@ impl Dispatch {
         let sequence = incident.messages.saturating_sub(1);
         let topic = if settings.drill { Topic::Drill } else { incident.topic };
         let needed = !matches!(told, NotificationKind::Update | NotificationKind::Reminder);
-        // What is held is told to nobody: see `incident`.
-        let alerts: Vec<IncidentAlert> = incident.alerts.iter().filter(|a| !a.held).cloned().collect();
+        let shown = Incident { topic, ..fleet_words::as_told(incident) };
         let mut messages = Vec::new();
         for receiver in receivers {
             if let Some(limit) = settings.rate_limits.get(receiver)
@@ -170,7 +168,11 @@ impl Dispatch {
                 told,
                 sequence,
                 at: incident.told_at.unwrap_or(now),
-                incident: Incident { topic, alerts: alerts.clone(), ..incident.clone() },
+                incident: Incident {
+                    heard: incident.heard.clone(),
+                    unheard: incident.unheard.clone(),
+                    ..shown.clone()
+                },
                 external_url: self.context.external_url.clone(),
                 external_labels: settings.external_labels.clone(),
                 origin: self.origin.clone(),

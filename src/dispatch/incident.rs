@@ -11,6 +11,8 @@
 //! trouble takes in is part of that and did not end.
 
 mod admit;
+mod conclude;
+mod fleets;
 mod refresh;
 
 use std::{
@@ -23,7 +25,8 @@ use jiff::Timestamp;
 
 use super::{
     diagnosis_view::DiagnosisView,
-    incident_record::{self, Pace, end, has_new_facts, has_room, note, of_older, put, reminder_after, update_summary},
+    fleet,
+    incident_record::{Pace, has_room, note, of_older, put},
     precedence,
 };
 use crate::{
@@ -79,6 +82,17 @@ pub struct Change {
     pub incident: Incident,
     /// Why it is told.
     pub told: Option<NotificationKind>,
+}
+
+/// What one look has seen.
+#[derive(Default)]
+struct Seen {
+    /// The clusters that could be judged.
+    clusters: BTreeSet<Arc<str>>,
+    /// Incidents that changed in substance.
+    touched: BTreeSet<i64>,
+    /// Those that began or got worse.
+    verdicts: BTreeMap<i64, NotificationKind>,
 }
 
 /// Holds what found no room since it was last asked for.
@@ -156,6 +170,7 @@ impl Open {
         for id in gone {
             let Some(incident) = self.edit(id) else { continue };
             incident.alerts.iter_mut().filter(|a| a.ended_at.is_none()).for_each(|a| a.ended_at = Some(now));
+            fleets::let_go(incident, now);
             changes.extend(match incident.told_at {
                 Some(_) => self.tell(id, NotificationKind::Resolved, now, NO_LONGER_WATCHED),
                 None => self.close(id, now, NO_LONGER_WATCHED),
@@ -164,15 +179,41 @@ impl Open {
         changes
     }
 
-    /// Takes a diagnosis (or the last one again, at a later time) and says what changed.
-    pub fn step(&mut self, diagnosis: &Diagnosis, now: Timestamp, policy: &NotificationPolicy<'_>) -> Vec<Change> {
+    /// Takes the diagnoses (or the last ones again, at a later time) and says what changed. Where `fleet` says how, the same
+    /// trouble in several clusters becomes one.
+    pub fn step(
+        &mut self,
+        diagnoses: &[Arc<Diagnosis>],
+        now: Timestamp,
+        policy: &NotificationPolicy<'_>,
+        fleet: Option<&fleet::Asks<'_>>,
+    ) -> Vec<Change> {
+        let mut seen = Seen::default();
+        for diagnosis in diagnoses {
+            self.absorb(diagnosis, &mut seen, now, policy.warnings_after);
+        }
+        self.keep_fleets(&mut seen.touched, now);
+        if let Some(asks) = fleet {
+            self.join_fleets(asks, &mut seen.touched, now);
+        }
+        for id in &seen.touched {
+            let (first, last) = self.changed.entry(*id).or_insert((now, now));
+            if elapsed(*last, now) >= UPDATE_SETTLES {
+                *first = now;
+            }
+            *last = now;
+        }
+        self.conclude_all(&mut seen, now, policy)
+    }
+
+    /// Takes in what a diagnosis says of its cluster.
+    fn absorb(&mut self, diagnosis: &Diagnosis, seen: &mut Seen, now: Timestamp, patience: Duration) {
         if diagnosis.blind {
             self.held.remove(&diagnosis.cluster);
             self.missing.retain(|key, _| key.cluster != diagnosis.cluster);
-            return Vec::new();
+            return;
         }
         let picture = DiagnosisView::new(diagnosis);
-        let patience = policy.warnings_after;
         let mut touched = self.refresh(&picture, now, patience);
         let news = self.news(&picture, now, patience);
         let mut verdicts = BTreeMap::new();
@@ -182,15 +223,9 @@ impl Open {
         self.list_consequences(&picture, &mut touched, now);
         self.end_missing(diagnosis, &picture, &verdicts, &mut touched, now);
         self.part_ways(&picture, &mut touched, now, patience);
-        for id in &touched {
-            let (first, last) = self.changed.entry(*id).or_insert((now, now));
-            if elapsed(*last, now) >= UPDATE_SETTLES {
-                *first = now;
-            }
-            *last = now;
-        }
-        let ids: Vec<i64> = self.incidents.values().filter(|i| i.cluster == diagnosis.cluster).map(|i| i.id).collect();
-        ids.into_iter().filter_map(|id| self.conclude(id, verdicts.get(&id).copied(), &touched, now, policy)).collect()
+        seen.clusters.insert(diagnosis.cluster.clone());
+        seen.touched.extend(touched);
+        seen.verdicts.extend(verdicts);
     }
 
     /// Lists consequences in the incident of their cause.
@@ -277,7 +312,7 @@ impl Open {
         };
         let parts = |i: &&Incident| {
             *i.cluster == *cluster
-                && i.told_at.is_some()
+                && self.told_at(i).is_some()
                 && i.firing().next().is_some()
                 && i.firing().all(|a| apart(i, a))
         };
@@ -292,88 +327,6 @@ impl Open {
             }
             touched.extend([id, new]);
         }
-    }
-
-    /// Decides whether an incident is told, and whether it must be stored.
-    fn conclude(
-        &mut self,
-        id: i64,
-        verdict: Option<NotificationKind>,
-        touched: &BTreeSet<i64>,
-        now: Timestamp,
-        policy: &NotificationPolicy<'_>,
-    ) -> Option<Change> {
-        let shared = self.incidents.get_mut(&id)?;
-        if self.edited.remove(&id) {
-            update_summary(Arc::make_mut(shared));
-        }
-        let quiet = (policy.quiet)(shared);
-        let changed = quiet != shared.quiet && shared.firing().next().is_some();
-        if changed {
-            let line = quiet.clone().unwrap_or_else(|| "no longer silenced or muted".to_owned());
-            let incident = Arc::make_mut(shared);
-            incident.quiet.clone_from(&quiet);
-            note(incident, now, line);
-        }
-        let incident = &**shared;
-        let pace = (policy.pace)(incident);
-        let headline_changed = self.told_headline.get(&id).is_some_and(|told| *told != incident.headline);
-        let over = incident.firing().next().is_none();
-        let quiet_for = incident.told_at.map(|at| elapsed(at, now));
-        let ending = incident.firing().any(|a| self.missing.contains_key(&a.finding.key));
-        let changing = self.changed.get(&id).is_some_and(|(first, last)| {
-            elapsed(*last, now) < UPDATE_SETTLES && elapsed(*first, now) < UPDATE_WAITS_MAX
-        });
-        let ripe = incident.firing().any(|a| !a.held && a.finding.caused_by.is_none());
-        let told = match quiet_for {
-            // What was never told ends without a word; what was told is told to its end, silenced or not.
-            None if over => return self.close(id, now, "Over before anybody was told"),
-            _ if over => Some(NotificationKind::Resolved),
-            _ if quiet.is_some() => None,
-            None => ripe.then_some(NotificationKind::Opened),
-            Some(_) if verdict.is_some() => verdict,
-            Some(_) if ending || changing => None,
-            Some(quiet) if quiet >= pace.group_interval && has_new_facts(incident, headline_changed) => {
-                Some(NotificationKind::Update)
-            }
-            Some(_) if incident.acknowledged.is_some() => None,
-            Some(quiet) if quiet >= reminder_after(incident, &pace) => Some(NotificationKind::Reminder),
-            Some(_) => None,
-        };
-        match told {
-            Some(told) => self.tell(id, told, now, ""),
-            None => (changed || touched.contains(&id)).then(|| Change { incident: incident.clone(), told: None }),
-        }
-    }
-
-    /// An incident that nobody was told of is over: a record.
-    fn close(&mut self, id: i64, now: Timestamp, why: &str) -> Option<Change> {
-        let mut incident = Arc::unwrap_or_clone(self.incidents.remove(&id)?);
-        self.forget(id);
-        end(&mut incident, now);
-        note(&mut incident, now, why.to_owned());
-        Some(Change { incident, told: None })
-    }
-
-    /// Counts the message and writes it into the timeline; an incident that is over leaves the open ones.
-    fn tell(&mut self, id: i64, told: NotificationKind, now: Timestamp, why: &str) -> Option<Change> {
-        let incident = self.incidents.get_mut(&id).map(Arc::make_mut)?;
-        incident_record::tell(incident, told, now, why);
-        self.changed.remove(&id);
-        let incident = incident.clone();
-        if told == NotificationKind::Resolved {
-            self.incidents.remove(&id);
-            self.forget(id);
-        } else {
-            self.told_headline.insert(id, incident.headline.clone());
-        }
-        Some(Change { incident, told: Some(told) })
-    }
-
-    /// Nothing more is held for an incident that has left the open ones.
-    fn forget(&mut self, id: i64) {
-        self.told_headline.remove(&id);
-        self.changed.remove(&id);
     }
 
     /// Returns the id of the next incident, whoever opens it.
@@ -443,6 +396,8 @@ fn held_for(since: &mut Timestamp, now: Timestamp) -> Duration {
     elapsed(*since, now)
 }
 
+#[cfg(test)]
+mod fleet_stories;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

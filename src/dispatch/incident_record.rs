@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::precedence;
+use super::{fleet_words, precedence};
 use crate::model::{
-    Acknowledged, Finding, FindingKey, Incident, IncidentAlert, NotificationKind, Severity, Topic, text,
+    Acknowledged, Finding, FindingKey, FleetMember, FleetRole, Incident, IncidentAlert, NotificationKind, Severity,
+    Topic, text,
 };
 
 /// Alerts kept in one incident: beyond it ended ones go first, then the least telling.
@@ -107,7 +108,9 @@ pub(super) fn update_summary(incident: &mut Incident) {
     if let Some(root) = root {
         incident.headline = root.finding.headline.clone();
     }
-    let roots = incident.alerts.iter().filter(|a| is_root(a)).map(|a| a.finding.severity).max();
+    let elsewhere = incident.members().iter().flat_map(|m| &m.roots);
+    let all = incident.alerts.iter().chain(elsewhere);
+    let roots = all.filter(|a| is_root(a)).map(|a| a.finding.severity).max();
     // Before it is told, nobody has seen it: what was a root for a moment leaves no mark.
     let told = incident.first_told_at.map(|_| incident.severity);
     incident.severity = roots.max(told).unwrap_or(incident.severity);
@@ -116,16 +119,16 @@ pub(super) fn update_summary(incident: &mut Incident) {
         let worst = precedence::worst(&incident.alerts).map(|a| a.finding.key.clone());
         incident.alerts.sort_by_key(|a| Some(&a.finding.key) != worst.as_ref());
     }
+    fleet_words::put_headline(incident);
 }
 
 /// It stands for itself, and is told.
-fn is_root(alert: &IncidentAlert) -> bool {
+pub(super) fn is_root(alert: &IncidentAlert) -> bool {
     alert.finding.caused_by.is_none() && !alert.held
 }
 
-/// Returns whether the last message told of an alert as one that fires.
-pub(super) fn was_told(incident: &Incident, alert: &IncidentAlert) -> bool {
-    let told = incident.told_at;
+/// Returns whether the last message, written at `told`, told of an alert as one that fires.
+pub(super) fn was_told(told: Option<Timestamp>, alert: &IncidentAlert) -> bool {
     let opened_before = told.is_some_and(|told| alert.opened_at <= told);
     opened_before && !alert.held && alert.ended_at.is_none_or(|end| Some(end) > told)
 }
@@ -135,7 +138,10 @@ pub(super) fn has_new_facts(incident: &Incident, headline_changed: bool) -> bool
     let Some(told) = incident.told_at else { return true };
     let roots = incident.alerts.iter().filter(|a| a.finding.caused_by.is_none() && !a.held);
     let came_or_went = roots.map(|a| a.opened_at > told || a.ended_at.is_some_and(|end| end > told));
-    came_or_went.into_iter().any(|new| new) || (headline_changed && incident.topic == Topic::Outage)
+    let elsewhere = |m: &FleetMember| m.joined_at > told || (!m.alone && m.well_at.is_some_and(|at| at > told));
+    came_or_went.into_iter().any(|new| new)
+        || (headline_changed && incident.topic == Topic::Outage)
+        || incident.members().iter().any(elsewhere)
 }
 
 /// Returns when the next reminder is due after the last message.
@@ -161,11 +167,17 @@ pub(super) fn tell(incident: &mut Incident, told: NotificationKind, now: Timesta
         }
     };
     note(incident, now, line);
-    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_some()) {
-        alert.end_told.get_or_insert(incident.messages);
+    if let Some(FleetRole::PartOf { said_so, .. }) = incident.fleet.as_deref_mut().map(|f| &mut f.role) {
+        *said_so = true;
     }
-    for alert in incident.alerts.iter_mut().filter(|a| a.ended_at.is_none() && !a.held) {
-        alert.begin_told.get_or_insert(incident.messages);
+    let number = incident.messages;
+    let members = incident.fleet.iter_mut().flat_map(|f| f.members_mut());
+    for alert in incident.alerts.iter_mut().chain(members.flat_map(|m| &mut m.roots)) {
+        match alert.ended_at {
+            Some(_) => _ = alert.end_told.get_or_insert(number),
+            None if !alert.held => _ = alert.begin_told.get_or_insert(number),
+            None => {}
+        }
     }
     incident.messages += 1;
     incident.told_at = Some(now);
@@ -174,7 +186,8 @@ pub(super) fn tell(incident: &mut Incident, told: NotificationKind, now: Timesta
 
 /// It is over since its last alert ended.
 pub(super) fn end(incident: &mut Incident, now: Timestamp) {
-    let last = incident.alerts.iter().filter_map(|a| a.ended_at).max().unwrap_or(now);
+    let elsewhere = incident.members().iter().filter_map(|m| m.well_at);
+    let last = incident.alerts.iter().filter_map(|a| a.ended_at).chain(elsewhere).max().unwrap_or(now);
     incident.resolved_at = Some(last.max(incident.started_at));
     update_summary(incident);
 }

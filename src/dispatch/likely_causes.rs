@@ -72,8 +72,15 @@ impl<'a> About<'a> {
     }
 
     fn points(&self, change: &RecentChange) -> u32 {
-        let known = self.broken.iter().any(|broken| breaks(change.kind, *broken));
-        let reach = match &change.scope {
+        self.reach(change) + if self.is_known_to_break(change) { KNOWN_TO_BREAK } else { 0 }
+    }
+
+    fn is_known_to_break(&self, change: &RecentChange) -> bool {
+        self.broken.iter().any(|broken| breaks(change.kind, *broken))
+    }
+
+    fn reach(&self, change: &RecentChange) -> u32 {
+        match &change.scope {
             ChangeScope::Node(node) if self.hosts.contains(&**node) => SAME,
             // A pod's name begins with its workload's.
             ChangeScope::Workload(namespace, name)
@@ -91,8 +98,7 @@ impl<'a> About<'a> {
             }
             ChangeScope::Cluster => EVERYWHERE,
             _ => 0,
-        };
-        reach + if known { KNOWN_TO_BREAK } else { 0 }
+        }
     }
 }
 
@@ -147,6 +153,16 @@ pub(super) fn likely<'a>(incident: &Incident, changes: impl Iterator<Item = &'a 
     }
     ranked.sort_by_key(|(points, change)| (Reverse(*points), Reverse(change.at), change.what.clone()));
     ranked.into_iter().take(IncidentChange::MAX).map(|(_, change)| change).collect()
+}
+
+/// Returns the changes that are suspected: in time, within reach, and of a kind that is known to break what is broken.
+pub(super) fn suspects<'a>(
+    incident: &Incident,
+    changes: impl Iterator<Item = &'a RecentChange>,
+) -> Vec<&'a RecentChange> {
+    let about = About::of(incident);
+    let is_suspect = |c: &RecentChange| about.is_known_to_break(c) && about.reach(c) > 0;
+    changes.filter(|c| is_in_time(c, incident.started_at) && is_suspect(c)).collect()
 }
 
 fn is_in_time(change: &RecentChange, began: Timestamp) -> bool {

@@ -68,7 +68,8 @@ pub(super) fn hosts_of(labels: &Pairs) -> impl Iterator<Item = &str> {
     [label("node"), label("host"), label("instance").map(without_port)].into_iter().flatten().filter(|h| !h.is_empty())
 }
 
-fn without_port(instance: &str) -> &str {
+/// Returns the host of `host:port`.
+pub(super) fn without_port(instance: &str) -> &str {
     match instance.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => instance,

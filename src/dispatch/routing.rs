@@ -138,6 +138,13 @@ impl Routing {
         Pace { group_interval: timers.group_interval, repeat_interval: timers.repeat_interval }
     }
 
+    /// Returns by which ways an incident is told: two with the same ones are told to the same receivers, at the same times.
+    pub fn ways_of(&self, incident: &Incident, context: &AlertContext) -> Vec<String> {
+        let routes = self.routes_of(incident, context);
+        let way = |r: &&Route| format!("{} {:?} {:?} {:?}", r.receiver, r.mute, r.active, r.escalation);
+        routes.iter().map(way).collect()
+    }
+
     /// Returns whether every route of an incident is muted now.
     pub fn is_muted(&self, incident: &Incident, context: &AlertContext, now: Timestamp) -> bool {
         let routes = self.routes_of(incident, context);

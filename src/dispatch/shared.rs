@@ -335,6 +335,7 @@ fn slim(delivery: &Delivery) -> Delivery {
     notification.incident.alerts = Vec::new();
     notification.incident.timeline = Vec::new();
     notification.incident.changes = Vec::new();
+    notification.incident.fleet = None;
     notification.document = None;
     delivery
 }

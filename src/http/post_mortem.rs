@@ -7,6 +7,7 @@ use crate::{
     model::{IncidentAlert, IncidentNote, text},
     notify::summary,
     store::DeliveryOutcome,
+    words::Voice,
 };
 
 /// Returns the whole incident: what was found, all that happened with the notes of people, and who was told.
@@ -17,7 +18,8 @@ pub fn markdown(view: &IncidentView) -> String {
         Some(end) => format!("{} (lasted {})", text::moment(end), text::between(incident.started_at, end)),
         None => "it still lasts".to_owned(),
     };
-    let told = incident.first_told_at.map_or_else(|| "nobody yet".to_owned(), text::moment);
+    let with = incident.told_by().map(|id| format!("with incident {id}"));
+    let told = incident.first_told_at.map(text::moment).or(with).unwrap_or_else(|| "nobody yet".to_owned());
     let care = incident.acknowledged.as_ref();
     let facts = [
         ("Incident", incident.id.to_string()),
@@ -37,6 +39,7 @@ pub fn markdown(view: &IncidentView) -> String {
     ] {
         section(&mut out, title, lines.into_iter().flatten().map(|line| said(line)));
     }
+    section(&mut out, "In other clusters", Voice::default().fleet(incident).iter().map(|line| said(line)));
     let changes = incident.changes.iter().map(|change| said(&change.line(incident.started_at)));
     section(&mut out, "What changed before", changes);
     section(&mut out, "Findings", incident.alerts.iter().map(finding));

@@ -9,37 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertName, Finding, FindingKey, IncidentChange, Severity, Topic};
-
-/// A finding in an incident.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentAlert {
-    /// As last diagnosed.
-    pub finding: Finding,
-    /// When it opened here.
-    pub opened_at: Timestamp,
-    /// When it ended, or became part of another; `None`: it fires.
-    pub ended_at: Option<Timestamp>,
-    /// Recorded and told to nobody yet: it may mend itself. It is told once it has lasted.
-    #[serde(default)]
-    pub held: bool,
-    /// The greater trouble that took it in: it did not end then.
-    #[serde(default)]
-    pub part_of: Option<FindingKey>,
-    /// The first message that told its end, by its number in the incident.
-    #[serde(default)]
-    pub end_told: Option<u32>,
-    /// The first message that told its beginning, likewise.
-    #[serde(default)]
-    pub begin_told: Option<u32>,
-}
-
-impl IncidentAlert {
-    /// Returns one that fires since `at`.
-    pub fn new(finding: Finding, at: Timestamp) -> Self {
-        Self { finding, opened_at: at, ended_at: None, held: false, part_of: None, end_told: None, begin_told: None }
-    }
-}
+use super::{AlertName, Finding, Fleet, FleetMember, FleetRole, IncidentAlert, IncidentChange, Severity, Topic};
 
 /// Which of two watchdogs wrote an incident last, and when in its own count: the larger one is the newer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +75,9 @@ pub struct Incident {
     /// What changed before it, the likeliest cause first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<IncidentChange>,
+    /// What it has to do with the same trouble in other clusters; `None`: nothing that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Box<Fleet>>,
     /// Where two watchdogs share it: who wrote it last.
     #[serde(default, skip_serializing_if = "Edition::is_none")]
     pub edition: Edition,
@@ -195,6 +168,7 @@ impl Incident {
             unheard: BTreeSet::new(),
             quiet: None,
             changes: Vec::new(),
+            fleet: None,
             edition: Edition::default(),
             origin: String::new(),
         }
@@ -205,6 +179,44 @@ impl Incident {
 
     /// The most timeline lines kept of one incident; a longer story keeps its beginning and its end.
     pub const TIMELINE_MAX: usize = 200;
+
+    /// Returns the incidents of other clusters that are told with this one.
+    pub fn members(&self) -> &[FleetMember] {
+        self.fleet.as_deref().map(Fleet::members).unwrap_or_default()
+    }
+
+    /// Returns the id of the incident that tells of this one; `None`: it tells of itself.
+    pub fn told_by(&self) -> Option<i64> {
+        match self.fleet.as_deref()?.role {
+            FleetRole::PartOf { incident, .. } => Some(incident),
+            _ => None,
+        }
+    }
+
+    /// Returns whether something of it fires, in its own cluster or in one that is told with it.
+    pub fn is_firing(&self) -> bool {
+        self.firing().next().is_some() || self.members().iter().any(|m| m.well_at.is_none())
+    }
+
+    /// Returns when its own cluster was well again, which may be before those that are told with it; `None`: it is not.
+    pub fn own_end(&self) -> Option<Timestamp> {
+        match self.members().is_empty() {
+            true => self.resolved_at,
+            false if self.firing().next().is_some() => None,
+            false => self.alerts.iter().filter_map(|a| a.ended_at).max().or(self.resolved_at),
+        }
+    }
+
+    /// Returns the clusters that it tells of, its own first.
+    pub fn clusters(&self) -> Vec<&str> {
+        let mut clusters = vec![&*self.cluster];
+        for member in self.members() {
+            if !clusters.contains(&&*member.cluster) {
+                clusters.push(&member.cluster);
+            }
+        }
+        clusters
+    }
 
     /// Returns alerts that fire.
     pub fn firing(&self) -> impl Iterator<Item = &IncidentAlert> {

@@ -93,6 +93,7 @@ fn incident(n: &Notification, voice: &Voice) -> Value {
     map([
         ("Id", Value::Int(n.incident.id)),
         ("Cluster", string(summary::place(&n.incident))),
+        ("Clusters", lines(&summary::clusters(&n.incident))),
         ("Subject", string(&summary::subject(n, voice))),
         ("Text", string(&markup::text(&page, &markup::PLAIN, TEXT_MAX, voice))),
         ("Headline", string(&page.headline)),

@@ -63,6 +63,12 @@ pub fn place(incident: &Incident) -> &str {
     }
 }
 
+/// Returns the clusters of one that tells of several, its own first.
+pub fn clusters(incident: &Incident) -> Vec<String> {
+    let all = incident.clusters().into_iter().map(|cluster| text::readable(cluster).into_owned());
+    if incident.members().is_empty() { Vec::new() } else { all.collect() }
+}
+
 /// The headline, and how many other problems there are.
 fn and_more(incident: &Incident, voice: &Voice) -> String {
     match firing_roots(incident).count() {
@@ -71,9 +77,14 @@ fn and_more(incident: &Incident, voice: &Voice) -> String {
     }
 }
 
-/// Returns alerts that fire and are nobody's consequence.
+/// Returns alerts that fire and are nobody's consequence; what is the same in other clusters is in the headline already.
 pub fn firing_roots(incident: &Incident) -> impl Iterator<Item = &IncidentAlert> {
-    incident.firing().filter(|a| a.finding.caused_by.is_none())
+    incident.firing().filter(|a| a.finding.caused_by.is_none() && !is_elsewhere(a, incident))
+}
+
+/// It is of another cluster, whose trouble is told with this one's.
+fn is_elsewhere(alert: &IncidentAlert, incident: &Incident) -> bool {
+    incident.fleet.is_some() && alert.finding.key.cluster != incident.cluster
 }
 
 fn unwatched(incident: &Incident) -> bool {
@@ -217,7 +228,9 @@ fn others(n: &Notification, voice: &Voice) -> Vec<(String, String)> {
         .map(|a| {
             let (id, at) = a.ended_at.map_or(("since", a.finding.since), |end| ("over-since", end));
             let when = voice.say(id, &[("at", voice.moment(at).into())]);
-            (text::one_line(&a.finding.headline).into_owned(), when)
+            let place =
+                if is_elsewhere(a, &n.incident) { format!("[{}] ", a.finding.key.cluster) } else { String::new() };
+            (text::one_line(&format!("{place}{}", a.finding.headline)).into_owned(), when)
         })
         .collect();
     if let Some(more) = rest().count().checked_sub(OTHERS_MAX).filter(|n| *n > 0) {

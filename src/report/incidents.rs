@@ -33,11 +33,11 @@ pub fn line(incident: &Incident) -> IncidentLine {
         headline: incident.headline.clone(),
         cause: incident.alerts.first().map(|a| a.finding.name()).unwrap_or_default(),
         began,
-        ended: incident.resolved_at,
+        ended: incident.own_end(),
         detect_seconds: found.map(after),
         tell_seconds: incident.first_told_at.map(after),
         acknowledge_seconds: incident.acknowledged.as_ref().map(|a| after(a.at)),
-        restore_seconds: incident.resolved_at.map(after),
+        restore_seconds: incident.own_end().map(after),
     }
 }
 

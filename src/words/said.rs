@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use jiff::Timestamp;
 
 use super::{Language, Voice};
-use crate::model::{Finding, FindingKey, Incident, IncidentAlert, IncidentChange, Notification, Said, Severity, Topic};
+use crate::model::{Finding, FindingKey, Incident, IncidentChange, Notification, Said, Severity, Topic};
 
 /// Sentences by their English text.
 struct Known<'a> {
@@ -14,9 +14,11 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(voice: &'a Voice, alerts: &'a [IncidentAlert]) -> Self {
+    fn of(voice: &'a Voice, incident: &'a Incident) -> Self {
         let english = Voice::default();
-        let said = alerts.iter().flat_map(|a| &a.finding.said);
+        let of_members = incident.members().iter().flat_map(|m| &m.roots);
+        let of_alerts = incident.alerts.iter().chain(of_members).flat_map(|a| &a.finding.said);
+        let said = of_alerts.chain(incident.fleet.iter().flat_map(|f| &f.said));
         Self { voice, by_text: said.map(|s| (english.said(s), s)).collect() }
     }
 
@@ -82,7 +84,7 @@ impl Voice {
         if self.is_english() {
             return Cow::Borrowed(incident);
         }
-        Cow::Owned(Known::of(self, &incident.alerts).incident(incident))
+        Cow::Owned(Known::of(self, incident).incident(incident))
     }
 
     /// Says what changed, and how long before the incident began.

@@ -1,5 +1,7 @@
 //! From a diagnosis to a receiver's inbox, with real SQLite, real HTTP and real SMTP.
 
+mod fleet;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use dogwatch::{

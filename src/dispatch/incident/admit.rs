@@ -218,7 +218,7 @@ impl Open {
 
     /// Returns whether a greater root of the incident has just ended, and this is what it leaves behind.
     pub(super) fn is_way_back(&self, incident: &Incident, finding: &Finding, now: Timestamp) -> bool {
-        let told = incident.told_at;
+        let told = self.told_at(incident);
         incident.alerts.iter().any(|a| {
             let left = precedence::outweighs(&a.finding, finding) && leaves_behind(&a.finding, finding);
             let root = a.finding.caused_by.is_none() && !a.held;
@@ -226,6 +226,12 @@ impl Open {
             let ended = self.ended(a).is_some_and(|end| elapsed(end, now) <= WAY_BACK && began_by(finding, end));
             root && of_old && ended && (left || is_part_of(finding, &a.finding))
         })
+    }
+
+    /// When an incident was last told, by itself or with the one of another cluster.
+    pub(super) fn told_at(&self, incident: &Incident) -> Option<Timestamp> {
+        let lead = incident.told_by().and_then(|id| self.incidents.get(&id));
+        incident.told_at.max(lead.and_then(|i| i.told_at))
     }
 
     /// When an alert ended, or seems to.
@@ -237,7 +243,7 @@ impl Open {
     /// consequence, or knew until just now, is not new; nor is what is left of a greater one that was told.
     fn is_worse(&self, id: i64, finding: &Finding, now: Timestamp) -> bool {
         let Some(incident) = self.incidents.get(&id) else { return false };
-        let told = incident.told_at;
+        let told = self.told_at(incident);
         let of_old = |a: &IncidentAlert| told.is_some_and(|told| a.opened_at <= told) && !a.held;
         let known = |a: &IncidentAlert| {
             let same = a.finding.key == finding.key && a.finding.severity >= finding.severity;
@@ -247,7 +253,7 @@ impl Open {
         let relief = |a: &IncidentAlert| {
             let left = finding.key.alert.is_relief_after(a.finding.key.alert) && a.finding.caused_by.is_none();
             let part = self.ended(a).is_none_or(|end| began_by(finding, end));
-            left && part && a.finding.severity >= finding.severity && was_told(incident, a)
+            left && part && a.finding.severity >= finding.severity && was_told(told, a)
         };
         !incident.alerts.iter().any(|a| known(a) || relief(a))
     }

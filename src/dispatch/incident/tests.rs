@@ -36,7 +36,7 @@ impl Story {
         let findings = findings.to_vec();
         let diagnosis =
             Diagnosis { cluster: "prod".into(), at: t(at), findings, unsettled, blind, changes: Arc::default() };
-        self.last = self.open.step(&diagnosis, t(at), &POLICY);
+        self.last = self.open.step(&[Arc::new(diagnosis)], t(at), &POLICY, None);
         told(&self.last)
     }
 

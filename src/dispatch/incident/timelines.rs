@@ -57,7 +57,7 @@ fn play(lines: &[Line<'_>]) -> Vec<Incident> {
             let (cluster, findings) = ("prod".into(), findings.clone());
             let diagnosis =
                 Diagnosis { cluster, at: t(at), findings, unsettled: false, blind: false, changes: Arc::default() };
-            for change in open.step(&diagnosis, t(at), &POLICY) {
+            for change in open.step(&[Arc::new(diagnosis)], t(at), &POLICY, None) {
                 let message = |told| format!("{at} {told:?} {}", change.incident.headline);
                 told.extend(change.told.map(message));
                 last.insert(change.incident.id, change.incident.clone());
@@ -287,7 +287,7 @@ fn a_record_keeps_its_words_and_its_beginning() {
             blind: false,
             changes: Arc::default(),
         };
-        open.step(&diagnosis, t(at), &POLICY).pop().map(|c| c.incident)
+        open.step(&[Arc::new(diagnosis)], t(at), &POLICY, None).pop().map(|c| c.incident)
     };
     let quorum = find("!EtcdQuorumLost", 5);
     let member = |headline: &str, cause: Option<&Finding>| Finding {
@@ -336,7 +336,7 @@ fn what_keeps_an_incident_quiet_is_part_of_its_story() {
             blind: false,
             changes: Arc::default(),
         };
-        open.step(&diagnosis, t(at), &policy).pop()
+        open.step(&[Arc::new(diagnosis)], t(at), &policy, None).pop()
     };
     look(0, Some("silenced by ada until noon: upgrade"));
     let quiet = look(2, Some("silenced by ada until noon: upgrade"));

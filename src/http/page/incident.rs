@@ -80,6 +80,7 @@ impl Card {
                 consequences.push(caused.headline.clone());
             }
         }
+        let seen = root.into_iter().flat_map(|f| &f.evidence).cloned();
         let lines = |of: Option<&Vec<String>>| Lines::cut(of.into_iter().flatten().cloned(), limit);
         Self {
             id: incident.id,
@@ -88,7 +89,7 @@ impl Card {
             severity: incident.severity,
             headline: incident.headline.clone(),
             since: Moment::new(incident.started_at, now),
-            evidence: lines(root.map(|f| &f.evidence)),
+            evidence: Lines::cut(now.voice.fleet(incident).into_iter().chain(seen), limit),
             still_works: lines(root.map(|f| &f.still_works)),
             consequences: Lines::cut(consequences, limit),
             changes: Lines::cut(incident.changes.iter().map(|c| now.voice.change(c, incident.started_at)), limit),
@@ -177,7 +178,7 @@ impl IncidentPage {
             resolved: incident.resolved_at.map(|at| Moment::new(at, now)),
             lasted: now.voice.between(incident.started_at, incident.resolved_at.unwrap_or(now.at)),
             alerts: incident.alerts.iter().map(|a| alert(a, incident, now)).collect(),
-            untold: incident.first_told_at.is_none(),
+            untold: incident.first_told_at.is_none() && incident.told_by().is_none(),
             timeline: incident.timeline.iter().map(|(at, what)| event(*at, what, None, now)).collect(),
             notes_error: None,
             deliveries: deliveries.into_iter().skip(older_deliveries).map(|d| delivery(d, now)).collect(),

@@ -63,6 +63,9 @@ struct Ours {
     drill: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changes: Vec<IncidentChange>,
+    /// Where it is the same in several clusters: which, its own first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    clusters: Vec<String>,
 }
 
 impl Body {
@@ -100,6 +103,7 @@ pub fn of(n: &Notification, receiver: &str, max_alerts: usize, voice: &Voice) ->
             resolved_at: incident.resolved_at.map(|at| at.to_string()),
             drill: summary::is_drill(incident),
             changes: incident.changes.iter().map(readable).collect(),
+            clusters: summary::clusters(incident),
         },
     }
 }

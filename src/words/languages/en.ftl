@@ -43,6 +43,17 @@ and-more-problems = { $what } (and { $n ->
     [one] { $n } more problem
    *[other] { $n } more problems
 })
+fleet-headline = { $what }; the same in { $where }, { $shared }
+fleet-machines-of = all of { $trait } { $value }
+fleet-machines-with = all with { $trait } { $value }
+fleet-change = after the same change: { $what }
+fleet-address = all behind { $address }
+fleet-network = all in network { $network }
+fleet-unknown = at the same time; why is not known
+fleet-the-same = the same in { $cluster } since { $at } (incident { $incident }): { $what }
+fleet-well-again = over in { $cluster } since { $at } (incident { $incident }): { $what }
+fleet-part-of = part of incident { $incident } of { $cluster }, which is told for both: the same there, { $shared }
+fleet-beside = the same in { $cluster } (incident { $incident }, told to others), { $shared }
 subject-worse = Worse: { $what }
 subject-update = Update: { $what }
 subject-still = Still after { $time }: { $what }

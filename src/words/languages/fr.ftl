@@ -45,6 +45,17 @@ and-more-problems = { $what } (et { $n ->
     [one] { $n } autre problème
    *[other] { $n } autres problèmes
 })
+fleet-headline = { $what } ; même chose dans { $where }, { $shared }
+fleet-machines-of = à chaque fois de { $trait } { $value }
+fleet-machines-with = à chaque fois avec { $trait } { $value }
+fleet-change = après le même changement : { $what }
+fleet-address = à chaque fois derrière { $address }
+fleet-network = à chaque fois dans le réseau { $network }
+fleet-unknown = au même moment ; on ne sait pas pourquoi
+fleet-the-same = même chose dans { $cluster } depuis { $at } (incident { $incident }) : { $what }
+fleet-well-again = terminé dans { $cluster } depuis { $at } (incident { $incident }) : { $what }
+fleet-part-of = fait partie de l'incident { $incident } de { $cluster }, annoncé pour les deux : même chose là-bas, { $shared }
+fleet-beside = même chose dans { $cluster } (incident { $incident }, annoncé à d'autres), { $shared }
 subject-worse = Aggravation : { $what }
 subject-update = Du nouveau : { $what }
 subject-still = Toujours en cours après { $time } : { $what }

@@ -1,9 +1,10 @@
 //! The document of our own API: every address stands in it, and what is answered is what it says.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use dogwatch::model::{
-    CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, CanaryTime, Severity,
+    CanaryFailure, CanaryForm, CanaryLayer, CanaryPlace, CanaryRun, CanaryStage, CanaryStanding, CanaryTime, Fleet,
+    FleetMember, FleetRole, FleetTrait, Severity,
 };
 use serde_json::{Value, json};
 
@@ -100,4 +101,21 @@ async fn the_canary_is_told_to_programs_and_shown_to_people() {
     {
         assert!(page.contains(words), "{words}: {page}");
     }
+}
+
+#[tokio::test]
+async fn an_incident_of_several_clusters_is_told_to_programs_and_shown_to_people() {
+    let (mut state, at) = (picture::outage(), picture::now());
+    let incident = Arc::make_mut(&mut state.incidents[0]);
+    let (cluster, roots) = ("lyon".into(), incident.alerts[..1].to_vec());
+    let member = FleetMember { incident: 8, cluster, joined_at: at, alone: false, well_at: None, roots, more: 2 };
+    let shared = FleetTrait::Machines { word: "OS image".into(), value: "Flatcar 4012".into() };
+    incident.fleet = Some(Box::new(Fleet { shared, role: FleetRole::Leads(vec![member]), said: Vec::new() }));
+    let served = start_at(state, "").await;
+    let document = document(&served).await;
+    let told: Value = serde_json::from_str(&served.get("/api/dogwatch/v1/incidents/7").await.body).unwrap();
+    is_as_said(&document, "get", "/api/dogwatch/v1/incidents/{id}", 200, &told);
+    assert_eq!(told["incident"]["fleet"]["role"]["leads"][0]["cluster"], "lyon");
+    let page = served.get("/incidents/7").await.body;
+    assert!(page.contains("the same in lyon since") && page.contains("(and 2 more problems)"), "{page}");
 }

@@ -42,8 +42,13 @@ impl fmt::Display for Tally {
 /// Plays it; returns what is wrong with what was told, in words.
 pub fn judge(story: Story) -> Vec<String> {
     let (name, begins) = (format!("{} ({})", story.name, story.story), story.begins());
-    let expect =
-        Expect { first: story.expect.first.clone(), never: story.expect.never.clone(), wanted: None, ..story.expect };
+    let expect = Expect {
+        first: story.expect.first.clone(),
+        last: story.expect.last.clone(),
+        never: story.expect.never.clone(),
+        wanted: None,
+        ..story.expect
+    };
     let since = expect.since.unwrap_or(begins).as_secs_f64();
     let told = play(story);
     let mut wrong = faults(&expect, &told, since);
@@ -71,7 +76,10 @@ fn faults(expect: &Expect, told: &[Message], since: f64) -> Vec<String> {
             wrong.push(format!("{words:?} is told"));
         }
     }
-    let Some(first) = told.first() else { return wrong };
+    let (Some(first), Some(last)) = (told.first(), told.last()) else { return wrong };
+    for part in expect.last.iter().filter(|part| !last.headline.contains(part.as_str())) {
+        wrong.push(format!("the last headline does not say {part:?}"));
+    }
     for part in expect.first.iter().filter(|part| !first.headline.contains(part.as_str())) {
         wrong.push(format!("the first headline does not say {part:?}"));
     }

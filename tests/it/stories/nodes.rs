@@ -24,6 +24,8 @@ pub struct Node {
     pub is_mute: bool,
     created: Timestamp,
     version: String,
+    /// Its OS image, where the story says one.
+    image: Option<String>,
     /// What the story says of its conditions.
     conditions: BTreeMap<String, NodeCondition>,
     unschedulable: bool,
@@ -43,6 +45,7 @@ impl Node {
             is_mute: false,
             created: now.checked_sub(AGE).unwrap(),
             version: "v1.33.2".into(),
+            image: None,
             conditions: BTreeMap::new(),
             unschedulable: false,
             deleting: false,
@@ -85,6 +88,7 @@ impl Node {
                 "deleting" => self.deleting = flag(),
                 "renews" => self.is_mute = !flag(),
                 "version" => self.version = value.as_str().unwrap().to_owned(),
+                "image" => self.image = value.as_str().map(str::to_owned),
                 "taints" => self.taints = serde_json::from_value(value.clone()).unwrap(),
                 kind => {
                     let words: Vec<String> = serde_json::from_value(value.clone())
@@ -131,6 +135,8 @@ impl Node {
             .iter()
             .map(|key| taint(key))
             .chain(self.unknown.map(|_| taint("node.kubernetes.io/unreachable")));
+        let image = self.image.iter().map(|image| ("OS image".to_owned(), image.clone()));
+        let traits = image.chain([("zone".to_owned(), self.zone.clone())]);
         NodeFact {
             name: name.into(),
             addresses: vec![self.address.clone()],
@@ -142,7 +148,7 @@ impl Node {
             taints: taints.collect(),
             control_plane: self.control_plane,
             created: Some(self.created),
-            traits: Arc::new([("zone".to_owned(), self.zone.clone())].into()),
+            traits: Arc::new(traits.collect()),
             ..NodeFact::default()
         }
     }

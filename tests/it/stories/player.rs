@@ -5,6 +5,7 @@
 //! waits for the store's thread and for the receiver's socket, which know nothing of virtual time.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
@@ -57,8 +58,10 @@ struct Player {
     clock: Clock,
     world: Arc<Mutex<World>>,
     updates: mpsc::Sender<ClusterNews>,
-    stop: CancellationToken,
 }
+
+/// The clusters of a story, by name.
+type Worlds = BTreeMap<Arc<str>, Arc<Mutex<World>>>;
 
 /// Plays a story and returns all that was told.
 pub fn play(story: Story) -> Vec<Message> {
@@ -75,7 +78,12 @@ async fn run(mut story: Story) -> Vec<Message> {
     let begun = now + BEFORE;
     let events = story.events();
     let spec = std::mem::take(&mut story.cluster);
-    let world = Arc::new(Mutex::new(World::new(spec, now, begun)));
+    let names = std::iter::once("prod".to_owned()).chain(std::mem::take(&mut story.also));
+    let world = |name: String| {
+        let name: Arc<str> = name.into();
+        (name.clone(), Arc::new(Mutex::new(World::new(name, spec.clone(), now, begun))))
+    };
+    let worlds: Worlds = names.map(world).collect();
     let (dir, metrics, live) = (tempfile::tempdir().unwrap(), Arc::new(Metrics::new()), Live::default());
     let (store, restored) =
         Store::open(dir.path().to_path_buf(), StorageConfig::default(), metrics.clone(), clock.clone());
@@ -84,8 +92,7 @@ async fn run(mut story: Story) -> Vec<Message> {
     let (updates, updates_in) = mpsc::channel(64);
     let (looks, looks_in) = mpsc::channel(64);
     let (diagnoses, diagnoses_in) = mpsc::channel(64);
-    let (look, doubt) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (members, told_members) = watch::channel(Vec::new());
+    let look = Arc::new(Notify::new());
     let stop = CancellationToken::new();
     let parts = Parts {
         store: store.clone(),
@@ -97,17 +104,27 @@ async fn run(mut story: Story) -> Vec<Message> {
         news: watch::Sender::new(0),
         look: look.clone(),
     };
-    let cluster: Arc<str> = "prod".into();
-    let ingest = Ingest::new(parts, vec![Cluster::new(cluster.clone(), members, doubt.clone())], Vec::new());
+    let (mut clusters, mut discoveries) = (Vec::new(), Vec::new());
+    for (name, world) in &worlds {
+        let (doubt, (members, told_members)) = (Arc::new(Notify::new()), watch::channel(Vec::new()));
+        clusters.push(Cluster::new(name.clone(), members, doubt.clone()));
+        let (cluster, world, clock, updates) = (name.clone(), world.clone(), clock.clone(), updates.clone());
+        discoveries.push(Discovery { cluster, world, clock, updates, doubt, members: told_members });
+    }
+    let ingest = Ingest::new(parts, clusters, Vec::new());
     tokio::spawn(ingest.run(reports_in, updates_in, looks_in, Arc::new(AtomicU64::new(0)), stop.clone()));
     let probing =
-        Schedule::new(ScheduleConfig::default(), prober(&world, &clock), reports, metrics.clone(), clock.clone());
+        Schedule::new(ScheduleConfig::default(), prober(&worlds, &clock), reports, metrics.clone(), clock.clone());
     tokio::spawn(probing.run(commands, stop.clone()));
-    let player = Player { clock: clock.clone(), world: world.clone(), updates: updates.clone(), stop: stop.clone() };
-    tokio::spawn(Discovery { cluster, world, clock: clock.clone(), updates, doubt, members: told_members }.run());
-    player.start(looks, look, events).await;
+    for discovery in discoveries {
+        let (world, updates) = (discovery.world.clone(), updates.clone());
+        let events: Vec<_> = events.iter().filter(|e| *e.cluster == *discovery.cluster).cloned().collect();
+        tokio::spawn(discovery.run());
+        Player { clock: clock.clone(), world, updates }.start(events).await;
+    }
+    tokio::spawn(watch_oneself(looks, look, worlds["prod"].clone(), clock.clone(), stop.clone()));
     let server = HookServer::start().await;
-    let (_keep, watched) = watch::channel(Arc::new(settings(&server)));
+    let (_keep, watched) = watch::channel(Arc::new(settings(&server, worlds.keys())));
     let deps = Deps { store: store.clone(), live, metrics, clock: clock.clone(), settings: watched };
     let (_rules, firing) = mpsc::channel(1);
     let (_submissions, requests) = Submissions::new();
@@ -173,7 +190,7 @@ fn message(json: &serde_json::Value, at: f64) -> Message {
     Message { at, told: text(&ours["told"]), headline: text(&ours["headline"]), alert }
 }
 
-fn settings(server: &HookServer) -> Settings {
+fn settings<'a>(server: &HookServer, clusters: impl Iterator<Item = &'a Arc<str>>) -> Settings {
     let url = server.url("/hook");
     let receivers: Vec<ReceiverConfig> =
         serde_saphyr::from_str(&format!("[{{name: ops, webhook_configs: [{{url: '{url}'}}]}}]")).unwrap();
@@ -195,15 +212,17 @@ fn settings(server: &HookServer) -> Settings {
         peer: None,
         external_url: String::new(),
         external_labels: Default::default(),
-        clusters: ["prod".into()].into(),
+        clusters: clusters.cloned().collect(),
     }
 }
 
 /// Answers as the world is.
-fn prober(world: &Arc<Mutex<World>>, clock: &Clock) -> Prober {
-    let (world, clock) = (world.clone(), clock.clone());
+fn prober(worlds: &Worlds, clock: &Clock) -> Prober {
+    let (worlds, clock) = (worlds.clone(), clock.clone());
     Arc::new(move |target| {
-        let (took, observation) = answers::answer(&mut world.lock().unwrap(), &target, clock.wall());
+        let mut world = worlds[&target.key.cluster].lock().unwrap();
+        let (took, observation) = answers::answer(&mut world, &target, clock.wall());
+        drop(world);
         Box::pin(async move {
             tokio::time::sleep(took).await;
             observation
@@ -212,16 +231,17 @@ fn prober(world: &Arc<Mutex<World>>, clock: &Clock) -> Prober {
 }
 
 impl Player {
-    /// Lets the world go on, the watchdog look at itself, and the canary fly.
-    async fn start(self, looks: mpsc::Sender<VantageReport>, look: Arc<Notify>, events: Vec<super::story::Event>) {
-        let Self { clock, world, updates, stop } = self;
+    /// Lets the world go on, and the canary fly.
+    async fn start(self, events: Vec<super::story::Event>) {
+        let Self { clock, world, updates } = self;
+        let cluster = world.lock().unwrap().cluster.clone();
         let checks = {
             let world = world.lock().unwrap();
             let pace = (world.spec.interval, Duration::from_secs(5));
             let checks = checks::targets(&world.spec.checks, &Default::default(), pace);
             checks.into_iter().map(|(target, _)| target).collect()
         };
-        updates.send(ClusterNews::Checks("prod".into(), checks)).await.unwrap();
+        updates.send(ClusterNews::Checks(cluster, checks)).await.unwrap();
         let starts = clock.mono() + BEFORE;
         let (its_world, its_clock) = (world.clone(), clock.clone());
         tokio::spawn(async move {
@@ -230,7 +250,6 @@ impl Player {
                 its_world.lock().unwrap().happens(&event.who, &event.how, its_clock.wall());
             }
         });
-        tokio::spawn(watch_oneself(looks, look, world.clone(), clock.clone(), stop));
         tokio::spawn(recorded::record(updates.clone(), world.clone(), clock.clone()));
         tokio::spawn(fly(updates, world, clock, starts));
     }
@@ -272,6 +291,7 @@ async fn watch_oneself(
 async fn fly(updates: mpsc::Sender<ClusterNews>, world: Arc<Mutex<World>>, clock: Clock, starts: Instant) {
     let forms: Vec<CanaryForm> = world.lock().unwrap().spec.canary.iter().map(|f| form(f)).collect();
     let mut standing: Vec<Option<CanaryStanding>> = vec![None; forms.len()];
+    let cluster = world.lock().unwrap().cluster.clone();
     let mut at = starts.checked_sub(FLIES_EVERY).unwrap();
     while !forms.is_empty() {
         tokio::time::sleep_until(at).await;
@@ -288,7 +308,7 @@ async fn fly(updates: mpsc::Sender<ClusterNews>, world: Arc<Mutex<World>>, clock
             *standing = Some(next);
         }
         let all: Arc<[CanaryStanding]> = standing.iter().flatten().cloned().collect();
-        if updates.send(ClusterNews::Canary("prod".into(), all)).await.is_err() {
+        if updates.send(ClusterNews::Canary(cluster.clone(), all)).await.is_err() {
             return;
         }
     }

@@ -232,6 +232,7 @@ pub async fn record(updates: mpsc::Sender<ClusterNews>, world: Arc<Mutex<World>>
     let mut known: BTreeMap<Key, Object> = BTreeMap::new();
     let mut told: Option<Arc<Situation>> = None;
     let mut is_first = true;
+    let cluster = world.lock().unwrap().cluster.clone();
     loop {
         let now = clock.wall();
         {
@@ -248,7 +249,7 @@ pub async fn record(updates: mpsc::Sender<ClusterNews>, world: Arc<Mutex<World>>
         if told.as_ref().is_none_or(|told| **told != situation) {
             let situation = Arc::new(situation);
             told = Some(situation.clone());
-            if updates.send(ClusterNews::Situation("prod".into(), Some(situation))).await.is_err() {
+            if updates.send(ClusterNews::Situation(cluster.clone(), Some(situation))).await.is_err() {
                 return;
             }
         }

@@ -23,6 +23,9 @@ pub struct Story {
     /// The cluster, where it is not the usual one.
     #[serde(default)]
     pub cluster: ClusterSpec,
+    /// More clusters of the same kind, beside `prod`.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// What happens, see [`Story::events`].
     #[serde(default)]
     timeline: Vec<BTreeMap<String, Value>>,
@@ -37,7 +40,7 @@ pub struct Story {
 }
 
 /// The cluster: all that is not said works.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterSpec {
     /// So many control-plane hosts, cp1 and on; 0: somebody else's, behind `load_balancer`.
@@ -112,6 +115,9 @@ pub struct Expect {
     /// The last of them is an end.
     #[serde(default)]
     pub ends: bool,
+    /// Parts of the last headline.
+    #[serde(default)]
+    pub last: Vec<String>,
     /// No headline has any of these.
     #[serde(default)]
     pub never: Vec<String>,
@@ -125,6 +131,8 @@ pub struct Expect {
 pub struct Event {
     /// When, from the beginning of the story.
     pub at: Duration,
+    /// Where.
+    pub cluster: String,
     /// `etcd cp2`.
     pub who: String,
     /// `refuses`.
@@ -153,7 +161,7 @@ impl Story {
     }
 
     /// Everything that happens, in its order. An entry with `each` and `every` is one event for each name of the list, one
-    /// after the other; `$` stands for the name.
+    /// after the other; `$` stands for the name. `lyon/etcd cp2` is one of another cluster than `prod`.
     pub fn events(&self) -> Vec<Event> {
         let mut all = Vec::new();
         for entry in &self.timeline {
@@ -169,7 +177,10 @@ impl Story {
                     // Without a list of its own, `$` belongs to a list of objects.
                     let named = |text: &str| if name.is_empty() { text.to_owned() } else { text.replace('$', name) };
                     let how: Value = serde_json::from_str(&named(&how.to_string())).unwrap();
-                    all.push(Event { at, who: named(who), how });
+                    let who = named(who);
+                    let of_other = who.split_once('/').filter(|(name, _)| self.also.iter().any(|also| also == name));
+                    let (cluster, who) = of_other.unwrap_or(("prod", &who));
+                    all.push(Event { at, cluster: cluster.to_owned(), who: who.to_owned(), how });
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! A cluster as it is, told or not: who does how, and what follows from that by itself: leases, Ready conditions,
 //! endpoints, elections. What a story does not say works.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dogwatch::model::{AwayApi, NodeFact, PendingRequests, Taint};
 use jiff::Timestamp;
@@ -42,6 +42,7 @@ pub struct Leader {
 }
 
 pub struct World {
+    pub cluster: Arc<str>,
     /// Second 0 of the story.
     pub begun: Timestamp,
     pub spec: ClusterSpec,
@@ -83,7 +84,7 @@ pub fn host_address(i: usize) -> String {
 }
 
 impl World {
-    pub fn new(spec: ClusterSpec, now: Timestamp, begun: Timestamp) -> Self {
+    pub fn new(cluster: Arc<str>, spec: ClusterSpec, now: Timestamp, begun: Timestamp) -> Self {
         let hosts = spec.control_plane;
         let leader = Leader { host: 0, renewed: now };
         let mut nodes: BTreeMap<String, Node> = Node::all(&spec.nodes, now).into_iter().collect();
@@ -91,6 +92,7 @@ impl World {
         let mut objects = Objects::default();
         objects.set(&spec.objects, now);
         Self {
+            cluster,
             begun,
             hosts,
             nodes,

@@ -117,7 +117,7 @@ impl Node {
         let quiet = |_: &Incident| None;
         let policy = NotificationPolicy { pace: &pace, quiet: &quiet, warnings_after: Duration::from_secs(60) };
         let (mut incidents, mut messages) = (Vec::new(), Vec::new());
-        for change in self.open.step(&diagnosis, at, &policy) {
+        for change in self.open.step(&[std::sync::Arc::new(diagnosis)], at, &policy, None) {
             if let Some(told) = change.told {
                 let incident = change.incident.clone();
                 messages.push(outbox::entry(&notification(told, incident, at), RECEIVER, day));
