@@ -10,6 +10,7 @@ mod eventually;
 pub mod app;
 pub mod availability;
 pub mod canary;
+pub mod carried;
 pub mod check;
 pub mod cli;
 pub mod clock;

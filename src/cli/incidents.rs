@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -53,8 +53,7 @@ pub async fn main(args: IncidentsArgs) -> anyhow::Result<ExitCode> {
         None => list(&from, &args).await?,
     };
     if let Some(Document::Markdown) = args.format {
-        let view: IncidentView =
-            serde_json::from_slice(&serde_json::to_vec(&found)?).context("the watchdog is of another version")?;
+        let view: IncidentView = read(&found).context("the watchdog is of another version")?;
         output::say(markdown(&view).trim_end());
         return Ok(ExitCode::SUCCESS);
     }
@@ -269,14 +268,13 @@ fn whole(found: &Value) -> String {
             out.push(format!("\n{title}\n{}", lines.join("\n")));
         }
     }
-    let fleet: Vec<String> =
-        serde_json::from_value::<Incident>(i.clone()).map(|i| Voice::default().fleet(&i)).unwrap_or_default();
+    let fleet: Vec<String> = read::<Incident>(i).map(|i| Voice::default().fleet(&i)).unwrap_or_default();
     if !fleet.is_empty() {
         let lines: Vec<String> = fleet.iter().map(|line| format!("  - {line}")).collect();
         out.push(format!("\nIn other clusters\n{}", lines.join("\n")));
     }
     let began = i["started_at"].as_str().and_then(|t| t.parse().ok()).unwrap_or_default();
-    let changes: Vec<IncidentChange> = serde_json::from_value(i["changes"].clone()).unwrap_or_default();
+    let changes: Vec<IncidentChange> = read(&i["changes"]).unwrap_or_default();
     if !changes.is_empty() {
         let lines: Vec<String> = changes.iter().map(|change| format!("  - {}", change.line(began))).collect();
         out.push(format!("\nWhat changed before\n{}", lines.join("\n")));
@@ -290,4 +288,9 @@ fn whole(found: &Value) -> String {
         out.push(format!("\nTold (UTC)\n{}", told.join("\n")));
     }
     out.join("\n")
+}
+
+/// Reads a part of an answer: from its bytes, as everything else is read, since serde's code for each way of reading is large.
+fn read<T: DeserializeOwned>(part: &Value) -> serde_json::Result<T> {
+    serde_json::from_slice(&serde_json::to_vec(part)?)
 }

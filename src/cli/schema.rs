@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use super::output;
-use crate::config::schema;
+use crate::carried;
 
 /// Prints it.
 pub(super) fn main() -> anyhow::Result<ExitCode> {
-    output::say_json(schema::PUBLISHED.trim_end());
+    output::say_json(carried::schema().trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,11 +7,8 @@ use serde_json::{Map, Value, json};
 use super::Config;
 use crate::model::written::FROM_ENVIRONMENT;
 
-/// The schema, as it is published: what [`made`] makes, which a test holds it to. So the program carries a text, and not the
-/// code that makes it.
-pub const PUBLISHED: &str = include_str!("../../docs/dogwatch.schema.json");
-
-/// Makes it from the structs that read the configuration.
+/// Makes it from the structs that read the configuration. What is published, and carried by the program (`carried`), is what this
+/// made; a test holds it to it. So the program has a text, and not the code that makes it.
 pub fn made() -> String {
     let schema: Schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Config>();
     let mut schema = schema.to_value();

@@ -22,6 +22,7 @@ use super::{
     notes,
 };
 use crate::{
+    carried,
     dispatch::submissions::Closed,
     model::{self, Gap, Incident, IncidentNote, LiveState, LiveTarget, Reason, References, text},
     runbook,
@@ -161,14 +162,13 @@ struct ApiError {
 
 /// Answers `GET /api/dogwatch/v1/openapi.json`: what is here, for programs (OpenAPI 3.1).
 pub async fn openapi() -> Response {
-    let text = include_str!("openapi.json").replace("{version}", env!("CARGO_PKG_VERSION"));
+    let text = carried::openapi().replace("{version}", env!("CARGO_PKG_VERSION"));
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// Answers `GET /api/dogwatch/v1/config-schema.json`: the JSON Schema of dogwatch.yml, for editors.
 pub async fn config_schema() -> Response {
-    let text = include_str!("../../docs/dogwatch.schema.json");
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], carried::schema()).into_response()
 }
 
 /// Answers `GET /api/dogwatch/v1/state`

@@ -3,13 +3,10 @@
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
-use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use unic_langid::LanguageIdentifier;
 
-use crate::model::text;
-
-static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/words/languages");
+use crate::{carried, model::text};
 
 /// A language that messages can be told in, by its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,23 +19,23 @@ pub struct UnknownLanguage(String, String);
 
 /// Its messages.
 pub(super) struct Loaded {
-    code: &'static str,
+    code: String,
     pub(super) bundle: FluentBundle<FluentResource>,
 }
 
 /// English first, which stands in for the others.
 pub(super) static LOADED: LazyLock<Vec<Loaded>> = LazyLock::new(|| {
     let mut all: Vec<Loaded> =
-        FILES.files().filter_map(|file| load(file.path().to_str()?, file.contents_utf8()?)).collect();
-    all.sort_by_key(|l| (l.code != Language::ENGLISH.0, l.code));
+        carried::languages().into_iter().filter_map(|(name, source)| load(&name, source)).collect();
+    all.sort_by_key(|l| (l.code != Language::ENGLISH.0, l.code.clone()));
     all
 });
 
 /// A message that can't be read is left out and said in English; a test reads all of them.
-fn load(name: &'static str, source: &str) -> Option<Loaded> {
-    let code = name.strip_suffix(".ftl")?;
+fn load(name: &str, source: String) -> Option<Loaded> {
+    let code = name.strip_suffix(".ftl")?.to_owned();
     let id: LanguageIdentifier = code.parse().ok()?;
-    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(read, _)| read);
+    let resource = FluentResource::try_new(source).unwrap_or_else(|(read, _)| read);
     let mut bundle = FluentBundle::new_concurrent(vec![id]);
     // Marks of direction around variables: what `text::readable` would take out again.
     bundle.set_use_isolating(false);
@@ -70,7 +67,7 @@ impl Language {
 
     /// Returns all that there are, English first.
     pub fn all() -> impl Iterator<Item = Self> {
-        LOADED.iter().map(|l| Self(l.code))
+        LOADED.iter().map(|l| Self(&l.code))
     }
 
     /// Returns the one with this code.

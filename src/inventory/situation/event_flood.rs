@@ -145,9 +145,9 @@ mod tests {
     fn a_flood_is_held_against_the_hours_before_and_ends() {
         let mut told = told();
         assert_eq!(told.at(5_399).event_flood, None);
-        events(&mut told, 5_410, 1_700, "bank", "FailedScheduling");
+        events(&mut told, 5_410, 1_500, "bank", "FailedScheduling");
         assert_eq!(told.at(5_411).event_flood, None, "not five times as many");
-        events(&mut told, 5_420, 500, "bank", "FailedScheduling");
+        events(&mut told, 5_420, 700, "bank", "FailedScheduling");
         let flood = told.at(5_421).event_flood.unwrap();
         assert_eq!((flood.count, flood.worst), (2_560, 400));
         assert_eq!((&*flood.namespace, &*flood.reason), ("bank", "FailedScheduling"));
