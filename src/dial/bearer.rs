@@ -128,17 +128,17 @@ pub(crate) mod tests {
         let configured = token("dogwatch:dogwatch", 100, 1_100, "configured");
         let kept = token("dogwatch:dogwatch", 600, 1_600, "kept");
         assert_eq!(used(&configured, &[], 700), "configured");
-        assert_eq!(used(&configured, &[kept.clone()], 700), "kept");
+        assert_eq!(used(&configured, std::slice::from_ref(&kept), 700), "kept");
         let later = token("dogwatch:dogwatch", 650, 1_650, "later");
         assert_eq!(used(&configured, &[later.clone(), kept.clone()], 700), "later");
         assert_eq!(used(&configured, &[kept.clone(), later], 700), "later");
         // A new kubeconfig, even of a shorter life.
         let new = token("dogwatch:dogwatch", 800, 1_400, "new");
-        assert_eq!(used(&new, &[kept.clone()], 900), "new");
+        assert_eq!(used(&new, std::slice::from_ref(&kept), 900), "new");
         // The server has shortened the lives since, and we were away for longer than that.
         let short = token("dogwatch:dogwatch", 600, 700, "short");
         assert_eq!(used(&configured, &[short], 700), "configured");
-        assert_eq!(used(&configured, &[kept.clone()], 1_600), "configured", "neither is worth anything");
+        assert_eq!(used(&configured, std::slice::from_ref(&kept), 1_600), "configured", "neither is worth anything");
         let other = token("dogwatch:other", 600, 1_600, "other");
         assert_eq!(used(&configured, &[other], 700), "configured");
         // One that does not end is never replaced.

@@ -87,7 +87,7 @@ impl Api<'_> {
         self.lines(&[("resourceVersion", from)])
     }
 
-    /// Returns a watch that begins with all that is there (`page::Told::AllTold` ends that): the exchange to be driven, and its
+    /// Returns a watch that begins with all that is there (`page::Told::Complete` ends that): the exchange to be driven, and its
     /// lines.
     pub(super) fn stream(&self) -> (impl Future<Output = Result<(), Refused>> + Send + use<>, mpsc::Receiver<Fed>) {
         self.lines(&[("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")])

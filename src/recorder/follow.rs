@@ -235,7 +235,7 @@ impl Follower {
                 self.count(u64::from(was_known));
                 version
             }
-            Some(Told::Bookmark(version) | Told::AllTold(version)) => version,
+            Some(Told::Bookmark(version) | Told::Complete(version)) => version,
             Some(Told::Ended(410, _)) => return Err(Refused::TooOld),
             Some(Told::Ended(code, why)) => return Err(Refused::Sick(format!("the watch ended: {code} {why}"))),
             None => return Ok(()),

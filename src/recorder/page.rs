@@ -112,7 +112,7 @@ pub(super) enum Told {
     /// Nothing happened up to this version.
     Bookmark(String),
     /// A stream has told all that is there at this version; from here on it tells what happens.
-    AllTold(String),
+    Complete(String),
     /// The watch has ended: what it began from is too old (410), or something else, in words.
     Ended(u16, String),
 }
@@ -160,7 +160,7 @@ pub(super) fn line(kind: &Kind, line: &[u8]) -> serde_json::Result<Option<Told>>
         "BOOKMARK" => {
             let mark: Mark = serde_json::from_str(object.get())?;
             let is_all = mark.metadata.annotations.contains_key(INITIAL_EVENTS_END);
-            return Ok(Some(if is_all { Told::AllTold(version) } else { Told::Bookmark(version) }));
+            return Ok(Some(if is_all { Told::Complete(version) } else { Told::Bookmark(version) }));
         }
         "ERROR" => return Ok(Some(Told::Ended(code, message))),
         _ => {}
@@ -203,7 +203,7 @@ mod tests {
         let mark = r#"{"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"9"}}}"#;
         assert_eq!(read(mark), Some(Told::Bookmark("9".into())));
         let all = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
-        assert_eq!(read(all), Some(Told::AllTold("9".into())));
+        assert_eq!(read(all), Some(Told::Complete("9".into())));
         let error = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#;
         assert_eq!(read(error), Some(Told::Ended(410, "too old".into())));
         assert!(line(nodes, b"{}").is_err());

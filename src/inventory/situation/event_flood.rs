@@ -151,7 +151,7 @@ mod tests {
         let flood = told.at(5_421).event_flood.unwrap();
         assert_eq!((flood.count, flood.worst), (2_560, 400));
         assert_eq!((&*flood.namespace, &*flood.reason), ("bank", "FailedScheduling"));
-        events(&mut told, 5_900, 900, "bank", "FailedScheduling");
+        events(&mut told, 5_900, 1_100, "bank", "FailedScheduling");
         assert_eq!(told.at(6_000).event_flood, Some(flood), "it goes on, in the same words");
         assert_eq!(told.at(6_600).event_flood, None);
     }

@@ -144,7 +144,7 @@ impl Follower {
             }
             match self.lines(batch, &mut there).await? {
                 None => self.pack().await,
-                Some(Told::AllTold(version)) => {
+                Some(Told::Complete(version)) => {
                     self.all_told(&there, version).await;
                     return Ok(Streamed::All);
                 }
@@ -176,7 +176,7 @@ impl Follower {
                         end = Err(Refused::Sick(format!("the stream ended: {code} {why}")));
                         break;
                     }
-                    Ok(Some(told @ (Told::Bookmark(_) | Told::AllTold(_)))) => {
+                    Ok(Some(told @ (Told::Bookmark(_) | Told::Complete(_)))) => {
                         end = Ok(Some(told));
                         break;
                     }
