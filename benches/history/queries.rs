@@ -226,7 +226,7 @@ pub fn serve(address: &str, dir: &str) {
             metrics,
             store,
             engine,
-            config: "".into(),
+            config: dogwatch::http::in_force::InForce::new(String::new(), None, &[]),
             external_labels: Arc::default(),
             retention: "".into(),
             clock,

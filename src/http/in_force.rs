@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Secret;
 
-/// See the module.
+/// What a reload would be held against.
 #[derive(Clone, Debug)]
 pub struct InForce {
     /// As YAML, without secrets.
