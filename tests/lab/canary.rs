@@ -14,7 +14,7 @@ const CANARY: &str = "{lease: {interval: 5s, timeout: 3s}, pod: {interval: 30s, 
                       image_pull_policy: Never, args: [\":8080\"], service: true}}";
 
 /// The same in each node's turn.
-const ON_EACH_NODE: &str = "{pod: {interval: 20s, timeout: 15s, image: \"lab.test/pod:1\", image_pull_policy: Never, \
+const ON_EACH_NODE: &str = "{pod: {interval: 30s, timeout: 15s, image: \"lab.test/pod:1\", image_pull_policy: Never, \
                             args: [\":8080\"], service: true, each: node}}";
 
 /// Whatever else a test has put into the cluster goes when it ends, well or not.

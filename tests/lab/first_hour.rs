@@ -99,7 +99,9 @@ fn a_token_that_ends_is_renewed_by_the_watchdog_itself() {
         (!done.status.success()).then_some(())
     });
     watch.wait_until_all_up();
-    assert!(watch.told().is_empty(), "{:#?}", watch.told());
+    // So old a token is told of until it is renewed; nothing else is.
+    let told = watch.told();
+    assert!(told.iter().all(|m| m.text.contains("our token")), "{told:#?}");
     watch.stop();
 }
 
