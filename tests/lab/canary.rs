@@ -57,6 +57,12 @@ fn wait_for(watch: &Watch<'_>, promql: &str, series: usize) {
     eventually(WITHIN, promql, || (watch.query(promql) == series).then_some(()));
 }
 
+/// Waits until a pod's run has failed at a layer, and the next one on the same node, where each node is visited, has confirmed it.
+fn confirmed(watch: &Watch<'_>, layer: &str) {
+    let failing = "on (canary, node) dogwatch_canary_failing == 1";
+    wait_for(watch, &format!("dogwatch_canary_failure_info{{canary=\"pod\",layer=\"{layer}\"}} and {failing}"), 1);
+}
+
 fn objects(lab: &Lab) -> String {
     let of = [
         "-n",
@@ -94,10 +100,6 @@ fn quota_admission_and_scheduler_are_named() {
     let lab = Lab::take();
     let mut watch = flying(&lab, CANARY);
     wait_for(&watch, "dogwatch_canary_success == 1", 2);
-    let confirmed = |watch: &Watch<'_>, layer: &str| {
-        let failing = "on (canary) dogwatch_canary_failing == 1";
-        wait_for(watch, &format!("dogwatch_canary_failure_info{{canary=\"pod\",layer=\"{layer}\"}} and {failing}"), 1);
-    };
     {
         let none = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: canary-test, namespace: dogwatch-canary}, spec: {hard: {pods: \"0\"}}}";
         let _quota = Broken::new(&lab, "resourcequota", none);
@@ -141,13 +143,7 @@ fn what_is_broken_on_one_node_is_named_with_its_node() {
     ];
     for (act, layer) in broken {
         watch.act(&act);
-        wait_for(
-            &watch,
-            &format!(
-                "dogwatch_canary_failure_info{{layer=\"{layer}\"}} and on (canary, place) dogwatch_canary_failing == 1"
-            ),
-            1,
-        );
+        confirmed(&watch, layer);
         watch.act(&["mend"]);
         wait_for(&watch, "dogwatch_canary_success == 1", 2);
     }
@@ -163,7 +159,7 @@ fn a_volume_that_is_never_bound_names_the_storage() {
     let _class = Broken::new(&lab, "storageclass", class);
     let canary = CANARY.replace("service: true", "storage_class: canary-test");
     let watch = flying(&lab, &canary);
-    wait_for(&watch, "dogwatch_canary_failure_info{layer=\"csi\"} and on (canary) dogwatch_canary_failing == 1", 1);
+    confirmed(&watch, "csi");
     watch.stop();
     assert_eq!(objects(&lab).trim(), "");
 }
